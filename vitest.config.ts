@@ -1,0 +1,27 @@
+import { defineConfig } from "vitest/config";
+
+// Tests run on the sources: every package offers them under this export condition.
+const conditions = ["@wfe-containerd/source"];
+
+export default defineConfig({
+  resolve: { conditions },
+  ssr: { resolve: { conditions, externalConditions: conditions } },
+  test: {
+    projects: [
+      {
+        extends: true,
+        test: { name: "unit", include: ["packages/*/src/**/*.test.ts", "test-infra/**/*.test.ts"] },
+      },
+      {
+        extends: true,
+        test: {
+          // Against a real containerd that each file starts for itself.
+          name: "daemon",
+          include: ["packages/*/test/**/*.test.ts", "examples/**/*.test.ts"],
+          testTimeout: 120_000,
+          hookTimeout: 120_000,
+        },
+      },
+    ],
+  },
+});
