@@ -1,0 +1,146 @@
+import { type CapabilityOptions, createCapabilities } from "./capabilities.js";
+import { createDeviceRules, createDevices, type StepDevice } from "./devices.js";
+import { createMounts, type StepMount } from "./mounts.js";
+import { createNamespaces, type Network, type UserNamespace } from "./namespaces.js";
+import { createGuardedPaths } from "./paths.js";
+import { createResources, type ResourceLimits } from "./resources.js";
+import { createRlimits, type Ulimit } from "./rlimits.js";
+import { createSeccomp, type SeccompProfile } from "./seccomp.js";
+import { DEFAULT_SECCOMP_PROFILE } from "./seccomp-default.js";
+import type { Hooks, Linux, Process, Spec } from "./spec.js";
+import { createSysctls } from "./sysctls.js";
+import { createUser, type ProcessUser } from "./user.js";
+
+/** What a spec depends on, of the machine that the daemon runs on. What is not known is taken for the least. */
+export interface SpecHost {
+  readonly platform: { readonly os: string; readonly architecture: string };
+  /** As uname(2) prints it. */
+  readonly kernelVersion?: string | undefined;
+  readonly cgroupVersion?: 1 | 2 | undefined;
+  readonly cpuCount?: number | undefined;
+  /** Whether the kernel has cgroup namespaces (4.6). Default `true`. */
+  readonly cgroupNamespace?: boolean | undefined;
+  readonly apparmor?: boolean | undefined;
+}
+
+/** Everything that a spec is made of, as plain values. Only `id`, `namespace`, `args`, `env`, `user` and `host` must be said. */
+export interface SpecInput {
+  /** The container's. */
+  readonly id: string;
+  /** containerd's. */
+  readonly namespace: string;
+  readonly host: SpecHost;
+  /** Whole: see `composeArgs`. */
+  readonly args: readonly string[];
+  /** `NAME=value`, whole: see `composeEnvironment`. */
+  readonly env: readonly string[];
+  /** Absolute; see `composeCwd`. Default `/`. */
+  readonly cwd?: string | undefined;
+  readonly user: ProcessUser;
+  readonly terminal?: boolean | undefined;
+  /** Default: the id, cut to the 63 characters that a host name may have. */
+  readonly hostname?: string | undefined;
+
+  /** Every capability and device, no seccomp, nothing masked, `/sys` writable, no-new-privileges off. Default `false`. */
+  readonly privileged?: boolean | undefined;
+  readonly capabilities?: Pick<CapabilityOptions, "add" | "drop"> | undefined;
+  /** Default `true`, unless privileged. */
+  readonly noNewPrivileges?: boolean | undefined;
+  /** Default: docker's; none when privileged. */
+  readonly seccomp?: SeccompProfile | "unconfined" | undefined;
+  /** The name of a profile that the daemon's host has loaded. Default: what that host gives the shim. */
+  readonly apparmorProfile?: string | undefined;
+
+  /** Default `none`. */
+  readonly network?: Network | undefined;
+  readonly userNamespace?: UserNamespace | undefined;
+  readonly mounts?: readonly StepMount[] | undefined;
+  readonly devices?: readonly StepDevice[] | undefined;
+  readonly shmSizeBytes?: number | undefined;
+  readonly readonlyRootfs?: boolean | undefined;
+
+  readonly resources?: ResourceLimits | undefined;
+  readonly ulimits?: Readonly<Record<string, Ulimit>> | undefined;
+  readonly sysctls?: Readonly<Record<string, string>> | undefined;
+  /** -1000 to 1000; below the shim's own needs CAP_SYS_RESOURCE there. */
+  readonly oomScoreAdj?: number | undefined;
+  readonly hooks?: Hooks | undefined;
+  readonly annotations?: Readonly<Record<string, string>> | undefined;
+}
+
+/** What the fields used here need; a later one is refused by older runtimes. */
+const OCI_VERSION = "1.0.2";
+
+/**
+ * The OCI runtime spec of a container for Linux, tight by default: see {@link SpecInput} for each default.
+ *
+ * @throws ExecutorError `refused` for values that cannot be, each named as a step file names it.
+ */
+export function createSpec(input: SpecInput): Spec {
+  const { privileged = false, network = "none", hostname = toHostname(input.id) } = input;
+  return {
+    ociVersion: OCI_VERSION,
+    process: createProcess(input, privileged),
+    root: { path: "rootfs", readonly: input.readonlyRootfs ?? false },
+    hostname,
+    mounts: createMounts({
+      mounts: input.mounts,
+      shmSizeBytes: input.shmSizeBytes,
+      privileged,
+      kernelVersion: input.host.kernelVersion,
+    }),
+    ...(input.hooks === undefined ? {} : { hooks: input.hooks }),
+    ...(input.annotations === undefined ? {} : { annotations: { ...input.annotations } }),
+    linux: createLinux(input, privileged, network),
+  };
+}
+
+function createProcess(input: SpecInput, privileged: boolean): Process {
+  const { user, capabilities = {}, noNewPrivileges = !privileged } = input;
+  return {
+    terminal: input.terminal ?? false,
+    user: createUser(user),
+    args: [...input.args],
+    env: [...input.env],
+    cwd: input.cwd ?? "/",
+    capabilities: createCapabilities({ ...capabilities, uid: user.uid, privileged }),
+    rlimits: createRlimits(input.ulimits ?? {}),
+    noNewPrivileges,
+    ...(input.apparmorProfile === undefined ? {} : { apparmorProfile: input.apparmorProfile }),
+    ...(input.oomScoreAdj === undefined ? {} : { oomScoreAdj: input.oomScoreAdj }),
+  };
+}
+
+function createLinux(input: SpecInput, privileged: boolean, network: Network): Linux {
+  const { host, userNamespace, devices = [], sysctls = {} } = input;
+  const { bounding } = createCapabilities({ ...input.capabilities, uid: input.user.uid, privileged });
+  const seccomp = input.seccomp ?? (privileged ? "unconfined" : DEFAULT_SECCOMP_PROFILE);
+  return {
+    namespaces: createNamespaces({ network, userNamespace, cgroupNamespace: host.cgroupNamespace }),
+    ...(userNamespace === undefined
+      ? {}
+      : { uidMappings: [...userNamespace.uidMappings], gidMappings: [...userNamespace.gidMappings] }),
+    devices: createDevices(devices),
+    cgroupsPath: `/${input.namespace}/${input.id}`,
+    resources: createResources(input.resources ?? {}, createDeviceRules(devices, privileged)),
+    sysctl: createSysctls(sysctls, network),
+    ...(seccomp === "unconfined"
+      ? {}
+      : {
+          seccomp: createSeccomp(seccomp, {
+            capabilities: bounding,
+            architecture: host.platform.architecture,
+            kernelVersion: host.kernelVersion,
+          }),
+        }),
+    ...createGuardedPaths({ privileged, cpuCount: host.cpuCount }),
+  };
+}
+
+/** A host name from an id: at most 63 characters, with no dot or underscore. */
+function toHostname(id: string): string {
+  return id
+    .replaceAll(/[^A-Za-z0-9-]/g, "-")
+    .slice(0, 63)
+    .replace(/-+$/, "");
+}

@@ -1,0 +1,117 @@
+import { refuse } from "../refuse.js";
+import type { Device, DeviceRule } from "./spec.js";
+
+/** A device of the daemon's host that a step gets. */
+export interface StepDevice {
+  /** Where it appears in the container, below `/dev`. */
+  readonly path: string;
+  readonly type: "b" | "c";
+  readonly major: number;
+  readonly minor: number;
+  /** Any of `r`, `w`, `m` (mknod). Default `rwm`, as docker has it. */
+  readonly access?: string | undefined;
+  /** Permission bits. Default 0o666: who may open it is decided by the step's user being given it at all. */
+  readonly fileMode?: number | undefined;
+}
+
+/**
+ * Devices whose numbers are fixed by the kernel's list of allocated devices, so that they can be named on a host that cannot be
+ * looked at. Source: Documentation/admin-guide/devices.txt.
+ */
+const FIXED_NUMBERS: Readonly<Record<string, readonly [type: "b" | "c", major: number, minor: number]>> = {
+  "/dev/fuse": ["c", 10, 229],
+  "/dev/kvm": ["c", 10, 232],
+  "/dev/net/tun": ["c", 10, 200],
+  "/dev/loop-control": ["c", 10, 237],
+  "/dev/vhost-net": ["c", 10, 238],
+  "/dev/vhost-vsock": ["c", 10, 241],
+  "/dev/kmsg": ["c", 1, 11],
+  "/dev/dri/card0": ["c", 226, 0],
+  "/dev/dri/renderD128": ["c", 226, 128],
+};
+
+/**
+ * The device of a well-known path, as docker's `--device` names it: `/dev/fuse`, `/dev/fuse:/dev/other`, `/dev/fuse:/dev/fuse:rw`.
+ *
+ * @throws ExecutorError `refused` for a path whose numbers are not fixed: those are to be given as type, major and minor.
+ */
+export function parseDevice(text: string): StepDevice {
+  const [source = "", target, access, ...rest] = text.split(":");
+  // docker: with two parts, the second may be the access.
+  const isAccess = access === undefined && target !== undefined && /^[rwm]{1,3}$/.test(target);
+  const numbers = Object.hasOwn(FIXED_NUMBERS, source) ? FIXED_NUMBERS[source] : undefined;
+  if (numbers === undefined || rest.length > 0) {
+    refuse("devices", `${JSON.stringify(text)} is no device whose numbers are fixed`, ALLOWED);
+  }
+  const [type, major, minor] = numbers;
+  return checkDevice({
+    path: isAccess ? source : (target ?? source),
+    type,
+    major,
+    minor,
+    access: isAccess ? target : access,
+  });
+}
+
+const ALL_DEVICES: DeviceRule = { allow: true, access: "rwm" };
+const NO_DEVICES: DeviceRule = { allow: false, access: "rwm" };
+
+/** null, zero, full, random, urandom, tty, console, ptmx and the pseudo-terminals; the runtime makes their nodes. */
+const DEFAULT_DEVICES: readonly (readonly [major: number, minor?: number])[] = [
+  [1, 3],
+  [1, 5],
+  [1, 7],
+  [1, 8],
+  [1, 9],
+  [5, 0],
+  [5, 1],
+  [5, 2],
+  [136],
+];
+
+/** The devices controller's rules: everything denied but the default devices and the given ones; everything allowed when privileged. */
+export function createDeviceRules(devices: readonly StepDevice[], privileged = false): DeviceRule[] {
+  if (privileged) return [ALL_DEVICES];
+  const defaults = DEFAULT_DEVICES.map(
+    ([major, minor]): DeviceRule => ({
+      allow: true,
+      type: "c",
+      major,
+      ...(minor === undefined ? {} : { minor }),
+      access: "rwm",
+    }),
+  );
+  const given = devices.map(
+    ({ type, major, minor, access = "rwm" }): DeviceRule => ({ allow: true, type, major, minor, access }),
+  );
+  return [NO_DEVICES, ...defaults, ...given];
+}
+
+/** The nodes that the runtime makes for the given devices. */
+export function createDevices(devices: readonly StepDevice[]): Device[] {
+  return devices.map(checkDevice).map(({ path, type, major, minor, fileMode = 0o666 }) => ({
+    path,
+    type,
+    major,
+    minor,
+    fileMode,
+    uid: 0,
+    gid: 0,
+  }));
+}
+
+function checkDevice(device: StepDevice): StepDevice {
+  const { path, major, minor, access = "rwm" } = device;
+  if (!/^\/dev\/[A-Za-z0-9][\w.-]*(\/[A-Za-z0-9][\w.-]*)*$/.test(path)) {
+    refuse("devices", `${JSON.stringify(path)} is not a plain path below /dev`, ALLOWED);
+  }
+  for (const number of [major, minor]) {
+    if (!Number.isInteger(number) || number < 0 || number > 0xfffff)
+      refuse("devices", `${number} is not a device number`, ALLOWED);
+  }
+  if (!/^[rwm]{1,3}$/.test(access))
+    refuse("devices", `${JSON.stringify(access)} is not an access: some of r, w and m`, ALLOWED);
+  return device;
+}
+
+const ALLOWED = `{ path, type, major, minor } or one of ${Object.keys(FIXED_NUMBERS).join(", ")}`;

@@ -1,0 +1,7 @@
+/** Whether `release`, as uname(2) prints it (`6.1.0-13-amd64`), is that version or later. An unknown or unreadable one is not. */
+export function isKernelAtLeast(release: string | undefined, major: number, minor: number): boolean {
+  const match = /^(\d+)\.(\d+)/.exec(release ?? "");
+  if (match === null) return false;
+  const [actualMajor, actualMinor] = [Number(match[1]), Number(match[2])];
+  return actualMajor > major || (actualMajor === major && actualMinor >= minor);
+}

@@ -1,0 +1,142 @@
+import { isKernelAtLeast } from "./kernel.js";
+import type { Mount } from "./spec.js";
+
+/** A directory or file of the daemon's host, or a tmpfs, in the container. */
+export type StepMount = BindMount | TmpfsMount;
+
+export interface BindMount {
+  readonly type: "bind";
+  /** On the daemon's host. */
+  readonly source: string;
+  readonly target: string;
+  readonly readonly?: boolean | undefined;
+  /** Whether mounts made on one side appear on the other: `rprivate` (default) never, `rslave` from the host to the step. */
+  readonly propagation?: "rprivate" | "rslave" | undefined;
+  /** Leaves programs in it unable to run. Default `false`, as docker has it. */
+  readonly noexec?: boolean | undefined;
+}
+
+export interface TmpfsMount {
+  readonly type: "tmpfs";
+  readonly target: string;
+  /** Default: what the kernel gives, half of the memory; it counts towards the step's memory limit. */
+  readonly sizeBytes?: number | undefined;
+  /** Permission bits. Default 0o1777. */
+  readonly mode?: number | undefined;
+  readonly uid?: number | undefined;
+  readonly gid?: number | undefined;
+  readonly readonly?: boolean | undefined;
+  /** Default `true`, as docker has it. */
+  readonly noexec?: boolean | undefined;
+}
+
+export interface MountOptions {
+  readonly mounts?: readonly StepMount[] | undefined;
+  /** Of `/dev/shm`. Default 64 MiB, as docker has it. */
+  readonly shmSizeBytes?: number | undefined;
+  /** `/sys` and the cgroups can be written to. */
+  readonly privileged?: boolean | undefined;
+  /** The daemon's, `6.1.0-13-amd64`. */
+  readonly kernelVersion?: string | undefined;
+}
+
+const DEFAULT_SHM_BYTES = 64 * 1024 * 1024;
+
+/**
+ * All mounts of a container: the kernel's file systems as docker mounts them, then the step's own, each after what it lies in.
+ *
+ * The cgroup file system is read-only; seen through a cgroup namespace, it shows nothing above the step's own group.
+ */
+export function createMounts(options: MountOptions = {}): Mount[] {
+  const own = (options.mounts ?? []).map((mount) =>
+    mount.type === "bind" ? createBind(mount, options.kernelVersion) : createTmpfs(mount),
+  );
+  const isReplaced = ({ destination }: Mount): boolean =>
+    own.some((mount) => mount.destination === destination);
+  const kernel = createKernelMounts(options).filter((mount) => !isReplaced(mount));
+  return [...kernel, ...byDepth(own)];
+}
+
+function createKernelMounts({ shmSizeBytes = DEFAULT_SHM_BYTES, privileged = false }: MountOptions): Mount[] {
+  const access = privileged ? "rw" : "ro";
+  const safe = ["nosuid", "noexec", "nodev"];
+  return [
+    { destination: "/proc", type: "proc", source: "proc", options: safe },
+    {
+      destination: "/dev",
+      type: "tmpfs",
+      source: "tmpfs",
+      options: ["nosuid", "strictatime", "mode=755", "size=65536k"],
+    },
+    {
+      destination: "/dev/pts",
+      type: "devpts",
+      source: "devpts",
+      options: ["nosuid", "noexec", "newinstance", "ptmxmode=0666", "mode=0620", "gid=5"],
+    },
+    {
+      destination: "/dev/shm",
+      type: "tmpfs",
+      source: "shm",
+      options: [...safe, "mode=1777", `size=${shmSizeBytes}`],
+    },
+    { destination: "/dev/mqueue", type: "mqueue", source: "mqueue", options: safe },
+    { destination: "/sys", type: "sysfs", source: "sysfs", options: [...safe, access] },
+    {
+      destination: "/sys/fs/cgroup",
+      type: "cgroup",
+      source: "cgroup",
+      options: [...safe, "relatime", access],
+    },
+  ];
+}
+
+function createBind(mount: BindMount, kernelVersion: string | undefined): Mount {
+  const { source, target, readonly = false, propagation = "rprivate", noexec = false } = mount;
+  return {
+    destination: target,
+    type: "bind",
+    source,
+    options: [
+      ...(readonly ? readonlyBind(kernelVersion) : ["rbind", "rw"]),
+      "nosuid",
+      "nodev",
+      ...(noexec ? ["noexec"] : []),
+      propagation,
+    ],
+  };
+}
+
+/**
+ * `ro` holds for a mount itself, not for what is mounted below its source. From Linux 5.12 on, `rro` makes all of them read-only; on
+ * an older or unknown kernel the mounts below are left out instead.
+ */
+function readonlyBind(kernelVersion: string | undefined): string[] {
+  return isKernelAtLeast(kernelVersion, 5, 12) ? ["rbind", "ro", "rro"] : ["bind", "ro"];
+}
+
+function createTmpfs(mount: TmpfsMount): Mount {
+  const { target, sizeBytes, mode = 0o1777, uid, gid, readonly = false, noexec = true } = mount;
+  return {
+    destination: target,
+    type: "tmpfs",
+    source: "tmpfs",
+    options: [
+      "nosuid",
+      "nodev",
+      ...(noexec ? ["noexec"] : []),
+      ...(readonly ? ["ro"] : []),
+      `mode=${mode.toString(8)}`,
+      ...(sizeBytes === undefined ? [] : [`size=${sizeBytes}`]),
+      ...(uid === undefined ? [] : [`uid=${uid}`]),
+      ...(gid === undefined ? [] : [`gid=${gid}`]),
+    ],
+  };
+}
+
+/** A mount must come after the one that holds its target. Sorting is stable: the order of siblings stays as given. */
+function byDepth(mounts: readonly Mount[]): Mount[] {
+  const depth = ({ destination }: Mount): number =>
+    destination.split("/").filter((part) => part !== "").length;
+  return mounts.toSorted((a, b) => depth(a) - depth(b));
+}

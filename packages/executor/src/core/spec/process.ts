@@ -1,0 +1,110 @@
+import { refuse } from "../refuse.js";
+
+/** What an image's config says about its process, as its JSON has it. */
+export interface ImageProcess {
+  readonly Env?: readonly string[] | null | undefined;
+  readonly Entrypoint?: readonly string[] | null | undefined;
+  readonly Cmd?: readonly string[] | null | undefined;
+  readonly WorkingDir?: string | null | undefined;
+  readonly User?: string | null | undefined;
+}
+
+/** Used whenever neither the image nor the step sets PATH. */
+export const DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+
+export interface EnvironmentSources {
+  readonly image?: ImageProcess | undefined;
+  /** Workflow data, already strings: its names are made upper-case, and what is no letter, digit or `_` in them becomes `_`. */
+  readonly data?: Readonly<Record<string, string>> | undefined;
+  /** The step's own variables. */
+  readonly step?: Readonly<Record<string, string>> | undefined;
+  /** Becomes HOSTNAME, as docker has it. */
+  readonly hostname?: string | undefined;
+  /** With a terminal, TERM is set. */
+  readonly terminal?: boolean | undefined;
+}
+
+/**
+ * A process's environment, later over earlier: PATH's default and HOSTNAME, the image's, the workflow's data, the step's own.
+ *
+ * HOME is not among them: runtimes take it from the container's passwd file, where nobody set it.
+ *
+ * @throws ExecutorError `refused` for an image's entry that has no `=`, no name, or holds NUL.
+ */
+export function composeEnvironment(sources: EnvironmentSources): string[] {
+  const { image, data = {}, step = {}, hostname, terminal = false } = sources;
+  const merged = new Map<string, string>([["PATH", DEFAULT_PATH]]);
+  if (hostname !== undefined) merged.set("HOSTNAME", hostname);
+  if (terminal) merged.set("TERM", "xterm");
+  for (const entry of image?.Env ?? []) {
+    const [name, value] = parseEntry(entry);
+    merged.set(name, value);
+  }
+  for (const [name, value] of Object.entries(data)) merged.set(toVariableName(name), value);
+  for (const [name, value] of Object.entries(step)) merged.set(name, value);
+  return [...merged].map(([name, value]) => `${name}=${value}`);
+}
+
+/** The environment variable that a piece of workflow data becomes: `build.id` is `BUILD_ID`. */
+export function toVariableName(key: string): string {
+  return key.toUpperCase().replaceAll(/[^A-Z0-9_]/g, "_");
+}
+
+function parseEntry(entry: string): [string, string] {
+  const at = entry.indexOf("=");
+  if (at < 1 || entry.includes("\0")) {
+    refuse(
+      "image",
+      `its config's Env holds ${JSON.stringify(entry.slice(0, 60))}`,
+      "NAME=value, without NUL",
+    );
+  }
+  return [entry.slice(0, at), entry.slice(at + 1)];
+}
+
+export interface ArgumentSources {
+  readonly image?: ImageProcess | undefined;
+  /** Replaces the image's entrypoint, and with it the image's own arguments. An empty list means: no entrypoint. */
+  readonly entrypoint?: readonly string[] | undefined;
+  /** Replaces the image's arguments. */
+  readonly args?: readonly string[] | undefined;
+}
+
+/**
+ * A process's arguments by docker's rule: the entrypoint, then the given arguments or else the image's. A step's `run` and `command`
+ * are entrypoints: nothing of the image's comes before them.
+ *
+ * @throws ExecutorError `refused` when nothing is left to run, the program's name is empty, or an argument holds NUL.
+ */
+export function composeArgs({ image, entrypoint, args }: ArgumentSources): string[] {
+  const imageArgs = entrypoint === undefined ? (image?.Cmd ?? []) : [];
+  const composed = [...(entrypoint ?? image?.Entrypoint ?? []), ...(args ?? imageArgs)];
+  if (composed.length === 0) {
+    refuse("command", "the image names no program of its own, nor does the step", "run or command");
+  }
+  if (composed[0] === "")
+    refuse("command", "the program's name is empty", "a path or a name to be found in PATH");
+  if (composed.some((arg) => arg.includes("\0"))) refuse("command", "an argument holds NUL", "anything else");
+  return composed;
+}
+
+/**
+ * The working directory: the step's, else the image's, else `/`. The runtime makes it when it is missing.
+ *
+ * @throws ExecutorError `refused` when it is relative, holds `..` or NUL, or lies under `/proc`, where it could be a descriptor that
+ * the runtime left open on the daemon's host (CVE-2024-21626).
+ */
+export function composeCwd(step: string | undefined, image?: ImageProcess): string {
+  const fromImage = image?.WorkingDir ?? "";
+  const cwd = step ?? (fromImage === "" ? "/" : fromImage);
+  const field = step === undefined ? "image" : "working_dir";
+  const parts = cwd.split("/").filter((part) => part !== "" && part !== ".");
+  if (!cwd.startsWith("/") || parts.includes("..") || cwd.includes("\0") || parts[0] === "proc") {
+    refuse(
+      field,
+      `${JSON.stringify(cwd)} cannot be a working directory`,
+      "an absolute path without .., not under /proc",
+    );
+  }
+  return `/${parts.join("/")}`;
+}

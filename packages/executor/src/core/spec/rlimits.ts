@@ -1,0 +1,60 @@
+import { closest } from "fastest-levenshtein";
+import { refuse } from "../refuse.js";
+import type { PosixRlimit } from "./spec.js";
+
+/** The resources of getrlimit(2), in docker's spelling. */
+const RLIMITS: readonly string[] = [
+  "as",
+  "core",
+  "cpu",
+  "data",
+  "fsize",
+  "locks",
+  "memlock",
+  "msgqueue",
+  "nice",
+  "nofile",
+  "nproc",
+  "rss",
+  "rtprio",
+  "rttime",
+  "sigpending",
+  "stack",
+];
+
+const ALLOWED = "soft and hard from 0, soft up to hard, or -1 for unlimited";
+
+/** One ulimit; -1 is unlimited. */
+export interface Ulimit {
+  readonly soft: number;
+  readonly hard: number;
+}
+
+// RLIM_INFINITY, 2^64 - 1, is no `number`, and its nearest one overflows in the runtime's JSON parser. This is as good as unlimited.
+const UNLIMITED = Number.MAX_SAFE_INTEGER;
+
+/**
+ * Resource limits of a step's process, by name (`nofile`, `core`, ...). What is not named is inherited from the daemon's shim.
+ * A hard limit above the shim's own needs CAP_SYS_RESOURCE there, else the runtime fails.
+ *
+ * @throws ExecutorError `refused` for an unknown name, a negative limit, a soft limit above the hard one.
+ */
+export function createRlimits(ulimits: Readonly<Record<string, Ulimit>>): PosixRlimit[] {
+  return Object.entries(ulimits).map(([name, { soft, hard }]) => {
+    const field = `ulimits.${name}`;
+    if (!RLIMITS.includes(name)) {
+      const nearest = closest(name, RLIMITS);
+      refuse("ulimits", `${JSON.stringify(name)} is no limit; did you mean ${nearest}?`, RLIMITS.join(", "));
+    }
+    for (const value of [soft, hard]) {
+      if (!Number.isSafeInteger(value) || value < -1) refuse(field, `${value} is no limit`, ALLOWED);
+    }
+    if (hard !== -1 && (soft === -1 || soft > hard))
+      refuse(field, `soft ${soft} is above hard ${hard}`, ALLOWED);
+    return { type: `RLIMIT_${name.toUpperCase()}`, soft: toWire(soft), hard: toWire(hard) };
+  });
+}
+
+function toWire(limit: number): number {
+  return limit === -1 ? UNLIMITED : limit;
+}

@@ -1,0 +1,72 @@
+/**
+ * The system calls that any step may make, by what they are about, as docker's default profile allows them.
+ *
+ * Not among them, on purpose and as in docker: `io_uring_*`, `keyctl` and its like, `userfaultfd`, `kexec_*`, `swapon`, `pivot_root`.
+ */
+const BY_TOPIC: Readonly<Record<string, string>> = {
+  "files by path": `
+    access chdir chmod chown chown32 creat faccessat faccessat2 fchdir fchmod fchmodat fchmodat2 fchown
+    fchown32 fchownat fstat fstat64 fstatat64 fstatfs fstatfs64 futimesat getcwd lchown lchown32 link
+    linkat listmount lstat lstat64 mkdir mkdirat mknod mknodat name_to_handle_at newfstatat open openat
+    openat2 readlink readlinkat rename renameat renameat2 rmdir stat stat64 statfs statfs64 statmount
+    statx symlink symlinkat truncate truncate64 umask unlink unlinkat utime utimensat utimensat_time64
+    utimes`,
+  "descriptors and their data": `
+    _llseek close close_range copy_file_range dup dup2 dup3 fadvise64 fadvise64_64 fallocate fcntl
+    fcntl64 fdatasync flock fsync ftruncate ftruncate64 getdents getdents64 ioctl lseek pipe pipe2
+    pread64 preadv preadv2 pwrite64 pwritev pwritev2 read readahead readv sendfile sendfile64 splice
+    sync sync_file_range syncfs tee vmsplice write writev`,
+  "extended attributes": `
+    fgetxattr flistxattr fremovexattr fsetxattr getxattr getxattrat lgetxattr listxattr listxattrat
+    llistxattr lremovexattr lsetxattr removexattr removexattrat setxattr setxattrat`,
+  "waiting for events": `
+    _newselect epoll_create epoll_create1 epoll_ctl epoll_ctl_old epoll_pwait epoll_pwait2 epoll_wait
+    epoll_wait_old eventfd eventfd2 fanotify_mark inotify_add_watch inotify_init inotify_init1
+    inotify_rm_watch poll ppoll ppoll_time64 pselect6 pselect6_time64 select signalfd signalfd4`,
+  "asynchronous IO": `
+    io_cancel io_destroy io_getevents io_pgetevents io_pgetevents_time64 io_setup io_submit`,
+  memory: `
+    brk cachestat madvise map_shadow_stack membarrier memfd_create memfd_secret mincore mlock mlock2
+    mlockall mmap mmap2 mprotect mremap mseal msync munlock munlockall munmap pkey_alloc pkey_free
+    pkey_mprotect process_mrelease remap_file_pages`,
+  "processes and threads": `
+    execve execveat exit exit_group fork get_robust_list get_thread_area getcpu getpgid getpgrp getpid
+    getppid getpriority getrlimit getrusage getsid gettid ioprio_get ioprio_set pidfd_open prctl
+    prlimit64 restart_syscall riscv_hwprobe rseq set_robust_list set_thread_area set_tid_address setpgid
+    setpriority setrlimit setsid ugetrlimit uretprobe vfork wait4 waitid waitpid`,
+  scheduling: `
+    sched_get_priority_max sched_get_priority_min sched_getaffinity sched_getattr sched_getparam
+    sched_getscheduler sched_rr_get_interval sched_rr_get_interval_time64 sched_setaffinity
+    sched_setattr sched_setparam sched_setscheduler sched_yield`,
+  signals: `
+    alarm kill pause pidfd_send_signal rt_sigaction rt_sigpending rt_sigprocmask rt_sigqueueinfo
+    rt_sigreturn rt_sigsuspend rt_sigtimedwait rt_sigtimedwait_time64 rt_tgsigqueueinfo sigaltstack
+    sigprocmask sigreturn tgkill tkill`,
+  locks: `
+    futex futex_requeue futex_time64 futex_wait futex_waitv futex_wake`,
+  time: `
+    adjtimex clock_adjtime clock_adjtime64 clock_getres clock_getres_time64 clock_gettime
+    clock_gettime64 clock_nanosleep clock_nanosleep_time64 getitimer gettimeofday nanosleep setitimer
+    time timer_create timer_delete timer_getoverrun timer_gettime timer_gettime64 timer_settime
+    timer_settime64 timerfd_create timerfd_gettime timerfd_gettime64 timerfd_settime timerfd_settime64
+    times`,
+  "sockets, but for making them": `
+    accept accept4 bind connect getpeername getsockname getsockopt listen recv recvfrom recvmmsg
+    recvmmsg_time64 recvmsg send sendmmsg sendmsg sendto setsockopt shutdown socketpair`,
+  "System V and POSIX IPC": `
+    ipc mq_getsetattr mq_notify mq_open mq_timedreceive mq_timedreceive_time64 mq_timedsend
+    mq_timedsend_time64 mq_unlink msgctl msgget msgrcv msgsnd semctl semget semop semtimedop
+    semtimedop_time64 shmat shmctl shmdt shmget`,
+  "users and groups, as far as the capabilities let it": `
+    capget capset getegid getegid32 geteuid geteuid32 getgid getgid32 getgroups getgroups32 getresgid
+    getresgid32 getresuid getresuid32 getuid getuid32 setfsgid setfsgid32 setfsuid setfsuid32 setgid
+    setgid32 setgroups setgroups32 setregid setregid32 setresgid setresgid32 setresuid setresuid32
+    setreuid setreuid32 setuid setuid32`,
+  "giving up more, and looking at the machine": `
+    getrandom landlock_add_rule landlock_create_ruleset landlock_restrict_self seccomp sysinfo uname`,
+};
+
+/** {@link BY_TOPIC} as one list. */
+export const ALLOWED_SYSCALLS: readonly string[] = Object.values(BY_TOPIC).flatMap((names) =>
+  names.trim().split(/\s+/),
+);

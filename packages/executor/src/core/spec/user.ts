@@ -1,0 +1,23 @@
+import type { User } from "./spec.js";
+
+/** Whom a step's process runs as; `core/user.ts` makes one from names. */
+export interface ProcessUser {
+  readonly uid: number;
+  readonly gid: number;
+  readonly additionalGids?: readonly number[] | undefined;
+  /** Bits that new files lack. Default: the shim's, 0o022. */
+  readonly umask?: number | undefined;
+}
+
+/**
+ * The `user` of a spec. Its own group is among the additional ones, as docker and containerd have it: without it, a group that may do
+ * less than others could be left behind (CVE-2022-36109).
+ */
+export function createUser({ uid, gid, additionalGids = [], umask }: ProcessUser): User {
+  return {
+    uid,
+    gid,
+    additionalGids: [...new Set([gid, ...additionalGids])],
+    ...(umask === undefined ? {} : { umask }),
+  };
+}
