@@ -1,0 +1,17 @@
+// Two steps, one after the other: what the first one gives out becomes environment variables of the second.
+import { createExecutor, toWorkflowData } from "@wfe-containerd/executor";
+
+await using executor = createExecutor();
+
+const version = await executor.run({
+  name: "version",
+  image: "busybox:latest",
+  run: 'echo "##wfe[output release=1.2.3]"',
+});
+
+const notes = await executor.run(
+  { name: "notes", image: "busybox:latest", run: 'echo "Release $RELEASE is out"' },
+  { data: toWorkflowData(version) },
+);
+
+console.log(notes.stdout.trim());

@@ -1,0 +1,84 @@
+import { Code, ConnectError } from "@connectrpc/connect";
+
+/** What went wrong, in the terms of containerd's errdefs package; one to one with gRPC's status codes. */
+export type ErrorKind =
+  | "canceled"
+  | "unknown"
+  | "invalid-argument"
+  | "deadline-exceeded"
+  | "not-found"
+  | "already-exists"
+  | "permission-denied"
+  | "resource-exhausted"
+  | "failed-precondition"
+  | "aborted"
+  | "out-of-range"
+  | "not-implemented"
+  | "internal"
+  | "unavailable"
+  | "data-loss"
+  | "unauthenticated";
+
+const KIND_OF_CODE: Record<Code, ErrorKind> = {
+  [Code.Canceled]: "canceled",
+  [Code.Unknown]: "unknown",
+  [Code.InvalidArgument]: "invalid-argument",
+  [Code.DeadlineExceeded]: "deadline-exceeded",
+  [Code.NotFound]: "not-found",
+  [Code.AlreadyExists]: "already-exists",
+  [Code.PermissionDenied]: "permission-denied",
+  [Code.ResourceExhausted]: "resource-exhausted",
+  [Code.FailedPrecondition]: "failed-precondition",
+  [Code.Aborted]: "aborted",
+  [Code.OutOfRange]: "out-of-range",
+  [Code.Unimplemented]: "not-implemented",
+  [Code.Internal]: "internal",
+  [Code.Unavailable]: "unavailable",
+  [Code.DataLoss]: "data-loss",
+  [Code.Unauthenticated]: "unauthenticated",
+};
+
+export interface ContainerdErrorOptions {
+  readonly kind: ErrorKind;
+  /** What was asked: `create container web-1`. */
+  readonly operation?: string | undefined;
+  readonly cause?: unknown;
+}
+
+/** The one error that this package throws. Look at `kind` to decide, at `message` to tell a person. */
+export class ContainerdError extends Error {
+  override readonly name = "ContainerdError";
+  readonly kind: ErrorKind;
+  readonly operation: string | undefined;
+
+  constructor(message: string, { kind, operation, cause }: ContainerdErrorOptions) {
+    super(operation === undefined ? message : `${operation}: ${message}`, { cause });
+    this.kind = kind;
+    this.operation = operation;
+  }
+
+  /** The gRPC status code that the daemon answered with, where it did answer. */
+  get code(): Code | undefined {
+    return this.cause instanceof ConnectError ? this.cause.code : undefined;
+  }
+
+  /**
+   * Turns anything thrown into a ContainerdError. One that is already passes through unchanged.
+   *
+   * @param operation what was asked, in words; becomes the start of the message.
+   */
+  static from(reason: unknown, operation?: string): ContainerdError {
+    if (reason instanceof ContainerdError) return reason;
+    if (reason instanceof ConnectError) {
+      return new ContainerdError(reason.rawMessage, { kind: KIND_OF_CODE[reason.code], operation, cause: reason });
+    }
+    const isAbort = reason instanceof Error && (reason.name === "AbortError" || reason.name === "TimeoutError");
+    const message = reason instanceof Error ? reason.message : String(reason);
+    return new ContainerdError(message, { kind: isAbort ? "canceled" : "unknown", operation, cause: reason });
+  }
+}
+
+/** Whether something thrown is a {@link ContainerdError}, of one kind if one is given. */
+export function isContainerdError(error: unknown, kind?: ErrorKind): error is ContainerdError {
+  return error instanceof ContainerdError && (kind === undefined || error.kind === kind);
+}

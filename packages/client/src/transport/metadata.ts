@@ -1,0 +1,23 @@
+import { decodeBinaryHeader, encodeBinaryHeader } from "@connectrpc/connect";
+import { Metadata } from "@grpc/grpc-js";
+
+/** Headers as grpc-js sends them. Names that end in `-bin` carry base64 in headers, and bytes in metadata. */
+export function toMetadata(headers: Headers): Metadata {
+  const metadata = new Metadata();
+  headers.forEach((value, name) => {
+    if (name.endsWith("-bin")) {
+      for (const part of value.split(",")) metadata.add(name, Buffer.from(decodeBinaryHeader(part.trim())));
+    } else {
+      metadata.add(name, value);
+    }
+  });
+  return metadata;
+}
+
+export function toHeaders(metadata: Metadata): Headers {
+  const headers = new Headers();
+  for (const [name, values] of Object.entries(metadata.toJSON())) {
+    for (const value of values) headers.append(name, typeof value === "string" ? value : encodeBinaryHeader(value));
+  }
+  return headers;
+}

@@ -1,0 +1,156 @@
+import { type DescMessage, type DescMethodStreaming, type DescMethodUnary, fromBinary, type MessageShape, toBinary } from "@bufbuild/protobuf";
+import { Code, ConnectError, createContextValues, type Interceptor, type StreamResponse, type Transport, type UnaryResponse } from "@connectrpc/connect";
+import { runStreamingCall, runUnaryCall } from "@connectrpc/connect/protocol";
+import type { CallOptions as GrpcCallOptions, Client as GrpcClient, ClientDuplexStream, StatusObject } from "@grpc/grpc-js";
+import { toHeaders, toMetadata } from "./metadata.js";
+import { toConnectError } from "./status.js";
+
+export interface TransportOptions {
+  readonly channel: GrpcClient;
+  /** Sent with every call, unless the call sets them itself. */
+  readonly headers: Readonly<Record<string, string>>;
+  /** Deadline of unary calls that set none, in milliseconds; 0 for none. */
+  readonly timeoutMs: number;
+  readonly interceptors: readonly Interceptor[];
+}
+
+/** A Connect transport over a grpc-js channel. Streams have no default deadline: waits and subscriptions last as long as they last. */
+export function createGrpcTransport({ channel, headers, timeoutMs: defaultTimeoutMs, interceptors }: TransportOptions): Transport {
+  function requestHeader(given: ConstructorParameters<typeof Headers>[0]): Headers {
+    const header = new Headers(given);
+    for (const [name, value] of Object.entries(headers)) if (!header.has(name)) header.set(name, value);
+    return header;
+  }
+
+  return {
+    unary<I extends DescMessage, O extends DescMessage>(...[method, signal, timeoutMs, header, message, contextValues]: Parameters<Transport["unary"]>) {
+      const deadlineMs = timeoutMs ?? defaultTimeoutMs;
+      return runUnaryCall<I, O>({
+        interceptors: [...interceptors],
+        signal,
+        timeoutMs: deadlineMs > 0 ? deadlineMs : undefined,
+        req: {
+          stream: false,
+          service: method.parent,
+          method: method as DescMethodUnary<I, O>,
+          requestMethod: "POST",
+          url: path(method),
+          header: requestHeader(header),
+          contextValues: contextValues ?? createContextValues(),
+          message: message as never,
+        },
+        next: async (req) => {
+          return new Promise<UnaryResponse<I, O>>((resolve, reject) => {
+            let head = new Headers();
+            let trailer = new Headers();
+            const call = channel.makeUnaryRequest(
+              path(method),
+              (value: MessageShape<I>) => Buffer.from(toBinary(method.input as I, value)),
+              (bytes: Buffer) => fromBinary(method.output as O, bytes),
+              req.message,
+              toMetadata(req.header),
+              deadline(deadlineMs),
+              (error, value) => {
+                req.signal.removeEventListener("abort", cancel);
+                if (error !== null) return reject(toConnectError(error));
+                // Trailers come with the status, just after the message.
+                setImmediate(() =>
+                  resolve({ stream: false, service: method.parent, method: method as DescMethodUnary<I, O>, header: head, trailer, message: value as MessageShape<O> }),
+                );
+              },
+            );
+            const cancel = (): void => call.cancel();
+            call.on("metadata", (metadata) => { head = toHeaders(metadata); });
+            call.on("status", (status) => { trailer = toHeaders(status.metadata); });
+            if (req.signal.aborted) cancel();
+            else req.signal.addEventListener("abort", cancel, { once: true });
+          });
+        },
+      }) as never;
+    },
+
+    stream<I extends DescMessage, O extends DescMessage>(...[method, signal, timeoutMs, header, input, contextValues]: Parameters<Transport["stream"]>) {
+      return runStreamingCall<I, O>({
+        interceptors: [...interceptors],
+        signal,
+        timeoutMs,
+        req: {
+          stream: true,
+          service: method.parent,
+          method: method as DescMethodStreaming<I, O>,
+          requestMethod: "POST",
+          url: path(method),
+          header: requestHeader(header),
+          contextValues: contextValues ?? createContextValues(),
+          message: input as never,
+        },
+        next: async (req) => {
+          const call = channel.makeBidiStreamRequest(
+            path(method),
+            (value: MessageShape<I>) => Buffer.from(toBinary(method.input as I, value)),
+            (bytes: Buffer) => fromBinary(method.output as O, bytes),
+            toMetadata(req.header),
+            deadline(timeoutMs ?? 0),
+          );
+          const cancel = (): void => call.cancel();
+          if (req.signal.aborted) cancel();
+          else req.signal.addEventListener("abort", cancel, { once: true });
+          // A response of trailers alone has no headers: its status settles the matter.
+          const header = new Promise<Headers>((resolve) => {
+            call.once("metadata", (metadata) => resolve(toHeaders(metadata)));
+            call.once("status", () => resolve(new Headers()));
+          });
+          const trailer = new Headers();
+          const failed = new Promise<never>((_, reject) => call.once("error", (error) => reject(toConnectError(error as never))));
+          failed.catch(() => undefined);
+          call.once("status", (status: StatusObject) => toHeaders(status.metadata).forEach((value, name) => trailer.append(name, value)));
+          call.once("close", () => req.signal.removeEventListener("abort", cancel));
+          // A stream that nobody reads does not report its end either.
+          call.read(0);
+          void send(call, req.message as AsyncIterable<MessageShape<I>>);
+          return {
+            stream: true,
+            service: method.parent,
+            method: method as DescMethodStreaming<I, O>,
+            header: await Promise.race([header, failed]),
+            trailer,
+            message: receive<O, MessageShape<I>>(call),
+          } as StreamResponse<I, O>;
+        },
+      }) as never;
+    },
+  };
+}
+
+async function send<T, U>(call: ClientDuplexStream<T, U>, messages: AsyncIterable<T>): Promise<void> {
+  try {
+    for await (const message of messages) {
+      if (call.destroyed) return;
+      if (!call.write(message)) await new Promise<void>((resolve) => {
+        const go = (): void => { call.off("drain", go); call.off("close", go); call.off("error", go); resolve(); };
+        call.on("drain", go); call.on("close", go); call.on("error", go);
+      });
+    }
+    call.end();
+  } catch {
+    call.cancel();
+  }
+}
+
+async function* receive<O extends DescMessage, T = unknown>(call: ClientDuplexStream<T, MessageShape<O>>): AsyncGenerator<MessageShape<O>> {
+  try {
+    for await (const message of call) yield message as MessageShape<O>;
+  } catch (reason) {
+    throw reason instanceof Error && "metadata" in reason ? toConnectError(reason as never) : new ConnectError(String(reason), Code.Unknown);
+  } finally {
+    call.cancel();
+  }
+}
+
+function path(method: { parent: { typeName: string }; name: string }): string {
+  return `/${method.parent.typeName}/${method.name}`;
+}
+
+function deadline(timeoutMs: number): GrpcCallOptions {
+  return timeoutMs > 0 ? { deadline: Date.now() + timeoutMs } : {};
+}
