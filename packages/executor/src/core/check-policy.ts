@@ -1,0 +1,148 @@
+import { ExecutorError } from "../error.js";
+import { checkMountSource } from "./mount-source.js";
+import { type Policy, toSnakeCase } from "./policy.js";
+import { parseCapabilities } from "./spec/capabilities.js";
+import { DEFAULT_CAPABILITIES } from "./spec/capability-names.js";
+
+/** What of a step a policy looks at. What a step does not say, it does not ask for. */
+export interface PolicySubject {
+  readonly privileged?: boolean | undefined;
+  readonly network?: string | undefined;
+  readonly volumes?: readonly { readonly source: string }[] | undefined;
+  readonly capAdd?: readonly string[] | undefined;
+  readonly seccomp?: "default" | "profile" | "unconfined" | undefined;
+  readonly apparmorProfile?: string | undefined;
+  readonly noNewPrivileges?: boolean | undefined;
+  readonly devices?: readonly string[] | undefined;
+  readonly sysctls?: Readonly<Record<string, string>> | undefined;
+  readonly logUri?: string | undefined;
+  /** Host, and port if any, that the image comes from. */
+  readonly registry?: string | undefined;
+  readonly user?: string | undefined;
+  readonly annotations?: Readonly<Record<string, string>> | undefined;
+  readonly oomScoreAdj?: number | undefined;
+  readonly pidsLimit?: number | undefined;
+}
+
+/** One thing that a step asks for and may not have. */
+export interface Refusal {
+  /** As a step file names it. */
+  readonly field: string;
+  /** What was asked for. */
+  readonly message: string;
+  /** The key of a policy that could allow it; `undefined` when none does. */
+  readonly policyKey: string | undefined;
+}
+
+export interface PolicyContext {
+  /** Host paths that no mount may reach, besides those that never may: the daemon's own, the executor's own. */
+  readonly forbiddenSources?: readonly string[] | undefined;
+}
+
+/** All that a policy refuses of a step, in the order of the step's fields; empty when it may run. */
+export function checkPolicy(step: PolicySubject, policy: Policy, context: PolicyContext = {}): Refusal[] {
+  return [
+    ...checkPrivileges(step, policy),
+    ...checkVolumes(step, policy, context),
+    ...checkConfinement(step, policy),
+    ...checkOrigin(step, policy),
+    ...checkLimits(step, policy),
+  ];
+}
+
+/** @throws ExecutorError `refused`: one, with everything that {@link checkPolicy} finds. */
+export function enforcePolicy(step: PolicySubject, policy: Policy, context?: PolicyContext): void {
+  const refusals = checkPolicy(step, policy, context);
+  if (refusals.length === 0) return;
+  const issues = refusals.map(({ field, message, policyKey }) => ({
+    field,
+    message,
+    allowed: policyKey === undefined ? "no policy allows it" : `the policy's ${policyKey} could allow it`,
+  }));
+  const lines = issues.map(({ field, message, allowed }) => `${field}: ${message} (${allowed})`);
+  throw new ExecutorError(`the policy refuses the step: ${lines.join("; ")}`, { kind: "refused", issues });
+}
+
+function refusal(field: string, message: string, key: keyof Policy): Refusal {
+  return { field, message, policyKey: toSnakeCase(key) };
+}
+
+function* checkPrivileges(step: PolicySubject, policy: Policy): Iterable<Refusal> {
+  if (step.privileged === true && !policy.privileged) {
+    yield refusal("privileged", "a privileged step owns the daemon's host", "privileged");
+  }
+  if (step.network === "host" && !policy.hostNetwork) {
+    yield refusal("network", "host is the network of the daemon's host", "hostNetwork");
+  }
+  for (const name of parseCapabilities(step.capAdd ?? [], "cap_add")) {
+    // Any step may run as root, and root has these.
+    if (DEFAULT_CAPABILITIES.includes(name)) continue;
+    if (policy.capabilities.includes(name) || policy.capabilities.includes("ALL")) continue;
+    yield refusal("cap_add", `${name} is more than root has by default`, "capabilities");
+  }
+}
+
+function* checkVolumes(step: PolicySubject, policy: Policy, context: PolicyContext): Iterable<Refusal> {
+  const rules = { allowed: policy.mountSources, forbidden: context.forbiddenSources };
+  for (const [index, { source }] of (step.volumes ?? []).entries()) {
+    const found = checkMountSource(source, rules);
+    if (found === undefined) continue;
+    const { reason, isAllowable } = found;
+    const policyKey = isAllowable ? toSnakeCase("mountSources") : undefined;
+    yield { field: `volumes[${index}].source`, message: `${JSON.stringify(source)}: ${reason}`, policyKey };
+  }
+}
+
+function* checkConfinement(step: PolicySubject, policy: Policy): Iterable<Refusal> {
+  const { seccomp = "default", apparmorProfile, devices = [], sysctls = {}, annotations = {} } = step;
+  if (seccomp !== "default" && !policy.seccomp.includes(seccomp)) {
+    yield refusal("seccomp", seccomp === "profile" ? "a profile of its own" : "unconfined", "seccomp");
+  }
+  if (apparmorProfile !== undefined && !policy.apparmorProfiles.includes(apparmorProfile)) {
+    yield refusal("apparmor_profile", JSON.stringify(apparmorProfile), "apparmorProfiles");
+  }
+  if (step.noNewPrivileges === false && !policy.newPrivileges) {
+    yield refusal("no_new_privileges", "false lets set-uid programs work", "newPrivileges");
+  }
+  for (const path of devices) {
+    if (!policy.devices.includes(path)) yield refusal("devices", JSON.stringify(path), "devices");
+  }
+  for (const name of Object.keys(sysctls)) {
+    if (!policy.sysctls.some((pattern) => matches(name, pattern))) yield refusal("sysctls", name, "sysctls");
+  }
+  for (const key of Object.keys(annotations)) {
+    if (!policy.annotations.includes(key)) yield refusal("annotations", JSON.stringify(key), "annotations");
+  }
+}
+
+function* checkOrigin(step: PolicySubject, policy: Policy): Iterable<Refusal> {
+  const { registry, logUri, user } = step;
+  if (registry !== undefined && policy.registries !== "any" && !policy.registries.includes(registry)) {
+    yield refusal("image", `it comes from ${JSON.stringify(registry)}`, "registries");
+  }
+  if (logUri !== undefined) {
+    const scheme = logUri.split(":", 1)[0];
+    if (scheme !== "file" && scheme !== "binary") {
+      yield { field: "log_uri", message: "its scheme is neither file nor binary", policyKey: undefined };
+    } else if (!policy.logUris.includes(scheme)) {
+      yield refusal("log_uri", `${scheme} URIs act on the daemon's host`, "logUris");
+    }
+  }
+  if (user === "image" && !policy.imageUser) {
+    yield refusal("user", "image leaves the choice to whoever made the image", "imageUser");
+  }
+}
+
+function* checkLimits(step: PolicySubject, policy: Policy): Iterable<Refusal> {
+  const { oomScoreAdj = 0, pidsLimit = 0 } = step;
+  if (oomScoreAdj < policy.minimumOomScoreAdj) {
+    yield refusal("oom_score_adj", `${oomScoreAdj} lets others be killed first`, "minimumOomScoreAdj");
+  }
+  if (policy.maximumPids !== -1 && (pidsLimit === -1 || pidsLimit > policy.maximumPids)) {
+    yield refusal("pids_limit", `${pidsLimit} is above ${policy.maximumPids}`, "maximumPids");
+  }
+}
+
+function matches(name: string, pattern: string): boolean {
+  return pattern.endsWith(".*") ? name.startsWith(pattern.slice(0, -1)) : name === pattern;
+}

@@ -1,0 +1,139 @@
+import { closest } from "fastest-levenshtein";
+import { refuse, requireThat } from "./refuse.js";
+import { parseCapabilities } from "./spec/capabilities.js";
+import { DEFAULT_PIDS_LIMIT } from "./spec/resources.js";
+
+/**
+ * What an operator lets steps do beyond the default. It is given to the executor; nothing that a step says changes it. Lists hold
+ * what is allowed; empty ones allow nothing.
+ */
+export interface Policy {
+  /** All capabilities and devices, no seccomp, nothing masked. */
+  readonly privileged: boolean;
+  /** `network: host`. */
+  readonly hostNetwork: boolean;
+  /**
+   * Host paths that volumes may have as source, with all below them. `ordinary`: any but the system's own. Some are refused whatever
+   * is said: `/`, `/etc`, `/proc`, `/sys`, `/dev`, and the state and sockets of container runtimes.
+   */
+  readonly mountSources: readonly string[] | "ordinary";
+  /** Capabilities beyond the fourteen that root has by default; `ALL` allows all. */
+  readonly capabilities: readonly string[];
+  /** `profile`: a profile of the step's own. `unconfined`: none at all. */
+  readonly seccomp: readonly ("profile" | "unconfined")[];
+  /** AppArmor profiles by name, `unconfined` among them. */
+  readonly apparmorProfiles: readonly string[];
+  /** `no_new_privileges: false`: set-uid programs and file capabilities work. */
+  readonly newPrivileges: boolean;
+  /** Device paths. */
+  readonly devices: readonly string[];
+  /** Kernel parameters of the step's own namespaces: names, or `net.*`. */
+  readonly sysctls: readonly string[];
+  /** Schemes of log URIs: `file`, `binary`. Containerd runs a binary as root on the daemon's host. */
+  readonly logUris: readonly ("file" | "binary")[];
+  /** Registries by host (and port) that images come from. `any`: all. */
+  readonly registries: readonly string[] | "any";
+  /** `user: image`. */
+  readonly imageUser: boolean;
+  /** Annotations by key; runtimes take orders from some. */
+  readonly annotations: readonly string[];
+  /** The lowest `oom_score_adj`: below 0, the kernel kills others first. */
+  readonly minimumOomScoreAdj: number;
+  /** The highest `pids_limit`; -1 for any. */
+  readonly maximumPids: number;
+}
+
+/** What steps may do where the operator says nothing: nothing that widens. */
+export const DEFAULT_POLICY: Policy = {
+  privileged: false,
+  hostNetwork: false,
+  mountSources: [],
+  capabilities: [],
+  seccomp: [],
+  apparmorProfiles: [],
+  newPrivileges: false,
+  devices: [],
+  sysctls: [],
+  logUris: [],
+  registries: "any",
+  imageUser: false,
+  annotations: [],
+  minimumOomScoreAdj: 0,
+  maximumPids: DEFAULT_PIDS_LIMIT,
+};
+
+type Check = (value: unknown) => boolean;
+
+const isBoolean: Check = (value) => typeof value === "boolean";
+const isInteger: Check = (value) => Number.isSafeInteger(value);
+const isListOf =
+  (pattern: RegExp): Check =>
+  (value) =>
+    Array.isArray(value) && value.every((item) => typeof item === "string" && pattern.test(item));
+const isOr =
+  (word: string, check: Check): Check =>
+  (value) =>
+    value === word || check(value);
+
+/** How each key is checked, and what an error says is allowed. */
+const KEYS: Readonly<Record<keyof Policy, readonly [check: Check, allowed: string]>> = {
+  privileged: [isBoolean, "true or false"],
+  hostNetwork: [isBoolean, "true or false"],
+  mountSources: [
+    isOr("ordinary", isListOf(/^\/(?!.*(^|\/)\.{1,2}(\/|$))[^\0]*$/)),
+    "a list of absolute paths without . and .., or ordinary",
+  ],
+  capabilities: [isListOf(/./), "a list of names from capabilities(7), or ALL"],
+  seccomp: [isListOf(/^(profile|unconfined)$/), "a list of profile, unconfined"],
+  apparmorProfiles: [isListOf(/./), "a list of names"],
+  newPrivileges: [isBoolean, "true or false"],
+  devices: [isListOf(/^\/dev\/./), "a list of paths below /dev"],
+  sysctls: [isListOf(/^[\w.*/-]+$/), "a list of names; net.* for all that begin so"],
+  logUris: [isListOf(/^(file|binary)$/), "a list of file, binary"],
+  registries: [isOr("any", isListOf(/^[\w.-]+(:\d+)?$/)), "a list of hosts, with port if need be, or any"],
+  imageUser: [isBoolean, "true or false"],
+  annotations: [isListOf(/./), "a list of keys"],
+  minimumOomScoreAdj: [isInteger, "-1000 to 1000"],
+  maximumPids: [isInteger, "1 or more, or -1 for any number"],
+};
+
+/**
+ * Reads a policy as people write it: an object with the keys of {@link Policy}, in snake_case or camelCase, each with the default of
+ * {@link DEFAULT_POLICY}.
+ *
+ * @throws ExecutorError `refused` for an unknown key, with the nearest known one, and for a value that is not as it must be.
+ */
+export function parsePolicy(input: unknown): Policy {
+  if (typeof input !== "object" || input === null || Array.isArray(input)) {
+    refuse(
+      "policy",
+      "it is no object",
+      `an object with some of ${Object.keys(KEYS).map(toSnakeCase).join(", ")}`,
+    );
+  }
+  const given: Record<string, unknown> = {};
+  for (const [name, value] of Object.entries(input)) {
+    const key = toKey(name);
+    requireThat(!Object.hasOwn(given, key), `policy.${name}`, "it is given twice", "once");
+    const [check, allowed] = KEYS[key];
+    requireThat(check(value), `policy.${name}`, "its value is not as it must be", allowed);
+    given[key] = key === "capabilities" ? parseCapabilities(value as string[], `policy.${name}`) : value;
+  }
+  return { ...DEFAULT_POLICY, ...given };
+}
+
+function toKey(name: string): keyof Policy {
+  const camel = name.replaceAll(/_([a-z])/g, (_, letter: string) => letter.toUpperCase());
+  if (Object.hasOwn(KEYS, camel)) return camel as keyof Policy;
+  const nearest = toSnakeCase(closest(camel, Object.keys(KEYS)));
+  return refuse(
+    "policy",
+    `it has no key ${JSON.stringify(name)}; did you mean ${nearest}?`,
+    "the keys of a policy",
+  );
+}
+
+/** A policy's key as a policy file writes it. */
+export function toSnakeCase(key: string): string {
+  return key.replaceAll(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
+}
