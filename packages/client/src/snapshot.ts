@@ -1,0 +1,140 @@
+import { timestampDate } from "@bufbuild/protobuf/wkt";
+import { type Info, Kind } from "@wfe-containerd/proto/services/snapshots";
+import { type CallOptions, call } from "./call.js";
+import type { Context } from "./context.js";
+import { checkLabels } from "./identifier.js";
+
+/** How a snapshot is mounted, on the daemon's machine: as mount(2) takes it. */
+export interface Mount {
+  readonly type: string;
+  readonly source: string;
+  readonly target: string;
+  readonly options: readonly string[];
+}
+
+export interface Snapshot {
+  /** The key, or for a committed one its name. */
+  readonly name: string;
+  /** Empty when there is none. */
+  readonly parent: string;
+  readonly kind: "view" | "active" | "committed" | "unknown";
+  readonly labels: Readonly<Record<string, string>>;
+  readonly createdAt: Date;
+}
+
+export interface SnapshotOptions extends CallOptions {
+  /** Default: the client's. */
+  readonly snapshotter?: string;
+}
+
+export interface CreateSnapshotOptions extends SnapshotOptions {
+  readonly labels?: Readonly<Record<string, string>>;
+}
+
+/** containerd's snapshots (`services/snapshots/v1`): the layers of file systems, kept by one of the daemon's snapshotters. */
+export interface Snapshots {
+  /**
+   * Makes a writable snapshot, empty or on top of a committed one.
+   *
+   * @param parent a committed snapshot: for an image's file system its chain ID.
+   * @throws ContainerdError `already-exists`, and `not-found` when there is no such parent.
+   */
+  prepare(key: string, parent?: string, options?: CreateSnapshotOptions): Promise<Mount[]>;
+  /** As {@link prepare}, read-only. */
+  view(key: string, parent?: string, options?: CreateSnapshotOptions): Promise<Mount[]>;
+  /** @throws ContainerdError `not-found`. */
+  mounts(key: string, options?: SnapshotOptions): Promise<Mount[]>;
+  /** Makes an active snapshot a committed one, under a name. @throws ContainerdError `already-exists`, `not-found`. */
+  commit(name: string, key: string, options?: CreateSnapshotOptions): Promise<void>;
+  /** @throws ContainerdError `not-found`. */
+  stat(key: string, options?: SnapshotOptions): Promise<Snapshot>;
+  /** @throws ContainerdError `not-found`, and `failed-precondition` when it has children. */
+  remove(key: string, options?: SnapshotOptions): Promise<void>;
+  list(filters?: readonly string[], options?: SnapshotOptions): AsyncIterable<Snapshot>;
+  /** Bytes and inodes of the snapshot itself, without its parents. */
+  usage(key: string, options?: SnapshotOptions): Promise<{ sizeBytes: number; inodes: number }>;
+  /** Sets these labels and leaves the others as they are; an empty value removes one. */
+  setLabels(key: string, labels: Readonly<Record<string, string>>, options?: SnapshotOptions): Promise<void>;
+}
+
+const KINDS = {
+  [Kind.UNKNOWN]: "unknown",
+  [Kind.VIEW]: "view",
+  [Kind.ACTIVE]: "active",
+  [Kind.COMMITTED]: "committed",
+} as const;
+
+export function createSnapshots(context: Context): Snapshots {
+  const { snapshots } = context.services;
+
+  /** Separates the snapshotter, which is part of the request, from what the call takes. */
+  function split<T extends SnapshotOptions>(options: T | undefined) {
+    const { snapshotter = context.snapshotter, ...rest } = options ?? {};
+    return [snapshotter, rest as Omit<T, "snapshotter">] as const;
+  }
+
+  return {
+    prepare(key, parent = "", options) {
+      const [snapshotter, { labels, ...callOptions }] = split(options);
+      return call(`prepare snapshot ${key}`, async () => {
+        const request = { snapshotter, key, parent, labels: checkLabels(labels) };
+        return (await snapshots.prepare(request, callOptions)).mounts;
+      });
+    },
+    view(key, parent = "", options) {
+      const [snapshotter, { labels, ...callOptions }] = split(options);
+      return call(`make a view of snapshot ${parent}`, async () => {
+        const request = { snapshotter, key, parent, labels: checkLabels(labels) };
+        return (await snapshots.view(request, callOptions)).mounts;
+      });
+    },
+    mounts(key, options) {
+      const [snapshotter, callOptions] = split(options);
+      return call(`ask for the mounts of snapshot ${key}`, async () => {
+        return (await snapshots.mounts({ snapshotter, key }, callOptions)).mounts;
+      });
+    },
+    async commit(name, key, options) {
+      const [snapshotter, { labels, ...callOptions }] = split(options);
+      const request = { snapshotter, name, key, labels: checkLabels(labels) };
+      await call(`commit snapshot ${key} as ${name}`, () => snapshots.commit(request, callOptions));
+    },
+    stat(key, options) {
+      const [snapshotter, callOptions] = split(options);
+      return call(`stat snapshot ${key}`, async () => {
+        return toSnapshot((await snapshots.stat({ snapshotter, key }, callOptions)).info as Info);
+      });
+    },
+    async remove(key, options) {
+      const [snapshotter, callOptions] = split(options);
+      await call(`remove snapshot ${key}`, () => snapshots.remove({ snapshotter, key }, callOptions));
+    },
+    async *list(filters = [], options) {
+      const [snapshotter, callOptions] = split(options);
+      const pages = snapshots.list({ snapshotter, filters: [...filters] }, callOptions)[Symbol.asyncIterator]();
+      for (;;) {
+        const page = await call("list snapshots", () => pages.next());
+        if (page.done === true) return;
+        for (const info of page.value.info) yield toSnapshot(info);
+      }
+    },
+    usage(key, options) {
+      const [snapshotter, callOptions] = split(options);
+      return call(`measure snapshot ${key}`, async () => {
+        const { size, inodes } = await snapshots.usage({ snapshotter, key }, callOptions);
+        return { sizeBytes: Number(size), inodes: Number(inodes) };
+      });
+    },
+    async setLabels(key, labels, options) {
+      const [snapshotter, callOptions] = split(options);
+      const paths = Object.keys(labels).map((label) => `labels.${label}`);
+      const request = { snapshotter, info: { name: key, labels: checkLabels(labels) }, updateMask: { paths } };
+      await call(`label snapshot ${key}`, () => snapshots.update(request, callOptions));
+    },
+  };
+}
+
+function toSnapshot({ name, parent, kind, labels, createdAt }: Info): Snapshot {
+  const made = createdAt === undefined ? new Date(0) : timestampDate(createdAt);
+  return { name, parent, kind: KINDS[kind] ?? "unknown", labels, createdAt: made };
+}
