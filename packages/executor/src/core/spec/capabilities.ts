@@ -10,6 +10,8 @@ export interface CapabilityOptions {
   readonly drop?: readonly string[] | undefined;
   /** Starts from every capability instead of the default ones. */
   readonly privileged?: boolean | undefined;
+  /** What the daemon itself has to give: `ALL` and privileged mean these. Default: every one. */
+  readonly available?: readonly string[] | undefined;
 }
 
 /**
@@ -28,7 +30,7 @@ export interface CapabilityOptions {
 export function createCapabilities(options: CapabilityOptions): LinuxCapabilities {
   const add = parseCapabilities(options.add ?? [], "cap_add");
   const drop = parseCapabilities(options.drop ?? [], "cap_drop");
-  const held = tweak(baseOf(options), add, drop);
+  const held = tweak(baseOf(options), add, drop, options.available ?? CAPABILITIES);
   const ambient = options.uid === 0 ? [] : held.filter((name) => add.includes(name) || add.includes("ALL"));
   return {
     bounding: held,
@@ -62,13 +64,18 @@ function parseCapability(name: string, field: string): string {
   );
 }
 
-function baseOf({ uid, privileged }: CapabilityOptions): readonly string[] {
-  if (privileged === true) return CAPABILITIES;
+function baseOf({ uid, privileged, available = CAPABILITIES }: CapabilityOptions): readonly string[] {
+  if (privileged === true) return available;
   return uid === 0 ? DEFAULT_CAPABILITIES : [];
 }
 
-function tweak(base: readonly string[], add: readonly string[], drop: readonly string[]): string[] {
-  if (add.includes("ALL")) return CAPABILITIES.filter((name) => !drop.includes(name));
+function tweak(
+  base: readonly string[],
+  add: readonly string[],
+  drop: readonly string[],
+  available: readonly string[],
+): string[] {
+  if (add.includes("ALL")) return available.filter((name) => !drop.includes(name));
   const kept = drop.includes("ALL") ? [] : base.filter((name) => !drop.includes(name));
   return [...new Set([...kept, ...add])];
 }

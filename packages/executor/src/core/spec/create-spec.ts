@@ -7,7 +7,7 @@ import { createResources, type ResourceLimits } from "./resources.js";
 import { createRlimits, type Ulimit } from "./rlimits.js";
 import { createSeccomp, type SeccompProfile } from "./seccomp.js";
 import { DEFAULT_SECCOMP_PROFILE } from "./seccomp-default.js";
-import type { Hooks, Linux, Process, Spec } from "./spec.js";
+import type { Hooks, Linux, LinuxCapabilities, Process, Spec } from "./spec.js";
 import { createSysctls } from "./sysctls.js";
 import { createUser, type ProcessUser } from "./user.js";
 
@@ -20,7 +20,8 @@ export interface SpecHost {
   readonly cpuCount?: number | undefined;
   /** Whether the kernel has cgroup namespaces (4.6). Default `true`. */
   readonly cgroupNamespace?: boolean | undefined;
-  readonly apparmor?: boolean | undefined;
+  /** The capabilities that the daemon itself holds: a runtime fails when told to give others. Default: every one. */
+  readonly capabilities?: readonly string[] | undefined;
 }
 
 /** Everything that a spec is made of, as plain values. Only `id`, `namespace`, `args`, `env`, `user` and `host` must be said. */
@@ -38,6 +39,11 @@ export interface SpecInput {
   readonly cwd?: string | undefined;
   readonly user: ProcessUser;
   readonly terminal?: boolean | undefined;
+  /**
+   * A static `tini`, `catatonit` or their like on the daemon's host: it becomes process 1, reaps what is orphaned, and passes signals
+   * on to the step's program. Default: that program is process 1 itself.
+   */
+  readonly init?: string | undefined;
   /** Default: the id, cut to the 63 characters that a host name may have. */
   readonly hostname?: string | undefined;
 
@@ -84,7 +90,7 @@ export function createSpec(input: SpecInput): Spec {
     root: { path: "rootfs", readonly: input.readonlyRootfs ?? false },
     hostname,
     mounts: createMounts({
-      mounts: input.mounts,
+      mounts: [...initMounts(input.init), ...(input.mounts ?? [])],
       shmSizeBytes: input.shmSizeBytes,
       privileged,
       kernelVersion: input.host.kernelVersion,
@@ -95,15 +101,22 @@ export function createSpec(input: SpecInput): Spec {
   };
 }
 
+/** In `/dev`, which is a tmpfs: the root file system need not be written to. */
+const INIT_TARGET = "/dev/init";
+
+function initMounts(source: string | undefined): StepMount[] {
+  return source === undefined ? [] : [{ type: "bind", source, target: INIT_TARGET, readonly: true }];
+}
+
 function createProcess(input: SpecInput, privileged: boolean): Process {
-  const { user, capabilities = {}, noNewPrivileges = !privileged } = input;
+  const { user, noNewPrivileges = !privileged } = input;
   return {
     terminal: input.terminal ?? false,
     user: createUser(user),
-    args: [...input.args],
+    args: input.init === undefined ? [...input.args] : [INIT_TARGET, "--", ...input.args],
     env: [...input.env],
     cwd: input.cwd ?? "/",
-    capabilities: createCapabilities({ ...capabilities, uid: user.uid, privileged }),
+    capabilities: capabilitiesOf(input),
     rlimits: createRlimits(input.ulimits ?? {}),
     noNewPrivileges,
     ...(input.apparmorProfile === undefined ? {} : { apparmorProfile: input.apparmorProfile }),
@@ -113,7 +126,6 @@ function createProcess(input: SpecInput, privileged: boolean): Process {
 
 function createLinux(input: SpecInput, privileged: boolean, network: Network): Linux {
   const { host, userNamespace, devices = [], sysctls = {} } = input;
-  const { bounding } = createCapabilities({ ...input.capabilities, uid: input.user.uid, privileged });
   const seccomp = input.seccomp ?? (privileged ? "unconfined" : DEFAULT_SECCOMP_PROFILE);
   return {
     namespaces: createNamespaces({ network, userNamespace, cgroupNamespace: host.cgroupNamespace }),
@@ -128,13 +140,17 @@ function createLinux(input: SpecInput, privileged: boolean, network: Network): L
       ? {}
       : {
           seccomp: createSeccomp(seccomp, {
-            capabilities: bounding,
+            capabilities: capabilitiesOf(input).bounding,
             architecture: host.platform.architecture,
             kernelVersion: host.kernelVersion,
           }),
         }),
     ...createGuardedPaths({ privileged, cpuCount: host.cpuCount }),
   };
+}
+
+function capabilitiesOf({ user, privileged, capabilities, host }: SpecInput): LinuxCapabilities {
+  return createCapabilities({ ...capabilities, uid: user.uid, privileged, available: host.capabilities });
 }
 
 /** A host name from an id: at most 63 characters, with no dot or underscore. */

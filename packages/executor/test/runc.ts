@@ -1,0 +1,98 @@
+import { execFile } from "node:child_process";
+import { randomBytes } from "node:crypto";
+import { existsSync, readFileSync } from "node:fs";
+import { chmod, copyFile, mkdir, mkdtemp, rm, symlink, writeFile } from "node:fs/promises";
+import { arch, release, tmpdir } from "node:os";
+import { join } from "node:path";
+import { CAPABILITIES } from "../src/core/spec/capability-names.js";
+import { createSpec, type SpecHost, type SpecInput } from "../src/core/spec/create-spec.js";
+import type { StepMount } from "../src/core/spec/mounts.js";
+
+/** This machine, as a daemon on it would be described. */
+export const HOST: SpecHost = {
+  platform: { os: "linux", architecture: arch() === "x64" ? "amd64" : arch() },
+  kernelVersion: release(),
+  cgroupVersion: existsSync("/sys/fs/cgroup/cgroup.controllers") ? 2 : 1,
+  capabilities: CAPABILITIES.filter((_, bit) => (heldCapabilities() >> BigInt(bit)) & 1n),
+};
+
+/** As a mask: containers can be given no more. */
+export function heldCapabilities(): bigint {
+  const [, mask = "0"] = /^CapBnd:\s*(\w+)$/m.exec(readFileSync("/proc/self/status", "utf8")) ?? [];
+  return BigInt(`0x${mask}`);
+}
+
+export interface Outcome {
+  readonly exitCode: number;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+/** A root file system of busybox alone, in which specs are run by runc itself: no daemon, no shim between. */
+export interface Bundle extends AsyncDisposable {
+  readonly rootfs: string;
+  /** Runs a shell script (or `args`) as root, unless said otherwise. */
+  run(script: string, input?: Partial<SpecInput>): Promise<Outcome>;
+}
+
+export async function createBundle(): Promise<Bundle> {
+  const directory = await mkdtemp(join(tmpdir(), "wfe-bundle-"));
+  // In a user namespace, root is nobody to this directory, and must reach what is in it.
+  await chmod(directory, 0o755);
+  const rootfs = join(directory, "rootfs");
+  for (const path of ["bin", "etc", "usr", "tmp", "root", "work"])
+    await mkdir(join(rootfs, path), { recursive: true });
+  await chmod(join(rootfs, "tmp"), 0o1777);
+  const busybox = ["/bin/busybox", "/usr/bin/busybox"].find((path) => existsSync(path));
+  if (busybox === undefined) throw new Error("busybox-static is needed: apt-get install busybox-static");
+  await copyFile(busybox, join(rootfs, "bin/busybox"));
+  const { stdout: applets } = await execute(busybox, ["--list"]);
+  for (const applet of applets.trim().split("\n")) {
+    if (applet !== "busybox") await symlink("busybox", join(rootfs, "bin", applet));
+  }
+  await writeFile(
+    join(rootfs, "etc/passwd"),
+    "root:x:0:0::/root:/bin/sh\nuser:x:1000:1000::/home/user:/bin/sh\n",
+  );
+  await writeFile(join(rootfs, "etc/group"), "root:x:0:\nuser:x:1000:\n");
+  // Where the host's programs look for the libraries that HOST_PROGRAMS brings.
+  for (const name of ["lib", "lib64"]) await symlink(`usr/${name}`, join(rootfs, name));
+
+  return {
+    rootfs,
+    run: (script, input) => run(directory, script, input),
+    [Symbol.asyncDispose]: () => rm(directory, { recursive: true, force: true }),
+  };
+}
+
+/** The host's perl, which makes any system call: there is no compiler to count on. */
+export const HOST_PROGRAMS: StepMount = { type: "bind", source: "/usr", target: "/usr", readonly: true };
+
+async function run(directory: string, script: string, input: Partial<SpecInput> = {}): Promise<Outcome> {
+  const id = `wfe-${randomBytes(6).toString("hex")}`;
+  const spec = createSpec({
+    id,
+    namespace: "wfe-test",
+    host: HOST,
+    args: ["/bin/sh", "-c", script],
+    env: ["PATH=/bin:/usr/bin"],
+    user: { uid: 0, gid: 0 },
+    ...input,
+  });
+  await writeFile(join(directory, "config.json"), JSON.stringify(spec));
+  const state = join(directory, "state");
+  try {
+    return await execute("runc", ["--root", state, "run", "--bundle", directory, id]);
+  } finally {
+    await execute("runc", ["--root", state, "delete", "--force", id]);
+  }
+}
+
+export function execute(command: string, args: readonly string[]): Promise<Outcome> {
+  return new Promise((resolve, reject) => {
+    execFile(command, [...args], { maxBuffer: 1 << 24 }, (error, stdout, stderr) => {
+      if (error !== null && typeof error.code !== "number") return reject(error);
+      resolve({ exitCode: error === null ? 0 : Number(error.code), stdout, stderr });
+    });
+  });
+}
