@@ -68,4 +68,6 @@ export interface Context {
   readonly leaseId: string | undefined;
   /** The daemon is reached through a Unix socket. */
   readonly isLocal: boolean;
+  /** The same, with another lease. */
+  withLease(id: string): Context;
 }

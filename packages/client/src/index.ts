@@ -1,4 +1,41 @@
+export { type AnyValue, RUNTIME_PROCESS, RUNTIME_RESOURCES, RUNTIME_SPEC, toJsonAny, toMessageAny } from "./any.js";
 export { type CallOptions, call } from "./call.js";
 export { type Client, type ClientOptions, createClient } from "./connect.js";
+export type { Container, Containers, CreateContainerOptions } from "./container.js";
+export type { Content, ContentInfo, Ingest, WriteOptions, WriteSource } from "./content.js";
+export type { ContentWriter, OpenWriterOptions } from "./content-writer.js";
 export type { Context, Services } from "./context.js";
 export { ContainerdError, type ErrorKind, isContainerdError } from "./error.js";
+export { checkIdentifier, checkLabels } from "./identifier.js";
+export type { Image, Images, RemoveImageOptions, ResolveImageOptions } from "./image.js";
+export type { ReadFilesOptions } from "./image-file.js";
+export type { ImportOptions, ImportProgress } from "./image-import.js";
+export type { ResolvedImage } from "./image-resolve.js";
+export type { DaemonPlugin, Introspection } from "./introspection.js";
+export type { CreateLeaseOptions, DeleteLeaseOptions, Lease, LeaseResource, Leases } from "./lease.js";
+export type { TaskMetrics } from "./metrics.js";
+export { chainId, chainIds } from "./oci/chain-id.js";
+export { type Descriptor, parseDescriptor } from "./oci/descriptor.js";
+export { checkDigest, isDigest } from "./oci/digest.js";
+export type { ImageConfig, Index, Manifest } from "./oci/manifest.js";
+export { MEDIA_TYPES } from "./oci/media-type.js";
+export { formatPlatform, normalizePlatform, type Platform, rankPlatform } from "./oci/platform.js";
+export {
+  familiarReference,
+  formatReference,
+  normalizeReference,
+  parseReference,
+  type Reference,
+} from "./oci/reference.js";
+export type { CreateSnapshotOptions, Mount, Snapshot, SnapshotOptions, Snapshots } from "./snapshot.js";
+export type {
+  CreateTaskOptions,
+  ExecOptions,
+  ExitStatus,
+  ProcessOptions,
+  Signal,
+  Stdio,
+  Tasks,
+  TaskStatus,
+} from "./task.js";
+export type { UnpackOptions } from "./unpack.js";

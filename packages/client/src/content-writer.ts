@@ -1,0 +1,127 @@
+import type { MessageInitShape } from "@bufbuild/protobuf";
+import type { WriteContentRequestSchema, WriteContentResponse } from "@wfe-containerd/proto/services/content";
+import { WriteAction } from "@wfe-containerd/proto/services/content";
+import { call } from "./call.js";
+import type { Services } from "./context.js";
+import { ContainerdError } from "./error.js";
+
+type Request = MessageInitShape<typeof WriteContentRequestSchema>;
+
+export interface OpenWriterOptions {
+  /** Names the ingest: whoever opens the same one goes on where it stands. One writer at a time. */
+  readonly ref: string;
+  /** Size in bytes and digest of the whole, where they are known: the daemon then refuses anything else. */
+  readonly size?: number | undefined;
+  readonly digest?: string | undefined;
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** An ingest that is being written. Disposing it without a commit leaves what was written, to be resumed or aborted. */
+export interface ContentWriter extends AsyncDisposable {
+  /** How many bytes the ingest holds. */
+  readonly offset: number;
+  /** Appends, in requests of at most a mebibyte; resolves when the daemon has it. */
+  write(chunk: Uint8Array): Promise<void>;
+  /** Makes the ingest content. @throws ContainerdError `already-exists`; `failed-precondition` when digest or size is another. */
+  commit(expected: {
+    digest?: string | undefined;
+    size?: number | undefined;
+    labels?: Readonly<Record<string, string>> | undefined;
+  }): Promise<{ digest: string; size: number }>;
+}
+
+const REQUEST_BYTES = 1024 * 1024;
+
+/**
+ * Opens an ingest.
+ *
+ * @throws ContainerdError `unavailable` while another writer has it open; `already-exists` when the digest is there already.
+ */
+export async function openWriter(
+  content: Services["content"],
+  { ref, size, digest = "", signal }: OpenWriterOptions,
+): Promise<ContentWriter> {
+  const requests = createRequests();
+  const responses = content.write(requests, { signal, timeoutMs: 0 })[Symbol.asyncIterator]();
+  const total = BigInt(size ?? 0);
+  let offset = 0;
+
+  async function ask(operation: string, request: Request): Promise<WriteContentResponse> {
+    return call(`${operation} ${ref}`, async () => {
+      requests.push(request);
+      const response = await responses.next();
+      if (response.done !== true) return response.value;
+      throw new ContainerdError("the daemon ended the stream", { kind: "internal" });
+    });
+  }
+
+  async function close(): Promise<void> {
+    requests.end();
+    // Draining lets the daemon release the ingest's lock before this resolves.
+    while ((await responses.next().catch(() => ({ done: true }))).done !== true);
+  }
+
+  try {
+    const stat = await ask("open ingest", { action: WriteAction.STAT, ref, total, expected: digest });
+    offset = Number(stat.offset);
+  } catch (reason) {
+    await close();
+    throw reason;
+  }
+
+  return {
+    get offset() {
+      return offset;
+    },
+    async write(chunk) {
+      for (let at = 0; at < chunk.byteLength; at += REQUEST_BYTES) {
+        const data = chunk.subarray(at, at + REQUEST_BYTES);
+        const request = { action: WriteAction.WRITE, ref, total, expected: digest, offset: BigInt(offset), data };
+        const response = await ask("write to ingest", request);
+        offset = Number(response.offset);
+      }
+    },
+    async commit(expected) {
+      const response = await ask("commit ingest", {
+        action: WriteAction.COMMIT,
+        ref,
+        offset: BigInt(offset),
+        total: BigInt(expected.size ?? size ?? 0),
+        expected: expected.digest ?? digest,
+        labels: { ...expected.labels },
+      });
+      await close();
+      return { digest: response.digest, size: Number(response.offset) };
+    },
+    [Symbol.asyncDispose]: close,
+  };
+}
+
+/** An async iterable that is fed from outside. */
+function createRequests(): AsyncIterable<Request> & { push(request: Request): void; end(): void } {
+  const waiting: Request[] = [];
+  let ended = false;
+  let wake: (() => void) | undefined;
+  return {
+    push(request) {
+      waiting.push(request);
+      wake?.();
+    },
+    end() {
+      ended = true;
+      wake?.();
+    },
+    async *[Symbol.asyncIterator]() {
+      for (;;) {
+        const next = waiting.shift();
+        if (next !== undefined) yield next;
+        else if (ended) return;
+        else {
+          await new Promise<void>((resolve) => {
+            wake = resolve;
+          });
+        }
+      }
+    },
+  };
+}

@@ -1,0 +1,150 @@
+import { createHash } from "node:crypto";
+import { Readable } from "node:stream";
+import { createGunzip } from "node:zlib";
+import { extract } from "tar-stream";
+import type { Content } from "./content.js";
+import { ContainerdError } from "./error.js";
+import type { ImportProgress } from "./image-import.js";
+import { MAX_DOCUMENT_BYTES } from "./oci/manifest.js";
+
+/** A blob of an archive that now is in the content store. */
+export interface ArchiveBlob {
+  readonly digest: string;
+  readonly size: number;
+  readonly isGzip: boolean;
+}
+
+export interface Archive {
+  /** `index.json`, `manifest.json` and the like: small, and needed whole. */
+  readonly documents: ReadonlyMap<string, Buffer>;
+  /** By path in the archive. */
+  readonly blobs: ReadonlyMap<string, ArchiveBlob>;
+}
+
+export interface ReadArchiveOptions {
+  readonly signal?: AbortSignal | undefined;
+  readonly onProgress?: ((progress: ImportProgress) => void) | undefined;
+}
+
+const DOCUMENTS = new Set(["index.json", "manifest.json", "oci-layout", "repositories"]);
+const BLOB_PATH = /^blobs\/(sha256|sha512)\/([0-9a-f]+)$/;
+
+/** Reads an image archive in one pass: each blob goes straight into the content store, whatever order they come in. */
+export async function readArchive(
+  content: Content,
+  refPrefix: string,
+  source: AsyncIterable<Uint8Array>,
+  { signal, onProgress }: ReadArchiveOptions,
+): Promise<Archive> {
+  const documents = new Map<string, Buffer>();
+  const blobs = new Map<string, ArchiveBlob>();
+  const links = new Map<string, string>();
+  const tar = extract();
+  const feed = Readable.from(decompress(source)).on("error", (error) => tar.destroy(error));
+  feed.pipe(tar);
+  try {
+    for await (const entry of tar) {
+      const { type, size = 0, linkname } = entry.header;
+      const path = checkPath(entry.header.name);
+      if (type === "file" || type === "contiguous-file") {
+        if (documents.has(path) || blobs.has(path)) refuse(path, "is there twice");
+        if (DOCUMENTS.has(path)) documents.set(path, await readWhole(path, size, entry as AsyncIterable<Uint8Array>));
+        else blobs.set(path, await writeBlob(content, `${refPrefix}-${blobs.size}`, path, size, entry as AsyncIterable<Uint8Array>, { signal, onProgress }));
+      } else if ((type === "symlink" || type === "link") && typeof linkname === "string") {
+        // Older docker save links a layer that two images share.
+        links.set(path, resolveLink(path, linkname, type === "symlink"));
+        entry.resume();
+      } else {
+        if (type !== "directory") refuse(path, `is a ${type}`);
+        entry.resume();
+      }
+    }
+  } catch (reason) {
+    feed.destroy();
+    if (reason instanceof ContainerdError) throw reason;
+    signal?.throwIfAborted();
+    throw new ContainerdError(`the archive could not be read: ${(reason as Error).message}`, { kind: "invalid-argument", cause: reason });
+  }
+  for (const [path, target] of links) {
+    const blob = blobs.get(target);
+    if (blob !== undefined) blobs.set(path, blob);
+  }
+  return { documents, blobs };
+}
+
+async function writeBlob(
+  content: Content,
+  ref: string,
+  path: string,
+  size: number,
+  source: AsyncIterable<Uint8Array>,
+  { signal, onProgress }: ReadArchiveOptions,
+): Promise<ArchiveBlob> {
+  const match = BLOB_PATH.exec(path);
+  const claimed = match === null ? undefined : `${match[1]}:${match[2]}`;
+  const hash = createHash("sha256");
+  let isGzip: boolean | undefined;
+  async function* watch(): AsyncGenerator<Uint8Array> {
+    for await (const chunk of source) {
+      isGzip ??= chunk[0] === 0x1f && chunk[1] === 0x8b;
+      hash.update(chunk);
+      yield chunk;
+    }
+  }
+  const what = claimed ?? path;
+  // The digest is not said beforehand: what is there already would end the stream, and the archive must be read on.
+  const written = await content
+    .write({ ref, size, signal, onProgress: (offset) => onProgress?.({ what, state: "writing", offset, total: size }) }, watch())
+    .catch((reason: unknown) => {
+      if (reason instanceof ContainerdError && reason.kind === "already-exists") return undefined;
+      throw reason;
+    });
+  const digest = written?.digest ?? `sha256:${hash.digest("hex")}`;
+  if (claimed?.startsWith("sha256:") === true && claimed !== digest) refuse(path, `has the digest ${digest}`);
+  onProgress?.({ what: digest, state: "done", offset: size, total: size });
+  return { digest, size, isGzip: isGzip ?? false };
+}
+
+async function readWhole(path: string, size: number, source: AsyncIterable<Uint8Array>): Promise<Buffer> {
+  if (size > MAX_DOCUMENT_BYTES) refuse(path, `has ${size} bytes`);
+  const chunks: Uint8Array[] = [];
+  for await (const chunk of source) chunks.push(chunk);
+  return Buffer.concat(chunks);
+}
+
+function checkPath(name: string): string {
+  const parts = name.split("/").filter((part) => part !== "" && part !== ".");
+  if (name.startsWith("/") || parts.includes("..") || name.includes("\0")) refuse(name, "leads out of the archive");
+  return parts.join("/");
+}
+
+function resolveLink(path: string, target: string, isSymbolic: boolean): string {
+  const base = isSymbolic ? path.split("/").slice(0, -1) : [];
+  const parts: string[] = [];
+  for (const part of [...base, ...target.split("/")]) {
+    if (part === "..") parts.pop();
+    else if (part !== "" && part !== ".") parts.push(part);
+  }
+  return parts.join("/");
+}
+
+function refuse(path: string, problem: string): never {
+  throw new ContainerdError(`the archive's ${JSON.stringify(path.slice(0, 200))} ${problem}`, { kind: "invalid-argument" });
+}
+
+/** Archives may be compressed as a whole. */
+async function* decompress(source: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
+  const iterator = source[Symbol.asyncIterator]();
+  const first = await iterator.next();
+  if (first.done === true) return;
+  async function* all(): AsyncGenerator<Uint8Array> {
+    yield first.value as Uint8Array;
+    for (let next = await iterator.next(); next.done !== true; next = await iterator.next()) yield next.value;
+  }
+  const [a, b, c, d] = first.value;
+  if (a === 0x28 && b === 0xb5 && c === 0x2f && d === 0xfd) {
+    throw new ContainerdError("the archive is compressed with zstd; allowed: a tar, or a tar with gzip", { kind: "invalid-argument" });
+  }
+  if (a === 0x1f && b === 0x8b) yield* Readable.from(all()).pipe(createGunzip());
+  else yield* all();
+}

@@ -1,0 +1,158 @@
+import { posix } from "node:path";
+import { Readable } from "node:stream";
+import { pipeline } from "node:stream/promises";
+import { createGunzip } from "node:zlib";
+import { extract, type Header } from "tar-stream";
+import type { Content } from "./content.js";
+import { ContainerdError } from "./error.js";
+import type { ResolvedImage } from "./image-resolve.js";
+import type { Descriptor } from "./oci/descriptor.js";
+
+export interface ReadFilesOptions {
+  /** The largest file that is taken. */
+  readonly maxBytes: number;
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** What the layers have under one path. */
+type Entry = { readonly kind: "file"; readonly bytes: Uint8Array } | { readonly kind: "link"; readonly target: string } | { readonly kind: "gone" };
+
+/** tar-stream gives bytes, though its types do not say so. */
+type Entries = AsyncIterable<Uint8Array> & { resume(): void };
+
+/** As the kernel: more links in a path than this are a loop. */
+const MAX_LINKS = 40;
+
+/**
+ * Reads small files out of an image's layers, which are read from the content store: nothing is mounted, and the daemon may be
+ * anywhere. Later layers win; whiteouts hide; links are followed inside the image's root.
+ */
+export async function readImageFiles(
+  content: Content,
+  image: ResolvedImage,
+  paths: readonly string[],
+  { maxBytes, signal }: ReadFilesOptions,
+): Promise<Map<string, Uint8Array>> {
+  const known = new Map<string, Entry>();
+  const wanted = new Map(paths.map((path) => [path, clean(path)]));
+  const files = new Map<string, Uint8Array>();
+  for (let links = 0; wanted.size > 0; links++) {
+    if (links > MAX_LINKS) {
+      throw new ContainerdError(`${[...wanted.keys()].join(", ")} of image ${image.name}: too many links`, { kind: "invalid-argument" });
+    }
+    const look = [...wanted.values()].flatMap(prefixes).filter((path) => !known.has(path));
+    await readLayers(content, image, new Set(look), known, { maxBytes, signal });
+    for (const [asked, path] of wanted) {
+      const next = follow(path, known);
+      if (typeof next === "string") {
+        wanted.set(asked, next);
+        continue;
+      }
+      if (next !== undefined) files.set(asked, next);
+      wanted.delete(asked);
+    }
+  }
+  return files;
+}
+
+/** The bytes; another path to look at, when there was a link; or undefined when there is no such file. */
+function follow(path: string, known: ReadonlyMap<string, Entry>): Uint8Array | string | undefined {
+  for (const prefix of prefixes(path)) {
+    const entry = known.get(prefix);
+    if (entry?.kind === "link") return clean(posix.join(posix.resolve("/", posix.dirname(prefix), entry.target), path.slice(prefix.length)));
+  }
+  const entry = known.get(path);
+  return entry?.kind === "file" ? entry.bytes : undefined;
+}
+
+/** Fills in, from the top layer down, what the layers have under these paths. */
+async function readLayers(
+  content: Content,
+  image: ResolvedImage,
+  paths: ReadonlySet<string>,
+  known: Map<string, Entry>,
+  options: ReadFilesOptions,
+): Promise<void> {
+  const open = new Set(paths);
+  for (const layer of image.layers.toReversed()) {
+    if (open.size === 0) break;
+    const found = await readLayer(content, layer, open, options);
+    for (const [path, entry] of found) {
+      known.set(path, entry);
+      open.delete(path);
+    }
+  }
+  for (const path of open) known.set(path, { kind: "gone" });
+}
+
+async function readLayer(
+  content: Content,
+  layer: Descriptor,
+  paths: ReadonlySet<string>,
+  { maxBytes, signal }: ReadFilesOptions,
+): Promise<Map<string, Entry>> {
+  const found = new Map<string, Entry>();
+  const hidden = new Set<string>();
+  const hardLinks = new Map<string, string>();
+  const tar = extract();
+  const bytes = Readable.from(content.read(layer.digest, { signal }));
+  const feeding = /gzip$/.test(layer.mediaType) ? pipeline(bytes, createGunzip(), tar) : pipeline(bytes, tar);
+  feeding.catch(() => undefined);
+  if (/zstd$/.test(layer.mediaType)) {
+    bytes.destroy();
+    throw new ContainerdError(`layer ${layer.digest} is compressed with zstd, in which files cannot be looked up`, { kind: "not-implemented" });
+  }
+  for await (const entry of tar) {
+    const path = clean(entry.header.name);
+    const name = posix.basename(path);
+    if (name === ".wh..wh..opq") hideBelow(paths, posix.dirname(path), hidden);
+    else if (name.startsWith(".wh.")) hideBelow(paths, posix.join(posix.dirname(path), name.slice(4)), hidden, true);
+    else if (paths.has(path)) {
+      found.delete(path);
+      const read = await readEntry(entry.header, entry as Entries, path, maxBytes);
+      if (read !== undefined) found.set(path, read);
+      if (entry.header.type === "link") hardLinks.set(path, clean(entry.header.linkname ?? ""));
+      continue;
+    }
+    entry.resume();
+  }
+  await feeding;
+  for (const [path, target] of hardLinks) found.set(path, { kind: "link", target });
+  for (const path of hidden) if (!found.has(path)) found.set(path, { kind: "gone" });
+  return found;
+}
+
+async function readEntry(
+  { type, size = 0, linkname }: Header,
+  source: Entries,
+  path: string,
+  maxBytes: number,
+): Promise<Entry | undefined> {
+  if (type === "file" || type === "contiguous-file") {
+    if (size > maxBytes) {
+      throw new ContainerdError(`${path} of the image has ${size} bytes; allowed: ${maxBytes}`, { kind: "out-of-range" });
+    }
+    const chunks: Uint8Array[] = [];
+    for await (const chunk of source) chunks.push(chunk);
+    return { kind: "file", bytes: Buffer.concat(chunks) };
+  }
+  source.resume();
+  return type === "symlink" && typeof linkname === "string" ? { kind: "link", target: linkname } : undefined;
+}
+
+function hideBelow(paths: ReadonlySet<string>, directory: string, hidden: Set<string>, withItself = false): void {
+  for (const path of paths) {
+    if (path.startsWith(directory === "/" ? "/" : `${directory}/`) || (withItself && path === directory)) hidden.add(path);
+  }
+}
+
+/** Absolute and inside the root, whatever was written. */
+function clean(path: string): string {
+  return posix.resolve("/", path);
+}
+
+/** `/etc/passwd`: `/etc`, `/etc/passwd`. */
+function prefixes(path: string): string[] {
+  const parts = path.split("/").filter((part) => part !== "");
+  return parts.map((_, at) => `/${parts.slice(0, at + 1).join("/")}`);
+}

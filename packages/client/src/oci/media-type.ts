@@ -1,0 +1,27 @@
+/** Media types of OCI's image spec, and docker's of the same meaning (image manifest version 2, schema 2). */
+export const MEDIA_TYPES = {
+  index: "application/vnd.oci.image.index.v1+json",
+  manifest: "application/vnd.oci.image.manifest.v1+json",
+  config: "application/vnd.oci.image.config.v1+json",
+  layer: "application/vnd.oci.image.layer.v1.tar",
+  layerGzip: "application/vnd.oci.image.layer.v1.tar+gzip",
+  layerZstd: "application/vnd.oci.image.layer.v1.tar+zstd",
+  dockerIndex: "application/vnd.docker.distribution.manifest.list.v2+json",
+  dockerManifest: "application/vnd.docker.distribution.manifest.v2+json",
+  dockerConfig: "application/vnd.docker.container.image.v1+json",
+  dockerLayer: "application/vnd.docker.image.rootfs.diff.tar",
+  dockerLayerGzip: "application/vnd.docker.image.rootfs.diff.tar.gzip",
+} as const;
+
+export function isIndex(mediaType: string): boolean {
+  return mediaType === MEDIA_TYPES.index || mediaType === MEDIA_TYPES.dockerIndex;
+}
+
+export function isManifest(mediaType: string): boolean {
+  return mediaType === MEDIA_TYPES.manifest || mediaType === MEDIA_TYPES.dockerManifest;
+}
+
+/** A file system layer that an unpacker can apply; not a signature or another artifact that is stored as a layer. */
+export function isLayer(mediaType: string): boolean {
+  return /^application\/vnd\.(?:oci\.image\.layer\.|docker\.image\.rootfs\.(?:diff|foreign))/.test(mediaType);
+}

@@ -1,0 +1,125 @@
+import { randomBytes } from "node:crypto";
+import type { CallOptions } from "./call.js";
+import { call } from "./call.js";
+import type { Content } from "./content.js";
+import type { Context } from "./context.js";
+import { ContainerdError, isContainerdError } from "./error.js";
+import type { ResolvedImage } from "./image-resolve.js";
+import { chainIds } from "./oci/chain-id.js";
+import type { Descriptor } from "./oci/descriptor.js";
+import type { Snapshots } from "./snapshot.js";
+
+export interface UnpackOptions extends CallOptions {
+  /** Called for every layer that is there: unpacked now, or found. */
+  readonly onLayer?: ((layer: Descriptor, state: "unpacked" | "exists") => void) | undefined;
+}
+
+export interface Unpacker {
+  readonly context: Context;
+  readonly content: Content;
+  readonly snapshots: Snapshots;
+}
+
+/** Somebody else may remove, under our hands, what we found: ask again this often at most. */
+const TRIES = 5;
+
+/**
+ * Unpacks an image's layers into committed snapshots, each named by its chain ID, as containerd's own clients do. What somebody else
+ * has unpacked, or is unpacking now, is shared.
+ */
+export async function unpackImage(
+  unpacker: Unpacker,
+  image: ResolvedImage,
+  { onLayer, ...options }: UnpackOptions = {},
+): Promise<void> {
+  const { context, content } = unpacker;
+  const chain = chainIds(image.diffIds);
+  for (const [index, layer] of image.layers.entries()) {
+    const isNew = await unpackLayer(unpacker, layer, {
+      chainId: chain[index] as string,
+      parent: chain[index - 1] ?? "",
+      diffId: image.diffIds[index] as string,
+      options,
+    });
+    onLayer?.(layer, isNew ? "unpacked" : "exists");
+  }
+  // From the config to the snapshot, so that garbage collection keeps the unpacked image as long as the image.
+  await content.setLabels(image.configDescriptor.digest, {
+    [`containerd.io/gc.ref.snapshot.${context.snapshotter}`]: image.chainId,
+  });
+}
+
+interface LayerPlace {
+  readonly chainId: string;
+  readonly parent: string;
+  readonly diffId: string;
+  readonly options: CallOptions;
+}
+
+/** False when the layer was there already. */
+async function unpackLayer(unpacker: Unpacker, layer: Descriptor, place: LayerPlace): Promise<boolean> {
+  const { snapshots } = unpacker;
+  const { chainId, parent, options } = place;
+  for (let tries = 0; tries < TRIES; tries++) {
+    const key = `extract-${randomBytes(6).toString("hex")} ${chainId}`;
+    try {
+      // Prepared before anything is asked: if the snapshot is there, this puts it on our lease, which a Stat would not.
+      const mounts = await snapshots.prepare(key, parent, { labels: { "containerd.io/snapshot.ref": chainId } });
+      return await fillSnapshot(unpacker, layer, place, key, mounts);
+    } catch (reason) {
+      if (!isContainerdError(reason, "already-exists")) throw reason;
+      if (await exists(snapshots, chainId, options)) return false;
+    }
+  }
+  throw new ContainerdError(`snapshot ${chainId} comes and goes while it is unpacked`, { kind: "unavailable" });
+}
+
+async function fillSnapshot(
+  { context, content, snapshots }: Unpacker,
+  layer: Descriptor,
+  { chainId, diffId, options }: LayerPlace,
+  key: string,
+  mounts: Awaited<ReturnType<Snapshots["prepare"]>>,
+): Promise<boolean> {
+  try {
+    const { mediaType, digest, size } = layer;
+    const applied = await call(`unpack layer ${digest}`, () =>
+      context.services.diff.apply(
+        {
+          diff: { mediaType, digest, size: BigInt(size) },
+          mounts: mounts.map((mount) => ({ ...mount, options: [...mount.options] })),
+        },
+        { signal: options.signal, timeoutMs: 0 },
+      ),
+    );
+    if (applied.applied?.digest !== diffId) {
+      throw new ContainerdError(
+        `layer ${digest} unpacks to ${applied.applied?.digest}, and the image's config says ${diffId}`,
+        { kind: "data-loss" },
+      );
+    }
+    const isNew = await snapshots.commit(chainId, key).then(
+      () => true,
+      async (reason: unknown) => {
+        if (!isContainerdError(reason, "already-exists")) throw reason;
+        await snapshots.remove(key);
+        return false;
+      },
+    );
+    await content.setLabels(digest, { "containerd.io/uncompressed": diffId });
+    return isNew;
+  } catch (reason) {
+    await snapshots.remove(key).catch(() => undefined);
+    throw reason;
+  }
+}
+
+async function exists(snapshots: Snapshots, name: string, options: CallOptions): Promise<boolean> {
+  return snapshots.stat(name, options).then(
+    () => true,
+    (reason: unknown) => {
+      if (isContainerdError(reason, "not-found")) return false;
+      throw reason;
+    },
+  );
+}
