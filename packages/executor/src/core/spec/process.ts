@@ -29,7 +29,7 @@ export interface EnvironmentSources {
  *
  * HOME is not among them: runtimes take it from the container's passwd file, where nobody set it.
  *
- * @throws ExecutorError `refused` for an image's entry that has no `=`, no name, or holds NUL.
+ * @throws ExecutorError `refused` for a name that is empty or holds `=`, and for NUL; values are not shown.
  */
 export function composeEnvironment(sources: EnvironmentSources): string[] {
   const { image, data = {}, step = {}, hostname, terminal = false } = sources;
@@ -42,7 +42,12 @@ export function composeEnvironment(sources: EnvironmentSources): string[] {
   }
   for (const [name, value] of Object.entries(data)) merged.set(toVariableName(name), value);
   for (const [name, value] of Object.entries(step)) merged.set(name, value);
-  return [...merged].map(([name, value]) => `${name}=${value}`);
+  return [...merged].map(([name, value]) => {
+    if (name === "" || /[=\0]/.test(name))
+      refuse("env", `${JSON.stringify(name)} is no name`, "a name without = and NUL");
+    if (value.includes("\0")) refuse("env", `the value of ${name} holds NUL`, "anything else");
+    return `${name}=${value}`;
+  });
 }
 
 /** The environment variable that a piece of workflow data becomes: `build.id` is `BUILD_ID`. */

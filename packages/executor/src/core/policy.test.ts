@@ -1,0 +1,135 @@
+import fc from "fast-check";
+import { describe, expect, test } from "vitest";
+import { ExecutorError } from "../error.js";
+import { checkPolicy, enforcePolicy, type PolicySubject } from "./check-policy.js";
+import { DEFAULT_POLICY, type Policy, parsePolicy } from "./policy.js";
+
+describe("parsePolicy", () => {
+  test("an empty one is the default", () => {
+    expect(parsePolicy({})).toEqual(DEFAULT_POLICY);
+  });
+
+  test("keys are taken as files and as programs write them", () => {
+    expect(parsePolicy({ host_network: true }).hostNetwork).toBe(true);
+    expect(parsePolicy({ hostNetwork: true }).hostNetwork).toBe(true);
+    expect(() => parsePolicy({ host_network: true, hostNetwork: false })).toThrow("given twice");
+  });
+
+  test("capabilities are brought into their one spelling", () => {
+    expect(parsePolicy({ capabilities: ["net_admin", "CAP_SYS_PTRACE"] }).capabilities).toEqual([
+      "CAP_NET_ADMIN",
+      "CAP_SYS_PTRACE",
+    ]);
+    expect(() => parsePolicy({ capabilities: ["net_admn"] })).toThrow("did you mean NET_ADMIN?");
+  });
+
+  test.each([
+    [{ hostnetwork: true }, "did you mean host_network?"],
+    [{ privileged: "yes" }, "policy.privileged"],
+    [{ mount_sources: "any" }, "policy.mount_sources"],
+    [{ mount_sources: ["srv"] }, "policy.mount_sources"],
+    [{ mount_sources: ["/srv/../etc"] }, "policy.mount_sources"],
+    [{ seccomp: ["none"] }, "policy.seccomp"],
+    [{ devices: ["/tmp/x"] }, "policy.devices"],
+    [{ log_uris: ["https"] }, "policy.log_uris"],
+    [{ registries: ["https://x"] }, "policy.registries"],
+    [{ maximum_pids: 1.5 }, "policy.maximum_pids"],
+    [{ __proto_: 1 }, "no key"],
+    [null, "no object"],
+    [[], "no object"],
+    ["privileged", "no object"],
+  ])("refuses %j", (input, message) => {
+    expect(() => parsePolicy(input)).toThrow(message);
+  });
+
+  test("anything is read or refused", () => {
+    fc.assert(
+      fc.property(fc.anything(), (input) => {
+        try {
+          parsePolicy(input);
+        } catch (error) {
+          expect(error).toBeInstanceOf(ExecutorError);
+        }
+      }),
+    );
+  });
+});
+
+/** A step, the fields that the default refuses, and a policy that allows it. */
+const CASES: [step: PolicySubject, field: string, policy: Partial<Policy>][] = [
+  [{ privileged: true }, "privileged", { privileged: true }],
+  [{ network: "host" }, "network", { hostNetwork: true }],
+  [{ volumes: [{ source: "/srv/x" }] }, "volumes[0].source", { mountSources: ["/srv"] }],
+  [{ volumes: [{ source: "/srv/x" }] }, "volumes[0].source", { mountSources: "ordinary" }],
+  [{ capAdd: ["net_admin"] }, "cap_add", { capabilities: ["CAP_NET_ADMIN"] }],
+  [{ capAdd: ["ALL"] }, "cap_add", { capabilities: ["ALL"] }],
+  [{ seccomp: "unconfined" }, "seccomp", { seccomp: ["unconfined"] }],
+  [{ seccomp: "profile" }, "seccomp", { seccomp: ["profile"] }],
+  [{ apparmorProfile: "unconfined" }, "apparmor_profile", { apparmorProfiles: ["unconfined"] }],
+  [{ noNewPrivileges: false }, "no_new_privileges", { newPrivileges: true }],
+  [{ devices: ["/dev/fuse"] }, "devices", { devices: ["/dev/fuse"] }],
+  [{ sysctls: { "net.core.somaxconn": "1" } }, "sysctls", { sysctls: ["net.*"] }],
+  [{ logUri: "binary:///bin/x" }, "log_uri", { logUris: ["binary"] }],
+  [{ user: "image" }, "user", { imageUser: true }],
+  [{ annotations: { "run.oci.x": "1" } }, "annotations", { annotations: ["run.oci.x"] }],
+  [{ oomScoreAdj: -5 }, "oom_score_adj", { minimumOomScoreAdj: -100 }],
+  [{ pidsLimit: -1 }, "pids_limit", { maximumPids: -1 }],
+  [{ pidsLimit: 5000 }, "pids_limit", { maximumPids: 5000 }],
+];
+
+describe("checkPolicy", () => {
+  test.each(CASES)(
+    "%j is refused, and allowed by the key that the refusal names",
+    (step, field, allowing) => {
+      const refusals = checkPolicy(step, DEFAULT_POLICY);
+      expect(refusals.map((refusal) => refusal.field)).toEqual([field]);
+      expect(
+        Object.keys(parsePolicy({ [refusals[0]?.policyKey ?? ""]: Object.values(allowing)[0] })),
+      ).toBeTruthy();
+      expect(checkPolicy(step, { ...DEFAULT_POLICY, ...allowing })).toEqual([]);
+      expect(Object.keys(allowing)).toEqual([
+        refusals[0]?.policyKey?.replaceAll(/_([a-z])/g, (_, letter: string) => letter.toUpperCase()),
+      ]);
+    },
+  );
+
+  test("a step that asks for nothing may run; so may root, and root's own capabilities by name", () => {
+    expect(checkPolicy({}, DEFAULT_POLICY)).toEqual([]);
+    expect(
+      checkPolicy({ user: "0", capAdd: ["CHOWN", "cap_kill"], network: "none" }, DEFAULT_POLICY),
+    ).toEqual([]);
+    expect(checkPolicy({ oomScoreAdj: 500, pidsLimit: 100, noNewPrivileges: true }, DEFAULT_POLICY)).toEqual(
+      [],
+    );
+  });
+
+  test("registries are all allowed until some are named", () => {
+    expect(checkPolicy({ registry: "docker.io" }, DEFAULT_POLICY)).toEqual([]);
+    const policy = { ...DEFAULT_POLICY, registries: ["registry.example:5000"] };
+    expect(checkPolicy({ registry: "registry.example:5000" }, policy)).toEqual([]);
+    expect(checkPolicy({ registry: "docker.io" }, policy)[0]?.policyKey).toBe("registries");
+  });
+
+  test("what no policy allows is said to be so", () => {
+    const step = { volumes: [{ source: "/srv/data" }, { source: "/run/containerd/containerd.sock" }] };
+    const refusals = checkPolicy(step, { ...DEFAULT_POLICY, mountSources: ["/"] });
+    expect(refusals).toEqual([
+      {
+        field: "volumes[1].source",
+        message: '"/run/containerd/containerd.sock": it is a container runtime\'s socket',
+        policyKey: undefined,
+      },
+    ]);
+  });
+
+  test("one error lists everything", () => {
+    const step = { privileged: true, network: "host", volumes: [{ source: "/etc" }] };
+    expect(() => enforcePolicy(step, DEFAULT_POLICY)).toThrow(
+      "the policy refuses the step: " +
+        "privileged: a privileged step owns the daemon's host (the policy's privileged could allow it); " +
+        "network: host is the network of the daemon's host (the policy's host_network could allow it); " +
+        'volumes[0].source: "/etc": it holds the host\'s accounts and keys (no policy allows it)',
+    );
+    expect(() => enforcePolicy({}, DEFAULT_POLICY)).not.toThrow();
+  });
+});
