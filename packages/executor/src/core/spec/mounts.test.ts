@@ -28,13 +28,23 @@ describe("volumes", () => {
   test("are private, without set-uid programs and devices", () => {
     expect(optionsOf(volume)).toEqual(["rbind", "rw", "nosuid", "nodev", "rprivate"]);
     expect(optionsOf({ ...volume, propagation: "rslave", noexec: true })).toEqual([
-      ...["rbind", "rw", "nosuid", "nodev", "noexec", "rslave"],
+      "rbind",
+      "rw",
+      "nosuid",
+      "nodev",
+      "noexec",
+      "rslave",
     ]);
   });
 
   test("are read-only with all that is mounted below, or without it", () => {
     expect(optionsOf({ ...volume, readonly: true }, "6.1.0")).toEqual([
-      ...["rbind", "ro", "rro", "nosuid", "nodev", "rprivate"],
+      "rbind",
+      "ro",
+      "rro",
+      "nosuid",
+      "nodev",
+      "rprivate",
     ]);
     for (const unfit of [undefined, "5.11.22", "4.19.0", "?"]) {
       expect(optionsOf({ ...volume, readonly: true }, unfit)).toEqual([

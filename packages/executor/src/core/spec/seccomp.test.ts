@@ -30,8 +30,22 @@ test("the list of what any step may call has each name once, and none of the dan
     expect(ALLOWED_SYSCALLS).toContain(name);
   }
   for (const name of [
-    ...["mount", "umount2", "unshare", "setns", "clone", "clone3", "pivot_root", "chroot", "ptrace"],
-    ...["io_uring_setup", "io_uring_enter", "keyctl", "add_key", "request_key", "userfaultfd", "bpf"],
+    "mount",
+    "umount2",
+    "unshare",
+    "setns",
+    "clone",
+    "clone3",
+    "pivot_root",
+    "chroot",
+    "ptrace",
+    "io_uring_setup",
+    "io_uring_enter",
+    "keyctl",
+    "add_key",
+    "request_key",
+    "userfaultfd",
+    "bpf",
     ...[
       "kexec_load",
       "init_module",

@@ -1,0 +1,207 @@
+import { refuse, requireThat } from "../refuse.js";
+import { parseCapabilities } from "./capabilities.js";
+import type { SeccompCondition, SeccompProfile, SeccompRule } from "./seccomp.js";
+import type { SeccompArgument } from "./spec.js";
+
+/** Keys that may be there, and nothing else is. */
+type Fields<K extends string> = Readonly<Partial<Record<K, unknown>>>;
+
+/** `SCMP_ACT_NOTIFY` hands calls to a program on the daemon's host, and is not among them. */
+const ACTIONS: readonly string[] = [
+  "SCMP_ACT_KILL",
+  "SCMP_ACT_KILL_PROCESS",
+  "SCMP_ACT_KILL_THREAD",
+  "SCMP_ACT_TRAP",
+  "SCMP_ACT_ERRNO",
+  "SCMP_ACT_TRACE",
+  "SCMP_ACT_ALLOW",
+  "SCMP_ACT_LOG",
+];
+
+const OPERATORS: readonly string[] = [
+  "SCMP_CMP_NE",
+  "SCMP_CMP_LT",
+  "SCMP_CMP_LE",
+  "SCMP_CMP_EQ",
+  "SCMP_CMP_GE",
+  "SCMP_CMP_GT",
+  "SCMP_CMP_MASKED_EQ",
+];
+
+/** Image platforms' names of architectures by those that filters use. */
+const ARCHITECTURES: Readonly<Record<string, string>> = {
+  SCMP_ARCH_X86_64: "amd64",
+  SCMP_ARCH_X86: "386",
+  SCMP_ARCH_AARCH64: "arm64",
+  SCMP_ARCH_ARM: "arm",
+  SCMP_ARCH_PPC64LE: "ppc64le",
+  SCMP_ARCH_S390X: "s390x",
+  SCMP_ARCH_RISCV64: "riscv64",
+  SCMP_ARCH_LOONGARCH64: "loong64",
+  SCMP_ARCH_MIPS64: "mips64",
+  SCMP_ARCH_MIPSEL64: "mips64le",
+};
+
+/** Docker's names of architectures, in the conditions of a profile, where they differ from those of image platforms. */
+const DOCKER_ARCHITECTURES: Readonly<Record<string, string>> = {
+  x86: "386",
+  loongarch64: "loong64",
+  mipsel64: "mips64le",
+};
+
+/** A profile may be this large as JSON, by its count of rules and names together. */
+const MAX_ENTRIES = 10_000;
+
+/**
+ * Reads a seccomp profile as docker and podman have them in files: the JSON, already parsed.
+ *
+ * Both `archMap` and plain `architectures` are taken, `name` beside `names`, and the conditions `includes` and `excludes`. Keys that
+ * are not known are refused: left out, a condition would let through what it was to hold.
+ *
+ * @throws ExecutorError `refused`, naming the place.
+ */
+export function parseSeccompProfile(input: unknown): SeccompProfile {
+  const profile = toFields(input, "seccomp", [
+    "defaultAction",
+    "defaultErrnoRet",
+    "defaultErrno",
+    "archMap",
+    "architectures",
+    "syscalls",
+    "comment",
+    ,
+  ]);
+  const rules = toList(profile.syscalls ?? [], "seccomp.syscalls").map((rule, index) =>
+    parseRule(rule, `seccomp.syscalls[${index}]`),
+  );
+  const entries = rules.reduce((sum, { syscalls }) => sum + syscalls.length, rules.length);
+  requireThat(
+    entries <= MAX_ENTRIES,
+    "seccomp.syscalls",
+    `it has ${entries} entries`,
+    `up to ${MAX_ENTRIES}`,
+  );
+  return {
+    defaultAction: toOneOf(profile.defaultAction, "seccomp.defaultAction", ACTIONS),
+    ...optionalErrno("defaultErrno", profile.defaultErrnoRet, "seccomp.defaultErrnoRet"),
+    architectures: parseArchitectures(profile),
+    rules,
+  };
+}
+
+function parseArchitectures(profile: Fields<"architectures" | "archMap">): Record<string, string[]> {
+  const plain = toNames(profile.architectures ?? [], "seccomp.architectures");
+  const mapped = toList(profile.archMap ?? [], "seccomp.archMap");
+  requireThat(
+    plain.length === 0 || mapped.length === 0,
+    "seccomp",
+    "it has architectures and archMap",
+    "one of them",
+  );
+  // A plain list holds on every machine.
+  if (plain.length > 0) return Object.fromEntries(Object.values(ARCHITECTURES).map((name) => [name, plain]));
+  return Object.fromEntries(
+    mapped.flatMap((entry, index) => {
+      const place = `seccomp.archMap[${index}]`;
+      const fields = toFields(entry, place, ["architecture", "subArchitectures"]);
+      const main = toText(fields.architecture, `${place}.architecture`);
+      const sub = toNames(fields.subArchitectures ?? [], `${place}.subArchitectures`);
+      const name = Object.hasOwn(ARCHITECTURES, main) ? ARCHITECTURES[main] : undefined;
+      return name === undefined ? [] : [[name, [main, ...sub]]];
+    }),
+  );
+}
+
+function parseRule(input: unknown, place: string): SeccompRule {
+  const rule = toFields(input, place, [
+    "name",
+    "names",
+    "action",
+    "errnoRet",
+    "errno",
+    "args",
+    "includes",
+    "excludes",
+    "comment",
+  ]);
+  const single = rule.name === undefined ? [] : [toText(rule.name, `${place}.name`)];
+  const syscalls = [...single, ...toNames(rule.names ?? [], `${place}.names`)];
+  requireThat(syscalls.length > 0, place, "it names no system call", "names");
+  const args = toList(rule.args ?? [], `${place}.args`).map((arg, index) =>
+    parseArgument(arg, `${place}.args[${index}]`),
+  );
+  return {
+    syscalls,
+    action: toOneOf(rule.action, `${place}.action`, ACTIONS),
+    ...optionalErrno("errno", rule.errnoRet, `${place}.errnoRet`),
+    args,
+    when: parseCondition(rule.includes ?? {}, `${place}.includes`),
+    unless: parseCondition(rule.excludes ?? {}, `${place}.excludes`),
+  };
+}
+
+function parseArgument(input: unknown, place: string): SeccompArgument {
+  const arg = toFields(input, place, ["index", "value", "valueTwo", "op"]);
+  return {
+    index: toInteger(arg.index, `${place}.index`, 5),
+    value: toInteger(arg.value, `${place}.value`),
+    valueTwo: toInteger(arg.valueTwo ?? 0, `${place}.valueTwo`),
+    op: toOneOf(arg.op, `${place}.op`, OPERATORS),
+  };
+}
+
+function parseCondition(input: unknown, place: string): SeccompCondition {
+  const { caps, arches, minKernel } = toFields(input, place, ["caps", "arches", "minKernel"]);
+  return {
+    ...(caps === undefined
+      ? {}
+      : { capabilities: parseCapabilities(toNames(caps, `${place}.caps`), `${place}.caps`) }),
+    ...(arches === undefined
+      ? {}
+      : {
+          architectures: toNames(arches, `${place}.arches`).map((name) => DOCKER_ARCHITECTURES[name] ?? name),
+        }),
+    ...(minKernel === undefined ? {} : { kernel: parseKernel(minKernel, `${place}.minKernel`) }),
+  };
+}
+
+function parseKernel(input: unknown, place: string): [number, number] {
+  const match = /^(\d{1,4})\.(\d{1,4})$/.exec(toText(input, place));
+  if (match === null) return refuse(place, "it is no version", 'two numbers: "4.8"');
+  return [Number(match[1]), Number(match[2])];
+}
+
+function toFields<K extends string>(input: unknown, place: string, known: readonly K[]): Fields<K> {
+  if (typeof input !== "object" || input === null || Array.isArray(input))
+    return refuse(place, "it is no object", "one");
+  const unknown = Object.keys(input).find((key) => !(known as readonly string[]).includes(key));
+  requireThat(unknown === undefined, place, `it has the key ${JSON.stringify(unknown)}`, known.join(", "));
+  return input as Fields<K>;
+}
+
+function toList(input: unknown, place: string): unknown[] {
+  return Array.isArray(input) ? input : refuse(place, "it is no list", "a list");
+}
+
+function toText(input: unknown, place: string): string {
+  const isText = typeof input === "string" && /^[\w.]{1,64}$/.test(input);
+  return isText ? input : refuse(place, "it is no name", "letters, digits, _ and .");
+}
+
+function toNames(input: unknown, place: string): string[] {
+  return toList(input, place).map((name) => toText(name, place));
+}
+
+function toOneOf(input: unknown, place: string, allowed: readonly string[]): string {
+  const text = toText(input, place);
+  return allowed.includes(text) ? text : refuse(place, `${text} is not known`, allowed.join(", "));
+}
+
+function toInteger(input: unknown, place: string, maximum = Number.MAX_SAFE_INTEGER): number {
+  const isInRange = Number.isSafeInteger(input) && (input as number) >= 0 && (input as number) <= maximum;
+  return isInRange ? (input as number) : refuse(place, "it is out of range", `0 to ${maximum}`);
+}
+
+function optionalErrno<K extends string>(key: K, input: unknown, place: string): { [P in K]?: number } {
+  return (input === undefined ? {} : { [key]: toInteger(input, place, 4095) }) as { [P in K]?: number };
+}
