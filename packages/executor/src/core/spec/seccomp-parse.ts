@@ -69,7 +69,6 @@ export function parseSeccompProfile(input: unknown): SeccompProfile {
     "architectures",
     "syscalls",
     "comment",
-    ,
   ]);
   const rules = toList(profile.syscalls ?? [], "seccomp.syscalls").map((rule, index) =>
     parseRule(rule, `seccomp.syscalls[${index}]`),
