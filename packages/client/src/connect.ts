@@ -1,27 +1,43 @@
 import type { Interceptor, Transport } from "@connectrpc/connect";
-import { parseAddress } from "./address.js";
+import { DEFAULT_ADDRESS, parseAddress } from "./address.js";
 import { type CallOptions, call } from "./call.js";
 import { type Containers, createContainers } from "./container.js";
 import { type Content, createContent } from "./content.js";
 import { type Context, createServices, type Services } from "./context.js";
+import { checkIdentifier } from "./identifier.js";
 import { createImages, type Images } from "./image.js";
 import { createIntrospection, type Introspection } from "./introspection.js";
 import { createLeases, type Leases } from "./lease.js";
 import { createSnapshots, type Snapshots } from "./snapshot.js";
 import { createTasks, type Tasks } from "./task.js";
-import { createChannel } from "./transport/channel.js";
+import { createChannel, type TlsOptions } from "./transport/channel.js";
 import { createGrpcTransport } from "./transport/transport.js";
 
 export interface ClientOptions {
-  readonly address?: string;
-  readonly namespace?: string;
-  readonly snapshotter?: string;
-  readonly timeoutMs?: number;
-  readonly interceptors?: readonly Interceptor[];
+  /**
+   * `/path`, `unix:///path`, `tcp://host:port` and `http://host:port` (plain), `https://host:port` (TLS). Default: `WFE_CONTAINERD_ADDR`,
+   * else `CONTAINERD_ADDRESS`, else `/run/containerd/containerd.sock`.
+   */
+  readonly address?: string | undefined;
+  /** containerd's namespace, which keeps its users apart. Default: `CONTAINERD_NAMESPACE`, else `default`. */
+  readonly namespace?: string | undefined;
+  /** Default: `CONTAINERD_SNAPSHOTTER`, else `overlayfs`. */
+  readonly snapshotter?: string | undefined;
+  /** With an `https://` address. */
+  readonly tls?: TlsOptions | undefined;
+  /** Allows plain text to another machine than this. Default `false`. */
+  readonly insecure?: boolean | undefined;
+  /** Deadline of each unary RPC, in milliseconds; 0 for none. Default 30 s. Waits and streams have none. */
+  readonly timeoutMs?: number | undefined;
+  /** Connect's interceptors, around every RPC. */
+  readonly interceptors?: readonly Interceptor[] | undefined;
 }
 
+/** A connection to a containerd. It connects at the first call, and again after a cut. */
 export interface Client extends AsyncDisposable {
+  /** In full: `unix:///run/containerd/containerd.sock`, `tcp://127.0.0.1:2500`. */
   readonly address: string;
+  /** The daemon is reached through a Unix socket, so it runs on this machine. */
   readonly isLocal: boolean;
   readonly namespace: string;
   readonly snapshotter: string;
@@ -38,19 +54,24 @@ export interface Client extends AsyncDisposable {
   readonly tasks: Tasks;
   readonly introspection: Introspection;
   version(options?: CallOptions): Promise<{ version: string; revision: string }>;
+  /** The same connection, for another namespace, lease or snapshotter. Closing a view closes nothing. */
   with(scope: { namespace?: string; leaseId?: string; snapshotter?: string }): Client;
+  /** Closes the connection; calls that are under way fail. */
   close(): Promise<void>;
 }
 
+/** @throws ContainerdError `invalid-argument` for options that cannot be. Whether the daemon is there shows at the first call. */
 export function createClient(options: ClientOptions = {}): Client {
   const { env } = process;
-  const address = parseAddress(options.address ?? env["WFE_CONTAINERD_ADDR"] ?? env["CONTAINERD_ADDRESS"] ?? "/run/containerd/containerd.sock");
-  const channel = createChannel(address);
+  const text = options.address ?? env["WFE_CONTAINERD_ADDR"] ?? env["CONTAINERD_ADDRESS"] ?? DEFAULT_ADDRESS;
+  const address = parseAddress(text, options);
+  const channel = createChannel(address, options.tls);
   const timeoutMs = options.timeoutMs ?? DEFAULT_TIMEOUT_MS;
   const interceptors = options.interceptors ?? [];
 
   function view(scope: Scope, close: () => Promise<void>): Client {
     const { namespace, leaseId } = scope;
+    checkIdentifier("namespace", namespace);
     const headers = { "containerd-namespace": namespace, ...(leaseId !== undefined && { "containerd-lease": leaseId }) };
     const transport = createGrpcTransport({ channel, headers, timeoutMs, interceptors });
     const services = createServices(transport);

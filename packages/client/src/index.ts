@@ -39,3 +39,4 @@ export type {
   TaskStatus,
 } from "./task.js";
 export type { UnpackOptions } from "./unpack.js";
+export type { TlsOptions } from "./transport/channel.js";

@@ -73,7 +73,8 @@ export function createGrpcTransport({ channel, headers, timeoutMs: defaultTimeou
       return runStreamingCall<I, O>({
         interceptors: [...interceptors],
         signal,
-        timeoutMs,
+        // Connect takes 0 for a deadline that has passed; here it stands for none.
+        timeoutMs: timeoutMs === 0 ? undefined : timeoutMs,
         req: {
           stream: true,
           service: method.parent,

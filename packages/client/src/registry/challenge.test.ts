@@ -1,0 +1,70 @@
+import fc from "fast-check";
+import { describe, expect, it } from "vitest";
+import { parseChallenges } from "./challenge.js";
+
+function parse(...headers: string[]): unknown {
+  return parseChallenges(headers).map(({ scheme, parameters }) => [scheme, Object.fromEntries(parameters)]);
+}
+
+describe("parseChallenges", () => {
+  it("reads what registries send", () => {
+    expect(parse('Bearer realm="https://auth.docker.io/token",service="registry.docker.io",scope="repository:library/alpine:pull"')).toEqual([
+      ["bearer", { realm: "https://auth.docker.io/token", service: "registry.docker.io", scope: "repository:library/alpine:pull" }],
+    ]);
+    expect(parse('Basic realm="Registry Realm"')).toEqual([["basic", { realm: "Registry Realm" }]]);
+    expect(parse("BASIC realm=here")).toEqual([["basic", { realm: "here" }]]);
+  });
+
+  it("reads a comma inside quotes as part of the value", () => {
+    expect(parse('Bearer realm="https://r/t",scope="repository:a:pull,push"')).toEqual([
+      ["bearer", { realm: "https://r/t", scope: "repository:a:pull,push" }],
+    ]);
+  });
+
+  it("reads several challenges, in one header and in many", () => {
+    expect(parse('Bearer realm="https://r/t", Basic realm="b"', "Negotiate")).toEqual([
+      ["bearer", { realm: "https://r/t" }],
+      ["basic", { realm: "b" }],
+      ["negotiate", {}],
+    ]);
+    expect(parse("NTLM TlRMTVNTUAAC==, Basic realm=b")).toEqual([["ntlm", {}], ["basic", { realm: "b" }]]);
+  });
+
+  it("takes escapes and spaces around the equals sign", () => {
+    expect(parse('Basic realm = "a \\"b\\" \\\\ c" , charset="UTF-8"')).toEqual([
+      ["basic", { realm: 'a "b" \\ c', charset: "UTF-8" }],
+    ]);
+  });
+
+  it("leaves out a challenge that names a parameter twice", () => {
+    expect(parse('Bearer realm="https://good/t",realm="https://evil/t"')).toEqual([]);
+    expect(parse('Basic realm=a, Bearer realm="x", REALM="y"')).toEqual([["basic", { realm: "a" }]]);
+  });
+
+  it.each(["", ",", " , ,", "=", '"', 'Bearer realm="unclosed', "Bearer realm=a realm=b", "Bearer/x"])(
+    "makes nothing of %j",
+    (header) => {
+      expect(parse(header)).toEqual([]);
+    },
+  );
+
+  it("reads back every challenge that is written by the grammar", () => {
+    const token = fc.stringMatching(/^[a-z][a-z0-9_-]{0,10}$/);
+    const value = fc.string({ unit: fc.constantFrom(..."abc XYZ,=\\\"/:%é".split("")), maxLength: 20 });
+    const challenge = fc.tuple(token, fc.dictionary(token, value, { minKeys: 1, maxKeys: 4 }));
+    fc.assert(
+      fc.property(fc.array(challenge, { minLength: 1, maxLength: 3 }), fc.constantFrom(",", ", ", " , "), (given, comma) => {
+        const text = given.map(([scheme, parameters]) => {
+          const written = Object.entries(parameters).map(([name, of]) => `${name}="${of.replace(/[\\"]/g, "\\$&")}"`);
+          return `${scheme} ${written.join(comma)}`;
+        });
+        expect(parse(text.join(comma))).toEqual(given);
+      }),
+    );
+  });
+
+  it("never throws", () => {
+    const messy = fc.string({ unit: fc.constantFrom(..."Bb =\",\\ \t/;é\n".split("")), maxLength: 60 });
+    fc.assert(fc.property(fc.array(fc.oneof(messy, fc.string())), (headers) => Array.isArray(parseChallenges(headers))));
+  });
+});

@@ -1,0 +1,123 @@
+import { ContainerdError, type ErrorKind } from "../error.js";
+import { parseRetryAfter } from "./retry.js";
+
+/** The `cause` of a ContainerdError that comes from a registry: what a program may want to know of the answer. */
+export interface RegistryFailure {
+  /** HTTP status; undefined when there was no answer. */
+  readonly status?: number | undefined;
+  /** Code of the distribution spec: `MANIFEST_UNKNOWN`; or Node's of the transport: `ECONNREFUSED`. */
+  readonly code?: string | undefined;
+  /** The same request may succeed later. */
+  readonly isTransient: boolean;
+  /** Milliseconds that the registry asked to wait. */
+  readonly retryAfterMs?: number | undefined;
+}
+
+/** What went wrong, where a registry is to blame. */
+export function failureOf(error: unknown): RegistryFailure | undefined {
+  const cause = error instanceof ContainerdError ? error.cause : undefined;
+  return typeof cause === "object" && cause !== null && "isTransient" in cause ? (cause as RegistryFailure) : undefined;
+}
+
+/** An answer that is none of those that were hoped for. */
+export interface RefusedAnswer {
+  readonly status: number;
+  /** The first kilobytes of the body. */
+  readonly text: string;
+  readonly retryAfter: string | undefined;
+}
+
+const TRANSIENT_STATUS = new Set([408, 425, 429, 500, 502, 503, 504]);
+const MAX_MESSAGE_LENGTH = 300;
+
+/**
+ * @param what the subject of the message: `https://registry.example.com/v2/app/manifests/1`.
+ * @param redact takes out of a text what the registry was told in confidence and may have said back.
+ */
+export function answerError(
+  what: string,
+  { status, text, retryAfter }: RefusedAnswer,
+  redact: (text: string) => string,
+  wallMs: number,
+): ContainerdError {
+  const { code, message } = parseErrors(text);
+  const said = [code, message].filter((part) => part !== undefined && part !== "").join(": ");
+  const cause: RegistryFailure = {
+    status,
+    code,
+    isTransient: TRANSIENT_STATUS.has(status),
+    retryAfterMs: parseRetryAfter(retryAfter, wallMs),
+  };
+  const detail = said === "" ? "" : ` (${redact(said).slice(0, MAX_MESSAGE_LENGTH)})`;
+  return new ContainerdError(`${what} answers ${status}${detail}`, { kind: kindOf(status), cause });
+}
+
+function kindOf(status: number): ErrorKind {
+  switch (status) {
+    case 401:
+      return "unauthenticated";
+    case 403:
+      return "permission-denied";
+    case 404:
+      return "not-found";
+    case 405:
+    case 501:
+      return "not-implemented";
+    case 416:
+      return "out-of-range";
+    case 429:
+      return "resource-exhausted";
+    default:
+      return status >= 500 || status === 408 || status === 425 ? "unavailable" : "failed-precondition";
+  }
+}
+
+/** The first of the errors in a body as the distribution spec has it. */
+function parseErrors(text: string): { code?: string | undefined; message?: string | undefined } {
+  try {
+    const [first] = (JSON.parse(text) as { errors: { code?: unknown; message?: unknown }[] }).errors;
+    const code = typeof first?.code === "string" && /^[A-Z_]{1,64}$/.test(first.code) ? first.code : undefined;
+    return { code, message: typeof first?.message === "string" ? printable(first.message) : undefined };
+  } catch {
+    return {};
+  }
+}
+
+function printable(text: string): string {
+  return text.replace(/[^\x20-\x7e]+/g, " ").trim();
+}
+
+const LASTING = /^(?:ERR_TLS|DEPTH_ZERO|SELF_SIGNED|UNABLE_TO|CERT_|ERR_SSL|ERR_OSSL|HPE_|ENOTFOUND|ERR_INVALID|UND_ERR_INVALID|EACCES|EPERM)/;
+
+/** No answer, or one that broke off. What the caller's signal did is not this function's business. */
+export function transportError(what: string, reason: unknown): ContainerdError {
+  const inner = reason instanceof AggregateError && reason.errors.length > 0 ? reason.errors[0] : reason;
+  const { code, message } = inner as { code?: unknown; message?: unknown };
+  const name = typeof code === "string" ? code : undefined;
+  const isTransient = name === undefined || !LASTING.test(name);
+  const cause: RegistryFailure = { code: name, isTransient };
+  return new ContainerdError(`${what}: ${EXPLANATIONS[name ?? ""] ?? (typeof message === "string" ? message : "failed")}`, {
+    kind: isTransient ? "unavailable" : "failed-precondition",
+    cause,
+  });
+}
+
+const EXPLANATIONS: Readonly<Record<string, string>> = {
+  ECONNREFUSED: "nothing listens there",
+  ECONNRESET: "the connection was cut",
+  ENOTFOUND: "there is no host of that name",
+  EAI_AGAIN: "the name cannot be resolved at the moment",
+  UND_ERR_SOCKET: "the connection was cut",
+  UND_ERR_CONNECT_TIMEOUT: "no connection within the time-out",
+  UND_ERR_HEADERS_TIMEOUT: "no answer within the time-out",
+  UND_ERR_BODY_TIMEOUT: "stalled: no bytes within the time-out",
+  UND_ERR_RES_CONTENT_LENGTH_MISMATCH: "the answer's length is not what it says",
+  DEPTH_ZERO_SELF_SIGNED_CERT: "its certificate is self-signed; name it as ca, in hosts.toml, to trust it",
+  SELF_SIGNED_CERT_IN_CHAIN: "its certificate's authority is not trusted; name it as ca, in hosts.toml, to trust it",
+  UNABLE_TO_VERIFY_LEAF_SIGNATURE: "its certificate's authority is not trusted; name it as ca, in hosts.toml, to trust it",
+  UNABLE_TO_GET_ISSUER_CERT_LOCALLY: "its certificate's authority is not trusted; name it as ca, in hosts.toml, to trust it",
+  CERT_HAS_EXPIRED: "its certificate has expired",
+  ERR_TLS_CERT_ALTNAME_INVALID: "its certificate is for another name",
+  ERR_SSL_WRONG_VERSION_NUMBER: "it speaks no TLS there; is it plain http?",
+  HPE_INVALID_CONSTANT: "it speaks no http there; is it https?",
+};

@@ -1,0 +1,189 @@
+import * as tls from "node:tls";
+import { Agent, type Dispatcher, EnvHttpProxyAgent, request as send } from "undici";
+import { ContainerdError } from "../error.js";
+import { transportError } from "./failure.js";
+import { isLoopback, showUrl } from "./plain-http.js";
+import { isRedirect, MAX_REDIRECTS, redirectHeaders, redirectTarget } from "./redirect.js";
+
+/** How TLS is spoken with a host; PEM contents. */
+export interface HttpTls {
+  /** Certificates of authorities that are trusted besides Node's own. */
+  readonly ca: readonly string[];
+  readonly clientPairs: readonly { readonly cert: string; readonly key: string }[];
+  /** The certificate is not looked at. */
+  readonly skipVerify: boolean;
+}
+
+export interface HttpTimeouts {
+  /** Until a connection stands. Default 30,000. */
+  readonly connectMs: number;
+  /** From the request to the answer's headers. Default 60,000. */
+  readonly headersMs: number;
+  /** Without a byte of the body while we wait for one. Default 60,000. */
+  readonly stallMs: number;
+}
+
+export const DEFAULT_TIMEOUTS: HttpTimeouts = { connectMs: 30_000, headersMs: 60_000, stallMs: 60_000 };
+
+export interface HttpClientOptions {
+  readonly tls: HttpTls;
+  readonly timeouts: HttpTimeouts;
+  /** Hosts that a redirect may lead to without TLS, besides this machine itself. */
+  readonly mayBePlain: ReadonlySet<string>;
+}
+
+export interface HttpRequest {
+  readonly method: "GET" | "HEAD" | "POST" | "PUT" | "PATCH" | "DELETE";
+  readonly url: URL;
+  readonly headers: Readonly<Record<string, string>>;
+  /** A body that is an iterable can be sent once: such a request follows no redirect. */
+  readonly body?: string | Uint8Array | AsyncIterable<Uint8Array> | undefined;
+  readonly signal?: AbortSignal | undefined;
+}
+
+export interface HttpResponse {
+  readonly status: number;
+  /** Of the last redirect. */
+  readonly url: URL;
+  header(name: string): string | undefined;
+  headerAll(name: string): string[];
+  /** Can be iterated once. Throws a ContainerdError whose cause is a RegistryFailure when the transfer breaks off. */
+  readonly body: AsyncIterable<Uint8Array>;
+  /** The body as text, cut off after so many bytes. */
+  text(maxBytes: number): Promise<string>;
+  /** Ends what nobody wants to read. */
+  discard(): Promise<void>;
+}
+
+/** Speaks HTTP with one host, and with those that it redirects to. */
+export interface HttpClient extends AsyncDisposable {
+  /**
+   * Follows redirects, of requests without a body, by the rules of `redirect.ts`. Any status is an answer.
+   *
+   * @throws ContainerdError `canceled` when the signal is aborted; else one whose cause is a RegistryFailure.
+   */
+  request(request: HttpRequest): Promise<HttpResponse>;
+}
+
+/** Of a body that is not read on, this much may be thrown away to keep the connection. */
+const DISCARD_BYTES = 64 * 1024;
+/** Fewer and larger chunks: each one costs the same, whatever its size. */
+const BODY_BUFFER_BYTES = 1024 * 1024;
+
+export function createHttpClient({ tls: hostTls, timeouts, mayBePlain }: HttpClientOptions): HttpClient {
+  const dispatchers = new Map<string, Dispatcher>();
+
+  function dispatcherFor(url: URL, isFirst: boolean): Dispatcher {
+    // The certificate that tells who we are is for the host alone; a host that it redirects to need not know.
+    const key = `${isFirst ? "host" : "redirected"} ${isLoopback(url.host) ? "direct" : "proxied"}`;
+    const known = dispatchers.get(key);
+    if (known !== undefined) return known;
+    const made = createDispatcher(isFirst ? hostTls : { ...hostTls, clientPairs: [] }, timeouts, isLoopback(url.host));
+    dispatchers.set(key, made);
+    return made;
+  }
+
+  async function request({ method, url, headers, body, signal }: HttpRequest): Promise<HttpResponse> {
+    let at = url;
+    let kept: Record<string, string> = { ...headers };
+    for (let redirects = 0; ; redirects++) {
+      const dispatcher = dispatcherFor(at, at.origin === url.origin);
+      const answer = await send(at, {
+        dispatcher,
+        method,
+        headers: kept,
+        body: (body ?? null) as never,
+        signal: signal ?? null,
+        headersTimeout: timeouts.headersMs,
+        bodyTimeout: timeouts.stallMs,
+        highWaterMark: BODY_BUFFER_BYTES,
+      }).catch((reason: unknown) => {
+        throw toError(showUrl(at), reason, signal);
+      });
+      if (!isRedirect(answer.statusCode) || body !== undefined) return toResponse(answer, at, signal);
+      await answer.body.dump({ limit: DISCARD_BYTES }).catch(() => undefined);
+      if (redirects === MAX_REDIRECTS) {
+        throw new ContainerdError(`${showUrl(url)} redirects more than ${MAX_REDIRECTS} times`, {
+          kind: "failed-precondition",
+          cause: { isTransient: false },
+        });
+      }
+      const location = answer.headers["location"];
+      const to = redirectTarget(at, Array.isArray(location) ? location[0] : location, mayBePlain);
+      kept = redirectHeaders(at, to, kept);
+      at = to;
+    }
+  }
+
+  return {
+    request,
+    async [Symbol.asyncDispose]() {
+      const closing = [...dispatchers.values()].map((dispatcher) => dispatcher.destroy());
+      dispatchers.clear();
+      await Promise.all(closing);
+    },
+  };
+}
+
+function createDispatcher(
+  { ca, clientPairs, skipVerify }: HttpTls,
+  { connectMs }: HttpTimeouts,
+  isDirect: boolean,
+): Dispatcher {
+  const secure = {
+    ...(ca.length > 0 && { ca: [...defaultAuthorities(), ...ca] }),
+    ...(clientPairs.length > 0 && { cert: clientPairs.map(({ cert }) => cert), key: clientPairs.map(({ key }) => key) }),
+    rejectUnauthorized: !skipVerify,
+  };
+  const options = { connect: { ...secure, timeout: connectMs } };
+  // Proxies as the environment has them (HTTPS_PROXY, NO_PROXY), and as Go's programs do it never for this machine itself.
+  return isDirect ? new Agent(options) : new EnvHttpProxyAgent({ ...options, requestTls: secure });
+}
+
+/** Node takes a list of authorities instead of its own, not besides it. Newer ones tell what NODE_EXTRA_CA_CERTS adds, too. */
+function defaultAuthorities(): readonly string[] {
+  const { getCACertificates } = tls as { getCACertificates?: (type: "default") => string[] };
+  return getCACertificates?.("default") ?? tls.rootCertificates;
+}
+
+function toResponse(answer: Dispatcher.ResponseData, url: URL, signal: AbortSignal | undefined): HttpResponse {
+  const headerAll = (name: string): string[] => {
+    const value = answer.headers[name.toLowerCase()];
+    return value === undefined ? [] : Array.isArray(value) ? value : [value];
+  };
+  async function* read(): AsyncGenerator<Uint8Array, void, undefined> {
+    try {
+      yield* answer.body as AsyncIterable<Uint8Array>;
+    } catch (reason) {
+      throw toError(showUrl(url), reason, signal);
+    }
+  }
+  return {
+    status: answer.statusCode,
+    url,
+    header: (name) => headerAll(name)[0],
+    headerAll,
+    body: { [Symbol.asyncIterator]: read },
+    async text(maxBytes) {
+      const chunks: Uint8Array[] = [];
+      let left = maxBytes;
+      for await (const chunk of read()) {
+        chunks.push(chunk.subarray(0, left));
+        left -= chunk.byteLength;
+        if (left <= 0) break;
+      }
+      return Buffer.concat(chunks).toString("utf8");
+    },
+    async discard() {
+      await answer.body.dump({ limit: DISCARD_BYTES }).catch(() => undefined);
+    },
+  };
+}
+
+function toError(what: string, reason: unknown, signal: AbortSignal | undefined): ContainerdError {
+  if (reason instanceof ContainerdError) return reason;
+  if (signal?.aborted === true) {
+    return new ContainerdError(`${what}: aborted by the caller`, { kind: "canceled", cause: signal.reason });
+  }
+  return transportError(what, reason);
+}

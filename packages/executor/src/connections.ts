@@ -1,0 +1,83 @@
+import { readFile } from "node:fs/promises";
+import { type Client, createClient, type TlsOptions } from "@wfe-containerd/client";
+import type { DaemonFacts } from "./core/daemon.js";
+import type { StepConfig } from "./core/step.js";
+import { describeDaemon } from "./edge/describe-daemon.js";
+import { ExecutorError } from "./error.js";
+
+/** A daemon, and what plans depend on of the machine it runs on. */
+export interface Connection {
+  readonly client: Client;
+  readonly daemon: DaemonFacts;
+}
+
+/** The daemons that one executor talks to: its own, and those that steps name. Each is connected and described once. */
+export interface Connections {
+  to(step: StepConfig): Promise<Connection>;
+  /** Closes what was opened here. */
+  close(): Promise<void>;
+}
+
+export function createConnections(given: Client | undefined): Connections {
+  const opened = new Map<string, Promise<Client>>();
+  const described = new Map<Client, Promise<DaemonFacts>>();
+
+  async function clientFor({ containerdAddr, tls }: StepConfig): Promise<Client> {
+    if (containerdAddr === undefined && given !== undefined) return given;
+    const key = JSON.stringify([containerdAddr, tls]);
+    let client = opened.get(key);
+    if (client === undefined) {
+      client = open(containerdAddr, tls, given);
+      opened.set(key, client);
+      client.catch(() => opened.delete(key));
+    }
+    return client;
+  }
+
+  function describe(client: Client): Promise<DaemonFacts> {
+    let facts = described.get(client);
+    if (facts === undefined) {
+      facts = describeDaemon(client);
+      described.set(client, facts);
+      // A daemon that does not answer now may do so for the next step.
+      facts.catch(() => described.delete(client));
+    }
+    return facts;
+  }
+
+  return {
+    async to(step) {
+      const client = await clientFor(step);
+      return { client, daemon: await describe(client) };
+    },
+    async close() {
+      for (const client of opened.values()) await (await client).close();
+    },
+  };
+}
+
+async function open(
+  address: string | undefined,
+  tls: StepConfig["tls"],
+  given: Client | undefined,
+): Promise<Client> {
+  return createClient({
+    ...(address !== undefined && { address }),
+    ...(tls !== undefined && { tls: await readTls(tls) }),
+    ...(given !== undefined && { namespace: given.namespace, snapshotter: given.snapshotter }),
+  });
+}
+
+/** A step names PEM files, or holds their contents. */
+async function readTls(tls: NonNullable<StepConfig["tls"]>): Promise<TlsOptions> {
+  const read = async (field: "ca" | "cert" | "key"): Promise<TlsOptions> => {
+    const value = tls[field];
+    if (value === undefined) return {};
+    if (value.includes("-----BEGIN ")) return { [field]: value };
+    const contents = await readFile(value, "utf8").catch((cause: unknown) => {
+      throw new ExecutorError(`tls.${field}: cannot read the file ${value}`, { kind: "invalid-step", cause });
+    });
+    return { [field]: contents };
+  };
+  return Object.assign({}, ...(await Promise.all([read("ca"), read("cert"), read("key")])));
+}

@@ -1,0 +1,100 @@
+import type { DaemonFacts } from "./daemon.js";
+import { LABELS } from "./labels.js";
+import { composeArgs, composeCwd, composeEnvironment, type ImageProcess } from "./spec/process.js";
+import { createSpec } from "./spec/create-spec.js";
+import type { Spec } from "./spec/spec.js";
+import type { StepMount } from "./spec/mounts.js";
+import type { ProcessUser } from "./spec/user.js";
+import type { StepConfig } from "./step.js";
+import { toStrings, type WorkflowData } from "./workflow-data.js";
+
+/** The image a step runs in, as far as a plan depends on it. */
+export interface PlanImage {
+  readonly name: string;
+  /** The snapshot's parent. */
+  readonly chainId: string;
+  readonly config: { readonly config?: (ImageProcess & { readonly StopSignal?: string | undefined }) | undefined };
+}
+
+export interface PlanInput {
+  readonly id: string;
+  readonly step: StepConfig;
+  readonly image: PlanImage;
+  readonly user: ProcessUser;
+  readonly daemon: DaemonFacts;
+  /** containerd's namespace and snapshotter. */
+  readonly client: { readonly namespace: string; readonly snapshotter: string };
+  readonly data: WorkflowData;
+  readonly owner: string;
+}
+
+/** Everything that a step will ask of containerd. */
+export interface StepPlan {
+  /** Of the container, and of its lease, snapshot and task too. */
+  readonly id: string;
+  readonly lease: { readonly expireMs: number; readonly labels: Readonly<Record<string, string>> };
+  readonly snapshot: { readonly parent: string; readonly labels: Readonly<Record<string, string>> };
+  readonly container: {
+    readonly image: string;
+    readonly snapshotter: string;
+    readonly spec: Spec;
+    readonly labels: Readonly<Record<string, string>>;
+  };
+  readonly args: readonly string[];
+  readonly memoryBytes: number | undefined;
+  /** Undefined: no time-out. */
+  readonly timeoutMs: number | undefined;
+  readonly stopSignal: string;
+  readonly stopGraceMs: number;
+}
+
+/** Longer than any preparation takes. Once the container's record exists it holds the snapshot, so a step may outlive its lease. */
+const LEASE_MS = 60 * 60 * 1000;
+const DEFAULT_STOP_GRACE_MS = 10_000;
+
+/** A step on the host's network resolves names as the host does. */
+const HOST_NETWORK_FILES: readonly StepMount[] = ["/etc/resolv.conf", "/etc/hosts"].map((path) => ({
+  type: "bind",
+  source: path,
+  target: path,
+  readonly: true,
+}));
+
+/** What running this step, in this image, on this daemon takes. Pure: the same input gives the same plan. */
+export function planStep(input: PlanInput): StepPlan {
+  const { id, step, image, client, owner } = input;
+  const labels = { ...step.labels, [LABELS.step]: step.name, [LABELS.owner]: owner };
+  const spec = planSpec(input);
+  return {
+    id,
+    lease: { expireMs: LEASE_MS, labels },
+    snapshot: { parent: image.chainId, labels },
+    container: { image: image.name, snapshotter: client.snapshotter, spec, labels },
+    args: spec.process.args,
+    memoryBytes: step.memoryBytes,
+    timeoutMs: step.timeoutMs,
+    stopSignal: image.config.config?.StopSignal ?? "SIGTERM",
+    stopGraceMs: step.stopGraceMs ?? DEFAULT_STOP_GRACE_MS,
+  };
+}
+
+function planSpec({ id, step, image, user, daemon, client, data }: PlanInput): Spec {
+  const process = image.config.config;
+  const volumes = step.volumes.map((volume): StepMount => ({ type: "bind", ...volume }));
+  return createSpec({
+    id,
+    namespace: client.namespace,
+    host: daemon,
+    args: composeArgs({ image: process, entrypoint: step.command }),
+    env: composeEnvironment({ image: process, data: toStrings(data), step: step.env, hostname: id }),
+    cwd: composeCwd(step.workingDir, process),
+    user,
+    network: step.network,
+    mounts: step.network === "host" ? [...hostNetworkFiles(volumes), ...volumes] : volumes,
+    resources: { memoryBytes: step.memoryBytes, cpus: step.cpus },
+  });
+}
+
+function hostNetworkFiles(volumes: readonly StepMount[]): StepMount[] {
+  return HOST_NETWORK_FILES.filter(({ target }) => !volumes.some((volume) => volume.target === target));
+}

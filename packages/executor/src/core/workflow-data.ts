@@ -1,0 +1,44 @@
+import { ExecutorError } from "../error.js";
+import type { StepResult } from "./result.js";
+
+/** Values that a workflow hands from step to step, by name. Null and undefined values are passed over. */
+export type WorkflowData = Readonly<Record<string, string | number | boolean | null | undefined>>;
+
+/** A result as values for the steps that follow: `<step>.stdout`, `<step>.stderr`, `<step>.exit_code`, and its outputs by their own keys. */
+export function toWorkflowData(
+  result: Pick<StepResult, "name" | "stdout" | "stderr" | "exitCode" | "outputs">,
+): Record<string, string | number | null> {
+  const { name, stdout, stderr, exitCode, outputs } = result;
+  return {
+    [`${name}.stdout`]: stdout,
+    [`${name}.stderr`]: stderr,
+    [`${name}.exit_code`]: exitCode,
+    ...outputs,
+  };
+}
+
+/** The kernel's limit for one string of argv or the environment (MAX_ARG_STRLEN); a program with a longer one is not started. */
+const MAX_VARIABLE_BYTES = 128 * 1024;
+
+/**
+ * The values as environment variables hold them. One that no variable can hold, because it has a NUL or is longer than the kernel
+ * takes, is passed over when it is a step's output as a whole, and refused otherwise.
+ *
+ * @throws ExecutorError `invalid-argument`.
+ */
+export function toStrings(data: WorkflowData): Record<string, string> {
+  const strings: Record<string, string> = {};
+  for (const [key, value] of Object.entries(data)) {
+    if (value === null || value === undefined) continue;
+    const text = String(value);
+    const fits = !text.includes("\0") && key.length + text.length * 3 < MAX_VARIABLE_BYTES;
+    if (fits) strings[key] = text;
+    else if (!/\.(?:stdout|stderr)$/.test(key)) {
+      throw new ExecutorError(`data: ${key} holds NUL or is too long; allowed: less than ${MAX_VARIABLE_BYTES} bytes without NUL`, {
+        kind: "invalid-argument",
+        issues: [{ field: `data.${key}`, message: "holds NUL or is too long" }],
+      });
+    }
+  }
+  return strings;
+}

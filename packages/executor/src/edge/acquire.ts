@@ -1,0 +1,55 @@
+import type { Client, Mount } from "@wfe-containerd/client";
+import { isContainerdError } from "@wfe-containerd/client";
+import type { StepPlan } from "../core/plan.js";
+import type { StepIo } from "./io/io.js";
+import type { Release } from "./release.js";
+
+/** All that a task needs before it can be created. */
+export interface Acquired {
+  readonly rootfs: Mount[];
+  readonly io: StepIo;
+}
+
+/**
+ * Acquires a step's lease, snapshot, container record and output files, and registers the undo of each.
+ *
+ * No caller's signal reaches these calls: one that is cancelled half-way may have taken effect, or not. They are short, and each
+ * has the client's deadline.
+ */
+export async function acquire(
+  client: Client,
+  plan: StepPlan,
+  openIo: () => Promise<StepIo>,
+  release: Release,
+): Promise<Acquired> {
+  const { id, snapshot, container } = plan;
+  release.add(`lease ${id}`, () => client.leases.delete(id));
+  await client.leases.create({ id, ...plan.lease });
+
+  // Without a lease a garbage collection between these calls and the task's creation may take the snapshot.
+  const leased = client.with({ leaseId: id });
+  release.add(`snapshot ${id}`, () => unlessGone(client.snapshots.remove(id)));
+  release.add(`container ${id}`, () => unlessGone(client.containers.delete(id)));
+  const [rootfs, , io] = await allOf(
+    leased.snapshots.prepare(id, snapshot.parent, { labels: snapshot.labels }),
+    leased.containers.create({ id, snapshotKey: id, ...container }),
+    openIo().then((opened) => {
+      release.add("the step's output files", () => opened.close());
+      return opened;
+    }),
+  );
+  return { rootfs, io };
+}
+
+/** As Promise.all, but nothing is still under way when it rejects: an undo must not overtake what it undoes. */
+async function allOf<T extends unknown[]>(...promises: { [K in keyof T]: Promise<T[K]> }): Promise<T> {
+  await Promise.allSettled(promises);
+  return Promise.all(promises) as Promise<T>;
+}
+
+/** An undo that finds nothing to undo has done its work. */
+export async function unlessGone(undo: Promise<unknown>): Promise<void> {
+  await undo.catch((reason: unknown) => {
+    if (!isContainerdError(reason, "not-found")) throw reason;
+  });
+}

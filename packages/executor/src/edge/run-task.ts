@@ -1,0 +1,171 @@
+import { type Client, type ExitStatus, isContainerdError, type Mount } from "@wfe-containerd/client";
+import type { StepPlan } from "../core/plan.js";
+import type { Cause } from "../core/result.js";
+import { ExecutorError } from "../error.js";
+import { unlessGone } from "./acquire.js";
+import { countOomKills } from "./oom.js";
+import type { StepIo } from "./io/io.js";
+import type { Release } from "./release.js";
+import { startError } from "./start-error.js";
+import { stopTask } from "./stop-task.js";
+import { startTimer } from "./timer.js";
+
+/** runc and two shim starts on a busy machine take seconds, never minutes. */
+const CREATE_TIMEOUT_MS = 120_000;
+
+/** A task that exists; its process waits to be started. */
+export interface CreatedTask {
+  /** Deletes the ended task: afterwards the shim has written out all output, and is gone. */
+  delete(): Promise<void>;
+}
+
+/** How a task ended. */
+export interface Ending {
+  /** Null when nobody can know it any more. */
+  readonly exitCode: number | null;
+  readonly cause: Cause;
+  /** Processes of the container that the kernel killed for want of memory. */
+  readonly oomKills: number;
+}
+
+/** What may end a task before it ends by itself. */
+export interface Control {
+  readonly signal: AbortSignal;
+  /** Aborted by who does not want to wait for the grace period. */
+  readonly hurry: AbortSignal;
+}
+
+/**
+ * Creates the task. The caller's signal does not reach the call: a creation that is cancelled, or whose deadline fires, leaves a shim
+ * behind that no list shows.
+ */
+export async function createTask(
+  client: Client,
+  plan: StepPlan,
+  rootfs: Mount[],
+  io: StepIo,
+  release: Release,
+): Promise<CreatedTask> {
+  let deleted = false;
+  const remove = async (): Promise<void> => {
+    await unlessGone(client.tasks.delete(plan.id));
+    deleted = true;
+  };
+  release.add(`task ${plan.id}`, async () => {
+    if (deleted) return;
+    await killTask(client, plan.id);
+    await remove();
+  });
+  await client.tasks
+    .create({ containerId: plan.id, rootfs, ...io.stdio, timeoutMs: CREATE_TIMEOUT_MS })
+    .catch((reason: unknown) => {
+      throw startError(reason, plan);
+    });
+  return { delete: remove };
+}
+
+/** SIGKILLs whatever of the task lives, and waits until it is gone: a created but never started task is a process too. */
+async function killTask(client: Client, id: string): Promise<void> {
+  const options = { signal: "SIGKILL", graceMs: 0, exited: unlessGone(client.tasks.wait(id)) };
+  options.exited.catch(() => undefined);
+  await stopTask(client, id, options);
+}
+
+/**
+ * Starts a created task and stays with it until it has ended: by itself, by its time-out, by the caller's abort, or because its
+ * output can no longer be stored.
+ */
+export async function runTask(
+  client: Client,
+  plan: StepPlan,
+  io: StepIo,
+  control: Control,
+  onStart: () => void,
+): Promise<Ending> {
+  const waiting = new AbortController();
+  // Issued before the start, so that not even a step of no duration can be missed.
+  const exit = client.tasks.wait(plan.id, { signal: waiting.signal });
+  exit.catch(() => undefined);
+  try {
+    await client.tasks.start(plan.id).catch((reason: unknown) => {
+      throw startError(reason, plan);
+    });
+    onStart();
+    const stopReason = await firstStopReason(plan, io, control, exit);
+    const wasStopped =
+      stopReason !== undefined &&
+      (await stopTask(client, plan.id, {
+        signal: plan.stopSignal,
+        graceMs: stopReason === "log-io-failed" ? 0 : plan.stopGraceMs,
+        exited: exit,
+        hurry: aborted(control.hurry),
+      }));
+    const status = await exitStatus(client, plan.id, exit);
+    const oomKills = status === undefined ? 0 : await countOomKills(client, plan, status.exitCode);
+    return ending(status, wasStopped ? stopReason : undefined, oomKills);
+  } finally {
+    waiting.abort();
+  }
+}
+
+/** Undefined when the process ended first. */
+async function firstStopReason(
+  plan: StepPlan,
+  io: StepIo,
+  control: Control,
+  exit: Promise<ExitStatus>,
+): Promise<Cause | undefined> {
+  const timer = plan.timeoutMs === undefined ? undefined : startTimer(plan.timeoutMs);
+  const reasons: Promise<Cause | undefined>[] = [
+    exit.then(
+      () => undefined,
+      () => undefined,
+    ),
+    io.failed.catch((): Cause => "log-io-failed"),
+    aborted(control.signal).then((): Cause => "aborted"),
+    aborted(control.hurry).then((): Cause => "aborted"),
+  ];
+  if (timer !== undefined) reasons.push(timer.fired.then((): Cause => "timeout"));
+  try {
+    return await Promise.race(reasons);
+  } finally {
+    timer?.cancel();
+  }
+}
+
+/** Undefined when the runtime that held the process was lost, and the status with it. */
+async function exitStatus(
+  client: Client,
+  id: string,
+  exit: Promise<ExitStatus>,
+): Promise<ExitStatus | undefined> {
+  const status = await exit.catch((reason: unknown) => {
+    if (isContainerdError(reason, "not-found")) return undefined;
+    throw new ExecutorError(`the exit status of container ${id} could not be had`, {
+      kind: "daemon-unavailable",
+      cause: reason,
+    });
+  });
+  // For a task whose shim died the daemon makes up one of these two; a real one is still known to the shim.
+  if (status?.exitCode !== 137 && status?.exitCode !== 255) return status;
+  const isKnown = await client.tasks.get(id).then(
+    () => true,
+    (reason: unknown) => !isContainerdError(reason, "not-found"),
+  );
+  return isKnown ? status : undefined;
+}
+
+function ending(status: ExitStatus | undefined, stopReason: Cause | undefined, oomKills: number): Ending {
+  if (status === undefined) return { exitCode: null, cause: stopReason ?? "runtime-lost", oomKills };
+  const { exitCode } = status;
+  if (stopReason !== undefined) return { exitCode, cause: stopReason, oomKills };
+  if (exitCode === 137 && oomKills > 0) return { exitCode, cause: "oom", oomKills };
+  return { exitCode, cause: exitCode > 128 && exitCode <= 128 + 64 ? "signal" : "exit", oomKills };
+}
+
+function aborted(signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    if (signal.aborted) resolve();
+    else signal.addEventListener("abort", () => resolve(), { once: true });
+  });
+}

@@ -1,0 +1,21 @@
+/** A one-shot timer. `fired` never rejects; a cancelled timer never fires. */
+export interface Timer {
+  readonly fired: Promise<void>;
+  cancel(): void;
+}
+
+/** setTimeout's own limit: a longer delay fires at once there. */
+const LONGEST_MS = 2 ** 31 - 1;
+
+/** Starts a timer on the monotonic clock: a change of the wall clock does not move it. */
+export function startTimer(delayMs: number): Timer {
+  let handle: NodeJS.Timeout | undefined;
+  const fired = new Promise<void>((resolve) => {
+    function wait(leftMs: number): void {
+      const turnMs = Math.min(leftMs, LONGEST_MS);
+      handle = setTimeout(() => (leftMs > turnMs ? wait(leftMs - turnMs) : resolve()), turnMs);
+    }
+    wait(delayMs);
+  });
+  return { fired, cancel: () => clearTimeout(handle) };
+}

@@ -1,0 +1,45 @@
+/** Where a step is on its way. Each phase is announced once, in this order; a step that fails skips the rest up to `releasing`. */
+export type Phase = "resolving" | "preparing" | "starting" | "running" | "settling" | "releasing";
+
+/** Output of the step, as it arrives. The bytes are the step's own: they may end anywhere, inside a UTF-8 character too. */
+export interface OutputEvent {
+  readonly type: "output";
+  readonly stream: "stdout" | "stderr";
+  readonly data: Uint8Array;
+}
+
+/** A `##wfe[output key=value]` line was read. A later one with the same key wins. */
+export interface OutputValueEvent {
+  readonly type: "output-value";
+  readonly key: string;
+  readonly value: string;
+}
+
+export interface PhaseEvent {
+  readonly type: "phase";
+  readonly phase: Phase;
+  /** The container's id in containerd. */
+  readonly id: string;
+}
+
+/** How far the image's pull and unpacking are. */
+export interface ProgressEvent {
+  readonly type: "progress";
+  /** The layer's or manifest's digest, or what else is being worked on. */
+  readonly what: string;
+  readonly state: string;
+  /** Bytes done so far, and in all; 0 when not known. */
+  readonly offset: number;
+  readonly total: number;
+}
+
+/**
+ * Events were not kept, because nobody was iterating and more than a mebibyte had come: that many bytes of
+ * output are missing at this place. Iterate a handle at once to see everything.
+ */
+export interface GapEvent {
+  readonly type: "gap";
+  readonly bytes: number;
+}
+
+export type StepEvent = OutputEvent | OutputValueEvent | PhaseEvent | ProgressEvent | GapEvent;

@@ -1,0 +1,146 @@
+import { randomBytes } from "node:crypto";
+import type { Client } from "@wfe-containerd/client";
+import { createConnections } from "./connections.js";
+import type { StepResult } from "./core/result.js";
+import type { StepInput } from "./core/step.js";
+import type { WorkflowData } from "./core/workflow-data.js";
+import { createDeferred } from "./deferred.js";
+import { createIoDirectory } from "./edge/io/directory.js";
+import { openFifoIo } from "./edge/io/fifo.js";
+import { openFileIo } from "./edge/io/file.js";
+import type { StepIo } from "./edge/io/io.js";
+import { ExecutorError } from "./error.js";
+import type { StepEvent } from "./event.js";
+import { createEventQueue, type EventQueue } from "./event-queue.js";
+import type { StepHandle } from "./handle.js";
+import { runStep } from "./run-step.js";
+
+export interface ExecutorOptions {
+  /** The daemon that steps run on, unless a step names another. Default: `createClient()`, closed with the executor. */
+  readonly client?: Client;
+  /**
+   * A directory that this process and the daemon's machine see at the same path; output goes through files in it. Absolute. Default:
+   * `WFE_IO_DIR`, else a private temporary directory, which serves a daemon on this machine only.
+   */
+  readonly ioDir?: string;
+  /**
+   * `file` (default): output goes through regular files; works with a remote daemon, and outlives this process. `fifo`: through
+   * named pipes; faster, for a daemon on this machine only.
+   */
+  readonly ioMode?: "file" | "fifo";
+  /** How many bytes of each of stdout and stderr a result holds: the first ones. Default 1 MiB. The events hold all. */
+  readonly captureBytes?: number;
+}
+
+export interface StartOptions {
+  /** Aborting it stops the step: stop signal, grace period, SIGKILL. */
+  readonly signal?: AbortSignal;
+  /** Values of the workflow: each becomes an environment variable of the step, in upper case. */
+  readonly data?: WorkflowData;
+}
+
+export interface RunOptions extends StartOptions {
+  /** Called with each event, in order; the next waits for the promise it returns. */
+  readonly onEvent?: (event: StepEvent) => void | Promise<void>;
+}
+
+/** Runs steps on a containerd. */
+export interface Executor extends AsyncDisposable {
+  /** Starts a step and returns at once. Never throws: what is wrong rejects the handle's `result`. */
+  start(step: StepInput, options?: StartOptions): StepHandle;
+  /** Runs a step to its end, and releases all it held. Rejects with an {@link ExecutorError} when it could not be run. */
+  run(step: StepInput, options?: RunOptions): Promise<StepResult>;
+  /** Stops the steps that still run, waits until everything is released, and closes the connections that the executor opened. */
+  close(): Promise<void>;
+}
+
+const DEFAULT_CAPTURE_BYTES = 1024 * 1024;
+
+export function createExecutor(options: ExecutorOptions = {}): Executor {
+  const connections = createConnections(options.client);
+  const ioDirectory = createIoDirectory(options.ioDir ?? process.env["WFE_IO_DIR"]);
+  const owner = `${process.pid}`;
+  const running = new Set<StepHandle>();
+  let closing: Promise<void> | undefined;
+
+  function begin(input: StepInput, { signal, data = {} }: StartOptions, events: EventQueue): StepHandle {
+    const id = `wfe-${randomBytes(10).toString("hex")}`;
+    const stop = new AbortController();
+    const hurry = new AbortController();
+    const onAbort = (): void => stop.abort(signal?.reason);
+    if (signal?.aborted === true || closing !== undefined) onAbort();
+    else signal?.addEventListener("abort", onAbort, { once: true });
+
+    const result = createDeferred<StepResult>();
+    const closed = runStep({
+      id,
+      input,
+      data,
+      owner,
+      events,
+      captureBytes: options.captureBytes ?? DEFAULT_CAPTURE_BYTES,
+      control: { signal: stop.signal, hurry: hurry.signal },
+      connect: connections.to,
+      openIo,
+      settle: result.resolve,
+      fail: result.reject,
+    }).finally(() => {
+      signal?.removeEventListener("abort", onAbort);
+      running.delete(handle);
+    });
+    // Whoever awaits only one of the two must not be killed by the other's rejection.
+    result.promise.catch(() => undefined);
+    closed.catch(() => undefined);
+
+    const handle: StepHandle = {
+      id,
+      result: result.promise,
+      closed,
+      stop: () => stop.abort(),
+      kill: () => hurry.abort(),
+      [Symbol.asyncIterator]: () => events.iterate(),
+      async [Symbol.asyncDispose]() {
+        stop.abort();
+        events.discard();
+        await closed;
+      },
+    };
+    running.add(handle);
+    return handle;
+  }
+
+  async function openIo(client: Client, id: string): Promise<StepIo> {
+    const directory = await ioDirectory.forStep(client, id);
+    if (options.ioMode !== "fifo") return openFileIo(directory, { shared: !client.isLocal });
+    if (client.isLocal) return openFifoIo(directory);
+    throw new ExecutorError(
+      `ioMode "fifo" needs a daemon on this machine, and ${client.address} is not on it: use "file"`,
+      { kind: "invalid-argument" },
+    );
+  }
+
+  async function run(step: StepInput, { onEvent, ...startOptions }: RunOptions = {}): Promise<StepResult> {
+    const events = createEventQueue();
+    if (onEvent === undefined) events.discard();
+    const handle = begin(step, startOptions, events);
+    try {
+      if (onEvent !== undefined) for await (const event of handle) await onEvent(event);
+      return await handle.result;
+    } finally {
+      await handle[Symbol.asyncDispose]();
+    }
+  }
+
+  async function close(): Promise<void> {
+    await Promise.allSettled([...running].map((handle) => handle[Symbol.asyncDispose]()));
+    await ioDirectory.remove();
+    await connections.close();
+  }
+
+  return {
+    start: (step, startOptions = {}) => begin(step, startOptions, createEventQueue()),
+    run,
+    close: () => (closing ??= close()),
+    [Symbol.asyncDispose]: () => (closing ??= close()),
+  };
+}

@@ -1,0 +1,72 @@
+import { createOutputParser } from "./core/output-line.js";
+import type { TakeOutput } from "./edge/io/io.js";
+import type { EventQueue } from "./event-queue.js";
+
+/** What a step printed, as far as its result holds it. */
+export interface Recording {
+  readonly stdout: string;
+  readonly stderr: string;
+  /** True when either stream was longer than what is held here. */
+  readonly truncated: boolean;
+  readonly outputs: Readonly<Record<string, string>>;
+}
+
+/** Every chunk of output passes here once: on to the events, into the outputs parser, and into what the result holds. */
+export interface Recorder {
+  readonly take: TakeOutput;
+  /** No more output follows. */
+  finish(): Recording;
+}
+
+/** @param limitBytes how much of each stream the result holds: its first bytes. */
+export function createRecorder(events: EventQueue, limitBytes: number): Recorder {
+  const held = { stdout: createHead(limitBytes), stderr: createHead(limitBytes) };
+  const parser = createOutputParser({
+    onOutput: (key, value) => void events.push({ type: "output-value", key, value }),
+  });
+  return {
+    take(stream, chunk) {
+      held[stream].add(chunk);
+      const waits = events.isHeard
+        ? events.push({ type: "output", stream, data: chunk.slice() })
+        : undefined;
+      if (stream === "stdout") parser.push(chunk);
+      return waits;
+    },
+    finish() {
+      parser.end();
+      return {
+        stdout: held.stdout.text(),
+        stderr: held.stderr.text(),
+        truncated: held.stdout.truncated || held.stderr.truncated,
+        outputs: parser.outputs,
+      };
+    },
+  };
+}
+
+interface Head {
+  add(chunk: Uint8Array): void;
+  text(): string;
+  readonly truncated: boolean;
+}
+
+function createHead(limitBytes: number): Head {
+  const chunks: Uint8Array[] = [];
+  let size = 0;
+  let truncated = false;
+  return {
+    add(chunk) {
+      const room = limitBytes - size;
+      if (chunk.byteLength > room) truncated = true;
+      if (room === 0) return;
+      const kept = chunk.slice(0, room);
+      chunks.push(kept);
+      size += kept.byteLength;
+    },
+    text: () => Buffer.concat(chunks).toString("utf8"),
+    get truncated() {
+      return truncated;
+    },
+  };
+}

@@ -1,0 +1,119 @@
+import type { DaemonFacts } from "./core/daemon.js";
+import type { Client } from "@wfe-containerd/client";
+import { planStep } from "./core/plan.js";
+import type { StepResult } from "./core/result.js";
+import { parseStep, type StepConfig } from "./core/step.js";
+import type { WorkflowData } from "./core/workflow-data.js";
+import { acquire } from "./edge/acquire.js";
+import type { StepIo } from "./edge/io/io.js";
+import { createRelease } from "./edge/release.js";
+import { resolveImage } from "./edge/resolve-image.js";
+import { resolveUser } from "./edge/resolve-user.js";
+import { type Control, createTask, type Ending, runTask } from "./edge/run-task.js";
+import { ExecutorError } from "./error.js";
+import type { Phase } from "./event.js";
+import type { EventQueue } from "./event-queue.js";
+import { createRecorder, type Recording } from "./recorder.js";
+
+/** One step, and what its executor lends it. */
+export interface StepRun {
+  /** The container's id, and that of everything else the step holds in containerd. */
+  readonly id: string;
+  /** The step as it was given; not yet looked at. */
+  readonly input: unknown;
+  /** Values of the workflow, which become environment variables. */
+  readonly data: WorkflowData;
+  readonly owner: string;
+  /** How many bytes of each stream the result holds. */
+  readonly captureBytes: number;
+  readonly control: Control;
+  readonly events: EventQueue;
+  connect(step: StepConfig): Promise<{ client: Client; daemon: DaemonFacts }>;
+  openIo(client: Client, id: string): Promise<StepIo>;
+  /** The outcome and all output are known. */
+  settle(result: StepResult): void;
+  /** The step could not be run. */
+  fail(reason: unknown): void;
+}
+
+/** A step's whole way, from what somebody wrote to a result, with nothing left behind. Rejects only when something is left. */
+export async function runStep(run: StepRun): Promise<void> {
+  const { id, events, control } = run;
+  const enter = (phase: Phase): void => void events.push({ type: "phase", phase, id });
+  const release = createRelease();
+  try {
+    const step = parseStep(run.input);
+    const { client, daemon } = await run.connect(step);
+
+    enter("resolving");
+    const image = await resolveImage(client, step, {
+      platform: daemon.platform,
+      signal: control.signal,
+      onProgress: (progress) => void events.push(progress),
+    });
+    const user = await resolveUser(client, image, step);
+    const plan = planStep({ id, owner: run.owner, data: run.data, step, image, user, daemon, client });
+
+    enter("preparing");
+    refuseIfAborted(control);
+    const { rootfs, io } = await acquire(client, plan, () => run.openIo(client, id), release);
+    const recorder = createRecorder(events, run.captureBytes);
+    io.read(recorder.take);
+
+    enter("starting");
+    refuseIfAborted(control);
+    const task = await createTask(client, plan, rootfs, io, release);
+    refuseIfAborted(control);
+    const clock = startClock();
+    const ending = await runTask(client, plan, io, control, () => enter("running"));
+    const times = clock.stop();
+
+    enter("settling");
+    if (io.completeAfter === "delete") await task.delete();
+    const isWhole = await io.finish();
+    run.settle(toResult(step, ending, recorder.finish(), times, isWhole));
+  } catch (reason) {
+    run.fail(reason);
+  } finally {
+    enter("releasing");
+    events.close();
+    await release.all();
+  }
+}
+
+/** Nothing runs yet, so there is no exit code to report. */
+function refuseIfAborted({ signal, hurry }: Control): void {
+  if (!signal.aborted && !hurry.aborted) return;
+  throw new ExecutorError("the step was aborted before its process had started", {
+    kind: "aborted",
+    cause: signal.reason,
+  });
+}
+
+interface Times {
+  readonly startedAt: Date;
+  readonly durationMs: number;
+}
+
+/** The wall clock may jump; how long a step took is measured on the monotonic one. */
+function startClock(): { stop(): Times } {
+  const startedAt = new Date();
+  const start = performance.now();
+  return { stop: () => ({ startedAt, durationMs: performance.now() - start }) };
+}
+
+function toResult(
+  step: StepConfig,
+  ending: Ending,
+  recording: Recording,
+  times: Times,
+  isWhole: boolean,
+): StepResult {
+  return {
+    name: step.name,
+    ...ending,
+    ...recording,
+    truncated: recording.truncated || !isWhole,
+    ...times,
+  };
+}

@@ -1,0 +1,194 @@
+# Runs in a container and tries what a step should not be able to do. Prints one line an attempt: its name, a tab, what came of it:
+# "allowed", the error's name ("EPERM"), or for what is looked at, what is seen.
+#
+# In perl, because every Debian and Ubuntu has it and it makes any system call; nothing has to be compiled.
+# What could hurt a machine is asked for with arguments that no kernel accepts: past the filter and the capabilities they fail with
+# another error than EPERM, and that counts as allowed.
+use strict;
+use warnings;
+use Errno ();
+use Socket ();
+
+my ($arch) = (POSIX_uname())[0];
+my %NUMBERS = (
+    x86_64 => {
+        socket => 41, clone => 56, ptrace => 101, syslog => 103, personality => 135, chroot => 161, mount => 165, umount2 => 166,
+        swapon => 167, reboot => 169, sethostname => 170, iopl => 172, init_module => 175, quotactl => 179, add_key => 248,
+        keyctl => 250, unshare => 272, clock_settime => 227, kexec_load => 246, perf_event_open => 298, open_by_handle_at => 304,
+        setns => 308, bpf => 321, userfaultfd => 323, io_uring_setup => 425, setgroups => 116, acct => 163, mknod => 133,
+    },
+    aarch64 => {
+        socket => 198, clone => 220, ptrace => 117, syslog => 116, personality => 92, chroot => 51, mount => 40, umount2 => 39,
+        swapon => 224, reboot => 142, sethostname => 161, init_module => 105, quotactl => 60, add_key => 217, keyctl => 219,
+        unshare => 97, clock_settime => 112, kexec_load => 104, perf_event_open => 241, open_by_handle_at => 265, setns => 268,
+        bpf => 280, userfaultfd => 282, io_uring_setup => 425, setgroups => 159, acct => 89,
+    },
+);
+my $number = $NUMBERS{$arch} or die "no system call numbers for $arch\n";
+my $directory = "/tmp/probe-$$";
+mkdir $directory or die "mkdir $directory: $!\n";
+
+sub POSIX_uname {
+    # POSIX is not in perl-base's smallest set; the kernel says it as well.
+    open my $file, "<", "/proc/self/exe" or die "/proc/self/exe: $!\n";
+    binmode $file;
+    read $file, my $header, 20;
+    my $machine = unpack "x18 v", $header;
+    return $machine == 62 ? "x86_64" : $machine == 183 ? "aarch64" : "machine $machine";
+}
+
+sub error_name {
+    for my $name (qw(EPERM EACCES EROFS ENOSYS ENOENT EAGAIN ENXIO ENETUNREACH ECONNREFUSED ENODEV EINVAL EAFNOSUPPORT ESRCH EBADF EFAULT)) {
+        return $name if exists $!{$name} && $!{$name};
+    }
+    return "errno " . ($! + 0);
+}
+
+sub say_outcome { print "$_[0]\t$_[1]\n" }
+
+# A system call that is allowed when it succeeds, or fails for a reason that comes after every permission.
+sub attempt {
+    my ($name, $call, @arguments) = @_;
+    my $id = $number->{$call};
+    return say_outcome($name, "absent") unless defined $id;
+    my $result = syscall $id, @arguments;
+    my $error = $result < 0 ? error_name() : "allowed";
+    say_outcome($name, $error =~ /^(EPERM|EACCES|ENOSYS|EROFS)$/ ? $error : "allowed");
+}
+
+sub attempt_open {
+    my ($name, $path, $mode) = @_;
+    if (!-e $path) { return say_outcome($name, "absent") }
+    say_outcome($name, (open my $file, $mode, $path) ? "allowed" : error_name());
+}
+
+sub content {
+    my ($name, $path) = @_;
+    return say_outcome($name, "absent") unless -e $path;
+    if (-d $path) {
+        opendir my $entries, $path or return say_outcome($name, error_name());
+        my @names = grep { !/^\.\.?$/ } readdir $entries;
+        return say_outcome($name, @names ? "readable" : "empty");
+    }
+    open my $file, "<", $path or return say_outcome($name, error_name());
+    my $count = sysread $file, my $data, 64;
+    say_outcome($name, !defined $count ? error_name() : $count ? "readable" : "empty");
+}
+
+# Namespaces and mounts.
+attempt("mount a tmpfs", "mount", "none", $directory, "tmpfs", 0, 0);
+syscall $number->{umount2}, $directory, 2;
+attempt("unmount /proc/sys", "umount2", "/nowhere", 0);
+attempt("unshare a user namespace", "unshare", 0) if 0;
+for my $case (["user", 0x10000000], ["mount", 0x00020000], ["network", 0x40000000]) {
+    my ($kind, $flag) = @$case;
+    # In a child, for this process goes on.
+    my $child = fork // die "fork: $!\n";
+    if ($child == 0) { exit(syscall($number->{unshare}, $flag) < 0 ? $! + 0 : 0) }
+    waitpid $child, 0;
+    $! = $? >> 8;
+    say_outcome("unshare a $kind namespace", $? == 0 ? "allowed" : error_name());
+}
+attempt("join a namespace", "setns", -1, 0);
+attempt("chroot", "chroot", "/nowhere");
+attempt("set the host's name", "sethostname", "probe", 5);
+
+# The kernel.
+attempt("load a module", "init_module", 0, 0, 0);
+attempt("load a kernel", "kexec_load", 0, 99, 0, 0);
+attempt("reboot", "reboot", 0, 0, 0, 0);
+attempt("swap", "swapon", "/nowhere", 0);
+attempt("set the clock", "clock_settime", 99, 0);
+attempt("process accounting", "acct", "/nowhere");
+attempt("read the kernel's log", "syslog", 10, 0, 0);
+attempt("raise the I/O privilege", "iopl", 99);
+attempt("load a BPF program", "bpf", 99, 0, 0);
+attempt("count performance events", "perf_event_open", 0, 0, -1, -1, 0);
+attempt("open by handle", "open_by_handle_at", -1, 0, 0);
+attempt("quotas", "quotactl", 0, 0, 0, 0);
+attempt("keyrings", "keyctl", 0, -3, 0);
+attempt("add a key", "add_key", "user", "probe", "x", 1, -3);
+attempt("userfaultfd", "userfaultfd", 1);
+attempt("io_uring", "io_uring_setup", 1, 0);
+attempt("turn off address randomisation", "personality", 0x0040000);
+
+# Users.
+attempt("set groups", "setgroups", 0, 0);
+open my $owned, ">", "$directory/owned";
+close $owned;
+say_outcome("give a file away", chown(12345, 12345, "$directory/owned") ? "allowed" : error_name());
+if (-u "/bin/suid") {
+    my $id = qx(/bin/suid -u);
+    chomp $id;
+    say_outcome("a set-uid program", $id eq "0" ? ($> == 0 ? "was root" : "is root") : "keeps its user");
+}
+
+# Devices.
+sub device {
+    my ($name, $type, $major, $minor) = @_;
+    my $path = "$directory/device";
+    system("/bin/busybox", "mknod", $path, $type, $major, $minor) if 0;
+    my $made = qx(/bin/busybox mknod $path $type $major $minor 2>&1);
+    if (!-e $path) { return say_outcome($name, $made =~ /not permitted/ ? "EPERM" : $made =~ /denied/ ? "EACCES" : "failed") }
+    # O_NONBLOCK: a device without a driver must not keep us.
+    say_outcome($name, sysopen(my $file, $path, 2048) ? "allowed" : error_name() =~ /^(ENXIO|ENODEV|ENOENT)$/ ? "allowed" : error_name());
+    unlink $path;
+}
+device("a block device of the host's", "b", 7, 0);
+device("the kernel's log as a device", "c", 1, 11);
+device("the machine's memory", "c", 1, 1);
+say_outcome("devices in /dev", join " ", sort grep { -c "/dev/$_" || -b "/dev/$_" } map { s{^/dev/}{}r } glob "/dev/*");
+
+# Files of the kernel.
+attempt_open("write to /proc/sys", "/proc/sys/kernel/shmmni", "+<");
+attempt_open("write to the magic system request", "/proc/sysrq-trigger", "+<");
+attempt_open("write to /sys", "/sys/kernel/mm/ksm/run", "+<");
+attempt_open("write to a cgroup", (grep { -e } "/sys/fs/cgroup/cgroup.procs", "/sys/fs/cgroup/memory/cgroup.procs")[0] // "/nowhere", "+<");
+content("/proc/kcore", "/proc/kcore");
+content("/proc/keys", "/proc/keys");
+content("/proc/timer_list", "/proc/timer_list");
+content("/proc/interrupts", "/proc/interrupts");
+content("/sys/firmware", "/sys/firmware");
+attempt_open("be spared when memory is short", "/proc/self/oom_score_adj", "+<");
+{
+    my $lowered = open(my $file, "+<", "/proc/self/oom_score_adj") && syswrite($file, "-500\n");
+    say_outcome("lower the out-of-memory score", $lowered ? "allowed" : error_name());
+}
+
+# Others.
+my @processes = grep { m{/\d+$} } glob "/proc/*";
+say_outcome("processes seen", scalar(@processes) <= 8 ? "its own" : "more than its own");
+say_outcome("the cgroup's path", do { open my $file, "<", "/proc/self/cgroup"; (grep { !m{:/$} } map { s/\n//r } <$file>) ? "shown" : "hidden" });
+say_outcome("open descriptors", join " ", sort { $a <=> $b } grep { $_ < 3 || readlink("/proc/self/fd/$_") !~ m{^/proc/} } map { m{(\d+)$} } glob "/proc/self/fd/*");
+
+# Networks.
+say_outcome("interfaces", join " ", sort map { m{([^/]+)$} } glob "/sys/class/net/*");
+attempt("a raw socket", "socket", 2, 3, 1);
+attempt("a packet socket", "socket", 17, 3, 0);
+attempt("a socket of AF_ALG", "socket", 38, 5, 0);
+attempt("a socket of AF_VSOCK", "socket", 40, 1, 0);
+attempt("a socket of AF_ALG in disguise", "socket", (1 << 32) + 38, 5, 0);
+if (my $port = $ENV{PROBE_PORT}) {
+    socket my $socket, Socket::PF_INET(), Socket::SOCK_STREAM(), 0;
+    my $reached = connect $socket, Socket::pack_sockaddr_in($port, Socket::inet_aton("127.0.0.1"));
+    say_outcome("the host's loopback", $reached ? "reached" : error_name());
+}
+if (my $name = $ENV{PROBE_ABSTRACT}) {
+    socket my $socket, Socket::PF_UNIX(), Socket::SOCK_STREAM(), 0;
+    my $reached = connect $socket, Socket::pack_sockaddr_un("\0$name");
+    say_outcome("an abstract socket of the host's", $reached ? "reached" : error_name());
+}
+
+# Resources. Last: what was forked is waited for, but a limit that does not hold would have many.
+if (my $limit = $ENV{PROBE_PIDS}) {
+    my @children;
+    while (@children < 2 * $limit) {
+        my $child = fork;
+        last unless defined $child;
+        if ($child == 0) { sleep 60; exit 0 }
+        push @children, $child;
+    }
+    say_outcome("fork past the limit", @children < $limit ? "EAGAIN" : "allowed");
+    kill 9, @children;
+    waitpid $_, 0 for @children;
+}
