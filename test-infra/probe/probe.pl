@@ -9,7 +9,7 @@ use warnings;
 use Errno ();
 use Socket ();
 
-my ($arch) = (POSIX_uname())[0];
+my $arch = machine();
 my %NUMBERS = (
     x86_64 => {
         socket => 41, clone => 56, ptrace => 101, syslog => 103, personality => 135, chroot => 161, mount => 165, umount2 => 166,
@@ -28,8 +28,8 @@ my $number = $NUMBERS{$arch} or die "no system call numbers for $arch\n";
 my $directory = "/tmp/probe-$$";
 mkdir $directory or die "mkdir $directory: $!\n";
 
-sub POSIX_uname {
-    # POSIX is not in perl-base's smallest set; the kernel says it as well.
+# The machine that perl is built for, from its own ELF header.
+sub machine {
     open my $file, "<", "/proc/self/exe" or die "/proc/self/exe: $!\n";
     binmode $file;
     read $file, my $header, 20;
@@ -75,11 +75,15 @@ sub content {
     say_outcome($name, !defined $count ? error_name() : $count ? "readable" : "empty");
 }
 
+# Before anything is opened here.
+# This script itself is open, and the directory that is being read.
+my @inherited = grep { my $target = readlink $_; defined $target && $target !~ m{/probe\.pl$|^/proc/} } glob "/proc/self/fd/*";
+say_outcome("descriptors besides the standard ones", scalar(grep { !m{/[012]$} } @inherited));
+
 # Namespaces and mounts.
 attempt("mount a tmpfs", "mount", "none", $directory, "tmpfs", 0, 0);
 syscall $number->{umount2}, $directory, 2;
-attempt("unmount /proc/sys", "umount2", "/nowhere", 0);
-attempt("unshare a user namespace", "unshare", 0) if 0;
+attempt("unmount", "umount2", "/nowhere", 0);
 for my $case (["user", 0x10000000], ["mount", 0x00020000], ["network", 0x40000000]) {
     my ($kind, $flag) = @$case;
     # In a child, for this process goes on.
@@ -127,7 +131,6 @@ if (-u "/bin/suid") {
 sub device {
     my ($name, $type, $major, $minor) = @_;
     my $path = "$directory/device";
-    system("/bin/busybox", "mknod", $path, $type, $major, $minor) if 0;
     my $made = qx(/bin/busybox mknod $path $type $major $minor 2>&1);
     if (!-e $path) { return say_outcome($name, $made =~ /not permitted/ ? "EPERM" : $made =~ /denied/ ? "EACCES" : "failed") }
     # O_NONBLOCK: a device without a driver must not keep us.
@@ -149,20 +152,19 @@ content("/proc/keys", "/proc/keys");
 content("/proc/timer_list", "/proc/timer_list");
 content("/proc/interrupts", "/proc/interrupts");
 content("/sys/firmware", "/sys/firmware");
-attempt_open("be spared when memory is short", "/proc/self/oom_score_adj", "+<");
-{
-    my $lowered = open(my $file, "+<", "/proc/self/oom_score_adj") && syswrite($file, "-500\n");
-    say_outcome("lower the out-of-memory score", $lowered ? "allowed" : error_name());
-}
+open my $score, "+<", "/proc/self/oom_score_adj" or die "/proc/self/oom_score_adj: $!\n";
+say_outcome("lower the out-of-memory score", syswrite($score, "-500\n") ? "allowed" : error_name());
+close $score;
 
 # Others.
 my @processes = grep { m{/\d+$} } glob "/proc/*";
 say_outcome("processes seen", scalar(@processes) <= 8 ? "its own" : "more than its own");
-say_outcome("the cgroup's path", do { open my $file, "<", "/proc/self/cgroup"; (grep { !m{:/$} } map { s/\n//r } <$file>) ? "shown" : "hidden" });
-say_outcome("open descriptors", join " ", sort { $a <=> $b } grep { $_ < 3 || readlink("/proc/self/fd/$_") !~ m{^/proc/} } map { m{(\d+)$} } glob "/proc/self/fd/*");
+open my $cgroups, "<", "/proc/self/cgroup" or die "/proc/self/cgroup: $!\n";
+say_outcome("the cgroup's path", (grep { !m{:/$} } <$cgroups>) ? "shown" : "hidden");
+close $cgroups;
 
 # Networks.
-say_outcome("interfaces", join " ", sort map { m{([^/]+)$} } glob "/sys/class/net/*");
+say_outcome("interfaces", join(" ", sort map { m{([^/]+)$} } glob "/sys/class/net/*") eq "lo" ? "loopback" : "more");
 attempt("a raw socket", "socket", 2, 3, 1);
 attempt("a packet socket", "socket", 17, 3, 0);
 attempt("a socket of AF_ALG", "socket", 38, 5, 0);
@@ -174,8 +176,12 @@ if (my $port = $ENV{PROBE_PORT}) {
     say_outcome("the host's loopback", $reached ? "reached" : error_name());
 }
 if (my $name = $ENV{PROBE_ABSTRACT}) {
-    socket my $socket, Socket::PF_UNIX(), Socket::SOCK_STREAM(), 0;
-    my $reached = connect $socket, Socket::pack_sockaddr_un("\0$name");
+    # Who listens may have filled the name up with NULs.
+    my $reached;
+    for my $path ("\0$name", "\0$name" . "\0" x (107 - length $name)) {
+        socket my $socket, Socket::PF_UNIX(), Socket::SOCK_STREAM(), 0;
+        $reached ||= connect $socket, Socket::pack_sockaddr_un($path);
+    }
     say_outcome("an abstract socket of the host's", $reached ? "reached" : error_name());
 }
 
@@ -192,3 +198,6 @@ if (my $limit = $ENV{PROBE_PIDS}) {
     kill 9, @children;
     waitpid $_, 0 for @children;
 }
+
+unlink "$directory/owned";
+rmdir $directory or die "rmdir $directory: $!\n";

@@ -1,3 +1,4 @@
+import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
 import { randomBytes } from "node:crypto";
 import { existsSync, readFileSync } from "node:fs";
@@ -9,7 +10,7 @@ import { createSpec, type SpecHost, type SpecInput } from "../src/core/spec/crea
 import type { StepMount } from "../src/core/spec/mounts.js";
 
 /** This machine, as a daemon on it would be described. */
-export const HOST: SpecHost = {
+export const HOST: SpecHost & { readonly cgroupVersion: 1 | 2 } = {
   platform: { os: "linux", architecture: arch() === "x64" ? "amd64" : arch() },
   kernelVersion: release(),
   cgroupVersion: existsSync("/sys/fs/cgroup/cgroup.controllers") ? 2 : 1,
@@ -44,7 +45,7 @@ export async function createBundle(): Promise<Bundle> {
     await mkdir(join(rootfs, path), { recursive: true });
   await chmod(join(rootfs, "tmp"), 0o1777);
   const busybox = ["/bin/busybox", "/usr/bin/busybox"].find((path) => existsSync(path));
-  if (busybox === undefined) throw new Error("busybox-static is needed: apt-get install busybox-static");
+  assert(busybox, "busybox-static is needed: apt-get install busybox-static");
   await copyFile(busybox, join(rootfs, "bin/busybox"));
   const { stdout: applets } = await execute(busybox, ["--list"]);
   for (const applet of applets.trim().split("\n")) {

@@ -16,7 +16,7 @@ export interface SpecHost {
   readonly platform: { readonly os: string; readonly architecture: string };
   /** As uname(2) prints it. */
   readonly kernelVersion?: string | undefined;
-  readonly cgroupVersion?: 1 | 2 | undefined;
+  /** How many CPUs it may have. Default 64. */
   readonly cpuCount?: number | undefined;
   /** Whether the kernel has cgroup namespaces (4.6). Default `true`. */
   readonly cgroupNamespace?: boolean | undefined;
