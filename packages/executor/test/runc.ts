@@ -2,9 +2,9 @@ import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
 import { randomBytes } from "node:crypto";
 import { existsSync, readFileSync } from "node:fs";
-import { chmod, copyFile, mkdir, mkdtemp, rm, symlink, writeFile } from "node:fs/promises";
+import { chmod, copyFile, mkdir, mkdtemp, readdir, rm, rmdir, symlink, writeFile } from "node:fs/promises";
 import { arch, release, tmpdir } from "node:os";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import { CAPABILITIES } from "../src/core/spec/capability-names.js";
 import { createSpec, type SpecHost, type SpecInput } from "../src/core/spec/create-spec.js";
 import type { StepMount } from "../src/core/spec/mounts.js";
@@ -38,6 +38,7 @@ export interface Bundle extends AsyncDisposable {
 
 export async function createBundle(): Promise<Bundle> {
   const directory = await mkdtemp(join(tmpdir(), "wfe-bundle-"));
+  const namespace = basename(directory);
   // In a user namespace, root is nobody to this directory, and must reach what is in it.
   await chmod(directory, 0o755);
   const rootfs = join(directory, "rootfs");
@@ -61,8 +62,11 @@ export async function createBundle(): Promise<Bundle> {
 
   return {
     rootfs,
-    run: (script, input) => run(directory, script, input),
-    [Symbol.asyncDispose]: () => rm(directory, { recursive: true, force: true }),
+    run: (script, input) => run(directory, script, { namespace, ...input }),
+    [Symbol.asyncDispose]: async () => {
+      await removeCgroups(namespace);
+      await rm(directory, { recursive: true, force: true });
+    },
   };
 }
 
@@ -73,7 +77,7 @@ async function run(directory: string, script: string, input: Partial<SpecInput> 
   const id = `wfe-${randomBytes(6).toString("hex")}`;
   const spec = createSpec({
     id,
-    namespace: "wfe-test",
+    namespace: "default",
     host: HOST,
     args: ["/bin/sh", "-c", script],
     env: ["PATH=/bin:/usr/bin"],
@@ -87,6 +91,15 @@ async function run(directory: string, script: string, input: Partial<SpecInput> 
   } finally {
     await execute("runc", ["--root", state, "delete", "--force", id]);
   }
+}
+
+/** A runtime removes a container's cgroup and leaves the namespace's, which it was made in. */
+async function removeCgroups(namespace: string): Promise<void> {
+  const root = "/sys/fs/cgroup";
+  const groups = [root, ...(await readdir(root)).map((name) => join(root, name))].map((path) =>
+    join(path, namespace),
+  );
+  await Promise.all(groups.filter((path) => existsSync(path)).map((path) => rmdir(path)));
 }
 
 export function execute(command: string, args: readonly string[]): Promise<Outcome> {
