@@ -50,7 +50,7 @@ export function credentialsOf(auth: RegistryAuth): CredentialProvider {
   return async (host) => byHost.get(canonicalHost(host));
 }
 
-const DOCKER_HUB = new Set(["docker.io", "index.docker.io", "registry-1.docker.io", "registry.hub.docker.com"]);
+const DOCKER_HUB = new Set(["docker.io", "index.docker.io", "registry-1.docker.io"]);
 
 /** Lower case, no default port of https, and one name for the docker hub. */
 export function canonicalHost(host: string): string {

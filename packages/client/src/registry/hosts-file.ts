@@ -1,0 +1,139 @@
+import { parse, TomlError } from "smol-toml";
+import { ContainerdError } from "../error.js";
+import type { HostCapability } from "./host.js";
+import { ALL_CAPABILITIES } from "./host.js";
+
+/** One host as a hosts.toml has it; certificates still as the names of their files. */
+export interface HostEntry {
+  /** Undefined for the registry itself, where the file does not name a server. */
+  readonly origin: string | undefined;
+  readonly path: string;
+  readonly capabilities: ReadonlySet<HostCapability>;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly caFiles: readonly string[];
+  readonly clientFiles: readonly { readonly cert: string; readonly key: string }[];
+  readonly skipVerify: boolean;
+  readonly dialTimeoutMs: number | undefined;
+}
+
+type Table = Readonly<Record<string, unknown>>;
+
+const CAPABILITIES: readonly string[] = [...ALL_CAPABILITIES, "referrers"];
+const KEYS = ["capabilities", "ca", "client", "skip_verify", "header", "override_path", "dial_timeout"];
+
+/**
+ * Reads a hosts.toml as containerd documents it (`docs/hosts.md`): the `[host]` tables in their order, then the server itself.
+ *
+ * @param file its name, for the error.
+ * @throws ContainerdError `invalid-argument`. containerd itself goes on without the file then, and so without its mirrors, certificates and
+ * headers; here nothing is asked that the file may have been meant to forbid.
+ */
+export function parseHostsFile(file: string, text: string): HostEntry[] {
+  let root: Table;
+  try {
+    root = parse(text) as Table;
+  } catch (reason) {
+    const line = reason instanceof TomlError ? `line ${reason.line}` : "it";
+    return refuse(file, line, "is no TOML", "TOML");
+  }
+  const { server, host = {}, ...own } = root;
+  checkKeys(file, "", own);
+  if (server !== undefined && typeof server !== "string") refuse(file, "server", "is no text", "a URL");
+  const mirrors = Object.entries(table(file, "host", host)).map(([name, value]) => {
+    const entry = table(file, `host.${name}`, value);
+    checkKeys(file, `host.${name}.`, entry);
+    return toEntry(file, `host.${name}.`, name, entry);
+  });
+  return [...mirrors, toEntry(file, "", server === "" ? undefined : (server as string | undefined), own)];
+}
+
+function toEntry(file: string, prefix: string, server: string | undefined, entry: Table): HostEntry {
+  const { capabilities, ca, client, skip_verify: skipVerify = false, header, override_path: override = false } = entry;
+  if (typeof skipVerify !== "boolean") refuse(file, `${prefix}skip_verify`, "is neither true nor false", "one of them");
+  if (typeof override !== "boolean") refuse(file, `${prefix}override_path`, "is neither true nor false", "one of them");
+  return {
+    ...parseServer(file, prefix, server, override),
+    capabilities: parseCapabilities(file, `${prefix}capabilities`, capabilities),
+    headers: parseHeaders(file, `${prefix}header`, header),
+    caFiles: texts(file, `${prefix}ca`, ca),
+    clientFiles: parseClient(file, `${prefix}client`, client),
+    skipVerify,
+    dialTimeoutMs: parseDuration(file, `${prefix}dial_timeout`, entry["dial_timeout"]),
+  };
+}
+
+function parseServer(file: string, prefix: string, server: string | undefined, override: boolean): Pick<HostEntry, "origin" | "path"> {
+  if (server === undefined) return { origin: undefined, path: "/v2" };
+  const text = /^https?:\/\//.test(server) ? server : `https://${server}`;
+  if (!URL.canParse(text)) refuse(file, prefix === "" ? "server" : prefix.slice(0, -1), "is no URL", "https://host[:port][/path]");
+  const { protocol, host, pathname, username, password, search } = new URL(text);
+  if (username !== "" || password !== "" || search !== "") {
+    refuse(file, prefix === "" ? "server" : "host", "has credentials or a query in its URL", "https://host[:port][/path]");
+  }
+  const path = pathname.replace(/\/+$/, "");
+  return { origin: `${protocol}//${host}`, path: override || path.endsWith("/v2") ? path : `${path}/v2` };
+}
+
+function parseCapabilities(file: string, field: string, value: unknown): ReadonlySet<HostCapability> {
+  const names = texts(file, field, value).map((name) => name.toLowerCase());
+  for (const name of names) {
+    if (!CAPABILITIES.includes(name)) refuse(file, field, `has ${JSON.stringify(name)}`, CAPABILITIES.join(", "));
+  }
+  return names.length === 0 ? ALL_CAPABILITIES : new Set(names.filter((name): name is HostCapability => name !== "referrers"));
+}
+
+function parseHeaders(file: string, field: string, value: unknown = {}): Record<string, string> {
+  const headers: Record<string, string> = {};
+  for (const [name, given] of Object.entries(table(file, field, value))) {
+    const joined = texts(file, `${field}.${name}`, given).join(", ");
+    // Said without the value, which may be a secret.
+    if (!/^[!#$%&'*+\-.^_`|~\w]+$/.test(name) || !/^[\x20-\x7e\t]*$/.test(joined)) {
+      refuse(file, `${field}.${name}`, "is no header", "a header's name, and printable characters");
+    }
+    headers[name.toLowerCase()] = joined;
+  }
+  return headers;
+}
+
+function parseClient(file: string, field: string, value: unknown = []): HostEntry["clientFiles"] {
+  const pairs = typeof value === "string" ? [value] : value;
+  if (!Array.isArray(pairs)) return refuse(file, field, "is no list", "a file, a list of files, or of [certificate, key]");
+  return pairs.map((pair: unknown) => {
+    const [cert, key, ...more] = texts(file, field, pair);
+    if (cert === undefined || more.length > 0) return refuse(file, field, "has an entry that is no pair", "[certificate, key]");
+    // One file with both, or a pair whose second half is empty.
+    return { cert, key: key === undefined || key === "" ? cert : key };
+  });
+}
+
+const UNITS_MS: Readonly<Record<string, number>> = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000 };
+
+/** Go's durations, as far as anybody would write them here. */
+function parseDuration(file: string, field: string, value: unknown): number | undefined {
+  if (value === undefined || value === "") return undefined;
+  if (typeof value !== "string" || !/^(?:\d+(?:\.\d+)?(?:ms|s|m|h))+$/.test(value)) {
+    return refuse(file, field, "is no duration", '"1s", "500ms", "1m30s"');
+  }
+  return [...value.matchAll(/([\d.]+)(ms|s|m|h)/g)].reduce((sum, [, n, unit]) => sum + Number(n) * (UNITS_MS[unit ?? ""] ?? 0), 0);
+}
+
+function texts(file: string, field: string, value: unknown = []): string[] {
+  const list = typeof value === "string" ? [value] : value;
+  if (!Array.isArray(list) || list.some((entry) => typeof entry !== "string")) refuse(file, field, "is no text", "a text, or a list of them");
+  return list as string[];
+}
+
+function table(file: string, field: string, value: unknown): Table {
+  if (typeof value !== "object" || value === null || Array.isArray(value)) return refuse(file, field, "is no table", "a table");
+  return value as Table;
+}
+
+function checkKeys(file: string, prefix: string, entry: Table): void {
+  for (const key of Object.keys(entry)) {
+    if (!KEYS.includes(key)) refuse(file, `${prefix}${key}`, "is not known", KEYS.join(", "));
+  }
+}
+
+function refuse(file: string, field: string, problem: string, allowed: string): never {
+  throw new ContainerdError(`${file}: ${field} ${problem}; allowed: ${allowed}`, { kind: "invalid-argument" });
+}

@@ -1,0 +1,111 @@
+import { readdir, readFile } from "node:fs/promises";
+import { join, resolve } from "node:path";
+import { ContainerdError } from "../error.js";
+import { DEFAULT_TLS, defaultHost, type RegistryHost, type RegistryHosts } from "./host.js";
+import { type HostEntry, parseHostsFile } from "./hosts-file.js";
+import type { HttpTls } from "./http.js";
+
+export interface RegistryHostsOptions {
+  /**
+   * Directories that hold one directory for each registry, with a hosts.toml or with certificates as docker has them; the first that knows
+   * the registry is believed. Default: containerd's and docker's own, `/etc/containerd/certs.d` and `/etc/docker/certs.d`. They are this
+   * machine's, and not the daemon's: it is this process that speaks with registries.
+   */
+  readonly directories?: readonly string[] | undefined;
+  /** Registries to speak plain http with, which otherwise only those on this machine are: `registry.lan:5000`. */
+  readonly plainHttp?: readonly string[] | undefined;
+  /** PEM certificates of authorities to trust for every registry, besides Node's own. */
+  readonly ca?: string | readonly string[] | undefined;
+}
+
+export const DEFAULT_DIRECTORIES: readonly string[] = ["/etc/containerd/certs.d", "/etc/docker/certs.d"];
+
+/** Finds a registry's hosts in directories as containerd documents them (`docs/hosts.md`). Files are read anew for each registry. */
+export function hostsFromDirectories(options: RegistryHostsOptions = {}): RegistryHosts {
+  const { directories = DEFAULT_DIRECTORIES, plainHttp = [], ca = [] } = options;
+  const mayBePlain = new Set(plainHttp);
+  const general: HttpTls = { ...DEFAULT_TLS, ca: typeof ca === "string" ? [ca] : ca };
+
+  return async (registry) => {
+    for (const directory of directories) {
+      for (const name of directoryNames(registry)) {
+        const hosts = await readDirectory(join(directory, name), registry, mayBePlain, general);
+        if (hosts !== undefined) return hosts;
+      }
+    }
+    return [defaultHost(registry, mayBePlain, general)];
+  };
+}
+
+/** `a.example:5000` is looked for as `a.example_5000_` (a colon is no good in some file systems), as it is, and as `_default`. */
+export function directoryNames(registry: string): string[] {
+  const port = /^(.+):(\d+)$/.exec(registry);
+  return [...(port === null ? [] : [`${port[1]}_${port[2]}_`]), registry, "_default"];
+}
+
+async function readDirectory(
+  directory: string,
+  registry: string,
+  mayBePlain: ReadonlySet<string>,
+  general: HttpTls,
+): Promise<RegistryHost[] | undefined> {
+  const names = await readdir(directory).catch((reason: NodeJS.ErrnoException) => {
+    if (reason.code === "ENOENT" || reason.code === "ENOTDIR") return undefined;
+    throw unreadable(directory, reason);
+  });
+  if (names === undefined) return undefined;
+  const file = join(directory, "hosts.toml");
+  const text = names.includes("hosts.toml") ? await readText(file) : "";
+  if (text === "") {
+    const tls = await readCertificates(directory, names, general);
+    return [defaultHost(registry, mayBePlain, tls)];
+  }
+  return Promise.all(parseHostsFile(file, text).map((entry) => toHost(directory, registry, entry, mayBePlain, general)));
+}
+
+async function toHost(
+  directory: string,
+  registry: string,
+  entry: HostEntry,
+  mayBePlain: ReadonlySet<string>,
+  general: HttpTls,
+): Promise<RegistryHost> {
+  const read = (file: string): Promise<string> => readText(resolve(directory, file));
+  const tls: HttpTls = {
+    ca: [...general.ca, ...(await Promise.all(entry.caFiles.map(read)))],
+    clientPairs: await Promise.all(
+      entry.clientFiles.map(async ({ cert, key }) => ({ cert: await read(cert), key: await read(key) })),
+    ),
+    skipVerify: entry.skipVerify,
+  };
+  const { headers, dialTimeoutMs } = entry;
+  if (entry.origin === undefined) return { ...defaultHost(registry, mayBePlain, tls), headers, dialTimeoutMs };
+  return { origin: entry.origin, path: entry.path, capabilities: entry.capabilities, headers, tls, dialTimeoutMs };
+}
+
+/** Docker's way: `*.crt` are authorities, `*.cert` with its `*.key` says who we are. */
+async function readCertificates(directory: string, names: readonly string[], general: HttpTls): Promise<HttpTls> {
+  const read = (name: string): Promise<string> => readText(join(directory, name));
+  const ca = await Promise.all(names.filter((name) => name.endsWith(".crt")).toSorted().map(read));
+  const pairs = names.filter((name) => name.endsWith(".cert")).toSorted();
+  const clientPairs = await Promise.all(
+    pairs.map(async (cert) => {
+      const key = cert.replace(/\.cert$/, ".key");
+      if (!names.includes(key)) {
+        throw new ContainerdError(`${join(directory, cert)} has no key beside it; allowed: ${key}`, { kind: "invalid-argument" });
+      }
+      return { cert: await read(cert), key: await read(key) };
+    }),
+  );
+  return { ca: [...general.ca, ...ca], clientPairs, skipVerify: false };
+}
+
+async function readText(file: string): Promise<string> {
+  return readFile(file, "utf8").catch((reason: NodeJS.ErrnoException) => {
+    throw unreadable(file, reason);
+  });
+}
+
+function unreadable(path: string, reason: NodeJS.ErrnoException): ContainerdError {
+  return new ContainerdError(`${path} cannot be read (${reason.code})`, { kind: "failed-precondition", cause: reason });
+}

@@ -1,0 +1,74 @@
+import fc from "fast-check";
+import { describe, expect, it } from "vitest";
+import { isContainerdError } from "../error.js";
+import { checkRealm, type RealmRules } from "./realm.js";
+
+function rules(registry: string, more: Partial<RealmRules> = {}): RealmRules {
+  return { registry: new URL(registry), withCredential: true, allowed: new Set(), mayBePlain: new Set(), ...more };
+}
+
+describe("checkRealm", () => {
+  it.each([
+    ["https://registry-1.docker.io", "https://auth.docker.io/token"],
+    ["https://registry.gitlab.com", "https://gitlab.com/jwt/auth"],
+    ["https://ghcr.io", "https://ghcr.io/token"],
+    ["https://registry.example.com:5000", "https://registry.example.com:5001/token"],
+    ["https://registry.example.co.uk", "https://gitlab.example.co.uk/jwt/auth"],
+    ["http://127.0.0.1:5000", "http://127.0.0.1:5001/token"],
+    ["http://localhost:5000", "https://localhost:5001/token"],
+  ])("lets %s send a credential to %s", (registry, realm) => {
+    expect(checkRealm(realm, rules(registry)).href).toBe(realm);
+  });
+
+  it.each([
+    ["https://registry.example.com", "https://evil.example.net/token"],
+    ["https://registry.example.com", "https://registry.example.com.evil.net/token"],
+    ["https://registry.example.com", "https://notexample.com/token"],
+    ["https://a.co.uk", "https://b.co.uk/token"],
+    ["https://a.com.au", "https://b.com.au/token"],
+    ["https://registry.com", "https://evil.com/token"],
+    ["http://127.0.0.1:5000", "http://127.0.0.2:5001/token"],
+    ["http://127.0.0.1:5000", "http://localhost:5001/token"],
+    ["https://10.0.0.1", "https://10.0.0.2/token"],
+    ["https://localhost", "https://evil.localhost.evil.net/token"],
+  ])("does not let %s send a credential to %s", (registry, realm) => {
+    expect(() => checkRealm(realm, rules(registry))).toThrow("no business");
+  });
+
+  it.each([
+    ["https://registry.example.com", "http://registry.example.com/token", "https"],
+    ["https://localhost:5000", "http://localhost:5001/token", "https"],
+    ["http://127.0.0.1:5000", "http://auth.example.com/token", "https"],
+    ["https://registry.example.com", "https://127.0.0.1/token", "this machine"],
+    ["https://registry.example.com", "https://169.254.169.254/latest", "this machine"],
+    ["https://registry.example.com", "https://u:p@registry.example.com/token", "credentials of its own"],
+    ["https://registry.example.com", "ftp://registry.example.com/token", "https"],
+    ["https://registry.example.com", "token", "where"],
+    ["https://registry.example.com", undefined, "where"],
+  ])("does not follow %s to %s, credential or not", (registry, realm, problem) => {
+    for (const withCredential of [true, false]) {
+      expect(() => checkRealm(realm, rules(registry, { withCredential }))).toThrow(problem);
+    }
+  });
+
+  it("lets a registry send us elsewhere when nothing is given away, or when somebody said so", () => {
+    const realm = "https://auth.docker.io/token";
+    const registry = "https://images.example.org";
+    expect(checkRealm(realm, rules(registry, { withCredential: false })).href).toBe(realm);
+    expect(checkRealm(realm, rules(registry, { allowed: new Set(["auth.docker.io"]) })).href).toBe(realm);
+  });
+
+  it("throws nothing but our own error, and never takes a credential off https or off the domain", () => {
+    fc.assert(
+      fc.property(fc.oneof(fc.string(), fc.webUrl({ withQueryParameters: true })), (text) => {
+        try {
+          const realm = checkRealm(text, rules("https://registry.example.com"));
+          expect(realm.protocol).toBe("https:");
+          expect(realm.hostname).toMatch(/(?:^|\.)example\.com$/);
+        } catch (reason) {
+          if (!isContainerdError(reason, "permission-denied")) throw reason;
+        }
+      }),
+    );
+  });
+});

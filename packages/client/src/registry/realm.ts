@@ -1,0 +1,66 @@
+import { isIP } from "node:net";
+import { ContainerdError } from "../error.js";
+import { hostName, isLoopback, showUrl } from "./plain-http.js";
+
+export interface RealmRules {
+  /** Origin of the registry that names the realm. */
+  readonly registry: URL;
+  /** Somebody's credential would go to the realm. */
+  readonly withCredential: boolean;
+  /** Hosts that may see the credential although they seem to be strangers to the registry. */
+  readonly allowed: ReadonlySet<string>;
+  /** Hosts that may be asked without TLS, besides this machine itself. */
+  readonly mayBePlain: ReadonlySet<string>;
+}
+
+/**
+ * Reads where a registry sends us for a token, and refuses places that have no business with it.
+ *
+ * A credential goes only to the registry's own host, or to one that shares a domain with it (`registry.example.com` and
+ * `auth.example.com`), or to one that is allowed by name. Without a credential nothing is given away, but a registry elsewhere still must not
+ * make us ask this machine's own services or a cloud's metadata service.
+ *
+ * @throws ContainerdError `permission-denied`.
+ */
+export function checkRealm(text: string | undefined, { registry, withCredential, allowed, mayBePlain }: RealmRules): URL {
+  const refuse = (problem: string, allowedInstead: string): never => {
+    throw new ContainerdError(`registry ${registry.host} ${problem}; allowed: ${allowedInstead}`, { kind: "permission-denied" });
+  };
+  if (text === undefined || !URL.canParse(text)) return refuse("asks for a token and does not say where", "a realm that is a URL");
+  const realm = new URL(text);
+  const shown = showUrl(realm);
+  if (realm.username !== "" || realm.password !== "") refuse(`sends us to ${shown} with credentials of its own`, "none");
+  if (realm.protocol !== "https:") {
+    const isPlain = realm.protocol === "http:" && registry.protocol === "http:";
+    if (!isPlain || !(isLoopback(realm.host) || mayBePlain.has(realm.host))) {
+      refuse(`sends us for a token to ${shown}`, "https; or plain http on this machine, when the registry is there too");
+    }
+  }
+  if (hostName(realm.host) === hostName(registry.host) || allowed.has(realm.host) || allowed.has(hostName(realm.host))) return realm;
+  if (isLoopback(realm.host) ? !isLoopback(registry.host) : isLinkLocal(hostName(realm.host))) {
+    refuse(`sends us for a token to ${shown}`, "a host that is not this machine's own");
+  }
+  if (withCredential && !shareDomain(hostName(realm.host), hostName(registry.host))) {
+    refuse(
+      `sends us with its credential to ${shown}, a host that has no business with it`,
+      "the registry's own domain, or a host that is named in tokenHosts",
+    );
+  }
+  return realm;
+}
+
+/** Where clouds keep what only the machine itself may know. */
+function isLinkLocal(host: string): boolean {
+  return host.startsWith("169.254.") || /^fe[89ab][0-9a-f]:/.test(host) || host === "metadata.google.internal";
+}
+
+/** Both lie below one domain that somebody can own: `example.com`, `example.co.uk`; not `com`, `co.uk`. */
+function shareDomain(a: string, b: string): boolean {
+  if (isIP(a) !== 0 || isIP(b) !== 0) return false;
+  const [left, right] = [a.split(".").toReversed(), b.split(".").toReversed()];
+  let common = 0;
+  while (common < left.length && common < right.length && left[common] === right[common]) common++;
+  const [top = "", second = ""] = left;
+  // Below a country, short names such as co, com, ac, gov are sold to many owners.
+  return common >= (top.length === 2 && second.length <= 3 ? 3 : 2);
+}
