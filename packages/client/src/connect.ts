@@ -73,7 +73,7 @@ export function createClient(options: ClientOptions = {}): Client {
     const { namespace, leaseId } = scope;
     checkIdentifier("namespace", namespace);
     const headers = { "containerd-namespace": namespace, ...(leaseId !== undefined && { "containerd-lease": leaseId }) };
-    const transport = createGrpcTransport({ channel, headers, timeoutMs, interceptors });
+    const transport = createGrpcTransport({ address, channel, headers, timeoutMs, interceptors });
     const services = createServices(transport);
     const context: Context = {
       ...scope,

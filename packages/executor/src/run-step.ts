@@ -6,6 +6,7 @@ import { parseStep, type StepConfig } from "./core/step.js";
 import type { WorkflowData } from "./core/workflow-data.js";
 import { acquire } from "./edge/acquire.js";
 import type { StepIo } from "./edge/io/io.js";
+import { toExecutorError } from "./edge/failure.js";
 import { createRelease } from "./edge/release.js";
 import { resolveImage } from "./edge/resolve-image.js";
 import { resolveUser } from "./edge/resolve-user.js";
@@ -73,7 +74,7 @@ export async function runStep(run: StepRun): Promise<void> {
     const isWhole = await io.finish();
     run.settle(toResult(step, ending, recorder.finish(), times, isWhole));
   } catch (reason) {
-    run.fail(reason);
+    run.fail(toExecutorError(reason, control));
   } finally {
     enter("releasing");
     events.close();

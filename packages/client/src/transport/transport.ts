@@ -1,11 +1,14 @@
 import { type DescMessage, type DescMethodStreaming, type DescMethodUnary, fromBinary, type MessageShape, toBinary } from "@bufbuild/protobuf";
-import { Code, ConnectError, createContextValues, type Interceptor, type StreamResponse, type Transport, type UnaryResponse } from "@connectrpc/connect";
+import { createContextValues, type Interceptor, type StreamResponse, type Transport, type UnaryResponse } from "@connectrpc/connect";
 import { runStreamingCall, runUnaryCall } from "@connectrpc/connect/protocol";
 import type { CallOptions as GrpcCallOptions, Client as GrpcClient, ClientDuplexStream, StatusObject } from "@grpc/grpc-js";
+import type { Address } from "../address.js";
 import { toHeaders, toMetadata } from "./metadata.js";
 import { toConnectError } from "./status.js";
+import { explainUnavailable } from "./unavailable.js";
 
 export interface TransportOptions {
+  readonly address: Address;
   readonly channel: GrpcClient;
   /** Sent with every call, unless the call sets them itself. */
   readonly headers: Readonly<Record<string, string>>;
@@ -15,7 +18,7 @@ export interface TransportOptions {
 }
 
 /** A Connect transport over a grpc-js channel. Streams have no default deadline: waits and subscriptions last as long as they last. */
-export function createGrpcTransport({ channel, headers, timeoutMs: defaultTimeoutMs, interceptors }: TransportOptions): Transport {
+export function createGrpcTransport({ address, channel, headers, timeoutMs: defaultTimeoutMs, interceptors }: TransportOptions): Transport {
   function requestHeader(given: ConstructorParameters<typeof Headers>[0]): Headers {
     const header = new Headers(given);
     for (const [name, value] of Object.entries(headers)) if (!header.has(name)) header.set(name, value);
@@ -52,7 +55,10 @@ export function createGrpcTransport({ channel, headers, timeoutMs: defaultTimeou
               deadline(deadlineMs),
               (error, value) => {
                 req.signal.removeEventListener("abort", cancel);
-                if (error !== null) return reject(toConnectError(error));
+                if (error !== null) {
+                  void explainUnavailable(toConnectError(error), address).then(reject);
+                  return;
+                }
                 // Trailers come with the status, just after the message.
                 setImmediate(() =>
                   resolve({ stream: false, service: method.parent, method: method as DescMethodUnary<I, O>, header: head, trailer, message: value as MessageShape<O> }),
@@ -102,9 +108,14 @@ export function createGrpcTransport({ channel, headers, timeoutMs: defaultTimeou
             call.once("status", () => resolve(new Headers()));
           });
           const trailer = new Headers();
-          const failed = new Promise<never>((_, reject) => call.once("error", (error) => reject(toConnectError(error as never))));
+          const status = new Promise<StatusObject>((resolve) => call.once("status", resolve));
+          const failed = status.then(async (end) => {
+            toHeaders(end.metadata).forEach((value, name) => void trailer.append(name, value));
+            if (end.code !== 0) throw await explainUnavailable(toConnectError(end), address);
+          });
           failed.catch(() => undefined);
-          call.once("status", (status: StatusObject) => toHeaders(status.metadata).forEach((value, name) => trailer.append(name, value)));
+          // The status says the same.
+          call.on("error", () => undefined);
           call.once("close", () => req.signal.removeEventListener("abort", cancel));
           // A stream that nobody reads does not report its end either.
           call.read(0);
@@ -113,9 +124,9 @@ export function createGrpcTransport({ channel, headers, timeoutMs: defaultTimeou
             stream: true,
             service: method.parent,
             method: method as DescMethodStreaming<I, O>,
-            header: await Promise.race([header, failed]),
+            header: await Promise.race([header, failed.then(() => header)]),
             trailer,
-            message: receive<O, MessageShape<I>>(call),
+            message: receive<O, MessageShape<I>>(call, failed),
           } as StreamResponse<I, O>;
         },
       }) as never;
@@ -138,14 +149,19 @@ async function send<T, U>(call: ClientDuplexStream<T, U>, messages: AsyncIterabl
   }
 }
 
-async function* receive<O extends DescMessage, T = unknown>(call: ClientDuplexStream<T, MessageShape<O>>): AsyncGenerator<MessageShape<O>> {
+/** @param ended rejects when the stream's status is an error: a stream that was cut off may look like one that ended well. */
+async function* receive<O extends DescMessage, T = unknown>(
+  call: ClientDuplexStream<T, MessageShape<O>>,
+  ended: Promise<void>,
+): AsyncGenerator<MessageShape<O>> {
   try {
     for await (const message of call) yield message as MessageShape<O>;
-  } catch (reason) {
-    throw reason instanceof Error && "metadata" in reason ? toConnectError(reason as never) : new ConnectError(String(reason), Code.Unknown);
+  } catch {
+    // A broken stream has a status too, which says why.
   } finally {
     call.cancel();
   }
+  await ended;
 }
 
 function path(method: { parent: { typeName: string }; name: string }): string {

@@ -1,0 +1,317 @@
+import {
+  createExecutor,
+  type ExecutorOptions,
+  type StepEvent,
+  toWorkflowData,
+} from "@wfe-containerd/executor";
+import { useDaemon } from "@wfe-containerd/test-infra/daemon";
+import { describe, expect, test } from "vitest";
+
+const test_ = useDaemon();
+const IMAGE = "busybox";
+
+function executor(options: ExecutorOptions = {}) {
+  return createExecutor({ client: test_.client, ioDir: test_.ioDir, ...options });
+}
+
+function outputOf(events: readonly StepEvent[], stream: "stdout" | "stderr"): Buffer {
+  return Buffer.concat(
+    events.flatMap((event) => (event.type === "output" && event.stream === stream ? [event.data] : [])),
+  );
+}
+
+describe.each(["file", "fifo"] as const)("a step in %s mode", (ioMode) => {
+  test("gives its exit code, its output apart, and its outputs", async () => {
+    await using runner = executor({ ioMode });
+    const result = await runner.run({
+      name: "greet",
+      image: IMAGE,
+      run: "echo out; echo err >&2; echo '##wfe[output a=1]'; echo '##wfe[output a=2]'; echo '##wfe[output bad'; exit 3",
+    });
+    expect(result).toMatchObject({
+      name: "greet",
+      exitCode: 3,
+      cause: "exit",
+      stderr: "err\n",
+      truncated: false,
+    });
+    expect(result.stdout).toBe("out\n##wfe[output a=1]\n##wfe[output a=2]\n##wfe[output bad\n");
+    expect({ ...result.outputs }).toEqual({ a: "2" });
+    expect(toWorkflowData(result)).toMatchObject({ "greet.exit_code": 3, "greet.stderr": "err\n", a: "2" });
+  });
+
+  test("tells every exit code as it is", async () => {
+    await using runner = executor({ ioMode });
+    const codes = [0, 1, 2, 63, 64, 125, 126, 127, 128, 129, 130, 137, 143, 192, 200, 254, 255];
+    const results = await Promise.all(
+      codes.map((code) => runner.run({ name: `exit-${code}`, image: IMAGE, run: `exit ${code}` })),
+    );
+    expect(results.map(({ exitCode }) => exitCode)).toEqual(codes);
+  });
+
+  test("streams output while the step runs", async () => {
+    await using runner = executor({ ioMode });
+    // The step goes on only when what it printed was seen: it waits for a file that the test makes then.
+    const { mkdtemp, rm, writeFile } = await import("node:fs/promises");
+    const shared = await mkdtemp(`${test_.ioDir}-gate-`);
+    const { chmod } = await import("node:fs/promises");
+    await chmod(shared, 0o755);
+    const handle = runner.start({
+      name: "live",
+      image: IMAGE,
+      run: "echo ready; while [ ! -e /gate/go ]; do sleep 0.02; done; echo done",
+      volumes: [{ source: shared, target: "/gate", readonly: true }],
+      timeoutMs: 30_000,
+    });
+    let text = "";
+    for await (const event of handle) {
+      if (event.type !== "output") continue;
+      text += Buffer.from(event.data).toString();
+      if (text === "ready\n") await writeFile(`${shared}/go`, "");
+    }
+    expect(text).toBe("ready\ndone\n");
+    expect((await handle.result).cause).toBe("exit");
+    await handle.closed;
+    await rm(shared, { recursive: true });
+  });
+
+  test("hands on NULs, broken UTF-8 and a last line without an end, to the byte", async () => {
+    await using runner = executor({ ioMode });
+    const events: StepEvent[] = [];
+    await runner.run(
+      { name: "bytes", image: IMAGE, run: "printf 'a\\000b\\377\\303'; printf 'no newline' >&2" },
+      { onEvent: (event) => void events.push(event) },
+    );
+    expect(outputOf(events, "stdout")).toEqual(Buffer.from([0x61, 0, 0x62, 0xff, 0xc3]));
+    expect(outputOf(events, "stderr").toString()).toBe("no newline");
+  });
+
+  test("loses nothing of 200 MB, and holds only the beginning of it", async () => {
+    await using runner = executor({ ioMode, captureBytes: 1000 });
+    let bytes = 0;
+    const result = await runner.run(
+      { name: "flood", image: IMAGE, run: "head -c 200000000 /dev/zero" },
+      {
+        onEvent: (event) => {
+          if (event.type === "output") bytes += event.data.byteLength;
+        },
+      },
+    );
+    expect(bytes).toBe(200_000_000);
+    expect(result.truncated).toBe(true);
+    expect(result.stdout).toHaveLength(1000);
+  });
+
+  test("ends a step that ignores SIGTERM, past its time-out", async () => {
+    await using runner = executor({ ioMode });
+    const result = await runner.run({
+      name: "stubborn",
+      image: IMAGE,
+      run: "trap '' TERM; echo on; while :; do sleep 0.05; done",
+      timeoutMs: 300,
+      stopGraceMs: 200,
+    });
+    expect(result).toMatchObject({ exitCode: 137, cause: "timeout", stdout: "on\n" });
+  });
+
+  test("lets a step end in order within the grace period", async () => {
+    await using runner = executor({ ioMode });
+    const result = await runner.run({
+      name: "orderly",
+      image: IMAGE,
+      run: "trap 'echo bye; exit 5' TERM; echo on; while :; do sleep 0.05; done",
+      timeoutMs: 300,
+      stopGraceMs: 10_000,
+    });
+    expect(result).toMatchObject({ exitCode: 5, cause: "timeout", stdout: "on\nbye\n" });
+  });
+});
+
+describe("an abort", () => {
+  test("before the start is an error", async () => {
+    await using runner = executor();
+    await expect(
+      runner.run({ name: "never", image: IMAGE, run: "true" }, { signal: AbortSignal.abort() }),
+    ).rejects.toMatchObject({ kind: "aborted" });
+  });
+
+  test("at any moment leaves the truth, and nothing else", { timeout: 300_000 }, async () => {
+    await using runner = executor({ ioMode: "file" });
+    const moments = Array.from({ length: 200 }, (_, at) => (at * 7919) % 160);
+    let next = 0;
+    const outcomes = { aborted: 0, refused: 0, exit: 0 };
+    await Promise.all(
+      Array.from({ length: 4 }, async () => {
+        for (let moment = moments[next++]; moment !== undefined; moment = moments[next++]) {
+          const signal = AbortSignal.timeout(moment);
+          try {
+            const result = await runner.run(
+              { name: "aborted", image: IMAGE, run: "echo begun; exec sleep 0.05", stopGraceMs: 10 },
+              { signal },
+            );
+            if (result.cause === "exit") {
+              expect(result).toMatchObject({ exitCode: 0, stdout: "begun\n" });
+              outcomes.exit++;
+            } else {
+              expect(result.cause).toBe("aborted");
+              // 2: the signal met the runtime's own init, in Go, just before it became the step.
+              expect([0, 2, 137, 143]).toContain(result.exitCode);
+              outcomes.aborted++;
+            }
+          } catch (reason) {
+            expect(reason).toMatchObject({ kind: "aborted" });
+            outcomes.refused++;
+          }
+        }
+      }),
+    );
+    expect(outcomes.aborted + outcomes.refused + outcomes.exit).toBe(200);
+    expect(outcomes.refused).toBeGreaterThan(0);
+  });
+});
+
+describe("what a step gets", () => {
+  test("is nobody's identity, no network but loopback, and no way to become more", async () => {
+    await using runner = executor();
+    const { stdout } = await runner.run({
+      name: "inside",
+      image: IMAGE,
+      run: "id -u; id -g; ip -o link | cut -d: -f2; grep -E 'CapEff|NoNewPrivs|Seccomp:' /proc/self/status; pwd",
+    });
+    expect(stdout.split("\n").map((line) => line.trim())).toEqual([
+      "65534",
+      "65534",
+      "lo",
+      "CapEff:\t0000000000000000",
+      "NoNewPrivs:\t1",
+      "Seccomp:\t2",
+      "/",
+      "",
+    ]);
+  });
+
+  test("is docker's fourteen capabilities as root", async () => {
+    await using runner = executor();
+    const { stdout } = await runner.run({
+      name: "root",
+      image: IMAGE,
+      user: "0",
+      run: "grep CapEff /proc/self/status",
+    });
+    expect(stdout).toBe("CapEff:\t00000000a80425fb\n");
+  });
+
+  test("is the image's environment, then the workflow's data, then its own", async () => {
+    await using runner = executor();
+    const { stdout } = await runner.run(
+      {
+        name: "env",
+        image: IMAGE,
+        env: { RELEASE: "own" },
+        run: "echo $FROM_IMAGE $BUILD_ID $RELEASE $PATH",
+      },
+      { data: { "build.id": 7, release: "data" } },
+    );
+    expect(stdout).toBe("yes 7 own /usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin\n");
+  });
+
+  test("is a user by name, from the image's own files", async () => {
+    await using runner = executor();
+    const { stdout } = await runner.run({
+      name: "named",
+      image: IMAGE,
+      user: "builder",
+      run: "id -u; id -G",
+    });
+    expect(stdout).toBe("1000\n1000 44\n");
+    await expect(runner.run({ name: "unknown", image: IMAGE, user: "who", run: "id" })).rejects.toMatchObject(
+      { kind: "refused" },
+    );
+  });
+
+  test("is its limit of memory, which ends it with the cause said", async () => {
+    await using runner = executor();
+    const inside = await runner.run({
+      name: "limit",
+      image: IMAGE,
+      memory: "64m",
+      cpu: 0.5,
+      run: "cat /sys/fs/cgroup/memory/memory.limit_in_bytes /sys/fs/cgroup/cpu/cpu.cfs_quota_us 2>/dev/null || cat /sys/fs/cgroup/memory.max /sys/fs/cgroup/cpu.max",
+    });
+    expect(inside.stdout).toMatch(/^67108864\n50000/);
+    const killed = await runner.run({
+      name: "oom",
+      image: IMAGE,
+      memory: "16m",
+      command: ["sh", "-c", "exec tail /dev/zero"],
+    });
+    expect(killed).toMatchObject({ exitCode: 137, cause: "oom" });
+    expect(killed.oomKills).toBeGreaterThan(0);
+  });
+
+  test("is the image's own program when it names none", async () => {
+    await using runner = executor();
+    expect(await runner.run({ name: "own", image: IMAGE })).toMatchObject({ exitCode: 0, stdout: "" });
+  });
+
+  test("is the host's network when it is asked for", async () => {
+    await using runner = executor();
+    const { readlink } = await import("node:fs/promises");
+    const { stdout } = await runner.run({
+      name: "net",
+      image: IMAGE,
+      network: "host",
+      run: "readlink /proc/self/ns/net",
+    });
+    expect(stdout.trim()).toBe(await readlink("/proc/self/ns/net"));
+  });
+});
+
+describe("what cannot be run is an error", () => {
+  test.each([
+    ["command-not-found", { command: ["no-such-program"] }],
+    ["command-not-found", { command: ["/no/such/program"] }],
+    ["command-not-executable", { command: ["/etc/passwd"] }],
+    ["image-not-found", { image: "no/such:image", pull: "never" as const }],
+    ["invalid-step", { volumes: [{ source: "/x", target: "../y" }] }],
+    ["runtime", { volumes: [{ source: "/no/such/directory", target: "/y" }] }],
+  ])("%s: %j", async (kind, change) => {
+    await using runner = executor();
+    await expect(runner.run({ name: "bad", image: IMAGE, ...change })).rejects.toMatchObject({
+      name: "ExecutorError",
+      kind,
+    });
+  });
+
+  test("of a daemon that is not there", async () => {
+    await using runner = executor();
+    await expect(
+      runner.run({ name: "away", image: IMAGE, containerdAddr: "/no/such/socket" }),
+    ).rejects.toMatchObject({ kind: "daemon-unavailable" });
+  });
+});
+
+describe("events", () => {
+  test("of a step that nobody follows do not hold it up", async () => {
+    await using runner = executor();
+    const handle = runner.start({ name: "unheard", image: IMAGE, run: "head -c 3000000 /dev/zero" });
+    expect((await handle.result).exitCode).toBe(0);
+    await handle.closed;
+    const events: StepEvent[] = [];
+    for await (const event of handle) events.push(event);
+    const [gap] = events;
+    expect(gap?.type).toBe("gap");
+    const missing = gap?.type === "gap" ? gap.bytes : 0;
+    expect(missing + outputOf(events, "stdout").byteLength).toBe(3_000_000);
+  });
+
+  test("come in the order of the step's phases", async () => {
+    await using runner = executor();
+    const phases: string[] = [];
+    await runner.run(
+      { name: "phases", image: IMAGE, run: "true" },
+      { onEvent: (event) => void (event.type === "phase" && phases.push(event.phase)) },
+    );
+    expect(phases).toEqual(["resolving", "preparing", "starting", "running", "settling", "releasing"]);
+  });
+});
