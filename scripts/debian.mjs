@@ -1,0 +1,76 @@
+import { mkdir, readFile, rm, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { hasApt } from "./machine.mjs";
+import { CACHE, capture, Trouble } from "./process.mjs";
+
+const MIRROR = "http://deb.debian.org/debian";
+/** Comes with Debian; Ubuntu has it as the package debian-archive-keyring. */
+const KEYRING = "/usr/share/keyrings/debian-archive-keyring.gpg";
+
+/**
+ * Packages of a Debian suite, unpacked in the cache without being installed. The machine's own lists and sources are neither read nor
+ * written: apt gets its own for this.
+ *
+ * @param {{ suite: string, packages: string[], fresh?: boolean }} options `fresh`: download again what is in the cache.
+ * @returns {Promise<string>} the directory that they are unpacked in
+ * @throws Trouble when they cannot be had
+ */
+export async function unpackDebian({ suite, packages, fresh = false }) {
+  const directory = join(CACHE, "debian", suite);
+  const done = join(directory, "done.json");
+  const tree = join(directory, "tree");
+  const wanted = JSON.stringify(packages);
+  if (!fresh && (await readFile(done, "utf8").catch(() => "")) === wanted) return tree;
+  if (!hasApt()) throw new Trouble("there is no apt-get here to download Debian's packages with");
+
+  await rm(directory, { recursive: true, force: true });
+  const downloads = join(directory, "downloads");
+  for (const path of [tree, downloads, join(directory, "lists/partial")])
+    await mkdir(path, { recursive: true });
+  const configuration = await writeConfiguration(directory, suite);
+  await apt(["update"], configuration, directory);
+  await apt(["download", ...packages], configuration, downloads);
+  for (const name of packages) await unpack(name, downloads, tree);
+  for (const path of [downloads, join(directory, "lists")]) await rm(path, { recursive: true, force: true });
+  await writeFile(done, wanted);
+  return tree;
+}
+
+/** Read by apt after the machine's own, from which proxies and certificates are kept. */
+async function writeConfiguration(directory, suite) {
+  await writeFile(join(directory, "sources.list"), `deb [signed-by=${KEYRING}] ${MIRROR} ${suite} main\n`);
+  // Nothing counts as installed, so that a newer installed version is no candidate.
+  await writeFile(join(directory, "status"), "");
+  const path = join(directory, "apt.conf");
+  await writeFile(
+    path,
+    [
+      "#clear APT::Update;", // what the machine runs after its own updates
+      'APT::Default-Release "";',
+      'APT::Sandbox::User "root";',
+      `Dir::Etc::SourceList "${join(directory, "sources.list")}";`,
+      'Dir::Etc::SourceParts "/dev/null";',
+      'Dir::Etc::Preferences "/dev/null";',
+      'Dir::Etc::PreferencesParts "/dev/null";',
+      `Dir::State::Lists "${join(directory, "lists")}";`,
+      `Dir::State::status "${join(directory, "status")}";`,
+      `Dir::Cache "${join(directory, "cache")}";`,
+      "",
+    ].join("\n"),
+  );
+  return path;
+}
+
+async function apt(args, configuration, cwd) {
+  const { code, stderr } = await capture("apt-get", ["--config-file", configuration, "--quiet", ...args], {
+    cwd,
+  });
+  if (code !== 0)
+    throw new Trouble(`apt-get ${args.join(" ")}: ${stderr.trim().split("\n").slice(-3).join("; ")}`);
+}
+
+async function unpack(name, downloads, tree) {
+  const script = 'for file in "$0"/"$1"_*.deb; do dpkg-deb --extract "$file" "$2" || exit 1; done';
+  const { code, stderr } = await capture("sh", ["-c", script, downloads, name, tree]);
+  if (code !== 0) throw new Trouble(`dpkg-deb cannot unpack ${name}: ${stderr.trim()}`);
+}

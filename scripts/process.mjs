@@ -1,0 +1,72 @@
+import { spawn } from "node:child_process";
+import { delimiter, join } from "node:path";
+import { fileURLToPath } from "node:url";
+
+/** The top of the checkout. */
+export const ROOT = fileURLToPath(new URL("..", import.meta.url));
+/** What the set-up and the tests keep between runs; git ignores it, and it may be deleted at any time. */
+export const CACHE = join(ROOT, ".cache");
+
+/** Something that a person has to know and mend; shown without a stack. */
+export class Trouble extends Error {
+  name = "Trouble";
+}
+
+/** Runs a program whose output goes where ours goes. @throws Trouble when it cannot be started or fails. */
+export async function run(command, args, options = {}) {
+  const code = await exitCodeOf(command, args, options);
+  if (code !== 0) throw new Trouble(`${[command, ...args].join(" ")}\nended with exit code ${code}`);
+}
+
+/** Runs a program whose output goes where ours goes, and gives its exit code. */
+export function exitCodeOf(command, args, { env, cwd = ROOT } = {}) {
+  return new Promise((resolve, reject) => {
+    const child = spawn(command, args, {
+      stdio: ["ignore", "inherit", "inherit"],
+      cwd,
+      env: environment(env),
+    });
+    child.once("error", (error) => reject(new Trouble(`${command} cannot be started: ${error.message}`)));
+    child.once("close", (code) => resolve(code ?? 1));
+  });
+}
+
+/** Runs a program quietly, and gives what it printed; a program that is not there has exit code 127. */
+export function capture(command, args, { env, cwd = ROOT } = {}) {
+  return new Promise((resolve) => {
+    const child = spawn(command, args, { stdio: ["ignore", "pipe", "pipe"], cwd, env: environment(env) });
+    let stdout = "";
+    let stderr = "";
+    child.stdout.setEncoding("utf8").on("data", (text) => {
+      stdout += text;
+    });
+    child.stderr.setEncoding("utf8").on("data", (text) => {
+      stderr += text;
+    });
+    child.once("error", (error) => resolve({ code: 127, stdout: "", stderr: error.message }));
+    child.once("close", (code) => resolve({ code: code ?? 1, stdout, stderr }));
+  });
+}
+
+/** Ours, with the project's tools first on PATH, and the places where Debian keeps what root runs. */
+function environment(changes = {}) {
+  const path = [
+    join(ROOT, "node_modules/.bin"),
+    join(CACHE, "pnpm/node_modules/pnpm"),
+    ...(changes.PATH === undefined ? [] : [changes.PATH]),
+    process.env.PATH,
+    "/usr/sbin",
+    "/sbin",
+  ];
+  return { ...process.env, TURBO_TELEMETRY_DISABLED: "1", ...changes, PATH: path.join(delimiter) };
+}
+
+/** Runs a script's story; what a person has to mend is said in words, everything else with its stack. */
+export async function story(tell) {
+  try {
+    await tell();
+  } catch (error) {
+    console.error(error instanceof Trouble ? `\n${error.message}` : error);
+    process.exitCode = 1;
+  }
+}

@@ -1,0 +1,90 @@
+import { mkdir, readFile, rm } from "node:fs/promises";
+import { join, relative } from "node:path";
+import { CACHE, exitCodeOf, ROOT } from "./process.mjs";
+
+/** Counts what passed and what failed, part by part, and how long each took. */
+export function createReport() {
+  const parts = [];
+
+  /** Runs a part of the whole: what fails in it is counted, and the next part runs all the same. */
+  async function part(name, run) {
+    console.log(`\n== ${name}`);
+    const startedAt = performance.now();
+    let tally;
+    try {
+      tally = await run();
+    } catch (error) {
+      console.error(error.message);
+      tally = { passed: 0, failed: 1 };
+    }
+    parts.push({ name, skipped: 0, ...tally, seconds: (performance.now() - startedAt) / 1000 });
+  }
+
+  /** A program that passes or fails as one. */
+  function check(name, command, args) {
+    return part(name, async () => {
+      const code = await exitCodeOf(command, args);
+      return { passed: code === 0 ? 1 : 0, failed: code === 0 ? 0 : 1 };
+    });
+  }
+
+  /** What did not take place at all, and why. */
+  function notRun(name, reason) {
+    parts.push({ name, notRun: reason, passed: 0, failed: 0, skipped: 0, seconds: 0 });
+  }
+
+  /** Prints a line for each part, then the sum; the exit code is true to it. */
+  function close() {
+    const width = Math.max(...parts.map(({ name }) => name.length));
+    console.log("");
+    for (const { name, notRun: reason, passed, failed, skipped, seconds } of parts) {
+      const what = reason === undefined ? formatTally({ passed, failed, skipped }) : `NOT RUN: ${reason}`;
+      console.log(`${name.padEnd(width)}  ${`${seconds.toFixed(1)} s`.padStart(8)}  ${what}`);
+    }
+    const sum = (key) => parts.reduce((total, each) => total + each[key], 0);
+    const total = { passed: sum("passed"), failed: sum("failed"), skipped: sum("skipped") };
+    if (total.failed > 0) process.exitCode = 1;
+    console.log(`\n${formatTally(total)}`);
+  }
+
+  return { part, check, notRun, close };
+}
+
+function formatTally({ passed, failed, skipped }) {
+  return `${passed} passed, ${failed} failed${skipped > 0 ? `, ${skipped} skipped` : ""}`;
+}
+
+/** Runs tests with vitest, printed as they end. Node is this one unless another is given. */
+export async function runVitest(args, { node = process.execPath, env = {} } = {}) {
+  const results = join(CACHE, "results", `${process.pid}.json`);
+  await mkdir(join(CACHE, "results"), { recursive: true });
+  const code = await exitCodeOf(
+    node,
+    [
+      "node_modules/vitest/vitest.mjs",
+      "run",
+      "--reporter=default",
+      "--reporter=json",
+      `--outputFile.json=${relative(ROOT, results)}`,
+      ...args,
+    ],
+    { env },
+  );
+  const json = await readFile(results, "utf8").catch(() => undefined);
+  await rm(results, { force: true });
+  if (json === undefined) return { passed: 0, failed: 1 };
+  const {
+    numPassedTests: passed,
+    numFailedTests,
+    numPendingTests,
+    numTodoTests,
+    testResults,
+  } = JSON.parse(json);
+  // A file can fail although none of its tests does: when it cannot be loaded, or its afterAll finds something left behind.
+  const files = testResults.filter(
+    (file) => file.status === "failed" && file.assertionResults.every(({ status }) => status !== "failed"),
+  );
+  let failed = numFailedTests + files.length;
+  if (failed === 0 && code !== 0) failed = 1;
+  return { passed, failed, skipped: numPendingTests + numTodoTests };
+}

@@ -1,0 +1,52 @@
+// Makes this checkout ready: checks the machine, installs what is missing, builds. Imports nothing that is not part of Node, since
+// nothing is installed yet. Again at once: a second or two.
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { checkMachine } from "./machine.mjs";
+import { installPackages } from "./packages.mjs";
+import { CACHE, capture, ROOT, story, Trouble } from "./process.mjs";
+
+/** @param {{ tests?: boolean }} options `tests`: also what only tests need. @throws Trouble that says what is missing, and how to get it. */
+export async function setUp({ tests = false } = {}) {
+  await checkMachine();
+  await installPackages({ tests });
+  await installPnpm();
+  await quietly("pnpm", ["install", "--frozen-lockfile"]);
+  await quietly("turbo", ["run", "build", "--output-logs=errors-only"]);
+}
+
+/** The version that package.json names, as the native program that its npm package holds, in the cache of the checkout. */
+async function installPnpm() {
+  const { devEngines } = JSON.parse(await readFile(join(ROOT, "package.json"), "utf8"));
+  const { version } = devEngines.packageManager;
+  const directory = join(CACHE, "pnpm");
+  const installed = await readFile(join(directory, "node_modules/pnpm/package.json"), "utf8").catch(
+    () => "{}",
+  );
+  if (JSON.parse(installed).version === version) return;
+  console.log(`Installing pnpm ${version} in .cache`);
+  await quietly("npm", [
+    "install",
+    "--prefix",
+    directory,
+    "--no-save",
+    "--no-package-lock",
+    `pnpm@${version}`,
+  ]);
+}
+
+/** What it prints is shown only when it fails. */
+async function quietly(command, args) {
+  const { code, stdout, stderr } = await capture(command, args);
+  if (code !== 0)
+    throw new Trouble(`${stdout}${stderr}\n${[command, ...args].join(" ")}\nended with exit code ${code}`);
+}
+
+if (process.argv[1] === fileURLToPath(import.meta.url)) {
+  await story(async () => {
+    const startedAt = performance.now();
+    await setUp({ tests: process.argv.includes("--tests") });
+    console.log(`Ready after ${((performance.now() - startedAt) / 1000).toFixed(1)} s.`);
+  });
+}

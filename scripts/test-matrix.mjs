@@ -1,0 +1,94 @@
+// npm run test:matrix: the tests that need a containerd, on other versions of it and of Node. Ends with "N passed, N failed"; what
+// could not be downloaded is named as NOT RUN.
+//   --all       every containerd on every Node, instead of a choice that meets each version at least once
+//   --others    leave out what npm test runs: this machine's containerd on this Node
+//   --fresh     download again what is in .cache
+//   other arguments go to vitest: a part of a test file's path, say
+import { arch } from "node:os";
+import { join } from "node:path";
+import { unpackDebian } from "./debian.mjs";
+import { CACHE, capture, exitCodeOf, story, Trouble } from "./process.mjs";
+import { createReport, runVitest } from "./report.mjs";
+import { setUp } from "./setup.mjs";
+
+const NODES = [20, 24];
+const MACHINE = "this machine's";
+/** Where each containerd is from, and the Nodes that it meets when not every pair is asked for. */
+const CONTAINERDS = [
+  { from: MACHINE, nodes: [20, 24] },
+  { from: "Debian 13", suite: "trixie", nodes: [20] },
+  { from: "Debian unstable", suite: "sid", nodes: [24] },
+];
+
+await story(async () => {
+  const flags = process.argv.slice(2).filter((arg) => ["--all", "--others", "--fresh"].includes(arg));
+  const filters = process.argv.slice(2).filter((arg) => !flags.includes(arg));
+  await setUp({ tests: true });
+  const report = createReport();
+  const nodes = new Map();
+  for (const major of NODES) nodes.set(major, await settle(() => findNode(major)));
+  for (const { from, suite, nodes: chosen } of CONTAINERDS) {
+    const containerd = await settle(() => findContainerd(suite, flags.includes("--fresh")));
+    for (const major of flags.includes("--all") ? NODES : chosen) {
+      const node = nodes.get(major);
+      if (flags.includes("--others") && suite === undefined && node.value?.path === process.execPath)
+        continue;
+      const name = `${from} containerd${containerd.value === undefined ? "" : ` ${containerd.value.version}`}, Node ${node.value?.version ?? major}`;
+      const reason = containerd.reason ?? node.reason;
+      if (reason !== undefined) {
+        console.error(`\n!! NOT RUN: ${name}: ${reason}`);
+        report.notRun(name, reason);
+        continue;
+      }
+      const env = { WFE_CONTAINERD_BIN_DIR: containerd.value.binDir, PATH: join(node.value.path, "..") };
+      await report.part(name, () =>
+        runVitest(["--project", "daemon", ...filters], { node: node.value.path, env }),
+      );
+    }
+  }
+  report.close();
+});
+
+/** What cannot be had is not a failure of ours, but is told. */
+async function settle(find) {
+  try {
+    return { value: await find() };
+  } catch (error) {
+    if (!(error instanceof Trouble)) throw error;
+    return { reason: error.message.replaceAll("\n", "; ") };
+  }
+}
+
+/** A Node of that major version: this one, or npm's package of it in the cache. */
+async function findNode(major) {
+  if (process.versions.node.startsWith(`${major}.`))
+    return { path: process.execPath, version: process.versions.node };
+  const directory = join(CACHE, "node", String(major));
+  const name = `node-linux-${arch()}`;
+  const path = join(directory, "node_modules", name, "bin/node");
+  const version = async () => (await capture(path, ["-p", "process.versions.node"])).stdout.trim();
+  if ((await version()) === "") {
+    const code = await exitCodeOf("npm", [
+      "install",
+      "--silent",
+      "--prefix",
+      directory,
+      "--no-save",
+      "--no-package-lock",
+      `${name}@${major}`,
+    ]);
+    if (code !== 0) throw new Trouble(`npm cannot install ${name}@${major}`);
+  }
+  return { path, version: await version() };
+}
+
+/** With Debian's containerd, its shim and ctr; runc is this machine's. */
+async function findContainerd(suite, fresh) {
+  const binDir =
+    suite === undefined
+      ? ""
+      : join(await unpackDebian({ suite, packages: ["containerd"], fresh }), "usr/bin");
+  const { code, stdout, stderr } = await capture(join(binDir, "containerd"), ["--version"]);
+  if (code !== 0) throw new Trouble(`it does not start here: ${stderr.trim()}`);
+  return { binDir, version: stdout.trim().split(" ")[2] };
+}

@@ -1,0 +1,19 @@
+// npm test: sets up, then checks everything on this machine's containerd and this Node. Ends with "N passed, N failed".
+import { checkGenerated } from "./generated.mjs";
+import { story } from "./process.mjs";
+import { createReport, runVitest } from "./report.mjs";
+import { setUp } from "./setup.mjs";
+
+await story(async () => {
+  const report = createReport();
+  const startedAt = performance.now();
+  await setUp({ tests: true });
+  console.log(`Ready after ${((performance.now() - startedAt) / 1000).toFixed(1)} s.`);
+
+  await report.check("formatting and lint", "biome", ["check", "--diagnostic-level=error", "."]);
+  await report.check("types", "turbo", ["run", "typecheck", "--output-logs=errors-only"]);
+  await report.part("generated code is current", checkGenerated);
+  await report.check("packages as published", "turbo", ["run", "pack:check", "--output-logs=errors-only"]);
+  await report.part("tests", () => runVitest([]));
+  report.close();
+});
