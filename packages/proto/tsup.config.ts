@@ -8,5 +8,6 @@ export default defineConfig({
   clean: true,
   // One output per generated file, as the exports map names them; nothing to bundle.
   bundle: false,
+  outDir: "dist/gen",
   dts: false,
 });

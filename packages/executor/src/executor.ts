@@ -9,6 +9,7 @@ import { createIoDirectory } from "./edge/io/directory.js";
 import { openFifoIo } from "./edge/io/fifo.js";
 import { openFileIo } from "./edge/io/file.js";
 import type { StepIo } from "./edge/io/io.js";
+import { currentOwner } from "./edge/owner.js";
 import { ExecutorError } from "./error.js";
 import type { StepEvent } from "./event.js";
 import { createEventQueue, type EventQueue } from "./event-queue.js";
@@ -59,7 +60,7 @@ const DEFAULT_CAPTURE_BYTES = 1024 * 1024;
 export function createExecutor(options: ExecutorOptions = {}): Executor {
   const connections = createConnections(options.client);
   const ioDirectory = createIoDirectory(options.ioDir ?? process.env["WFE_IO_DIR"]);
-  const owner = `${process.pid}`;
+  let owner: Promise<string> | undefined;
   const running = new Set<StepHandle>();
   let closing: Promise<void> | undefined;
 
@@ -76,11 +77,12 @@ export function createExecutor(options: ExecutorOptions = {}): Executor {
       id,
       input,
       data,
-      owner,
+      owner: () => (owner ??= currentOwner()),
       events,
       captureBytes: options.captureBytes ?? DEFAULT_CAPTURE_BYTES,
       control: { signal: stop.signal, hurry: hurry.signal },
       connect: connections.to,
+      ioDirectory: (client) => directoryFor(client, id),
       openIo,
       settle: result.resolve,
       fail: result.reject,
@@ -109,14 +111,18 @@ export function createExecutor(options: ExecutorOptions = {}): Executor {
     return handle;
   }
 
-  async function openIo(client: Client, id: string): Promise<StepIo> {
-    const directory = await ioDirectory.forStep(client, id);
-    if (options.ioMode !== "fifo") return openFileIo(directory, { shared: !client.isLocal });
-    if (client.isLocal) return openFifoIo(directory);
-    throw new ExecutorError(
-      `ioMode "fifo" needs a daemon on this machine, and ${client.address} is not on it: use "file"`,
-      { kind: "invalid-argument" },
-    );
+  async function directoryFor(client: Client, id: string): Promise<string> {
+    if (options.ioMode === "fifo" && !client.isLocal) {
+      throw new ExecutorError(
+        `ioMode: "fifo" needs a daemon on this machine, and ${client.address} may be on another; allowed: "file"`,
+        { kind: "invalid-argument" },
+      );
+    }
+    return ioDirectory.forStep(client, id);
+  }
+
+  async function openIo(client: Client, directory: string): Promise<StepIo> {
+    return options.ioMode === "fifo" ? openFifoIo(directory) : openFileIo(directory, { shared: !client.isLocal });
   }
 
   async function run(step: StepInput, { onEvent, ...startOptions }: RunOptions = {}): Promise<StepResult> {

@@ -5,6 +5,7 @@ export type { GapEvent, OutputEvent, OutputValueEvent, Phase, PhaseEvent, Progre
 export type { StepHandle } from "./handle.js";
 export type { Cause, StepResult } from "./core/result.js";
 export type { StepInput } from "./core/step.js";
+export { type ListedStep, listSteps, removeOrphans, removeStep } from "./steps.js";
 export { toWorkflowData, type WorkflowData } from "./core/workflow-data.js";
 
 // For those who build on top: the parts of it, as pure functions and plain values.

@@ -24,13 +24,15 @@ export interface StepRun {
   readonly input: unknown;
   /** Values of the workflow, which become environment variables. */
   readonly data: WorkflowData;
-  readonly owner: string;
+  owner(): Promise<string>;
   /** How many bytes of each stream the result holds. */
   readonly captureBytes: number;
   readonly control: Control;
   readonly events: EventQueue;
   connect(step: StepConfig): Promise<{ client: Client; daemon: DaemonFacts }>;
-  openIo(client: Client, id: string): Promise<StepIo>;
+  /** Where the step's output files are to be made. */
+  ioDirectory(client: Client): Promise<string>;
+  openIo(client: Client, directory: string): Promise<StepIo>;
   /** The outcome and all output are known. */
   settle(result: StepResult): void;
   /** The step could not be run. */
@@ -53,11 +55,12 @@ export async function runStep(run: StepRun): Promise<void> {
       onProgress: (progress) => void events.push(progress),
     });
     const user = await resolveUser(client, image, step);
-    const plan = planStep({ id, owner: run.owner, data: run.data, step, image, user, daemon, client });
+    const [owner, ioDirectory] = await Promise.all([run.owner(), run.ioDirectory(client)]);
+    const plan = planStep({ id, owner, ioDirectory, data: run.data, step, image, user, daemon, client });
 
     enter("preparing");
     refuseIfAborted(control);
-    const { rootfs, io } = await acquire(client, plan, () => run.openIo(client, id), release);
+    const { rootfs, io } = await acquire(client, plan, () => run.openIo(client, ioDirectory), release);
     const recorder = createRecorder(events, run.captureBytes);
     io.read(recorder.take);
 

@@ -25,7 +25,10 @@ export interface PlanInput {
   /** containerd's namespace and snapshotter. */
   readonly client: { readonly namespace: string; readonly snapshotter: string };
   readonly data: WorkflowData;
+  /** The executor's process. */
   readonly owner: string;
+  /** Of the step's output files. */
+  readonly ioDirectory: string;
 }
 
 /** Everything that a step will ask of containerd. */
@@ -62,8 +65,8 @@ const HOST_NETWORK_FILES: readonly StepMount[] = ["/etc/resolv.conf", "/etc/host
 
 /** What running this step, in this image, on this daemon takes. Pure: the same input gives the same plan. */
 export function planStep(input: PlanInput): StepPlan {
-  const { id, step, image, client, owner } = input;
-  const labels = { ...step.labels, [LABELS.step]: step.name, [LABELS.owner]: owner };
+  const { id, step, image, client, owner, ioDirectory } = input;
+  const labels = { ...step.labels, [LABELS.step]: step.name, [LABELS.owner]: owner, [LABELS.io]: ioDirectory };
   const spec = planSpec(input);
   return {
     id,
@@ -85,7 +88,7 @@ function planSpec({ id, step, image, user, daemon, client, data }: PlanInput): S
     id,
     namespace: client.namespace,
     host: daemon,
-    args: composeArgs({ image: process, entrypoint: step.command }),
+    args: composeArgs({ image: process, entrypoint: step.command, args: step.args }),
     env: composeEnvironment({ image: process, data: toStrings(data), step: step.env, hostname: id }),
     cwd: composeCwd(step.workingDir, process),
     user,

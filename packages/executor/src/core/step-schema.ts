@@ -157,6 +157,7 @@ export const stepSchema = z.strictObject({
   image: text("an image reference", (value) => value.trim() !== "" && noNul(value)).describe("The image to run in."),
   run: text("a script without NUL", (value) => value !== "" && noNul(value)).optional().describe("A script for /bin/sh -c."),
   command: z.array(argument).min(1).optional().describe("The program and its arguments, instead of `run`."),
+  args: z.array(argument).optional().describe("Arguments, instead of the image's own; behind `command`, or else the image's entrypoint."),
   env: env.default({}),
   volumes,
   working_dir: workingDir.optional(),

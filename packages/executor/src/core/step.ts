@@ -9,6 +9,8 @@ export interface StepConfig {
   readonly image: string;
   /** Replaces the image's entrypoint. Undefined: the image's own program. */
   readonly command?: readonly string[] | undefined;
+  /** Replaces the image's arguments. */
+  readonly args?: readonly string[] | undefined;
   readonly env: Readonly<Record<string, string>>;
   readonly volumes: readonly { readonly source: string; readonly target: string; readonly readonly: boolean }[];
   readonly workingDir?: string | undefined;
@@ -58,6 +60,7 @@ function toConfig(step: StepFile): StepConfig {
     name: step.name,
     image: step.image,
     command: step.run === undefined ? step.command : ["/bin/sh", "-c", step.run],
+    args: step.args,
     env: step.env,
     volumes: step.volumes,
     workingDir: step.working_dir,
@@ -77,6 +80,7 @@ function toConfig(step: StepFile): StepConfig {
 
 const EXCLUSIVE = [
   ["run", "command"],
+  ["run", "args"],
   ["timeout", "timeout_ms"],
   ["stop_grace", "stop_grace_ms"],
 ] as const;

@@ -1,5 +1,4 @@
-import { existsSync } from "node:fs";
-import { release } from "node:os";
+import { cpus, release } from "node:os";
 import type { Client } from "@wfe-containerd/client";
 import type { DaemonFacts } from "../core/daemon.js";
 
@@ -10,9 +9,5 @@ import type { DaemonFacts } from "../core/daemon.js";
 export async function describeDaemon(client: Client): Promise<DaemonFacts> {
   const platform = await client.introspection.daemonPlatform();
   if (!client.isLocal || process.platform !== "linux") return { platform };
-  return {
-    platform,
-    kernelVersion: release(),
-    cgroupVersion: existsSync("/sys/fs/cgroup/cgroup.controllers") ? 2 : 1,
-  };
+  return { platform, kernelVersion: release(), cpuCount: cpus().length };
 }

@@ -65,10 +65,15 @@ export async function createTask(
 }
 
 /** SIGKILLs whatever of the task lives, and waits until it is gone: a created but never started task is a process too. */
-async function killTask(client: Client, id: string): Promise<void> {
-  const options = { signal: "SIGKILL", graceMs: 0, exited: unlessGone(client.tasks.wait(id)) };
-  options.exited.catch(() => undefined);
-  await stopTask(client, id, options);
+export async function killTask(client: Client, id: string): Promise<void> {
+  const waiting = new AbortController();
+  const exited = client.tasks.wait(id, { signal: waiting.signal });
+  exited.catch(() => undefined);
+  try {
+    await stopTask(client, id, { signal: "SIGKILL", graceMs: 0, exited });
+  } finally {
+    waiting.abort();
+  }
 }
 
 /**

@@ -1,0 +1,31 @@
+import { once } from "node:events";
+import { startDaemon } from "@wfe-containerd/client/daemon";
+import { type Command, Option } from "commander";
+
+interface DaemonFlags {
+  readonly directory?: string;
+  readonly tcp?: string;
+  readonly logLevel: "debug" | "info" | "warn" | "error";
+}
+
+export function addDaemonCommand(program: Command): void {
+  program
+    .command("daemon")
+    .description("Run a private containerd in the foreground, from the binaries on PATH, until SIGINT or SIGTERM.")
+    .option("--directory <path>", "where it keeps everything (default: a temporary one, removed at the end)")
+    .option("--tcp <host:port>", "serve on TCP too: plain, so for loopback")
+    .addOption(new Option("--log-level <level>").choices(["debug", "info", "warn", "error"]).default("warn"))
+    .action(async ({ directory, tcp, logLevel }: DaemonFlags) => {
+      const stop = Promise.race([once(process, "SIGINT"), once(process, "SIGTERM")]);
+      await using daemon = await startDaemon({
+        directory,
+        logLevel,
+        onLog: (text) => process.stderr.write(text),
+        ...(tcp !== undefined && { tcp: { address: tcp } }),
+      });
+      // One line on standard output, once it answers: for whoever started us.
+      console.log(daemon.address);
+      console.error(`containerd ${daemon.version} runs in ${daemon.directory}; export WFE_CONTAINERD_ADDR=${daemon.address}`);
+      await Promise.race([stop, daemon.exited]);
+    });
+}

@@ -1,0 +1,14 @@
+import { removeOrphans } from "@wfe-containerd/executor";
+import type { Command } from "commander";
+import { connect } from "../connection.js";
+
+export function addGcCommand(program: Command): void {
+  program
+    .command("gc")
+    .description("Remove what executors of this machine left when they died, and let the daemon collect its garbage.")
+    .action(async (_flags: object, command: Command) => {
+      await using client = await connect(command);
+      for (const id of await removeOrphans(client)) console.log(id);
+      await client.leases.collectGarbage();
+    });
+}

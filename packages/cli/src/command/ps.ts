@@ -1,0 +1,22 @@
+import { listSteps } from "@wfe-containerd/executor";
+import type { Command } from "commander";
+import { connect, globalOptions } from "../connection.js";
+import { printRows } from "../table.js";
+
+export function addPsCommand(program: Command): void {
+  program
+    .command("ps")
+    .description("List the steps that are on the daemon: running, or left by an executor that died.")
+    .action(async (_flags: object, command: Command) => {
+      await using client = await connect(command);
+      const rows = (await listSteps(client)).map(({ id, name, image, status, owner, createdAt }) => ({
+        id,
+        step: name,
+        image,
+        status,
+        owner,
+        created: createdAt.toISOString(),
+      }));
+      printRows(globalOptions(command).format, rows, ["id", "step", "image", "status", "owner", "created"]);
+    });
+}

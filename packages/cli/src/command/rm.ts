@@ -1,0 +1,17 @@
+import { removeStep } from "@wfe-containerd/executor";
+import type { Command } from "commander";
+import { connect } from "../connection.js";
+
+export function addRmCommand(program: Command): void {
+  program
+    .command("rm")
+    .description("Kill steps and remove all they hold.")
+    .argument("<id...>", "as `ps` shows them")
+    .action(async (ids: readonly string[], _flags: object, command: Command) => {
+      await using client = await connect(command);
+      for (const id of ids) {
+        await removeStep(client, id);
+        console.log(id);
+      }
+    });
+}

@@ -1,0 +1,9 @@
+import { stepJsonSchema } from "@wfe-containerd/executor";
+import type { Command } from "commander";
+
+export function addSchemaCommand(program: Command): void {
+  program
+    .command("schema")
+    .description("Print the JSON Schema of a step file's step.")
+    .action(() => console.log(JSON.stringify(stepJsonSchema(), undefined, 2)));
+}

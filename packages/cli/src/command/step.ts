@@ -1,0 +1,76 @@
+import { createExecutor, type Executor, isExecutorError, parseStep, type StepInput, type StepResult, toWorkflowData, type WorkflowData } from "@wfe-containerd/executor";
+import { type Command, Option } from "commander";
+import { connect } from "../connection.js";
+import { exitCodeOf } from "../exit-code.js";
+import { UsageError } from "../failure.js";
+import { follow } from "../follow.js";
+import { readStepFile } from "../step-file.js";
+
+interface StepFlags {
+  readonly output: "text" | "json";
+  readonly data: readonly string[];
+}
+
+export function addStepCommand(program: Command): void {
+  program
+    .command("step")
+    .description("Run a step file: one step, or `steps:` in order, each one's outputs being data for the next.")
+    .argument("<file>", "YAML or JSON; - for standard input")
+    .addOption(new Option("--output <format>", "text passes the steps' output through; json prints their results").choices(["text", "json"]).default("text"))
+    .option("-d, --data <key=value>", "data for the first step", (value: string, all: readonly string[]) => [...all, value], [])
+    .action(async (file: string, flags: StepFlags, command: Command) => {
+      process.exitCode = await runFile(file, flags, command);
+    });
+}
+
+async function runFile(file: string, flags: StepFlags, command: Command): Promise<number> {
+  const steps = await readStepFile(file);
+  // All are checked before the first one runs.
+  for (const [at, step] of steps.entries()) check(step, steps.length === 1 ? file : `${file}: steps[${at}]`);
+  await using client = await connect(command);
+  await using executor = createExecutor({ client });
+  const results: StepResult[] = [];
+  try {
+    await runSteps(executor, steps, parseData(flags.data), flags.output, results);
+  } finally {
+    if (flags.output === "json") console.log(JSON.stringify(steps.length === 1 ? (results[0] ?? null) : results, undefined, 2));
+  }
+  const last = results.at(-1);
+  return last === undefined ? 0 : exitCodeOf(last);
+}
+
+/** Until one fails. */
+async function runSteps(
+  executor: Executor,
+  steps: readonly StepInput[],
+  given: WorkflowData,
+  output: StepFlags["output"],
+  results: StepResult[],
+): Promise<void> {
+  let data = given;
+  for (const step of steps) {
+    const result = output === "text" ? await follow(executor.start(step, { data })) : await executor.run(step, { data });
+    results.push(result);
+    if (result.exitCode !== 0 || result.cause !== "exit") return;
+    data = { ...data, ...toWorkflowData(result) };
+  }
+}
+
+function check(step: StepInput, where: string): void {
+  try {
+    parseStep(step);
+  } catch (reason) {
+    if (!isExecutorError(reason, "invalid-step")) throw reason;
+    throw new UsageError(`${where}: ${reason.message}`, { cause: reason });
+  }
+}
+
+function parseData(entries: readonly string[]): WorkflowData {
+  return Object.fromEntries(
+    entries.map((entry) => {
+      const at = entry.indexOf("=");
+      if (at < 1) throw new UsageError(`--data: ${JSON.stringify(entry)} is no data; allowed: key=value`);
+      return [entry.slice(0, at), entry.slice(at + 1)];
+    }),
+  );
+}

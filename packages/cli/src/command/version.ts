@@ -1,0 +1,25 @@
+import { createRequire } from "node:module";
+import type { Command } from "commander";
+import { connect, globalOptions } from "../connection.js";
+import { FAILED, reportFailure } from "../failure.js";
+
+export function addVersionCommand(program: Command): void {
+  program
+    .command("version")
+    .description("Print our version, and the daemon's.")
+    .action(async (_flags: object, command: Command) => {
+      const { version: client } = createRequire(import.meta.url)("../package.json") as { version: string };
+      await using connection = await connect(command);
+      const daemon = await connection.version().catch((reason: unknown) => {
+        reportFailure(reason);
+        process.exitCode = FAILED;
+        return undefined;
+      });
+      if (globalOptions(command).format === "json") {
+        console.log(JSON.stringify({ client, node: process.version, address: connection.address, daemon: daemon ?? null }, undefined, 2));
+        return;
+      }
+      console.log(`wfe-containerd ${client} (Node ${process.version})`);
+      if (daemon !== undefined) console.log(`containerd ${daemon.version} ${daemon.revision} at ${connection.address}`);
+    });
+}

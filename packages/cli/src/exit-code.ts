@@ -1,0 +1,18 @@
+import type { StepResult } from "@wfe-containerd/executor";
+import { FAILED } from "./failure.js";
+
+const WORDS: Partial<Record<StepResult["cause"], string>> = {
+  timeout: "it took longer than its time-out",
+  aborted: "it was stopped",
+  oom: "the kernel killed it at its memory limit",
+  "log-io-failed": "its output could not be stored any more",
+  "runtime-lost": "the runtime that held it died, and its exit code with it",
+  unknown: "the daemon has forgotten how it ended",
+};
+
+/** The step's own exit code, where it has one. Why it ended, when not by itself, is said on standard error. */
+export function exitCodeOf({ name, exitCode, cause }: StepResult): number {
+  const word = WORDS[cause];
+  if (word !== undefined) console.error(`wfe-containerd: step ${name}: ${word}`);
+  return exitCode ?? FAILED;
+}

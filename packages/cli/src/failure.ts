@@ -1,0 +1,31 @@
+import { isContainerdError } from "@wfe-containerd/client";
+import { isExecutorError } from "@wfe-containerd/executor";
+
+/** Exit codes as docker has them: ours when we fail, and those of a program that cannot be started. Any other is the step's. */
+export const FAILED = 125;
+export const NOT_EXECUTABLE = 126;
+export const NOT_FOUND = 127;
+
+/** A mistake in how the command was called. */
+export class UsageError extends Error {
+  override readonly name = "UsageError";
+}
+
+/** Prints, to standard error, what went wrong; returns the exit code for it. */
+export function reportFailure(reason: unknown): number {
+  const isOurs = isExecutorError(reason) || isContainerdError(reason) || reason instanceof UsageError;
+  if (isExecutorError(reason) && reason.issues.length > 1) {
+    console.error("wfe-containerd: the step is not valid:");
+    for (const { field, message, allowed } of reason.issues) {
+      console.error(`  ${field}: ${message}${allowed === undefined ? "" : `; allowed: ${allowed}`}`);
+    }
+  } else if (isOurs) {
+    console.error(`wfe-containerd: ${reason.message}`);
+  } else {
+    // Not ours: whoever mends it needs to see where it came from.
+    console.error(reason);
+  }
+  if (isExecutorError(reason, "command-not-found")) return NOT_FOUND;
+  if (isExecutorError(reason, "command-not-executable")) return NOT_EXECUTABLE;
+  return FAILED;
+}

@@ -1,0 +1,44 @@
+import { Command, Option } from "commander";
+import { addDaemonCommand } from "./command/daemon.js";
+import { addGcCommand } from "./command/gc.js";
+import { addImagesCommand } from "./command/images.js";
+import { addImportCommand } from "./command/import.js";
+import { addPsCommand } from "./command/ps.js";
+import { addRmCommand } from "./command/rm.js";
+import { addRunCommand } from "./command/run.js";
+import { addSchemaCommand } from "./command/schema.js";
+import { addStepCommand } from "./command/step.js";
+import { addVersionCommand } from "./command/version.js";
+import { FAILED } from "./failure.js";
+
+/** The whole command line. Each command is a file in `command/`. */
+export function createProgram(): Command {
+  const program = new Command("wfe-containerd")
+    .description("Runs workflow steps as isolated containers, through containerd's gRPC API.")
+    .option("--address <address>", "containerd: /path, unix://, tcp://, http://, https:// (default: WFE_CONTAINERD_ADDR, CONTAINERD_ADDRESS, /run/containerd/containerd.sock)")
+    .option("-n, --namespace <name>", "containerd's namespace (default: CONTAINERD_NAMESPACE, default)")
+    .option("--snapshotter <name>", "containerd's snapshotter (default: CONTAINERD_SNAPSHOTTER, overlayfs)")
+    .option("--tls-ca <file>", "certificates of the authorities that may have signed the daemon's")
+    .option("--tls-cert <file>", "our certificate")
+    .option("--tls-key <file>", "our key")
+    .option("--tls-server-name <name>", "the name in the daemon's certificate")
+    .option("--insecure", "allow plain text to another machine")
+    .addOption(new Option("--format <format>", "how to print lists").choices(["table", "json"]).default("table"))
+    .enablePositionalOptions()
+    .showHelpAfterError("(--help tells more)")
+    .exitOverride((error) => {
+      // Docker's code for a command that was not understood; help that was asked for is a success.
+      process.exit(error.exitCode === 0 ? 0 : FAILED);
+    });
+  addRunCommand(program);
+  addStepCommand(program);
+  addImportCommand(program);
+  addImagesCommand(program);
+  addPsCommand(program);
+  addRmCommand(program);
+  addGcCommand(program);
+  addVersionCommand(program);
+  addDaemonCommand(program);
+  addSchemaCommand(program);
+  return program;
+}
