@@ -7,6 +7,7 @@ import { delimiter, join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { createClient } from "./connect.js";
 import { ContainerdError } from "./error.js";
+import { removeLeftovers } from "./daemon-leftovers.js";
 import { unmountBelow } from "./daemon-mounts.js";
 import { shimsOf } from "./daemon-shims.js";
 
@@ -114,6 +115,7 @@ export async function startDaemon(options: StartDaemonOptions = {}): Promise<Dae
     if ((await Promise.race([exited, late])) === "late") child.kill("SIGKILL");
     await exited;
     for (const pid of await shimsOf(socketPath)) kill(pid);
+    await removeLeftovers(places.stateDir, searchPath(options.binDir));
     await unmountBelow(directory);
     if (isOurs) await rm(directory, { recursive: true, force: true });
   }

@@ -2,6 +2,7 @@ import { rm } from "node:fs/promises";
 import { type Client, type Container, isContainerdError } from "@wfe-containerd/client";
 import { LABELS } from "./core/labels.js";
 import { unlessGone } from "./edge/acquire.js";
+import { deleteTask } from "./edge/delete-task.js";
 import { isOwnerGone } from "./edge/owner.js";
 import { killTask } from "./edge/run-task.js";
 import { ExecutorError } from "./error.js";
@@ -76,7 +77,7 @@ async function stepContainers(client: Client): Promise<Container[]> {
 
 async function removeContainer(client: Client, { id, labels, snapshotKey, snapshotter }: Container): Promise<void> {
   await killTask(client, id);
-  await unlessGone(client.tasks.delete(id));
+  await deleteTask(client, id);
   await unlessGone(client.containers.delete(id));
   if (snapshotKey !== "") await unlessGone(client.snapshots.remove(snapshotKey, { snapshotter }));
   await client.leases.delete(id);

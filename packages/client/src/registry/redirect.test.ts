@@ -72,7 +72,7 @@ describe("redirectHeaders", () => {
 });
 
 describe("isLoopback", () => {
-  it.each(["localhost", "localhost:5000", "LOCALHOST", "a.localhost", "127.0.0.1:1", "127.1.2.3", "[::1]:5000", "::1"])(
+  it.each(["localhost", "localhost:5000", "LOCALHOST", "a.localhost", "127.0.0.1:1", "127.1.2.3", "[::1]:5000", "[::1]"])(
     "knows %s for this machine",
     (host) => {
       expect(isLoopback(host)).toBe(true);

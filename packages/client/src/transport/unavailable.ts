@@ -22,7 +22,7 @@ function describe(text: string, { text: address, socketPath, isTls }: Address): 
   if (/self.signed|unable to (?:verify|get)|CERT_|ERR_TLS_CERT_ALTNAME_INVALID|altnames/i.test(text)) return `the certificate of ${address} is not trusted: give the authority that signed it as tls.ca, and its name as tls.serverName (${shorten(text)})`;
   if (/certificate required|bad certificate|alert number (?:42|116)|unknown ca|handshake failure/i.test(text)) return `${address} does not accept our certificate: give one that it trusts as tls.cert and tls.key (${shorten(text)})`;
   if (/wrong version number|ERR_SSL|EPROTO/.test(text)) return `${address} does not speak TLS, or not ours: is it served in plain? (${shorten(text)})`;
-  if (/Protocol error|ERR_HTTP2|frame|ECONNRESET|socket hang up|Connection dropped|closed/i.test(text)) return `what answers at ${address} does not speak containerd's protocol${isTls ? "" : ", or wants TLS"} (${shorten(text)})`;
+  if (/Protocol error|ERR_HTTP2|frame|ECONNRESET|socket hang up|Connection dropped|closed/i.test(text)) return `the connection to ${address} was cut; if it always is, what answers there does not speak containerd's protocol${isTls ? "" : ", or wants TLS"} (${shorten(text)})`;
   return `${address} cannot be reached (${shorten(text)})`;
 }
 

@@ -2,7 +2,8 @@ import { type Client, type ExitStatus, isContainerdError, type Mount } from "@wf
 import type { StepPlan } from "../core/plan.js";
 import type { Cause } from "../core/result.js";
 import { ExecutorError } from "../error.js";
-import { unlessGone } from "./acquire.js";
+import { isDaemonAway, whenBack } from "./daemon-away.js";
+import { deleteTask, isShimGone } from "./delete-task.js";
 import { countOomKills } from "./oom.js";
 import type { StepIo } from "./io/io.js";
 import type { Release } from "./release.js";
@@ -48,7 +49,7 @@ export async function createTask(
 ): Promise<CreatedTask> {
   let deleted = false;
   const remove = async (): Promise<void> => {
-    await unlessGone(client.tasks.delete(plan.id));
+    await deleteTask(client, plan.id);
     deleted = true;
   };
   release.add(`task ${plan.id}`, async () => {
@@ -92,9 +93,7 @@ export async function runTask(
   const exit = client.tasks.wait(plan.id, { signal: waiting.signal });
   exit.catch(() => undefined);
   try {
-    await client.tasks.start(plan.id).catch((reason: unknown) => {
-      throw startError(reason, plan);
-    });
+    await startTask(client, plan);
     onStart();
     const stopReason = await firstStopReason(plan, io, control, exit);
     const wasStopped =
@@ -110,6 +109,24 @@ export async function runTask(
     return ending(status, wasStopped ? stopReason : undefined, oomKills);
   } finally {
     waiting.abort();
+  }
+}
+
+/**
+ * Starts the task. Where the daemon goes away before it answers, whether the process runs is asked of it when it is back: a second start
+ * of a process that runs would fail, and giving up would kill a healthy step.
+ */
+async function startTask(client: Client, plan: StepPlan): Promise<void> {
+  const giveUpAt = performance.now() + CREATE_TIMEOUT_MS;
+  for (;;) {
+    try {
+      await client.tasks.start(plan.id);
+      return;
+    } catch (reason) {
+      if (!isDaemonAway(reason)) throw startError(reason, plan);
+      const task = await whenBack(() => client.tasks.get(plan.id), giveUpAt);
+      if (task.status !== "created") return;
+    }
   }
 }
 
@@ -145,7 +162,7 @@ async function exitStatus(
   exit: Promise<ExitStatus>,
 ): Promise<ExitStatus | undefined> {
   const status = await exit.catch((reason: unknown) => {
-    if (isContainerdError(reason, "not-found")) return undefined;
+    if (isContainerdError(reason, "not-found") || isShimGone(reason)) return undefined;
     throw new ExecutorError(`the exit status of container ${id} could not be had`, {
       kind: "daemon-unavailable",
       cause: reason,

@@ -1,5 +1,7 @@
 import { type Client, isContainerdError } from "@wfe-containerd/client";
 import { ExecutorError } from "../error.js";
+import { isDaemonAway } from "./daemon-away.js";
+import { isShimGone } from "./delete-task.js";
 import { startTimer } from "./timer.js";
 
 /** How long a killed process may take to be reported gone; then the machine it runs on is at fault. */
@@ -51,10 +53,8 @@ async function signalTask(
       await client.tasks.kill(id, signal, { all });
       return true;
     } catch (reason) {
-      if (isContainerdError(reason, "not-found")) return false;
-      const isDaemonAway =
-        isContainerdError(reason, "unavailable") || isContainerdError(reason, "deadline-exceeded");
-      if (!isDaemonAway || performance.now() - startedAt > DEATH_MS) throw reason;
+      if (isContainerdError(reason, "not-found") || isShimGone(reason)) return false;
+      if (!isDaemonAway(reason) || performance.now() - startedAt > DEATH_MS) throw reason;
       if (await within(RETRY_MS, ended)) return false;
     }
   }

@@ -1,0 +1,121 @@
+import { ContainerdError } from "../error.js";
+import { createAuthorizer } from "./authorizer.js";
+import { parseChallenges } from "./challenge.js";
+import type { Clock } from "./clock.js";
+import { canonicalHost, type CredentialProvider } from "./credential.js";
+import type { RegistryHost } from "./host.js";
+import { createHttpClient, type HttpClient, type HttpRequest, type HttpResponse, type HttpTimeouts } from "./http.js";
+import { hostName, showUrl } from "./plain-http.js";
+import type { Secrets } from "./secret.js";
+import { USER_AGENT } from "./user-agent.js";
+
+export interface EndpointOptions {
+  readonly host: RegistryHost;
+  /** The registry that is meant, as in references: a mirror is told. */
+  readonly registry: string;
+  readonly credentials: CredentialProvider;
+  readonly tokenHosts: ReadonlySet<string>;
+  readonly mayBePlain: ReadonlySet<string>;
+  readonly timeouts: HttpTimeouts;
+  readonly secrets: Secrets;
+  readonly clock: Clock;
+}
+
+export interface EndpointRequest {
+  readonly method: HttpRequest["method"];
+  /** Below the API's root: `library/alpine/manifests/latest`; or a URL that the registry gave. */
+  readonly to: string | URL;
+  readonly headers?: Readonly<Record<string, string>> | undefined;
+  /** Called for each attempt. */
+  readonly body?: (() => NonNullable<HttpRequest["body"]>) | undefined;
+  readonly scopes: readonly string[];
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** One host that serves a registry's content, with whom we are, or are not yet, on terms. */
+export interface Endpoint extends AsyncDisposable {
+  readonly host: RegistryHost;
+  /**
+   * Sends a request, logging in where the host asks for it. Any status but 401 is an answer.
+   *
+   * @throws ContainerdError `unauthenticated` when it does not let us in.
+   */
+  send(request: EndpointRequest): Promise<HttpResponse>;
+}
+
+export function createEndpoint({ host, registry, timeouts, mayBePlain, clock, ...options }: EndpointOptions): Endpoint {
+  const origin = new URL(host.origin);
+  const hostTimeouts = { ...timeouts, connectMs: host.dialTimeoutMs ?? timeouts.connectMs };
+  const http = createHttpClient({ tls: host.tls, timeouts: hostTimeouts, mayBePlain });
+  let elsewhere: HttpClient | undefined;
+  const isMirror = canonicalHost(origin.host) !== canonicalHost(registry);
+  const hasOwnAuthorization = "authorization" in host.headers;
+
+  /** What was said of this host's certificate, and the one that tells who we are, hold for this host alone. */
+  function httpFor(realm: URL): HttpClient {
+    if (hostName(realm.host) === hostName(origin.host)) return http;
+    elsewhere ??= createHttpClient({ tls: { ca: host.tls.ca, clientPairs: [], skipVerify: false }, timeouts, mayBePlain });
+    return elsewhere;
+  }
+
+  const authorizer = createAuthorizer({
+    ...options,
+    registry: origin,
+    host: canonicalHost(origin.host),
+    mayBePlain,
+    httpFor,
+    clock,
+  });
+
+  function urlOf(to: string | URL): URL {
+    if (to instanceof URL) return to;
+    const url = new URL(`${host.path}/${to}`, origin);
+    // By this a mirror of several registries knows which one is meant.
+    if (isMirror) url.searchParams.set("ns", registry);
+    return url;
+  }
+
+  async function send({ method, to, headers, body, scopes, signal }: EndpointRequest): Promise<HttpResponse> {
+    const url = urlOf(to);
+    const isOwn = url.origin === origin.origin;
+    const mayLogIn = isOwn && !hasOwnAuthorization;
+
+    async function attempt(authorization: string | undefined): Promise<HttpResponse> {
+      const sent = {
+        "user-agent": USER_AGENT,
+        // Content is hashed as it is stored: a compression on the way would only be in the way.
+        "accept-encoding": "identity",
+        ...(isOwn && host.headers),
+        ...headers,
+        ...(authorization !== undefined && { authorization }),
+      };
+      return http.request({ method, url, headers: sent, body: body?.(), signal });
+    }
+
+    const first = mayLogIn ? await authorizer.authorization(scopes, signal) : undefined;
+    const response = await attempt(first);
+    // A challenge from where we were redirected to is not this registry's.
+    if (response.status !== 401 || response.url.origin !== origin.origin) return response;
+    const challenges = parseChallenges(response.headerAll("www-authenticate"));
+    await response.discard();
+    const hasMore = mayLogIn && (await authorizer.answer(challenges, { scopes, rejected: first, signal }));
+    if (hasMore) {
+      const again = await attempt(await authorizer.authorization(scopes, signal));
+      if (again.status !== 401) return again;
+      await again.discard();
+    }
+    const reason = hasOwnAuthorization ? "the Authorization header in hosts.toml is not enough" : authorizer.explain();
+    throw new ContainerdError(`${showUrl(url)} answers 401: ${reason}`, {
+      kind: "unauthenticated",
+      cause: { status: 401, isTransient: false },
+    });
+  }
+
+  return {
+    host,
+    send,
+    async [Symbol.asyncDispose]() {
+      await Promise.all([http[Symbol.asyncDispose](), elsewhere?.[Symbol.asyncDispose]()]);
+    },
+  };
+}

@@ -1,0 +1,160 @@
+import { ContainerdError } from "../error.js";
+import { formatReference, type Reference } from "../oci/reference.js";
+import { type Clock, systemClock } from "./clock.js";
+import { anonymous, type CredentialProvider, credentialsOf, type RegistryAuth } from "./credential.js";
+import { dockerCredentials } from "./docker-config.js";
+import { createEndpoint, type Endpoint, type EndpointRequest } from "./endpoint.js";
+import { answerError, failureOf } from "./failure.js";
+import type { HostCapability, RegistryHosts } from "./host.js";
+import { hostsFromDirectories, type RegistryHostsOptions } from "./hosts.js";
+import { DEFAULT_TIMEOUTS, type HttpResponse, type HttpTimeouts } from "./http.js";
+import { createRetrier, type Retrier } from "./retrier.js";
+import { DEFAULT_RETRY, type RetryPolicy } from "./retry.js";
+import { createSecrets } from "./secret.js";
+
+/** How registries are spoken with. */
+export interface RegistryOptions {
+  /** Credentials by registry, or a function that finds them. Default: docker's config, see {@link dockerCredentials}; `"anonymous"` for none. */
+  readonly auth?: RegistryAuth | CredentialProvider | "anonymous" | undefined;
+  /** Mirrors, certificates, plain http. Default: hosts.toml files where containerd has them, see {@link hostsFromDirectories}. */
+  readonly hosts?: RegistryHosts | RegistryHostsOptions | undefined;
+  /** Token services that may see a credential although they do not share the registry's domain: `auth.example.net`. */
+  readonly tokenHosts?: readonly string[] | undefined;
+  readonly retry?: Partial<RetryPolicy> | undefined;
+  readonly timeouts?: Partial<HttpTimeouts> | undefined;
+  /** For tests. */
+  readonly clock?: Clock | undefined;
+}
+
+export interface RepositoryRequest extends Omit<EndpointRequest, "to" | "scopes"> {
+  /** What the host must be trusted to do. */
+  readonly capability: HostCapability;
+  /** Below the repository: `manifests/latest`. */
+  readonly path: string;
+  /** Hosts that are not to be asked, for what they gave was wrong. */
+  readonly except?: ReadonlySet<Endpoint> | undefined;
+  /** Statuses that are an answer too, besides 200 to 299. */
+  readonly alsoFine?: readonly number[] | undefined;
+}
+
+export interface Answered {
+  readonly endpoint: Endpoint;
+  readonly response: HttpResponse;
+}
+
+/** A registry's repository, on all the hosts that serve it. */
+export interface Repository extends AsyncDisposable {
+  readonly reference: Reference;
+  readonly clock: Clock;
+  /** Hosts that are trusted with something, in the order in which they are asked. */
+  endpoints(capability: HostCapability): readonly Endpoint[];
+  /**
+   * Asks one host after the other, once each. What only the next attempt can mend is not retried here: see {@link retrier}.
+   *
+   * @throws ContainerdError of the last host's kind, whose cause is a RegistryFailure; it is transient when any host's failure is.
+   */
+  ask(request: RepositoryRequest): Promise<Answered>;
+  /** Asks one host. @throws as {@link ask} does. */
+  askOne(endpoint: Endpoint, request: Omit<EndpointRequest, "scopes"> & Pick<RepositoryRequest, "alsoFine">): Promise<HttpResponse>;
+  retrier(): Retrier;
+}
+
+const MAX_ERROR_BYTES = 16 * 1024;
+
+/**
+ * @param actions what the token must allow, in the words of the token specification: `pull`, or `pull,push`.
+ * @param alsoPullFrom further repositories of the same registry, to mount blobs from.
+ */
+export async function openRepository(
+  reference: Reference,
+  options: RegistryOptions = {},
+  { actions = "pull", alsoPullFrom = [] }: { actions?: "pull" | "pull,push"; alsoPullFrom?: readonly string[] } = {},
+): Promise<Repository> {
+  const clock = options.clock ?? systemClock;
+  const secrets = createSecrets();
+  const { domain, path: repository } = reference;
+  const hosts = await hostsOf(options)(domain);
+  const credentials = credentialsFor(options);
+  const mayBePlain = new Set([
+    ...(typeof options.hosts === "object" ? (options.hosts.plainHttp ?? []) : []),
+    // Whoever configured a host with http:// said so.
+    ...hosts.map(({ origin }) => new URL(origin)).flatMap(({ protocol, host }) => (protocol === "http:" ? [host] : [])),
+  ]);
+  const endpoints = hosts.map((host) =>
+    createEndpoint({
+      host,
+      registry: domain,
+      credentials,
+      tokenHosts: new Set(options.tokenHosts),
+      mayBePlain,
+      timeouts: { ...DEFAULT_TIMEOUTS, ...options.timeouts },
+      secrets,
+      clock,
+    }),
+  );
+  const policy: RetryPolicy = { ...DEFAULT_RETRY, ...options.retry };
+  const scopes = [`repository:${repository}:${actions}`, ...alsoPullFrom.map((other) => `repository:${other}:pull`)];
+
+  const askOne: Repository["askOne"] = async (endpoint, { alsoFine = [], ...request }) => {
+    const response = await endpoint.send({ ...request, scopes });
+    const { status } = response;
+    if ((status >= 200 && status < 300) || alsoFine.includes(status)) return response;
+    const text = await response.text(MAX_ERROR_BYTES).catch(() => "");
+    const url = typeof request.to === "string" ? `${endpoint.host.origin}/${request.to}` : request.to.origin;
+    throw answerError(url, { status, text, retryAfter: response.header("retry-after") }, secrets.redact, clock.wallMs());
+  };
+
+  const trusted = (capability: HostCapability): Endpoint[] =>
+    endpoints.filter(({ host }) => host.capabilities.has(capability));
+
+  return {
+    reference,
+    clock,
+    endpoints: trusted,
+    async ask({ capability, path, except, ...request }) {
+      const able = trusted(capability).filter((endpoint) => except?.has(endpoint) !== true);
+      if (able.length === 0) {
+        throw new ContainerdError(`no host of ${domain} may be asked to ${capability}; allowed: one with that capability in hosts.toml`, {
+          kind: "failed-precondition",
+        });
+      }
+      const failures: ContainerdError[] = [];
+      for (const endpoint of able) {
+        try {
+          return { endpoint, response: await askOne(endpoint, { ...request, to: `${repository}/${path}` }) };
+        } catch (reason) {
+          const error = ContainerdError.from(reason);
+          if (error.kind === "canceled") throw error;
+          failures.push(error);
+        }
+      }
+      throw combine(`${formatReference(reference)}: ${path}`, failures);
+    },
+    askOne,
+    retrier: () => createRetrier(policy, clock),
+    async [Symbol.asyncDispose]() {
+      await Promise.all(endpoints.map((endpoint) => endpoint[Symbol.asyncDispose]()));
+    },
+  };
+}
+
+function hostsOf({ hosts }: RegistryOptions): RegistryHosts {
+  return typeof hosts === "function" ? hosts : hostsFromDirectories(hosts);
+}
+
+function credentialsFor({ auth }: RegistryOptions): CredentialProvider {
+  if (auth === undefined) return dockerCredentials();
+  if (auth === "anonymous") return anonymous;
+  return typeof auth === "function" ? auth : credentialsOf(auth);
+}
+
+/** The last host is the registry itself: its word counts. But while a mirror may come back, all is not lost. */
+function combine(what: string, failures: readonly ContainerdError[]): ContainerdError {
+  const last = failures.at(-1) as ContainerdError;
+  if (failures.length === 1) return last;
+  const transient = failures.map(failureOf).find((failure) => failure?.isTransient === true);
+  return new ContainerdError(`${what} from no host: ${failures.map(({ message }) => message).join("; ")}`, {
+    kind: last.kind,
+    cause: transient ?? last.cause,
+  });
+}

@@ -1,0 +1,114 @@
+import { randomUUID } from "node:crypto";
+import { mkdir, readFile, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { createExecutor, listSteps, removeOrphans, removeStep, type StepHandle } from "@wfe-containerd/executor";
+import { useDaemon } from "@wfe-containerd/test-infra/daemon";
+import { expect, test } from "vitest";
+
+const daemon_ = useDaemon();
+const IMAGE = "busybox";
+/** Prints a line, waits until a file appears in its shared directory, prints another, and exits with 7. */
+const GATED = "echo before; while [ ! -e /gate/go ]; do sleep 0.02; done; echo after; exit 7";
+
+interface Gated extends AsyncDisposable {
+  readonly handle: StepHandle;
+  /** Lets the step go on. */
+  open(): Promise<void>;
+}
+
+async function startGated(): Promise<Gated> {
+  const executor = createExecutor({ client: daemon_.client, ioDir: daemon_.ioDir });
+  const gate = join(daemon_.daemon.directory, `gate-${randomUUID()}`);
+  await mkdir(gate, { mode: 0o755 });
+  const handle = executor.start({ name: "gated", image: IMAGE, run: GATED, volumes: [{ source: gate, target: "/gate" }] });
+  return { handle, open: () => writeFile(join(gate, "go"), ""), [Symbol.asyncDispose]: () => executor.close() };
+}
+
+/** Resolves when the step has printed its first line. */
+async function begun(handle: StepHandle): Promise<{ text(): string; ended: Promise<void> }> {
+  let text = "";
+  let begin = (): void => undefined;
+  const first = new Promise<void>((resolve) => {
+    begin = resolve;
+  });
+  const ended = (async () => {
+    for await (const event of handle) {
+      if (event.type !== "output") continue;
+      text += Buffer.from(event.data).toString();
+      begin();
+    }
+  })();
+  await Promise.race([first, handle.result.then(() => undefined)]);
+  return { text: () => text, ended };
+}
+
+test("a daemon that is killed and started again in the middle of a step costs nothing of it", async () => {
+  await using step = await startGated();
+  const { handle } = step;
+  const output = await begun(handle);
+  daemon_.daemon.kill("SIGKILL");
+  await daemon_.daemon.restart();
+  await step.open();
+  expect(await handle.result).toMatchObject({ exitCode: 7, cause: "exit", stdout: "before\nafter\n" });
+  await output.ended;
+  expect(output.text()).toBe("before\nafter\n");
+  await handle.closed;
+});
+
+test("a step that ends while the daemon is down gives its true code afterwards, or says that nobody knows it", async () => {
+  await using step = await startGated();
+  const { handle } = step;
+  await begun(handle);
+  const { pid } = await daemon_.client.tasks.get(handle.id);
+  daemon_.daemon.kill("SIGKILL");
+  await daemon_.daemon.exited;
+  await step.open();
+  await gone(pid);
+  await daemon_.daemon.restart();
+  const result = await handle.result;
+  expect(result.stdout).toBe("before\nafter\n");
+  if (result.cause === "exit") expect(result.exitCode).toBe(7);
+  else expect(result).toMatchObject({ cause: "unknown", exitCode: null });
+  await handle.closed;
+});
+
+test("a daemon that does not answer for a while does not harm the step", async () => {
+  await using step = await startGated();
+  const { handle } = step;
+  await begun(handle);
+  daemon_.daemon.kill("SIGSTOP");
+  await expect(daemon_.client.version({ timeoutMs: 200 })).rejects.toMatchObject({ kind: "deadline-exceeded" });
+  await step.open();
+  daemon_.daemon.kill("SIGCONT");
+  expect(await handle.result).toMatchObject({ exitCode: 7, cause: "exit" });
+  await handle.closed;
+});
+
+test("a shim that is killed is told from a step that is", async () => {
+  await using step = await startGated();
+  const { handle } = step;
+  await begun(handle);
+  const { pid } = await daemon_.client.tasks.get(handle.id);
+  const stat = await readFile(`/proc/${pid}/stat`, "utf8");
+  process.kill(Number(stat.slice(stat.lastIndexOf(")") + 2).split(" ")[1]), "SIGKILL");
+  expect(await handle.result).toMatchObject({ exitCode: null, cause: "runtime-lost" });
+  await handle.closed;
+  await gone(pid);
+});
+
+test("a step that runs is listed, and can be removed from outside", async () => {
+  await using step = await startGated();
+  const { handle } = step;
+  await begun(handle);
+  expect(await listSteps(daemon_.client)).toMatchObject([{ id: handle.id, name: "gated", status: "running" }]);
+  expect(await removeOrphans(daemon_.client)).toEqual([]);
+  await removeStep(daemon_.client, handle.id);
+  await expect(removeStep(daemon_.client, handle.id)).rejects.toMatchObject({ kind: "invalid-argument" });
+  await handle.result.catch(() => undefined);
+  await handle.closed;
+});
+
+/** Resolves when there is no such process: its directory in /proc cannot be watched, so it is looked at. */
+async function gone(pid: number): Promise<void> {
+  await expect.poll(() => readFile(`/proc/${pid}/stat`, "utf8").then((stat) => / Z /.test(stat), () => true), { timeout: 20_000, interval: 20 }).toBe(true);
+}
