@@ -35,9 +35,22 @@ try {
     {
       name: "ctr run --rm",
       run: () =>
-        run("ctr", ["-a", daemon.socketPath, "-n", "bench", "run", "--rm", IMAGE, `ctr-${count++}`, "/bin/true"]),
+        run("ctr", [
+          "-a",
+          daemon.socketPath,
+          "-n",
+          "bench",
+          "run",
+          "--rm",
+          IMAGE,
+          `ctr-${count++}`,
+          "/bin/true",
+        ]),
     },
-    { name: "runc run", run: () => run("runc", ["run", "--bundle", bundle, `bench-${process.pid}-${count++}`]) },
+    {
+      name: "runc run",
+      run: () => run("runc", ["run", "--bundle", bundle, `bench-${process.pid}-${count++}`]),
+    },
   ];
   for (const contender of contenders) await contender.run(); // caches warm, for everybody
 
@@ -74,7 +87,9 @@ try {
       "rate / ctr's": round(rate.get(name) / baseRate, 2),
     })),
   );
-  console.log(`ours, fifo mode, until the result is known (clean-up follows): median ${round(median(toResult))} ms`);
+  console.log(
+    `ours, fifo mode, until the result is known (clean-up follows): median ${round(median(toResult))} ms`,
+  );
   await fileMode.close();
   await fifoMode.close();
 } finally {
@@ -87,7 +102,9 @@ async function makeBundle(directory) {
   const bin = join(directory, "rootfs", "bin");
   await mkdir(bin, { recursive: true });
   await cp("/bin/busybox", join(bin, "true"));
-  const { stdout } = await run("runc", ["spec"], { cwd: directory }).then(() => run("cat", [join(directory, "config.json")]));
+  const { stdout } = await run("runc", ["spec"], { cwd: directory }).then(() =>
+    run("cat", [join(directory, "config.json")]),
+  );
   const spec = JSON.parse(stdout);
   spec.process.terminal = false;
   spec.process.args = ["/bin/true"];

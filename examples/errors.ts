@@ -6,7 +6,12 @@ await using executor = createExecutor();
 for (const step of [
   { name: "no-image", image: "no/such-image:1", run: "true", pull: "never" as const },
   { name: "no-program", image: "busybox:latest", command: ["no-such-program"] },
-  { name: "bad-target", image: "busybox:latest", run: "true", volumes: [{ source: "/srv", target: "../etc" }] },
+  {
+    name: "bad-target",
+    image: "busybox:latest",
+    run: "true",
+    volumes: [{ source: "/srv", target: "../etc" }],
+  },
 ]) {
   try {
     await executor.run(step);

@@ -56,7 +56,10 @@ export async function buildImage(contents: ImageContents): Promise<BuiltImage> {
   const { config = {}, compression = "gzip", variant } = contents;
   const architecture = contents.architecture ?? ARCHITECTURES[process.arch] ?? process.arch;
   const tars = await Promise.all(contents.layers.map(packLayer));
-  const layers = compression === "gzip" ? await Promise.all(tars.map(async (tar) => toBlob(await compress(tar)))) : tars.map(toBlob);
+  const layers =
+    compression === "gzip"
+      ? await Promise.all(tars.map(async (tar) => toBlob(await compress(tar))))
+      : tars.map(toBlob);
   const imageConfig = toBlob({
     os: "linux",
     architecture,
@@ -67,7 +70,11 @@ export async function buildImage(contents: ImageContents): Promise<BuiltImage> {
   const manifest = toBlob({
     schemaVersion: 2,
     mediaType: "application/vnd.oci.image.manifest.v1+json",
-    config: { mediaType: "application/vnd.oci.image.config.v1+json", digest: imageConfig.digest, size: imageConfig.bytes.byteLength },
+    config: {
+      mediaType: "application/vnd.oci.image.config.v1+json",
+      digest: imageConfig.digest,
+      size: imageConfig.bytes.byteLength,
+    },
     layers: layers.map(({ digest, bytes }) => ({
       mediaType: `application/vnd.oci.image.layer.v1.tar${compression === "gzip" ? "+gzip" : ""}`,
       digest,
@@ -102,28 +109,52 @@ export async function ociArchive(images: BuiltImage | readonly BuiltImage[], nam
   const blobs = all.flatMap(({ manifest, config, layers }) => [manifest, config, ...layers]);
   let target: object = manifests[0] as object;
   if (all.length > 1) {
-    const index = toBlob({ schemaVersion: 2, mediaType: "application/vnd.oci.image.index.v1+json", manifests });
+    const index = toBlob({
+      schemaVersion: 2,
+      mediaType: "application/vnd.oci.image.index.v1+json",
+      manifests,
+    });
     blobs.push(index);
-    target = { mediaType: "application/vnd.oci.image.index.v1+json", digest: index.digest, size: index.bytes.byteLength };
+    target = {
+      mediaType: "application/vnd.oci.image.index.v1+json",
+      digest: index.digest,
+      size: index.bytes.byteLength,
+    };
   }
-  const annotations = name === undefined ? {} : { annotations: { "io.containerd.image.name": name, "org.opencontainers.image.ref.name": name } };
+  const annotations =
+    name === undefined
+      ? {}
+      : { annotations: { "io.containerd.image.name": name, "org.opencontainers.image.ref.name": name } };
   const tar = pack();
   tar.entry({ name: "oci-layout", mtime: EPOCH }, JSON.stringify({ imageLayoutVersion: "1.0.0" }));
   for (const { digest, bytes } of new Map(blobs.map((blob) => [blob.digest, blob])).values()) {
     tar.entry({ name: `blobs/${digest.replace(":", "/")}`, mtime: EPOCH }, Buffer.from(bytes));
   }
-  tar.entry({ name: "index.json", mtime: EPOCH }, JSON.stringify({ schemaVersion: 2, manifests: [{ ...target, ...annotations }] }));
+  tar.entry(
+    { name: "index.json", mtime: EPOCH },
+    JSON.stringify({ schemaVersion: 2, manifests: [{ ...target, ...annotations }] }),
+  );
   tar.finalize();
   return readAll(tar);
 }
 
 /** What `docker save` writes: layers by directory, and manifest.json. */
-export async function dockerArchive({ config, layers }: BuiltImage, tags: readonly string[]): Promise<Buffer> {
+export async function dockerArchive(
+  { config, layers }: BuiltImage,
+  tags: readonly string[],
+): Promise<Buffer> {
   const tar = pack();
   const hex = (blob: Blob): string => blob.digest.slice("sha256:".length);
-  for (const layer of layers) tar.entry({ name: `${hex(layer)}/layer.tar`, mtime: EPOCH }, Buffer.from(layer.bytes));
+  for (const layer of layers)
+    tar.entry({ name: `${hex(layer)}/layer.tar`, mtime: EPOCH }, Buffer.from(layer.bytes));
   tar.entry({ name: `${hex(config)}.json`, mtime: EPOCH }, Buffer.from(config.bytes));
-  const manifest = [{ Config: `${hex(config)}.json`, RepoTags: tags, Layers: layers.map((layer) => `${hex(layer)}/layer.tar`) }];
+  const manifest = [
+    {
+      Config: `${hex(config)}.json`,
+      RepoTags: tags,
+      Layers: layers.map((layer) => `${hex(layer)}/layer.tar`),
+    },
+  ];
   tar.entry({ name: "manifest.json", mtime: EPOCH }, JSON.stringify(manifest));
   tar.finalize();
   return readAll(tar);
@@ -143,14 +174,26 @@ export async function busyboxLayer(): Promise<LayerEntry[]> {
   const contents = await readFile(BUSYBOX).catch((cause: unknown) => {
     throw new Error(`there is no ${BUSYBOX}: apt-get install busybox-static`, { cause });
   });
-  const applets = "[ arp awk base64 basename cat chgrp chmod chown cp cut date dd df dmesg du echo env expr false find free grep gunzip gzip head hostname id ifconfig ip kill killall ln ls md5sum mkdir mkfifo mknod mktemp more mount mv nc nice nproc nslookup od ping printf ps pwd readlink realpath rm rmdir sed seq setsid sh sha256sum sleep sort stat stty su sync sysctl tail tar tee test time timeout top touch tr true truncate tty umount uname uniq unshare vi wc wget which whoami xargs yes".split(" ");
+  const applets =
+    "[ arp awk base64 basename cat chgrp chmod chown cp cut date dd df dmesg du echo env expr false find free grep gunzip gzip head hostname id ifconfig ip kill killall ln ls md5sum mkdir mkfifo mknod mktemp more mount mv nc nice nproc nslookup od ping printf ps pwd readlink realpath rm rmdir sed seq setsid sh sha256sum sleep sort stat stty su sync sysctl tail tar tee test time timeout top touch tr true truncate tty umount uname uniq unshare vi wc wget which whoami xargs yes".split(
+      " ",
+    );
   return [
     { path: "bin/" },
     { path: "bin/busybox", contents },
     ...applets.map((applet) => ({ path: `bin/${applet}`, symlink: "busybox" })),
     { path: "etc/" },
-    { path: "etc/passwd", mode: 0o644, contents: "root:x:0:0:root:/root:/bin/sh\nbuilder:x:1000:1000::/home/builder:/bin/sh\nnobody:x:65534:65534:nobody:/:/bin/false\n" },
-    { path: "etc/group", mode: 0o644, contents: "root:x:0:\nbuilder:x:1000:\nvideo:x:44:builder\nnogroup:x:65534:\n" },
+    {
+      path: "etc/passwd",
+      mode: 0o644,
+      contents:
+        "root:x:0:0:root:/root:/bin/sh\nbuilder:x:1000:1000::/home/builder:/bin/sh\nnobody:x:65534:65534:nobody:/:/bin/false\n",
+    },
+    {
+      path: "etc/group",
+      mode: 0o644,
+      contents: "root:x:0:\nbuilder:x:1000:\nvideo:x:44:builder\nnogroup:x:65534:\n",
+    },
     { path: "home/builder/", uid: 1000, gid: 1000 },
     { path: "root/", mode: 0o700 },
     { path: "tmp/", mode: 0o1777 },
@@ -161,5 +204,8 @@ export const BUSYBOX_NAME = "docker.io/library/busybox:latest";
 
 /** A small image with busybox, as an OCI layout's tar. */
 export async function busyboxArchive(name: string = BUSYBOX_NAME): Promise<Buffer> {
-  return ociArchive(await buildImage({ layers: [await busyboxLayer()], config: { Cmd: ["sh"], Env: ["FROM_IMAGE=yes"] } }), name);
+  return ociArchive(
+    await buildImage({ layers: [await busyboxLayer()], config: { Cmd: ["sh"], Env: ["FROM_IMAGE=yes"] } }),
+    name,
+  );
 }

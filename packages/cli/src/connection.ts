@@ -22,7 +22,8 @@ export function globalOptions(command: Command): GlobalOptions {
 
 /** A client for the daemon that the options name. */
 export async function connect(command: Command): Promise<Client> {
-  const { address, namespace, snapshotter, tlsCa, tlsCert, tlsKey, tlsServerName, insecure } = globalOptions(command);
+  const { address, namespace, snapshotter, tlsCa, tlsCert, tlsKey, tlsServerName, insecure } =
+    globalOptions(command);
   const hasTls = [tlsCa, tlsCert, tlsKey, tlsServerName].some((value) => value !== undefined);
   return createClient({
     address,

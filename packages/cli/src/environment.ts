@@ -5,14 +5,18 @@ import { UsageError } from "./failure.js";
  * Environment variables by docker's rules: files first, then flags; later ones win; `NAME` alone takes our own variable, if there is
  * one. In a file, empty lines and those that start with `#` are passed over.
  */
-export async function readEnvironment(files: readonly string[], flags: readonly string[]): Promise<Record<string, string>> {
+export async function readEnvironment(
+  files: readonly string[],
+  flags: readonly string[],
+): Promise<Record<string, string>> {
   const variables: Record<string, string> = {};
   for (const file of files) {
     const contents = await readFile(file, "utf8").catch((cause: unknown) => {
       throw new UsageError(`--env-file: cannot read ${file}`, { cause });
     });
     const lines = contents.split(/\r?\n/).map((line) => line.trimStart());
-    for (const line of lines.filter((line) => line !== "" && !line.startsWith("#"))) add(variables, line, `--env-file ${file}`);
+    for (const line of lines.filter((line) => line !== "" && !line.startsWith("#")))
+      add(variables, line, `--env-file ${file}`);
   }
   for (const flag of flags) add(variables, flag, "--env");
   return variables;
@@ -22,7 +26,8 @@ function add(variables: Record<string, string>, entry: string, where: string): v
   const at = entry.indexOf("=");
   const name = at === -1 ? entry : entry.slice(0, at);
   // What stands behind the name may be a secret: it is not shown.
-  if (name === "" || /\s/.test(name)) throw new UsageError(`${where}: a variable has no name, or blanks in it; allowed: NAME=value, NAME`);
+  if (name === "" || /\s/.test(name))
+    throw new UsageError(`${where}: a variable has no name, or blanks in it; allowed: NAME=value, NAME`);
   const value = at === -1 ? process.env[name] : entry.slice(at + 1);
   if (value !== undefined) variables[name] = value;
 }

@@ -1,6 +1,6 @@
 #!/usr/bin/env node
-import { createProgram } from "./program.js";
 import { reportFailure } from "./failure.js";
+import { createProgram } from "./program.js";
 
 try {
   await createProgram().parseAsync();

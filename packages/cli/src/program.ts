@@ -15,7 +15,10 @@ import { FAILED } from "./failure.js";
 export function createProgram(): Command {
   const program = new Command("wfe-containerd")
     .description("Runs workflow steps as isolated containers, through containerd's gRPC API.")
-    .option("--address <address>", "containerd: /path, unix://, tcp://, http://, https:// (default: WFE_CONTAINERD_ADDR, CONTAINERD_ADDRESS, /run/containerd/containerd.sock)")
+    .option(
+      "--address <address>",
+      "containerd: /path, unix://, tcp://, http://, https:// (default: WFE_CONTAINERD_ADDR, CONTAINERD_ADDRESS, /run/containerd/containerd.sock)",
+    )
     .option("-n, --namespace <name>", "containerd's namespace (default: CONTAINERD_NAMESPACE, default)")
     .option("--snapshotter <name>", "containerd's snapshotter (default: CONTAINERD_SNAPSHOTTER, overlayfs)")
     .option("--tls-ca <file>", "certificates of the authorities that may have signed the daemon's")
@@ -23,7 +26,9 @@ export function createProgram(): Command {
     .option("--tls-key <file>", "our key")
     .option("--tls-server-name <name>", "the name in the daemon's certificate")
     .option("--insecure", "allow plain text to another machine")
-    .addOption(new Option("--format <format>", "how to print lists").choices(["table", "json"]).default("table"))
+    .addOption(
+      new Option("--format <format>", "how to print lists").choices(["table", "json"]).default("table"),
+    )
     .enablePositionalOptions()
     .showHelpAfterError("(--help tells more)")
     .exitOverride((error) => {

@@ -12,12 +12,15 @@ export async function readStepFile(file: string): Promise<StepInput[]> {
   const [error] = document.errors;
   if (error !== undefined) throw new UsageError(`${name}: ${error.message.trim()}`);
   const value: unknown = document.toJS({ maxAliasCount: 100 });
-  if (typeof value !== "object" || value === null) throw new UsageError(`${name}: holds no step; allowed: a step, or steps: with a list of them`);
+  if (typeof value !== "object" || value === null)
+    throw new UsageError(`${name}: holds no step; allowed: a step, or steps: with a list of them`);
   if (!("steps" in value)) return [value as StepInput];
   const { steps, ...others } = value;
   const [other] = Object.keys(others);
-  if (other !== undefined) throw new UsageError(`${name}: ${other} stands beside steps; allowed: steps alone`);
-  if (!Array.isArray(steps) || steps.length === 0) throw new UsageError(`${name}: steps is no list, or an empty one; allowed: a list of steps`);
+  if (other !== undefined)
+    throw new UsageError(`${name}: ${other} stands beside steps; allowed: steps alone`);
+  if (!Array.isArray(steps) || steps.length === 0)
+    throw new UsageError(`${name}: steps is no list, or an empty one; allowed: a list of steps`);
   return steps as StepInput[];
 }
 

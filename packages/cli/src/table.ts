@@ -1,12 +1,25 @@
 /** Prints rows under headings, each column as wide as its longest entry; or all of it as JSON. */
-export function printRows(format: "table" | "json", rows: readonly Readonly<Record<string, string | number>>[], headings: readonly string[]): void {
+export function printRows(
+  format: "table" | "json",
+  rows: readonly Readonly<Record<string, string | number>>[],
+  headings: readonly string[],
+): void {
   if (format === "json") {
     console.log(JSON.stringify(rows, undefined, 2));
     return;
   }
-  const lines = [headings.map((heading) => heading.toUpperCase()), ...rows.map((row) => headings.map((heading) => String(row[heading] ?? "")))];
+  const lines = [
+    headings.map((heading) => heading.toUpperCase()),
+    ...rows.map((row) => headings.map((heading) => String(row[heading] ?? ""))),
+  ];
   const widths = headings.map((_, column) => Math.max(...lines.map((line) => line[column]?.length ?? 0)));
-  for (const line of lines) console.log(line.map((cell, column) => cell.padEnd(widths[column] ?? 0)).join("   ").trimEnd());
+  for (const line of lines)
+    console.log(
+      line
+        .map((cell, column) => cell.padEnd(widths[column] ?? 0))
+        .join("   ")
+        .trimEnd(),
+    );
 }
 
 /** Bytes as people read them: `12.3 MiB`. */

@@ -24,17 +24,30 @@ const TCP = /^(tcp|http|https):\/\/(\[[0-9a-fA-F:.]+\]|[A-Za-z0-9._-]+):(\d{1,5}
  *
  * @throws ContainerdError `invalid-argument`.
  */
-export function parseAddress(text: string, options: { readonly insecure?: boolean | undefined } = {}): Address {
+export function parseAddress(
+  text: string,
+  options: { readonly insecure?: boolean | undefined } = {},
+): Address {
   const path = /^(?:unix:(?:\/\/)?)?(\/[^\0\r\n]*)$/.exec(text)?.[1];
   if (path !== undefined) {
-    return { text: `unix://${path}`, target: `unix://${path}`, isLocal: true, isTls: false, socketPath: path };
+    return {
+      text: `unix://${path}`,
+      target: `unix://${path}`,
+      isLocal: true,
+      isTls: false,
+      socketPath: path,
+    };
   }
   const [, scheme, host = "", port = ""] = TCP.exec(text) ?? [];
   if (scheme === undefined) refuse(text, "is none");
   if (Number(port) < 1 || Number(port) > 65_535) refuse(text, "has a port that is none");
   const isTls = scheme === "https";
   if (!isTls && !isLoopback(host) && options.insecure !== true) {
-    refuse(text, "is plain text to another machine", "https:// with tls, or insecure: true if nobody else is on that network");
+    refuse(
+      text,
+      "is plain text to another machine",
+      "https:// with tls, or insecure: true if nobody else is on that network",
+    );
   }
   return {
     text: `${isTls ? "https" : "tcp"}://${host}:${port}`,
@@ -52,5 +65,7 @@ function isLoopback(host: string): boolean {
 function refuse(text: string, problem: string, allowed = ALLOWED): never {
   // Whatever stands before an @ may be a password.
   const shown = JSON.stringify(text.replace(/\/\/[^/@]*@/, "//***@").slice(0, 200));
-  throw new ContainerdError(`address: ${shown} ${problem}; allowed: ${allowed}`, { kind: "invalid-argument" });
+  throw new ContainerdError(`address: ${shown} ${problem}; allowed: ${allowed}`, {
+    kind: "invalid-argument",
+  });
 }

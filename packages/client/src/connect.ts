@@ -72,7 +72,10 @@ export function createClient(options: ClientOptions = {}): Client {
   function view(scope: Scope, close: () => Promise<void>): Client {
     const { namespace, leaseId } = scope;
     checkIdentifier("namespace", namespace);
-    const headers = { "containerd-namespace": namespace, ...(leaseId !== undefined && { "containerd-lease": leaseId }) };
+    const headers = {
+      "containerd-namespace": namespace,
+      ...(leaseId !== undefined && { "containerd-lease": leaseId }),
+    };
     const transport = createGrpcTransport({ address, channel, headers, timeoutMs, interceptors });
     const services = createServices(transport);
     const context: Context = {

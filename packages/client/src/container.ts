@@ -55,7 +55,10 @@ export interface Containers {
 
 export const DEFAULT_RUNTIME = "io.containerd.runc.v2";
 
-export function createContainers({ services: { containers }, snapshotter: ownSnapshotter }: Context): Containers {
+export function createContainers({
+  services: { containers },
+  snapshotter: ownSnapshotter,
+}: Context): Containers {
   return {
     create(options) {
       const { id, image = "", snapshotKey = "", snapshotter = ownSnapshotter, runtime = {}, spec } = options;
@@ -64,7 +67,10 @@ export function createContainers({ services: { containers }, snapshotter: ownSna
         image,
         snapshotKey,
         snapshotter,
-        runtime: { name: runtime.name ?? DEFAULT_RUNTIME, ...(runtime.options && { options: runtime.options }) },
+        runtime: {
+          name: runtime.name ?? DEFAULT_RUNTIME,
+          ...(runtime.options && { options: runtime.options }),
+        },
         spec: toJsonAny(RUNTIME_SPEC, spec),
         labels: checkLabels(options.labels),
         extensions: { ...options.extensions },
@@ -85,7 +91,9 @@ export function createContainers({ services: { containers }, snapshotter: ownSna
     async setLabels(id, labels, options) {
       const paths = Object.keys(labels).map((label) => `labels.${label}`);
       const container = { id, labels: checkLabels(labels) };
-      await call(`label container ${id}`, () => containers.update({ container, updateMask: { paths } }, options));
+      await call(`label container ${id}`, () =>
+        containers.update({ container, updateMask: { paths } }, options),
+      );
     },
     async delete(id, options) {
       await call(`delete container ${id}`, () => containers.delete({ id }, options));
@@ -98,7 +106,8 @@ function callOptions({ signal, timeoutMs }: CallOptions): CallOptions {
 }
 
 function toContainer(wire: WireContainer): Container {
-  const date = (time: WireContainer["createdAt"]): Date => (time === undefined ? new Date(0) : timestampDate(time));
+  const date = (time: WireContainer["createdAt"]): Date =>
+    time === undefined ? new Date(0) : timestampDate(time);
   return {
     id: wire.id,
     image: wire.image,

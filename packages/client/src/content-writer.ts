@@ -76,7 +76,14 @@ export async function openWriter(
     async write(chunk) {
       for (let at = 0; at < chunk.byteLength; at += REQUEST_BYTES) {
         const data = chunk.subarray(at, at + REQUEST_BYTES);
-        const request = { action: WriteAction.WRITE, ref, total, expected: digest, offset: BigInt(offset), data };
+        const request = {
+          action: WriteAction.WRITE,
+          ref,
+          total,
+          expected: digest,
+          offset: BigInt(offset),
+          data,
+        };
         const response = await ask("write to ingest", request);
         offset = Number(response.offset);
       }

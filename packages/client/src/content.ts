@@ -2,8 +2,8 @@ import { setTimeout as delay } from "node:timers/promises";
 import { timestampDate } from "@bufbuild/protobuf/wkt";
 import type { Info, Status } from "@wfe-containerd/proto/services/content";
 import { type CallOptions, call } from "./call.js";
+import { type ContentWriter, type OpenWriterOptions, openWriter } from "./content-writer.js";
 import type { Context } from "./context.js";
-import { type ContentWriter, openWriter, type OpenWriterOptions } from "./content-writer.js";
 import { ContainerdError, isContainerdError } from "./error.js";
 import { checkLabels } from "./identifier.js";
 
@@ -39,9 +39,15 @@ export interface Content {
   info(digest: string, options?: CallOptions): Promise<ContentInfo>;
   list(filters?: readonly string[], options?: CallOptions): AsyncIterable<ContentInfo>;
   /** The bytes from `offset` (default 0), `size` of them (default: to the end). @throws ContainerdError `not-found`. */
-  read(digest: string, options?: { offset?: number; size?: number; signal?: AbortSignal | undefined }): AsyncIterable<Uint8Array>;
+  read(
+    digest: string,
+    options?: { offset?: number; size?: number; signal?: AbortSignal | undefined },
+  ): AsyncIterable<Uint8Array>;
   /** A small blob, whole. @throws ContainerdError `out-of-range` when it has more than `maxBytes`. */
-  readAll(digest: string, options: { maxBytes: number; signal?: AbortSignal | undefined }): Promise<Uint8Array>;
+  readAll(
+    digest: string,
+    options: { maxBytes: number; signal?: AbortSignal | undefined },
+  ): Promise<Uint8Array>;
   /**
    * Writes a blob. What is there already counts as written; an ingest that another writer has open is waited for; one that was left
    * half-way is resumed when `source` is a function, and else begun anew.
@@ -67,7 +73,11 @@ const LONGEST_DELAY_MS = 1_000;
 export function createContent({ services: { content } }: Context): Content {
   async function* read(
     digest: string,
-    { offset = 0, size = 0, signal }: { offset?: number; size?: number; signal?: AbortSignal | undefined } = {},
+    {
+      offset = 0,
+      size = 0,
+      signal,
+    }: { offset?: number; size?: number; signal?: AbortSignal | undefined } = {},
   ): AsyncGenerator<Uint8Array, void, undefined> {
     const request = { digest, offset: BigInt(offset), size: BigInt(size) };
     const chunks = content.read(request, { signal, timeoutMs: 0 })[Symbol.asyncIterator]();
@@ -94,7 +104,10 @@ export function createContent({ services: { content } }: Context): Content {
     await call(`abort ingest ${ref}`, () => content.abort({ ref }, options));
   }
 
-  async function write(options: WriteOptions, source: WriteSource): Promise<{ digest: string; size: number }> {
+  async function write(
+    options: WriteOptions,
+    source: WriteSource,
+  ): Promise<{ digest: string; size: number }> {
     const { ref, digest, size, labels, onProgress } = options;
     try {
       let writer = await openWhenFree(options);
@@ -121,7 +134,9 @@ export function createContent({ services: { content } }: Context): Content {
 
   return {
     info: (digest, options) =>
-      call(`get content ${digest}`, async () => toInfo((await content.info({ digest }, options)).info as Info)),
+      call(`get content ${digest}`, async () =>
+        toInfo((await content.info({ digest }, options)).info as Info),
+      ),
     async *list(filters = [], options) {
       const pages = content.list({ filters: [...filters] }, options)[Symbol.asyncIterator]();
       for (;;) {
@@ -137,7 +152,9 @@ export function createContent({ services: { content } }: Context): Content {
       for await (const chunk of read(digest, { signal })) {
         size += chunk.byteLength;
         if (size > maxBytes) {
-          throw new ContainerdError(`content ${digest} is too large; allowed: ${maxBytes} bytes`, { kind: "out-of-range" });
+          throw new ContainerdError(`content ${digest} is too large; allowed: ${maxBytes} bytes`, {
+            kind: "out-of-range",
+          });
         }
         chunks.push(chunk);
       }
@@ -154,7 +171,9 @@ export function createContent({ services: { content } }: Context): Content {
       await call(`delete content ${digest}`, () => content.delete({ digest }, options));
     },
     status: (ref, options) =>
-      call(`get ingest ${ref}`, async () => toIngest((await content.status({ ref }, options)).status as Status)),
+      call(`get ingest ${ref}`, async () =>
+        toIngest((await content.status({ ref }, options)).status as Status),
+      ),
     listStatuses: (filters = [], options) =>
       call("list ingests", async () => {
         return (await content.listStatuses({ filters: [...filters] }, options)).statuses.map(toIngest);
@@ -164,7 +183,12 @@ export function createContent({ services: { content } }: Context): Content {
 }
 
 function toInfo({ digest, size, labels, createdAt }: Info): ContentInfo {
-  return { digest, size: Number(size), labels, createdAt: createdAt === undefined ? new Date(0) : timestampDate(createdAt) };
+  return {
+    digest,
+    size: Number(size),
+    labels,
+    createdAt: createdAt === undefined ? new Date(0) : timestampDate(createdAt),
+  };
 }
 
 function toIngest({ ref, offset, total, expected, startedAt }: Status): Ingest {

@@ -22,13 +22,16 @@ export async function removeLeftovers(stateDir: string, searchPath: string): Pro
     await Promise.all(ids.map((id) => removeTask(join(tasks, namespace, id), namespace, id, searchPath)));
     await removeEmpty(join(RUNC_STATE, namespace));
     // Another daemon's groups may be in it, if that has a namespace of this name too: then it is not empty, and stays.
-    for (const hierarchy of [CGROUPS, ...(await list(CGROUPS)).map((name) => join(CGROUPS, name))]) await removeEmpty(join(hierarchy, namespace));
+    for (const hierarchy of [CGROUPS, ...(await list(CGROUPS)).map((name) => join(CGROUPS, name))])
+      await removeEmpty(join(hierarchy, namespace));
   }
 }
 
 async function removeTask(bundle: string, namespace: string, id: string, searchPath: string): Promise<void> {
   // With --force a container that runc does not know is no error.
-  await run("runc", ["--root", join(RUNC_STATE, namespace), "delete", "--force", id], { env: { ...process.env, PATH: searchPath } });
+  await run("runc", ["--root", join(RUNC_STATE, namespace), "delete", "--force", id], {
+    env: { ...process.env, PATH: searchPath },
+  });
   // The name of the file depends on containerd's version; in both, what follows unix:// is the path.
   for (const name of ["address", "bootstrap.json"]) {
     const text = await readFile(join(bundle, name), "utf8").catch(() => "");

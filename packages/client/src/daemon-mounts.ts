@@ -8,7 +8,11 @@ const run = promisify(execFile);
 export async function mountsBelow(directory: string): Promise<string[]> {
   const lines = (await readFile("/proc/self/mountinfo", "utf8")).trim().split("\n");
   return lines
-    .map((line) => (line.split(" ")[4] ?? "").replaceAll(/\\(\d{3})/g, (_, octal: string) => String.fromCharCode(Number.parseInt(octal, 8))))
+    .map((line) =>
+      (line.split(" ")[4] ?? "").replaceAll(/\\(\d{3})/g, (_, octal: string) =>
+        String.fromCharCode(Number.parseInt(octal, 8)),
+      ),
+    )
     .filter((path) => path.startsWith(`${directory}/`))
     .toReversed();
 }

@@ -6,10 +6,10 @@ import { tmpdir } from "node:os";
 import { delimiter, join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { createClient } from "./connect.js";
-import { ContainerdError } from "./error.js";
 import { removeLeftovers } from "./daemon-leftovers.js";
 import { unmountBelow } from "./daemon-mounts.js";
 import { shimsOf } from "./daemon-shims.js";
+import { ContainerdError } from "./error.js";
 
 export interface StartDaemonOptions {
   /** Holds everything of the daemon: root, state, socket, configuration, log. Default: a fresh one, removed by `stop`. */
@@ -17,7 +17,12 @@ export interface StartDaemonOptions {
   /** Looked in first for containerd, its shim and runc. Default: `WFE_CONTAINERD_BIN_DIR`, else PATH alone. */
   readonly binDir?: string;
   /** Serve on TCP too: `127.0.0.1:2500`; with certificate files, over TLS. */
-  readonly tcp?: { readonly address: string; readonly ca?: string; readonly cert?: string; readonly key?: string };
+  readonly tcp?: {
+    readonly address: string;
+    readonly ca?: string;
+    readonly cert?: string;
+    readonly key?: string;
+  };
   /** More of containerd's configuration, in TOML: tables of its own. */
   readonly config?: string;
   /** Default `warn`. */
@@ -64,10 +69,17 @@ export async function startDaemon(options: StartDaemonOptions = {}): Promise<Dae
   const directory = options.directory ?? (await mkdtemp(join(tmpdir(), "containerd-")));
   const socketPath = join(directory, "containerd.sock");
   if (Buffer.byteLength(socketPath) > MAX_SOCKET_PATH_BYTES) {
-    throw new ContainerdError(`directory: ${directory} is too long for a socket's path; allowed: ${MAX_SOCKET_PATH_BYTES} bytes with the socket`, { kind: "invalid-argument" });
+    throw new ContainerdError(
+      `directory: ${directory} is too long for a socket's path; allowed: ${MAX_SOCKET_PATH_BYTES} bytes with the socket`,
+      { kind: "invalid-argument" },
+    );
   }
   await mkdir(directory, { recursive: true, mode: 0o700 });
-  const places = { rootDir: join(directory, "root"), stateDir: join(directory, "state"), logPath: join(directory, "containerd.log") };
+  const places = {
+    rootDir: join(directory, "root"),
+    stateDir: join(directory, "state"),
+    logPath: join(directory, "containerd.log"),
+  };
   await writeFile(join(directory, "config.toml"), createConfig(socketPath, places, options));
 
   let child: ChildProcess;
@@ -95,15 +107,24 @@ export async function startDaemon(options: StartDaemonOptions = {}): Promise<Dae
       () => void file.end(),
       () => void file.end(),
     );
-    await Promise.race([once(running, "spawn"), once(running, "error").then(([error]) => Promise.reject(error))]).catch((cause: unknown) => {
-      throw new ContainerdError("there is no containerd on PATH: install it (Debian, Ubuntu: apt-get install containerd runc)", { kind: "not-found", cause });
+    await Promise.race([
+      once(running, "spawn"),
+      once(running, "error").then(([error]) => Promise.reject(error)),
+    ]).catch((cause: unknown) => {
+      throw new ContainerdError(
+        "there is no containerd on PATH: install it (Debian, Ubuntu: apt-get install containerd runc)",
+        { kind: "not-found", cause },
+      );
     });
     try {
       version = await waitUntilReady(socketPath, running, options.readyTimeoutMs ?? READY_TIMEOUT_MS);
     } catch (cause) {
       running.kill("SIGKILL");
       await exited;
-      throw new ContainerdError(`containerd did not start: ${log.trim().split("\n").slice(-3).join("; ")}`, { kind: "unavailable", cause });
+      throw new ContainerdError(`containerd did not start: ${log.trim().split("\n").slice(-3).join("; ")}`, {
+        kind: "unavailable",
+        cause,
+      });
     }
   }
 
@@ -153,7 +174,9 @@ export async function startDaemon(options: StartDaemonOptions = {}): Promise<Dae
 }
 
 function searchPath(binDir = process.env["WFE_CONTAINERD_BIN_DIR"]): string {
-  return [binDir, process.env["PATH"], "/usr/sbin", "/sbin"].filter((part) => part !== undefined && part !== "").join(delimiter);
+  return [binDir, process.env["PATH"], "/usr/sbin", "/sbin"]
+    .filter((part) => part !== undefined && part !== "")
+    .join(delimiter);
 }
 
 /** Version 2 of the format: understood from 1.6 to 2.x. */
@@ -196,8 +219,10 @@ async function waitUntilReady(socketPath: string, child: ChildProcess, timeoutMs
     for (;;) {
       const answer = await client.version({ timeoutMs: 1_000 }).catch(() => undefined);
       if (answer !== undefined) return answer.version;
-      if (child.exitCode !== null || child.signalCode !== null) throw new ContainerdError("it ended", { kind: "unavailable" });
-      if (performance.now() > giveUpAt) throw new ContainerdError(`no answer within ${timeoutMs} ms`, { kind: "deadline-exceeded" });
+      if (child.exitCode !== null || child.signalCode !== null)
+        throw new ContainerdError("it ended", { kind: "unavailable" });
+      if (performance.now() > giveUpAt)
+        throw new ContainerdError(`no answer within ${timeoutMs} ms`, { kind: "deadline-exceeded" });
       await delay(PROBE_MS);
     }
   } finally {

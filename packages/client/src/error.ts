@@ -70,9 +70,14 @@ export class ContainerdError extends Error {
   static from(reason: unknown, operation?: string): ContainerdError {
     if (reason instanceof ContainerdError) return reason;
     if (reason instanceof ConnectError) {
-      return new ContainerdError(reason.rawMessage, { kind: KIND_OF_CODE[reason.code], operation, cause: reason });
+      return new ContainerdError(reason.rawMessage, {
+        kind: KIND_OF_CODE[reason.code],
+        operation,
+        cause: reason,
+      });
     }
-    const isAbort = reason instanceof Error && (reason.name === "AbortError" || reason.name === "TimeoutError");
+    const isAbort =
+      reason instanceof Error && (reason.name === "AbortError" || reason.name === "TimeoutError");
     const message = reason instanceof Error ? reason.message : String(reason);
     return new ContainerdError(message, { kind: isAbort ? "canceled" : "unknown", operation, cause: reason });
   }

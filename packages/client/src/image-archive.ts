@@ -48,8 +48,20 @@ export async function readArchive(
       const path = checkPath(entry.header.name);
       if (type === "file" || type === "contiguous-file") {
         if (documents.has(path) || blobs.has(path)) refuse(path, "is there twice");
-        if (DOCUMENTS.has(path)) documents.set(path, await readWhole(path, size, entry as AsyncIterable<Uint8Array>));
-        else blobs.set(path, await writeBlob(content, `${refPrefix}-${blobs.size}`, path, size, entry as AsyncIterable<Uint8Array>, { signal, onProgress }));
+        if (DOCUMENTS.has(path))
+          documents.set(path, await readWhole(path, size, entry as AsyncIterable<Uint8Array>));
+        else
+          blobs.set(
+            path,
+            await writeBlob(
+              content,
+              `${refPrefix}-${blobs.size}`,
+              path,
+              size,
+              entry as AsyncIterable<Uint8Array>,
+              { signal, onProgress },
+            ),
+          );
       } else if ((type === "symlink" || type === "link") && typeof linkname === "string") {
         // Older docker save links a layer that two images share.
         links.set(path, resolveLink(path, linkname, type === "symlink"));
@@ -63,7 +75,10 @@ export async function readArchive(
     feed.destroy();
     if (reason instanceof ContainerdError) throw reason;
     signal?.throwIfAborted();
-    throw new ContainerdError(`the archive could not be read: ${(reason as Error).message}`, { kind: "invalid-argument", cause: reason });
+    throw new ContainerdError(`the archive could not be read: ${(reason as Error).message}`, {
+      kind: "invalid-argument",
+      cause: reason,
+    });
   }
   for (const [path, target] of links) {
     const blob = blobs.get(target);
@@ -94,7 +109,15 @@ async function writeBlob(
   const what = claimed ?? path;
   // The digest is not said beforehand: what is there already would end the stream, and the archive must be read on.
   const written = await content
-    .write({ ref, size, signal, onProgress: (offset) => onProgress?.({ what, state: "writing", offset, total: size }) }, watch())
+    .write(
+      {
+        ref,
+        size,
+        signal,
+        onProgress: (offset) => onProgress?.({ what, state: "writing", offset, total: size }),
+      },
+      watch(),
+    )
     .catch((reason: unknown) => {
       if (reason instanceof ContainerdError && reason.kind === "already-exists") return undefined;
       throw reason;
@@ -114,7 +137,8 @@ async function readWhole(path: string, size: number, source: AsyncIterable<Uint8
 
 function checkPath(name: string): string {
   const parts = name.split("/").filter((part) => part !== "" && part !== ".");
-  if (name.startsWith("/") || parts.includes("..") || name.includes("\0")) refuse(name, "leads out of the archive");
+  if (name.startsWith("/") || parts.includes("..") || name.includes("\0"))
+    refuse(name, "leads out of the archive");
   return parts.join("/");
 }
 
@@ -129,7 +153,9 @@ function resolveLink(path: string, target: string, isSymbolic: boolean): string 
 }
 
 function refuse(path: string, problem: string): never {
-  throw new ContainerdError(`the archive's ${JSON.stringify(path.slice(0, 200))} ${problem}`, { kind: "invalid-argument" });
+  throw new ContainerdError(`the archive's ${JSON.stringify(path.slice(0, 200))} ${problem}`, {
+    kind: "invalid-argument",
+  });
 }
 
 /** Archives may be compressed as a whole. */
@@ -143,7 +169,9 @@ async function* decompress(source: AsyncIterable<Uint8Array>): AsyncGenerator<Ui
   }
   const [a, b, c, d] = first.value;
   if (a === 0x28 && b === 0xb5 && c === 0x2f && d === 0xfd) {
-    throw new ContainerdError("the archive is compressed with zstd; allowed: a tar, or a tar with gzip", { kind: "invalid-argument" });
+    throw new ContainerdError("the archive is compressed with zstd; allowed: a tar, or a tar with gzip", {
+      kind: "invalid-argument",
+    });
   }
   if (a === 0x1f && b === 0x8b) yield* Readable.from(all()).pipe(createGunzip());
   else yield* all();

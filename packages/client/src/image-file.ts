@@ -15,7 +15,10 @@ export interface ReadFilesOptions {
 }
 
 /** What the layers have under one path. */
-type Entry = { readonly kind: "file"; readonly bytes: Uint8Array } | { readonly kind: "link"; readonly target: string } | { readonly kind: "gone" };
+type Entry =
+  | { readonly kind: "file"; readonly bytes: Uint8Array }
+  | { readonly kind: "link"; readonly target: string }
+  | { readonly kind: "gone" };
 
 /** tar-stream gives bytes, though its types do not say so. */
 type Entries = AsyncIterable<Uint8Array> & { resume(): void };
@@ -38,7 +41,9 @@ export async function readImageFiles(
   const files = new Map<string, Uint8Array>();
   for (let links = 0; wanted.size > 0; links++) {
     if (links > MAX_LINKS) {
-      throw new ContainerdError(`${[...wanted.keys()].join(", ")} of image ${image.name}: too many links`, { kind: "invalid-argument" });
+      throw new ContainerdError(`${[...wanted.keys()].join(", ")} of image ${image.name}: too many links`, {
+        kind: "invalid-argument",
+      });
     }
     const look = [...wanted.values()].flatMap(prefixes).filter((path) => !known.has(path));
     await readLayers(content, image, new Set(look), known, { maxBytes, signal });
@@ -59,7 +64,10 @@ export async function readImageFiles(
 function follow(path: string, known: ReadonlyMap<string, Entry>): Uint8Array | string | undefined {
   for (const prefix of prefixes(path)) {
     const entry = known.get(prefix);
-    if (entry?.kind === "link") return clean(posix.join(posix.resolve("/", posix.dirname(prefix), entry.target), path.slice(prefix.length)));
+    if (entry?.kind === "link")
+      return clean(
+        posix.join(posix.resolve("/", posix.dirname(prefix), entry.target), path.slice(prefix.length)),
+      );
   }
   const entry = known.get(path);
   return entry?.kind === "file" ? entry.bytes : undefined;
@@ -100,13 +108,17 @@ async function readLayer(
   feeding.catch(() => undefined);
   if (/zstd$/.test(layer.mediaType)) {
     bytes.destroy();
-    throw new ContainerdError(`layer ${layer.digest} is compressed with zstd, in which files cannot be looked up`, { kind: "not-implemented" });
+    throw new ContainerdError(
+      `layer ${layer.digest} is compressed with zstd, in which files cannot be looked up`,
+      { kind: "not-implemented" },
+    );
   }
   for await (const entry of tar) {
     const path = clean(entry.header.name);
     const name = posix.basename(path);
     if (name === ".wh..wh..opq") hideBelow(paths, posix.dirname(path), hidden);
-    else if (name.startsWith(".wh.")) hideBelow(paths, posix.join(posix.dirname(path), name.slice(4)), hidden, true);
+    else if (name.startsWith(".wh."))
+      hideBelow(paths, posix.join(posix.dirname(path), name.slice(4)), hidden, true);
     else if (paths.has(path)) {
       found.delete(path);
       const read = await readEntry(entry.header, entry as Entries, path, maxBytes);
@@ -130,7 +142,9 @@ async function readEntry(
 ): Promise<Entry | undefined> {
   if (type === "file" || type === "contiguous-file") {
     if (size > maxBytes) {
-      throw new ContainerdError(`${path} of the image has ${size} bytes; allowed: ${maxBytes}`, { kind: "out-of-range" });
+      throw new ContainerdError(`${path} of the image has ${size} bytes; allowed: ${maxBytes}`, {
+        kind: "out-of-range",
+      });
     }
     const chunks: Uint8Array[] = [];
     for await (const chunk of source) chunks.push(chunk);
@@ -140,9 +154,15 @@ async function readEntry(
   return type === "symlink" && typeof linkname === "string" ? { kind: "link", target: linkname } : undefined;
 }
 
-function hideBelow(paths: ReadonlySet<string>, directory: string, hidden: Set<string>, withItself = false): void {
+function hideBelow(
+  paths: ReadonlySet<string>,
+  directory: string,
+  hidden: Set<string>,
+  withItself = false,
+): void {
   for (const path of paths) {
-    if (path.startsWith(directory === "/" ? "/" : `${directory}/`) || (withItself && path === directory)) hidden.add(path);
+    if (path.startsWith(directory === "/" ? "/" : `${directory}/`) || (withItself && path === directory))
+      hidden.add(path);
   }
 }
 

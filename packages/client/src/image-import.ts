@@ -1,10 +1,10 @@
 import { randomUUID } from "node:crypto";
 import type { CallOptions } from "./call.js";
-import { type Archive, readArchive } from "./image-archive.js";
-import { createContent, type Content } from "./content.js";
+import { type Content, createContent } from "./content.js";
 import type { Context } from "./context.js";
 import { ContainerdError, isContainerdError } from "./error.js";
 import type { Image, ImageParts } from "./image.js";
+import { type Archive, readArchive } from "./image-archive.js";
 import { type ResolvedImage, resolveTarget } from "./image-resolve.js";
 import { type Descriptor, parseDescriptor } from "./oci/descriptor.js";
 import { isIndexDocument, MAX_DOCUMENT_BYTES, parseIndexOrManifest } from "./oci/manifest.js";
@@ -55,15 +55,18 @@ export async function importImages(
   if (unpack) {
     const host = await importer.introspection.daemonPlatform({ signal });
     for (const { name: imageName, target } of named) {
-      const image = await resolveTarget(content, imageName, target, host, { signal }).catch((reason: unknown) => {
-        // An archive may well be for another platform; whoever then runs it is told so.
-        if (isContainerdError(reason, "not-found")) return undefined;
-        throw reason;
-      });
+      const image = await resolveTarget(content, imageName, target, host, { signal }).catch(
+        (reason: unknown) => {
+          // An archive may well be for another platform; whoever then runs it is told so.
+          if (isContainerdError(reason, "not-found")) return undefined;
+          throw reason;
+        },
+      );
       if (image === undefined) continue;
       await importer.unpack(image, {
         signal,
-        onLayer: ({ digest, size }, state) => onProgress?.({ what: digest, state, offset: size, total: size }),
+        onLayer: ({ digest, size }, state) =>
+          onProgress?.({ what: digest, state, offset: size, total: size }),
       });
     }
   }
@@ -87,15 +90,24 @@ async function findImages(content: Content, archive: Archive): Promise<Found[]> 
     const { manifests } = JSON.parse(index.toString("utf8")) as { manifests?: unknown[] };
     return (manifests ?? []).map((entry, at) => {
       const target = parseDescriptor(`index.json: manifests[${at}]`, entry);
-      const names = NAME_ANNOTATIONS.map((key) => target.annotations?.[key]).filter((value) => value !== undefined);
+      const names = NAME_ANNOTATIONS.map((key) => target.annotations?.[key]).filter(
+        (value) => value !== undefined,
+      );
       return { target, names: names.filter((value) => /[/:]/.test(value)).slice(0, 1) };
     });
   }
   const manifest = archive.documents.get("manifest.json");
   if (manifest === undefined) {
-    throw new ContainerdError("the archive holds no image; allowed: an OCI layout with index.json, or docker save's with manifest.json", { kind: "invalid-argument" });
+    throw new ContainerdError(
+      "the archive holds no image; allowed: an OCI layout with index.json, or docker save's with manifest.json",
+      { kind: "invalid-argument" },
+    );
   }
-  const entries = JSON.parse(manifest.toString("utf8")) as { Config: string; RepoTags?: string[] | null; Layers: string[] }[];
+  const entries = JSON.parse(manifest.toString("utf8")) as {
+    Config: string;
+    RepoTags?: string[] | null;
+    Layers: string[];
+  }[];
   return Promise.all(entries.map((entry) => writeManifest(content, archive, entry)));
 }
 
@@ -108,7 +120,10 @@ async function writeManifest(
   const blob = (path: string): { digest: string; size: number; isGzip: boolean } => {
     const found = blobs.get(path);
     if (found !== undefined) return found;
-    throw new ContainerdError(`manifest.json names ${JSON.stringify(path)}, and the archive does not hold it`, { kind: "invalid-argument" });
+    throw new ContainerdError(
+      `manifest.json names ${JSON.stringify(path)}, and the archive does not hold it`,
+      { kind: "invalid-argument" },
+    );
   };
   const config = blob(entry.Config);
   const bytes = Buffer.from(
@@ -123,7 +138,10 @@ async function writeManifest(
       })),
     }),
   );
-  const written = await content.write({ ref: `import-manifest-${randomUUID()}`, size: bytes.byteLength }, once(bytes));
+  const written = await content.write(
+    { ref: `import-manifest-${randomUUID()}`, size: bytes.byteLength },
+    once(bytes),
+  );
   return { names: entry.RepoTags ?? [], target: { mediaType: MEDIA_TYPES.manifest, ...written } };
 }
 
@@ -131,15 +149,25 @@ async function* once(bytes: Uint8Array): AsyncGenerator<Uint8Array> {
   yield bytes;
 }
 
-function nameImages(found: readonly Found[], name: string | undefined): { name: string; target: Descriptor }[] {
+function nameImages(
+  found: readonly Found[],
+  name: string | undefined,
+): { name: string; target: Descriptor }[] {
   if (name !== undefined) {
     const [only, ...others] = found;
     if (only !== undefined && others.length === 0) return [{ name, target: only.target }];
-    throw new ContainerdError(`name: the archive holds ${found.length} images; allowed: a name only for an archive of one`, { kind: "invalid-argument" });
+    throw new ContainerdError(
+      `name: the archive holds ${found.length} images; allowed: a name only for an archive of one`,
+      { kind: "invalid-argument" },
+    );
   }
-  const named = found.flatMap(({ names, target }) => names.map((each) => ({ name: normalizeReference(each), target })));
+  const named = found.flatMap(({ names, target }) =>
+    names.map((each) => ({ name: normalizeReference(each), target })),
+  );
   if (named.length > 0) return named;
-  throw new ContainerdError("name: the archive does not name its image; allowed: a name of your choice", { kind: "invalid-argument" });
+  throw new ContainerdError("name: the archive does not name its image; allowed: a name of your choice", {
+    kind: "invalid-argument",
+  });
 }
 
 /**
@@ -168,7 +196,8 @@ async function labelChildren(content: Content, target: Descriptor, isRequired: b
   } else {
     labels["containerd.io/gc.ref.content.config"] = document.config.digest;
     for (const child of [document.config, ...document.layers]) await content.info(child.digest);
-    for (const [at, layer] of document.layers.entries()) labels[`containerd.io/gc.ref.content.l.${at}`] = layer.digest;
+    for (const [at, layer] of document.layers.entries())
+      labels[`containerd.io/gc.ref.content.l.${at}`] = layer.digest;
   }
   await content.setLabels(target.digest, labels);
 }

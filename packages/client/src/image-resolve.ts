@@ -6,13 +6,13 @@ import type { Descriptor } from "./oci/descriptor.js";
 import {
   type ImageConfig,
   isIndexDocument,
-  type Manifest,
   MAX_DOCUMENT_BYTES,
+  type Manifest,
   parseImageConfig,
   parseIndexOrManifest,
 } from "./oci/manifest.js";
-import { formatPlatform, type Platform, rankPlatform } from "./oci/platform.js";
 import { isLayer } from "./oci/media-type.js";
+import { formatPlatform, type Platform, rankPlatform } from "./oci/platform.js";
 
 /** An image, narrowed to one platform. */
 export interface ResolvedImage {
@@ -91,7 +91,9 @@ async function bestManifest(
   search: Search,
 ): Promise<Candidate | undefined> {
   if (search.depth > MAX_DEPTH) {
-    throw new ContainerdError(`index ${descriptor.digest} lies more than ${MAX_DEPTH} indexes deep`, { kind: "invalid-argument" });
+    throw new ContainerdError(`index ${descriptor.digest} lies more than ${MAX_DEPTH} indexes deep`, {
+      kind: "invalid-argument",
+    });
   }
   const document = parseIndexOrManifest(descriptor, await readDocument(content, descriptor, search));
   if (!isIndexDocument(document)) {
@@ -130,6 +132,10 @@ function byRank(entries: readonly Descriptor[], host: Platform, offered: string[
   return ranked.toSorted((a, b) => a.rank - b.rank).map(({ entry }) => entry);
 }
 
-async function readDocument(content: Content, { digest }: Descriptor, { signal }: CallOptions): Promise<Uint8Array> {
+async function readDocument(
+  content: Content,
+  { digest }: Descriptor,
+  { signal }: CallOptions,
+): Promise<Uint8Array> {
   return content.readAll(digest, { maxBytes: MAX_DOCUMENT_BYTES, signal });
 }

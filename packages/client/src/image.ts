@@ -5,14 +5,14 @@ import type { Content } from "./content.js";
 import type { Context } from "./context.js";
 import { ContainerdError, isContainerdError } from "./error.js";
 import { checkLabels } from "./identifier.js";
-import { type ImportOptions, importImages } from "./image-import.js";
 import { type ReadFilesOptions, readImageFiles } from "./image-file.js";
+import { type ImportOptions, importImages } from "./image-import.js";
 import { type ResolvedImage, resolveTarget } from "./image-resolve.js";
 import type { Introspection } from "./introspection.js";
 import type { Leases } from "./lease.js";
 import type { Descriptor } from "./oci/descriptor.js";
-import { normalizeReference } from "./oci/reference.js";
 import type { Platform } from "./oci/platform.js";
+import { normalizeReference } from "./oci/reference.js";
 import type { Snapshots } from "./snapshot.js";
 import { type UnpackOptions, unpackImage } from "./unpack.js";
 
@@ -42,7 +42,12 @@ export interface Images {
   get(name: string, options?: CallOptions): Promise<Image>;
   list(filters?: readonly string[], options?: CallOptions): Promise<Image[]>;
   /** Gives content a name, or a name other content. */
-  put(name: string, target: Descriptor, labels?: Readonly<Record<string, string>>, options?: CallOptions): Promise<Image>;
+  put(
+    name: string,
+    target: Descriptor,
+    labels?: Readonly<Record<string, string>>,
+    options?: CallOptions,
+  ): Promise<Image>;
   /** Gives an image a second name. @throws ContainerdError `not-found`. */
   tag(source: string, target: string, options?: CallOptions): Promise<Image>;
   /** @throws ContainerdError `not-found`. */
@@ -59,7 +64,11 @@ export interface Images {
   /** Brings in the images of an archive: an OCI layout or the output of `docker save`, as a tar, gzipped or not. */
   import(source: AsyncIterable<Uint8Array>, options?: ImportOptions): Promise<Image[]>;
   /** Files out of an image's layers, by absolute path; those that the image does not have are left out. */
-  readFiles(image: ResolvedImage, paths: readonly string[], options: ReadFilesOptions): Promise<Map<string, Uint8Array>>;
+  readFiles(
+    image: ResolvedImage,
+    paths: readonly string[],
+    options: ReadFilesOptions,
+  ): Promise<Map<string, Uint8Array>>;
 }
 
 /** The nouns that images are made with. */
@@ -76,7 +85,9 @@ export function createImages(context: Context, parts: ImageParts): Images {
 
   async function get(name: string, options?: CallOptions): Promise<Image> {
     const full = normalizeReference(name);
-    return call(`get image ${full}`, async () => toImage((await images.get({ name: full }, options)).image as WireImage));
+    return call(`get image ${full}`, async () =>
+      toImage((await images.get({ name: full }, options)).image as WireImage),
+    );
   }
 
   async function put(
@@ -97,7 +108,9 @@ export function createImages(context: Context, parts: ImageParts): Images {
         }
         try {
           const updateMask = { paths: ["target", ...Object.keys(labels).map((label) => `labels.${label}`)] };
-          return toImage((await call("update", () => images.update({ image, updateMask }, options))).image as WireImage);
+          return toImage(
+            (await call("update", () => images.update({ image, updateMask }, options))).image as WireImage,
+          );
         } catch (reason) {
           if (!isContainerdError(reason, "not-found")) throw reason;
         }
@@ -105,17 +118,29 @@ export function createImages(context: Context, parts: ImageParts): Images {
     });
   }
 
-  async function resolve(name: string, { platform, ...options }: ResolveImageOptions = {}): Promise<ResolvedImage> {
+  async function resolve(
+    name: string,
+    { platform, ...options }: ResolveImageOptions = {},
+  ): Promise<ResolvedImage> {
     const image = await get(name, options);
-    return resolveTarget(content, image.name, image.target, platform ?? (await introspection.daemonPlatform(options)), options);
+    return resolveTarget(
+      content,
+      image.name,
+      image.target,
+      platform ?? (await introspection.daemonPlatform(options)),
+      options,
+    );
   }
 
-  const unpack: Images["unpack"] = (image, options) => unpackImage({ context, content, snapshots }, image, options);
+  const unpack: Images["unpack"] = (image, options) =>
+    unpackImage({ context, content, snapshots }, image, options);
 
   return {
     get,
     list: (filters = [], options) =>
-      call("list images", async () => (await images.list({ filters: [...filters] }, options)).images.map(toImage)),
+      call("list images", async () =>
+        (await images.list({ filters: [...filters] }, options)).images.map(toImage),
+      ),
     put: (name, target, labels, options) => put(normalizeReference(name), target, labels, options),
     async tag(source, target, options) {
       const image = await get(source, options);
@@ -143,8 +168,10 @@ export function createImages(context: Context, parts: ImageParts): Images {
 }
 
 function toImage({ name, target, labels, createdAt, updatedAt }: WireImage): Image {
-  if (target === undefined) throw new ContainerdError(`image ${name} points at nothing`, { kind: "data-loss" });
-  const date = (time: WireImage["createdAt"]): Date => (time === undefined ? new Date(0) : timestampDate(time));
+  if (target === undefined)
+    throw new ContainerdError(`image ${name} points at nothing`, { kind: "data-loss" });
+  const date = (time: WireImage["createdAt"]): Date =>
+    time === undefined ? new Date(0) : timestampDate(time);
   return {
     name,
     target: { mediaType: target.mediaType, digest: target.digest, size: Number(target.size) },

@@ -1,4 +1,11 @@
-export { type AnyValue, RUNTIME_PROCESS, RUNTIME_RESOURCES, RUNTIME_SPEC, toJsonAny, toMessageAny } from "./any.js";
+export {
+  type AnyValue,
+  RUNTIME_PROCESS,
+  RUNTIME_RESOURCES,
+  RUNTIME_SPEC,
+  toJsonAny,
+  toMessageAny,
+} from "./any.js";
 export { type CallOptions, call } from "./call.js";
 export { type Client, type ClientOptions, createClient } from "./connect.js";
 export type { Container, Containers, CreateContainerOptions } from "./container.js";
@@ -35,8 +42,8 @@ export type {
   ProcessOptions,
   Signal,
   Stdio,
-  Tasks,
   TaskStatus,
+  Tasks,
 } from "./task.js";
-export type { UnpackOptions } from "./unpack.js";
 export type { TlsOptions } from "./transport/channel.js";
+export type { UnpackOptions } from "./unpack.js";

@@ -43,10 +43,16 @@ export function createIntrospection({ services: { introspection } }: Context): I
     server: (options) =>
       call("ask who the daemon is", async () => ({ uuid: (await introspection.server({}, options)).uuid })),
     async daemonPlatform(options) {
-      const differs = await plugins(["type==io.containerd.differ.v1", "type==io.containerd.snapshotter.v1"], options);
-      const platform = differs.find(({ failure, platforms }) => failure === undefined && platforms.length > 0)?.platforms[0];
+      const differs = await plugins(
+        ["type==io.containerd.differ.v1", "type==io.containerd.snapshotter.v1"],
+        options,
+      );
+      const platform = differs.find(({ failure, platforms }) => failure === undefined && platforms.length > 0)
+        ?.platforms[0];
       if (platform === undefined) {
-        throw new ContainerdError("the daemon does not tell its platform: it has no differ that works", { kind: "failed-precondition" });
+        throw new ContainerdError("the daemon does not tell its platform: it has no differ that works", {
+          kind: "failed-precondition",
+        });
       }
       return platform;
     },

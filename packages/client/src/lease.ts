@@ -1,6 +1,6 @@
+import { randomUUID } from "node:crypto";
 import { timestampDate } from "@bufbuild/protobuf/wkt";
 import type { Lease as WireLease } from "@wfe-containerd/proto/services/leases";
-import { randomUUID } from "node:crypto";
 import { type CallOptions, call } from "./call.js";
 import type { Context } from "./context.js";
 import { isContainerdError } from "./error.js";
@@ -81,7 +81,10 @@ export function createLeases({ services }: Context): Leases {
     });
   }
 
-  async function remove(id: string, { sync = false, ...callOptions }: DeleteLeaseOptions = {}): Promise<void> {
+  async function remove(
+    id: string,
+    { sync = false, ...callOptions }: DeleteLeaseOptions = {},
+  ): Promise<void> {
     await call(`delete lease ${id}`, () => services.leases.delete({ id, sync }, callOptions)).catch(
       (reason: unknown) => {
         if (!isContainerdError(reason, "not-found")) throw reason;

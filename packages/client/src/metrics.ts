@@ -1,6 +1,6 @@
 import { fromBinary } from "@bufbuild/protobuf";
-import { type Metrics as Cgroup1Metrics, MetricsSchema as Cgroup1 } from "@wfe-containerd/proto/cgroups/v1";
-import { type Metrics as Cgroup2Metrics, MetricsSchema as Cgroup2 } from "@wfe-containerd/proto/cgroups/v2";
+import { MetricsSchema as Cgroup1, type Metrics as Cgroup1Metrics } from "@wfe-containerd/proto/cgroups/v1";
+import { MetricsSchema as Cgroup2, type Metrics as Cgroup2Metrics } from "@wfe-containerd/proto/cgroups/v2";
 import type { Metric } from "@wfe-containerd/proto/types/metrics";
 import { ContainerdError } from "./error.js";
 

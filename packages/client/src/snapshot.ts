@@ -111,7 +111,9 @@ export function createSnapshots(context: Context): Snapshots {
     },
     async *list(filters = [], options) {
       const [snapshotter, callOptions] = split(options);
-      const pages = snapshots.list({ snapshotter, filters: [...filters] }, callOptions)[Symbol.asyncIterator]();
+      const pages = snapshots
+        .list({ snapshotter, filters: [...filters] }, callOptions)
+        [Symbol.asyncIterator]();
       for (;;) {
         const page = await call("list snapshots", () => pages.next());
         if (page.done === true) return;
@@ -128,7 +130,11 @@ export function createSnapshots(context: Context): Snapshots {
     async setLabels(key, labels, options) {
       const [snapshotter, callOptions] = split(options);
       const paths = Object.keys(labels).map((label) => `labels.${label}`);
-      const request = { snapshotter, info: { name: key, labels: checkLabels(labels) }, updateMask: { paths } };
+      const request = {
+        snapshotter,
+        info: { name: key, labels: checkLabels(labels) },
+        updateMask: { paths },
+      };
       await call(`label snapshot ${key}`, () => snapshots.update(request, callOptions));
     },
   };

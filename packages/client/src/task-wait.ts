@@ -26,5 +26,7 @@ export async function waitForExit(
 }
 
 function isCut(reason: unknown): boolean {
-  return reason instanceof ConnectError && (reason.code === Code.Unavailable || reason.code === Code.Canceled);
+  return (
+    reason instanceof ConnectError && (reason.code === Code.Unavailable || reason.code === Code.Canceled)
+  );
 }

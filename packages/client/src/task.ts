@@ -1,12 +1,12 @@
 import { constants } from "node:os";
-import { timestampDate, type Timestamp } from "@bufbuild/protobuf/wkt";
+import { type Timestamp, timestampDate } from "@bufbuild/protobuf/wkt";
 import { type Process, Status } from "@wfe-containerd/proto/types/task";
 import { type AnyValue, RUNTIME_PROCESS, RUNTIME_RESOURCES, toJsonAny } from "./any.js";
 import { type CallOptions, call } from "./call.js";
 import type { Context } from "./context.js";
 import { ContainerdError } from "./error.js";
 import { checkIdentifier } from "./identifier.js";
-import { toTaskMetrics, type TaskMetrics } from "./metrics.js";
+import { type TaskMetrics, toTaskMetrics } from "./metrics.js";
 import type { Mount } from "./snapshot.js";
 import { waitForExit } from "./task-wait.js";
 
@@ -85,7 +85,11 @@ export interface Tasks {
    */
   delete(containerId: string, options?: ProcessOptions): Promise<ExitStatus>;
   /** @param options `all`: every process of the container. @throws ContainerdError `not-found` when there is no process (any more). */
-  kill(containerId: string, signal: Signal, options?: ProcessOptions & { readonly all?: boolean }): Promise<void>;
+  kill(
+    containerId: string,
+    signal: Signal,
+    options?: ProcessOptions & { readonly all?: boolean },
+  ): Promise<void>;
   /** @throws ContainerdError `not-found`. */
   get(containerId: string, options?: ProcessOptions): Promise<TaskStatus>;
   list(options?: CallOptions): Promise<TaskStatus[]>;
@@ -93,7 +97,11 @@ export interface Tasks {
   exec(containerId: string, options: ExecOptions): Promise<void>;
   /** The end of its standard input: closing one's own end of the FIFO is not. */
   closeStdin(containerId: string, options?: ProcessOptions): Promise<void>;
-  resizePty(containerId: string, size: { width: number; height: number }, options?: ProcessOptions): Promise<void>;
+  resizePty(
+    containerId: string,
+    size: { width: number; height: number },
+    options?: ProcessOptions,
+  ): Promise<void>;
   pause(containerId: string, options?: CallOptions): Promise<void>;
   resume(containerId: string, options?: CallOptions): Promise<void>;
   /** Process ids on the daemon's machine. */
@@ -189,7 +197,9 @@ export function createTasks({ services: { tasks } }: Context): Tasks {
 }
 
 function nameOf(containerId: string, execId = ""): string {
-  return execId === "" ? `the task of container ${containerId}` : `process ${execId} of container ${containerId}`;
+  return execId === ""
+    ? `the task of container ${containerId}`
+    : `process ${execId} of container ${containerId}`;
 }
 
 /** Linux's numbers: this process may run on another system than the daemon, but the numbers up to SIGTERM agree on all of them. */
@@ -208,5 +218,13 @@ function toExitStatus(exitCode: number, exitedAt: Timestamp | undefined): ExitSt
 function toTaskStatus(process: Process): TaskStatus {
   const { id, containerId, pid, status, exitStatus, exitedAt, stdin, stdout, stderr } = process;
   const known = STATUSES[status] ?? "unknown";
-  return { id: containerId || id, pid, status: known, stdin, stdout, stderr, ...toExitStatus(exitStatus, exitedAt) };
+  return {
+    id: containerId || id,
+    pid,
+    status: known,
+    stdin,
+    stdout,
+    stderr,
+    ...toExitStatus(exitStatus, exitedAt),
+  };
 }

@@ -64,14 +64,18 @@ async function unpackLayer(unpacker: Unpacker, layer: Descriptor, place: LayerPl
     const key = `extract-${randomBytes(6).toString("hex")} ${chainId}`;
     try {
       // Prepared before anything is asked: if the snapshot is there, this puts it on our lease, which a Stat would not.
-      const mounts = await snapshots.prepare(key, parent, { labels: { "containerd.io/snapshot.ref": chainId } });
+      const mounts = await snapshots.prepare(key, parent, {
+        labels: { "containerd.io/snapshot.ref": chainId },
+      });
       return await fillSnapshot(unpacker, layer, place, key, mounts);
     } catch (reason) {
       if (!isContainerdError(reason, "already-exists")) throw reason;
       if (await exists(snapshots, chainId, options)) return false;
     }
   }
-  throw new ContainerdError(`snapshot ${chainId} comes and goes while it is unpacked`, { kind: "unavailable" });
+  throw new ContainerdError(`snapshot ${chainId} comes and goes while it is unpacked`, {
+    kind: "unavailable",
+  });
 }
 
 async function fillSnapshot(

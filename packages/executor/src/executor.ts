@@ -122,7 +122,9 @@ export function createExecutor(options: ExecutorOptions = {}): Executor {
   }
 
   async function openIo(client: Client, directory: string): Promise<StepIo> {
-    return options.ioMode === "fifo" ? openFifoIo(directory) : openFileIo(directory, { shared: !client.isLocal });
+    return options.ioMode === "fifo"
+      ? openFifoIo(directory)
+      : openFileIo(directory, { shared: !client.isLocal });
   }
 
   async function run(step: StepInput, { onEvent, ...startOptions }: RunOptions = {}): Promise<StepResult> {

@@ -1,16 +1,30 @@
 // For users: a step in, a result out.
-export { createExecutor, type Executor, type ExecutorOptions, type RunOptions, type StartOptions } from "./executor.js";
-export { ExecutorError, type ExecutorErrorKind, isExecutorError, type Issue } from "./error.js";
-export type { GapEvent, OutputEvent, OutputValueEvent, Phase, PhaseEvent, ProgressEvent, StepEvent } from "./event.js";
-export type { StepHandle } from "./handle.js";
-export type { Cause, StepResult } from "./core/result.js";
-export type { StepInput } from "./core/step.js";
-export { type ListedStep, listSteps, removeOrphans, removeStep } from "./steps.js";
-export { toWorkflowData, type WorkflowData } from "./core/workflow-data.js";
 
 // For those who build on top: the parts of it, as pure functions and plain values.
 export { parseDuration } from "./core/duration.js";
 export { LABELS } from "./core/labels.js";
 export { createOutputParser, type OutputLimits, type OutputParser } from "./core/output-line.js";
+export type { Cause, StepResult } from "./core/result.js";
 export { parseSize } from "./core/size.js";
+export type { StepInput } from "./core/step.js";
 export { parseStep, type StepConfig, stepJsonSchema } from "./core/step.js";
+export { toWorkflowData, type WorkflowData } from "./core/workflow-data.js";
+export { ExecutorError, type ExecutorErrorKind, type Issue, isExecutorError } from "./error.js";
+export type {
+  GapEvent,
+  OutputEvent,
+  OutputValueEvent,
+  Phase,
+  PhaseEvent,
+  ProgressEvent,
+  StepEvent,
+} from "./event.js";
+export {
+  createExecutor,
+  type Executor,
+  type ExecutorOptions,
+  type RunOptions,
+  type StartOptions,
+} from "./executor.js";
+export type { StepHandle } from "./handle.js";
+export { type ListedStep, listSteps, removeOrphans, removeStep } from "./steps.js";

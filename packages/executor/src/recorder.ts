@@ -27,9 +27,7 @@ export function createRecorder(events: EventQueue, limitBytes: number): Recorder
   return {
     take(stream, chunk) {
       held[stream].add(chunk);
-      const waits = events.isHeard
-        ? events.push({ type: "output", stream, data: chunk.slice() })
-        : undefined;
+      const waits = events.isHeard ? events.push({ type: "output", stream, data: chunk.slice() }) : undefined;
       if (stream === "stdout") parser.push(chunk);
       return waits;
     },

@@ -1,12 +1,12 @@
-import type { DaemonFacts } from "./core/daemon.js";
 import type { Client } from "@wfe-containerd/client";
+import type { DaemonFacts } from "./core/daemon.js";
 import { planStep } from "./core/plan.js";
 import type { StepResult } from "./core/result.js";
 import { parseStep, type StepConfig } from "./core/step.js";
 import type { WorkflowData } from "./core/workflow-data.js";
 import { acquire } from "./edge/acquire.js";
-import type { StepIo } from "./edge/io/io.js";
 import { toExecutorError } from "./edge/failure.js";
+import type { StepIo } from "./edge/io/io.js";
 import { createRelease } from "./edge/release.js";
 import { resolveImage } from "./edge/resolve-image.js";
 import { resolveUser } from "./edge/resolve-user.js";

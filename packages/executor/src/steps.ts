@@ -42,10 +42,15 @@ export async function listSteps(client: Client): Promise<ListedStep[]> {
 export async function removeStep(client: Client, id: string): Promise<void> {
   const container = await client.containers.get(id).catch((cause: unknown) => {
     if (!isContainerdError(cause, "not-found")) throw cause;
-    throw new ExecutorError(`there is no step ${id} in namespace ${client.namespace}`, { kind: "invalid-argument", cause });
+    throw new ExecutorError(`there is no step ${id} in namespace ${client.namespace}`, {
+      kind: "invalid-argument",
+      cause,
+    });
   });
   if (container.labels[LABELS.owner] === undefined) {
-    throw new ExecutorError(`container ${id} is no step's: it was made by another program`, { kind: "invalid-argument" });
+    throw new ExecutorError(`container ${id} is no step's: it was made by another program`, {
+      kind: "invalid-argument",
+    });
   }
   await removeContainer(client, container);
 }
@@ -75,7 +80,10 @@ async function stepContainers(client: Client): Promise<Container[]> {
   return client.containers.list([`labels."${LABELS.owner}"`]);
 }
 
-async function removeContainer(client: Client, { id, labels, snapshotKey, snapshotter }: Container): Promise<void> {
+async function removeContainer(
+  client: Client,
+  { id, labels, snapshotKey, snapshotter }: Container,
+): Promise<void> {
   await killTask(client, id);
   await deleteTask(client, id);
   await unlessGone(client.containers.delete(id));

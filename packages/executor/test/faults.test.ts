@@ -1,7 +1,13 @@
 import { randomUUID } from "node:crypto";
 import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { createExecutor, listSteps, removeOrphans, removeStep, type StepHandle } from "@wfe-containerd/executor";
+import {
+  createExecutor,
+  listSteps,
+  removeOrphans,
+  removeStep,
+  type StepHandle,
+} from "@wfe-containerd/executor";
 import { useDaemon } from "@wfe-containerd/test-infra/daemon";
 import { expect, test } from "vitest";
 
@@ -20,8 +26,17 @@ async function startGated(): Promise<Gated> {
   const executor = createExecutor({ client: daemon_.client, ioDir: daemon_.ioDir });
   const gate = join(daemon_.daemon.directory, `gate-${randomUUID()}`);
   await mkdir(gate, { mode: 0o755 });
-  const handle = executor.start({ name: "gated", image: IMAGE, run: GATED, volumes: [{ source: gate, target: "/gate" }] });
-  return { handle, open: () => writeFile(join(gate, "go"), ""), [Symbol.asyncDispose]: () => executor.close() };
+  const handle = executor.start({
+    name: "gated",
+    image: IMAGE,
+    run: GATED,
+    volumes: [{ source: gate, target: "/gate" }],
+  });
+  return {
+    handle,
+    open: () => writeFile(join(gate, "go"), ""),
+    [Symbol.asyncDispose]: () => executor.close(),
+  };
 }
 
 /** Resolves when the step has printed its first line. */
@@ -77,7 +92,9 @@ test("a daemon that does not answer for a while does not harm the step", async (
   const { handle } = step;
   await begun(handle);
   daemon_.daemon.kill("SIGSTOP");
-  await expect(daemon_.client.version({ timeoutMs: 200 })).rejects.toMatchObject({ kind: "deadline-exceeded" });
+  await expect(daemon_.client.version({ timeoutMs: 200 })).rejects.toMatchObject({
+    kind: "deadline-exceeded",
+  });
   await step.open();
   daemon_.daemon.kill("SIGCONT");
   expect(await handle.result).toMatchObject({ exitCode: 7, cause: "exit" });
@@ -100,7 +117,9 @@ test("a step that runs is listed, and can be removed from outside", async () => 
   await using step = await startGated();
   const { handle } = step;
   await begun(handle);
-  expect(await listSteps(daemon_.client)).toMatchObject([{ id: handle.id, name: "gated", status: "running" }]);
+  expect(await listSteps(daemon_.client)).toMatchObject([
+    { id: handle.id, name: "gated", status: "running" },
+  ]);
   expect(await removeOrphans(daemon_.client)).toEqual([]);
   await removeStep(daemon_.client, handle.id);
   await expect(removeStep(daemon_.client, handle.id)).rejects.toMatchObject({ kind: "invalid-argument" });
@@ -110,5 +129,14 @@ test("a step that runs is listed, and can be removed from outside", async () => 
 
 /** Resolves when there is no such process: its directory in /proc cannot be watched, so it is looked at. */
 async function gone(pid: number): Promise<void> {
-  await expect.poll(() => readFile(`/proc/${pid}/stat`, "utf8").then((stat) => / Z /.test(stat), () => true), { timeout: 20_000, interval: 20 }).toBe(true);
+  await expect
+    .poll(
+      () =>
+        readFile(`/proc/${pid}/stat`, "utf8").then(
+          (stat) => / Z /.test(stat),
+          () => true,
+        ),
+      { timeout: 20_000, interval: 20 },
+    )
+    .toBe(true);
 }

@@ -11,7 +11,9 @@ interface DaemonFlags {
 export function addDaemonCommand(program: Command): void {
   program
     .command("daemon")
-    .description("Run a private containerd in the foreground, from the binaries on PATH, until SIGINT or SIGTERM.")
+    .description(
+      "Run a private containerd in the foreground, from the binaries on PATH, until SIGINT or SIGTERM.",
+    )
     .option("--directory <path>", "where it keeps everything (default: a temporary one, removed at the end)")
     .option("--tcp <host:port>", "serve on TCP too: plain, so for loopback")
     .addOption(new Option("--log-level <level>").choices(["debug", "info", "warn", "error"]).default("warn"))
@@ -25,7 +27,9 @@ export function addDaemonCommand(program: Command): void {
       });
       // One line on standard output, once it answers: for whoever started us.
       console.log(daemon.address);
-      console.error(`containerd ${daemon.version} runs in ${daemon.directory}; export WFE_CONTAINERD_ADDR=${daemon.address}`);
+      console.error(
+        `containerd ${daemon.version} runs in ${daemon.directory}; export WFE_CONTAINERD_ADDR=${daemon.address}`,
+      );
       await Promise.race([stop, daemon.exited]);
     });
 }

@@ -5,7 +5,9 @@ import { connect } from "../connection.js";
 export function addGcCommand(program: Command): void {
   program
     .command("gc")
-    .description("Remove what executors of this machine left when they died, and let the daemon collect its garbage.")
+    .description(
+      "Remove what executors of this machine left when they died, and let the daemon collect its garbage.",
+    )
     .action(async (_flags: object, command: Command) => {
       await using client = await connect(command);
       for (const id of await removeOrphans(client)) console.log(id);

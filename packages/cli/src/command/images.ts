@@ -11,7 +11,11 @@ export function addImagesCommand(program: Command): void {
       await using client = await connect(command);
       const images = await client.images.list();
       const rows = images
-        .map(({ name, target, createdAt }) => ({ name: shortName(name), digest: target.digest, created: createdAt.toISOString() }))
+        .map(({ name, target, createdAt }) => ({
+          name: shortName(name),
+          digest: target.digest,
+          created: createdAt.toISOString(),
+        }))
         .toSorted((a, b) => a.name.localeCompare(b.name));
       printRows(globalOptions(command).format, rows, ["name", "digest", "created"]);
     });

@@ -8,7 +8,9 @@ import { printRows } from "../table.js";
 export function addImportCommand(program: Command): void {
   program
     .command("import")
-    .description("Bring in the images of an archive: an OCI layout, or docker save's; as a tar, gzipped or not.")
+    .description(
+      "Bring in the images of an archive: an OCI layout, or docker save's; as a tar, gzipped or not.",
+    )
     .argument("<file>", "- for standard input")
     .option("--name <reference>", "the image's name, for an archive of one")
     .option("--no-unpack", "do not unpack yet")

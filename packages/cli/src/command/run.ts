@@ -43,11 +43,19 @@ export function addRunCommand(program: Command): void {
     .addOption(new Option("--network <network>", "network").choices(["none", "host"]).default("none"))
     .option("-m, --memory <size>", "limit of memory: 512m")
     .option("--cpus <number>", "limit of CPU time: 0.5")
-    .addOption(new Option("--pull <when>", "when to pull the image").choices(["always", "missing", "never"]).default("missing"))
+    .addOption(
+      new Option("--pull <when>", "when to pull the image")
+        .choices(["always", "missing", "never"])
+        .default("missing"),
+    )
     .option("-l, --label <name=value>", "label on the container", collect, [])
     .option("--timeout <duration>", "limit of time: 30s, 5m")
     .option("--stop-timeout <duration>", "between SIGTERM and SIGKILL (default: 10s)")
-    .addOption(new Option("--io <mode>", "how output comes from the container").choices(["file", "fifo"]).default("file"))
+    .addOption(
+      new Option("--io <mode>", "how output comes from the container")
+        .choices(["file", "fifo"])
+        .default("file"),
+    )
     .option("--rm", "taken for docker's sake: nothing is ever left")
     .passThroughOptions()
     .action(async (image: string, args: readonly string[], flags: RunFlags, command: Command) => {
@@ -55,7 +63,12 @@ export function addRunCommand(program: Command): void {
     });
 }
 
-async function run(image: string, args: readonly string[], flags: RunFlags, command: Command): Promise<number> {
+async function run(
+  image: string,
+  args: readonly string[],
+  flags: RunFlags,
+  command: Command,
+): Promise<number> {
   const step: StepInput = {
     name: flags.name,
     image,
@@ -81,14 +94,18 @@ async function run(image: string, args: readonly string[], flags: RunFlags, comm
 
 function number(flag: string, text: string): number {
   const value = Number(text);
-  if (text.trim() === "" || Number.isNaN(value)) throw new UsageError(`${flag}: ${JSON.stringify(text)} is no number`);
+  if (text.trim() === "" || Number.isNaN(value))
+    throw new UsageError(`${flag}: ${JSON.stringify(text)} is no number`);
   return value;
 }
 
 /** Docker takes seconds; so do we, and durations with a unit. */
 function stopTimeout(text: string): number {
   const value = /^\d+$/.test(text) ? Number(text) * 1000 : parseDuration(text);
-  if (value === undefined) throw new UsageError(`--stop-timeout: ${JSON.stringify(text)} is no duration; allowed: seconds, or 500ms, 10s, 1m`);
+  if (value === undefined)
+    throw new UsageError(
+      `--stop-timeout: ${JSON.stringify(text)} is no duration; allowed: seconds, or 500ms, 10s, 1m`,
+    );
   return value;
 }
 

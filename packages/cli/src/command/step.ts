@@ -1,4 +1,13 @@
-import { createExecutor, type Executor, isExecutorError, parseStep, type StepInput, type StepResult, toWorkflowData, type WorkflowData } from "@wfe-containerd/executor";
+import {
+  createExecutor,
+  type Executor,
+  isExecutorError,
+  parseStep,
+  type StepInput,
+  type StepResult,
+  toWorkflowData,
+  type WorkflowData,
+} from "@wfe-containerd/executor";
 import { type Command, Option } from "commander";
 import { connect } from "../connection.js";
 import { exitCodeOf } from "../exit-code.js";
@@ -14,10 +23,21 @@ interface StepFlags {
 export function addStepCommand(program: Command): void {
   program
     .command("step")
-    .description("Run a step file: one step, or `steps:` in order, each one's outputs being data for the next.")
+    .description(
+      "Run a step file: one step, or `steps:` in order, each one's outputs being data for the next.",
+    )
     .argument("<file>", "YAML or JSON; - for standard input")
-    .addOption(new Option("--output <format>", "text passes the steps' output through; json prints their results").choices(["text", "json"]).default("text"))
-    .option("-d, --data <key=value>", "data for the first step", (value: string, all: readonly string[]) => [...all, value], [])
+    .addOption(
+      new Option("--output <format>", "text passes the steps' output through; json prints their results")
+        .choices(["text", "json"])
+        .default("text"),
+    )
+    .option(
+      "-d, --data <key=value>",
+      "data for the first step",
+      (value: string, all: readonly string[]) => [...all, value],
+      [],
+    )
     .action(async (file: string, flags: StepFlags, command: Command) => {
       process.exitCode = await runFile(file, flags, command);
     });
@@ -33,7 +53,8 @@ async function runFile(file: string, flags: StepFlags, command: Command): Promis
   try {
     await runSteps(executor, steps, parseData(flags.data), flags.output, results);
   } finally {
-    if (flags.output === "json") console.log(JSON.stringify(steps.length === 1 ? (results[0] ?? null) : results, undefined, 2));
+    if (flags.output === "json")
+      console.log(JSON.stringify(steps.length === 1 ? (results[0] ?? null) : results, undefined, 2));
   }
   const last = results.at(-1);
   return last === undefined ? 0 : exitCodeOf(last);
@@ -49,7 +70,8 @@ async function runSteps(
 ): Promise<void> {
   let data = given;
   for (const step of steps) {
-    const result = output === "text" ? await follow(executor.start(step, { data })) : await executor.run(step, { data });
+    const result =
+      output === "text" ? await follow(executor.start(step, { data })) : await executor.run(step, { data });
     results.push(result);
     if (result.exitCode !== 0 || result.cause !== "exit") return;
     data = { ...data, ...toWorkflowData(result) };

@@ -16,10 +16,17 @@ export function addVersionCommand(program: Command): void {
         return undefined;
       });
       if (globalOptions(command).format === "json") {
-        console.log(JSON.stringify({ client, node: process.version, address: connection.address, daemon: daemon ?? null }, undefined, 2));
+        console.log(
+          JSON.stringify(
+            { client, node: process.version, address: connection.address, daemon: daemon ?? null },
+            undefined,
+            2,
+          ),
+        );
         return;
       }
       console.log(`wfe-containerd ${client} (Node ${process.version})`);
-      if (daemon !== undefined) console.log(`containerd ${daemon.version} ${daemon.revision} at ${connection.address}`);
+      if (daemon !== undefined)
+        console.log(`containerd ${daemon.version} ${daemon.revision} at ${connection.address}`);
     });
 }

@@ -10,7 +10,11 @@ export function chainIds(diffIds: readonly string[]): string[] {
   const chain: string[] = [];
   for (const diffId of diffIds) {
     const parent = chain.at(-1);
-    chain.push(parent === undefined ? diffId : `sha256:${createHash("sha256").update(`${parent} ${diffId}`).digest("hex")}`);
+    chain.push(
+      parent === undefined
+        ? diffId
+        : `sha256:${createHash("sha256").update(`${parent} ${diffId}`).digest("hex")}`,
+    );
   }
   return chain;
 }

@@ -43,12 +43,16 @@ export function parseIndexOrManifest(descriptor: Descriptor, bytes: Uint8Array):
   const name = `the document ${descriptor.digest}`;
   const document = parseJson(name, bytes);
   const { manifests, layers, config, mediaType, schemaVersion } = document;
-  if (schemaVersion === 1) refuse(`${name} has the retired schema 1`, "push the image again with a tool of this decade");
+  if (schemaVersion === 1)
+    refuse(`${name} has the retired schema 1`, "push the image again with a tool of this decade");
   if (manifests !== undefined && (layers !== undefined || config !== undefined)) {
     refuse(`${name} is both an index and a manifest`, "one of them");
   }
   if (mediaType !== undefined && mediaType !== descriptor.mediaType) {
-    refuse(`${name} says it is ${JSON.stringify(mediaType)}, its descriptor says ${descriptor.mediaType}`, "the same in both");
+    refuse(
+      `${name} says it is ${JSON.stringify(mediaType)}, its descriptor says ${descriptor.mediaType}`,
+      "the same in both",
+    );
   }
   if (isIndex(descriptor.mediaType)) {
     if (!Array.isArray(manifests)) refuse(`${name} is no index`, "an object with manifests");
@@ -72,19 +76,22 @@ export function parseImageConfig(digest: string, bytes: Uint8Array): ImageConfig
   const diffIds = (rootfs as { diff_ids?: unknown } | undefined)?.diff_ids ?? [];
   if (!Array.isArray(diffIds)) refuse(`${name} has no list rootfs.diff_ids`, "digests");
   for (const diffId of diffIds) checkDigest(`${name}: rootfs.diff_ids`, diffId);
-  if (typeof os !== "string" || typeof architecture !== "string") refuse(`${name} has no os and architecture`, "both");
+  if (typeof os !== "string" || typeof architecture !== "string")
+    refuse(`${name} has no os and architecture`, "both");
   return { ...(document as unknown as ImageConfig), rootfs: { diff_ids: diffIds as string[] } };
 }
 
 function parseJson(name: string, bytes: Uint8Array): Record<string, unknown> {
-  if (bytes.byteLength > MAX_DOCUMENT_BYTES) refuse(`${name} has ${bytes.byteLength} bytes`, `at most ${MAX_DOCUMENT_BYTES}`);
+  if (bytes.byteLength > MAX_DOCUMENT_BYTES)
+    refuse(`${name} has ${bytes.byteLength} bytes`, `at most ${MAX_DOCUMENT_BYTES}`);
   let document: unknown;
   try {
     document = JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(bytes));
   } catch (cause) {
     throw new ContainerdError(`${name} is no JSON`, { kind: "invalid-argument", cause });
   }
-  if (typeof document !== "object" || document === null || Array.isArray(document)) refuse(`${name} is no object`, "one");
+  if (typeof document !== "object" || document === null || Array.isArray(document))
+    refuse(`${name} is no object`, "one");
   return document as Record<string, unknown>;
 }
 

@@ -17,7 +17,10 @@ const ARCHITECTURES: Readonly<Record<string, string>> = {
 /** Brings the names that people and kernels use to Go's, and leaves out a variant that says nothing (`arm64/v8`, `amd64/v1`). */
 export function normalizePlatform({ os, architecture, variant }: Platform): Platform {
   const name = architecture.toLowerCase();
-  const normal = { os: os.toLowerCase() === "macos" ? "darwin" : os.toLowerCase(), architecture: ARCHITECTURES[name] ?? name };
+  const normal = {
+    os: os.toLowerCase() === "macos" ? "darwin" : os.toLowerCase(),
+    architecture: ARCHITECTURES[name] ?? name,
+  };
   const kept = normalVariant(name, variant?.toLowerCase() ?? "");
   return kept === "" ? normal : { ...normal, variant: kept };
 }
@@ -56,7 +59,8 @@ export function rankPlatform(host: Platform, offered: Platform): number | undefi
   const theirs = normalizePlatform(offered);
   if (own.os !== theirs.os) return undefined;
   const rank = runnable(own).findIndex(
-    ({ architecture, variant }) => architecture === theirs.architecture && (variant ?? "") === (theirs.variant ?? ""),
+    ({ architecture, variant }) =>
+      architecture === theirs.architecture && (variant ?? "") === (theirs.variant ?? ""),
   );
   return rank === -1 ? undefined : rank;
 }
@@ -64,7 +68,11 @@ export function rankPlatform(host: Platform, offered: Platform): number | undefi
 function runnable({ os, architecture, variant }: Platform): Platform[] {
   const older = (name: string, from: string, lowest: number): Platform[] => {
     const level = Number(from.slice(1));
-    return Array.from({ length: Math.max(level - lowest + 1, 0) }, (_, step) => ({ os, architecture: name, variant: `v${level - step}` }));
+    return Array.from({ length: Math.max(level - lowest + 1, 0) }, (_, step) => ({
+      os,
+      architecture: name,
+      variant: `v${level - step}`,
+    }));
   };
   switch (architecture) {
     case "arm":

@@ -11,7 +11,8 @@ export interface Reference {
   readonly digest?: string | undefined;
 }
 
-const DOMAIN = /^(?:(?:[a-zA-Z0-9]|[a-zA-Z0-9][a-zA-Z0-9-]*[a-zA-Z0-9])(?:\.(?:[a-zA-Z0-9]|[a-zA-Z0-9][a-zA-Z0-9-]*[a-zA-Z0-9]))*|\[[a-fA-F0-9:]+\])(?::\d{1,5})?$/;
+const DOMAIN =
+  /^(?:(?:[a-zA-Z0-9]|[a-zA-Z0-9][a-zA-Z0-9-]*[a-zA-Z0-9])(?:\.(?:[a-zA-Z0-9]|[a-zA-Z0-9][a-zA-Z0-9-]*[a-zA-Z0-9]))*|\[[a-fA-F0-9:]+\])(?::\d{1,5})?$/;
 const PATH = /^[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*(?:\/[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*)*$/;
 const TAG = /^\w[\w.-]{0,127}$/;
 const MAX_NAME_LENGTH = 255;
@@ -24,7 +25,10 @@ const ALLOWED = "[registry[:port]/]name[:tag][@digest], the name in lower case";
  */
 export function parseReference(text: string): Reference {
   const refuse = (problem: string): never => {
-    throw new ContainerdError(`image: ${JSON.stringify(text.slice(0, 300))} ${problem}; allowed: ${ALLOWED}`, { kind: "invalid-argument" });
+    throw new ContainerdError(
+      `image: ${JSON.stringify(text.slice(0, 300))} ${problem}; allowed: ${ALLOWED}`,
+      { kind: "invalid-argument" },
+    );
   };
   if (text.includes("://")) refuse("starts with a scheme");
   const [beforeDigest = "", digest, ...more] = text.split("@");
@@ -32,7 +36,8 @@ export function parseReference(text: string): Reference {
   if (digest !== undefined && !isDigest(digest)) refuse("has a digest that is none");
   const slash = beforeDigest.indexOf("/");
   const first = slash === -1 ? "" : beforeDigest.slice(0, slash);
-  const hasDomain = first !== "" && (/[.:]/.test(first) || first === "localhost" || first !== first.toLowerCase());
+  const hasDomain =
+    first !== "" && (/[.:]/.test(first) || first === "localhost" || first !== first.toLowerCase());
   const domain = hasDomain ? (first === "index.docker.io" ? "docker.io" : first) : "docker.io";
   const rest = hasDomain ? beforeDigest.slice(slash + 1) : beforeDigest;
   const colon = rest.indexOf(":");
@@ -43,9 +48,15 @@ export function parseReference(text: string): Reference {
   if (name !== name.toLowerCase()) refuse("has upper case in its name");
   if (!PATH.test(path)) refuse("is no image reference");
   if (tag !== undefined && !TAG.test(tag)) refuse("has a tag that is none");
-  if (domain.length + 1 + path.length > MAX_NAME_LENGTH) refuse(`has a name of more than ${MAX_NAME_LENGTH} characters`);
+  if (domain.length + 1 + path.length > MAX_NAME_LENGTH)
+    refuse(`has a name of more than ${MAX_NAME_LENGTH} characters`);
   const latest = tag === undefined && digest === undefined ? "latest" : tag;
-  return { domain, path, ...(latest !== undefined && { tag: latest }), ...(digest !== undefined && { digest }) };
+  return {
+    domain,
+    path,
+    ...(latest !== undefined && { tag: latest }),
+    ...(digest !== undefined && { digest }),
+  };
 }
 
 /** In full, as containerd names images: `docker.io/library/alpine:latest`. */
@@ -56,7 +67,12 @@ export function formatReference({ domain, path, tag, digest }: Reference): strin
 /** As people write it: `alpine`, where {@link parseReference} reads the same back. */
 export function familiarReference(reference: Reference): string {
   const { domain, path, tag, digest } = reference;
-  const name = domain !== "docker.io" ? `${domain}/${path}` : path.startsWith("library/") && !path.slice(8).includes("/") ? path.slice(8) : path;
+  const name =
+    domain !== "docker.io"
+      ? `${domain}/${path}`
+      : path.startsWith("library/") && !path.slice(8).includes("/")
+        ? path.slice(8)
+        : path;
   return `${name}${tag === undefined || (tag === "latest" && digest === undefined) ? "" : `:${tag}`}${digest === undefined ? "" : `@${digest}`}`;
 }
 

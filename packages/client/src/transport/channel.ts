@@ -1,4 +1,4 @@
-import { type ChannelCredentials, Client as GrpcClient, credentials } from "@grpc/grpc-js";
+import { type ChannelCredentials, credentials, Client as GrpcClient } from "@grpc/grpc-js";
 import type { Address } from "../address.js";
 import { ContainerdError } from "../error.js";
 
@@ -40,16 +40,25 @@ export function createChannel(address: Address, tls: TlsOptions | undefined): Gr
 function createCredentials(address: Address, tls: TlsOptions | undefined): ChannelCredentials {
   if (!address.isTls) {
     if (tls === undefined) return credentials.createInsecure();
-    throw new ContainerdError(`tls: it is given for ${address.text}, which is plain; allowed: only with https://`, { kind: "invalid-argument" });
+    throw new ContainerdError(
+      `tls: it is given for ${address.text}, which is plain; allowed: only with https://`,
+      { kind: "invalid-argument" },
+    );
   }
   const { ca, cert, key } = tls ?? {};
   if ((cert === undefined) !== (key === undefined)) {
-    throw new ContainerdError(`tls: ${cert === undefined ? "key" : "cert"} is given alone; allowed: both cert and key, or neither`, { kind: "invalid-argument" });
+    throw new ContainerdError(
+      `tls: ${cert === undefined ? "key" : "cert"} is given alone; allowed: both cert and key, or neither`,
+      { kind: "invalid-argument" },
+    );
   }
   try {
     return credentials.createSsl(toBuffer(ca), toBuffer(key), toBuffer(cert));
   } catch (cause) {
-    throw new ContainerdError("tls: what is given are no PEM certificates, or cert and key do not belong together; allowed: PEM", { kind: "invalid-argument", cause });
+    throw new ContainerdError(
+      "tls: what is given are no PEM certificates, or cert and key do not belong together; allowed: PEM",
+      { kind: "invalid-argument", cause },
+    );
   }
 }
 

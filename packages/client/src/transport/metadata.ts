@@ -17,7 +17,8 @@ export function toMetadata(headers: Headers): Metadata {
 export function toHeaders(metadata: Metadata): Headers {
   const headers = new Headers();
   for (const [name, values] of Object.entries(metadata.toJSON())) {
-    for (const value of values) headers.append(name, typeof value === "string" ? value : encodeBinaryHeader(value));
+    for (const value of values)
+      headers.append(name, typeof value === "string" ? value : encodeBinaryHeader(value));
   }
   return headers;
 }

@@ -1,12 +1,20 @@
-import { Code, ConnectError } from "@connectrpc/connect";
 import { fromBinary } from "@bufbuild/protobuf";
+import { type Code, ConnectError } from "@connectrpc/connect";
 import type { ServiceError, StatusObject } from "@grpc/grpc-js";
 import { StatusSchema } from "@wfe-containerd/proto/google/rpc";
 import { toHeaders } from "./metadata.js";
 
 /** A grpc-js status as Connect's error, with metadata and details. gRPC's code numbers are Connect's. */
-export function toConnectError(status: Pick<StatusObject, "code" | "details" | "metadata"> | ServiceError): ConnectError {
-  const error = new ConnectError(status.details, status.code as number as Code, toHeaders(status.metadata), undefined, status);
+export function toConnectError(
+  status: Pick<StatusObject, "code" | "details" | "metadata"> | ServiceError,
+): ConnectError {
+  const error = new ConnectError(
+    status.details,
+    status.code as number as Code,
+    toHeaders(status.metadata),
+    undefined,
+    status,
+  );
   const [details] = status.metadata.get("grpc-status-details-bin");
   if (details instanceof Uint8Array) {
     try {

@@ -1,7 +1,25 @@
-import { type DescMessage, type DescMethodStreaming, type DescMethodUnary, fromBinary, type MessageShape, toBinary } from "@bufbuild/protobuf";
-import { createContextValues, type Interceptor, type StreamResponse, type Transport, type UnaryResponse } from "@connectrpc/connect";
+import {
+  type DescMessage,
+  type DescMethodStreaming,
+  type DescMethodUnary,
+  fromBinary,
+  type MessageShape,
+  toBinary,
+} from "@bufbuild/protobuf";
+import {
+  createContextValues,
+  type Interceptor,
+  type StreamResponse,
+  type Transport,
+  type UnaryResponse,
+} from "@connectrpc/connect";
 import { runStreamingCall, runUnaryCall } from "@connectrpc/connect/protocol";
-import type { CallOptions as GrpcCallOptions, Client as GrpcClient, ClientDuplexStream, StatusObject } from "@grpc/grpc-js";
+import type {
+  ClientDuplexStream,
+  CallOptions as GrpcCallOptions,
+  Client as GrpcClient,
+  StatusObject,
+} from "@grpc/grpc-js";
 import type { Address } from "../address.js";
 import { toHeaders, toMetadata } from "./metadata.js";
 import { toConnectError } from "./status.js";
@@ -18,7 +36,13 @@ export interface TransportOptions {
 }
 
 /** A Connect transport over a grpc-js channel. Streams have no default deadline: waits and subscriptions last as long as they last. */
-export function createGrpcTransport({ address, channel, headers, timeoutMs: defaultTimeoutMs, interceptors }: TransportOptions): Transport {
+export function createGrpcTransport({
+  address,
+  channel,
+  headers,
+  timeoutMs: defaultTimeoutMs,
+  interceptors,
+}: TransportOptions): Transport {
   function requestHeader(given: ConstructorParameters<typeof Headers>[0]): Headers {
     const header = new Headers(given);
     for (const [name, value] of Object.entries(headers)) if (!header.has(name)) header.set(name, value);
@@ -26,7 +50,9 @@ export function createGrpcTransport({ address, channel, headers, timeoutMs: defa
   }
 
   return {
-    unary<I extends DescMessage, O extends DescMessage>(...[method, signal, timeoutMs, header, message, contextValues]: Parameters<Transport["unary"]>) {
+    unary<I extends DescMessage, O extends DescMessage>(
+      ...[method, signal, timeoutMs, header, message, contextValues]: Parameters<Transport["unary"]>
+    ) {
       const deadlineMs = timeoutMs ?? defaultTimeoutMs;
       return runUnaryCall<I, O>({
         interceptors: [...interceptors],
@@ -61,13 +87,24 @@ export function createGrpcTransport({ address, channel, headers, timeoutMs: defa
                 }
                 // Trailers come with the status, just after the message.
                 setImmediate(() =>
-                  resolve({ stream: false, service: method.parent, method: method as DescMethodUnary<I, O>, header: head, trailer, message: value as MessageShape<O> }),
+                  resolve({
+                    stream: false,
+                    service: method.parent,
+                    method: method as DescMethodUnary<I, O>,
+                    header: head,
+                    trailer,
+                    message: value as MessageShape<O>,
+                  }),
                 );
               },
             );
             const cancel = (): void => call.cancel();
-            call.on("metadata", (metadata) => { head = toHeaders(metadata); });
-            call.on("status", (status) => { trailer = toHeaders(status.metadata); });
+            call.on("metadata", (metadata) => {
+              head = toHeaders(metadata);
+            });
+            call.on("status", (status) => {
+              trailer = toHeaders(status.metadata);
+            });
             if (req.signal.aborted) cancel();
             else req.signal.addEventListener("abort", cancel, { once: true });
           });
@@ -75,7 +112,9 @@ export function createGrpcTransport({ address, channel, headers, timeoutMs: defa
       }) as never;
     },
 
-    stream<I extends DescMessage, O extends DescMessage>(...[method, signal, timeoutMs, header, input, contextValues]: Parameters<Transport["stream"]>) {
+    stream<I extends DescMessage, O extends DescMessage>(
+      ...[method, signal, timeoutMs, header, input, contextValues]: Parameters<Transport["stream"]>
+    ) {
       return runStreamingCall<I, O>({
         interceptors: [...interceptors],
         signal,
@@ -138,10 +177,18 @@ async function send<T, U>(call: ClientDuplexStream<T, U>, messages: AsyncIterabl
   try {
     for await (const message of messages) {
       if (call.destroyed) return;
-      if (!call.write(message)) await new Promise<void>((resolve) => {
-        const go = (): void => { call.off("drain", go); call.off("close", go); call.off("error", go); resolve(); };
-        call.on("drain", go); call.on("close", go); call.on("error", go);
-      });
+      if (!call.write(message))
+        await new Promise<void>((resolve) => {
+          const go = (): void => {
+            call.off("drain", go);
+            call.off("close", go);
+            call.off("error", go);
+            resolve();
+          };
+          call.on("drain", go);
+          call.on("close", go);
+          call.on("error", go);
+        });
     }
     call.end();
   } catch {

@@ -1,7 +1,8 @@
 const UNITS_MS = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 } as const;
 type Unit = keyof typeof UNITS_MS;
 
-export const DURATION_FORMAT = "a number with ms, s, m, h or d, or several of them from large to small: 30s, 1h30m";
+export const DURATION_FORMAT =
+  "a number with ms, s, m, h or d, or several of them from large to small: 30s, 1h30m";
 
 /** Reads `30s`, `5m`, `1h30m`, `500ms` as milliseconds; undefined for anything else, a number without a unit included. */
 export function parseDuration(text: string): number | undefined {

@@ -1,9 +1,9 @@
 import type { DaemonFacts } from "./daemon.js";
 import { LABELS } from "./labels.js";
-import { composeArgs, composeCwd, composeEnvironment, type ImageProcess } from "./spec/process.js";
 import { createSpec } from "./spec/create-spec.js";
-import type { Spec } from "./spec/spec.js";
 import type { StepMount } from "./spec/mounts.js";
+import { composeArgs, composeCwd, composeEnvironment, type ImageProcess } from "./spec/process.js";
+import type { Spec } from "./spec/spec.js";
 import type { ProcessUser } from "./spec/user.js";
 import type { StepConfig } from "./step.js";
 import { toStrings, type WorkflowData } from "./workflow-data.js";
@@ -13,7 +13,9 @@ export interface PlanImage {
   readonly name: string;
   /** The snapshot's parent. */
   readonly chainId: string;
-  readonly config: { readonly config?: (ImageProcess & { readonly StopSignal?: string | undefined }) | undefined };
+  readonly config: {
+    readonly config?: (ImageProcess & { readonly StopSignal?: string | undefined }) | undefined;
+  };
 }
 
 export interface PlanInput {
@@ -66,7 +68,12 @@ const HOST_NETWORK_FILES: readonly StepMount[] = ["/etc/resolv.conf", "/etc/host
 /** What running this step, in this image, on this daemon takes. Pure: the same input gives the same plan. */
 export function planStep(input: PlanInput): StepPlan {
   const { id, step, image, client, owner, ioDirectory } = input;
-  const labels = { ...step.labels, [LABELS.step]: step.name, [LABELS.owner]: owner, [LABELS.io]: ioDirectory };
+  const labels = {
+    ...step.labels,
+    [LABELS.step]: step.name,
+    [LABELS.owner]: owner,
+    [LABELS.io]: ioDirectory,
+  };
   const spec = planSpec(input);
   return {
     id,

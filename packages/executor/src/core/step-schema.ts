@@ -17,9 +17,8 @@ function text(allowed: string, isValid: (value: string) => boolean): z.ZodString
 
 const noNul = (value: string): boolean => !value.includes("\0");
 
-const name = text(
-  "1 to 64 letters, digits, dots, dashes and underscores, a letter or digit first",
-  (value) => /^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/.test(value),
+const name = text("1 to 64 letters, digits, dots, dashes and underscores, a letter or digit first", (value) =>
+  /^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/.test(value),
 ).describe("Names the step: in results, in labels, and in the data for later steps.");
 
 const argument = text("anything without NUL", noNul);
@@ -36,7 +35,8 @@ const env = z
       const variables: Record<string, string> = {};
       for (const entry of entries) {
         const at = entry.indexOf("=");
-        if (at < 1) return refuse(context, `${JSON.stringify(entry.slice(0, 80))} is no variable`, "NAME=value");
+        if (at < 1)
+          return refuse(context, `${JSON.stringify(entry.slice(0, 80))} is no variable`, "NAME=value");
         const key = entry.slice(0, at);
         if (key in variables) return refuse(context, `${key} is given twice`, "each name once");
         variables[key] = entry.slice(at + 1);
@@ -47,9 +47,11 @@ const env = z
   .superRefine((variables, context) => {
     for (const [key, value] of Object.entries(variables)) {
       const size = new TextEncoder().encode(`${key}=${value}`).byteLength;
-      if (!environmentName(key)) refuse(context, `${JSON.stringify(key.slice(0, 80))} is no name`, "a name without = and NUL");
+      if (!environmentName(key))
+        refuse(context, `${JSON.stringify(key.slice(0, 80))} is no name`, "a name without = and NUL");
       else if (!noNul(value)) refuse(context, `the value of ${key} holds NUL`, "a value without NUL");
-      else if (size >= MAX_VARIABLE_BYTES) refuse(context, `${key} has ${size} bytes`, `fewer than ${MAX_VARIABLE_BYTES}, with its name`);
+      else if (size >= MAX_VARIABLE_BYTES)
+        refuse(context, `${key} has ${size} bytes`, `fewer than ${MAX_VARIABLE_BYTES}, with its name`);
     }
   })
   .describe("Environment variables: a map, or a list of NAME=value.");
@@ -61,22 +63,38 @@ const isPlainPath = (path: string): boolean =>
   path.startsWith("/") && noNul(path) && !path.split("/").some((part) => part === ".." || part === ".");
 
 /** One way to write a path that was checked: no doubled or trailing slash. */
-const normalPath = (path: string): string => `/${path.split("/").filter((part) => part !== "").join("/")}`;
+const normalPath = (path: string): string =>
+  `/${path
+    .split("/")
+    .filter((part) => part !== "")
+    .join("/")}`;
 
 const target = z.string().transform((value, context) => {
   const path = normalPath(value);
-  const isReserved = RESERVED_TARGETS.some((reserved) => path === reserved || path.startsWith(`${reserved}/`));
+  const isReserved = RESERVED_TARGETS.some(
+    (reserved) => path === reserved || path.startsWith(`${reserved}/`),
+  );
   if (!isPlainPath(value) || path === "/" || isReserved) {
-    return refuse(context, `${JSON.stringify(value.slice(0, 200))} cannot be mounted on`, "an absolute path without . and .., not / and not in /proc, /sys or /dev");
+    return refuse(
+      context,
+      `${JSON.stringify(value.slice(0, 200))} cannot be mounted on`,
+      "an absolute path without . and .., not / and not in /proc, /sys or /dev",
+    );
   }
   return path;
 });
 
-const source = z.string().transform((value, context) =>
-  isPlainPath(value) && !/[:,]/.test(value)
-    ? normalPath(value)
-    : refuse(context, `${JSON.stringify(value.slice(0, 200))} is no source`, "an absolute path on the daemon's machine, without . and .., colon and comma"),
-);
+const source = z
+  .string()
+  .transform((value, context) =>
+    isPlainPath(value) && !/[:,]/.test(value)
+      ? normalPath(value)
+      : refuse(
+          context,
+          `${JSON.stringify(value.slice(0, 200))} is no source`,
+          "an absolute path on the daemon's machine, without . and .., colon and comma",
+        ),
+  );
 
 const volume = z
   .union([
@@ -85,8 +103,17 @@ const volume = z
       .string()
       .transform((value, context) => {
         const [from, to, mode, ...more] = value.split(":");
-        if (from === undefined || to === undefined || more.length > 0 || (mode !== undefined && mode !== "ro" && mode !== "rw")) {
-          return refuse(context, `${JSON.stringify(value.slice(0, 200))} is no volume`, "source:target, source:target:ro");
+        if (
+          from === undefined ||
+          to === undefined ||
+          more.length > 0 ||
+          (mode !== undefined && mode !== "ro" && mode !== "rw")
+        ) {
+          return refuse(
+            context,
+            `${JSON.stringify(value.slice(0, 200))} is no volume`,
+            "source:target, source:target:ro",
+          );
         }
         return { source: from, target: to, readonly: mode === "ro" };
       })
@@ -121,16 +148,16 @@ const user = z
       refuse(context, issue?.message ?? "is no user", issue?.allowed ?? "uid, uid:gid, name, name:group");
     }
   })
-  .describe("Whom the process runs as: uid, uid:gid, name, name:group, or `image` for the image's own. Default 65534:65534.");
+  .describe(
+    "Whom the process runs as: uid, uid:gid, name, name:group, or `image` for the image's own. Default 65534:65534.",
+  );
 
-const duration = z
-  .string()
-  .transform((value, context) => {
-    const parsed = parseDuration(value);
-    return parsed === undefined || parsed === 0
-      ? refuse(context, `${JSON.stringify(value.slice(0, 40))} is no duration`, DURATION_FORMAT)
-      : parsed;
-  });
+const duration = z.string().transform((value, context) => {
+  const parsed = parseDuration(value);
+  return parsed === undefined || parsed === 0
+    ? refuse(context, `${JSON.stringify(value.slice(0, 40))} is no duration`, DURATION_FORMAT)
+    : parsed;
+});
 
 const size = z.union([z.string(), z.number()]).transform((value, context) => {
   const parsed = parseSize(String(value));
@@ -140,7 +167,8 @@ const size = z.union([z.string(), z.number()]).transform((value, context) => {
 });
 
 const milliseconds = z.number().superRefine((value, context) => {
-  if (!Number.isSafeInteger(value) || value <= 0) refuse(context, `${value} is no duration`, "a whole number of milliseconds, 1 or more");
+  if (!Number.isSafeInteger(value) || value <= 0)
+    refuse(context, `${value} is no duration`, "a whole number of milliseconds, 1 or more");
 });
 
 const tls = z
@@ -154,19 +182,34 @@ const registryAuth = z
 /** A step as people write it, in a file. The one source of what is accepted, of its types, and of its JSON Schema. */
 export const stepSchema = z.strictObject({
   name,
-  image: text("an image reference", (value) => value.trim() !== "" && noNul(value)).describe("The image to run in."),
-  run: text("a script without NUL", (value) => value !== "" && noNul(value)).optional().describe("A script for /bin/sh -c."),
+  image: text("an image reference", (value) => value.trim() !== "" && noNul(value)).describe(
+    "The image to run in.",
+  ),
+  run: text("a script without NUL", (value) => value !== "" && noNul(value))
+    .optional()
+    .describe("A script for /bin/sh -c."),
   command: z.array(argument).min(1).optional().describe("The program and its arguments, instead of `run`."),
-  args: z.array(argument).optional().describe("Arguments, instead of the image's own; behind `command`, or else the image's entrypoint."),
+  args: z
+    .array(argument)
+    .optional()
+    .describe("Arguments, instead of the image's own; behind `command`, or else the image's entrypoint."),
   env: env.default({}),
   volumes,
   working_dir: workingDir.optional(),
   user: user.optional(),
-  network: z.enum(["none", "host"]).default("none").describe("`none`: loopback alone. `host`: the network of the daemon's machine."),
+  network: z
+    .enum(["none", "host"])
+    .default("none")
+    .describe("`none`: loopback alone. `host`: the network of the daemon's machine."),
   memory: size.optional().describe("Limit of memory: 512m. Beyond it the kernel kills."),
   cpu: z.number().min(0.01).max(8192).optional().describe("Limit of CPU time, in CPUs: 0.5."),
-  pull: z.enum(["always", "if-not-present", "never"]).default("if-not-present").describe("When to pull the image."),
-  containerd_addr: text("an address", (value) => value !== "" && noNul(value)).optional().describe("The daemon: /path, unix://, tcp://, http://, https://."),
+  pull: z
+    .enum(["always", "if-not-present", "never"])
+    .default("if-not-present")
+    .describe("When to pull the image."),
+  containerd_addr: text("an address", (value) => value !== "" && noNul(value))
+    .optional()
+    .describe("The daemon: /path, unix://, tcp://, http://, https://."),
   tls: tls.optional(),
   registry_auth: registryAuth.optional(),
   timeout: duration.optional().describe("Limit of time: 30s, 5m."),

@@ -12,7 +12,11 @@ export interface StepConfig {
   /** Replaces the image's arguments. */
   readonly args?: readonly string[] | undefined;
   readonly env: Readonly<Record<string, string>>;
-  readonly volumes: readonly { readonly source: string; readonly target: string; readonly readonly: boolean }[];
+  readonly volumes: readonly {
+    readonly source: string;
+    readonly target: string;
+    readonly readonly: boolean;
+  }[];
   readonly workingDir?: string | undefined;
   readonly user?: string | undefined;
   readonly network: "none" | "host";
@@ -20,14 +24,24 @@ export interface StepConfig {
   readonly cpus?: number | undefined;
   readonly pull: "always" | "if-not-present" | "never";
   readonly containerdAddr?: string | undefined;
-  readonly tls?: { readonly ca?: string | undefined; readonly cert?: string | undefined; readonly key?: string | undefined } | undefined;
-  readonly registryAuth?: Readonly<Record<string, { readonly username: string; readonly password: string }>> | undefined;
+  readonly tls?:
+    | {
+        readonly ca?: string | undefined;
+        readonly cert?: string | undefined;
+        readonly key?: string | undefined;
+      }
+    | undefined;
+  readonly registryAuth?:
+    | Readonly<Record<string, { readonly username: string; readonly password: string }>>
+    | undefined;
   readonly timeoutMs?: number | undefined;
   readonly stopGraceMs?: number | undefined;
   readonly labels: Readonly<Record<string, string>>;
 }
 
-type Camel<S extends string> = S extends `${infer Head}_${infer Tail}` ? `${Head}${Capitalize<Camel<Tail>>}` : S;
+type Camel<S extends string> = S extends `${infer Head}_${infer Tail}`
+  ? `${Head}${Capitalize<Camel<Tail>>}`
+  : S;
 type FileInput = z.input<typeof stepSchema>;
 
 /** A step as TypeScript writes it: the fields of a step file in camelCase. A step file's own snake_case is taken too. */
@@ -41,7 +55,9 @@ export type StepInput = { readonly [K in keyof FileInput as Camel<K & string>]: 
 export function parseStep(input: unknown): StepConfig {
   const { value, spelling, issues } = toSnakeCase(input);
   const parsed = stepSchema.safeParse(value);
-  const all = parsed.success ? issues : [...issues, ...parsed.error.issues.flatMap((issue) => toIssues(issue, spelling))];
+  const all = parsed.success
+    ? issues
+    : [...issues, ...parsed.error.issues.flatMap((issue) => toIssues(issue, spelling))];
   if (parsed.success) all.push(...checkExclusive(parsed.data, spelling));
   if (all.length > 0 || !parsed.success) throw invalidStep(all);
   return toConfig(parsed.data);
@@ -86,11 +102,13 @@ const EXCLUSIVE = [
 ] as const;
 
 function checkExclusive(step: StepFile, spelling: Spelling): Issue[] {
-  return EXCLUSIVE.filter(([one, other]) => step[one] !== undefined && step[other] !== undefined).map(([one, other]) => ({
-    field: spelling(one),
-    message: `it is given together with ${spelling(other)}`,
-    allowed: "one of them",
-  }));
+  return EXCLUSIVE.filter(([one, other]) => step[one] !== undefined && step[other] !== undefined).map(
+    ([one, other]) => ({
+      field: spelling(one),
+      message: `it is given together with ${spelling(other)}`,
+      allowed: "one of them",
+    }),
+  );
 }
 
 /** A field's name as whoever wrote the step spelt it. */
@@ -101,17 +119,27 @@ function toSnakeCase(input: unknown): { value: unknown; spelling: Spelling; issu
   const written = new Map<string, string>();
   const issues: Issue[] = [];
   const spelling: Spelling = (field) => written.get(field) ?? field;
-  if (typeof input !== "object" || input === null || Array.isArray(input)) return { value: input, spelling, issues };
+  if (typeof input !== "object" || input === null || Array.isArray(input))
+    return { value: input, spelling, issues };
   const value: Record<string, unknown> = {};
   for (const [key, entry] of Object.entries(input)) {
     if (entry === undefined) continue;
     const snake = key.replaceAll(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
     const field = Object.hasOwn(stepSchema.shape, snake) ? snake : key;
     if (Object.hasOwn(value, field)) {
-      issues.push({ field: key, message: `it is given together with ${spelling(field)}`, allowed: "one of them" });
+      issues.push({
+        field: key,
+        message: `it is given together with ${spelling(field)}`,
+        allowed: "one of them",
+      });
     }
     written.set(field, key);
-    Object.defineProperty(value, field, { value: entry, enumerable: true, configurable: true, writable: true });
+    Object.defineProperty(value, field, {
+      value: entry,
+      enumerable: true,
+      configurable: true,
+      writable: true,
+    });
   }
   return { value, spelling, issues };
 }
@@ -133,7 +161,13 @@ function toIssues(issue: z.core.$ZodIssue, spelling: Spelling): Issue[] {
     return [{ field, message: issue.message }];
   }
   const allowed = issue.code === "custom" ? (issue.params?.["allowed"] as string | undefined) : undefined;
-  return [{ field: field === "" ? "step" : field, message: issue.message, ...(allowed !== undefined && { allowed }) }];
+  return [
+    {
+      field: field === "" ? "step" : field,
+      message: issue.message,
+      ...(allowed !== undefined && { allowed }),
+    },
+  ];
 }
 
 function rank(issue: z.core.$ZodIssue): number {
@@ -143,18 +177,26 @@ function rank(issue: z.core.$ZodIssue): number {
 
 function fieldName(path: readonly PropertyKey[], spelling: Spelling): string {
   return path
-    .map((part, at) => (typeof part === "number" ? `[${part}]` : at === 0 ? spelling(String(part)) : `.${String(part)}`))
+    .map((part, at) =>
+      typeof part === "number" ? `[${part}]` : at === 0 ? spelling(String(part)) : `.${String(part)}`,
+    )
     .join("");
 }
 
 function suggestion(key: string): string {
   const known = Object.keys(stepSchema.shape);
   const nearest = closest(key.toLowerCase(), known);
-  return distance(key.toLowerCase(), nearest) <= Math.max(2, key.length / 3) ? `; did you mean ${nearest}?` : "";
+  return distance(key.toLowerCase(), nearest) <= Math.max(2, key.length / 3)
+    ? `; did you mean ${nearest}?`
+    : "";
 }
 
 function invalidStep(issues: readonly Issue[]): ExecutorError {
-  const lines = issues.map(({ field, message, allowed }) => `${field}: ${message}${allowed === undefined ? "" : `; allowed: ${allowed}`}`);
-  const head = lines.length === 1 ? "the step is not valid" : `the step is not valid, in ${lines.length} places`;
+  const lines = issues.map(
+    ({ field, message, allowed }) =>
+      `${field}: ${message}${allowed === undefined ? "" : `; allowed: ${allowed}`}`,
+  );
+  const head =
+    lines.length === 1 ? "the step is not valid" : `the step is not valid, in ${lines.length} places`;
   return new ExecutorError(`${head}: ${lines.join("; ")}`, { kind: "invalid-step", issues });
 }

@@ -34,10 +34,13 @@ export function toStrings(data: WorkflowData): Record<string, string> {
     const fits = !text.includes("\0") && key.length + text.length * 3 < MAX_VARIABLE_BYTES;
     if (fits) strings[key] = text;
     else if (!/\.(?:stdout|stderr)$/.test(key)) {
-      throw new ExecutorError(`data: ${key} holds NUL or is too long; allowed: less than ${MAX_VARIABLE_BYTES} bytes without NUL`, {
-        kind: "invalid-argument",
-        issues: [{ field: `data.${key}`, message: "holds NUL or is too long" }],
-      });
+      throw new ExecutorError(
+        `data: ${key} holds NUL or is too long; allowed: less than ${MAX_VARIABLE_BYTES} bytes without NUL`,
+        {
+          kind: "invalid-argument",
+          issues: [{ field: `data.${key}`, message: "holds NUL or is too long" }],
+        },
+      );
     }
   }
   return strings;

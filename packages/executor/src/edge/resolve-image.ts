@@ -24,6 +24,7 @@ export async function resolveImage(
       { kind: "image-not-found", cause: reason },
     );
   });
-  if (!(await client.images.isUnpacked(resolved, { signal }))) await client.images.unpack(resolved, { signal });
+  if (!(await client.images.isUnpacked(resolved, { signal })))
+    await client.images.unpack(resolved, { signal });
   return resolved;
 }

@@ -36,7 +36,9 @@ export async function stopTask(client: Client, id: string, options: StopOptions)
   if (await within(options.graceMs, ended, options.hurry)) return true;
   await signalTask(client, id, "SIGKILL", true, ended);
   if (await within(DEATH_MS, ended)) return true;
-  throw new ExecutorError(`container ${id} still runs ${DEATH_MS / 1000} s after SIGKILL`, { kind: "runtime" });
+  throw new ExecutorError(`container ${id} still runs ${DEATH_MS / 1000} s after SIGKILL`, {
+    kind: "runtime",
+  });
 }
 
 /** False when there is no process left to take a signal. A daemon that does not answer is asked again until the process ends. */

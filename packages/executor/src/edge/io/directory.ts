@@ -18,7 +18,10 @@ export function createIoDirectory(given: string | undefined): IoDirectory {
   let checked: Promise<string> | undefined;
   return {
     async forStep(client, id) {
-      if (given !== undefined) return join(await (checked ??= checkDirectory(given)), id);
+      if (given !== undefined) {
+        checked ??= checkDirectory(given);
+        return join(await checked, id);
+      }
       if (!client.isLocal) {
         throw new ExecutorError(
           `the daemon at ${client.address} runs elsewhere: ioDir (or WFE_IO_DIR) must name a directory that both machines see at the same path`,
