@@ -10,14 +10,21 @@ export default defineConfig({
     projects: [
       {
         extends: true,
-        test: { name: "unit", include: ["packages/*/src/**/*.test.ts", "test-infra/**/*.test.ts"] },
+        test: {
+          name: "unit",
+          include: ["packages/*/src/**/*.test.ts", "test-infra/{images,lima,probe}/**/*.test.ts"],
+        },
       },
       {
         extends: true,
         test: {
           // Against a real containerd that each file starts for itself.
           name: "daemon",
-          include: ["packages/*/test/**/*.test.ts", "examples/**/*.test.ts"],
+          include: [
+            "packages/*/test/**/*.test.ts",
+            "examples/**/*.test.ts",
+            "test-infra/{daemon,remote}/**/*.test.ts",
+          ],
           testTimeout: 120_000,
           hookTimeout: 120_000,
         },

@@ -1,13 +1,13 @@
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import { type Client, createClient } from "@wfe-containerd/client";
 import { type Daemon, type StartDaemonOptions, startDaemon } from "@wfe-containerd/client/daemon";
 import { afterAll, beforeAll, expect } from "vitest";
 import { BUSYBOX_NAME, busyboxArchive } from "../images/build.js";
-import { type Inventory, takeInventory, whatIsLeft } from "./inventory.js";
+import { type Inventory, takeInventory, whatStays } from "./inventory.js";
 
-export { type Inventory, takeInventory, whatIsLeft } from "./inventory.js";
+export { type Inventory, takeInventory, whatIsLeft, whatStays } from "./inventory.js";
 
 /** A test file's own daemon, as it is inside its tests. */
 export interface TestDaemon {
@@ -17,6 +17,8 @@ export interface TestDaemon {
   /** A private directory for executors' output files. */
   readonly ioDir: string;
   inventory(): Promise<Inventory>;
+  /** Fails, naming them, when things are there that were not there `before` and that do not go by themselves. */
+  expectNothingLeft(before: Inventory): Promise<void>;
 }
 
 export interface TestDaemonOptions extends StartDaemonOptions {
@@ -33,18 +35,22 @@ export function useDaemon({ image = true, ...options }: TestDaemonOptions = {}):
 
   beforeAll(async () => {
     const daemon = await startDaemon(options);
-    const client = createClient({ address: daemon.address, namespace: "test" });
+    // Control groups are called after it, and those are the whole machine's: test files run beside each other.
+    const namespace = `test-${basename(daemon.directory).replaceAll(/[^A-Za-z0-9]+/g, "-")}`;
+    const client = createClient({ address: daemon.address, namespace });
     const ioDir = await mkdtemp(join(tmpdir(), "test-io-"));
     if (image) await importBusybox(client);
     const inventory = (): Promise<Inventory> => takeInventory({ daemon, client, ioDir });
-    current = { daemon, client, ioDir, inventory, before: await inventory() };
+    const expectNothingLeft = async (before: Inventory): Promise<void> =>
+      expect(await whatStays(before, inventory), "left behind").toEqual({});
+    current = { daemon, client, ioDir, inventory, expectNothingLeft, before: await inventory() };
   });
 
   afterAll(async () => {
     if (current === undefined) return;
-    const { daemon, client, ioDir, inventory, before } = current;
+    const { daemon, client, ioDir, expectNothingLeft, before } = current;
     try {
-      expect(whatIsLeft(before, await inventory())).toEqual({});
+      await expectNothingLeft(before);
     } finally {
       await client.close();
       await daemon.stop();
@@ -67,6 +73,7 @@ export function useDaemon({ image = true, ...options }: TestDaemonOptions = {}):
       return running().ioDir;
     },
     inventory: () => running().inventory(),
+    expectNothingLeft: (before) => running().expectNothingLeft(before),
   };
 }
 

@@ -1,63 +1,100 @@
 import { readdir, readFile, readlink } from "node:fs/promises";
 import { join } from "node:path";
+import { setTimeout as delay } from "node:timers/promises";
 import type { Client } from "@wfe-containerd/client";
-import type { Daemon } from "@wfe-containerd/client/daemon";
+import { containedAmong, listProcesses, shimsAmong } from "./processes.js";
 
 /** Everything that a step may leave behind, by kind; each entry names one thing. */
 export type Inventory = Readonly<Record<Kind, readonly string[]>>;
 
-type Kind =
-  | "containers"
-  | "tasks"
-  | "snapshots"
-  | "leases"
-  | "ingests"
-  | "shims"
-  | "mounts"
-  | "cgroups"
-  | "network namespaces"
-  | "output files"
-  | "open FIFOs and output files";
+type Kind = (typeof KINDS)[number];
+const KINDS = [
+  "containers",
+  "tasks",
+  "snapshots",
+  "leases",
+  "ingests",
+  "images",
+  "content",
+  "shims",
+  "processes in containers",
+  "network namespaces",
+  "mounts",
+  "cgroups",
+  "files in the IO directory",
+  "open descriptors",
+] as const;
 
 export interface InventoryOptions {
-  readonly daemon: Daemon;
+  /** The containerd that is looked at; only its own things are counted, whatever else runs on this machine. */
+  readonly daemon: { readonly socketPath: string; readonly directory: string };
   readonly client: Client;
-  /** Where executors put their output files. */
+  /** Where executors put their output. */
   readonly ioDir?: string | undefined;
+  /** Count images and content too, which pulls and imports leave behind as they should. Default `false`. */
+  readonly images?: boolean | undefined;
 }
 
 /** Counts, by reading alone, what is there now, in all of the daemon's namespaces. */
-export async function takeInventory({ daemon, client, ioDir }: InventoryOptions): Promise<Inventory> {
+export async function takeInventory({
+  daemon,
+  client,
+  ioDir,
+  images = false,
+}: InventoryOptions): Promise<Inventory> {
+  const found = Object.fromEntries(KINDS.map((kind) => [kind, [] as string[]])) as Record<Kind, string[]>;
+  const processes = await listProcesses();
+  const shims = shimsAmong(processes, daemon.socketPath);
+  found.shims.push(...shims.map(({ pid, args }) => `${pid} ${args.join(" ")}`));
   const { namespaces } = await client.services.namespaces.list({});
-  const inventory: Record<Kind, string[]> = {
-    containers: [],
-    tasks: [],
-    snapshots: [],
-    leases: [],
-    ingests: [],
-    shims: await shims(daemon.socketPath),
-    mounts: await mounts(daemon.directory),
-    cgroups: [],
-    "network namespaces": await networkNamespaces(),
-    "output files": ioDir === undefined ? [] : await readdir(ioDir).catch(() => []),
-    "open FIFOs and output files": await openOutputs(),
-  };
-  for (const { name } of namespaces) {
-    const view = client.with({ namespace: name });
-    inventory.containers.push(...(await view.containers.list()).map(({ id }) => `${name}/${id}`));
-    inventory.tasks.push(...(await view.tasks.list()).map(({ id }) => `${name}/${id}`));
-    inventory.leases.push(...(await view.leases.list()).map(({ id }) => `${name}/${id}`));
-    inventory.ingests.push(...(await view.content.listStatuses()).map(({ ref }) => `${name}/${ref}`));
-    for await (const snapshot of view.snapshots.list()) inventory.snapshots.push(`${name}/${snapshot.name}`);
-    inventory.cgroups.push(...(await cgroups(name)));
+  const inContainers = namespaces.flatMap(({ name }) => containedAmong(processes, name));
+  found["processes in containers"].push(...inContainers.map(({ pid, args }) => `${pid} ${args.join(" ")}`));
+  const networks = new Set([...shims, ...inContainers].map(({ networkNamespace }) => networkNamespace));
+  networks.delete(await readlink("/proc/self/ns/net"));
+  found["network namespaces"].push(...networks);
+  found.mounts.push(...(await mountsBelow([daemon.directory, ioDir])));
+  if (ioDir !== undefined) found["files in the IO directory"].push(...(await filesBelow(ioDir)));
+  found["open descriptors"].push(...(await openFiles([daemon.directory, ioDir])));
+  for (const { name } of namespaces) await countRecords(client.with({ namespace: name }), found, images);
+  return found;
+}
+
+/** What containerd itself has written down, in the client's namespace, and that namespace's groups. */
+async function countRecords(client: Client, found: Record<Kind, string[]>, images: boolean): Promise<void> {
+  const { namespace } = client;
+  const add = (kind: Kind, names: readonly string[]): void =>
+    void found[kind].push(...names.map((name) => `${namespace}/${name}`));
+  add(
+    "containers",
+    (await client.containers.list()).map(({ id }) => id),
+  );
+  add(
+    "tasks",
+    (await client.tasks.list()).map(({ id }) => id),
+  );
+  add(
+    "leases",
+    (await client.leases.list()).map(({ id }) => id),
+  );
+  add(
+    "ingests",
+    (await client.content.listStatuses()).map(({ ref }) => ref),
+  );
+  for await (const { name } of client.snapshots.list()) add("snapshots", [name]);
+  if (images) {
+    add(
+      "images",
+      (await client.images.list()).map(({ name }) => name),
+    );
+    for await (const { digest } of client.content.list()) add("content", [digest]);
   }
-  return inventory;
+  found.cgroups.push(...(await groupsOf(namespace)));
 }
 
 /** What is in `after` and was not in `before`, by kind; kinds without any are left out. */
 export function whatIsLeft(before: Inventory, after: Inventory): Partial<Record<Kind, string[]>> {
   const left: Partial<Record<Kind, string[]>> = {};
-  for (const kind of Object.keys(after) as Kind[]) {
+  for (const kind of KINDS) {
     const known = new Set(before[kind]);
     const extra = after[kind].filter((name) => !known.has(name));
     if (extra.length > 0) left[kind] = extra;
@@ -65,22 +102,30 @@ export function whatIsLeft(before: Inventory, after: Inventory): Partial<Record<
   return left;
 }
 
-async function shims(socketPath: string): Promise<string[]> {
-  const found: string[] = [];
-  for (const pid of (await readdir("/proc")).filter((name) => /^\d+$/.test(name))) {
-    const args = (await readFile(`/proc/${pid}/cmdline`, "utf8").catch(() => "")).split("\0");
-    if (/containerd-shim/.test(args[0] ?? "") && args.includes(socketPath)) found.push(`${pid} ${args.join(" ")}`);
+/** How long a process or a mount may take to go on its own once containerd has answered. */
+const SETTLE_MS = 5_000;
+const LOOK_AGAIN_MS = 20;
+
+/** What is left for good: a shim's process ends a moment after containerd has said that its task is deleted. */
+export async function whatStays(
+  before: Inventory,
+  take: () => Promise<Inventory>,
+): Promise<Partial<Record<Kind, string[]>>> {
+  const giveUpAt = performance.now() + SETTLE_MS;
+  for (;;) {
+    const left = whatIsLeft(before, await take());
+    if (Object.keys(left).length === 0 || performance.now() > giveUpAt) return left;
+    await delay(LOOK_AGAIN_MS);
   }
-  return found;
 }
 
-async function mounts(directory: string): Promise<string[]> {
+async function mountsBelow(directories: readonly (string | undefined)[]): Promise<string[]> {
   const lines = (await readFile("/proc/self/mountinfo", "utf8")).split("\n");
-  return lines.map((line) => line.split(" ")[4] ?? "").filter((path) => path.startsWith(`${directory}/`));
+  return lines.map((line) => line.split(" ")[4] ?? "").filter((path) => isBelow(path, directories));
 }
 
 /** The groups below `/<containerd namespace>` in every hierarchy. */
-async function cgroups(namespace: string): Promise<string[]> {
+async function groupsOf(namespace: string): Promise<string[]> {
   const root = "/sys/fs/cgroup";
   const hierarchies = [root, ...(await readdir(root)).map((name) => join(root, name))];
   const found: string[] = [];
@@ -92,22 +137,22 @@ async function cgroups(namespace: string): Promise<string[]> {
   return found;
 }
 
-/** Those that some process is in, by inode. */
-async function networkNamespaces(): Promise<string[]> {
-  const found = new Set<string>();
-  for (const pid of (await readdir("/proc")).filter((name) => /^\d+$/.test(name))) {
-    const link = await readlink(`/proc/${pid}/ns/net`).catch(() => undefined);
-    if (link !== undefined) found.add(link);
-  }
-  return [...found];
+async function filesBelow(directory: string): Promise<string[]> {
+  const entries = await readdir(directory, { recursive: true, withFileTypes: true }).catch(() => []);
+  return entries.map((entry) => `${entry.isFIFO() ? "FIFO " : ""}${join(entry.parentPath, entry.name)}`);
 }
 
-/** This process's descriptors of FIFOs and of steps' output files. */
-async function openOutputs(): Promise<string[]> {
+/** This process's descriptors of files in the directories, and of steps' output wherever that is. */
+async function openFiles(directories: readonly (string | undefined)[]): Promise<string[]> {
   const found: string[] = [];
-  for (const fd of await readdir("/proc/self/fd")) {
-    const target = await readlink(`/proc/self/fd/${fd}`).catch(() => "");
-    if (/\/(?:stdout|stderr)(?: \(deleted\))?$/.test(target)) found.push(`${fd} ${target}`);
+  for (const descriptor of await readdir("/proc/self/fd")) {
+    const target = await readlink(`/proc/self/fd/${descriptor}`).catch(() => "");
+    const isOutput = /\/(?:stdin|stdout|stderr)(?: \(deleted\))?$/.test(target);
+    if (isOutput || isBelow(target, directories)) found.push(`${descriptor} ${target}`);
   }
   return found;
+}
+
+function isBelow(path: string, directories: readonly (string | undefined)[]): boolean {
+  return directories.some((directory) => directory !== undefined && path.startsWith(`${directory}/`));
 }

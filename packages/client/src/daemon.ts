@@ -199,8 +199,8 @@ function createConfig(
     "version = 2",
     `root = ${text(rootDir)}`,
     `state = ${text(stateDir)}`,
-    // Kubernetes' plugins, and what opens sockets or needs file systems of its own.
-    `disabled_plugins = ${text(["io.containerd.grpc.v1.cri", "io.containerd.cri.v1.images", "io.containerd.cri.v1.runtime", "io.containerd.podsandbox.controller.v1.podsandbox", "io.containerd.internal.v1.opt", "io.containerd.nri.v1.nri", "io.containerd.snapshotter.v1.aufs", "io.containerd.snapshotter.v1.btrfs", "io.containerd.snapshotter.v1.devmapper", "io.containerd.snapshotter.v1.zfs"])}`,
+    // Kubernetes' service, and what opens sockets or needs file systems of its own. On 2.x the sandbox service needs CRI's inner plugins.
+    `disabled_plugins = ${text(["io.containerd.grpc.v1.cri", "io.containerd.internal.v1.opt", "io.containerd.nri.v1.nri", "io.containerd.snapshotter.v1.aufs", "io.containerd.snapshotter.v1.btrfs", "io.containerd.snapshotter.v1.devmapper", "io.containerd.snapshotter.v1.zfs"])}`,
     "[debug]",
     `level = ${text(logLevel)}`,
     "[grpc]",

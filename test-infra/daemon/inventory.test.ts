@@ -1,0 +1,65 @@
+import { execFile } from "node:child_process";
+import { open, readdir, rm } from "node:fs/promises";
+import { join } from "node:path";
+import { promisify } from "node:util";
+import { expect, test } from "vitest";
+import { importBusybox, useDaemon } from "./daemon.js";
+import { whatIsLeft } from "./inventory.js";
+
+const run = promisify(execFile);
+const here = useDaemon();
+const IMAGE = "docker.io/library/busybox:latest";
+
+test("finds everything that is left behind, in every namespace, and nothing once it is gone", async () => {
+  const before = await here.inventory();
+  // Called after the daemon's, as control groups are the whole machine's.
+  const other = here.client.with({ namespace: `${here.client.namespace}-other` });
+  await importBusybox(other);
+  const ctr = (...args: string[]) =>
+    run("ctr", ["--address", here.daemon.socketPath, "--namespace", other.namespace, ...args]);
+  await ctr("run", "--detach", IMAGE, "forgotten", "/bin/sleep", "600");
+  const lease = await other.leases.create();
+  const ingest = await other.content.openWriter({ ref: "half-way" });
+  await ingest.write(Buffer.from("half"));
+  await run("mkfifo", [join(here.ioDir, "stdout")]);
+  const reader = await open(join(here.ioDir, "stdout"), "r+");
+
+  const left = whatIsLeft(before, await here.inventory());
+  expect(Object.keys(left).sort()).toEqual([
+    "cgroups",
+    "containers",
+    "files in the IO directory",
+    "ingests",
+    "leases",
+    "mounts",
+    "network namespaces",
+    "open descriptors",
+    "processes in containers",
+    "shims",
+    "snapshots",
+    "tasks",
+  ]);
+  expect(left.containers).toEqual([`${other.namespace}/forgotten`]);
+  expect(left["processes in containers"]).toEqual([expect.stringMatching(/^\d+ \/bin\/sleep 600$/)]);
+  expect(left["files in the IO directory"]).toEqual([`FIFO ${here.ioDir}/stdout`]);
+
+  await reader.close();
+  await rm(join(here.ioDir, "stdout"));
+  await ingest[Symbol.asyncDispose]();
+  await other.content.abort("half-way");
+  await lease.delete();
+  await ctr("task", "rm", "--force", "forgotten");
+  await ctr("container", "rm", "forgotten");
+  await other.images.remove(IMAGE, { sync: true });
+  await here.expectNothingLeft(before);
+});
+
+test("counts images and content only when asked to", async () => {
+  const { daemon, client, ioDir } = here;
+  const { takeInventory } = await import("./inventory.js");
+  expect((await here.inventory()).images).toEqual([]);
+  const { images, content } = await takeInventory({ daemon, client, ioDir, images: true });
+  expect(images).toEqual([`${client.namespace}/${IMAGE}`]);
+  expect(content.length).toBeGreaterThan(0);
+  expect(await readdir(ioDir)).toEqual([]);
+});
