@@ -1,0 +1,93 @@
+import fc from "fast-check";
+import { expect, test } from "vitest";
+import { createOutputParser, type OutputLimits } from "./output-line.js";
+
+function parse(chunks: readonly Uint8Array[], limits?: Partial<OutputLimits>): Record<string, string> {
+  const parser = createOutputParser(limits === undefined ? {} : { limits });
+  for (const chunk of chunks) parser.push(chunk);
+  parser.end();
+  return { ...parser.outputs };
+}
+
+const bytes = (text: string): Uint8Array => new TextEncoder().encode(text);
+
+test.each([
+  ["##wfe[output key=value]\n", { key: "value" }],
+  ["##wfe[output key=value]", { key: "value" }],
+  ["##wfe[output key=value]\r\n", { key: "value" }],
+  ["##wfe[output k=]\n", { k: "" }],
+  ["##wfe[output k=a=b]]\n", { k: "a=b]" }],
+  ["##wfe[output k= spaces kept ]\n", { k: " spaces kept " }],
+  ["##wfe[output a=1]\n##wfe[output a=2]\n", { a: "2" }],
+  ["##wfe[output k=grüße]\n", { k: "grüße" }],
+  ["noise\n##wfe[output a.b-c_d=1]\nnoise", { "a.b-c_d": "1" }],
+])("%j gives %j", (text, expected) => {
+  expect(parse([bytes(text)])).toEqual(expected);
+});
+
+test.each([
+  " ##wfe[output k=v]\n",
+  "x##wfe[output k=v]\n",
+  "##wfe[output k=v\n",
+  "##wfe[output kv]\n",
+  "##wfe[output =v]\n",
+  "##wfe[output 1k=v]\n",
+  "##wfe[output k k=v]\n",
+  "##wfe[output __proto__=v]\n",
+  "##wfe[output constructor=v]\n",
+  "##wfe[output k=v] tail\n",
+  "##wfe[notice k=v]\n",
+  "##WFE[output k=v]\n",
+])("%j is an ordinary line", (text) => {
+  expect(parse([bytes(text)])).toEqual({});
+});
+
+test("outputs are told as they come", () => {
+  const seen: string[] = [];
+  const parser = createOutputParser({ onOutput: (key, value) => seen.push(`${key}=${value}`) });
+  parser.push(bytes("##wfe[output a=1]\n##wfe[out"));
+  expect(seen).toEqual(["a=1"]);
+  parser.push(bytes("put a=2]\n"));
+  expect(seen).toEqual(["a=1", "a=2"]);
+});
+
+test("where the chunks are cut makes no difference", () => {
+  const line = fc.oneof(
+    fc.string(),
+    fc
+      .tuple(fc.stringMatching(/^[a-z]{1,3}$/), fc.string())
+      .map(([key, value]) => `##wfe[output ${key}=${value}]`),
+  );
+  fc.assert(
+    fc.property(fc.array(line), fc.array(fc.nat(40)), (lines, cuts) => {
+      const whole = bytes(lines.join("\n"));
+      const chunks: Uint8Array[] = [];
+      let at = 0;
+      for (const cut of cuts) {
+        chunks.push(whole.subarray(at, at + cut));
+        at += cut;
+      }
+      chunks.push(whole.subarray(at));
+      expect(parse(chunks)).toEqual(parse([whole]));
+    }),
+  );
+});
+
+test("limits hold: lines, their number, and their sum", () => {
+  const long = bytes(`##wfe[output k=${"x".repeat(2000)}]\n##wfe[output ok=1]\n`);
+  expect(parse([long], { lineBytes: 1000 })).toEqual({ ok: "1" });
+  const many = bytes(Array.from({ length: 10 }, (_, at) => `##wfe[output k${at}=v]\n`).join(""));
+  expect(Object.keys(parse([many], { count: 3 }))).toEqual(["k0", "k1", "k2"]);
+  expect(parse([bytes("##wfe[output a=123456789]\n##wfe[output b=1]\n")], { totalBytes: 5 })).toEqual({
+    b: "1",
+  });
+});
+
+test("a line without end is read in bounded memory", () => {
+  const parser = createOutputParser();
+  const chunk = new Uint8Array(1024 * 1024).fill(0x78);
+  for (let at = 0; at < 256; at++) parser.push(chunk);
+  parser.push(bytes("\n##wfe[output after=1]\n"));
+  parser.end();
+  expect({ ...parser.outputs }).toEqual({ after: "1" });
+});

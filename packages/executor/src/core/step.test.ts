@@ -1,0 +1,215 @@
+import fc from "fast-check";
+import { describe, expect, test } from "vitest";
+import { ExecutorError } from "../error.js";
+import { parseStep, type StepInput, stepJsonSchema } from "./step.js";
+
+const least = { name: "s", image: "alpine" };
+
+function issuesOf(
+  input: unknown,
+): readonly { field: string; message: string; allowed?: string | undefined }[] {
+  try {
+    parseStep(input);
+  } catch (reason) {
+    expect(reason).toBeInstanceOf(ExecutorError);
+    expect((reason as ExecutorError).kind).toBe("invalid-step");
+    return (reason as ExecutorError).issues;
+  }
+  return [];
+}
+
+test("the least step has every default", () => {
+  expect(parseStep(least)).toMatchObject({
+    name: "s",
+    image: "alpine",
+    command: undefined,
+    env: {},
+    volumes: [],
+    network: "none",
+    pull: "if-not-present",
+    user: undefined,
+    timeoutMs: undefined,
+  });
+});
+
+test("a file's spelling and TypeScript's mean the same", () => {
+  const file = {
+    ...least,
+    working_dir: "/w",
+    containerd_addr: "/run/c.sock",
+    timeout_ms: 5,
+    stop_grace: "2s",
+    registry_auth: { "r.io": { username: "u", password: "p" } },
+  };
+  const typed: StepInput = {
+    ...least,
+    workingDir: "/w",
+    containerdAddr: "/run/c.sock",
+    timeoutMs: 5,
+    stopGrace: "2s",
+    registryAuth: { "r.io": { username: "u", password: "p" } },
+  };
+  expect(parseStep(typed)).toEqual(parseStep(file));
+  expect(parseStep(file)).toMatchObject({ workingDir: "/w", timeoutMs: 5, stopGraceMs: 2_000 });
+});
+
+test("people's forms become plain values", () => {
+  expect(
+    parseStep({
+      ...least,
+      run: "echo hi",
+      env: ["A=1", "B=x=y"],
+      volumes: ["/a:/b", "/c//:/d/:ro", { source: "/e", target: "/f", readonly: true }],
+      memory: "64m",
+      cpu: 0.5,
+      timeout: "1m30s",
+      user: 1000,
+    }),
+  ).toMatchObject({
+    command: ["/bin/sh", "-c", "echo hi"],
+    env: { A: "1", B: "x=y" },
+    volumes: [
+      { source: "/a", target: "/b", readonly: false },
+      { source: "/c", target: "/d", readonly: true },
+      { source: "/e", target: "/f", readonly: true },
+    ],
+    memoryBytes: 64 * 1024 ** 2,
+    cpus: 0.5,
+    timeoutMs: 90_000,
+    user: "1000",
+  });
+  expect(parseStep({ ...least, env: { N: 1, B: true, S: "s" } }).env).toEqual({ N: "1", B: "true", S: "s" });
+});
+
+describe("what is refused", () => {
+  test.each([
+    ["name", { name: "" }],
+    ["name", { name: "a b" }],
+    ["name", { name: "a\n" }],
+    ["name", { name: "x".repeat(65) }],
+    ["image", { image: " " }],
+    ["run", { run: "" }],
+    ["run", { run: "a\0b" }],
+    ["command", { command: [] }],
+    ["command[1]", { command: ["a", "b\0"] }],
+    ["env", { env: { "": "x" } }],
+    ["env", { env: { "A=B": "x" } }],
+    ["env", { env: { A: "x\0" } }],
+    ["env", { env: ["A=1", "A=2"] }],
+    ["env", { env: ["=x"] }],
+    ["env", { env: { A: "x".repeat(128 * 1024) } }],
+    ["volumes[0].target", { volumes: [{ source: "/a", target: "b" }] }],
+    ["volumes[0].target", { volumes: [{ source: "/a", target: "/b/../c" }] }],
+    ["volumes[0].target", { volumes: [{ source: "/a", target: "/" }] }],
+    ["volumes[0].target", { volumes: [{ source: "/a", target: "//" }] }],
+    ["volumes[0].target", { volumes: [{ source: "/a", target: "/proc" }] }],
+    ["volumes[0].target", { volumes: [{ source: "/a", target: "//proc//self" }] }],
+    ["volumes[0].target", { volumes: [{ source: "/a", target: "/sys/fs" }] }],
+    ["volumes[0].target", { volumes: [{ source: "/a", target: "/dev/shm" }] }],
+    ["volumes[0].target", { volumes: [{ source: "/a", target: "/b\0" }] }],
+    ["volumes[0].source", { volumes: [{ source: "a", target: "/b" }] }],
+    ["volumes[0].source", { volumes: [{ source: "/a/..", target: "/b" }] }],
+    ["volumes[0].source", { volumes: [{ source: "/a:/x", target: "/b" }] }],
+    ["volumes", { volumes: ["/a:/b", "/c:/b/"] }],
+    ["volumes[0]", { volumes: ["/a:/b:dev"] }],
+    ["volumes[0]", { volumes: ["/a"] }],
+    ["working_dir", { working_dir: "w" }],
+    ["working_dir", { working_dir: "/proc/self/fd/7" }],
+    ["workingDir", { workingDir: "/a/../b" }],
+    ["user", { user: "4294967295" }],
+    ["user", { user: "a:b:c" }],
+    ["user", { user: -1 }],
+    ["network", { network: "bridge" }],
+    ["memory", { memory: "lots" }],
+    ["memory", { memory: 0 }],
+    ["cpu", { cpu: 0 }],
+    ["timeout", { timeout: "30" }],
+    ["timeout", { timeout: "0s" }],
+    ["timeoutMs", { timeoutMs: 1.5 }],
+    ["run", { run: "a", command: ["b"] }],
+    ["timeout", { timeout: "1s", timeout_ms: 1 }],
+    ["workingDir", { working_dir: "/a", workingDir: "/b" }],
+    ["pull", { pull: "sometimes" }],
+    ["tls.secret", { tls: { secret: "x" } }],
+  ])("%s: %j", (field, change) => {
+    expect(issuesOf({ ...least, ...change }).map((issue) => issue.field)).toContain(field);
+  });
+
+  test("is said with the nearest field that there is", () => {
+    expect(issuesOf({ ...least, comand: ["x"] })).toMatchObject([
+      { field: "comand", message: expect.stringContaining("did you mean command?") },
+    ]);
+    expect(issuesOf({ ...least, zzzzzz: 1 })[0]?.message).not.toContain("did you mean");
+  });
+
+  test("is said all at once", () => {
+    const fields = issuesOf({ name: "", image: "", run: "a", command: ["b"], bogus: 1 }).map(
+      ({ field }) => field,
+    );
+    expect(fields).toEqual(expect.arrayContaining(["name", "image", "bogus"]));
+  });
+
+  test.each([[null], [undefined], [7], ["step"], [[]], [new Map()]])("%j is no step", (input) => {
+    expect(issuesOf(input).length).toBeGreaterThan(0);
+  });
+});
+
+test("a password is in no error", () => {
+  const secret = "hunter2-very-secret";
+  const issues = issuesOf({
+    ...least,
+    registry_auth: { "r.io": { username: "u", password: [secret] } },
+    env: { "": secret },
+  });
+  expect(issues.length).toBeGreaterThan(0);
+  expect(JSON.stringify(issues)).not.toContain(secret);
+});
+
+test("whatever is thrown at it, it answers with a step or with its own error", () => {
+  const field = fc.constantFrom(
+    "name",
+    "image",
+    "run",
+    "command",
+    "env",
+    "volumes",
+    "working_dir",
+    "user",
+    "network",
+    "memory",
+    "cpu",
+    "timeout",
+    "labels",
+    "tls",
+    "__proto__",
+    "constructor",
+  );
+  const value = fc.oneof(
+    fc.anything(),
+    fc.string(),
+    fc.array(fc.string()),
+    fc.dictionary(fc.string(), fc.string()),
+  );
+  fc.assert(
+    fc.property(fc.array(fc.tuple(field, value)), (entries) => {
+      const input = { ...least };
+      for (const [key, entry] of entries)
+        Object.defineProperty(input, key, { value: entry, enumerable: true, configurable: true });
+      issuesOf(input);
+    }),
+    { numRuns: 3_000 },
+  );
+});
+
+test("the JSON Schema speaks of every field", () => {
+  const schema = stepJsonSchema() as {
+    properties: Record<string, unknown>;
+    required: string[];
+    additionalProperties: boolean;
+  };
+  expect(schema.required).toEqual(["name", "image"]);
+  expect(schema.additionalProperties).toBe(false);
+  expect(Object.keys(schema.properties)).toEqual(
+    expect.arrayContaining(["run", "command", "env", "volumes", "working_dir", "timeout", "memory"]),
+  );
+});

@@ -1,0 +1,76 @@
+import { describe, expect, test } from "vitest";
+import type { StepEvent } from "./event.js";
+import { createEventQueue } from "./event-queue.js";
+
+const output = (bytes: number): StepEvent => ({
+  type: "output",
+  stream: "stdout",
+  data: new Uint8Array(bytes),
+});
+const KIB = 1024;
+
+describe("with a consumer", () => {
+  test("events come in order, and the queue ends when it is closed", async () => {
+    const queue = createEventQueue();
+    const seen: number[] = [];
+    const consumed = (async () => {
+      for await (const event of queue.iterate())
+        if (event.type === "output") seen.push(event.data.byteLength);
+    })();
+    for (const bytes of [1, 2, 3]) queue.push(output(bytes));
+    queue.close();
+    await consumed;
+    expect(seen).toEqual([1, 2, 3]);
+  });
+
+  test("who produces waits while much is queued, and goes on when it was taken", async () => {
+    const queue = createEventQueue();
+    const events = queue.iterate();
+    expect(queue.push(output(200 * KIB))).toBeUndefined();
+    const room = queue.push(output(200 * KIB));
+    expect(room).toBeInstanceOf(Promise);
+    await events.next();
+    await events.next();
+    await room;
+  });
+
+  test("leaving frees who waits, and drops what comes", async () => {
+    const queue = createEventQueue();
+    const events = queue.iterate();
+    const room = queue.push(output(400 * KIB));
+    await events.next();
+    await events.return();
+    await room;
+    expect(queue.isHeard).toBe(false);
+    expect(queue.push(output(400 * KIB))).toBeUndefined();
+  });
+
+  test("there is one", () => {
+    const queue = createEventQueue();
+    queue.iterate();
+    expect(() => queue.iterate()).toThrow(expect.objectContaining({ kind: "invalid-argument" }));
+  });
+});
+
+describe("without a consumer", () => {
+  test("nobody waits, the newest stays, and what is missing is said", async () => {
+    const queue = createEventQueue();
+    for (let at = 0; at < 10; at++) expect(queue.push(output(300 * KIB))).toBeUndefined();
+    queue.close();
+    const events: StepEvent[] = [];
+    for await (const event of queue.iterate()) events.push(event);
+    const [gap, ...rest] = events;
+    expect(gap).toEqual({ type: "gap", bytes: 7 * 300 * KIB });
+    expect(rest).toHaveLength(3);
+  });
+
+  test("events without bytes are all kept", async () => {
+    const queue = createEventQueue();
+    queue.push({ type: "phase", phase: "running", id: "x" });
+    for (let at = 0; at < 10; at++) queue.push(output(300 * KIB));
+    queue.close();
+    const types: string[] = [];
+    for await (const event of queue.iterate()) types.push(event.type);
+    expect(types.slice(0, 2)).toEqual(["gap", "phase"]);
+  });
+});
