@@ -7,6 +7,7 @@ import { ContainerdError, isContainerdError } from "./error.js";
 import { checkLabels } from "./identifier.js";
 import { type ReadFilesOptions, readImageFiles } from "./image-file.js";
 import { type ImportOptions, importImages } from "./image-import.js";
+import { type PullOptions, pullImage } from "./image-pull.js";
 import { type ResolvedImage, resolveTarget } from "./image-resolve.js";
 import type { Introspection } from "./introspection.js";
 import type { Leases } from "./lease.js";
@@ -61,6 +62,15 @@ export interface Images {
   isUnpacked(image: ResolvedImage, options?: CallOptions): Promise<boolean>;
   /** Unpacks the layers for the client's snapshotter; those that are there stay. */
   unpack(image: ResolvedImage, options?: UnpackOptions): Promise<void>;
+  /**
+   * Brings an image from its registry, verified and unpacked, and gives it its name. Blobs that are here are not fetched, and what others are
+   * fetching at the moment is waited for; whatever fails, nothing half-brought is left.
+   *
+   * @param name as people write it: `alpine`, `registry.example.com:5000/app:1.2`, `app@sha256:…`.
+   * @throws ContainerdError `not-found`, `unauthenticated`, `permission-denied`, `unavailable`, `resource-exhausted`, `data-loss`, `canceled`; one that
+   * comes from a registry's answer has a {@link RegistryFailure} as its cause.
+   */
+  pull(name: string, options?: PullOptions): Promise<ResolvedImage>;
   /** Brings in the images of an archive: an OCI layout or the output of `docker save`, as a tar, gzipped or not. */
   import(source: AsyncIterable<Uint8Array>, options?: ImportOptions): Promise<Image[]>;
   /** Files out of an image's layers, by absolute path; those that the image does not have are left out. */
@@ -135,7 +145,7 @@ export function createImages(context: Context, parts: ImageParts): Images {
   const unpack: Images["unpack"] = (image, options) =>
     unpackImage({ context, content, snapshots }, image, options);
 
-  return {
+  const own: Images = {
     get,
     list: (filters = [], options) =>
       call("list images", async () =>
@@ -164,7 +174,9 @@ export function createImages(context: Context, parts: ImageParts): Images {
     unpack,
     import: (source, options) => importImages({ context, ...parts, put, unpack }, source, options),
     readFiles: (image, paths, options) => readImageFiles(content, image, paths, options),
+    pull: (name, options) => pullImage({ context, ...parts, images: own }, name, options),
   };
+  return own;
 }
 
 function toImage({ name, target, labels, createdAt, updatedAt }: WireImage): Image {

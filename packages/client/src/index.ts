@@ -17,6 +17,7 @@ export { checkIdentifier, checkLabels } from "./identifier.js";
 export type { Image, Images, RemoveImageOptions, ResolveImageOptions } from "./image.js";
 export type { ReadFilesOptions } from "./image-file.js";
 export type { ImportOptions, ImportProgress } from "./image-import.js";
+export type { ImageToVerify, PullOptions, PullPolicy, RegistryReader } from "./image-pull.js";
 export type { ResolvedImage } from "./image-resolve.js";
 export type { DaemonPlugin, Introspection } from "./introspection.js";
 export type { CreateLeaseOptions, DeleteLeaseOptions, Lease, LeaseResource, Leases } from "./lease.js";
@@ -34,6 +35,27 @@ export {
   parseReference,
   type Reference,
 } from "./oci/reference.js";
+export {
+  anonymous,
+  type CredentialProvider,
+  credentialsOf,
+  firstCredential,
+  type RegistryAuth,
+  type RegistryCredential,
+} from "./registry/credential.js";
+export {
+  type DockerConfigOptions,
+  dockerCredentials,
+  eraseDockerCredential,
+  storeDockerCredential,
+} from "./registry/docker-config.js";
+export { failureOf, type RegistryFailure } from "./registry/failure.js";
+export type { HostCapability, RegistryHost, RegistryHosts } from "./registry/host.js";
+export { hostsFromDirectories, type RegistryHostsOptions } from "./registry/hosts.js";
+export type { HttpTimeouts, HttpTls } from "./registry/http.js";
+export type { TransferProgress } from "./registry/progress.js";
+export type { RegistryOptions } from "./registry/repository.js";
+export type { RetryPolicy } from "./registry/retry.js";
 export type { CreateSnapshotOptions, Mount, Snapshot, SnapshotOptions, Snapshots } from "./snapshot.js";
 export type {
   CreateTaskOptions,

@@ -12,6 +12,8 @@ import type { Snapshots } from "./snapshot.js";
 export interface UnpackOptions extends CallOptions {
   /** Called for every layer that is there: unpacked now, or found. */
   readonly onLayer?: ((layer: Descriptor, state: "unpacked" | "exists") => void) | undefined;
+  /** Awaited before each layer is unpacked: it may still be on its way. */
+  readonly beforeLayer?: ((layer: Descriptor) => Promise<void>) | undefined;
 }
 
 export interface Unpacker {
@@ -30,11 +32,12 @@ const TRIES = 5;
 export async function unpackImage(
   unpacker: Unpacker,
   image: ResolvedImage,
-  { onLayer, ...options }: UnpackOptions = {},
+  { onLayer, beforeLayer, ...options }: UnpackOptions = {},
 ): Promise<void> {
   const { context, content } = unpacker;
   const chain = chainIds(image.diffIds);
   for (const [index, layer] of image.layers.entries()) {
+    await beforeLayer?.(layer);
     const isNew = await unpackLayer(unpacker, layer, {
       chainId: chain[index] as string,
       parent: chain[index - 1] ?? "",

@@ -65,7 +65,8 @@ export function createAuthorizer(options: AuthorizerOptions): Authorizer {
     if (!isCredentialKnown) {
       credential = await credentials(host, { signal });
       isCredentialKnown = true;
-      for (const [name, value] of Object.entries(credential ?? {})) if (name !== "username") secrets.add(value);
+      for (const [name, value] of Object.entries(credential ?? {}))
+        if (name !== "username") secrets.add(value);
       if (credential !== undefined && "password" in credential) {
         secrets.add(`${credential.username}:${credential.password}`);
       }
@@ -76,7 +77,12 @@ export function createAuthorizer(options: AuthorizerOptions): Authorizer {
   async function requestBearer(from: Bearer, scopes: readonly string[], signal: AbortSignal | undefined) {
     const { realm, service } = from;
     const askedAtMs = clock.monotonicMs();
-    const given = await requestToken(options.httpFor(realm), { realm, service, scopes, credential, signal }, secrets, clock.wallMs());
+    const given = await requestToken(
+      options.httpFor(realm),
+      { realm, service, scopes, credential, signal },
+      secrets,
+      clock.wallMs(),
+    );
     if (given.refreshToken !== undefined && credential !== undefined && "identityToken" in credential) {
       credential = { identityToken: given.refreshToken };
     }
@@ -84,7 +90,11 @@ export function createAuthorizer(options: AuthorizerOptions): Authorizer {
     return { header: `Bearer ${given.token}`, staleAtMs: askedAtMs + given.lifetimeMs - early };
   }
 
-  async function bearerFor(from: Bearer, wanted: readonly string[], signal: AbortSignal | undefined): Promise<string> {
+  async function bearerFor(
+    from: Bearer,
+    wanted: readonly string[],
+    signal: AbortSignal | undefined,
+  ): Promise<string> {
     const scopes = mergeScopes([...wanted, ...from.extraScopes]);
     const key = scopes.join(" ");
     const known = from.tokens.get(key);
@@ -126,7 +136,8 @@ export function createAuthorizer(options: AuthorizerOptions): Authorizer {
       bearer = { realm, service, extraScopes: new Set(), tokens: new Map() };
     }
     for (const [key, { header }] of bearer.tokens) {
-      if (rejected !== undefined && (await header.catch(() => undefined)) === rejected) bearer.tokens.delete(key);
+      if (rejected !== undefined && (await header.catch(() => undefined)) === rejected)
+        bearer.tokens.delete(key);
     }
     for (const scope of (challenge.parameters.get("scope") ?? "").split(" ")) {
       // Only what goes beyond the scopes that each request names for itself: another repository's is no business of the next one.
@@ -152,7 +163,9 @@ export function createAuthorizer(options: AuthorizerOptions): Authorizer {
     },
     explain() {
       if (credential !== undefined) return `the credential for ${host} is not enough`;
-      return isCredentialKnown ? `no credential for ${host} is known` : `${host} offers no way to log in that we know`;
+      return isCredentialKnown
+        ? `no credential for ${host} is known`
+        : `${host} offers no way to log in that we know`;
     },
   };
 }

@@ -4,7 +4,10 @@
  *
  * @param maxBytes about as much is held at most, and given at once.
  */
-export async function* batch(source: AsyncIterable<Uint8Array>, maxBytes: number): AsyncGenerator<Uint8Array, void, undefined> {
+export async function* batch(
+  source: AsyncIterable<Uint8Array>,
+  maxBytes: number,
+): AsyncGenerator<Uint8Array, void, undefined> {
   const iterator = source[Symbol.asyncIterator]();
   let held: Uint8Array[] = [];
   let heldBytes = 0;

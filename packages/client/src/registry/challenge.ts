@@ -6,10 +6,13 @@ export interface Challenge {
   readonly parameters: ReadonlyMap<string, string>;
 }
 
-const TOKEN = /[!#$%&'*+\-.^_`|~0-9A-Za-z]+/y;
-const TOKEN68 = /[A-Za-z0-9\-._~+/]+=*/y;
-const SPACE = /[ \t]*/y;
-const QUOTED = /"((?:[^"\\]|\\.)*)"/sy;
+/** Up to the next comma outside quotes. */
+const ELEMENT = /((?:[^",]|"(?:[^"\\]|\\.)*")*)(?:,|$)/sy;
+const TOKEN = "[!#$%&'*+\\-.^_`|~0-9A-Za-z]+";
+const PARAMETER = new RegExp(`^(${TOKEN})[ \\t]*=[ \\t]*(?:(${TOKEN})|"((?:[^"\\\\]|\\\\.)*)")$`, "s");
+/** A scheme, and with it its first parameter or a single opaque value (`NTLM TlRM…=`). */
+const START = new RegExp(`^(${TOKEN})(?:[ \\t]+(.+))?$`, "s");
+const OPAQUE = /^[A-Za-z0-9\-._~+/]+=*$/;
 
 /**
  * Reads WWW-Authenticate headers (RFC 9110, section 11.6.1): each may hold several challenges, separated by the same comma as their
@@ -21,71 +24,33 @@ export function parseChallenges(headers: readonly string[]): Challenge[] {
 }
 
 function parseHeader(text: string): Challenge[] {
-  const challenges: Challenge[] = [];
-  let at = 0;
-
-  function match(pattern: RegExp): RegExpExecArray | null {
-    pattern.lastIndex = at;
-    const found = pattern.exec(text);
-    if (found !== null) at = pattern.lastIndex;
-    return found;
-  }
-
-  function skipCommas(): boolean {
-    match(SPACE);
-    let any = false;
-    while (text[at] === ",") {
-      at++;
-      any = true;
-      match(SPACE);
+  const challenges: { scheme: string; parameters: Map<string, string> }[] = [];
+  for (const element of elements(text)) {
+    let parameter = element;
+    if (element !== undefined && !PARAMETER.test(element)) {
+      const [, scheme, rest] = START.exec(element) ?? [];
+      if (scheme === undefined) return challenges.slice(0, -1);
+      challenges.push({ scheme: scheme.toLowerCase(), parameters: new Map() });
+      if (rest === undefined || OPAQUE.test(rest)) continue;
+      parameter = rest;
     }
-    return any;
-  }
-
-  /** A parameter at this place; undefined, and nothing taken, where there is none; null where it is malformed. */
-  function parameter(): [name: string, value: string] | undefined | null {
-    const start = at;
-    const name = match(TOKEN)?.[0];
-    match(SPACE);
-    if (name === undefined || text[at] !== "=") {
-      at = start;
-      return undefined;
-    }
-    at++;
-    match(SPACE);
-    const quoted = match(QUOTED);
-    const value = quoted === null ? match(TOKEN)?.[0] : quoted[1]?.replace(/\\(.)/gs, "$1");
-    return value === undefined ? null : [name.toLowerCase(), value];
-  }
-
-  skipCommas();
-  while (at < text.length) {
-    const scheme = match(TOKEN)?.[0].toLowerCase();
-    if (scheme === undefined) return challenges;
-    const hasMore = text[at] === " " || text[at] === "\t";
-    if (at < text.length && text[at] !== "," && !hasMore) return challenges;
-    const parameters = new Map<string, string>();
-    match(SPACE);
-    // `NTLM TlRM…=`: a single opaque value instead of parameters.
-    const afterScheme = at;
-    const opaque = match(TOKEN68) !== null && (match(SPACE), at >= text.length || text[at] === ",");
-    if (!opaque) at = afterScheme;
-    for (let first = !opaque; ; first = false) {
-      const start = at;
-      if (!first && !skipCommas()) break;
-      const found = parameter();
-      if (found === null) return challenges;
-      if (found === undefined) {
-        if (first) continue;
-        at = start;
-        break;
-      }
-      const [name, value] = found;
-      if (opaque || parameters.has(name)) return challenges;
-      parameters.set(name, value);
-    }
-    challenges.push({ scheme, parameters });
-    if (!skipCommas() && at < text.length) return challenges.slice(0, -1);
+    const [, name = "", plain, quoted] = PARAMETER.exec(parameter ?? "") ?? [];
+    const parameters = challenges.at(-1)?.parameters;
+    const isTwice = parameters?.has(name.toLowerCase()) === true;
+    if (name === "" || parameters === undefined || isTwice) return challenges.slice(0, -1);
+    parameters.set(name.toLowerCase(), plain ?? (quoted ?? "").replace(/\\(.)/gs, "$1"));
   }
   return challenges;
+}
+
+/** What stands between the commas, without what is empty; undefined for a quote that does not end. */
+function* elements(text: string): Generator<string | undefined> {
+  for (let at = 0; at < text.length; ) {
+    ELEMENT.lastIndex = at;
+    const match = ELEMENT.exec(text);
+    if (match === null) return yield undefined;
+    const element = (match[1] ?? "").replace(/^[ \t]+|[ \t]+$/g, "");
+    if (element !== "") yield element;
+    at = ELEMENT.lastIndex;
+  }
 }

@@ -37,7 +37,8 @@ export async function getFromHelper(
   const { status, stdout } = await run(name, "get", server, options);
   if (status !== 0) {
     // The protocol has no code for it, only these words.
-    if (/credentials not found|no credentials server url|no credentials username/i.test(stdout)) return undefined;
+    if (/credentials not found|no credentials server url|no credentials username/i.test(stdout))
+      return undefined;
     throw failed(name, "get", `exits with ${status}`);
   }
   let answer: { Username?: unknown; Secret?: unknown };
@@ -48,7 +49,8 @@ export async function getFromHelper(
     throw failed(name, "get", "does not answer in JSON");
   }
   const { Username: username, Secret: secret } = answer ?? {};
-  if (typeof username !== "string" || typeof secret !== "string") throw failed(name, "get", "answers without Username and Secret");
+  if (typeof username !== "string" || typeof secret !== "string")
+    throw failed(name, "get", "answers without Username and Secret");
   if (secret === "") return undefined;
   return username === TOKEN_USER ? { identityToken: secret } : { username, password: secret };
 }
@@ -65,9 +67,12 @@ export async function storeInHelper(
       ? [credential.username, credential.password]
       : [TOKEN_USER, "identityToken" in credential ? credential.identityToken : undefined];
   if (secret === undefined) {
-    throw new ContainerdError(`docker-credential-${name} cannot keep a bearer token; allowed: a password or an identity token`, {
-      kind: "invalid-argument",
-    });
+    throw new ContainerdError(
+      `docker-credential-${name} cannot keep a bearer token; allowed: a password or an identity token`,
+      {
+        kind: "invalid-argument",
+      },
+    );
   }
   const input = JSON.stringify({ ServerURL: server, Username: username, Secret: secret });
   const { status } = await run(name, "store", input, options);
@@ -75,9 +80,14 @@ export async function storeInHelper(
 }
 
 /** Makes a helper forget a server's credential. One that it does not have is no error. */
-export async function eraseFromHelper(name: string, server: string, options: HelperOptions = {}): Promise<void> {
+export async function eraseFromHelper(
+  name: string,
+  server: string,
+  options: HelperOptions = {},
+): Promise<void> {
   const { status, stdout } = await run(name, "erase", server, options);
-  if (status !== 0 && !/credentials not found/i.test(stdout)) throw failed(name, "erase", `exits with ${status}`);
+  if (status !== 0 && !/credentials not found/i.test(stdout))
+    throw failed(name, "erase", `exits with ${status}`);
 }
 
 async function run(
@@ -103,7 +113,8 @@ async function run(
       else chunks.push(chunk);
     });
     child.on("error", (reason: NodeJS.ErrnoException) => {
-      if (signal?.aborted === true) reject(new ContainerdError(`${program} ${action}: aborted by the caller`, { kind: "canceled" }));
+      if (signal?.aborted === true)
+        reject(new ContainerdError(`${program} ${action}: aborted by the caller`, { kind: "canceled" }));
       else if (reason.code === "ENOENT") reject(failed(name, action, "is not on the PATH"));
       else if (limit.aborted) reject(failed(name, action, `does not answer within ${TIMEOUT_MS / 1000} s`));
       else reject(failed(name, action, `cannot be run (${reason.code})`));

@@ -43,7 +43,8 @@ export function credentialsOf(auth: RegistryAuth): CredentialProvider {
   const byHost = new Map<string, RegistryCredential>();
   for (const [host, credential] of Object.entries(auth)) {
     const key = canonicalHost(host);
-    if (/[/@\s]/.test(host) || host === "") refuse(host, "is no registry", "a host and its port: registry.example.com:5000");
+    if (/[/@\s]/.test(host) || host === "")
+      refuse(host, "is no registry", "a host and its port: registry.example.com:5000");
     if (byHost.has(key)) refuse(host, "is named twice", "one credential for each registry");
     byHost.set(key, checkCredential(host, credential));
   }
@@ -62,7 +63,11 @@ function checkCredential(host: string, credential: RegistryCredential): Registry
   const { username, password, identityToken, registryToken } = credential as Record<string, unknown>;
   const given = [password, identityToken, registryToken].filter((value) => value !== undefined);
   if (given.length !== 1 || typeof given[0] !== "string" || given[0] === "") {
-    refuse(host, "has no credential that can be used", "username and password, or identityToken, or registryToken");
+    refuse(
+      host,
+      "has no credential that can be used",
+      "username and password, or identityToken, or registryToken",
+    );
   }
   if (password !== undefined && (typeof username !== "string" || username === "" || username.includes(":"))) {
     refuse(host, "has no user name that can be used", "a user name without a colon");
@@ -71,7 +76,10 @@ function checkCredential(host: string, credential: RegistryCredential): Registry
 }
 
 function refuse(host: string, problem: string, allowed: string): never {
-  throw new ContainerdError(`auth: ${JSON.stringify(host.replace(/.*@/, "…@"))} ${problem}; allowed: ${allowed}`, {
-    kind: "invalid-argument",
-  });
+  throw new ContainerdError(
+    `auth: ${JSON.stringify(host.replace(/.*@/, "…@"))} ${problem}; allowed: ${allowed}`,
+    {
+      kind: "invalid-argument",
+    },
+  );
 }

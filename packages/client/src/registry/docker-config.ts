@@ -3,7 +3,7 @@ import { lstat, mkdir, open, readFile, readlink, rename, rm } from "node:fs/prom
 import { homedir } from "node:os";
 import { dirname, join, resolve } from "node:path";
 import { ContainerdError } from "../error.js";
-import { canonicalHost, type CredentialProvider, type RegistryCredential } from "./credential.js";
+import { type CredentialProvider, canonicalHost, type RegistryCredential } from "./credential.js";
 import { checkHelperName, eraseFromHelper, getFromHelper, storeInHelper } from "./credential-helper.js";
 
 export interface DockerConfigOptions {
@@ -44,7 +44,9 @@ export function dockerCredentials(options: DockerConfigOptions = {}): Credential
       const found = await getFromHelper(helper, serverKey(host), { signal, env: options.env });
       if (found !== undefined) return found;
     }
-    const entry = Object.entries(config.auths ?? {}).find(([key]) => canonicalHost(hostOfKey(key)) === canonicalHost(host));
+    const entry = Object.entries(config.auths ?? {}).find(
+      ([key]) => canonicalHost(hostOfKey(key)) === canonicalHost(host),
+    );
     return entry === undefined ? undefined : toCredential(file, ...entry);
   };
 }
@@ -70,7 +72,10 @@ export async function storeDockerCredential(
  *
  * @returns whether there was one in the file.
  */
-export async function eraseDockerCredential(host: string, options: DockerConfigOptions = {}): Promise<boolean> {
+export async function eraseDockerCredential(
+  host: string,
+  options: DockerConfigOptions = {},
+): Promise<boolean> {
   const file = configFile(options);
   const config = await readConfig(file);
   const helper = helperFor(file, config, host);
@@ -83,7 +88,10 @@ export async function eraseDockerCredential(host: string, options: DockerConfigO
 
 function configFile({ directory, env = process.env }: DockerConfigOptions): string {
   const given = directory ?? env["DOCKER_CONFIG"];
-  return join(given === undefined || given === "" ? join(env["HOME"] ?? homedir(), ".docker") : given, "config.json");
+  return join(
+    given === undefined || given === "" ? join(env["HOME"] ?? homedir(), ".docker") : given,
+    "config.json",
+  );
 }
 
 async function readConfig(file: string): Promise<DockerConfig> {
@@ -97,11 +105,14 @@ async function readConfig(file: string): Promise<DockerConfig> {
   }
   try {
     const config: unknown = JSON.parse(text);
-    if (typeof config === "object" && config !== null && !Array.isArray(config)) return config as DockerConfig;
+    if (typeof config === "object" && config !== null && !Array.isArray(config))
+      return config as DockerConfig;
   } catch {
     // Said below. JSON.parse's own message quotes the file.
   }
-  throw new ContainerdError(`${file} is no JSON object; allowed: docker's config.json`, { kind: "invalid-argument" });
+  throw new ContainerdError(`${file} is no JSON object; allowed: docker's config.json`, {
+    kind: "invalid-argument",
+  });
 }
 
 async function writeConfig(file: string, config: DockerConfig): Promise<void> {
@@ -129,10 +140,18 @@ async function writeConfig(file: string, config: DockerConfig): Promise<void> {
   }
 }
 
-function helperFor(file: string, { credHelpers, credsStore }: DockerConfig, host: string): string | undefined {
-  const own = Object.entries(credHelpers ?? {}).find(([key]) => canonicalHost(hostOfKey(key)) === canonicalHost(host));
+function helperFor(
+  file: string,
+  { credHelpers, credsStore }: DockerConfig,
+  host: string,
+): string | undefined {
+  const own = Object.entries(credHelpers ?? {}).find(
+    ([key]) => canonicalHost(hostOfKey(key)) === canonicalHost(host),
+  );
   if (own !== undefined) return checkHelperName(`${file}: credHelpers.${own[0]}`, own[1]);
-  return credsStore === undefined || credsStore === "" ? undefined : checkHelperName(`${file}: credsStore`, credsStore);
+  return credsStore === undefined || credsStore === ""
+    ? undefined
+    : checkHelperName(`${file}: credsStore`, credsStore);
 }
 
 function serverKey(host: string): string {
@@ -145,7 +164,9 @@ function hostOfKey(key: string): string {
 }
 
 function without(auths: DockerConfig["auths"] = {}, host: string): Record<string, AuthEntry> {
-  return Object.fromEntries(Object.entries(auths).filter(([key]) => canonicalHost(hostOfKey(key)) !== canonicalHost(host)));
+  return Object.fromEntries(
+    Object.entries(auths).filter(([key]) => canonicalHost(hostOfKey(key)) !== canonicalHost(host)),
+  );
 }
 
 function toEntry(credential: RegistryCredential): AuthEntry {
@@ -163,9 +184,12 @@ function toCredential(file: string, key: string, entry: AuthEntry): RegistryCred
   const text = Buffer.from(auth, "base64").toString("utf8").replace(/\0+$/, "");
   const colon = text.indexOf(":");
   if (colon < 1) {
-    throw new ContainerdError(`${file}: auths.${key}.auth holds no user name and password; allowed: base64 of user:password`, {
-      kind: "invalid-argument",
-    });
+    throw new ContainerdError(
+      `${file}: auths.${key}.auth holds no user name and password; allowed: base64 of user:password`,
+      {
+        kind: "invalid-argument",
+      },
+    );
   }
   return { username: text.slice(0, colon), password: text.slice(colon + 1) };
 }

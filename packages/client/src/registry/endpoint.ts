@@ -2,9 +2,15 @@ import { ContainerdError } from "../error.js";
 import { createAuthorizer } from "./authorizer.js";
 import { parseChallenges } from "./challenge.js";
 import type { Clock } from "./clock.js";
-import { canonicalHost, type CredentialProvider } from "./credential.js";
+import { type CredentialProvider, canonicalHost } from "./credential.js";
 import type { RegistryHost } from "./host.js";
-import { createHttpClient, type HttpClient, type HttpRequest, type HttpResponse, type HttpTimeouts } from "./http.js";
+import {
+  createHttpClient,
+  type HttpClient,
+  type HttpRequest,
+  type HttpResponse,
+  type HttpTimeouts,
+} from "./http.js";
 import { hostName, showUrl } from "./plain-http.js";
 import type { Secrets } from "./secret.js";
 import { USER_AGENT } from "./user-agent.js";
@@ -43,7 +49,14 @@ export interface Endpoint extends AsyncDisposable {
   send(request: EndpointRequest): Promise<HttpResponse>;
 }
 
-export function createEndpoint({ host, registry, timeouts, mayBePlain, clock, ...options }: EndpointOptions): Endpoint {
+export function createEndpoint({
+  host,
+  registry,
+  timeouts,
+  mayBePlain,
+  clock,
+  ...options
+}: EndpointOptions): Endpoint {
   const origin = new URL(host.origin);
   const hostTimeouts = { ...timeouts, connectMs: host.dialTimeoutMs ?? timeouts.connectMs };
   const http = createHttpClient({ tls: host.tls, timeouts: hostTimeouts, mayBePlain });
@@ -54,7 +67,11 @@ export function createEndpoint({ host, registry, timeouts, mayBePlain, clock, ..
   /** What was said of this host's certificate, and the one that tells who we are, hold for this host alone. */
   function httpFor(realm: URL): HttpClient {
     if (hostName(realm.host) === hostName(origin.host)) return http;
-    elsewhere ??= createHttpClient({ tls: { ca: host.tls.ca, clientPairs: [], skipVerify: false }, timeouts, mayBePlain });
+    elsewhere ??= createHttpClient({
+      tls: { ca: host.tls.ca, clientPairs: [], skipVerify: false },
+      timeouts,
+      mayBePlain,
+    });
     return elsewhere;
   }
 
@@ -104,7 +121,9 @@ export function createEndpoint({ host, registry, timeouts, mayBePlain, clock, ..
       if (again.status !== 401) return again;
       await again.discard();
     }
-    const reason = hasOwnAuthorization ? "the Authorization header in hosts.toml is not enough" : authorizer.explain();
+    const reason = hasOwnAuthorization
+      ? "the Authorization header in hosts.toml is not enough"
+      : authorizer.explain();
     throw new ContainerdError(`${showUrl(url)} answers 401: ${reason}`, {
       kind: "unauthenticated",
       cause: { status: 401, isTransient: false },

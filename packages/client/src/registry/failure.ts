@@ -16,7 +16,9 @@ export interface RegistryFailure {
 /** What went wrong, where a registry is to blame. */
 export function failureOf(error: unknown): RegistryFailure | undefined {
   const cause = error instanceof ContainerdError ? error.cause : undefined;
-  return typeof cause === "object" && cause !== null && "isTransient" in cause ? (cause as RegistryFailure) : undefined;
+  return typeof cause === "object" && cause !== null && "isTransient" in cause
+    ? (cause as RegistryFailure)
+    : undefined;
 }
 
 /** An answer that is none of those that were hoped for. */
@@ -76,7 +78,8 @@ function kindOf(status: number): ErrorKind {
 function parseErrors(text: string): { code?: string | undefined; message?: string | undefined } {
   try {
     const [first] = (JSON.parse(text) as { errors: { code?: unknown; message?: unknown }[] }).errors;
-    const code = typeof first?.code === "string" && /^[A-Z_]{1,64}$/.test(first.code) ? first.code : undefined;
+    const code =
+      typeof first?.code === "string" && /^[A-Z_]{1,64}$/.test(first.code) ? first.code : undefined;
     return { code, message: typeof first?.message === "string" ? printable(first.message) : undefined };
   } catch {
     return {};
@@ -87,7 +90,8 @@ function printable(text: string): string {
   return text.replace(/[^\x20-\x7e]+/g, " ").trim();
 }
 
-const LASTING = /^(?:ERR_TLS|DEPTH_ZERO|SELF_SIGNED|UNABLE_TO|CERT_|ERR_SSL|ERR_OSSL|HPE_|ENOTFOUND|ERR_INVALID|UND_ERR_INVALID|EACCES|EPERM)/;
+const LASTING =
+  /^(?:ERR_TLS|DEPTH_ZERO|SELF_SIGNED|UNABLE_TO|CERT_|ERR_SSL|ERR_OSSL|HPE_|ENOTFOUND|ERR_INVALID|UND_ERR_INVALID|EACCES|EPERM)/;
 
 /** No answer, or one that broke off. What the caller's signal did is not this function's business. */
 export function transportError(what: string, reason: unknown): ContainerdError {
@@ -96,10 +100,13 @@ export function transportError(what: string, reason: unknown): ContainerdError {
   const name = typeof code === "string" ? code : undefined;
   const isTransient = name === undefined || !LASTING.test(name);
   const cause: RegistryFailure = { code: name, isTransient };
-  return new ContainerdError(`${what}: ${EXPLANATIONS[name ?? ""] ?? (typeof message === "string" ? message : "failed")}`, {
-    kind: isTransient ? "unavailable" : "failed-precondition",
-    cause,
-  });
+  return new ContainerdError(
+    `${what}: ${EXPLANATIONS[name ?? ""] ?? (typeof message === "string" ? message : "failed")}`,
+    {
+      kind: isTransient ? "unavailable" : "failed-precondition",
+      cause,
+    },
+  );
 }
 
 const EXPLANATIONS: Readonly<Record<string, string>> = {
@@ -113,9 +120,12 @@ const EXPLANATIONS: Readonly<Record<string, string>> = {
   UND_ERR_BODY_TIMEOUT: "stalled: no bytes within the time-out",
   UND_ERR_RES_CONTENT_LENGTH_MISMATCH: "the answer's length is not what it says",
   DEPTH_ZERO_SELF_SIGNED_CERT: "its certificate is self-signed; name it as ca, in hosts.toml, to trust it",
-  SELF_SIGNED_CERT_IN_CHAIN: "its certificate's authority is not trusted; name it as ca, in hosts.toml, to trust it",
-  UNABLE_TO_VERIFY_LEAF_SIGNATURE: "its certificate's authority is not trusted; name it as ca, in hosts.toml, to trust it",
-  UNABLE_TO_GET_ISSUER_CERT_LOCALLY: "its certificate's authority is not trusted; name it as ca, in hosts.toml, to trust it",
+  SELF_SIGNED_CERT_IN_CHAIN:
+    "its certificate's authority is not trusted; name it as ca, in hosts.toml, to trust it",
+  UNABLE_TO_VERIFY_LEAF_SIGNATURE:
+    "its certificate's authority is not trusted; name it as ca, in hosts.toml, to trust it",
+  UNABLE_TO_GET_ISSUER_CERT_LOCALLY:
+    "its certificate's authority is not trusted; name it as ca, in hosts.toml, to trust it",
   CERT_HAS_EXPIRED: "its certificate has expired",
   ERR_TLS_CERT_ALTNAME_INVALID: "its certificate is for another name",
   ERR_SSL_WRONG_VERSION_NUMBER: "it speaks no TLS there; is it plain http?",

@@ -5,7 +5,7 @@ import type { Descriptor } from "../oci/descriptor.js";
 import { batch } from "./batch.js";
 import { parseContentRange } from "./content-range.js";
 import type { Endpoint } from "./endpoint.js";
-import { type RegistryFailure, failureOf } from "./failure.js";
+import { failureOf, type RegistryFailure } from "./failure.js";
 import { type BlobIngest, openIngest } from "./ingest.js";
 import type { Repository } from "./repository.js";
 import { wrongBytes } from "./resolve.js";
@@ -67,11 +67,15 @@ export async function fetchBlob(blob: Descriptor, options: FetchBlobOptions): Pr
       if (isDaemonAway(reason, signal)) {
         await ingest?.close();
         const cause: RegistryFailure = { isTransient: true };
-        await retrier.wait(new ContainerdError(ContainerdError.from(reason).message, { kind: "unavailable", cause }), signal);
+        await retrier.wait(
+          new ContainerdError(ContainerdError.from(reason).message, { kind: "unavailable", cause }),
+          signal,
+        );
         continue;
       }
       await ingest?.abandon();
-      if (!isContainerdError(reason, "failed-precondition") && !isContainerdError(reason, "data-loss")) throw reason;
+      if (!isContainerdError(reason, "failed-precondition") && !isContainerdError(reason, "data-loss"))
+        throw reason;
       if (failureOf(reason) !== undefined) throw reason;
       // What an earlier attempt left may be at fault: once more, without it.
       if (resumedAt > 0 && isResumeTrusted) {
@@ -94,7 +98,11 @@ interface FetchRestOptions extends FetchBlobOptions {
 }
 
 /** One request for what is missing; what comes before it fails is kept. */
-async function fetchRest({ digest, size }: Descriptor, ingest: BlobIngest, options: FetchRestOptions): Promise<void> {
+async function fetchRest(
+  { digest, size }: Descriptor,
+  ingest: BlobIngest,
+  options: FetchRestOptions,
+): Promise<void> {
   const { repository, signal, distrusted, used, onProgress, onBytes } = options;
   const offset = ingest.offset;
   const { endpoint, response } = await repository.ask({
@@ -109,7 +117,8 @@ async function fetchRest({ digest, size }: Descriptor, ingest: BlobIngest, optio
   used.add(endpoint);
   const range = response.status === 206 ? parseContentRange(response.header("content-range")) : undefined;
   const length = Number(response.header("content-length") ?? Number.NaN);
-  const isRightRange = range !== undefined && range.start === offset && (range.total ?? size) === size && range.end < size;
+  const isRightRange =
+    range !== undefined && range.start === offset && (range.total ?? size) === size && range.end < size;
   const isWhole = response.status === 200 && (Number.isNaN(length) || length === size);
   if (!isRightRange && !isWhole) {
     await response.discard();
@@ -128,7 +137,10 @@ async function fetchRest({ digest, size }: Descriptor, ingest: BlobIngest, optio
   }
   if (ingest.offset > offset) return;
   const cause: RegistryFailure = { isTransient: true };
-  throw new ContainerdError(`${endpoint.host.origin} gives no bytes of ${digest}`, { kind: "unavailable", cause });
+  throw new ContainerdError(`${endpoint.host.origin} gives no bytes of ${digest}`, {
+    kind: "unavailable",
+    cause,
+  });
 }
 
 /** The daemon's connection broke, or it restarts: what it has so far, it keeps. */

@@ -1,5 +1,5 @@
-import type { HttpTls } from "./http.js";
 import { canonicalHost } from "./credential.js";
+import type { HttpTls } from "./http.js";
 import { isLoopback } from "./plain-http.js";
 
 /** What a host is trusted to do: `resolve` a tag to a digest, serve content by its digest (`pull`), take content (`push`). */
@@ -26,16 +26,30 @@ export interface RegistryHost {
  */
 export type RegistryHosts = (registry: string) => Promise<readonly RegistryHost[]>;
 
-export const ALL_CAPABILITIES: ReadonlySet<HostCapability> = new Set<HostCapability>(["pull", "resolve", "push"]);
+export const ALL_CAPABILITIES: ReadonlySet<HostCapability> = new Set<HostCapability>([
+  "pull",
+  "resolve",
+  "push",
+]);
 export const DEFAULT_TLS: HttpTls = { ca: [], clientPairs: [], skipVerify: false };
 
 /**
  * The registry itself, where nothing else is configured: https, but for a registry on this machine and for those of which somebody said so
  * plain http. Port 443 is always https.
  */
-export function defaultHost(registry: string, mayBePlain: ReadonlySet<string>, tls: HttpTls = DEFAULT_TLS): RegistryHost {
+export function defaultHost(
+  registry: string,
+  mayBePlain: ReadonlySet<string>,
+  tls: HttpTls = DEFAULT_TLS,
+): RegistryHost {
   const name = canonicalHost(registry) === "docker.io" ? "registry-1.docker.io" : registry;
   const hasTls = tls.ca.length > 0 || tls.clientPairs.length > 0 || tls.skipVerify || /:443$/.test(name);
   const isPlain = mayBePlain.has(name) || (isLoopback(name) && !hasTls);
-  return { origin: `${isPlain ? "http" : "https"}://${name}`, path: "/v2", capabilities: ALL_CAPABILITIES, headers: {}, tls };
+  return {
+    origin: `${isPlain ? "http" : "https"}://${name}`,
+    path: "/v2",
+    capabilities: ALL_CAPABILITIES,
+    headers: {},
+    tls,
+  };
 }

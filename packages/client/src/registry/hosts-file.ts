@@ -48,9 +48,18 @@ export function parseHostsFile(file: string, text: string): HostEntry[] {
 }
 
 function toEntry(file: string, prefix: string, server: string | undefined, entry: Table): HostEntry {
-  const { capabilities, ca, client, skip_verify: skipVerify = false, header, override_path: override = false } = entry;
-  if (typeof skipVerify !== "boolean") refuse(file, `${prefix}skip_verify`, "is neither true nor false", "one of them");
-  if (typeof override !== "boolean") refuse(file, `${prefix}override_path`, "is neither true nor false", "one of them");
+  const {
+    capabilities,
+    ca,
+    client,
+    skip_verify: skipVerify = false,
+    header,
+    override_path: override = false,
+  } = entry;
+  if (typeof skipVerify !== "boolean")
+    refuse(file, `${prefix}skip_verify`, "is neither true nor false", "one of them");
+  if (typeof override !== "boolean")
+    refuse(file, `${prefix}override_path`, "is neither true nor false", "one of them");
   return {
     ...parseServer(file, prefix, server, override),
     capabilities: parseCapabilities(file, `${prefix}capabilities`, capabilities),
@@ -62,13 +71,24 @@ function toEntry(file: string, prefix: string, server: string | undefined, entry
   };
 }
 
-function parseServer(file: string, prefix: string, server: string | undefined, override: boolean): Pick<HostEntry, "origin" | "path"> {
+function parseServer(
+  file: string,
+  prefix: string,
+  server: string | undefined,
+  override: boolean,
+): Pick<HostEntry, "origin" | "path"> {
   if (server === undefined) return { origin: undefined, path: "/v2" };
   const text = /^https?:\/\//.test(server) ? server : `https://${server}`;
-  if (!URL.canParse(text)) refuse(file, prefix === "" ? "server" : prefix.slice(0, -1), "is no URL", "https://host[:port][/path]");
+  if (!URL.canParse(text))
+    refuse(file, prefix === "" ? "server" : prefix.slice(0, -1), "is no URL", "https://host[:port][/path]");
   const { protocol, host, pathname, username, password, search } = new URL(text);
   if (username !== "" || password !== "" || search !== "") {
-    refuse(file, prefix === "" ? "server" : "host", "has credentials or a query in its URL", "https://host[:port][/path]");
+    refuse(
+      file,
+      prefix === "" ? "server" : "host",
+      "has credentials or a query in its URL",
+      "https://host[:port][/path]",
+    );
   }
   const path = pathname.replace(/\/+$/, "");
   return { origin: `${protocol}//${host}`, path: override || path.endsWith("/v2") ? path : `${path}/v2` };
@@ -77,9 +97,12 @@ function parseServer(file: string, prefix: string, server: string | undefined, o
 function parseCapabilities(file: string, field: string, value: unknown): ReadonlySet<HostCapability> {
   const names = texts(file, field, value).map((name) => name.toLowerCase());
   for (const name of names) {
-    if (!CAPABILITIES.includes(name)) refuse(file, field, `has ${JSON.stringify(name)}`, CAPABILITIES.join(", "));
+    if (!CAPABILITIES.includes(name))
+      refuse(file, field, `has ${JSON.stringify(name)}`, CAPABILITIES.join(", "));
   }
-  return names.length === 0 ? ALL_CAPABILITIES : new Set(names.filter((name): name is HostCapability => name !== "referrers"));
+  return names.length === 0
+    ? ALL_CAPABILITIES
+    : new Set(names.filter((name): name is HostCapability => name !== "referrers"));
 }
 
 function parseHeaders(file: string, field: string, value: unknown = {}): Record<string, string> {
@@ -97,10 +120,12 @@ function parseHeaders(file: string, field: string, value: unknown = {}): Record<
 
 function parseClient(file: string, field: string, value: unknown = []): HostEntry["clientFiles"] {
   const pairs = typeof value === "string" ? [value] : value;
-  if (!Array.isArray(pairs)) return refuse(file, field, "is no list", "a file, a list of files, or of [certificate, key]");
+  if (!Array.isArray(pairs))
+    return refuse(file, field, "is no list", "a file, a list of files, or of [certificate, key]");
   return pairs.map((pair: unknown) => {
     const [cert, key, ...more] = texts(file, field, pair);
-    if (cert === undefined || more.length > 0) return refuse(file, field, "has an entry that is no pair", "[certificate, key]");
+    if (cert === undefined || more.length > 0)
+      return refuse(file, field, "has an entry that is no pair", "[certificate, key]");
     // One file with both, or a pair whose second half is empty.
     return { cert, key: key === undefined || key === "" ? cert : key };
   });
@@ -114,17 +139,22 @@ function parseDuration(file: string, field: string, value: unknown): number | un
   if (typeof value !== "string" || !/^(?:\d+(?:\.\d+)?(?:ms|s|m|h))+$/.test(value)) {
     return refuse(file, field, "is no duration", '"1s", "500ms", "1m30s"');
   }
-  return [...value.matchAll(/([\d.]+)(ms|s|m|h)/g)].reduce((sum, [, n, unit]) => sum + Number(n) * (UNITS_MS[unit ?? ""] ?? 0), 0);
+  return [...value.matchAll(/([\d.]+)(ms|s|m|h)/g)].reduce(
+    (sum, [, n, unit]) => sum + Number(n) * (UNITS_MS[unit ?? ""] ?? 0),
+    0,
+  );
 }
 
 function texts(file: string, field: string, value: unknown = []): string[] {
   const list = typeof value === "string" ? [value] : value;
-  if (!Array.isArray(list) || list.some((entry) => typeof entry !== "string")) refuse(file, field, "is no text", "a text, or a list of them");
+  if (!Array.isArray(list) || list.some((entry) => typeof entry !== "string"))
+    refuse(file, field, "is no text", "a text, or a list of them");
   return list as string[];
 }
 
 function table(file: string, field: string, value: unknown): Table {
-  if (typeof value !== "object" || value === null || Array.isArray(value)) return refuse(file, field, "is no table", "a table");
+  if (typeof value !== "object" || value === null || Array.isArray(value))
+    return refuse(file, field, "is no table", "a table");
   return value as Table;
 }
 
@@ -135,5 +165,7 @@ function checkKeys(file: string, prefix: string, entry: Table): void {
 }
 
 function refuse(file: string, field: string, problem: string, allowed: string): never {
-  throw new ContainerdError(`${file}: ${field} ${problem}; allowed: ${allowed}`, { kind: "invalid-argument" });
+  throw new ContainerdError(`${file}: ${field} ${problem}; allowed: ${allowed}`, {
+    kind: "invalid-argument",
+  });
 }

@@ -60,7 +60,9 @@ async function readDirectory(
     const tls = await readCertificates(directory, names, general);
     return [defaultHost(registry, mayBePlain, tls)];
   }
-  return Promise.all(parseHostsFile(file, text).map((entry) => toHost(directory, registry, entry, mayBePlain, general)));
+  return Promise.all(
+    parseHostsFile(file, text).map((entry) => toHost(directory, registry, entry, mayBePlain, general)),
+  );
 }
 
 async function toHost(
@@ -79,20 +81,39 @@ async function toHost(
     skipVerify: entry.skipVerify,
   };
   const { headers, dialTimeoutMs } = entry;
-  if (entry.origin === undefined) return { ...defaultHost(registry, mayBePlain, tls), headers, dialTimeoutMs };
-  return { origin: entry.origin, path: entry.path, capabilities: entry.capabilities, headers, tls, dialTimeoutMs };
+  if (entry.origin === undefined)
+    return { ...defaultHost(registry, mayBePlain, tls), headers, dialTimeoutMs };
+  return {
+    origin: entry.origin,
+    path: entry.path,
+    capabilities: entry.capabilities,
+    headers,
+    tls,
+    dialTimeoutMs,
+  };
 }
 
 /** Docker's way: `*.crt` are authorities, `*.cert` with its `*.key` says who we are. */
-async function readCertificates(directory: string, names: readonly string[], general: HttpTls): Promise<HttpTls> {
+async function readCertificates(
+  directory: string,
+  names: readonly string[],
+  general: HttpTls,
+): Promise<HttpTls> {
   const read = (name: string): Promise<string> => readText(join(directory, name));
-  const ca = await Promise.all(names.filter((name) => name.endsWith(".crt")).toSorted().map(read));
+  const ca = await Promise.all(
+    names
+      .filter((name) => name.endsWith(".crt"))
+      .toSorted()
+      .map(read),
+  );
   const pairs = names.filter((name) => name.endsWith(".cert")).toSorted();
   const clientPairs = await Promise.all(
     pairs.map(async (cert) => {
       const key = cert.replace(/\.cert$/, ".key");
       if (!names.includes(key)) {
-        throw new ContainerdError(`${join(directory, cert)} has no key beside it; allowed: ${key}`, { kind: "invalid-argument" });
+        throw new ContainerdError(`${join(directory, cert)} has no key beside it; allowed: ${key}`, {
+          kind: "invalid-argument",
+        });
       }
       return { cert: await read(cert), key: await read(key) };
     }),
@@ -107,5 +128,8 @@ async function readText(file: string): Promise<string> {
 }
 
 function unreadable(path: string, reason: NodeJS.ErrnoException): ContainerdError {
-  return new ContainerdError(`${path} cannot be read (${reason.code})`, { kind: "failed-precondition", cause: reason });
+  return new ContainerdError(`${path} cannot be read (${reason.code})`, {
+    kind: "failed-precondition",
+    cause: reason,
+  });
 }

@@ -78,7 +78,11 @@ export function createHttpClient({ tls: hostTls, timeouts, mayBePlain }: HttpCli
     const key = `${isFirst ? "host" : "redirected"} ${isLoopback(url.host) ? "direct" : "proxied"}`;
     const known = dispatchers.get(key);
     if (known !== undefined) return known;
-    const made = createDispatcher(isFirst ? hostTls : { ...hostTls, clientPairs: [] }, timeouts, isLoopback(url.host));
+    const made = createDispatcher(
+      isFirst ? hostTls : { ...hostTls, clientPairs: [] },
+      timeouts,
+      isLoopback(url.host),
+    );
     dispatchers.set(key, made);
     return made;
   }
@@ -132,7 +136,10 @@ function createDispatcher(
 ): Dispatcher {
   const secure = {
     ...(ca.length > 0 && { ca: [...defaultAuthorities(), ...ca] }),
-    ...(clientPairs.length > 0 && { cert: clientPairs.map(({ cert }) => cert), key: clientPairs.map(({ key }) => key) }),
+    ...(clientPairs.length > 0 && {
+      cert: clientPairs.map(({ cert }) => cert),
+      key: clientPairs.map(({ key }) => key),
+    }),
     rejectUnauthorized: !skipVerify,
   };
   const options = { connect: { ...secure, timeout: connectMs } };
@@ -146,7 +153,11 @@ function defaultAuthorities(): readonly string[] {
   return getCACertificates?.("default") ?? tls.rootCertificates;
 }
 
-function toResponse(answer: Dispatcher.ResponseData, url: URL, signal: AbortSignal | undefined): HttpResponse {
+function toResponse(
+  answer: Dispatcher.ResponseData,
+  url: URL,
+  signal: AbortSignal | undefined,
+): HttpResponse {
   const headerAll = (name: string): string[] => {
     const value = answer.headers[name.toLowerCase()];
     return value === undefined ? [] : Array.isArray(value) ? value : [value];

@@ -66,13 +66,19 @@ export async function openIngest(blob: Descriptor, options: IngestOptions): Prom
       options.onWaiting?.(offset);
       if (clock.monotonicMs() - sinceMs > IDLE_MS) break;
       await clock.sleep(delayMs, signal).catch((cause: unknown) => {
-        throw new ContainerdError(`wait for ingest ${ref}: aborted by the caller`, { kind: "canceled", cause });
+        throw new ContainerdError(`wait for ingest ${ref}: aborted by the caller`, {
+          kind: "canceled",
+          cause,
+        });
       });
     }
   }
 }
 
-async function openNow({ digest, size }: Descriptor, { services, content, ref, signal }: IngestOptions): Promise<BlobIngest> {
+async function openNow(
+  { digest, size }: Descriptor,
+  { services, content, ref, signal }: IngestOptions,
+): Promise<BlobIngest> {
   // Not the caller's signal: by it the daemon would let go of the ingest, and somebody else could open it, before we have removed it.
   const stream = new AbortController();
   const limits = { signal, timeoutMs: ANSWER_TIMEOUT_MS };
@@ -87,7 +93,9 @@ async function openNow({ digest, size }: Descriptor, { services, content, ref, s
 
   async function close(): Promise<void> {
     const closing = Promise.resolve(writer[Symbol.asyncDispose]());
-    await within(closing, { timeoutMs: CLEANUP_TIMEOUT_MS, what: `close ingest ${ref}` }).catch(() => undefined);
+    await within(closing, { timeoutMs: CLEANUP_TIMEOUT_MS, what: `close ingest ${ref}` }).catch(
+      () => undefined,
+    );
     stream.abort();
   }
 

@@ -9,7 +9,10 @@ describe("childLabels", () => {
   it("counts layers, and names the config", () => {
     const { config, layerGzip, layerZstd } = MEDIA_TYPES;
     expect(
-      childLabels({ config: descriptor(config, "c"), layers: [descriptor(layerGzip, "a"), descriptor(layerZstd, "b")] }),
+      childLabels({
+        config: descriptor(config, "c"),
+        layers: [descriptor(layerGzip, "a"), descriptor(layerZstd, "b")],
+      }),
     ).toEqual({
       "containerd.io/gc.ref.content.config": "c",
       "containerd.io/gc.ref.content.l.0": "a",
@@ -20,7 +23,9 @@ describe("childLabels", () => {
   it("counts manifests, and what it does not know on its own", () => {
     const { manifest, index } = MEDIA_TYPES;
     expect(
-      childLabels({ manifests: [descriptor(manifest, "a"), descriptor(index, "b"), descriptor(manifest, "c")] }),
+      childLabels({
+        manifests: [descriptor(manifest, "a"), descriptor(index, "b"), descriptor(manifest, "c")],
+      }),
     ).toEqual({
       "containerd.io/gc.ref.content.m.0": "a",
       "containerd.io/gc.ref.content.0": "b",
@@ -43,7 +48,9 @@ describe("ingestRef", () => {
 
 describe("sources", () => {
   it("leaves out the port, as containerd does", () => {
-    expect(sourceKey({ domain: "localhost:5000", path: "a" })).toBe("containerd.io/distribution.source.localhost");
+    expect(sourceKey({ domain: "localhost:5000", path: "a" })).toBe(
+      "containerd.io/distribution.source.localhost",
+    );
   });
 
   it("adds a repository once, in order", () => {
@@ -55,7 +62,9 @@ describe("sources", () => {
   it("stays a label that containerd takes", () => {
     fc.assert(
       fc.property(fc.array(fc.stringMatching(/^[a-z]{1,200}$/), { maxLength: 60 }), (repositories) => {
-        const value = repositories.reduce<string | undefined>((sum, each) => addSource("key", sum, each), undefined) ?? "";
+        const value =
+          repositories.reduce<string | undefined>((sum, each) => addSource("key", sum, each), undefined) ??
+          "";
         expect("key".length + value.length).toBeLessThanOrEqual(4096);
         const kept = value.split(",");
         expect(kept).toEqual([...new Set(kept)].toSorted());

@@ -8,10 +8,13 @@ function setUp() {
   const seen: TransferProgress[] = [];
   const { report } = createProgressReporter((progress) => seen.push(progress), clock);
   const blob = { mediaType: "m", digest: "d", size: 1000 };
-  return { seen, at: (ms: number, state: TransferProgress["state"], offset: number) => {
-    nowMs = ms;
-    report(blob, state, offset);
-  } };
+  return {
+    seen,
+    at: (ms: number, state: TransferProgress["state"], offset: number) => {
+      nowMs = ms;
+      report(blob, state, offset);
+    },
+  };
 }
 
 describe("createProgressReporter", () => {

@@ -4,7 +4,13 @@ import { isContainerdError } from "../error.js";
 import { checkRealm, type RealmRules } from "./realm.js";
 
 function rules(registry: string, more: Partial<RealmRules> = {}): RealmRules {
-  return { registry: new URL(registry), withCredential: true, allowed: new Set(), mayBePlain: new Set(), ...more };
+  return {
+    registry: new URL(registry),
+    withCredential: true,
+    allowed: new Set(),
+    mayBePlain: new Set(),
+    ...more,
+  };
 }
 
 describe("checkRealm", () => {

@@ -22,21 +22,36 @@ export interface RealmRules {
  *
  * @throws ContainerdError `permission-denied`.
  */
-export function checkRealm(text: string | undefined, { registry, withCredential, allowed, mayBePlain }: RealmRules): URL {
+export function checkRealm(
+  text: string | undefined,
+  { registry, withCredential, allowed, mayBePlain }: RealmRules,
+): URL {
   const refuse = (problem: string, allowedInstead: string): never => {
-    throw new ContainerdError(`registry ${registry.host} ${problem}; allowed: ${allowedInstead}`, { kind: "permission-denied" });
+    throw new ContainerdError(`registry ${registry.host} ${problem}; allowed: ${allowedInstead}`, {
+      kind: "permission-denied",
+    });
   };
-  if (text === undefined || !URL.canParse(text)) return refuse("asks for a token and does not say where", "a realm that is a URL");
+  if (text === undefined || !URL.canParse(text))
+    return refuse("asks for a token and does not say where", "a realm that is a URL");
   const realm = new URL(text);
   const shown = showUrl(realm);
-  if (realm.username !== "" || realm.password !== "") refuse(`sends us to ${shown} with credentials of its own`, "none");
+  if (realm.username !== "" || realm.password !== "")
+    refuse(`sends us to ${shown} with credentials of its own`, "none");
   if (realm.protocol !== "https:") {
     const isPlain = realm.protocol === "http:" && registry.protocol === "http:";
     if (!isPlain || !(isLoopback(realm.host) || mayBePlain.has(realm.host))) {
-      refuse(`sends us for a token to ${shown}`, "https; or plain http on this machine, when the registry is there too");
+      refuse(
+        `sends us for a token to ${shown}`,
+        "https; or plain http on this machine, when the registry is there too",
+      );
     }
   }
-  if (hostName(realm.host) === hostName(registry.host) || allowed.has(realm.host) || allowed.has(hostName(realm.host))) return realm;
+  if (
+    hostName(realm.host) === hostName(registry.host) ||
+    allowed.has(realm.host) ||
+    allowed.has(hostName(realm.host))
+  )
+    return realm;
   if (isLoopback(realm.host) ? !isLoopback(registry.host) : isLinkLocal(hostName(realm.host))) {
     refuse(`sends us for a token to ${shown}`, "a host that is not this machine's own");
   }
@@ -51,7 +66,9 @@ export function checkRealm(text: string | undefined, { registry, withCredential,
 
 /** Where clouds keep what only the machine itself may know. */
 function isLinkLocal(host: string): boolean {
-  return host.startsWith("169.254.") || /^fe[89ab][0-9a-f]:/.test(host) || host === "metadata.google.internal";
+  return (
+    host.startsWith("169.254.") || /^fe[89ab][0-9a-f]:/.test(host) || host === "metadata.google.internal"
+  );
 }
 
 /** Both lie below one domain that somebody can own: `example.com`, `example.co.uk`; not `com`, `co.uk`. */

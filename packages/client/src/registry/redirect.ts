@@ -18,7 +18,11 @@ export function isRedirect(status: number): boolean {
  * @throws ContainerdError `permission-denied` when it leads from https to http, to plain http on a host of which nobody said so, or to
  * something that is not http at all.
  */
-export function redirectTarget(from: URL, location: string | undefined, mayBePlain: ReadonlySet<string>): URL {
+export function redirectTarget(
+  from: URL,
+  location: string | undefined,
+  mayBePlain: ReadonlySet<string>,
+): URL {
   let to: URL;
   try {
     to = new URL(location ?? "", from);
@@ -27,7 +31,8 @@ export function redirectTarget(from: URL, location: string | undefined, mayBePla
   }
   if (location === undefined || location === "") refuse(from, "redirects to nowhere");
   if (to.username !== "" || to.password !== "") refuse(from, "redirects to a URL with credentials in it");
-  if (to.protocol === "http:" && from.protocol === "https:") refuse(from, `redirects to plain http, on ${to.host}`);
+  if (to.protocol === "http:" && from.protocol === "https:")
+    refuse(from, `redirects to plain http, on ${to.host}`);
   if (to.protocol === "http:" && !isLoopback(to.host) && !mayBePlain.has(to.host)) {
     refuse(from, `redirects to plain http on ${to.host}, which is not this machine`);
   }
@@ -36,7 +41,11 @@ export function redirectTarget(from: URL, location: string | undefined, mayBePla
 }
 
 /** What of a request's headers goes along: all of them within one origin, and to another none that tells who asks. */
-export function redirectHeaders(from: URL, to: URL, headers: Readonly<Record<string, string>>): Record<string, string> {
+export function redirectHeaders(
+  from: URL,
+  to: URL,
+  headers: Readonly<Record<string, string>>,
+): Record<string, string> {
   const sameOrigin = from.origin === to.origin;
   return Object.fromEntries(
     Object.entries(headers).filter(([name]) => sameOrigin || NEUTRAL_HEADERS.has(name.toLowerCase())),

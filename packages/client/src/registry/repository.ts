@@ -55,7 +55,10 @@ export interface Repository extends AsyncDisposable {
    */
   ask(request: RepositoryRequest): Promise<Answered>;
   /** Asks one host. @throws as {@link ask} does. */
-  askOne(endpoint: Endpoint, request: Omit<EndpointRequest, "scopes"> & Pick<RepositoryRequest, "alsoFine">): Promise<HttpResponse>;
+  askOne(
+    endpoint: Endpoint,
+    request: Omit<EndpointRequest, "scopes"> & Pick<RepositoryRequest, "alsoFine">,
+  ): Promise<HttpResponse>;
   retrier(): Retrier;
 }
 
@@ -68,7 +71,10 @@ const MAX_ERROR_BYTES = 16 * 1024;
 export async function openRepository(
   reference: Reference,
   options: RegistryOptions = {},
-  { actions = "pull", alsoPullFrom = [] }: { actions?: "pull" | "pull,push"; alsoPullFrom?: readonly string[] } = {},
+  {
+    actions = "pull",
+    alsoPullFrom = [],
+  }: { actions?: "pull" | "pull,push"; alsoPullFrom?: readonly string[] } = {},
 ): Promise<Repository> {
   const clock = options.clock ?? systemClock;
   const secrets = createSecrets();
@@ -78,7 +84,9 @@ export async function openRepository(
   const mayBePlain = new Set([
     ...(typeof options.hosts === "object" ? (options.hosts.plainHttp ?? []) : []),
     // Whoever configured a host with http:// said so.
-    ...hosts.map(({ origin }) => new URL(origin)).flatMap(({ protocol, host }) => (protocol === "http:" ? [host] : [])),
+    ...hosts
+      .map(({ origin }) => new URL(origin))
+      .flatMap(({ protocol, host }) => (protocol === "http:" ? [host] : [])),
   ]);
   const endpoints = hosts.map((host) =>
     createEndpoint({
@@ -93,7 +101,10 @@ export async function openRepository(
     }),
   );
   const policy: RetryPolicy = { ...DEFAULT_RETRY, ...options.retry };
-  const scopes = [`repository:${repository}:${actions}`, ...alsoPullFrom.map((other) => `repository:${other}:pull`)];
+  const scopes = [
+    `repository:${repository}:${actions}`,
+    ...alsoPullFrom.map((other) => `repository:${other}:pull`),
+  ];
 
   const askOne: Repository["askOne"] = async (endpoint, { alsoFine = [], ...request }) => {
     const response = await endpoint.send({ ...request, scopes });
@@ -101,7 +112,12 @@ export async function openRepository(
     if ((status >= 200 && status < 300) || alsoFine.includes(status)) return response;
     const text = await response.text(MAX_ERROR_BYTES).catch(() => "");
     const url = typeof request.to === "string" ? `${endpoint.host.origin}/${request.to}` : request.to.origin;
-    throw answerError(url, { status, text, retryAfter: response.header("retry-after") }, secrets.redact, clock.wallMs());
+    throw answerError(
+      url,
+      { status, text, retryAfter: response.header("retry-after") },
+      secrets.redact,
+      clock.wallMs(),
+    );
   };
 
   const trusted = (capability: HostCapability): Endpoint[] =>
@@ -114,9 +130,12 @@ export async function openRepository(
     async ask({ capability, path, except, ...request }) {
       const able = trusted(capability).filter((endpoint) => except?.has(endpoint) !== true);
       if (able.length === 0) {
-        throw new ContainerdError(`no host of ${domain} may be asked to ${capability}; allowed: one with that capability in hosts.toml`, {
-          kind: "failed-precondition",
-        });
+        throw new ContainerdError(
+          `no host of ${domain} may be asked to ${capability}; allowed: one with that capability in hosts.toml`,
+          {
+            kind: "failed-precondition",
+          },
+        );
       }
       const failures: ContainerdError[] = [];
       for (const endpoint of able) {

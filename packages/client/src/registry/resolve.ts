@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import { ContainerdError } from "../error.js";
-import { checkDigest } from "../oci/digest.js";
 import type { Descriptor } from "../oci/descriptor.js";
+import { checkDigest } from "../oci/digest.js";
 import { MAX_DOCUMENT_BYTES } from "../oci/manifest.js";
 import { isIndex, isManifest, MEDIA_TYPES } from "../oci/media-type.js";
 import { formatReference } from "../oci/reference.js";
@@ -10,7 +10,12 @@ import { failureOf } from "./failure.js";
 import type { HttpResponse } from "./http.js";
 import type { Answered, Repository } from "./repository.js";
 
-const ACCEPT = [MEDIA_TYPES.index, MEDIA_TYPES.manifest, MEDIA_TYPES.dockerIndex, MEDIA_TYPES.dockerManifest].join(", ");
+const ACCEPT = [
+  MEDIA_TYPES.index,
+  MEDIA_TYPES.manifest,
+  MEDIA_TYPES.dockerIndex,
+  MEDIA_TYPES.dockerManifest,
+].join(", ");
 const SCHEMA_1 = /^application\/vnd\.docker\.distribution\.manifest\.v1\+(?:json|prettyjws)$/;
 
 /**
@@ -21,7 +26,10 @@ const SCHEMA_1 = /^application\/vnd\.docker\.distribution\.manifest\.v1\+(?:json
  */
 export async function resolveDescriptor(
   repository: Repository,
-  { tag, digest: wanted }: { readonly tag?: string | undefined; readonly digest?: string | undefined } = repository.reference,
+  {
+    tag,
+    digest: wanted,
+  }: { readonly tag?: string | undefined; readonly digest?: string | undefined } = repository.reference,
   signal?: AbortSignal,
 ): Promise<Descriptor> {
   const path = `manifests/${wanted ?? tag}`;
@@ -45,7 +53,12 @@ export async function resolveDescriptor(
 
 async function askHead(
   repository: Repository,
-  request: { capability: "resolve" | "pull"; path: string; headers: Record<string, string>; signal: AbortSignal | undefined },
+  request: {
+    capability: "resolve" | "pull";
+    path: string;
+    headers: Record<string, string>;
+    signal: AbortSignal | undefined;
+  },
 ): Promise<Answered | undefined> {
   try {
     return await repository.ask({ ...request, method: "HEAD" });
@@ -58,12 +71,17 @@ async function askHead(
 }
 
 /** Undefined when the headers do not tell enough. */
-function describe(repository: Repository, response: HttpResponse, wanted: string | undefined): Descriptor | undefined {
+function describe(
+  repository: Repository,
+  response: HttpResponse,
+  wanted: string | undefined,
+): Descriptor | undefined {
   const mediaType = mediaTypeOf(repository, response);
   const length = response.header("content-length");
   const told = response.header("docker-content-digest");
   const digest = wanted ?? told;
-  if (mediaType === undefined || length === undefined || !/^\d{1,15}$/.test(length) || digest === undefined) return undefined;
+  if (mediaType === undefined || length === undefined || !/^\d{1,15}$/.test(length) || digest === undefined)
+    return undefined;
   const size = checkSize(repository, Number(length));
   if (size === 0) return undefined;
   return { mediaType, digest: checkDigest("Docker-Content-Digest", digest), size };
@@ -102,9 +120,12 @@ function mediaTypeOf({ reference }: Repository, response: HttpResponse): string 
 
 function checkSize({ reference }: Repository, size: number): number {
   if (size <= MAX_DOCUMENT_BYTES) return size;
-  throw new ContainerdError(`${formatReference(reference)}: the manifest has ${size} bytes; allowed: at most ${MAX_DOCUMENT_BYTES}`, {
-    kind: "out-of-range",
-  });
+  throw new ContainerdError(
+    `${formatReference(reference)}: the manifest has ${size} bytes; allowed: at most ${MAX_DOCUMENT_BYTES}`,
+    {
+      kind: "out-of-range",
+    },
+  );
 }
 
 async function readDocument(repository: Repository, response: HttpResponse): Promise<Uint8Array> {
@@ -122,7 +143,11 @@ async function readDocument(repository: Repository, response: HttpResponse): Pro
  *
  * @throws ContainerdError `data-loss` when no host gives what its digest and size say.
  */
-export async function fetchDocument(repository: Repository, descriptor: Descriptor, signal?: AbortSignal): Promise<Uint8Array> {
+export async function fetchDocument(
+  repository: Repository,
+  descriptor: Descriptor,
+  signal?: AbortSignal,
+): Promise<Uint8Array> {
   const { digest, mediaType } = descriptor;
   const isDocument = isIndex(mediaType) || isManifest(mediaType);
   checkSize(repository, descriptor.size);
@@ -154,5 +179,7 @@ export function digestOf(like: string, bytes: Uint8Array): string {
 }
 
 export function wrongBytes(digest: string, { host }: Endpoint): ContainerdError {
-  return new ContainerdError(`${host.origin} gives something else for ${digest}: digest or size is another`, { kind: "data-loss" });
+  return new ContainerdError(`${host.origin} gives something else for ${digest}: digest or size is another`, {
+    kind: "data-loss",
+  });
 }

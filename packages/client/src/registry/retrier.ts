@@ -15,7 +15,11 @@ export interface Retrier {
   wait(error: unknown, signal?: AbortSignal): Promise<void>;
 }
 
-export function createRetrier(policy: RetryPolicy, clock: Clock, random: () => number = Math.random): Retrier {
+export function createRetrier(
+  policy: RetryPolicy,
+  clock: Clock,
+  random: () => number = Math.random,
+): Retrier {
   let failures = 0;
   let sinceMs = clock.monotonicMs();
   return {
@@ -28,8 +32,13 @@ export function createRetrier(policy: RetryPolicy, clock: Clock, random: () => n
       if (failure?.isTransient !== true) throw error;
       failures++;
       const elapsedMs = clock.monotonicMs() - sinceMs;
-      const delayMs = retryDelayMs({ failures, elapsedMs, retryAfterMs: failure.retryAfterMs }, policy, random());
-      if (delayMs === undefined) throw givenUp(error as ContainerdError, failures, elapsedMs, failure.retryAfterMs);
+      const delayMs = retryDelayMs(
+        { failures, elapsedMs, retryAfterMs: failure.retryAfterMs },
+        policy,
+        random(),
+      );
+      if (delayMs === undefined)
+        throw givenUp(error as ContainerdError, failures, elapsedMs, failure.retryAfterMs);
       await clock.sleep(delayMs, signal).catch((cause: unknown) => {
         throw new ContainerdError("aborted by the caller", { kind: "canceled", cause });
       });
@@ -37,11 +46,20 @@ export function createRetrier(policy: RetryPolicy, clock: Clock, random: () => n
   };
 }
 
-function givenUp(error: ContainerdError, failures: number, elapsedMs: number, retryAfterMs: number | undefined): ContainerdError {
-  const wish = retryAfterMs === undefined ? "" : `, and it asks to wait ${Math.ceil(retryAfterMs / 1000)} s more`;
+function givenUp(
+  error: ContainerdError,
+  failures: number,
+  elapsedMs: number,
+  retryAfterMs: number | undefined,
+): ContainerdError {
+  const wish =
+    retryAfterMs === undefined ? "" : `, and it asks to wait ${Math.ceil(retryAfterMs / 1000)} s more`;
   const { message, kind, cause } = error;
-  return new ContainerdError(`${message}; given up after ${failures} attempts in ${Math.round(elapsedMs / 1000)} s${wish}`, {
-    kind,
-    cause,
-  });
+  return new ContainerdError(
+    `${message}; given up after ${failures} attempts in ${Math.round(elapsedMs / 1000)} s${wish}`,
+    {
+      kind,
+      cause,
+    },
+  );
 }

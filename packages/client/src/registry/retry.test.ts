@@ -20,7 +20,9 @@ describe("retryDelayMs", () => {
   });
 
   it("gives up when the next attempt would come after the deadline", () => {
-    expect(retryDelayMs({ failures: 1, elapsedMs: 4_950, retryAfterMs: undefined }, policy, 1)).toBeUndefined();
+    expect(
+      retryDelayMs({ failures: 1, elapsedMs: 4_950, retryAfterMs: undefined }, policy, 1),
+    ).toBeUndefined();
     expect(retryDelayMs({ failures: 1, elapsedMs: 0, retryAfterMs: 5_001 }, policy, 0)).toBeUndefined();
   });
 

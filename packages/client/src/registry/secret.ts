@@ -12,13 +12,20 @@ export function createSecrets(): Secrets {
   return {
     add(secret) {
       const bytes = Buffer.from(secret);
-      for (const form of [secret, bytes.toString("base64"), bytes.toString("base64url"), encodeURIComponent(secret)]) {
+      for (const form of [
+        secret,
+        bytes.toString("base64"),
+        bytes.toString("base64url"),
+        encodeURIComponent(secret),
+      ]) {
         if (form.length >= MIN_LENGTH) known.add(form);
       }
     },
     redact(text) {
       // Longest first: one secret may hold another.
-      return [...known].toSorted((a, b) => b.length - a.length).reduce((shown, secret) => shown.replaceAll(secret, "***"), text);
+      return [...known]
+        .toSorted((a, b) => b.length - a.length)
+        .reduce((shown, secret) => shown.replaceAll(secret, "***"), text);
     },
   };
 }

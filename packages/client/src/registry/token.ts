@@ -31,7 +31,12 @@ const DEFAULT_LIFETIME_S = 60;
  * Asks a registry's token service for a bearer token: by GET, with Basic authentication where there is a password (distribution's token
  * specification), or by POST for a refresh token (its OAuth2 specification).
  */
-export async function requestToken(http: HttpClient, request: TokenRequest, secrets: Secrets, wallMs: number): Promise<Token> {
+export async function requestToken(
+  http: HttpClient,
+  request: TokenRequest,
+  secrets: Secrets,
+  wallMs: number,
+): Promise<Token> {
   const { realm, credential, signal } = request;
   const isRefresh = credential !== undefined && "identityToken" in credential;
   const response = isRefresh ? await post(http, request, credential.identityToken) : await get(http, request);
@@ -60,7 +65,10 @@ export async function requestToken(http: HttpClient, request: TokenRequest, secr
   return { token: value, lifetimeMs: seconds * 1000, refreshToken };
 }
 
-async function get(http: HttpClient, { realm, service, scopes, credential, signal }: TokenRequest): Promise<HttpResponse> {
+async function get(
+  http: HttpClient,
+  { realm, service, scopes, credential, signal }: TokenRequest,
+): Promise<HttpResponse> {
   const url = new URL(realm);
   if (service !== undefined) url.searchParams.set("service", service);
   for (const scope of scopes) url.searchParams.append("scope", scope);

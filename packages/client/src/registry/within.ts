@@ -16,7 +16,10 @@ export async function within<T>(waited: Promise<T>, { signal, timeoutMs, what }:
   let timer: NodeJS.Timeout | undefined;
   let stop: (() => void) | undefined;
   const limit = new Promise<never>((_, reject) => {
-    stop = () => reject(new ContainerdError(`${what}: aborted by the caller`, { kind: "canceled", cause: signal?.reason }));
+    stop = () =>
+      reject(
+        new ContainerdError(`${what}: aborted by the caller`, { kind: "canceled", cause: signal?.reason }),
+      );
     if (signal?.aborted === true) return stop();
     signal?.addEventListener("abort", stop, { once: true });
     const late = `${what}: no answer within ${timeoutMs} ms`;

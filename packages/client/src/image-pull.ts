@@ -1,0 +1,165 @@
+import type { CallOptions } from "./call.js";
+import { createContent } from "./content.js";
+import type { Context } from "./context.js";
+import { ContainerdError, isContainerdError } from "./error.js";
+import type { ImageParts, Images } from "./image.js";
+import type { ResolvedImage } from "./image-resolve.js";
+import type { Descriptor } from "./oci/descriptor.js";
+import type { Platform } from "./oci/platform.js";
+import { formatReference, parseReference, type Reference } from "./oci/reference.js";
+import { bringDocuments, bringLayers, type Carrier } from "./registry/bring.js";
+import { createProgressReporter, type TransferProgress } from "./registry/progress.js";
+import { createPullLease, deleteStaleLeases } from "./registry/pull-lease.js";
+import { openRepository, type RegistryOptions, type Repository } from "./registry/repository.js";
+import { fetchDocument, resolveDescriptor } from "./registry/resolve.js";
+import { createSnapshots } from "./snapshot.js";
+import { unpackImage } from "./unpack.js";
+
+/** As Kubernetes has them: ask the registry each time; only for what is not here; never. */
+export type PullPolicy = "always" | "if-not-present" | "never";
+
+/** What a registry can be asked while an image is looked at: its signatures, for one. */
+export interface RegistryReader {
+  /** What another tag of the same repository names. @throws ContainerdError `not-found`. */
+  resolve(tag: string): Promise<Descriptor>;
+  /** A manifest, a config or another small blob, at most 4 MiB, verified against its descriptor. */
+  read(descriptor: Descriptor): Promise<Uint8Array>;
+}
+
+export interface ImageToVerify {
+  readonly reference: Reference;
+  /** What the reference names: an index, or a manifest. */
+  readonly target: Descriptor;
+  readonly registry: RegistryReader;
+  readonly signal: AbortSignal;
+}
+
+export interface PullOptions extends RegistryOptions, CallOptions {
+  /** Default: the daemon's own. */
+  readonly platform?: Platform | undefined;
+  /**
+   * Default `always`. A reference with a digest names the same for ever, and is asked for only as long as it is not here. What is here is used by
+   * whoever asks for it, whether or not the registry would have let them.
+   */
+  readonly policy?: PullPolicy | undefined;
+  /** Layers that are fetched at a time. Default 3. */
+  readonly maxConcurrentLayers?: number | undefined;
+  readonly onProgress?: ((progress: TransferProgress) => void) | undefined;
+  /**
+   * Looks at what was resolved before any of it is fetched, and throws to refuse it. An image that is here already, and that the policy lets
+   * be used, is not looked at again.
+   */
+  readonly verify?: ((image: ImageToVerify) => Promise<void> | void) | undefined;
+}
+
+/** The nouns that a pull is made with. */
+export interface Puller extends Pick<ImageParts, "leases" | "introspection"> {
+  readonly context: Context;
+  readonly images: Pick<Images, "get" | "put" | "resolve" | "isUnpacked" | "unpack">;
+}
+
+const DEFAULT_CONCURRENT_LAYERS = 3;
+
+/** See {@link Images.pull}. */
+export async function pullImage(
+  puller: Puller,
+  text: string,
+  options: PullOptions = {},
+): Promise<ResolvedImage> {
+  const { timeoutMs = 0 } = options;
+  const limit = timeoutMs > 0 ? AbortSignal.timeout(timeoutMs) : undefined;
+  const signal = AbortSignal.any([options.signal, limit].filter((each) => each !== undefined));
+  try {
+    return await pull(puller, parseReference(text), { ...options, signal });
+  } catch (reason) {
+    if (!signal.aborted) throw ContainerdError.from(reason, `pull ${text}`);
+    const isLate = options.signal?.aborted !== true;
+    throw new ContainerdError(isLate ? `not done within ${timeoutMs} ms` : "aborted by the caller", {
+      kind: isLate ? "deadline-exceeded" : "canceled",
+      operation: `pull ${text}`,
+      cause: reason,
+    });
+  }
+}
+
+async function pull(
+  puller: Puller,
+  reference: Reference,
+  options: PullOptions & { readonly signal: AbortSignal },
+): Promise<ResolvedImage> {
+  const { policy = "always", signal } = options;
+  const name = formatReference(reference);
+  const platform = options.platform ?? (await puller.introspection.daemonPlatform({ signal }));
+  const isFixed = policy !== "always" || reference.digest !== undefined;
+  const here = await findHere(puller, name, platform, { unpack: isFixed, signal });
+  if (here !== undefined && isFixed) return here;
+  if (policy === "never") {
+    throw new ContainerdError(`image ${name} is not here, and the pull policy is never`, {
+      kind: "not-found",
+    });
+  }
+  await using repository = await openRepository(reference, options);
+  const target = await resolveDescriptor(repository, reference, signal);
+  if (here !== undefined && here.target.digest === target.digest) return here;
+  await options.verify?.({ reference, target, registry: readerOf(repository, signal), signal });
+  await deleteStaleLeases(puller.leases, { signal });
+  return underLease(puller, signal, async (context) => {
+    const carrier: Carrier = {
+      repository,
+      context,
+      content: createContent(context),
+      snapshots: createSnapshots(context),
+      progress: createProgressReporter(options.onProgress, repository.clock),
+      signal,
+    };
+    const image = await bringDocuments(carrier, name, target, platform);
+    await bringLayers(carrier, image, options.maxConcurrentLayers ?? DEFAULT_CONCURRENT_LAYERS);
+    await puller.images.put(name, target, {}, { signal });
+    return image;
+  });
+}
+
+/** The image as it is here, complete and unpacked; undefined when anything of it is missing. */
+async function findHere(
+  puller: Puller,
+  name: string,
+  platform: Platform,
+  { unpack, signal }: { unpack: boolean; signal: AbortSignal },
+): Promise<ResolvedImage | undefined> {
+  const { images } = puller;
+  try {
+    const image = await images.resolve(name, { platform, signal });
+    if (await images.isUnpacked(image, { signal })) return image;
+    if (!unpack) return undefined;
+    await underLease(puller, signal, async (context) => {
+      const parts = { context, content: createContent(context), snapshots: createSnapshots(context) };
+      await unpackImage(parts, image, { signal });
+    });
+    return image;
+  } catch (reason) {
+    if (isContainerdError(reason, "not-found")) return undefined;
+    throw reason;
+  }
+}
+
+/** Everything that is made under the lease and that no image holds in the end goes with it; also when the caller has given up. */
+async function underLease<T>(
+  puller: Puller,
+  signal: AbortSignal,
+  task: (context: Context) => Promise<T>,
+): Promise<T> {
+  const lease = await createPullLease(puller.leases, { signal });
+  try {
+    return await task(puller.context.withLease(lease.id));
+  } finally {
+    // What went wrong before says more than that the daemon is gone; and without an owner the lease is deleted by the next pull.
+    await lease.delete().catch(() => undefined);
+  }
+}
+
+function readerOf(repository: Repository, signal: AbortSignal): RegistryReader {
+  return {
+    resolve: (tag) => resolveDescriptor(repository, { tag }, signal),
+    read: (descriptor) => fetchDocument(repository, descriptor, signal),
+  };
+}

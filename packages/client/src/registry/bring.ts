@@ -1,0 +1,170 @@
+import type { Content } from "../content.js";
+import type { Context } from "../context.js";
+import { ContainerdError, isContainerdError } from "../error.js";
+import { type ResolvedImage, resolveTarget } from "../image-resolve.js";
+import type { Descriptor } from "../oci/descriptor.js";
+import { isIndexDocument, MAX_DOCUMENT_BYTES, parseIndexOrManifest } from "../oci/manifest.js";
+import { isIndex, isManifest } from "../oci/media-type.js";
+import type { Platform } from "../oci/platform.js";
+import type { Snapshots } from "../snapshot.js";
+import { unpackImage } from "../unpack.js";
+import { fetchBlob } from "./fetch-blob.js";
+import { addSource, childLabels, ingestRef, sourceKey } from "./label.js";
+import type { ProgressReporter } from "./progress.js";
+import type { Repository } from "./repository.js";
+import { fetchDocument } from "./resolve.js";
+
+/** What an image's content is brought with; all of it under one lease. */
+export interface Carrier {
+  readonly repository: Repository;
+  readonly context: Context;
+  readonly content: Content;
+  readonly snapshots: Snapshots;
+  readonly progress: ProgressReporter;
+  readonly signal: AbortSignal;
+}
+
+/** Brings the index, the manifest for a platform and its config; each is verified, and labelled with what it refers to. */
+export async function bringDocuments(
+  carrier: Carrier,
+  name: string,
+  target: Descriptor,
+  platform: Platform,
+): Promise<ResolvedImage> {
+  const { content, signal } = carrier;
+  const known = new Map([[target.digest, target]]);
+
+  async function readAll(digest: string): Promise<Uint8Array> {
+    const descriptor = known.get(digest) as Descriptor;
+    const bytes = await bringDocument(carrier, descriptor);
+    if (!isIndex(descriptor.mediaType) && !isManifest(descriptor.mediaType)) return bytes;
+    const document = parseIndexOrManifest(descriptor, bytes);
+    const children = isIndexDocument(document) ? document.manifests : [document.config];
+    for (const child of children) known.set(child.digest, child);
+    await content.setLabels(digest, childLabels(document), { signal });
+    return bytes;
+  }
+
+  // The same walk as over what is there already; only that what it reads comes here first.
+  return resolveTarget({ ...content, readAll }, name, target, platform, { signal });
+}
+
+async function bringDocument(carrier: Carrier, descriptor: Descriptor): Promise<Uint8Array> {
+  const { repository, content, signal } = carrier;
+  const { digest, size } = descriptor;
+  const here = await content
+    .readAll(digest, { maxBytes: MAX_DOCUMENT_BYTES, signal })
+    .catch((reason: unknown) => {
+      if (isContainerdError(reason, "not-found")) return undefined;
+      throw reason;
+    });
+  if (here !== undefined && here.byteLength !== size) {
+    throw new ContainerdError(`${digest} has ${here.byteLength} bytes, and its descriptor says ${size}`, {
+      kind: "data-loss",
+    });
+  }
+  const bytes = here ?? (await fetchDocument(repository, descriptor, signal));
+  // Written even when it is here: so it comes onto our lease.
+  await content.write(
+    { ref: ingestRef(descriptor), digest, size, labels: await sourceLabels(carrier, digest), signal },
+    async function* (offset) {
+      yield bytes.subarray(offset);
+    },
+  );
+  if (here !== undefined) await content.setLabels(digest, await sourceLabels(carrier, digest), { signal });
+  return bytes;
+}
+
+/**
+ * Brings the layers, several at a time, and unpacks each as soon as it and those below it are there. When one fails, the others are given
+ * up.
+ */
+export async function bringLayers(
+  carrier: Carrier,
+  image: ResolvedImage,
+  maxConcurrent: number,
+): Promise<void> {
+  const { context, content, snapshots, progress } = carrier;
+  const failure = new AbortController();
+  const signal = AbortSignal.any([carrier.signal, failure.signal]);
+  const giveUp = (reason: unknown): never => {
+    failure.abort(reason);
+    throw reason;
+  };
+  // An image may have a layer twice: it is brought once.
+  const layers = [...new Map(image.layers.map((layer) => [layer.digest, layer])).values()];
+  for (const layer of layers) progress.report(layer, "waiting", 0);
+  const slots = createSlots(maxConcurrent);
+  const brought = new Map(
+    layers.map((layer) => [
+      layer.digest,
+      slots.run(() => bringLayer({ ...carrier, signal }, layer)).catch(giveUp),
+    ]),
+  );
+  const unpacking = unpackImage({ context, content, snapshots }, image, {
+    signal,
+    beforeLayer: async (layer) => {
+      await brought.get(layer.digest);
+      progress.report(layer, "unpacking", layer.size);
+    },
+    onLayer: (layer, state) => progress.report(layer, state === "exists" ? "exists" : "done", layer.size),
+  }).catch(giveUp);
+  const settled = await Promise.allSettled([...brought.values(), unpacking]);
+  if (settled.some(({ status }) => status === "rejected")) throw rootOf(carrier.signal, failure.signal);
+}
+
+async function bringLayer(carrier: Carrier, layer: Descriptor): Promise<void> {
+  const { repository, content, context, progress, signal } = carrier;
+  signal.throwIfAborted();
+  const state = await fetchBlob(layer, {
+    repository,
+    content,
+    services: context.services,
+    ref: ingestRef(layer),
+    labels: await sourceLabels(carrier, layer.digest),
+    signal,
+    onProgress: (now, offset) => progress.report(layer, now, offset),
+  });
+  if (state === "exists")
+    await content.setLabels(layer.digest, await sourceLabels(carrier, layer.digest), { signal });
+}
+
+async function sourceLabels(
+  { content, repository, signal }: Carrier,
+  digest: string,
+): Promise<Record<string, string>> {
+  const key = sourceKey(repository.reference);
+  const labels = await content.info(digest, { signal }).then(
+    (info) => info.labels,
+    (reason: unknown) => {
+      if (isContainerdError(reason, "not-found")) return {} as Record<string, string>;
+      throw reason;
+    },
+  );
+  return { [key]: addSource(key, labels[key], repository.reference.path) };
+}
+
+/** What failed first; the others failed because of it. */
+function rootOf(outer: AbortSignal, failure: AbortSignal): unknown {
+  if (!outer.aborted) return failure.reason;
+  return new ContainerdError("aborted by the caller", { kind: "canceled", cause: outer.reason });
+}
+
+/** At most so many at a time, in the order in which they come. */
+function createSlots(count: number): { run<T>(task: () => Promise<T>): Promise<T> } {
+  const waiting: (() => void)[] = [];
+  let free = count;
+  return {
+    async run(task) {
+      if (free === 0) await new Promise<void>((resolve) => waiting.push(resolve));
+      else free--;
+      try {
+        return await task();
+      } finally {
+        const next = waiting.shift();
+        if (next === undefined) free++;
+        else next();
+      }
+    },
+  };
+}
