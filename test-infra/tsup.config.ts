@@ -1,0 +1,10 @@
+import { defineConfig } from "tsup";
+
+export default defineConfig({
+  // For the demo and the benchmarks, which run without TypeScript. The tests use the sources.
+  entry: ["images/build.ts"],
+  format: "esm",
+  target: "node20",
+  clean: true,
+  dts: false,
+});
