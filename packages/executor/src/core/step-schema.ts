@@ -152,12 +152,16 @@ const user = z
     "Whom the process runs as: uid, uid:gid, name, name:group, or `image` for the image's own. Default 65534:65534.",
   );
 
-const duration = z.string().transform((value, context) => {
-  const parsed = parseDuration(value);
-  return parsed === undefined || parsed === 0
-    ? refuse(context, `${JSON.stringify(value.slice(0, 40))} is no duration`, DURATION_FORMAT)
-    : parsed;
-});
+const positive = (durationMs: number): boolean => durationMs > 0;
+
+function duration(isValid: (durationMs: number) => boolean = () => true) {
+  return z.string().transform((value, context) => {
+    const parsed = parseDuration(value);
+    return parsed === undefined || !isValid(parsed)
+      ? refuse(context, `${JSON.stringify(value.slice(0, 40))} is no duration`, DURATION_FORMAT)
+      : parsed;
+  });
+}
 
 const size = z.union([z.string(), z.number()]).transform((value, context) => {
   const parsed = parseSize(String(value));
@@ -166,10 +170,12 @@ const size = z.union([z.string(), z.number()]).transform((value, context) => {
     : parsed;
 });
 
-const milliseconds = z.number().superRefine((value, context) => {
-  if (!Number.isSafeInteger(value) || value <= 0)
-    refuse(context, `${value} is no duration`, "a whole number of milliseconds, 1 or more");
-});
+function milliseconds(least: number) {
+  return z.number().superRefine((value, context) => {
+    if (Number.isSafeInteger(value) && value >= least) return;
+    refuse(context, `${value} is no duration`, `a whole number of milliseconds, ${least} or more`);
+  });
+}
 
 const tls = z
   .strictObject({ ca: z.string().optional(), cert: z.string().optional(), key: z.string().optional() })
@@ -212,10 +218,10 @@ export const stepSchema = z.strictObject({
     .describe("The daemon: /path, unix://, tcp://, http://, https://."),
   tls: tls.optional(),
   registry_auth: registryAuth.optional(),
-  timeout: duration.optional().describe("Limit of time: 30s, 5m."),
-  timeout_ms: milliseconds.optional().describe("The same in milliseconds, instead of `timeout`."),
-  stop_grace: duration.optional().describe("Between the stop signal and SIGKILL. Default 10s."),
-  stop_grace_ms: milliseconds.optional().describe("The same in milliseconds, instead of `stop_grace`."),
+  timeout: duration(positive).optional().describe("Limit of time: 30s, 5m."),
+  timeout_ms: milliseconds(1).optional().describe("The same in milliseconds, instead of `timeout`."),
+  stop_grace: duration().optional().describe("Between the stop signal and SIGKILL. Default 10s."),
+  stop_grace_ms: milliseconds(0).optional().describe("The same in milliseconds, instead of `stop_grace`."),
   labels: z.record(z.string(), z.string()).default({}).describe("Labels on the container."),
 });
 

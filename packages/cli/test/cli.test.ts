@@ -1,0 +1,280 @@
+import { chmod, mkdtemp, readdir, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { createClient } from "@wfe-containerd/client";
+import { useDaemon } from "@wfe-containerd/test-infra/daemon";
+import { busyboxArchive } from "@wfe-containerd/test-infra/images";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { call, start } from "./command.js";
+
+const daemon_ = useDaemon();
+let files: string;
+
+beforeAll(async () => {
+  files = await mkdtemp(join(tmpdir(), "test-cli-"));
+  // Steps are nobody, and look into it.
+  await chmod(files, 0o755);
+});
+afterAll(() => rm(files, { recursive: true }));
+
+/** Options that name the test's daemon. */
+const at = (): string[] => ["--address", daemon_.daemon.address, "--namespace", daemon_.client.namespace];
+const env = (): NodeJS.ProcessEnv => ({ WFE_IO_DIR: daemon_.ioDir });
+
+async function file(name: string, contents: string): Promise<string> {
+  const path = join(files, name);
+  await writeFile(path, contents);
+  return path;
+}
+
+describe("run", () => {
+  test("passes output through to the byte, and gives the step's exit code", async () => {
+    const { code, stdout, stderr } = await call(
+      [...at(), "run", "busybox", "sh", "-c", "printf 'a\\000\\377'; echo err >&2; exit 42"],
+      { env: env() },
+    );
+    expect({ code, stdout, stderr }).toEqual({
+      code: 42,
+      stdout: Buffer.from([0x61, 0, 0xff]),
+      stderr: "err\n",
+    });
+  });
+
+  test("takes docker's flags", async () => {
+    const envFile = await file("env", "# a comment\nFROM_FILE=1\nBOTH=file\n");
+    const { stdout, stderr } = await call(
+      [
+        ...at(),
+        "run",
+        "--rm",
+        "-e",
+        "BOTH=flag",
+        "-e",
+        "TAKEN",
+        "--env-file",
+        envFile,
+        "-w",
+        "/tmp",
+        "-u",
+        "1000:7",
+        "-m",
+        "32m",
+        "--cpus",
+        "0.5",
+        "-v",
+        `${files}:/files:ro`,
+        "--entrypoint",
+        "/bin/sh",
+        "busybox",
+        "-c",
+        "echo $FROM_FILE $BOTH $TAKEN; pwd; id -u; id -g; ls /files; touch /files/x",
+      ],
+      { env: { ...env(), TAKEN: "ours" } },
+    );
+    expect(stdout.toString().split("\n")).toEqual(["1 flag ours", "/tmp", "1000", "7", "env", ""]);
+    expect(stderr).toContain("Read-only file system");
+  });
+
+  test("hands options behind the image to the command", async () => {
+    const { stdout } = await call([...at(), "run", "busybox", "echo", "--rm", "-e", "x"], { env: env() });
+    expect(stdout.toString()).toBe("--rm -e x\n");
+  });
+
+  test.each([
+    [127, ["busybox", "no-such-program"], /has no program no-such-program/],
+    [126, ["busybox", "/etc/passwd"], /cannot be executed/],
+    [125, ["no/such/image"], /no image|not found|image/],
+    [125, ["--bogus", "busybox"], /unknown option/],
+    [125, ["-v", "relative:/x", "busybox"], /volumes\[0\]/],
+    [125, ["--cpus", "many", "busybox"], /--cpus/],
+    [125, [], /missing required argument/],
+  ])("ends with %d for %j", async (expected, args, message) => {
+    const { code, stdout, stderr } = await call([...at(), "run", "--pull", "never", ...args], { env: env() });
+    expect({ code, stdout: stdout.toString() }).toEqual({ code: expected, stdout: "" });
+    expect(stderr).toMatch(message);
+    expect(stderr).not.toMatch(/^\s+at /m);
+  });
+
+  test("a first SIGINT stops the step in order", async () => {
+    const step = start(
+      [
+        ...at(),
+        "run",
+        "busybox",
+        "sh",
+        "-c",
+        "trap 'echo bye; exit 9' TERM; echo on; while :; do sleep 0.05; done",
+      ],
+      { env: env() },
+    );
+    await step.printed("on");
+    step.child.kill("SIGINT");
+    const { code, stdout, stderr } = await step.finished;
+    expect({ code, stdout: stdout.toString() }).toEqual({ code: 9, stdout: "on\nbye\n" });
+    expect(stderr).toContain("was stopped");
+  });
+
+  test("a second one kills it", async () => {
+    const step = start(
+      [
+        ...at(),
+        "run",
+        "busybox",
+        "sh",
+        "-c",
+        "trap 'echo asked' TERM; echo on; while :; do sleep 0.05; done",
+      ],
+      { env: env() },
+    );
+    await step.printed("on");
+    step.child.kill("SIGINT");
+    await step.printed("asked");
+    step.child.kill("SIGTERM");
+    expect((await step.finished).code).toBe(137);
+  });
+
+  test("a reader that leaves does not fail it", async () => {
+    const step = start([...at(), "run", "busybox", "sh", "-c", "echo first; yes | head -c 1000000; exit 3"], {
+      env: env(),
+    });
+    await step.printed("first");
+    step.child.stdout?.destroy();
+    expect((await step.finished).code).toBe(3);
+  });
+});
+
+describe("step", () => {
+  const PIPELINE = `
+steps:
+  - name: one
+    image: busybox
+    run: echo "##wfe[output release=1.2.3]"
+  - name: two
+    image: busybox
+    run: echo "got $RELEASE and $EXTRA, after $ONE_EXIT_CODE"
+`;
+
+  test("runs steps in order, each with the outputs of those before", async () => {
+    const { code, stdout } = await call(
+      [...at(), "step", await file("pipeline.yaml", PIPELINE), "-d", "extra=more"],
+      { env: env() },
+    );
+    expect(code).toBe(0);
+    expect(stdout.toString()).toBe("##wfe[output release=1.2.3]\ngot 1.2.3 and more, after 0\n");
+  });
+
+  test("prints results as JSON", async () => {
+    const { stdout } = await call([...at(), "step", "-", "--output", "json"], {
+      env: env(),
+      input: PIPELINE,
+    });
+    expect(JSON.parse(stdout.toString())).toMatchObject([
+      { name: "one", exitCode: 0, outputs: { release: "1.2.3" } },
+      { name: "two", exitCode: 0, cause: "exit" },
+    ]);
+  });
+
+  test("stops at the first that fails, with its code", async () => {
+    const steps = {
+      steps: [
+        { name: "a", image: "busybox", run: "exit 4" },
+        { name: "b", image: "busybox", run: "echo never" },
+      ],
+    };
+    const { code, stdout } = await call([...at(), "step", await file("fail.json", JSON.stringify(steps))], {
+      env: env(),
+    });
+    expect({ code, stdout: stdout.toString() }).toEqual({ code: 4, stdout: "" });
+  });
+
+  test.each([
+    ["name: [", /line 1/],
+    ["just text", /holds no step/],
+    ["steps: []", /steps is no list/],
+    ["steps: [{name: a, image: b}]\nname: x", /name stands beside steps/],
+    ["name: a\nimage: busybox\nvolums: []", /did you mean volumes/],
+    ["name: a\nimage: busybox\nsteps:\n  - {name: a}", /stands beside/],
+  ])("refuses %j before anything runs", async (contents, message) => {
+    const { code, stdout, stderr } = await call([...at(), "step", "-"], { env: env(), input: contents });
+    expect({ code, stdout: stdout.toString() }).toEqual({ code: 125, stdout: "" });
+    expect(stderr).toMatch(message);
+  });
+});
+
+test("import, images, version and schema", async () => {
+  const archive = join(files, "busybox.tar");
+  await writeFile(archive, await busyboxArchive("example.com/tools/busybox:1"));
+  const imported = await call([...at(), "--format", "json", "import", archive]);
+  expect(JSON.parse(imported.stdout.toString())).toMatchObject([{ name: "example.com/tools/busybox:1" }]);
+  const images = await call([...at(), "images"]);
+  expect(images.stdout.toString()).toMatch(
+    /^NAME +DIGEST +CREATED\nbusybox +sha256:\w+ .*\nexample\.com\/tools\/busybox:1 /,
+  );
+  const version = await call([...at(), "--format", "json", "version"]);
+  expect(JSON.parse(version.stdout.toString())).toMatchObject({
+    daemon: { version: daemon_.daemon.version },
+  });
+  const schema = await call(["schema"]);
+  expect(JSON.parse(schema.stdout.toString())).toMatchObject({ type: "object", required: ["name", "image"] });
+});
+
+test("a daemon that is not there is said plainly", async () => {
+  const { code, stderr } = await call(["--address", join(files, "no.sock"), "images"]);
+  expect(code).toBe(125);
+  expect(stderr).toMatch(/^wfe-containerd: list images: there is no socket .*is containerd running.*\n$/);
+});
+
+test("what an executor left that was killed is listed, and collected; what lives stays", async () => {
+  const living = start(
+    [
+      ...at(),
+      "run",
+      "--name",
+      "living",
+      "--stop-timeout",
+      "0s",
+      "busybox",
+      "sh",
+      "-c",
+      "echo on; exec sleep 600",
+    ],
+    { env: env() },
+  );
+  await living.printed("on");
+  const dead = start([...at(), "run", "--name", "dead", "busybox", "sh", "-c", "echo on; exec sleep 600"], {
+    env: env(),
+  });
+  await dead.printed("on");
+  dead.child.kill("SIGKILL");
+  await dead.finished;
+
+  const list = async (): Promise<{ id: string; step: string; status: string }[]> =>
+    JSON.parse((await call([...at(), "--format", "json", "ps"])).stdout.toString());
+  const before = await list();
+  expect(before.map(({ step, status }) => `${step} ${status}`).toSorted()).toEqual([
+    "dead running",
+    "living running",
+  ]);
+  const collected = await call([...at(), "gc"]);
+  expect(collected.stdout.toString().trim()).toBe(before.find(({ step }) => step === "dead")?.id);
+  const [left, ...others] = await list();
+  expect([left?.step, others]).toEqual(["living", []]);
+
+  const removed = await call([...at(), "rm", left?.id ?? ""]);
+  expect(removed.stdout.toString().trim()).toBe(left?.id);
+  await living.finished;
+  expect(await readdir(daemon_.ioDir)).toEqual([]);
+  expect((await call([...at(), "rm", "no-such-step"])).code).toBe(125);
+});
+
+test("daemon runs a private containerd until it is told to stop, and leaves nothing", async () => {
+  const running = start(["daemon"]);
+  await running.printed("containerd.sock\n");
+  running.child.kill("SIGINT");
+  const { code, stdout, stderr } = await running.finished;
+  expect(code).toBe(0);
+  const address = stdout.toString().trim();
+  expect(stderr).toContain(address);
+  await using client = createClient({ address });
+  await expect(client.version()).rejects.toMatchObject({ kind: "unavailable" });
+});

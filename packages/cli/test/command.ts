@@ -1,0 +1,69 @@
+import { type ChildProcess, spawn } from "node:child_process";
+import { existsSync } from "node:fs";
+import { fileURLToPath } from "node:url";
+
+/** The command as it is published: what `pnpm build` made. */
+const MAIN = fileURLToPath(new URL("../dist/main.js", import.meta.url));
+
+export interface Finished {
+  readonly code: number | null;
+  readonly signal: NodeJS.Signals | null;
+  readonly stdout: Buffer;
+  readonly stderr: string;
+}
+
+export interface Running {
+  readonly child: ChildProcess;
+  readonly finished: Promise<Finished>;
+  /** Resolves when standard output holds the text. */
+  printed(text: string): Promise<void>;
+}
+
+/** Starts the command as a process of its own. */
+export function start(
+  args: readonly string[],
+  options: { env?: NodeJS.ProcessEnv; input?: string } = {},
+): Running {
+  if (!existsSync(MAIN)) throw new Error("the command is not built: pnpm build");
+  const child = spawn(process.execPath, [MAIN, ...args], {
+    env: { ...process.env, ...options.env },
+    stdio: ["pipe", "pipe", "pipe"],
+  });
+  child.stdin.end(options.input ?? "");
+  const stdout: Buffer[] = [];
+  let stderr = "";
+  let onOutput = (): void => undefined;
+  child.stdout.on("data", (chunk: Buffer) => {
+    stdout.push(chunk);
+    onOutput();
+  });
+  child.stderr.setEncoding("utf8").on("data", (text: string) => {
+    stderr += text;
+  });
+  const finished = new Promise<Finished>((resolve, reject) => {
+    child.once("error", reject);
+    child.once("close", (code, signal) => resolve({ code, signal, stdout: Buffer.concat(stdout), stderr }));
+  });
+  return {
+    child,
+    finished,
+    printed: (text) =>
+      new Promise((resolve, reject) => {
+        onOutput = () => {
+          if (Buffer.concat(stdout).includes(text)) resolve();
+        };
+        onOutput();
+        void finished.then(({ stderr: said }) =>
+          reject(new Error(`it ended without printing ${text}: ${said}`)),
+        );
+      }),
+  };
+}
+
+/** Runs the command to its end. */
+export async function call(
+  args: readonly string[],
+  options?: { env?: NodeJS.ProcessEnv; input?: string },
+): Promise<Finished> {
+  return start(args, options).finished;
+}
