@@ -1,7 +1,8 @@
 // containerd itself, without steps: what a tool author reaches for.
+// The daemon is named by WFE_CONTAINERD_ADDR, the namespace by CONTAINERD_NAMESPACE.
 import { createClient, isContainerdError } from "@wfe-containerd/client";
 
-await using client = createClient({ namespace: "default" });
+await using client = createClient();
 
 const { version } = await client.version();
 console.log(`containerd ${version}`);

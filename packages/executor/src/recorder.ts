@@ -37,7 +37,7 @@ export function createRecorder(events: EventQueue, limitBytes: number): Recorder
         stdout: held.stdout.text(),
         stderr: held.stderr.text(),
         truncated: held.stdout.truncated || held.stderr.truncated,
-        outputs: parser.outputs,
+        outputs: { ...parser.outputs },
       };
     },
   };

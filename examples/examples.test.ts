@@ -1,0 +1,57 @@
+import { readdir, readFile } from "node:fs/promises";
+import { join } from "node:path";
+import { parseStep, type StepInput } from "@wfe-containerd/executor";
+import { useDaemon } from "@wfe-containerd/test-infra/daemon";
+import { afterEach, beforeEach, expect, test, vi } from "vitest";
+import { parse } from "yaml";
+
+const daemon_ = useDaemon();
+const HERE = import.meta.dirname;
+
+beforeEach(() => {
+  vi.stubEnv("WFE_CONTAINERD_ADDR", daemon_.daemon.address);
+  vi.stubEnv("CONTAINERD_NAMESPACE", daemon_.client.namespace);
+  vi.stubEnv("WFE_IO_DIR", daemon_.ioDir);
+});
+afterEach(() => {
+  vi.unstubAllEnvs();
+  vi.restoreAllMocks();
+});
+
+/** What each example prints to standard output. */
+const EXPECTED: Readonly<Record<string, RegExp>> = {
+  "client.ts":
+    /^containerd \d.*\ndocker\.io\/library\/busybox:latest sha256:\w+\nget container no-such-container: .*not found\n$/,
+  "errors.ts": /^image-not-found: .*\ncommand-not-found: .*\ninvalid-step: .*volumes\[0\]\.target.*\n$/,
+  "live-output.ts": /^line 1\nline 2\nline 3\n$/,
+  "run-step.ts": /^0 hello from Linux\n/,
+  "timeout-and-abort.ts": /^timeout 5 cleaning up\naborted\n$/,
+  "workflow.ts": /^Release 1\.2\.3 is out\n$/,
+};
+
+test("every example is here", async () => {
+  const files = (await readdir(HERE)).filter((name) => name.endsWith(".ts") && !name.endsWith(".test.ts"));
+  expect(files.toSorted()).toEqual(Object.keys(EXPECTED));
+});
+
+test.each(Object.keys(EXPECTED))("%s does what it says", async (file) => {
+  let printed = "";
+  vi.spyOn(console, "log").mockImplementation((...values: unknown[]) => {
+    printed += `${values.map(String).join(" ")}\n`;
+  });
+  vi.spyOn(console, "error").mockImplementation(() => undefined);
+  vi.spyOn(process.stdout, "write").mockImplementation((chunk) => {
+    printed += Buffer.from(chunk as Uint8Array).toString();
+    return true;
+  });
+  vi.spyOn(process.stderr, "write").mockImplementation(() => true);
+  await import(join(HERE, file));
+  expect(printed).toMatch(EXPECTED[file] as RegExp);
+});
+
+test.each(["hello.yaml", "pipeline.yaml"])("steps/%s holds valid steps", async (file) => {
+  const value = parse(await readFile(join(HERE, "steps", file), "utf8")) as
+    | StepInput
+    | { steps: StepInput[] };
+  for (const step of "steps" in value ? value.steps : [value]) expect(() => parseStep(step)).not.toThrow();
+});
