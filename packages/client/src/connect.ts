@@ -4,13 +4,16 @@ import { type CallOptions, call } from "./call.js";
 import { type Containers, createContainers } from "./container.js";
 import { type Content, createContent } from "./content.js";
 import { type Context, createServices, type Services } from "./context.js";
+import { createEvents, type Events } from "./event.js";
 import { checkIdentifier } from "./identifier.js";
 import { createImages, type Images } from "./image.js";
 import { createIntrospection, type Introspection } from "./introspection.js";
 import { createLeases, type Leases } from "./lease.js";
+import { createNamespaces, type Namespaces } from "./namespace.js";
 import { createSnapshots, type Snapshots } from "./snapshot.js";
 import { createTasks, type Tasks } from "./task.js";
 import { createChannel, type TlsOptions } from "./transport/channel.js";
+import { createOpenCalls } from "./transport/open-calls.js";
 import { createGrpcTransport } from "./transport/transport.js";
 
 export interface ClientOptions {
@@ -46,12 +49,14 @@ export interface Client extends AsyncDisposable {
   readonly context: Context;
   readonly transport: Transport;
   readonly services: Services;
+  readonly namespaces: Namespaces;
   readonly leases: Leases;
   readonly content: Content;
   readonly images: Images;
   readonly snapshots: Snapshots;
   readonly containers: Containers;
   readonly tasks: Tasks;
+  readonly events: Events;
   readonly introspection: Introspection;
   version(options?: CallOptions): Promise<{ version: string; revision: string }>;
   /** The same connection, for another namespace, lease or snapshotter. Closing a view closes nothing. */
@@ -66,17 +71,19 @@ export function createClient(options: ClientOptions = {}): Client {
   const text = options.address ?? env["WFE_CONTAINERD_ADDR"] ?? env["CONTAINERD_ADDRESS"] ?? DEFAULT_ADDRESS;
   const address = parseAddress(text, options);
   const channel = createChannel(address, options.tls);
+  const openCalls = createOpenCalls();
   const timeoutMs = options.timeoutMs ?? DEFAULT_TIMEOUT_MS;
   const interceptors = options.interceptors ?? [];
 
   function view(scope: Scope, close: () => Promise<void>): Client {
     const { namespace, leaseId } = scope;
     checkIdentifier("namespace", namespace);
+    if (leaseId !== undefined) checkIdentifier("lease id", leaseId);
     const headers = {
       "containerd-namespace": namespace,
       ...(leaseId !== undefined && { "containerd-lease": leaseId }),
     };
-    const transport = createGrpcTransport({ address, channel, headers, timeoutMs, interceptors });
+    const transport = createGrpcTransport({ address, channel, openCalls, headers, timeoutMs, interceptors });
     const services = createServices(transport);
     const context: Context = {
       ...scope,
@@ -95,12 +102,14 @@ export function createClient(options: ClientOptions = {}): Client {
       transport,
       services,
       context,
+      namespaces: createNamespaces(context),
       leases,
       content,
       images: createImages(context, { content, snapshots, leases, introspection }),
       snapshots,
       containers: createContainers(context),
       tasks: createTasks(context),
+      events: createEvents(context),
       introspection,
       version: (callOptions) =>
         call("ask for the daemon's version", async () => {
@@ -118,7 +127,10 @@ export function createClient(options: ClientOptions = {}): Client {
     snapshotter: options.snapshotter ?? env["CONTAINERD_SNAPSHOTTER"] ?? "overlayfs",
     leaseId: undefined,
   };
-  return view(scope, async () => channel.close());
+  return view(scope, async () => {
+    openCalls.close();
+    channel.close();
+  });
 }
 
 /** What a view of a client differs in. */

@@ -13,6 +13,16 @@ export type { Content, ContentInfo, Ingest, WriteOptions, WriteSource } from "./
 export type { ContentWriter, OpenWriterOptions } from "./content-writer.js";
 export type { Context, Services } from "./context.js";
 export { ContainerdError, type ErrorKind, isContainerdError } from "./error.js";
+export type {
+  ContainerdEvent,
+  Events,
+  GapEvent,
+  KnownEvent,
+  OtherEvent,
+  SubscribeOptions,
+  Subscription,
+} from "./event.js";
+export type { EventPayload } from "./event-payload.js";
 export { checkIdentifier, checkLabels } from "./identifier.js";
 export type { Image, Images, RemoveImageOptions, ResolveImageOptions } from "./image.js";
 export type { ReadFilesOptions } from "./image-file.js";
@@ -22,6 +32,7 @@ export type { ResolvedImage } from "./image-resolve.js";
 export type { DaemonPlugin, Introspection } from "./introspection.js";
 export type { CreateLeaseOptions, DeleteLeaseOptions, Lease, LeaseResource, Leases } from "./lease.js";
 export type { TaskMetrics } from "./metrics.js";
+export type { Namespace, Namespaces } from "./namespace.js";
 export { chainId, chainIds } from "./oci/chain-id.js";
 export { type Descriptor, parseDescriptor } from "./oci/descriptor.js";
 export { checkDigest, isDigest } from "./oci/digest.js";

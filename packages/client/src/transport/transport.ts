@@ -22,12 +22,14 @@ import type {
 } from "@grpc/grpc-js";
 import type { Address } from "../address.js";
 import { toHeaders, toMetadata } from "./metadata.js";
+import type { OpenCalls } from "./open-calls.js";
 import { toConnectError } from "./status.js";
 import { explainUnavailable } from "./unavailable.js";
 
 export interface TransportOptions {
   readonly address: Address;
   readonly channel: GrpcClient;
+  readonly openCalls: OpenCalls;
   /** Sent with every call, unless the call sets them itself. */
   readonly headers: Readonly<Record<string, string>>;
   /** Deadline of unary calls that set none, in milliseconds; 0 for none. */
@@ -39,6 +41,7 @@ export interface TransportOptions {
 export function createGrpcTransport({
   address,
   channel,
+  openCalls,
   headers,
   timeoutMs: defaultTimeoutMs,
   interceptors,
@@ -72,31 +75,34 @@ export function createGrpcTransport({
           return new Promise<UnaryResponse<I, O>>((resolve, reject) => {
             let head = new Headers();
             let trailer = new Headers();
-            const call = channel.makeUnaryRequest(
-              path(method),
-              (value: MessageShape<I>) => Buffer.from(toBinary(method.input as I, value)),
-              (bytes: Buffer) => fromBinary(method.output as O, bytes),
-              req.message,
-              toMetadata(req.header),
-              deadline(deadlineMs),
-              (error, value) => {
-                req.signal.removeEventListener("abort", cancel);
-                if (error !== null) {
-                  void explainUnavailable(toConnectError(error), address).then(reject);
-                  return;
-                }
-                // Trailers come with the status, just after the message.
-                setImmediate(() =>
-                  resolve({
-                    stream: false,
-                    service: method.parent,
-                    method: method as DescMethodUnary<I, O>,
-                    header: head,
-                    trailer,
-                    message: value as MessageShape<O>,
-                  }),
-                );
-              },
+            const call = openCalls.open(() =>
+              channel.makeUnaryRequest(
+                path(method),
+                (value: MessageShape<I>) => Buffer.from(toBinary(method.input as I, value)),
+                (bytes: Buffer) => fromBinary(method.output as O, bytes),
+                req.message,
+                toMetadata(req.header),
+                deadline(deadlineMs),
+                (error, value) => {
+                  req.signal.removeEventListener("abort", cancel);
+                  openCalls.done(call);
+                  if (error !== null) {
+                    void explainUnavailable(toConnectError(error), address).then(reject);
+                    return;
+                  }
+                  // Trailers come with the status, just after the message.
+                  setImmediate(() =>
+                    resolve({
+                      stream: false,
+                      service: method.parent,
+                      method: method as DescMethodUnary<I, O>,
+                      header: head,
+                      trailer,
+                      message: value as MessageShape<O>,
+                    }),
+                  );
+                },
+              ),
             );
             const cancel = (): void => call.cancel();
             call.on("metadata", (metadata) => {
@@ -131,12 +137,14 @@ export function createGrpcTransport({
           message: input as never,
         },
         next: async (req) => {
-          const call = channel.makeBidiStreamRequest(
-            path(method),
-            (value: MessageShape<I>) => Buffer.from(toBinary(method.input as I, value)),
-            (bytes: Buffer) => fromBinary(method.output as O, bytes),
-            toMetadata(req.header),
-            deadline(timeoutMs ?? 0),
+          const call = openCalls.open(() =>
+            channel.makeBidiStreamRequest(
+              path(method),
+              (value: MessageShape<I>) => Buffer.from(toBinary(method.input as I, value)),
+              (bytes: Buffer) => fromBinary(method.output as O, bytes),
+              toMetadata(req.header),
+              deadline(timeoutMs ?? 0),
+            ),
           );
           const cancel = (): void => call.cancel();
           if (req.signal.aborted) cancel();
@@ -155,7 +163,10 @@ export function createGrpcTransport({
           failed.catch(() => undefined);
           // The status says the same.
           call.on("error", () => undefined);
-          call.once("close", () => req.signal.removeEventListener("abort", cancel));
+          call.once("close", () => {
+            req.signal.removeEventListener("abort", cancel);
+            openCalls.done(call);
+          });
           // A stream that nobody reads does not report its end either.
           call.read(0);
           void send(call, req.message as AsyncIterable<MessageShape<I>>);

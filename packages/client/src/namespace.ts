@@ -1,0 +1,56 @@
+import { type CallOptions, call } from "./call.js";
+import type { Context } from "./context.js";
+import { checkIdentifier, checkLabels } from "./identifier.js";
+
+/** One of containerd's namespaces, which keep its users apart: each has its own images, containers and content. */
+export interface Namespace {
+  readonly name: string;
+  readonly labels: Readonly<Record<string, string>>;
+}
+
+/**
+ * containerd's namespaces (`services/namespaces/v1`), whichever of them the client is for. A namespace comes to be with the first
+ * thing that is created in it: only labels need {@link Namespaces.create}.
+ */
+export interface Namespaces {
+  list(options?: CallOptions): Promise<Namespace[]>;
+  /** @throws ContainerdError `already-exists`. */
+  create(
+    name: string,
+    options?: CallOptions & { readonly labels?: Readonly<Record<string, string>> },
+  ): Promise<Namespace>;
+  /** Sets these labels and leaves the others as they are; an empty value removes one. @throws ContainerdError `not-found`. */
+  setLabels(name: string, labels: Readonly<Record<string, string>>, options?: CallOptions): Promise<void>;
+  /**
+   * Deletes an empty namespace.
+   *
+   * @throws ContainerdError `not-found`; `failed-precondition` while anything is left in it.
+   */
+  delete(name: string, options?: CallOptions): Promise<void>;
+}
+
+export function createNamespaces({ services: { namespaces } }: Context): Namespaces {
+  return {
+    list: (options) =>
+      call("list namespaces", async () => {
+        const response = await namespaces.list({}, options);
+        return response.namespaces.map(({ name, labels }) => ({ name, labels }));
+      }),
+    async create(name, { labels, ...options } = {}) {
+      const namespace = { name: checkIdentifier("namespace", name), labels: checkLabels(labels) };
+      await call(`create namespace ${name}`, () => namespaces.create({ namespace }, options));
+      return namespace;
+    },
+    async setLabels(name, labels, options) {
+      const paths = Object.keys(labels).map((label) => `labels.${label}`);
+      const namespace = { name: checkIdentifier("namespace", name), labels: checkLabels(labels) };
+      await call(`label namespace ${name}`, () =>
+        namespaces.update({ namespace, updateMask: { paths } }, options),
+      );
+    },
+    async delete(name, options) {
+      checkIdentifier("namespace", name);
+      await call(`delete namespace ${name}`, () => namespaces.delete({ name }, options));
+    },
+  };
+}
