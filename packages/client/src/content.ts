@@ -163,6 +163,8 @@ export function createContent({ services: { content } }: Context): Content {
     write,
     openWriter: openWhenFree,
     async setLabels(digest, labels, options) {
+      // Without a field to update, the daemon would take it for all of them, and remove what is there.
+      if (Object.keys(labels).length === 0) return;
       const paths = Object.keys(labels).map((label) => `labels.${label}`);
       const request = { info: { digest, labels: checkLabels(labels) }, updateMask: { paths } };
       await call(`label content ${digest}`, () => content.update(request, options));

@@ -1,0 +1,242 @@
+import { execFile } from "node:child_process";
+import { promisify } from "node:util";
+import type { Client, TransferProgress } from "@wfe-containerd/client";
+import { useDaemon } from "@wfe-containerd/test-infra/daemon";
+import {
+  type BuiltImage,
+  buildImage,
+  busyboxArchive,
+  busyboxLayer,
+  ociArchive,
+} from "@wfe-containerd/test-infra/images";
+import { putImage, startRegistry, type TestRegistry } from "@wfe-containerd/test-infra/registry";
+import { type FaultProxy, startFaultProxy } from "@wfe-containerd/test-infra/registry/fault-proxy";
+import { putAsBuilt } from "@wfe-containerd/test-infra/registry/put-as-built";
+import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
+
+const run = promisify(execFile);
+const at = useDaemon({ image: false });
+const auth = "anonymous";
+let registry: TestRegistry;
+let proxy: FaultProxy;
+/** Four layers, one of them twice, for this machine; and a small one for another. */
+let platforms: BuiltImage[];
+
+beforeAll(async () => {
+  registry = await startRegistry();
+  proxy = await startFaultProxy(registry.origin);
+  const one = [{ path: "one", contents: "1" }];
+  const two = [{ path: "two", contents: "2" }];
+  platforms = [
+    await buildImage({ layers: [[{ path: "arm", contents: "64" }]], architecture: "arm64" }),
+    await buildImage({ layers: [await busyboxLayer(), one, two, one], config: { Cmd: ["sh"] } }),
+  ];
+  await putAsBuilt(registry.origin, "team/multi", "1", platforms);
+  await putImage(registry, "busybox:1", await busyboxArchive());
+});
+
+afterAll(async () => {
+  await proxy?.[Symbol.asyncDispose]();
+  await registry?.[Symbol.asyncDispose]();
+});
+
+afterEach(async () => {
+  proxy.reset();
+  for (const { name } of await at.client.images.list()) await at.client.images.remove(name, { sync: true });
+});
+
+async function ctr(...args: string[]): Promise<string> {
+  const { stdout } = await run("ctr", ["--address", at.daemon.socketPath, ...args]);
+  return stdout;
+}
+
+async function labelsByDigest(client: Client): Promise<Record<string, Record<string, string>>> {
+  const all: Record<string, Record<string, string>> = {};
+  for await (const { digest, labels } of client.content.list()) all[digest] = { ...labels };
+  return all;
+}
+
+describe("what is pulled", () => {
+  test("is labelled as ctr labels it, so that ctr checks, runs and removes it as its own", async () => {
+    const name = `${registry.host}/team/multi:1`;
+    const image = await at.client.images.pull(name, { auth });
+    const other = at.client.with({ namespace: `${at.client.namespace}-ctr` });
+    await ctr("-n", other.namespace, "images", "pull", "--plain-http", name);
+    expect(await labelsByDigest(at.client)).toEqual(await labelsByDigest(other));
+    expect((await at.client.images.get(name)).target).toEqual((await other.images.get(name)).target);
+    await ctr("-n", other.namespace, "images", "rm", "--sync", name);
+
+    const check = await ctr("-n", at.client.namespace, "images", "check", `name==${name}`);
+    expect(check).toMatch(/complete \((\d+)\/\1\) .* true/);
+    const printed = await ctr("-n", at.client.namespace, "run", "--rm", name, "check", "cat", "/one", "/two");
+    expect(printed).toBe("12");
+    expect(image.layers).toHaveLength(4);
+    await ctr("-n", at.client.namespace, "images", "rm", "--sync", name);
+    expect(await labelsByDigest(at.client)).toEqual({});
+  });
+
+  test.each([
+    ["of docker's schema 2", ["--format", "v2s2"], "application/vnd.docker.image.rootfs.diff.tar.gzip"],
+    [
+      "in zstd",
+      ["--format", "oci", "--dest-compress-format", "zstd"],
+      "application/vnd.oci.image.layer.v1.tar+zstd",
+    ],
+  ])("may have layers %s", async (_, args, mediaType) => {
+    const built = await buildImage({
+      layers: [[{ path: "file", contents: mediaType }]],
+      compression: "none",
+    });
+    await putImage(registry, "formats:1", await ociArchive(built), { args });
+    const image = await at.client.images.pull(`${registry.host}/formats:1`, { auth });
+    expect(image.layers.map((layer) => layer.mediaType)).toEqual([mediaType]);
+    expect(await at.client.images.isUnpacked(image)).toBe(true);
+  });
+
+  test("may have layers that are not compressed, and none at all", async () => {
+    const plain = await buildImage({ layers: [[{ path: "file", contents: "plain" }]], compression: "none" });
+    await putAsBuilt(registry.origin, "formats", "plain", [plain]);
+    await putAsBuilt(registry.origin, "formats", "empty", [await buildImage({ layers: [] })]);
+    const image = await at.client.images.pull(`${registry.host}/formats:plain`, { auth });
+    expect(await at.client.images.isUnpacked(image)).toBe(true);
+    const empty = await at.client.images.pull(`${registry.host}/formats:empty`, { auth });
+    expect(empty).toMatchObject({ layers: [], chainId: "" });
+  });
+
+  test("is for another platform when that is asked for", async () => {
+    const name = `${registry.host}/team/multi:1`;
+    const image = await at.client.images.pull(name, {
+      auth,
+      platform: { os: "linux", architecture: "arm64" },
+    });
+    expect(image.manifest.digest).toBe(platforms[0]?.manifest.digest);
+    const platform = { os: "linux", architecture: "s390x" };
+    await expect(at.client.images.pull(name, { auth, platform })).rejects.toMatchObject({
+      kind: "not-found",
+      message: expect.stringContaining("linux/arm64, linux/amd64"),
+    });
+  });
+
+  test("is told of, layer by layer", async () => {
+    const seen: TransferProgress[] = [];
+    const image = await at.client.images.pull(`${registry.host}/team/multi:1`, {
+      auth,
+      onProgress: (progress) => seen.push(progress),
+    });
+    for (const { digest, size } of image.layers) {
+      const states = seen.filter(({ what }) => what === digest).map(({ state }) => state);
+      expect(states.slice(0, 2)).toEqual(["waiting", "fetching"]);
+      expect(states).toContain("unpacking");
+      expect(seen.filter(({ what }) => what === digest).at(-1)).toMatchObject({
+        state: "done",
+        offset: size,
+        total: size,
+      });
+    }
+  });
+});
+
+describe("the pull policy", () => {
+  const pulled = (): string[] =>
+    proxy.requests.map(({ method, path }) => `${method} ${path.replace(/sha256:.*/, "…")}`);
+
+  test("always asks, and fetches nothing that is here", async () => {
+    const name = `${proxy.host}/busybox:1`;
+    const first = await at.client.images.pull(name, { auth });
+    expect(pulled()).toEqual([
+      "HEAD /v2/busybox/manifests/1",
+      "GET /v2/busybox/manifests/…",
+      "GET /v2/busybox/blobs/…",
+      "GET /v2/busybox/blobs/…",
+    ]);
+    proxy.reset();
+    expect(await at.client.images.pull(name, { auth })).toEqual(first);
+    expect(pulled()).toEqual(["HEAD /v2/busybox/manifests/1"]);
+  });
+
+  test("always takes what the tag names now", async () => {
+    const name = `${registry.host}/moving:1`;
+    for (const contents of ["old", "new"]) {
+      await putAsBuilt(registry.origin, "moving", "1", [
+        await buildImage({ layers: [[{ path: contents, contents }]] }),
+      ]);
+      const image = await at.client.images.pull(name, { auth });
+      expect([
+        ...(await at.client.images.readFiles(image, [`/${contents}`], { maxBytes: 9 })).keys(),
+      ]).toEqual([`/${contents}`]);
+    }
+  });
+
+  test("if-not-present asks only for what is not here", async () => {
+    const options = { auth, policy: "if-not-present" } as const;
+    const first = await at.client.images.pull(`${proxy.host}/busybox:1`, options);
+    proxy.reset();
+    expect(await at.client.images.pull(`${proxy.host}/busybox:1`, options)).toEqual(first);
+    expect(pulled()).toEqual([]);
+  });
+
+  test("if-not-present unpacks what is here and not unpacked, and brings what is half here", async () => {
+    const name = `${proxy.host}/busybox:1`;
+    const options = { auth, policy: "if-not-present" } as const;
+    const { chainId, layers } = await at.client.images.pull(name, options);
+    const clear = async (): Promise<void> => {
+      for await (const { digest, labels } of at.client.content.list()) {
+        const gone = Object.keys(labels).filter((label) => label.startsWith("containerd.io/gc.ref.snapshot"));
+        if (gone.length > 0)
+          await at.client.content.setLabels(digest, Object.fromEntries(gone.map((label) => [label, ""])));
+      }
+      await at.client.leases.collectGarbage();
+      await expect(at.client.snapshots.stat(chainId)).rejects.toMatchObject({ kind: "not-found" });
+    };
+    await clear();
+    proxy.reset();
+    expect(await at.client.images.isUnpacked(await at.client.images.pull(name, options))).toBe(true);
+    expect(pulled()).toEqual([]);
+    await clear();
+    await at.client.content.delete(layers[0]?.digest ?? "");
+    expect(await at.client.images.isUnpacked(await at.client.images.pull(name, options))).toBe(true);
+    expect(pulled()).toEqual(["HEAD /v2/busybox/manifests/1", "GET /v2/busybox/blobs/…"]);
+  });
+
+  test("never asks", async () => {
+    const name = `${proxy.host}/busybox:1`;
+    await expect(at.client.images.pull(name, { auth, policy: "never" })).rejects.toMatchObject({
+      kind: "not-found",
+    });
+    const first = await at.client.images.pull(name, { auth });
+    proxy.reset();
+    expect(await at.client.images.pull(name, { auth, policy: "never" })).toEqual(first);
+    expect(pulled()).toEqual([]);
+  });
+
+  test("a digest is never pulled twice", async () => {
+    const { target } = await at.client.images.pull(`${registry.host}/team/multi:1`, { auth });
+    const name = `${proxy.host}/team/multi@${target.digest}`;
+    const pinned = await at.client.images.pull(name, { auth, policy: "always" });
+    expect(pinned.target).toEqual(target);
+    proxy.reset();
+    expect(await at.client.images.pull(name, { auth, policy: "always" })).toEqual(pinned);
+    expect(pulled()).toEqual([]);
+  });
+});
+
+describe("the verify hook", () => {
+  test("sees what was resolved before anything is fetched, can read beside it, and can refuse", async () => {
+    const name = `${proxy.host}/team/multi:1`;
+    const before = await at.inventory();
+    const refusal = at.client.images.pull(name, {
+      auth,
+      async verify({ target, registry: reader }) {
+        const other = await reader.resolve("1");
+        expect(other).toEqual(target);
+        const bytes = await reader.read(target);
+        expect(JSON.parse(Buffer.from(bytes).toString("utf8")).manifests).toHaveLength(2);
+        throw new Error("not signed by anybody we know");
+      },
+    });
+    await expect(refusal).rejects.toThrow("not signed by anybody we know");
+    expect(proxy.requests.filter(({ path }) => path.includes("/blobs/"))).toEqual([]);
+    expect(await at.client.images.list()).toEqual([]);
+    await at.expectNothingLeft(before);
+  });
+});

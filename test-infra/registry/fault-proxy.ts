@@ -1,0 +1,188 @@
+import { once } from "node:events";
+import {
+  createServer as createHttpServer,
+  type IncomingMessage,
+  type ServerResponse,
+  request as sendRequest,
+} from "node:http";
+import { createServer as createHttpsServer } from "node:https";
+import type { AddressInfo } from "node:net";
+import type { Certificate } from "./certificates.js";
+
+/** What goes wrong with one answer. */
+export type Fault =
+  /** Answered by the proxy itself. */
+  | {
+      readonly kind: "answer";
+      readonly status: number;
+      readonly headers?: Readonly<Record<string, string | readonly string[]>>;
+      readonly body?: string | Uint8Array;
+    }
+  /** The connection is cut after so many bytes of the body. */
+  | { readonly kind: "cut"; readonly afterBytes: number }
+  /** After so many bytes of the body nothing comes any more; the connection stays. */
+  | { readonly kind: "stall"; readonly afterBytes: number }
+  /** One bit of this byte of the body is another. */
+  | { readonly kind: "flip"; readonly atByte: number }
+  /** Headers of the answer are replaced; undefined removes one. */
+  | { readonly kind: "headers"; readonly headers: Readonly<Record<string, string | undefined>> }
+  /** The request waits for this before it goes on. */
+  | { readonly kind: "hold"; readonly until: Promise<unknown> };
+
+export interface RequestSeen {
+  readonly method: string;
+  readonly path: string;
+  readonly headers: Readonly<Record<string, string>>;
+}
+
+/** Stands between a client and a registry, and does to answers what it is told. */
+export interface FaultProxy extends AsyncDisposable {
+  /** `127.0.0.1:40123` */
+  readonly host: string;
+  readonly origin: string;
+  /** Every request, in order. */
+  readonly requests: readonly RequestSeen[];
+  /** Bytes of bodies that were passed on to clients. */
+  readonly bytesOut: number;
+  /**
+   * From now on, does this to what matches `GET /v2/app/blobs/…`: to each, or what a function says for the first (0), second, … match. What is
+   * told later comes first.
+   */
+  on(match: RegExp, fault: Fault | ((count: number) => Fault | undefined)): void;
+  /** Forgets all faults and requests. */
+  reset(): void;
+}
+
+export interface FaultProxyOptions {
+  readonly tls?: Certificate;
+  /** Default 127.0.0.1. */
+  readonly address?: string;
+}
+
+/** @param upstream the registry's origin, plain http; without one, everything that no rule answers is 404. */
+export async function startFaultProxy(
+  upstream?: string,
+  { tls, address = "127.0.0.1" }: FaultProxyOptions = {},
+): Promise<FaultProxy> {
+  let rules: { match: RegExp; decide: (count: number) => Fault | undefined; count: number }[] = [];
+  let requests: RequestSeen[] = [];
+  let bytesOut = 0;
+
+  function faultFor(line: string): Fault | undefined {
+    for (const rule of rules) {
+      if (!rule.match.test(line)) continue;
+      const fault = rule.decide(rule.count++);
+      if (fault !== undefined) return fault;
+    }
+    return undefined;
+  }
+
+  async function handle(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    const { method = "", url = "" } = request;
+    requests.push({
+      method,
+      path: url,
+      headers: Object.fromEntries(Object.entries(request.headers).map(([k, v]) => [k, String(v)])),
+    });
+    const fault = faultFor(`${method} ${url}`);
+    if (fault?.kind === "hold") await fault.until;
+    if (fault?.kind === "answer" || upstream === undefined) {
+      const { status, headers = {}, body = "" } = fault?.kind === "answer" ? fault : { status: 404 };
+      request.resume();
+      response.writeHead(status, { "content-length": String(Buffer.byteLength(body)), ...headers } as never);
+      response.end(method === "HEAD" ? undefined : body);
+      return;
+    }
+    const forwarded = sendRequest(new URL(url, upstream), { method, headers: request.headers, agent: false });
+    forwarded.on("error", () => response.destroy());
+    response.on("close", () => forwarded.destroy());
+    request.pipe(forwarded);
+    const [answer] = (await once(forwarded, "response")) as [IncomingMessage];
+    const changed = fault?.kind === "headers" ? fault.headers : {};
+    const headers = Object.entries({ ...answer.headers, ...changed }).filter(
+      ([, value]) => value !== undefined,
+    );
+    response.writeHead(answer.statusCode ?? 500, Object.fromEntries(headers) as never);
+    if (fault?.kind === "headers") response.strictContentLength = false;
+    await passBody(answer, response, fault);
+  }
+
+  async function passBody(
+    answer: IncomingMessage,
+    response: ServerResponse,
+    fault: Fault | undefined,
+  ): Promise<void> {
+    let at = 0;
+    for await (const part of answer) {
+      let chunk = part as Buffer;
+      const limit =
+        fault?.kind === "cut" || fault?.kind === "stall" ? fault.afterBytes - at : Number.POSITIVE_INFINITY;
+      if (fault?.kind === "flip" && fault.atByte >= at && fault.atByte < at + chunk.byteLength) {
+        chunk = Buffer.from(chunk);
+        chunk.writeUInt8(chunk.readUInt8(fault.atByte - at) ^ 1, fault.atByte - at);
+      }
+      const passed = chunk.subarray(0, Math.max(Math.min(limit, chunk.byteLength), 0));
+      at += chunk.byteLength;
+      bytesOut += passed.byteLength;
+      const isTaken = response.write(passed);
+      if (limit <= chunk.byteLength) {
+        if (fault?.kind === "stall") return;
+        // What was written must arrive before the cut does.
+        await new Promise((resolve) => response.write("", resolve));
+        response.destroy();
+        return;
+      }
+      if (!isTaken && !response.destroyed) await drained(response);
+      if (response.destroyed) return;
+    }
+    response.end();
+  }
+
+  const listener = (request: IncomingMessage, response: ServerResponse): void => {
+    handle(request, response).catch(() => response.destroy());
+  };
+  const server =
+    tls === undefined
+      ? createHttpServer(listener)
+      : createHttpsServer({ cert: tls.cert, key: tls.key }, listener);
+  server.listen(0, address);
+  await once(server, "listening");
+  const { port } = server.address() as AddressInfo;
+  const host = `${address}:${port}`;
+  return {
+    host,
+    origin: `${tls === undefined ? "http" : "https"}://${host}`,
+    get requests() {
+      return requests;
+    },
+    get bytesOut() {
+      return bytesOut;
+    },
+    on(match, fault) {
+      rules.unshift({ match, decide: typeof fault === "function" ? fault : () => fault, count: 0 });
+    },
+    reset() {
+      rules = [];
+      requests = [];
+      bytesOut = 0;
+    },
+    async [Symbol.asyncDispose]() {
+      server.closeAllConnections();
+      server.close();
+      await once(server, "close");
+    },
+  };
+}
+
+/** Until it takes more, or is gone. */
+function drained(response: ServerResponse): Promise<void> {
+  return new Promise((resolve) => {
+    const go = (): void => {
+      response.off("drain", go);
+      response.off("close", go);
+      resolve();
+    };
+    response.on("drain", go);
+    response.on("close", go);
+  });
+}
