@@ -4,6 +4,7 @@ import { addGcCommand } from "./command/gc.js";
 import { addImagesCommand } from "./command/images.js";
 import { addImportCommand } from "./command/import.js";
 import { addPsCommand } from "./command/ps.js";
+import { addPullCommand } from "./command/pull.js";
 import { addRmCommand } from "./command/rm.js";
 import { addRunCommand } from "./command/run.js";
 import { addSchemaCommand } from "./command/schema.js";
@@ -37,6 +38,7 @@ export function createProgram(): Command {
     });
   addRunCommand(program);
   addStepCommand(program);
+  addPullCommand(program);
   addImportCommand(program);
   addImagesCommand(program);
   addPsCommand(program);

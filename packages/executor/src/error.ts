@@ -5,6 +5,7 @@
  * - `refused`: it is one, and may not or cannot be had so; `issues` says what, and what would be allowed.
  * - `invalid-argument`: an option of the executor, or a call of it, is wrong.
  * - `image-not-found`: the daemon does not have the image, and the pull policy or the registry does not give it.
+ * - `pull-failed`: the registry could not be asked, or what it gave was not what it should be.
  * - `command-not-found`, `command-not-executable`: the image has no such program, or it is none.
  * - `aborted`: the caller gave up before the step's process had started.
  * - `daemon-unavailable`: the daemon is not there, or does not answer.
@@ -17,6 +18,7 @@ export type ExecutorErrorKind =
   | "refused"
   | "invalid-argument"
   | "image-not-found"
+  | "pull-failed"
   | "command-not-found"
   | "command-not-executable"
   | "aborted"

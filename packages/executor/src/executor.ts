@@ -10,6 +10,7 @@ import { openFifoIo } from "./edge/io/fifo.js";
 import { openFileIo } from "./edge/io/file.js";
 import type { StepIo } from "./edge/io/io.js";
 import { currentOwner } from "./edge/owner.js";
+import type { ImagePullOptions } from "./edge/resolve-image.js";
 import { ExecutorError } from "./error.js";
 import type { StepEvent } from "./event.js";
 import { createEventQueue, type EventQueue } from "./event-queue.js";
@@ -31,6 +32,8 @@ export interface ExecutorOptions {
   readonly ioMode?: "file" | "fifo";
   /** How many bytes of each of stdout and stderr a result holds: the first ones. Default 1 MiB. The events hold all. */
   readonly captureBytes?: number;
+  /** How images are pulled. Default: as docker's config and containerd's hosts.toml files say. */
+  readonly pull?: ImagePullOptions;
 }
 
 export interface StartOptions {
@@ -80,6 +83,7 @@ export function createExecutor(options: ExecutorOptions = {}): Executor {
       owner: () => (owner ??= currentOwner()),
       events,
       captureBytes: options.captureBytes ?? DEFAULT_CAPTURE_BYTES,
+      pull: options.pull ?? {},
       control: { signal: stop.signal, hurry: hurry.signal },
       connect: connections.to,
       ioDirectory: (client) => directoryFor(client, id),

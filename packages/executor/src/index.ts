@@ -9,6 +9,7 @@ export { parseSize } from "./core/size.js";
 export type { StepInput } from "./core/step.js";
 export { parseStep, type StepConfig, stepJsonSchema } from "./core/step.js";
 export { toWorkflowData, type WorkflowData } from "./core/workflow-data.js";
+export type { ImagePullOptions } from "./edge/resolve-image.js";
 export { ExecutorError, type ExecutorErrorKind, type Issue, isExecutorError } from "./error.js";
 export type {
   GapEvent,

@@ -8,7 +8,7 @@ import { acquire } from "./edge/acquire.js";
 import { toExecutorError } from "./edge/failure.js";
 import type { StepIo } from "./edge/io/io.js";
 import { createRelease } from "./edge/release.js";
-import { resolveImage } from "./edge/resolve-image.js";
+import { type ImagePullOptions, resolveImage } from "./edge/resolve-image.js";
 import { resolveUser } from "./edge/resolve-user.js";
 import { type Control, createTask, type Ending, runTask } from "./edge/run-task.js";
 import { ExecutorError } from "./error.js";
@@ -27,6 +27,7 @@ export interface StepRun {
   owner(): Promise<string>;
   /** How many bytes of each stream the result holds. */
   readonly captureBytes: number;
+  readonly pull: ImagePullOptions;
   readonly control: Control;
   readonly events: EventQueue;
   connect(step: StepConfig): Promise<{ client: Client; daemon: DaemonFacts }>;
@@ -51,6 +52,7 @@ export async function runStep(run: StepRun): Promise<void> {
     enter("resolving");
     const image = await resolveImage(client, step, {
       platform: daemon.platform,
+      pull: run.pull,
       signal: control.signal,
       onProgress: (progress) => void events.push(progress),
     });

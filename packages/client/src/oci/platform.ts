@@ -1,3 +1,5 @@
+import { ContainerdError } from "../error.js";
+
 /** What a program runs on, in Go's words: `linux`, `amd64`; a variant where the architecture has some (`arm` `v7`). */
 export interface Platform {
   readonly os: string;
@@ -43,6 +45,21 @@ function normalVariant(architecture: string, variant: string): string {
     default:
       return variant;
   }
+}
+
+/** Reads `linux/amd64`, `linux/arm/v7`. @throws ContainerdError `invalid-argument`. */
+export function parsePlatform(text: string): Platform {
+  const [os, architecture, variant, ...more] = text.split("/");
+  const isPlain = /^[A-Za-z0-9_.-]+(?:\/[A-Za-z0-9_.-]+){1,2}$/.test(text);
+  if (os === undefined || architecture === undefined || more.length > 0 || !isPlain) {
+    throw new ContainerdError(
+      `platform: ${JSON.stringify(text)} is none; allowed: os/architecture[/variant]`,
+      {
+        kind: "invalid-argument",
+      },
+    );
+  }
+  return normalizePlatform({ os, architecture, ...(variant !== undefined && { variant }) });
 }
 
 /** `linux/amd64`, `linux/arm/v7`. */
