@@ -27,7 +27,7 @@ const KINDS = [
 
 export interface InventoryOptions {
   /** The containerd that is looked at; only its own things are counted, whatever else runs on this machine. */
-  readonly daemon: { readonly socketPath: string; readonly directory: string };
+  readonly daemon: { readonly socketPath: string; readonly directory: string; readonly pid: number };
   readonly client: Client;
   /** Where executors put their output. */
   readonly ioDir?: string | undefined;
@@ -52,7 +52,7 @@ export async function takeInventory({
   const networks = new Set([...shims, ...inContainers].map(({ networkNamespace }) => networkNamespace));
   networks.delete(await readlink("/proc/self/ns/net"));
   found["network namespaces"].push(...networks);
-  found.mounts.push(...(await mountsBelow([daemon.directory, ioDir])));
+  found.mounts.push(...(await mountsBelow([daemon.directory, ioDir], daemon.pid)));
   if (ioDir !== undefined) found["files in the IO directory"].push(...(await filesBelow(ioDir)));
   found["open descriptors"].push(...(await openFiles([daemon.directory, ioDir])));
   for (const { name } of namespaces) await countRecords(client.with({ namespace: name }), found, images);
@@ -119,8 +119,12 @@ export async function whatStays(
   }
 }
 
-async function mountsBelow(directories: readonly (string | undefined)[]): Promise<string[]> {
-  const lines = (await readFile("/proc/self/mountinfo", "utf8")).split("\n");
+/** In the mount namespace of the daemon: a remote one has its own. While it is down, in this process's. */
+async function mountsBelow(directories: readonly (string | undefined)[], pid: number): Promise<string[]> {
+  const text = await readFile(`/proc/${pid}/mountinfo`, "utf8").catch(() =>
+    readFile("/proc/self/mountinfo", "utf8"),
+  );
+  const lines = text.split("\n");
   return lines.map((line) => line.split(" ")[4] ?? "").filter((path) => isBelow(path, directories));
 }
 
