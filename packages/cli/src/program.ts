@@ -1,5 +1,6 @@
 import { Command, Option } from "commander";
 import { addDaemonCommand } from "./command/daemon.js";
+import { addExportCommand } from "./command/export.js";
 import { addGcCommand } from "./command/gc.js";
 import { addImagesCommand } from "./command/images.js";
 import { addImportCommand } from "./command/import.js";
@@ -40,6 +41,7 @@ export function createProgram(): Command {
   addStepCommand(program);
   addPullCommand(program);
   addImportCommand(program);
+  addExportCommand(program);
   addImagesCommand(program);
   addPsCommand(program);
   addRmCommand(program);

@@ -42,7 +42,11 @@ export async function readArchive(
   const tar = extract();
   const feed = Readable.from(decompress(source)).on("error", (error) => tar.destroy(error));
   feed.pipe(tar);
+  // A source that gives nothing more must not hold up an abort.
+  const stop = (): void => void tar.destroy(signal?.reason as Error);
+  signal?.addEventListener("abort", stop, { once: true });
   try {
+    signal?.throwIfAborted();
     for await (const entry of tar) {
       const { type, size = 0, linkname } = entry.header;
       const path = checkPath(entry.header.name);
@@ -73,12 +77,14 @@ export async function readArchive(
     }
   } catch (reason) {
     feed.destroy();
-    if (reason instanceof ContainerdError) throw reason;
     signal?.throwIfAborted();
+    if (reason instanceof ContainerdError) throw reason;
     throw new ContainerdError(`the archive could not be read: ${(reason as Error).message}`, {
       kind: "invalid-argument",
       cause: reason,
     });
+  } finally {
+    signal?.removeEventListener("abort", stop);
   }
   for (const [path, target] of links) {
     const blob = blobs.get(target);

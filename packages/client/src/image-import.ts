@@ -1,16 +1,19 @@
-import { randomUUID } from "node:crypto";
-import type { CallOptions } from "./call.js";
+import { createHash, randomUUID } from "node:crypto";
+import { type CallOptions, call } from "./call.js";
 import { type Content, createContent } from "./content.js";
 import type { Context } from "./context.js";
 import { ContainerdError, isContainerdError } from "./error.js";
 import type { Image, ImageParts } from "./image.js";
-import { type Archive, readArchive } from "./image-archive.js";
-import { type ResolvedImage, resolveTarget } from "./image-resolve.js";
+import { type Archive, type ArchiveBlob, readArchive } from "./image-archive.js";
+import { resolveTarget } from "./image-resolve.js";
 import { type Descriptor, parseDescriptor } from "./oci/descriptor.js";
 import { isIndexDocument, MAX_DOCUMENT_BYTES, parseIndexOrManifest } from "./oci/manifest.js";
 import { isIndex, isManifest, MEDIA_TYPES } from "./oci/media-type.js";
+import type { Platform } from "./oci/platform.js";
 import { normalizeReference } from "./oci/reference.js";
-import type { UnpackOptions } from "./unpack.js";
+import { childLabels } from "./registry/label.js";
+import { createSnapshots } from "./snapshot.js";
+import { unpackImage } from "./unpack.js";
 
 /** How far an import is. */
 export interface ImportProgress {
@@ -33,7 +36,6 @@ export interface ImportOptions extends CallOptions {
 interface Importer extends ImageParts {
   readonly context: Context;
   put(name: string, target: Descriptor): Promise<Image>;
-  unpack(image: ResolvedImage, options?: UnpackOptions): Promise<void>;
 }
 
 /** Longer than any import takes; what a client that died half-way has brought goes after it. */
@@ -43,35 +45,53 @@ const LEASE_MS = 24 * 60 * 60 * 1000;
 export async function importImages(
   importer: Importer,
   source: AsyncIterable<Uint8Array>,
-  { name, unpack = true, signal, onProgress }: ImportOptions = {},
+  options: ImportOptions = {},
+): Promise<Image[]> {
+  const { leases } = importer;
+  return call("import images", async () => {
+    const lease = await leases.create({ id: `import-${randomUUID()}`, expireMs: LEASE_MS });
+    try {
+      const images = await bringIn(importer, lease.id, source, options);
+      await lease.delete();
+      return images;
+    } catch (reason) {
+      // With the lease go the content, the snapshots, and the ingests that were not finished.
+      await lease.delete({ sync: true }).catch(() => undefined);
+      options.signal?.throwIfAborted();
+      throw reason;
+    }
+  });
+}
+
+async function bringIn(
+  { context, introspection, put }: Importer,
+  leaseId: string,
+  source: AsyncIterable<Uint8Array>,
+  { name, unpack = true, signal, onProgress }: ImportOptions,
 ): Promise<Image[]> {
   const fullName = name === undefined ? undefined : normalizeReference(name);
-  await using lease = await importer.leases.create({ id: `import-${randomUUID()}`, expireMs: LEASE_MS });
-  const leased = importer.context.withLease(lease.id);
+  const leased = context.withLease(leaseId);
   const content = createContent(leased);
-  const archive = await readArchive(content, lease.id, source, { signal, onProgress });
-  const named = nameImages(await findImages(content, archive), fullName);
-  for (const { target } of named) await labelChildren(content, target, true);
-  if (unpack) {
-    const host = await importer.introspection.daemonPlatform({ signal });
-    for (const { name: imageName, target } of named) {
-      const image = await resolveTarget(content, imageName, target, host, { signal }).catch(
-        (reason: unknown) => {
-          // An archive may well be for another platform; whoever then runs it is told so.
-          if (isContainerdError(reason, "not-found")) return undefined;
-          throw reason;
-        },
-      );
-      if (image === undefined) continue;
-      await importer.unpack(image, {
-        signal,
-        onLayer: ({ digest, size }, state) =>
-          onProgress?.({ what: digest, state, offset: size, total: size }),
-      });
-    }
+  const archive = await readArchive(content, leaseId, source, { signal, onProgress });
+  const named = nameImages(await findImages(content, archive, leaseId), fullName);
+  for (const { target } of named) await labelChildren(content, target, { isRequired: true, signal });
+  const host = unpack ? await introspection.daemonPlatform({ signal }) : undefined;
+  for (const { name: imageName, target } of host === undefined ? [] : named) {
+    const image = await resolveTarget(content, imageName, target, host as Platform, { signal }).catch(
+      (reason: unknown) => {
+        // An archive may well be for another platform; whoever then runs it is told so.
+        if (isContainerdError(reason, "not-found")) return undefined;
+        throw reason;
+      },
+    );
+    if (image === undefined) continue;
+    await unpackImage({ context: leased, content, snapshots: createSnapshots(leased) }, image, {
+      signal,
+      onLayer: ({ digest, size }, state) => onProgress?.({ what: digest, state, offset: size, total: size }),
+    });
   }
   const images: Image[] = [];
-  for (const { name: imageName, target } of named) images.push(await importer.put(imageName, target));
+  for (const { name: imageName, target } of named) images.push(await put(imageName, target));
   return images;
 }
 
@@ -84,11 +104,12 @@ interface Found {
 const NAME_ANNOTATIONS = ["io.containerd.image.name", "org.opencontainers.image.ref.name"];
 
 /** An OCI layout's index is used where there is one; newer `docker save` archives hold both. */
-async function findImages(content: Content, archive: Archive): Promise<Found[]> {
+async function findImages(content: Content, archive: Archive, refPrefix: string): Promise<Found[]> {
   const index = archive.documents.get("index.json");
   if (index !== undefined) {
-    const { manifests } = JSON.parse(index.toString("utf8")) as { manifests?: unknown[] };
-    return (manifests ?? []).map((entry, at) => {
+    const { manifests } = parseDocument("index.json", index) as { manifests?: unknown };
+    if (!Array.isArray(manifests)) refuse("index.json is no index; allowed: an object with manifests");
+    return manifests.map((entry, at) => {
       const target = parseDescriptor(`index.json: manifests[${at}]`, entry);
       const names = NAME_ANNOTATIONS.map((key) => target.annotations?.[key]).filter(
         (value) => value !== undefined,
@@ -103,28 +124,55 @@ async function findImages(content: Content, archive: Archive): Promise<Found[]> 
       { kind: "invalid-argument" },
     );
   }
-  const entries = JSON.parse(manifest.toString("utf8")) as {
-    Config: string;
-    RepoTags?: string[] | null;
-    Layers: string[];
-  }[];
-  return Promise.all(entries.map((entry) => writeManifest(content, archive, entry)));
+  const entries = parseDocument("manifest.json", manifest);
+  if (!Array.isArray(entries)) refuse("manifest.json is no list of images; allowed: what docker save writes");
+  const saved = entries.map(parseSavedImage);
+  return Promise.all(
+    saved.map((entry, at) => writeManifest(content, archive, entry, `${refPrefix}-manifest-${at}`)),
+  );
+}
+
+/** An image of docker save's manifest.json; the paths are those in the archive. */
+interface SavedImage {
+  readonly Config: string;
+  readonly RepoTags: readonly string[];
+  readonly Layers: readonly string[];
+}
+
+function parseSavedImage(entry: unknown, at: number): SavedImage {
+  const { Config, RepoTags, Layers } = (entry ?? {}) as Record<string, unknown>;
+  const tags = RepoTags ?? [];
+  if (typeof Config !== "string" || !isStrings(Layers) || !isStrings(tags))
+    refuse(`manifest.json: [${at}] is no image; allowed: an object with Config, RepoTags and Layers`);
+  return { Config, RepoTags: tags, Layers };
+}
+
+function isStrings(value: unknown): value is string[] {
+  return Array.isArray(value) && value.every((each) => typeof each === "string");
+}
+
+function parseDocument(name: string, bytes: Buffer): unknown {
+  try {
+    return JSON.parse(bytes.toString("utf8")) ?? {};
+  } catch (cause) {
+    throw new ContainerdError(`the archive's ${name} is no JSON`, { kind: "invalid-argument", cause });
+  }
+}
+
+function refuse(message: string): never {
+  throw new ContainerdError(message, { kind: "invalid-argument" });
 }
 
 /** docker save's archives have no manifest in OCI's sense: it is made here. */
 async function writeManifest(
   content: Content,
   { blobs }: Archive,
-  entry: { Config: string; RepoTags?: string[] | null; Layers: string[] },
+  entry: SavedImage,
+  ref: string,
 ): Promise<Found> {
-  const blob = (path: string): { digest: string; size: number; isGzip: boolean } => {
-    const found = blobs.get(path);
-    if (found !== undefined) return found;
-    throw new ContainerdError(
-      `manifest.json names ${JSON.stringify(path)}, and the archive does not hold it`,
-      { kind: "invalid-argument" },
-    );
-  };
+  const blob = (path: string): ArchiveBlob =>
+    blobs.get(path) ??
+    refuse(`manifest.json names ${JSON.stringify(path)}, and the archive does not hold it`);
   const config = blob(entry.Config);
   const bytes = Buffer.from(
     JSON.stringify({
@@ -139,10 +187,10 @@ async function writeManifest(
     }),
   );
   const written = await content.write(
-    { ref: `import-manifest-${randomUUID()}`, size: bytes.byteLength },
+    { ref, digest: `sha256:${createHash("sha256").update(bytes).digest("hex")}`, size: bytes.byteLength },
     once(bytes),
   );
-  return { names: entry.RepoTags ?? [], target: { mediaType: MEDIA_TYPES.manifest, ...written } };
+  return { names: entry.RepoTags, target: { mediaType: MEDIA_TYPES.manifest, ...written } };
 }
 
 async function* once(bytes: Uint8Array): AsyncGenerator<Uint8Array> {
@@ -164,7 +212,14 @@ function nameImages(
   const named = found.flatMap(({ names, target }) =>
     names.map((each) => ({ name: normalizeReference(each), target })),
   );
-  if (named.length > 0) return named;
+  const digests = new Map<string, string>();
+  for (const { name: each, target } of named) {
+    // Which of them wins would depend on who reads the archive.
+    if ((digests.get(each) ?? target.digest) !== target.digest)
+      refuse(`the archive gives the name ${each} to two images; allowed: each name once`);
+    digests.set(each, target.digest);
+  }
+  if (named.length > 0) return [...new Map(named.map((each) => [each.name, each])).values()];
   throw new ContainerdError("name: the archive does not name its image; allowed: a name of your choice", {
     kind: "invalid-argument",
   });
@@ -174,30 +229,35 @@ function nameImages(
  * Labels each parent with its children, under the names that containerd's garbage collector follows. In an index some manifests may
  * be missing; a manifest must be whole.
  */
-async function labelChildren(content: Content, target: Descriptor, isRequired: boolean): Promise<void> {
-  if (!isIndex(target.mediaType) && !isManifest(target.mediaType)) {
-    if (isRequired) await content.info(target.digest);
-    return;
-  }
-  let bytes: Uint8Array;
+async function labelChildren(
+  content: Content,
+  target: Descriptor,
+  options: { readonly isRequired: boolean; readonly signal: AbortSignal | undefined },
+): Promise<void> {
+  const { isRequired, signal } = options;
+  const isHere = await has(content, target, options);
+  if (!isHere && !isRequired) return;
+  if (!isHere) refuse(`the archive does not hold ${target.digest}, which it refers to`);
+  if (!isIndex(target.mediaType) && !isManifest(target.mediaType)) return;
+  const bytes = await content.readAll(target.digest, { maxBytes: MAX_DOCUMENT_BYTES, signal });
+  const document = parseIndexOrManifest(target, bytes);
+  const isWhole = !isIndexDocument(document);
+  const children = isWhole ? [document.config, ...document.layers] : document.manifests;
+  for (const child of children) await labelChildren(content, child, { isRequired: isWhole, signal });
+  await content.setLabels(target.digest, childLabels(document), { signal });
+}
+
+async function has(
+  content: Content,
+  { digest, size }: Descriptor,
+  { signal }: { readonly signal: AbortSignal | undefined },
+): Promise<boolean> {
   try {
-    bytes = await content.readAll(target.digest, { maxBytes: MAX_DOCUMENT_BYTES });
+    const info = await content.info(digest, { signal });
+    if (info.size !== size) refuse(`${digest} has ${info.size} bytes, and its descriptor says ${size}`);
+    return true;
   } catch (reason) {
-    if (!isRequired && isContainerdError(reason, "not-found")) return;
+    if (isContainerdError(reason, "not-found")) return false;
     throw reason;
   }
-  const document = parseIndexOrManifest(target, bytes);
-  const labels: Record<string, string> = {};
-  if (isIndexDocument(document)) {
-    for (const [at, child] of document.manifests.entries()) {
-      labels[`containerd.io/gc.ref.content.m.${at}`] = child.digest;
-      await labelChildren(content, child, false);
-    }
-  } else {
-    labels["containerd.io/gc.ref.content.config"] = document.config.digest;
-    for (const child of [document.config, ...document.layers]) await content.info(child.digest);
-    for (const [at, layer] of document.layers.entries())
-      labels[`containerd.io/gc.ref.content.l.${at}`] = layer.digest;
-  }
-  await content.setLabels(target.digest, labels);
 }

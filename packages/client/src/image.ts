@@ -5,6 +5,7 @@ import type { Content } from "./content.js";
 import type { Context } from "./context.js";
 import { ContainerdError, isContainerdError } from "./error.js";
 import { checkLabels } from "./identifier.js";
+import { type ExportOptions, exportImages } from "./image-export.js";
 import { type ReadFilesOptions, readImageFiles } from "./image-file.js";
 import { type ImportOptions, importImages } from "./image-import.js";
 import { type PullOptions, pullImage } from "./image-pull.js";
@@ -73,6 +74,13 @@ export interface Images {
   pull(name: string, options?: PullOptions): Promise<ResolvedImage>;
   /** Brings in the images of an archive: an OCI layout or the output of `docker save`, as a tar, gzipped or not. */
   import(source: AsyncIterable<Uint8Array>, options?: ImportOptions): Promise<Image[]>;
+  /**
+   * Writes images as an OCI layout in a tar, to be read while it comes: the same images give the same bytes. An index stays the index that
+   * it is, and of what it lists only what is here is written, or what is for `platforms`.
+   *
+   * @throws ContainerdError `not-found` before the first byte, when there is no such image, or when a part of one is not here.
+   */
+  export(names: string | readonly string[], options?: ExportOptions): AsyncIterable<Uint8Array>;
   /** Files out of an image's layers, by absolute path; those that the image does not have are left out. */
   readFiles(
     image: ResolvedImage,
@@ -172,7 +180,8 @@ export function createImages(context: Context, parts: ImageParts): Images {
       );
     },
     unpack,
-    import: (source, options) => importImages({ context, ...parts, put, unpack }, source, options),
+    import: (source, options) => importImages({ context, ...parts, put }, source, options),
+    export: (names, options) => exportImages({ get, content, leases: parts.leases }, names, options),
     readFiles: (image, paths, options) => readImageFiles(content, image, paths, options),
     pull: (name, options) => pullImage({ context, ...parts, images: own }, name, options),
   };

@@ -25,6 +25,7 @@ export type {
 export type { EventPayload } from "./event-payload.js";
 export { checkIdentifier, checkLabels } from "./identifier.js";
 export type { Image, Images, RemoveImageOptions, ResolveImageOptions } from "./image.js";
+export type { ExportOptions } from "./image-export.js";
 export type { ReadFilesOptions } from "./image-file.js";
 export type { ImportOptions, ImportProgress } from "./image-import.js";
 export type { ImageToVerify, PullOptions, PullPolicy, RegistryReader } from "./image-pull.js";
@@ -38,7 +39,13 @@ export { type Descriptor, parseDescriptor } from "./oci/descriptor.js";
 export { checkDigest, isDigest } from "./oci/digest.js";
 export type { ImageConfig, Index, Manifest } from "./oci/manifest.js";
 export { MEDIA_TYPES } from "./oci/media-type.js";
-export { formatPlatform, normalizePlatform, type Platform, rankPlatform } from "./oci/platform.js";
+export {
+  formatPlatform,
+  normalizePlatform,
+  type Platform,
+  parsePlatform,
+  rankPlatform,
+} from "./oci/platform.js";
 export {
   familiarReference,
   formatReference,

@@ -1,0 +1,40 @@
+import { createWriteStream } from "node:fs";
+import { rename, rm } from "node:fs/promises";
+import { pipeline } from "node:stream/promises";
+import { parsePlatform } from "@wfe-containerd/client";
+import type { Command } from "commander";
+import { connect } from "../connection.js";
+import { UsageError } from "../failure.js";
+
+export function addExportCommand(program: Command): void {
+  program
+    .command("export")
+    .description("Write images as an OCI layout in a tar, which `import` and other tools read.")
+    .argument("<file>", "- for standard output")
+    .argument("<image...>")
+    .option(
+      "--platform <platform>",
+      "only what is for it: linux/arm64; may be given again (default: all that is here)",
+      (platform: string, others: string[] = []) => [...others, platform],
+    )
+    .action(async (file: string, names: string[], flags: { platform?: string[] }, command: Command) => {
+      if (file === "-" && process.stdout.isTTY)
+        throw new UsageError("a tar is nothing for a terminal: name a file, or redirect the output");
+      await using client = await connect(command);
+      const archive = client.images.export(names, { platforms: flags.platform?.map(parsePlatform) });
+      if (file === "-") await pipeline(archive, process.stdout, { end: false });
+      else await writeFile(file, archive);
+    });
+}
+
+/** All of it or nothing: a file of that name is half of an archive at no time. */
+async function writeFile(file: string, archive: AsyncIterable<Uint8Array>): Promise<void> {
+  const partial = `${file}.part-${process.pid}`;
+  try {
+    await pipeline(archive, createWriteStream(partial, { flags: "wx" }));
+    await rename(partial, file);
+  } catch (reason) {
+    await rm(partial, { force: true });
+    throw reason;
+  }
+}

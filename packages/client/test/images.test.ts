@@ -1,0 +1,202 @@
+import { execFile } from "node:child_process";
+import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { promisify } from "node:util";
+import { type Client, normalizeReference } from "@wfe-containerd/client";
+import { once, useDaemon } from "@wfe-containerd/test-infra/daemon";
+import { buildImage, busyboxArchive, busyboxLayer, ociArchive } from "@wfe-containerd/test-infra/images";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { all } from "./archive.js";
+import { ctr } from "./ctr.js";
+
+const run = promisify(execFile);
+const here = useDaemon({ image: false });
+let directory: string;
+
+beforeAll(async () => {
+  directory = await mkdtemp(join(tmpdir(), "images-test-"));
+});
+afterAll(() => rm(directory, { recursive: true }));
+
+/** Everything that the daemon keeps of images in the namespace. */
+async function kept(client: Client): Promise<{ content: string[]; snapshots: string[]; images: string[] }> {
+  const content = await all(client.content.list());
+  const snapshots = await all(client.snapshots.list());
+  const images = await client.images.list();
+  return {
+    content: content.map(({ digest }) => digest).toSorted(),
+    snapshots: snapshots.map(({ name }) => name).toSorted(),
+    images: images.map(({ name }) => name).toSorted(),
+  };
+}
+
+const NOTHING = { content: [], snapshots: [], images: [] };
+
+describe("an image that we imported", () => {
+  const name = "docker.io/library/ours:1";
+
+  test("runs with ctr, and is complete to it", async () => {
+    const { client } = here;
+    const [image] = await client.images.import(once(await busyboxArchive(name)));
+    expect(image).toMatchObject({ name });
+    expect(await ctr(here, "run", "--rm", name, "ours-run", "/bin/sh", "-c", "echo from $FROM_IMAGE")).toBe(
+      "from yes\n",
+    );
+    const [, line = ""] = (await ctr(here, "image", "check", `name==${name}`)).split("\n");
+    expect(line).toMatch(/ complete \(\d+\/\d+\) .* true/);
+  });
+
+  test("stays whole through a garbage collection", async () => {
+    const { client } = here;
+    const before = await kept(client);
+    expect(before.snapshots.length).toBeGreaterThan(0);
+    await client.leases.collectGarbage();
+    expect(await kept(client)).toEqual(before);
+    const resolved = await client.images.resolve("ours:1");
+    expect(await client.images.isUnpacked(resolved)).toBe(true);
+  });
+
+  test("is exported by ctr, and removed with all that it was", async () => {
+    const { client } = here;
+    const file = join(directory, "ours.tar");
+    await ctr(here, "image", "export", file, name);
+    await client.images.remove(name, { sync: true });
+    expect(await kept(client)).toEqual(NOTHING);
+    await client.images.import(once(await readFile(file)));
+    expect((await kept(client)).images).toEqual([name]);
+    await ctr(here, "image", "rm", "--sync", name);
+    expect(await kept(client)).toEqual(NOTHING);
+  });
+});
+
+describe("an image that ctr imported", () => {
+  const name = "docker.io/library/theirs:1";
+
+  test("is resolved, unpacked, run, exported and removed by us", async () => {
+    const { client } = here;
+    const file = join(directory, "theirs.tar");
+    await writeFile(file, await busyboxArchive(name));
+    await ctr(here, "image", "import", "--no-unpack", file);
+    const image = await client.images.resolve("theirs:1");
+    expect(image.config.config?.Env).toEqual(["FROM_IMAGE=yes"]);
+    expect(await client.images.isUnpacked(image)).toBe(false);
+    await client.images.unpack(image);
+    expect(await client.images.isUnpacked(image)).toBe(true);
+    await client.leases.collectGarbage();
+    expect(await client.images.isUnpacked(image)).toBe(true);
+    expect(await ctr(here, "run", "--rm", name, "theirs-run", "/bin/true")).toBe("");
+    expect((await all(client.images.export(name))).length).toBeGreaterThan(0);
+    await client.images.remove(name, { sync: true });
+    expect(await kept(client)).toEqual(NOTHING);
+  });
+});
+
+describe("an export", () => {
+  const name = "docker.io/library/exported:1";
+  const exported = async (...args: Parameters<Client["images"]["export"]>): Promise<Buffer> =>
+    Buffer.concat(await all(here.client.images.export(...args)));
+
+  test("is the same each time, and what ctr imports", async () => {
+    const { client } = here;
+    await client.images.import(once(await busyboxArchive(name)));
+    const archive = await exported("exported:1");
+    expect(await exported(name)).toEqual(archive);
+    const before = await kept(client);
+    await client.images.remove(name, { sync: true });
+    const file = join(directory, "exported.tar");
+    await writeFile(file, archive);
+    await ctr(here, "image", "import", file);
+    // ctr brings the layout's own index too, and lets it go.
+    await client.leases.collectGarbage();
+    expect(await kept(client)).toEqual(before);
+    expect(await ctr(here, "run", "--rm", name, "exported-run", "/bin/echo", "hi")).toBe("hi\n");
+    // What we export is the same again.
+    expect(await exported(name)).toEqual(archive);
+  });
+
+  test("is an archive to skopeo", async () => {
+    const file = join(directory, "skopeo.tar");
+    await writeFile(file, await exported(name));
+    const { stdout } = await run("skopeo", ["inspect", "--raw", `oci-archive:${file}:1`]);
+    const manifest = JSON.parse(stdout) as { layers: { digest: string }[] };
+    const { layers } = await here.client.images.resolve(name);
+    expect(manifest.layers.map(({ digest }) => digest)).toEqual(layers.map(({ digest }) => digest));
+    await run("skopeo", ["copy", `oci-archive:${file}:1`, `docker-archive:${join(directory, "copied.tar")}`]);
+  });
+
+  test("can be given up half-way, and leaves no lease", async () => {
+    const { client } = here;
+    const before = await here.inventory();
+    for await (const chunk of client.images.export(name)) {
+      expect(chunk.byteLength).toBeGreaterThan(0);
+      break;
+    }
+    const controller = new AbortController();
+    await expect(async () => {
+      for await (const _ of client.images.export(name, { signal: controller.signal })) controller.abort();
+    }).rejects.toMatchObject({ kind: "canceled" });
+    await here.expectNothingLeft(before);
+  });
+
+  test("of an image that is not here is refused before the first byte", async () => {
+    await expect(exported("absent")).rejects.toMatchObject({ kind: "not-found" });
+    await expect(exported([])).rejects.toMatchObject({ kind: "invalid-argument" });
+    await expect(
+      exported(name, { platforms: [{ os: "linux", architecture: "s390x" }] }),
+    ).rejects.toMatchObject({ kind: "not-found" });
+    await here.client.images.remove(name, { sync: true });
+  });
+});
+
+describe("an image for several platforms", () => {
+  const name = normalizeReference("multi:1");
+  const config = { Cmd: ["true"] };
+
+  test("resolves to the daemon's, and to the one that was asked for", async () => {
+    const { client } = here;
+    const own = await client.introspection.daemonPlatform();
+    const layers = [await busyboxLayer()];
+    const native = await buildImage({ layers, config, architecture: own.architecture });
+    const foreign = await buildImage({
+      layers: [[{ path: "foreign", contents: "x" }]],
+      config,
+      architecture: "s390x",
+    });
+    await client.images.import(once(await ociArchive([foreign, native], name)));
+    expect((await client.images.resolve(name)).manifest.digest).toBe(native.manifest.digest);
+    const other = { os: "linux", architecture: "s390x" };
+    expect((await client.images.resolve(name, { platform: other })).manifest.digest).toBe(
+      foreign.manifest.digest,
+    );
+    await expect(
+      client.images.resolve(name, { platform: { os: "linux", architecture: "mips" } }),
+    ).rejects.toMatchObject({ kind: "not-found", message: expect.stringContaining("linux/s390x") });
+    expect(await ctr(here, "run", "--rm", name, "multi-run", "/bin/echo", "native")).toBe("native\n");
+  });
+
+  test("is exported for one of them, and again from there", async () => {
+    const { client } = here;
+    const own = await client.introspection.daemonPlatform();
+    const whole = Buffer.concat(await all(client.images.export(name)));
+    const part = Buffer.concat(await all(client.images.export(name, { platforms: [own] })));
+    expect(part.byteLength).toBeLessThan(whole.byteLength);
+    const { target } = await client.images.get(name);
+    await client.images.remove(name, { sync: true });
+    expect(await kept(client)).toEqual(NOTHING);
+    await client.images.import(once(part));
+    // The index is the same; the foreign image is not there.
+    expect((await client.images.get(name)).target).toEqual(target);
+    await expect(
+      client.images.resolve(name, { platform: { os: "linux", architecture: "s390x" } }),
+    ).rejects.toMatchObject({ kind: "not-found" });
+    expect(Buffer.concat(await all(client.images.export(name)))).toEqual(part);
+    await client.images.remove(name, { sync: true });
+    const file = join(directory, "part.tar");
+    await writeFile(file, part);
+    await ctr(here, "image", "import", file);
+    expect(await ctr(here, "run", "--rm", name, "part-run", "/bin/echo", "native")).toBe("native\n");
+    await client.images.remove(name, { sync: true });
+    expect(await kept(client)).toEqual(NOTHING);
+  });
+});
