@@ -29,6 +29,11 @@ export default defineConfig({
           hookTimeout: 120_000,
         },
       },
+      {
+        extends: true,
+        // The packages as they are published: needs them built, and the registry.
+        test: { name: "pack", include: ["test-infra/pack/*.test.ts"] },
+      },
     ],
   },
 });

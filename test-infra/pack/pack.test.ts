@@ -1,0 +1,92 @@
+import { execFile } from "node:child_process";
+import { cp, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { promisify } from "node:util";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { busyboxArchive } from "../images/build.js";
+
+const run = promisify(execFile);
+const ROOT = fileURLToPath(new URL("../..", import.meta.url));
+/** The set-up's pnpm, where there is no other. */
+const PATH_WITH_PNPM = {
+  ...process.env,
+  PATH: `${process.env["PATH"]}:${join(ROOT, ".cache/pnpm/node_modules/pnpm")}`,
+};
+const PACKAGES = ["proto", "client", "executor", "cli"];
+
+let project: string;
+let archive: string;
+
+/** An empty project outside the workspace, with the four tarballs in it and everything else from the registry. */
+beforeAll(async () => {
+  project = await mkdtemp(join(tmpdir(), "wfe-packed-"));
+  const tarballs = join(project, "tarballs");
+  for (const name of PACKAGES) {
+    await run("pnpm", ["pack", "--pack-destination", tarballs], {
+      cwd: join(ROOT, "packages", name),
+      env: PATH_WITH_PNPM,
+    });
+  }
+  await cp(new URL("consumer", import.meta.url), project, { recursive: true });
+  await writeFile(
+    join(project, "package.json"),
+    JSON.stringify({ name: "consumer", private: true, type: "module" }),
+  );
+  const files = (await readdir(tarballs)).map((name) => `./tarballs/${name}`);
+  const nodeTypes = JSON.parse(
+    await readFile(join(ROOT, "node_modules/@types/node/package.json"), "utf8"),
+  ).version;
+  await run("npm", ["install", "--no-audit", "--no-fund", ...files, `@types/node@${nodeTypes}`], {
+    cwd: project,
+  });
+  archive = join(project, "busybox.tar");
+  await writeFile(archive, await busyboxArchive());
+}, 300_000);
+
+afterAll(async () => {
+  await rm(project, { recursive: true, force: true });
+});
+
+test.each(PACKAGES)("the tarball of %s is what users are to get", async (name) => {
+  const directory = join(project, "node_modules/@wfe-containerd", name);
+  const text = await readFile(join(directory, "package.json"), "utf8");
+  // What only the workspace understands is written out.
+  expect(text).not.toMatch(/workspace:|catalog:/);
+  const files = await readdir(directory, { recursive: true });
+  expect(files).toContain("LICENSE");
+  expect(files.filter((file) => /\.test\.|tsbuildinfo|^test\//.test(file))).toEqual([]);
+  // Nothing is there twice, and nothing was taken from a registry in place of the tarball.
+  expect(await readdir(directory)).not.toContain("node_modules");
+});
+
+test("a user's program passes the type checker under NodeNext, declarations included, and runs a step", async () => {
+  await run(join(ROOT, "node_modules/.bin/tsc"), ["-p", project]).catch((error) => {
+    throw new Error(error.stdout);
+  });
+  const { stdout } = await run(process.execPath, ["consumer.js", archive], { cwd: project });
+  expect(JSON.parse(stdout)).toEqual({
+    kind: "not-found",
+    cause: "exit",
+    data: {
+      "packed.stdout": "from a tarball\n##wfe[output answer=42]\n",
+      "packed.stderr": "",
+      "packed.exit_code": 5,
+      answer: "42",
+    },
+  });
+}, 120_000);
+
+test("the command runs a step file", async () => {
+  const { startDaemon } = await import("@wfe-containerd/client/daemon");
+  await using daemon = await startDaemon();
+  const command = join(project, "node_modules/.bin/wfe-containerd");
+  const call = (...args: string[]) => run(command, ["--address", daemon.address, ...args], { cwd: project });
+  await call("import", archive);
+  await writeFile(
+    join(project, "step.yaml"),
+    "name: file\nimage: busybox\nrun: echo from the command; exit 9\n",
+  );
+  await expect(call("step", "step.yaml")).rejects.toMatchObject({ code: 9, stdout: "from the command\n" });
+}, 120_000);
