@@ -1,5 +1,5 @@
 import { randomUUID } from "node:crypto";
-import { mkdir, readFile, writeFile } from "node:fs/promises";
+import { mkdir, readdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import {
   createExecutor,
@@ -92,11 +92,18 @@ test("a daemon that does not answer for a while does not harm the step", async (
   const { handle } = step;
   await begun(handle);
   daemon_.daemon.kill("SIGSTOP");
-  await expect(daemon_.client.version({ timeoutMs: 200 })).rejects.toMatchObject({
-    kind: "deadline-exceeded",
-  });
-  await step.open();
-  daemon_.daemon.kill("SIGCONT");
+  try {
+    // Each of its threads stops for itself.
+    await expect
+      .poll(() => threadStates(daemon_.daemon.pid), { timeout: 10_000, interval: 5 })
+      .toMatch(/^T+$/);
+    await expect(daemon_.client.version({ timeoutMs: 200 })).rejects.toMatchObject({
+      kind: "deadline-exceeded",
+    });
+    await step.open();
+  } finally {
+    daemon_.daemon.kill("SIGCONT");
+  }
   expect(await handle.result).toMatchObject({ exitCode: 7, cause: "exit" });
   await handle.closed;
 });
@@ -126,6 +133,15 @@ test("a step that runs is listed, and can be removed from outside", async () => 
   await handle.result.catch(() => undefined);
   await handle.closed;
 });
+
+/** One letter a thread, as ps(1) has them. */
+async function threadStates(pid: number): Promise<string> {
+  const threads = await readdir(`/proc/${pid}/task`);
+  const stats = await Promise.all(
+    threads.map((id) => readFile(`/proc/${pid}/task/${id}/stat`, "utf8").catch(() => "")),
+  );
+  return stats.map((stat) => stat.charAt(stat.lastIndexOf(")") + 2)).join("");
+}
 
 /** Resolves when there is no such process: its directory in /proc cannot be watched, so it is looked at. */
 async function gone(pid: number): Promise<void> {
