@@ -3,6 +3,7 @@ import { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import { createGunzip } from "node:zlib";
 import { extract, type Header } from "tar-stream";
+import { call } from "./call.js";
 import type { Content } from "./content.js";
 import { ContainerdError } from "./error.js";
 import type { ResolvedImage } from "./image-resolve.js";
@@ -18,7 +19,15 @@ export interface ReadFilesOptions {
 type Entry =
   | { readonly kind: "file"; readonly bytes: Uint8Array }
   | { readonly kind: "link"; readonly target: string }
-  | { readonly kind: "gone" };
+  | { readonly kind: "directory" }
+  /** Nothing, or nothing that can be read. */
+  | { readonly kind: "none" };
+
+/** A hard link is to what its target was when its layer was made, whatever later layers did to that. */
+interface HardLink {
+  readonly kind: "hard link";
+  readonly target: string;
+}
 
 /** tar-stream gives bytes, though its types do not say so. */
 type Entries = AsyncIterable<Uint8Array> & { resume(): void };
@@ -34,19 +43,24 @@ export async function readImageFiles(
   content: Content,
   image: ResolvedImage,
   paths: readonly string[],
-  { maxBytes, signal }: ReadFilesOptions,
+  options: ReadFilesOptions,
+): Promise<Map<string, Uint8Array>> {
+  return call(`read files of image ${image.name}`, () => readFiles(content, image, paths, options));
+}
+
+async function readFiles(
+  content: Content,
+  image: ResolvedImage,
+  paths: readonly string[],
+  options: ReadFilesOptions,
 ): Promise<Map<string, Uint8Array>> {
   const known = new Map<string, Entry>();
   const wanted = new Map(paths.map((path) => [path, clean(path)]));
   const files = new Map<string, Uint8Array>();
   for (let links = 0; wanted.size > 0; links++) {
-    if (links > MAX_LINKS) {
-      throw new ContainerdError(`${[...wanted.keys()].join(", ")} of image ${image.name}: too many links`, {
-        kind: "invalid-argument",
-      });
-    }
+    if (links > MAX_LINKS) tooManyLinks([...wanted.keys()]);
     const look = [...wanted.values()].flatMap(prefixes).filter((path) => !known.has(path));
-    await readLayers(content, image, new Set(look), known, { maxBytes, signal });
+    await readLayers(content, image.layers, new Set(look), known, { ...options, depth: 0 });
     for (const [asked, path] of wanted) {
       const next = follow(path, known);
       if (typeof next === "string") {
@@ -68,29 +82,47 @@ function follow(path: string, known: ReadonlyMap<string, Entry>): Uint8Array | s
       return clean(
         posix.join(posix.resolve("/", posix.dirname(prefix), entry.target), path.slice(prefix.length)),
       );
+    if (prefix === path) return entry?.kind === "file" ? entry.bytes : undefined;
+    // Below a file there is nothing, whatever a lower layer had there. Layers need not list a directory: it may well be there.
+    if (entry?.kind === "file") return undefined;
   }
-  const entry = known.get(path);
-  return entry?.kind === "file" ? entry.bytes : undefined;
+  return undefined;
+}
+
+interface LayerOptions extends ReadFilesOptions {
+  /** Hard links that led here. */
+  readonly depth: number;
 }
 
 /** Fills in, from the top layer down, what the layers have under these paths. */
 async function readLayers(
   content: Content,
-  image: ResolvedImage,
+  layers: readonly Descriptor[],
   paths: ReadonlySet<string>,
   known: Map<string, Entry>,
-  options: ReadFilesOptions,
+  options: LayerOptions,
 ): Promise<void> {
   const open = new Set(paths);
-  for (const layer of image.layers.toReversed()) {
+  for (const [index, layer] of [...layers.entries()].toReversed()) {
     if (open.size === 0) break;
     const found = await readLayer(content, layer, open, options);
+    const hardLinks = new Map<string, string>();
     for (const [path, entry] of found) {
-      known.set(path, entry);
       open.delete(path);
+      if (entry.kind === "hard link") hardLinks.set(path, entry.target);
+      else known.set(path, entry);
     }
+    if (hardLinks.size === 0) continue;
+    if (options.depth >= MAX_LINKS) tooManyLinks([...hardLinks.keys()]);
+    const targets = new Map<string, Entry>();
+    const below = layers.slice(0, index + 1);
+    await readLayers(content, below, new Set(hardLinks.values()), targets, {
+      ...options,
+      depth: options.depth + 1,
+    });
+    for (const [path, target] of hardLinks) known.set(path, targets.get(target) ?? { kind: "none" });
   }
-  for (const path of open) known.set(path, { kind: "gone" });
+  for (const path of open) known.set(path, { kind: "none" });
 }
 
 async function readLayer(
@@ -98,10 +130,9 @@ async function readLayer(
   layer: Descriptor,
   paths: ReadonlySet<string>,
   { maxBytes, signal }: ReadFilesOptions,
-): Promise<Map<string, Entry>> {
-  const found = new Map<string, Entry>();
+): Promise<Map<string, Entry | HardLink>> {
+  const found = new Map<string, Entry | HardLink>();
   const hidden = new Set<string>();
-  const hardLinks = new Map<string, string>();
   const tar = extract();
   const bytes = Readable.from(content.read(layer.digest, { signal }));
   const feeding = /gzip$/.test(layer.mediaType) ? pipeline(bytes, createGunzip(), tar) : pipeline(bytes, tar);
@@ -120,17 +151,13 @@ async function readLayer(
     else if (name.startsWith(".wh."))
       hideBelow(paths, posix.join(posix.dirname(path), name.slice(4)), hidden, true);
     else if (paths.has(path)) {
-      found.delete(path);
-      const read = await readEntry(entry.header, entry as Entries, path, maxBytes);
-      if (read !== undefined) found.set(path, read);
-      if (entry.header.type === "link") hardLinks.set(path, clean(entry.header.linkname ?? ""));
+      found.set(path, await readEntry(entry.header, entry as Entries, path, maxBytes));
       continue;
     }
     entry.resume();
   }
   await feeding;
-  for (const [path, target] of hardLinks) found.set(path, { kind: "link", target });
-  for (const path of hidden) if (!found.has(path)) found.set(path, { kind: "gone" });
+  for (const path of hidden) if (!found.has(path)) found.set(path, { kind: "none" });
   return found;
 }
 
@@ -139,7 +166,7 @@ async function readEntry(
   source: Entries,
   path: string,
   maxBytes: number,
-): Promise<Entry | undefined> {
+): Promise<Entry | HardLink> {
   if (type === "file" || type === "contiguous-file") {
     if (size > maxBytes) {
       throw new ContainerdError(`${path} of the image has ${size} bytes; allowed: ${maxBytes}`, {
@@ -151,7 +178,16 @@ async function readEntry(
     return { kind: "file", bytes: Buffer.concat(chunks) };
   }
   source.resume();
-  return type === "symlink" && typeof linkname === "string" ? { kind: "link", target: linkname } : undefined;
+  if (type === "directory") return { kind: "directory" };
+  if (typeof linkname !== "string") return { kind: "none" };
+  if (type === "link") return { kind: "hard link", target: clean(linkname) };
+  return type === "symlink" ? { kind: "link", target: linkname } : { kind: "none" };
+}
+
+function tooManyLinks(paths: readonly string[]): never {
+  throw new ContainerdError(`${paths.join(", ")}: too many links; allowed: ${MAX_LINKS}`, {
+    kind: "invalid-argument",
+  });
 }
 
 function hideBelow(

@@ -1,4 +1,4 @@
-import type { BuiltImage } from "@wfe-containerd/test-infra/images";
+import { type BuiltImage, toBlob } from "@wfe-containerd/test-infra/images";
 import { type Header, pack } from "tar-stream";
 
 /** One entry of an archive as it is written, however wrong. */
@@ -50,9 +50,30 @@ export function blobPath(digest: string): string {
   return `blobs/${digest.replace(":", "/")}`;
 }
 
-/** Content addresses in the store, in order. */
+/** What an iteration gives, in order. */
 export async function all<T>(source: AsyncIterable<T>): Promise<T[]> {
   const found: T[] = [];
   for await (const each of source) found.push(each);
   return found;
+}
+
+interface RawManifest {
+  readonly config: object;
+  readonly layers: readonly object[];
+}
+
+/** An image with another manifest, whose digest is right. */
+export function changeManifest(image: BuiltImage, change: (manifest: RawManifest) => object): BuiltImage {
+  const manifest = JSON.parse(Buffer.from(image.manifest.bytes).toString()) as RawManifest;
+  return { ...image, manifest: toBlob(change(manifest)) };
+}
+
+/** An image with another root file system in its config, whose digest is right. */
+export function changeRootfs(image: BuiltImage, rootfs: object): BuiltImage {
+  const config = toBlob({ ...JSON.parse(Buffer.from(image.config.bytes).toString()), rootfs });
+  const { manifest } = changeManifest(image, (before) => ({
+    ...before,
+    config: { ...before.config, digest: config.digest, size: config.bytes.byteLength },
+  }));
+  return { ...image, config, manifest };
 }
