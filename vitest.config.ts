@@ -12,7 +12,7 @@ export default defineConfig({
         extends: true,
         test: {
           name: "unit",
-          include: ["packages/*/src/**/*.test.ts", "test-infra/{images,lima,probe}/**/*.test.ts"],
+          include: ["packages/*/src/**/*.test.ts", "test-infra/{images,lima,lint,probe}/**/*.test.ts"],
         },
       },
       {
