@@ -1,6 +1,6 @@
 import { access, rm, writeFile } from "node:fs/promises";
 import { hasApt, isOnPath, systemName } from "./machine.mjs";
-import { capture, run, Trouble } from "./process.mjs";
+import { capture, Trouble } from "./process.mjs";
 
 /**
  * What is needed of the system: Debian's package, the program by which it is found (where packages are no help, or something else
@@ -49,12 +49,14 @@ export async function installPackages({ tests }) {
   for (const { name, why } of missing) console.log(`  ${name.padEnd(16)} ${why}`);
   const names = missing.map(({ name }) => name);
   await withoutServices(names, async () => {
-    const args = ["install", "--yes", "--quiet", "--no-install-recommends", ...names];
-    const env = { DEBIAN_FRONTEND: "noninteractive" };
+    const install = ["install", "--yes", "--no-install-recommends", ...names];
     // The lists may be missing, or older than what the mirrors still have: get them only then.
-    if ((await capture("apt-get", args, { env })).code === 0) return;
-    await run("apt-get", ["update", "--quiet"], { env });
-    await run("apt-get", args, { env });
+    if ((await apt(install)).code === 0) return;
+    for (const args of [["update"], install]) {
+      const { code, stdout, stderr } = await apt(args);
+      if (code !== 0)
+        throw new Trouble(`${stdout}${stderr}\napt-get ${args.join(" ")}\nended with exit code ${code}`);
+    }
   });
   const stillMissing = missing.filter(({ program }) => !isOnPath(program));
   if (stillMissing.length > 0) {
@@ -62,6 +64,10 @@ export async function installPackages({ tests }) {
       `not on PATH although apt installed them: ${stillMissing.map(({ name }) => name).join(", ")}`,
     );
   }
+}
+
+function apt(args) {
+  return capture("apt-get", ["--quiet", ...args], { env: { DEBIAN_FRONTEND: "noninteractive" } });
 }
 
 const POLICY = "/usr/sbin/policy-rc.d";
