@@ -4,15 +4,13 @@
 
 import type { GenFile, GenMessage } from "@bufbuild/protobuf/codegenv2";
 import { fileDesc, messageDesc } from "@bufbuild/protobuf/codegenv2";
-import type { Timestamp } from "@bufbuild/protobuf/wkt";
-import { file_google_protobuf_timestamp } from "@bufbuild/protobuf/wkt";
 import type { Message } from "@bufbuild/protobuf";
 
 /**
  * Describes the file containerd/types/mount.proto.
  */
 export const file_containerd_types_mount: GenFile = /*@__PURE__*/
-  fileDesc("Chxjb250YWluZXJkL3R5cGVzL21vdW50LnByb3RvEhBjb250YWluZXJkLnR5cGVzIkYKBU1vdW50EgwKBHR5cGUYASABKAkSDgoGc291cmNlGAIgASgJEg4KBnRhcmdldBgDIAEoCRIPCgdvcHRpb25zGAQgAygJIt4BCgtBY3RpdmVNb3VudBImCgVtb3VudBgBIAEoCzIXLmNvbnRhaW5lcmQudHlwZXMuTW91bnQSLgoKbW91bnRlZF9hdBgCIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASEwoLbW91bnRfcG9pbnQYAyABKAkSNQoEZGF0YRgEIAMoCzInLmNvbnRhaW5lcmQudHlwZXMuQWN0aXZlTW91bnQuRGF0YUVudHJ5GisKCURhdGFFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBIuMBCg5BY3RpdmF0aW9uSW5mbxIMCgRuYW1lGAEgASgJEi0KBmFjdGl2ZRgCIAMoCzIdLmNvbnRhaW5lcmQudHlwZXMuQWN0aXZlTW91bnQSJwoGc3lzdGVtGAMgAygLMhcuY29udGFpbmVyZC50eXBlcy5Nb3VudBI8CgZsYWJlbHMYBCADKAsyLC5jb250YWluZXJkLnR5cGVzLkFjdGl2YXRpb25JbmZvLkxhYmVsc0VudHJ5Gi0KC0xhYmVsc0VudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoCToCOAFiBnByb3RvMw", [file_google_protobuf_timestamp]);
+  fileDesc("Chxjb250YWluZXJkL3R5cGVzL21vdW50LnByb3RvEhBjb250YWluZXJkLnR5cGVzIkYKBU1vdW50EgwKBHR5cGUYASABKAkSDgoGc291cmNlGAIgASgJEg4KBnRhcmdldBgDIAEoCRIPCgdvcHRpb25zGAQgAygJYgZwcm90bzM");
 
 /**
  * @generated from message containerd.types.Mount
@@ -45,68 +43,4 @@ export type Mount = Message<"containerd.types.Mount"> & {
  */
 export const MountSchema: GenMessage<Mount> = /*@__PURE__*/
   messageDesc(file_containerd_types_mount, 0);
-
-/**
- * @generated from message containerd.types.ActiveMount
- */
-export type ActiveMount = Message<"containerd.types.ActiveMount"> & {
-  /**
-   * @generated from field: containerd.types.Mount mount = 1;
-   */
-  mount?: Mount | undefined;
-
-  /**
-   * @generated from field: google.protobuf.Timestamp mounted_at = 2;
-   */
-  mountedAt?: Timestamp | undefined;
-
-  /**
-   * @generated from field: string mount_point = 3;
-   */
-  mountPoint: string;
-
-  /**
-   * @generated from field: map<string, string> data = 4;
-   */
-  data: { [key: string]: string };
-};
-
-/**
- * Describes the message containerd.types.ActiveMount.
- * Use `create(ActiveMountSchema)` to create a new message.
- */
-export const ActiveMountSchema: GenMessage<ActiveMount> = /*@__PURE__*/
-  messageDesc(file_containerd_types_mount, 1);
-
-/**
- * @generated from message containerd.types.ActivationInfo
- */
-export type ActivationInfo = Message<"containerd.types.ActivationInfo"> & {
-  /**
-   * @generated from field: string name = 1;
-   */
-  name: string;
-
-  /**
-   * @generated from field: repeated containerd.types.ActiveMount active = 2;
-   */
-  active: ActiveMount[];
-
-  /**
-   * @generated from field: repeated containerd.types.Mount system = 3;
-   */
-  system: Mount[];
-
-  /**
-   * @generated from field: map<string, string> labels = 4;
-   */
-  labels: { [key: string]: string };
-};
-
-/**
- * Describes the message containerd.types.ActivationInfo.
- * Use `create(ActivationInfoSchema)` to create a new message.
- */
-export const ActivationInfoSchema: GenMessage<ActivationInfo> = /*@__PURE__*/
-  messageDesc(file_containerd_types_mount, 2);
 

@@ -10,7 +10,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file containerd/runc/v1/oci.proto.
  */
 export const file_containerd_runc_v1_oci: GenFile = /*@__PURE__*/
-  fileDesc("Chxjb250YWluZXJkL3J1bmMvdjEvb2NpLnByb3RvEhJjb250YWluZXJkLnJ1bmMudjEimwIKB09wdGlvbnMSFQoNbm9fcGl2b3Rfcm9vdBgBIAEoCBIWCg5ub19uZXdfa2V5cmluZxgCIAEoCBITCgtzaGltX2Nncm91cBgDIAEoCRIOCgZpb191aWQYBCABKA0SDgoGaW9fZ2lkGAUgASgNEhMKC2JpbmFyeV9uYW1lGAYgASgJEgwKBHJvb3QYByABKAkSFgoOc3lzdGVtZF9jZ3JvdXAYCSABKAgSFwoPY3JpdV9pbWFnZV9wYXRoGAogASgJEhYKDmNyaXVfd29ya19wYXRoGAsgASgJEhwKEHRhc2tfYXBpX2FkZHJlc3MYDCABKAlCAhgBEhwKEHRhc2tfYXBpX3ZlcnNpb24YDSABKA1CAhgBSgQICBAJIuQBChFDaGVja3BvaW50T3B0aW9ucxIMCgRleGl0GAEgASgIEhAKCG9wZW5fdGNwGAIgASgIEh0KFWV4dGVybmFsX3VuaXhfc29ja2V0cxgDIAEoCBIQCgh0ZXJtaW5hbBgEIAEoCBISCgpmaWxlX2xvY2tzGAUgASgIEhgKEGVtcHR5X25hbWVzcGFjZXMYBiADKAkSFAoMY2dyb3Vwc19tb2RlGAcgASgJEhIKCmltYWdlX3BhdGgYCCABKAkSEQoJd29ya19wYXRoGAkgASgJEhMKC3BhcmVudF9wYXRoGAogASgJIiEKDlByb2Nlc3NEZXRhaWxzEg8KB2V4ZWNfaWQYASABKAliBnByb3RvMw");
+  fileDesc("Chxjb250YWluZXJkL3J1bmMvdjEvb2NpLnByb3RvEhJjb250YWluZXJkLnJ1bmMudjEirAIKB09wdGlvbnMSFQoNbm9fcGl2b3Rfcm9vdBgBIAEoCBIWCg5ub19uZXdfa2V5cmluZxgCIAEoCBITCgtzaGltX2Nncm91cBgDIAEoCRIOCgZpb191aWQYBCABKA0SDgoGaW9fZ2lkGAUgASgNEhMKC2JpbmFyeV9uYW1lGAYgASgJEgwKBHJvb3QYByABKAkSFQoJY3JpdV9wYXRoGAggASgJQgIYARIWCg5zeXN0ZW1kX2Nncm91cBgJIAEoCBIXCg9jcml1X2ltYWdlX3BhdGgYCiABKAkSFgoOY3JpdV93b3JrX3BhdGgYCyABKAkSHAoQdGFza19hcGlfYWRkcmVzcxgMIAEoCUICGAESHAoQdGFza19hcGlfdmVyc2lvbhgNIAEoDUICGAEi5AEKEUNoZWNrcG9pbnRPcHRpb25zEgwKBGV4aXQYASABKAgSEAoIb3Blbl90Y3AYAiABKAgSHQoVZXh0ZXJuYWxfdW5peF9zb2NrZXRzGAMgASgIEhAKCHRlcm1pbmFsGAQgASgIEhIKCmZpbGVfbG9ja3MYBSABKAgSGAoQZW1wdHlfbmFtZXNwYWNlcxgGIAMoCRIUCgxjZ3JvdXBzX21vZGUYByABKAkSEgoKaW1hZ2VfcGF0aBgIIAEoCRIRCgl3b3JrX3BhdGgYCSABKAkSEwoLcGFyZW50X3BhdGgYCiABKAkiIQoOUHJvY2Vzc0RldGFpbHMSDwoHZXhlY19pZBgBIAEoCWIGcHJvdG8z");
 
 /**
  * @generated from message containerd.runc.v1.Options
@@ -50,6 +50,12 @@ export type Options = Message<"containerd.runc.v1.Options"> & {
    * @generated from field: string root = 7;
    */
   root: string;
+
+  /**
+   * @generated from field: string criu_path = 8 [deprecated = true];
+   * @deprecated
+   */
+  criuPath: string;
 
   /**
    * @generated from field: bool systemd_cgroup = 9;
