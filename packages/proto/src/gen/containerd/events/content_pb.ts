@@ -13,6 +13,8 @@ export const file_containerd_events_content: GenFile = /*@__PURE__*/
   fileDesc("Ch9jb250YWluZXJkL2V2ZW50cy9jb250ZW50LnByb3RvEhFjb250YWluZXJkLmV2ZW50cyJACg1Db250ZW50Q3JlYXRlEg4KBmRpZ2VzdBgBIAEoCRIMCgRzaXplGAIgASgDEhEKCW1lZGlhVHlwZRgDIAEoCSIfCg1Db250ZW50RGVsZXRlEg4KBmRpZ2VzdBgBIAEoCWIGcHJvdG8z");
 
 /**
+ * Topic `/content/create`. 2.x.
+ *
  * @generated from message containerd.events.ContentCreate
  */
 export type ContentCreate = Message<"containerd.events.ContentCreate"> & {
@@ -40,6 +42,8 @@ export const ContentCreateSchema: GenMessage<ContentCreate> = /*@__PURE__*/
   messageDesc(file_containerd_events_content, 0);
 
 /**
+ * Topic `/content/delete`.
+ *
  * @generated from message containerd.events.ContentDelete
  */
 export type ContentDelete = Message<"containerd.events.ContentDelete"> & {

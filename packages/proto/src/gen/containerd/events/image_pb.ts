@@ -13,6 +13,8 @@ export const file_containerd_events_image: GenFile = /*@__PURE__*/
   fileDesc("Ch1jb250YWluZXJkL2V2ZW50cy9pbWFnZS5wcm90bxIdY29udGFpbmVyZC5zZXJ2aWNlcy5pbWFnZXMudjEikgEKC0ltYWdlQ3JlYXRlEgwKBG5hbWUYASABKAkSRgoGbGFiZWxzGAIgAygLMjYuY29udGFpbmVyZC5zZXJ2aWNlcy5pbWFnZXMudjEuSW1hZ2VDcmVhdGUuTGFiZWxzRW50cnkaLQoLTGFiZWxzRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJOgI4ASKSAQoLSW1hZ2VVcGRhdGUSDAoEbmFtZRgBIAEoCRJGCgZsYWJlbHMYAiADKAsyNi5jb250YWluZXJkLnNlcnZpY2VzLmltYWdlcy52MS5JbWFnZVVwZGF0ZS5MYWJlbHNFbnRyeRotCgtMYWJlbHNFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBIhsKC0ltYWdlRGVsZXRlEgwKBG5hbWUYASABKAliBnByb3RvMw");
 
 /**
+ * Topic `/images/create`.
+ *
  * @generated from message containerd.services.images.v1.ImageCreate
  */
 export type ImageCreate = Message<"containerd.services.images.v1.ImageCreate"> & {
@@ -35,6 +37,8 @@ export const ImageCreateSchema: GenMessage<ImageCreate> = /*@__PURE__*/
   messageDesc(file_containerd_events_image, 0);
 
 /**
+ * Topic `/images/update`.
+ *
  * @generated from message containerd.services.images.v1.ImageUpdate
  */
 export type ImageUpdate = Message<"containerd.services.images.v1.ImageUpdate"> & {
@@ -57,6 +61,8 @@ export const ImageUpdateSchema: GenMessage<ImageUpdate> = /*@__PURE__*/
   messageDesc(file_containerd_events_image, 1);
 
 /**
+ * Topic `/images/delete`.
+ *
  * @generated from message containerd.services.images.v1.ImageDelete
  */
 export type ImageDelete = Message<"containerd.services.images.v1.ImageDelete"> & {

@@ -13,6 +13,8 @@ export const file_containerd_events_namespace: GenFile = /*@__PURE__*/
   fileDesc("CiFjb250YWluZXJkL2V2ZW50cy9uYW1lc3BhY2UucHJvdG8SEWNvbnRhaW5lcmQuZXZlbnRzIo4BCg9OYW1lc3BhY2VDcmVhdGUSDAoEbmFtZRgBIAEoCRI+CgZsYWJlbHMYAiADKAsyLi5jb250YWluZXJkLmV2ZW50cy5OYW1lc3BhY2VDcmVhdGUuTGFiZWxzRW50cnkaLQoLTGFiZWxzRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJOgI4ASKOAQoPTmFtZXNwYWNlVXBkYXRlEgwKBG5hbWUYASABKAkSPgoGbGFiZWxzGAIgAygLMi4uY29udGFpbmVyZC5ldmVudHMuTmFtZXNwYWNlVXBkYXRlLkxhYmVsc0VudHJ5Gi0KC0xhYmVsc0VudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoCToCOAEiHwoPTmFtZXNwYWNlRGVsZXRlEgwKBG5hbWUYASABKAliBnByb3RvMw");
 
 /**
+ * Topic `/namespaces/create`.
+ *
  * @generated from message containerd.events.NamespaceCreate
  */
 export type NamespaceCreate = Message<"containerd.events.NamespaceCreate"> & {
@@ -35,6 +37,8 @@ export const NamespaceCreateSchema: GenMessage<NamespaceCreate> = /*@__PURE__*/
   messageDesc(file_containerd_events_namespace, 0);
 
 /**
+ * Topic `/namespaces/update`.
+ *
  * @generated from message containerd.events.NamespaceUpdate
  */
 export type NamespaceUpdate = Message<"containerd.events.NamespaceUpdate"> & {
@@ -57,6 +61,8 @@ export const NamespaceUpdateSchema: GenMessage<NamespaceUpdate> = /*@__PURE__*/
   messageDesc(file_containerd_events_namespace, 1);
 
 /**
+ * Topic `/namespaces/delete`.
+ *
  * @generated from message containerd.events.NamespaceDelete
  */
 export type NamespaceDelete = Message<"containerd.events.NamespaceDelete"> & {

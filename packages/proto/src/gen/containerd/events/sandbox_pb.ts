@@ -15,6 +15,8 @@ export const file_containerd_events_sandbox: GenFile = /*@__PURE__*/
   fileDesc("Ch9jb250YWluZXJkL2V2ZW50cy9zYW5kYm94LnByb3RvEhFjb250YWluZXJkLmV2ZW50cyIjCg1TYW5kYm94Q3JlYXRlEhIKCnNhbmRib3hfaWQYASABKAkiIgoMU2FuZGJveFN0YXJ0EhIKCnNhbmRib3hfaWQYASABKAkiZQoLU2FuZGJveEV4aXQSEgoKc2FuZGJveF9pZBgBIAEoCRITCgtleGl0X3N0YXR1cxgCIAEoDRItCglleGl0ZWRfYXQYAyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wYgZwcm90bzM", [file_google_protobuf_timestamp]);
 
 /**
+ * Topic `/sandbox/create`. containerd 1.7 and later.
+ *
  * @generated from message containerd.events.SandboxCreate
  */
 export type SandboxCreate = Message<"containerd.events.SandboxCreate"> & {
@@ -32,6 +34,8 @@ export const SandboxCreateSchema: GenMessage<SandboxCreate> = /*@__PURE__*/
   messageDesc(file_containerd_events_sandbox, 0);
 
 /**
+ * Topic `/sandbox/start`. containerd 1.7 and later.
+ *
  * @generated from message containerd.events.SandboxStart
  */
 export type SandboxStart = Message<"containerd.events.SandboxStart"> & {
@@ -49,6 +53,8 @@ export const SandboxStartSchema: GenMessage<SandboxStart> = /*@__PURE__*/
   messageDesc(file_containerd_events_sandbox, 1);
 
 /**
+ * Topic `/sandbox/exit`. containerd 1.7 and later.
+ *
  * @generated from message containerd.events.SandboxExit
  */
 export type SandboxExit = Message<"containerd.events.SandboxExit"> & {

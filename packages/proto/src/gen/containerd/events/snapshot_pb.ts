@@ -13,6 +13,8 @@ export const file_containerd_events_snapshot: GenFile = /*@__PURE__*/
   fileDesc("CiBjb250YWluZXJkL2V2ZW50cy9zbmFwc2hvdC5wcm90bxIRY29udGFpbmVyZC5ldmVudHMiQwoPU25hcHNob3RQcmVwYXJlEgsKA2tleRgBIAEoCRIOCgZwYXJlbnQYAiABKAkSEwoLc25hcHNob3R0ZXIYBSABKAkiQAoOU25hcHNob3RDb21taXQSCwoDa2V5GAEgASgJEgwKBG5hbWUYAiABKAkSEwoLc25hcHNob3R0ZXIYBSABKAkiMgoOU25hcHNob3RSZW1vdmUSCwoDa2V5GAEgASgJEhMKC3NuYXBzaG90dGVyGAUgASgJYgZwcm90bzM");
 
 /**
+ * Topic `/snapshot/prepare`.
+ *
  * @generated from message containerd.events.SnapshotPrepare
  */
 export type SnapshotPrepare = Message<"containerd.events.SnapshotPrepare"> & {
@@ -40,6 +42,8 @@ export const SnapshotPrepareSchema: GenMessage<SnapshotPrepare> = /*@__PURE__*/
   messageDesc(file_containerd_events_snapshot, 0);
 
 /**
+ * Topic `/snapshot/commit`.
+ *
  * @generated from message containerd.events.SnapshotCommit
  */
 export type SnapshotCommit = Message<"containerd.events.SnapshotCommit"> & {
@@ -67,6 +71,8 @@ export const SnapshotCommitSchema: GenMessage<SnapshotCommit> = /*@__PURE__*/
   messageDesc(file_containerd_events_snapshot, 1);
 
 /**
+ * Topic `/snapshot/remove`.
+ *
  * @generated from message containerd.events.SnapshotRemove
  */
 export type SnapshotRemove = Message<"containerd.events.SnapshotRemove"> & {

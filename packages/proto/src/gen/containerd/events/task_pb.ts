@@ -4,19 +4,21 @@
 
 import type { GenFile, GenMessage } from "@bufbuild/protobuf/codegenv2";
 import { fileDesc, messageDesc } from "@bufbuild/protobuf/codegenv2";
-import type { Timestamp } from "@bufbuild/protobuf/wkt";
-import { file_google_protobuf_timestamp } from "@bufbuild/protobuf/wkt";
 import type { Mount } from "../types/mount_pb.js";
 import { file_containerd_types_mount } from "../types/mount_pb.js";
+import type { Timestamp } from "@bufbuild/protobuf/wkt";
+import { file_google_protobuf_timestamp } from "@bufbuild/protobuf/wkt";
 import type { Message } from "@bufbuild/protobuf";
 
 /**
  * Describes the file containerd/events/task.proto.
  */
 export const file_containerd_events_task: GenFile = /*@__PURE__*/
-  fileDesc("Chxjb250YWluZXJkL2V2ZW50cy90YXNrLnByb3RvEhFjb250YWluZXJkLmV2ZW50cyKjAQoKVGFza0NyZWF0ZRIUCgxjb250YWluZXJfaWQYASABKAkSDgoGYnVuZGxlGAIgASgJEicKBnJvb3RmcxgDIAMoCzIXLmNvbnRhaW5lcmQudHlwZXMuTW91bnQSJQoCaW8YBCABKAsyGS5jb250YWluZXJkLmV2ZW50cy5UYXNrSU8SEgoKY2hlY2twb2ludBgFIAEoCRILCgNwaWQYBiABKA0iLgoJVGFza1N0YXJ0EhQKDGNvbnRhaW5lcl9pZBgBIAEoCRILCgNwaWQYAiABKA0ifwoKVGFza0RlbGV0ZRIUCgxjb250YWluZXJfaWQYASABKAkSCwoDcGlkGAIgASgNEhMKC2V4aXRfc3RhdHVzGAMgASgNEi0KCWV4aXRlZF9hdBgEIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASCgoCaWQYBSABKAkiSQoGVGFza0lPEg0KBXN0ZGluGAEgASgJEg4KBnN0ZG91dBgCIAEoCRIOCgZzdGRlcnIYAyABKAkSEAoIdGVybWluYWwYBCABKAgifQoIVGFza0V4aXQSFAoMY29udGFpbmVyX2lkGAEgASgJEgoKAmlkGAIgASgJEgsKA3BpZBgDIAEoDRITCgtleGl0X3N0YXR1cxgEIAEoDRItCglleGl0ZWRfYXQYBSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wIh8KB1Rhc2tPT00SFAoMY29udGFpbmVyX2lkGAEgASgJIjYKDVRhc2tFeGVjQWRkZWQSFAoMY29udGFpbmVyX2lkGAEgASgJEg8KB2V4ZWNfaWQYAiABKAkiRQoPVGFza0V4ZWNTdGFydGVkEhQKDGNvbnRhaW5lcl9pZBgBIAEoCRIPCgdleGVjX2lkGAIgASgJEgsKA3BpZBgDIAEoDSIiCgpUYXNrUGF1c2VkEhQKDGNvbnRhaW5lcl9pZBgBIAEoCSIjCgtUYXNrUmVzdW1lZBIUCgxjb250YWluZXJfaWQYASABKAkiPAoQVGFza0NoZWNrcG9pbnRlZBIUCgxjb250YWluZXJfaWQYASABKAkSEgoKY2hlY2twb2ludBgCIAEoCWIGcHJvdG8z", [file_google_protobuf_timestamp, file_containerd_types_mount]);
+  fileDesc("Chxjb250YWluZXJkL2V2ZW50cy90YXNrLnByb3RvEhFjb250YWluZXJkLmV2ZW50cyKjAQoKVGFza0NyZWF0ZRIUCgxjb250YWluZXJfaWQYASABKAkSDgoGYnVuZGxlGAIgASgJEicKBnJvb3RmcxgDIAMoCzIXLmNvbnRhaW5lcmQudHlwZXMuTW91bnQSJQoCaW8YBCABKAsyGS5jb250YWluZXJkLmV2ZW50cy5UYXNrSU8SEgoKY2hlY2twb2ludBgFIAEoCRILCgNwaWQYBiABKA0iLgoJVGFza1N0YXJ0EhQKDGNvbnRhaW5lcl9pZBgBIAEoCRILCgNwaWQYAiABKA0ifwoKVGFza0RlbGV0ZRIUCgxjb250YWluZXJfaWQYASABKAkSCwoDcGlkGAIgASgNEhMKC2V4aXRfc3RhdHVzGAMgASgNEi0KCWV4aXRlZF9hdBgEIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASCgoCaWQYBSABKAkiSQoGVGFza0lPEg0KBXN0ZGluGAEgASgJEg4KBnN0ZG91dBgCIAEoCRIOCgZzdGRlcnIYAyABKAkSEAoIdGVybWluYWwYBCABKAgifQoIVGFza0V4aXQSFAoMY29udGFpbmVyX2lkGAEgASgJEgoKAmlkGAIgASgJEgsKA3BpZBgDIAEoDRITCgtleGl0X3N0YXR1cxgEIAEoDRItCglleGl0ZWRfYXQYBSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wIh8KB1Rhc2tPT00SFAoMY29udGFpbmVyX2lkGAEgASgJIjYKDVRhc2tFeGVjQWRkZWQSFAoMY29udGFpbmVyX2lkGAEgASgJEg8KB2V4ZWNfaWQYAiABKAkiRQoPVGFza0V4ZWNTdGFydGVkEhQKDGNvbnRhaW5lcl9pZBgBIAEoCRIPCgdleGVjX2lkGAIgASgJEgsKA3BpZBgDIAEoDSIiCgpUYXNrUGF1c2VkEhQKDGNvbnRhaW5lcl9pZBgBIAEoCSIjCgtUYXNrUmVzdW1lZBIUCgxjb250YWluZXJfaWQYASABKAkiPAoQVGFza0NoZWNrcG9pbnRlZBIUCgxjb250YWluZXJfaWQYASABKAkSEgoKY2hlY2twb2ludBgCIAEoCWIGcHJvdG8z", [file_containerd_types_mount, file_google_protobuf_timestamp]);
 
 /**
+ * Topic `/tasks/create`.
+ *
  * @generated from message containerd.events.TaskCreate
  */
 export type TaskCreate = Message<"containerd.events.TaskCreate"> & {
@@ -59,6 +61,8 @@ export const TaskCreateSchema: GenMessage<TaskCreate> = /*@__PURE__*/
   messageDesc(file_containerd_events_task, 0);
 
 /**
+ * Topic `/tasks/start`.
+ *
  * @generated from message containerd.events.TaskStart
  */
 export type TaskStart = Message<"containerd.events.TaskStart"> & {
@@ -81,6 +85,8 @@ export const TaskStartSchema: GenMessage<TaskStart> = /*@__PURE__*/
   messageDesc(file_containerd_events_task, 1);
 
 /**
+ * Topic `/tasks/delete`.
+ *
  * @generated from message containerd.events.TaskDelete
  */
 export type TaskDelete = Message<"containerd.events.TaskDelete"> & {
@@ -105,6 +111,8 @@ export type TaskDelete = Message<"containerd.events.TaskDelete"> & {
   exitedAt?: Timestamp | undefined;
 
   /**
+   * The exec's, where one was deleted; the container's for its init.
+   *
    * @generated from field: string id = 5;
    */
   id: string;
@@ -118,6 +126,8 @@ export const TaskDeleteSchema: GenMessage<TaskDelete> = /*@__PURE__*/
   messageDesc(file_containerd_events_task, 2);
 
 /**
+ * Where a process's streams go.
+ *
  * @generated from message containerd.events.TaskIO
  */
 export type TaskIO = Message<"containerd.events.TaskIO"> & {
@@ -150,6 +160,8 @@ export const TaskIOSchema: GenMessage<TaskIO> = /*@__PURE__*/
   messageDesc(file_containerd_events_task, 3);
 
 /**
+ * Topic `/tasks/exit`: a process has ended, the init or an exec.
+ *
  * @generated from message containerd.events.TaskExit
  */
 export type TaskExit = Message<"containerd.events.TaskExit"> & {
@@ -159,6 +171,8 @@ export type TaskExit = Message<"containerd.events.TaskExit"> & {
   containerId: string;
 
   /**
+   * The exec's id; the container's for its init.
+   *
    * @generated from field: string id = 2;
    */
   id: string;
@@ -169,6 +183,8 @@ export type TaskExit = Message<"containerd.events.TaskExit"> & {
   pid: number;
 
   /**
+   * 0 to 255; 128 + n after signal n.
+   *
    * @generated from field: uint32 exit_status = 4;
    */
   exitStatus: number;
@@ -187,6 +203,8 @@ export const TaskExitSchema: GenMessage<TaskExit> = /*@__PURE__*/
   messageDesc(file_containerd_events_task, 4);
 
 /**
+ * Topic `/tasks/oom`: the kernel killed a process of the container at its memory limit. May be lost.
+ *
  * @generated from message containerd.events.TaskOOM
  */
 export type TaskOOM = Message<"containerd.events.TaskOOM"> & {
@@ -204,6 +222,8 @@ export const TaskOOMSchema: GenMessage<TaskOOM> = /*@__PURE__*/
   messageDesc(file_containerd_events_task, 5);
 
 /**
+ * Topic `/tasks/exec-added`.
+ *
  * @generated from message containerd.events.TaskExecAdded
  */
 export type TaskExecAdded = Message<"containerd.events.TaskExecAdded"> & {
@@ -226,6 +246,8 @@ export const TaskExecAddedSchema: GenMessage<TaskExecAdded> = /*@__PURE__*/
   messageDesc(file_containerd_events_task, 6);
 
 /**
+ * Topic `/tasks/exec-started`.
+ *
  * @generated from message containerd.events.TaskExecStarted
  */
 export type TaskExecStarted = Message<"containerd.events.TaskExecStarted"> & {
@@ -253,6 +275,8 @@ export const TaskExecStartedSchema: GenMessage<TaskExecStarted> = /*@__PURE__*/
   messageDesc(file_containerd_events_task, 7);
 
 /**
+ * Topic `/tasks/paused`.
+ *
  * @generated from message containerd.events.TaskPaused
  */
 export type TaskPaused = Message<"containerd.events.TaskPaused"> & {
@@ -270,6 +294,8 @@ export const TaskPausedSchema: GenMessage<TaskPaused> = /*@__PURE__*/
   messageDesc(file_containerd_events_task, 8);
 
 /**
+ * Topic `/tasks/resumed`.
+ *
  * @generated from message containerd.events.TaskResumed
  */
 export type TaskResumed = Message<"containerd.events.TaskResumed"> & {
@@ -287,6 +313,8 @@ export const TaskResumedSchema: GenMessage<TaskResumed> = /*@__PURE__*/
   messageDesc(file_containerd_events_task, 9);
 
 /**
+ * Topic `/tasks/checkpointed`.
+ *
  * @generated from message containerd.events.TaskCheckpointed
  */
 export type TaskCheckpointed = Message<"containerd.events.TaskCheckpointed"> & {

@@ -13,6 +13,8 @@ export const file_containerd_types_descriptor: GenFile = /*@__PURE__*/
   fileDesc("CiFjb250YWluZXJkL3R5cGVzL2Rlc2NyaXB0b3IucHJvdG8SEGNvbnRhaW5lcmQudHlwZXMitgEKCkRlc2NyaXB0b3ISEgoKbWVkaWFfdHlwZRgBIAEoCRIOCgZkaWdlc3QYAiABKAkSDAoEc2l6ZRgDIAEoAxJCCgthbm5vdGF0aW9ucxgFIAMoCzItLmNvbnRhaW5lcmQudHlwZXMuRGVzY3JpcHRvci5Bbm5vdGF0aW9uc0VudHJ5GjIKEEFubm90YXRpb25zRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJOgI4AWIGcHJvdG8z");
 
 /**
+ * Points at a blob (OCI image spec).
+ *
  * @generated from message containerd.types.Descriptor
  */
 export type Descriptor = Message<"containerd.types.Descriptor"> & {
@@ -27,6 +29,8 @@ export type Descriptor = Message<"containerd.types.Descriptor"> & {
   digest: string;
 
   /**
+   * Bytes.
+   *
    * @generated from field: int64 size = 3;
    */
   size: bigint;

@@ -15,6 +15,8 @@ export const file_containerd_types_event: GenFile = /*@__PURE__*/
   fileDesc("Chxjb250YWluZXJkL3R5cGVzL2V2ZW50LnByb3RvEhBjb250YWluZXJkLnR5cGVzIoABCghFbnZlbG9wZRItCgl0aW1lc3RhbXAYASABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhEKCW5hbWVzcGFjZRgCIAEoCRINCgV0b3BpYxgDIAEoCRIjCgVldmVudBgEIAEoCzIULmdvb2dsZS5wcm90b2J1Zi5BbnliBnByb3RvMw", [file_google_protobuf_any, file_google_protobuf_timestamp]);
 
 /**
+ * An event on its way.
+ *
  * @generated from message containerd.types.Envelope
  */
 export type Envelope = Message<"containerd.types.Envelope"> & {
@@ -29,11 +31,15 @@ export type Envelope = Message<"containerd.types.Envelope"> & {
   namespace: string;
 
   /**
+   * `/tasks/exit`, `/containers/create`, and their like.
+   *
    * @generated from field: string topic = 3;
    */
   topic: string;
 
   /**
+   * One of the messages of `containerd.events`, under its bare name.
+   *
    * @generated from field: google.protobuf.Any event = 4;
    */
   event?: Any | undefined;

@@ -15,6 +15,8 @@ export const file_containerd_types_introspection: GenFile = /*@__PURE__*/
   fileDesc("CiRjb250YWluZXJkL3R5cGVzL2ludHJvc3BlY3Rpb24ucHJvdG8SEGNvbnRhaW5lcmQudHlwZXMiTQoOUnVudGltZVJlcXVlc3QSFAoMcnVudGltZV9wYXRoGAEgASgJEiUKB29wdGlvbnMYAiABKAsyFC5nb29nbGUucHJvdG9idWYuQW55IjMKDlJ1bnRpbWVWZXJzaW9uEg8KB3ZlcnNpb24YASABKAkSEAoIcmV2aXNpb24YAiABKAkilgIKC1J1bnRpbWVJbmZvEgwKBG5hbWUYASABKAkSMQoHdmVyc2lvbhgCIAEoCzIgLmNvbnRhaW5lcmQudHlwZXMuUnVudGltZVZlcnNpb24SJQoHb3B0aW9ucxgDIAEoCzIULmdvb2dsZS5wcm90b2J1Zi5BbnkSJgoIZmVhdHVyZXMYBCABKAsyFC5nb29nbGUucHJvdG9idWYuQW55EkMKC2Fubm90YXRpb25zGAUgAygLMi4uY29udGFpbmVyZC50eXBlcy5SdW50aW1lSW5mby5Bbm5vdGF0aW9uc0VudHJ5GjIKEEFubm90YXRpb25zRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJOgI4AWIGcHJvdG8z", [file_google_protobuf_any]);
 
 /**
+ * Asks a runtime about itself. 2.x.
+ *
  * @generated from message containerd.types.RuntimeRequest
  */
 export type RuntimeRequest = Message<"containerd.types.RuntimeRequest"> & {
@@ -37,6 +39,8 @@ export const RuntimeRequestSchema: GenMessage<RuntimeRequest> = /*@__PURE__*/
   messageDesc(file_containerd_types_introspection, 0);
 
 /**
+ * A program's version.
+ *
  * @generated from message containerd.types.RuntimeVersion
  */
 export type RuntimeVersion = Message<"containerd.types.RuntimeVersion"> & {
@@ -59,6 +63,8 @@ export const RuntimeVersionSchema: GenMessage<RuntimeVersion> = /*@__PURE__*/
   messageDesc(file_containerd_types_introspection, 1);
 
 /**
+ * What a runtime tells about itself.
+ *
  * @generated from message containerd.types.RuntimeInfo
  */
 export type RuntimeInfo = Message<"containerd.types.RuntimeInfo"> & {
@@ -78,6 +84,8 @@ export type RuntimeInfo = Message<"containerd.types.RuntimeInfo"> & {
   options?: Any | undefined;
 
   /**
+   * The OCI runtime's features document, as JSON.
+   *
    * @generated from field: google.protobuf.Any features = 4;
    */
   features?: Any | undefined;

@@ -15,6 +15,8 @@ export const file_containerd_types_metrics: GenFile = /*@__PURE__*/
   fileDesc("Ch5jb250YWluZXJkL3R5cGVzL21ldHJpY3MucHJvdG8SEGNvbnRhaW5lcmQudHlwZXMiZwoGTWV0cmljEi0KCXRpbWVzdGFtcBgBIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASCgoCaWQYAiABKAkSIgoEZGF0YRgDIAEoCzIULmdvb2dsZS5wcm90b2J1Zi5BbnliBnByb3RvMw", [file_google_protobuf_any, file_google_protobuf_timestamp]);
 
 /**
+ * A task's counters at a moment.
+ *
  * @generated from message containerd.types.Metric
  */
 export type Metric = Message<"containerd.types.Metric"> & {
@@ -29,6 +31,8 @@ export type Metric = Message<"containerd.types.Metric"> & {
   id: string;
 
   /**
+   * `io.containerd.cgroups.v1.Metrics` or `.v2.Metrics`, as the daemon's host counts.
+   *
    * @generated from field: google.protobuf.Any data = 3;
    */
   data?: Any | undefined;

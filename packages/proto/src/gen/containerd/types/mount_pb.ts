@@ -13,6 +13,8 @@ export const file_containerd_types_mount: GenFile = /*@__PURE__*/
   fileDesc("Chxjb250YWluZXJkL3R5cGVzL21vdW50LnByb3RvEhBjb250YWluZXJkLnR5cGVzIkYKBU1vdW50EgwKBHR5cGUYASABKAkSDgoGc291cmNlGAIgASgJEg4KBnRhcmdldBgDIAEoCRIPCgdvcHRpb25zGAQgAygJYgZwcm90bzM");
 
 /**
+ * A mount as mount(2) takes it, on the daemon's host.
+ *
  * @generated from message containerd.types.Mount
  */
 export type Mount = Message<"containerd.types.Mount"> & {
@@ -27,11 +29,15 @@ export type Mount = Message<"containerd.types.Mount"> & {
   source: string;
 
   /**
+   * Below the mount point; empty for the mount point itself.
+   *
    * @generated from field: string target = 3;
    */
   target: string;
 
   /**
+   * As in fstab: `lowerdir=…`, `ro`, `rbind`.
+   *
    * @generated from field: repeated string options = 4;
    */
   options: string[];

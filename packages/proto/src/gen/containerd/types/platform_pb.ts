@@ -13,30 +13,42 @@ export const file_containerd_types_platform: GenFile = /*@__PURE__*/
   fileDesc("Ch9jb250YWluZXJkL3R5cGVzL3BsYXRmb3JtLnByb3RvEhBjb250YWluZXJkLnR5cGVzImYKCFBsYXRmb3JtEgoKAm9zGAEgASgJEhQKDGFyY2hpdGVjdHVyZRgCIAEoCRIPCgd2YXJpYW50GAMgASgJEhIKCm9zX3ZlcnNpb24YBCABKAkSEwoLb3NfZmVhdHVyZXMYBSADKAliBnByb3RvMw");
 
 /**
+ * What a program runs on, in Go's words.
+ *
  * @generated from message containerd.types.Platform
  */
 export type Platform = Message<"containerd.types.Platform"> & {
   /**
+   * `linux`.
+   *
    * @generated from field: string os = 1;
    */
   os: string;
 
   /**
+   * `amd64`, `arm64`.
+   *
    * @generated from field: string architecture = 2;
    */
   architecture: string;
 
   /**
+   * `v7` of `arm`; empty where there is one alone.
+   *
    * @generated from field: string variant = 3;
    */
   variant: string;
 
   /**
+   * Of Windows. 2.x.
+   *
    * @generated from field: string os_version = 4;
    */
   osVersion: string;
 
   /**
+   * Of Windows. 2.x.
+   *
    * @generated from field: repeated string os_features = 5;
    */
   osFeatures: string[];

@@ -15,6 +15,8 @@ export const file_containerd_types_sandbox: GenFile = /*@__PURE__*/
   fileDesc("Ch5jb250YWluZXJkL3R5cGVzL3NhbmRib3gucHJvdG8SEGNvbnRhaW5lcmQudHlwZXMilgQKB1NhbmRib3gSEgoKc2FuZGJveF9pZBgBIAEoCRIyCgdydW50aW1lGAIgASgLMiEuY29udGFpbmVyZC50eXBlcy5TYW5kYm94LlJ1bnRpbWUSIgoEc3BlYxgDIAEoCzIULmdvb2dsZS5wcm90b2J1Zi5BbnkSNQoGbGFiZWxzGAQgAygLMiUuY29udGFpbmVyZC50eXBlcy5TYW5kYm94LkxhYmVsc0VudHJ5Ei4KCmNyZWF0ZWRfYXQYBSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEi4KCnVwZGF0ZWRfYXQYBiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEj0KCmV4dGVuc2lvbnMYByADKAsyKS5jb250YWluZXJkLnR5cGVzLlNhbmRib3guRXh0ZW5zaW9uc0VudHJ5EhEKCXNhbmRib3hlchgKIAEoCRo+CgdSdW50aW1lEgwKBG5hbWUYASABKAkSJQoHb3B0aW9ucxgCIAEoCzIULmdvb2dsZS5wcm90b2J1Zi5BbnkaLQoLTGFiZWxzRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJOgI4ARpHCg9FeHRlbnNpb25zRW50cnkSCwoDa2V5GAEgASgJEiMKBXZhbHVlGAIgASgLMhQuZ29vZ2xlLnByb3RvYnVmLkFueToCOAFiBnByb3RvMw", [file_google_protobuf_any, file_google_protobuf_timestamp]);
 
 /**
+ * The record of a sandbox. containerd 1.7 and later.
+ *
  * @generated from message containerd.types.Sandbox
  */
 export type Sandbox = Message<"containerd.types.Sandbox"> & {
@@ -54,6 +56,8 @@ export type Sandbox = Message<"containerd.types.Sandbox"> & {
   extensions: { [key: string]: Any };
 
   /**
+   * Name of its controller. 2.x.
+   *
    * @generated from field: string sandboxer = 10;
    */
   sandboxer: string;
@@ -67,6 +71,8 @@ export const SandboxSchema: GenMessage<Sandbox> = /*@__PURE__*/
   messageDesc(file_containerd_types_sandbox, 0);
 
 /**
+ * Which shim runs it, and how.
+ *
  * @generated from message containerd.types.Sandbox.Runtime
  */
 export type Sandbox_Runtime = Message<"containerd.types.Sandbox.Runtime"> & {

@@ -15,20 +15,28 @@ export const file_google_rpc_status: GenFile = /*@__PURE__*/
   fileDesc("Chdnb29nbGUvcnBjL3N0YXR1cy5wcm90bxIKZ29vZ2xlLnJwYyJOCgZTdGF0dXMSDAoEY29kZRgBIAEoBRIPCgdtZXNzYWdlGAIgASgJEiUKB2RldGFpbHMYAyADKAsyFC5nb29nbGUucHJvdG9idWYuQW55YgZwcm90bzM", [file_google_protobuf_any]);
 
 /**
+ * An RPC's error with details, as gRPC carries it in `grpc-status-details-bin`.
+ *
  * @generated from message google.rpc.Status
  */
 export type Status = Message<"google.rpc.Status"> & {
   /**
+   * gRPC's number.
+   *
    * @generated from field: int32 code = 1;
    */
   code: number;
 
   /**
+   * For developers.
+   *
    * @generated from field: string message = 2;
    */
   message: string;
 
   /**
+   * Messages that tell more, by type.
+   *
    * @generated from field: repeated google.protobuf.Any details = 3;
    */
   details: Any[];

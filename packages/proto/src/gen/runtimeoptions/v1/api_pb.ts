@@ -13,20 +13,28 @@ export const file_runtimeoptions_v1_api: GenFile = /*@__PURE__*/
   fileDesc("ChtydW50aW1lb3B0aW9ucy92MS9hcGkucHJvdG8SEXJ1bnRpbWVvcHRpb25zLnYxIkUKB09wdGlvbnMSEAoIdHlwZV91cmwYASABKAkSEwoLY29uZmlnX3BhdGgYAiABKAkSEwoLY29uZmlnX2JvZHkYAyABKAxiBnByb3RvMw");
 
 /**
+ * Of shims that read their options from a file of their own.
+ *
  * @generated from message runtimeoptions.v1.Options
  */
 export type Options = Message<"runtimeoptions.v1.Options"> & {
   /**
+   * Says what the file holds.
+   *
    * @generated from field: string type_url = 1;
    */
   typeUrl: string;
 
   /**
+   * The file, on the daemon's host.
+   *
    * @generated from field: string config_path = 2;
    */
   configPath: string;
 
   /**
+   * Its contents, instead of a path. 1.7 and later.
+   *
    * @generated from field: bytes config_body = 3;
    */
   configBody: Uint8Array;

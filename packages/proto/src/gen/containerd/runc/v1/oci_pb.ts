@@ -13,56 +13,79 @@ export const file_containerd_runc_v1_oci: GenFile = /*@__PURE__*/
   fileDesc("Chxjb250YWluZXJkL3J1bmMvdjEvb2NpLnByb3RvEhJjb250YWluZXJkLnJ1bmMudjEirAIKB09wdGlvbnMSFQoNbm9fcGl2b3Rfcm9vdBgBIAEoCBIWCg5ub19uZXdfa2V5cmluZxgCIAEoCBITCgtzaGltX2Nncm91cBgDIAEoCRIOCgZpb191aWQYBCABKA0SDgoGaW9fZ2lkGAUgASgNEhMKC2JpbmFyeV9uYW1lGAYgASgJEgwKBHJvb3QYByABKAkSFQoJY3JpdV9wYXRoGAggASgJQgIYARIWCg5zeXN0ZW1kX2Nncm91cBgJIAEoCBIXCg9jcml1X2ltYWdlX3BhdGgYCiABKAkSFgoOY3JpdV93b3JrX3BhdGgYCyABKAkSHAoQdGFza19hcGlfYWRkcmVzcxgMIAEoCUICGAESHAoQdGFza19hcGlfdmVyc2lvbhgNIAEoDUICGAEi5AEKEUNoZWNrcG9pbnRPcHRpb25zEgwKBGV4aXQYASABKAgSEAoIb3Blbl90Y3AYAiABKAgSHQoVZXh0ZXJuYWxfdW5peF9zb2NrZXRzGAMgASgIEhAKCHRlcm1pbmFsGAQgASgIEhIKCmZpbGVfbG9ja3MYBSABKAgSGAoQZW1wdHlfbmFtZXNwYWNlcxgGIAMoCRIUCgxjZ3JvdXBzX21vZGUYByABKAkSEgoKaW1hZ2VfcGF0aBgIIAEoCRIRCgl3b3JrX3BhdGgYCSABKAkSEwoLcGFyZW50X3BhdGgYCiABKAkiIQoOUHJvY2Vzc0RldGFpbHMSDwoHZXhlY19pZBgBIAEoCWIGcHJvdG8z");
 
 /**
+ * Of the shim `io.containerd.runc.v2`, in a container's runtime or a task's creation. Travels in an Any under
+ * `containerd.runc.v1.Options`.
+ *
  * @generated from message containerd.runc.v1.Options
  */
 export type Options = Message<"containerd.runc.v1.Options"> & {
   /**
+   * Enter the root file system without pivot_root(2): for one on a ramdisk.
+   *
    * @generated from field: bool no_pivot_root = 1;
    */
   noPivotRoot: boolean;
 
   /**
+   * Keep the session keyring.
+   *
    * @generated from field: bool no_new_keyring = 2;
    */
   noNewKeyring: boolean;
 
   /**
+   * Control group that the shim itself is put into.
+   *
    * @generated from field: string shim_cgroup = 3;
    */
   shimCgroup: string;
 
   /**
+   * Owner of the FIFOs and pipes.
+   *
    * @generated from field: uint32 io_uid = 4;
    */
   ioUid: number;
 
   /**
+   * Their group.
+   *
    * @generated from field: uint32 io_gid = 5;
    */
   ioGid: number;
 
   /**
+   * Of the OCI runtime: `runc`, `crun`, or a path.
+   *
    * @generated from field: string binary_name = 6;
    */
   binaryName: string;
 
   /**
+   * Directory of the OCI runtime's own state.
+   *
    * @generated from field: string root = 7;
    */
   root: string;
 
   /**
+   * Of the program criu; 1.6 alone.
+   *
    * @generated from field: string criu_path = 8 [deprecated = true];
    * @deprecated
    */
   criuPath: string;
 
   /**
+   * `cgroupsPath` is systemd's `slice:prefix:name`.
+   *
    * @generated from field: bool systemd_cgroup = 9;
    */
   systemdCgroup: boolean;
 
   /**
+   * Where a checkpoint is restored from.
+   *
    * @generated from field: string criu_image_path = 10;
    */
   criuImagePath: string;
@@ -93,10 +116,14 @@ export const OptionsSchema: GenMessage<Options> = /*@__PURE__*/
   messageDesc(file_containerd_runc_v1_oci, 0);
 
 /**
+ * Of Tasks.Checkpoint.
+ *
  * @generated from message containerd.runc.v1.CheckpointOptions
  */
 export type CheckpointOptions = Message<"containerd.runc.v1.CheckpointOptions"> & {
   /**
+   * End the task afterwards.
+   *
    * @generated from field: bool exit = 1;
    */
   exit: boolean;
@@ -155,6 +182,8 @@ export const CheckpointOptionsSchema: GenMessage<CheckpointOptions> = /*@__PURE_
   messageDesc(file_containerd_runc_v1_oci, 1);
 
 /**
+ * What ListPids adds to a process that is an exec.
+ *
  * @generated from message containerd.runc.v1.ProcessDetails
  */
 export type ProcessDetails = Message<"containerd.runc.v1.ProcessDetails"> & {

@@ -15,20 +15,28 @@ export const file_containerd_types_task_task: GenFile = /*@__PURE__*/
   fileDesc("CiBjb250YWluZXJkL3R5cGVzL3Rhc2svdGFzay5wcm90bxITY29udGFpbmVyZC52MS50eXBlcyLqAQoHUHJvY2VzcxIUCgxjb250YWluZXJfaWQYASABKAkSCgoCaWQYAiABKAkSCwoDcGlkGAMgASgNEisKBnN0YXR1cxgEIAEoDjIbLmNvbnRhaW5lcmQudjEudHlwZXMuU3RhdHVzEg0KBXN0ZGluGAUgASgJEg4KBnN0ZG91dBgGIAEoCRIOCgZzdGRlcnIYByABKAkSEAoIdGVybWluYWwYCCABKAgSEwoLZXhpdF9zdGF0dXMYCSABKA0SLQoJZXhpdGVkX2F0GAogASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcCI+CgtQcm9jZXNzSW5mbxILCgNwaWQYASABKA0SIgoEaW5mbxgCIAEoCzIULmdvb2dsZS5wcm90b2J1Zi5BbnkqVQoGU3RhdHVzEgsKB1VOS05PV04QABILCgdDUkVBVEVEEAESCwoHUlVOTklORxACEgsKB1NUT1BQRUQQAxIKCgZQQVVTRUQQBBILCgdQQVVTSU5HEAViBnByb3RvMw", [file_google_protobuf_any, file_google_protobuf_timestamp]);
 
 /**
+ * A process of a task, as it is now.
+ *
  * @generated from message containerd.v1.types.Process
  */
 export type Process = Message<"containerd.v1.types.Process"> & {
   /**
+   * The container's; in lists of tasks it may be empty, and `id` holds it.
+   *
    * @generated from field: string container_id = 1;
    */
   containerId: string;
 
   /**
+   * The exec's id; that of the container for its init.
+   *
    * @generated from field: string id = 2;
    */
   id: string;
 
   /**
+   * On the daemon's host.
+   *
    * @generated from field: uint32 pid = 3;
    */
   pid: number;
@@ -59,6 +67,8 @@ export type Process = Message<"containerd.v1.types.Process"> & {
   terminal: boolean;
 
   /**
+   * 0 to 255; 128 + n after signal n. Means something once it has stopped.
+   *
    * @generated from field: uint32 exit_status = 9;
    */
   exitStatus: number;
@@ -77,6 +87,8 @@ export const ProcessSchema: GenMessage<Process> = /*@__PURE__*/
   messageDesc(file_containerd_types_task_task, 0);
 
 /**
+ * One process of a container.
+ *
  * @generated from message containerd.v1.types.ProcessInfo
  */
 export type ProcessInfo = Message<"containerd.v1.types.ProcessInfo"> & {
@@ -86,6 +98,8 @@ export type ProcessInfo = Message<"containerd.v1.types.ProcessInfo"> & {
   pid: number;
 
   /**
+   * What the runtime adds.
+   *
    * @generated from field: google.protobuf.Any info = 2;
    */
   info?: Any | undefined;
@@ -99,6 +113,8 @@ export const ProcessInfoSchema: GenMessage<ProcessInfo> = /*@__PURE__*/
   messageDesc(file_containerd_types_task_task, 1);
 
 /**
+ * Where a process is on its way.
+ *
  * @generated from enum containerd.v1.types.Status
  */
 export enum Status {

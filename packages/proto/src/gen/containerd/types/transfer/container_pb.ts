@@ -13,6 +13,8 @@ export const file_containerd_types_transfer_container: GenFile = /*@__PURE__*/
   fileDesc("Ciljb250YWluZXJkL3R5cGVzL3RyYW5zZmVyL2NvbnRhaW5lci5wcm90bxIZY29udGFpbmVyZC50eXBlcy50cmFuc2ZlciJgCg1Db250YWluZXJQYXRoEhQKDGNvbnRhaW5lcl9pZBgBIAEoCRIMCgRwYXRoGAIgASgJEg8KB25vX3dhbGsYAyABKAgSGgoScHJlc2VydmVfb3duZXJzaGlwGAQgASgIYgZwcm90bzM");
 
 /**
+ * Files of a container, as source or destination. 2.x.
+ *
  * @generated from message containerd.types.transfer.ContainerPath
  */
 export type ContainerPath = Message<"containerd.types.transfer.ContainerPath"> & {

@@ -15,6 +15,8 @@ export const file_containerd_types_transfer_imagestore: GenFile = /*@__PURE__*/
   fileDesc("Cipjb250YWluZXJkL3R5cGVzL3RyYW5zZmVyL2ltYWdlc3RvcmUucHJvdG8SGWNvbnRhaW5lcmQudHlwZXMudHJhbnNmZXIi7wIKCkltYWdlU3RvcmUSDAoEbmFtZRgBIAEoCRJBCgZsYWJlbHMYAiADKAsyMS5jb250YWluZXJkLnR5cGVzLnRyYW5zZmVyLkltYWdlU3RvcmUuTGFiZWxzRW50cnkSLQoJcGxhdGZvcm1zGAMgAygLMhouY29udGFpbmVyZC50eXBlcy5QbGF0Zm9ybRIUCgxhbGxfbWV0YWRhdGEYBCABKAgSFgoObWFuaWZlc3RfbGltaXQYBSABKA0SQwoQZXh0cmFfcmVmZXJlbmNlcxgGIAMoCzIpLmNvbnRhaW5lcmQudHlwZXMudHJhbnNmZXIuSW1hZ2VSZWZlcmVuY2USPwoHdW5wYWNrcxgKIAMoCzIuLmNvbnRhaW5lcmQudHlwZXMudHJhbnNmZXIuVW5wYWNrQ29uZmlndXJhdGlvbhotCgtMYWJlbHNFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBIlgKE1VucGFja0NvbmZpZ3VyYXRpb24SLAoIcGxhdGZvcm0YASABKAsyGi5jb250YWluZXJkLnR5cGVzLlBsYXRmb3JtEhMKC3NuYXBzaG90dGVyGAIgASgJInkKDkltYWdlUmVmZXJlbmNlEgwKBG5hbWUYASABKAkSEQoJaXNfcHJlZml4GAIgASgIEhcKD2FsbG93X292ZXJ3cml0ZRgDIAEoCBISCgphZGRfZGlnZXN0GAQgASgIEhkKEXNraXBfbmFtZWRfZGlnZXN0GAUgASgIYgZwcm90bzM", [file_containerd_types_platform]);
 
 /**
+ * The daemon's images, as source or destination.
+ *
  * @generated from message containerd.types.transfer.ImageStore
  */
 export type ImageStore = Message<"containerd.types.transfer.ImageStore"> & {
@@ -29,26 +31,36 @@ export type ImageStore = Message<"containerd.types.transfer.ImageStore"> & {
   labels: { [key: string]: string };
 
   /**
+   * Of what is moved; none for all.
+   *
    * @generated from field: repeated containerd.types.Platform platforms = 3;
    */
   platforms: Platform[];
 
   /**
+   * Bring every manifest, those of other platforms too.
+   *
    * @generated from field: bool all_metadata = 4;
    */
   allMetadata: boolean;
 
   /**
+   * At most so many manifests; 0 for no limit.
+   *
    * @generated from field: uint32 manifest_limit = 5;
    */
   manifestLimit: number;
 
   /**
+   * Further names for what comes.
+   *
    * @generated from field: repeated containerd.types.transfer.ImageReference extra_references = 6;
    */
   extraReferences: ImageReference[];
 
   /**
+   * Unpack for these, while it comes.
+   *
    * @generated from field: repeated containerd.types.transfer.UnpackConfiguration unpacks = 10;
    */
   unpacks: UnpackConfiguration[];
@@ -62,6 +74,8 @@ export const ImageStoreSchema: GenMessage<ImageStore> = /*@__PURE__*/
   messageDesc(file_containerd_types_transfer_imagestore, 0);
 
 /**
+ * For which platform, with which snapshotter.
+ *
  * @generated from message containerd.types.transfer.UnpackConfiguration
  */
 export type UnpackConfiguration = Message<"containerd.types.transfer.UnpackConfiguration"> & {
@@ -84,6 +98,8 @@ export const UnpackConfigurationSchema: GenMessage<UnpackConfiguration> = /*@__P
   messageDesc(file_containerd_types_transfer_imagestore, 1);
 
 /**
+ * How names in an archive become names of images.
+ *
  * @generated from message containerd.types.transfer.ImageReference
  */
 export type ImageReference = Message<"containerd.types.transfer.ImageReference"> & {

@@ -15,6 +15,8 @@ export const file_containerd_types_transfer_importexport: GenFile = /*@__PURE__*
   fileDesc("Cixjb250YWluZXJkL3R5cGVzL3RyYW5zZmVyL2ltcG9ydGV4cG9ydC5wcm90bxIZY29udGFpbmVyZC50eXBlcy50cmFuc2ZlciJPChFJbWFnZUltcG9ydFN0cmVhbRIOCgZzdHJlYW0YASABKAkSEgoKbWVkaWFfdHlwZRgCIAEoCRIWCg5mb3JjZV9jb21wcmVzcxgDIAEoCCLCAQoRSW1hZ2VFeHBvcnRTdHJlYW0SDgoGc3RyZWFtGAEgASgJEhIKCm1lZGlhX3R5cGUYAiABKAkSLQoJcGxhdGZvcm1zGAMgAygLMhouY29udGFpbmVyZC50eXBlcy5QbGF0Zm9ybRIVCg1hbGxfcGxhdGZvcm1zGAQgASgIEiMKG3NraXBfY29tcGF0aWJpbGl0eV9tYW5pZmVzdBgFIAEoCBIeChZza2lwX25vbl9kaXN0cmlidXRhYmxlGAYgASgIYgZwcm90bzM", [file_containerd_types_platform]);
 
 /**
+ * An archive that the client sends on a stream.
+ *
  * @generated from message containerd.types.transfer.ImageImportStream
  */
 export type ImageImportStream = Message<"containerd.types.transfer.ImageImportStream"> & {
@@ -29,6 +31,8 @@ export type ImageImportStream = Message<"containerd.types.transfer.ImageImportSt
   mediaType: string;
 
   /**
+   * Compress layers that are not.
+   *
    * @generated from field: bool force_compress = 3;
    */
   forceCompress: boolean;
@@ -42,6 +46,8 @@ export const ImageImportStreamSchema: GenMessage<ImageImportStream> = /*@__PURE_
   messageDesc(file_containerd_types_transfer_importexport, 0);
 
 /**
+ * An archive that the client receives on a stream.
+ *
  * @generated from message containerd.types.transfer.ImageExportStream
  */
 export type ImageExportStream = Message<"containerd.types.transfer.ImageExportStream"> & {

@@ -15,30 +15,42 @@ export const file_containerd_types_transfer_progress: GenFile = /*@__PURE__*/
   fileDesc("Cihjb250YWluZXJkL3R5cGVzL3RyYW5zZmVyL3Byb2dyZXNzLnByb3RvEhljb250YWluZXJkLnR5cGVzLnRyYW5zZmVyIoUBCghQcm9ncmVzcxINCgVldmVudBgBIAEoCRIMCgRuYW1lGAIgASgJEg8KB3BhcmVudHMYAyADKAkSEAoIcHJvZ3Jlc3MYBCABKAMSDQoFdG90YWwYBSABKAMSKgoEZGVzYxgGIAEoCzIcLmNvbnRhaW5lcmQudHlwZXMuRGVzY3JpcHRvcmIGcHJvdG8z", [file_containerd_types_descriptor]);
 
 /**
+ * How far one part of a transfer is.
+ *
  * @generated from message containerd.types.transfer.Progress
  */
 export type Progress = Message<"containerd.types.transfer.Progress"> & {
   /**
+   * What is being done, in a word.
+   *
    * @generated from field: string event = 1;
    */
   event: string;
 
   /**
+   * Of what it is done to.
+   *
    * @generated from field: string name = 2;
    */
   name: string;
 
   /**
+   * Names of what this is part of.
+   *
    * @generated from field: repeated string parents = 3;
    */
   parents: string[];
 
   /**
+   * Bytes so far.
+   *
    * @generated from field: int64 progress = 4;
    */
   progress: bigint;
 
   /**
+   * Bytes in all; 0 when not known.
+   *
    * @generated from field: int64 total = 5;
    */
   total: bigint;

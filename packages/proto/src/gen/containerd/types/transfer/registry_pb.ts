@@ -15,10 +15,14 @@ export const file_containerd_types_transfer_registry: GenFile = /*@__PURE__*/
   fileDesc("Cihjb250YWluZXJkL3R5cGVzL3RyYW5zZmVyL3JlZ2lzdHJ5LnByb3RvEhljb250YWluZXJkLnR5cGVzLnRyYW5zZmVyIl8KC09DSVJlZ2lzdHJ5EhEKCXJlZmVyZW5jZRgBIAEoCRI9CghyZXNvbHZlchgCIAEoCzIrLmNvbnRhaW5lcmQudHlwZXMudHJhbnNmZXIuUmVnaXN0cnlSZXNvbHZlciKbAgoQUmVnaXN0cnlSZXNvbHZlchITCgthdXRoX3N0cmVhbRgBIAEoCRJJCgdoZWFkZXJzGAIgAygLMjguY29udGFpbmVyZC50eXBlcy50cmFuc2Zlci5SZWdpc3RyeVJlc29sdmVyLkhlYWRlcnNFbnRyeRIQCghob3N0X2RpchgDIAEoCRIWCg5kZWZhdWx0X3NjaGVtZRgEIAEoCRI4CgpodHRwX2RlYnVnGAUgASgOMiQuY29udGFpbmVyZC50eXBlcy50cmFuc2Zlci5IVFRQRGVidWcSEwoLbG9nc19zdHJlYW0YBiABKAkaLgoMSGVhZGVyc0VudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoCToCOAEiRwoLQXV0aFJlcXVlc3QSDAoEaG9zdBgBIAEoCRIRCglyZWZlcmVuY2UYAiABKAkSFwoPd3d3YXV0aGVudGljYXRlGAMgAygJIpYBCgxBdXRoUmVzcG9uc2USNQoIYXV0aFR5cGUYASABKA4yIy5jb250YWluZXJkLnR5cGVzLnRyYW5zZmVyLkF1dGhUeXBlEg4KBnNlY3JldBgCIAEoCRIQCgh1c2VybmFtZRgDIAEoCRItCglleHBpcmVfYXQYBCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wKjkKCUhUVFBEZWJ1ZxIMCghESVNBQkxFRBAAEgkKBURFQlVHEAESCQoFVFJBQ0UQAhIICgRCT1RIEAMqPgoIQXV0aFR5cGUSCAoETk9ORRAAEg8KC0NSRURFTlRJQUxTEAESCwoHUkVGUkVTSBACEgoKBkhFQURFUhADYgZwcm90bzM", [file_google_protobuf_timestamp]);
 
 /**
+ * An image in a registry.
+ *
  * @generated from message containerd.types.transfer.OCIRegistry
  */
 export type OCIRegistry = Message<"containerd.types.transfer.OCIRegistry"> & {
   /**
+   * In full: `docker.io/library/alpine:latest`.
+   *
    * @generated from field: string reference = 1;
    */
   reference: string;
@@ -37,35 +41,49 @@ export const OCIRegistrySchema: GenMessage<OCIRegistry> = /*@__PURE__*/
   messageDesc(file_containerd_types_transfer_registry, 0);
 
 /**
+ * How the registry is talked to.
+ *
  * @generated from message containerd.types.transfer.RegistryResolver
  */
 export type RegistryResolver = Message<"containerd.types.transfer.RegistryResolver"> & {
   /**
+   * Name of a stream that AuthRequests come on, to be answered with AuthResponses.
+   *
    * @generated from field: string auth_stream = 1;
    */
   authStream: string;
 
   /**
+   * Sent with every request.
+   *
    * @generated from field: map<string, string> headers = 2;
    */
   headers: { [key: string]: string };
 
   /**
+   * Directory of hosts.toml files on the daemon's host. 2.x.
+   *
    * @generated from field: string host_dir = 3;
    */
   hostDir: string;
 
   /**
+   * `http` or `https`. 2.x.
+   *
    * @generated from field: string default_scheme = 4;
    */
   defaultScheme: string;
 
   /**
+   * What of the conversation is logged. 2.x.
+   *
    * @generated from field: containerd.types.transfer.HTTPDebug http_debug = 5;
    */
   httpDebug: HTTPDebug;
 
   /**
+   * Name of a stream for those logs. 2.x.
+   *
    * @generated from field: string logs_stream = 6;
    */
   logsStream: string;
@@ -79,6 +97,8 @@ export const RegistryResolverSchema: GenMessage<RegistryResolver> = /*@__PURE__*
   messageDesc(file_containerd_types_transfer_registry, 1);
 
 /**
+ * The daemon needs credentials.
+ *
  * @generated from message containerd.types.transfer.AuthRequest
  */
 export type AuthRequest = Message<"containerd.types.transfer.AuthRequest"> & {
@@ -93,6 +113,8 @@ export type AuthRequest = Message<"containerd.types.transfer.AuthRequest"> & {
   reference: string;
 
   /**
+   * The registry's challenges.
+   *
    * @generated from field: repeated string wwwauthenticate = 3;
    */
   wwwauthenticate: string[];
@@ -106,6 +128,8 @@ export const AuthRequestSchema: GenMessage<AuthRequest> = /*@__PURE__*/
   messageDesc(file_containerd_types_transfer_registry, 2);
 
 /**
+ * The client's answer to an AuthRequest.
+ *
  * @generated from message containerd.types.transfer.AuthResponse
  */
 export type AuthResponse = Message<"containerd.types.transfer.AuthResponse"> & {
@@ -115,6 +139,8 @@ export type AuthResponse = Message<"containerd.types.transfer.AuthResponse"> & {
   authType: AuthType;
 
   /**
+   * A password, a refresh token, or a header's value; by `authType`.
+   *
    * @generated from field: string secret = 2;
    */
   secret: string;
@@ -138,6 +164,8 @@ export const AuthResponseSchema: GenMessage<AuthResponse> = /*@__PURE__*/
   messageDesc(file_containerd_types_transfer_registry, 3);
 
 /**
+ * What of a conversation is logged. 2.x.
+ *
  * @generated from enum containerd.types.transfer.HTTPDebug
  */
 export enum HTTPDebug {
@@ -169,6 +197,8 @@ export const HTTPDebugSchema: GenEnum<HTTPDebug> = /*@__PURE__*/
   enumDesc(file_containerd_types_transfer_registry, 0);
 
 /**
+ * What `secret` is.
+ *
  * @generated from enum containerd.types.transfer.AuthType
  */
 export enum AuthType {

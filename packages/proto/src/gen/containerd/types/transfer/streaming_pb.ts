@@ -13,6 +13,8 @@ export const file_containerd_types_transfer_streaming: GenFile = /*@__PURE__*/
   fileDesc("Ciljb250YWluZXJkL3R5cGVzL3RyYW5zZmVyL3N0cmVhbWluZy5wcm90bxIZY29udGFpbmVyZC50eXBlcy50cmFuc2ZlciIUCgREYXRhEgwKBGRhdGEYASABKAwiHgoMV2luZG93VXBkYXRlEg4KBnVwZGF0ZRgBIAEoBSIwCgpSZWFkU3RyZWFtEg4KBnN0cmVhbRgBIAEoCRISCgptZWRpYV90eXBlGAIgASgJIjEKC1dyaXRlU3RyZWFtEg4KBnN0cmVhbRgBIAEoCRISCgptZWRpYV90eXBlGAIgASgJYgZwcm90bzM");
 
 /**
+ * Bytes on a stream.
+ *
  * @generated from message containerd.types.transfer.Data
  */
 export type Data = Message<"containerd.types.transfer.Data"> & {
@@ -30,6 +32,8 @@ export const DataSchema: GenMessage<Data> = /*@__PURE__*/
   messageDesc(file_containerd_types_transfer_streaming, 0);
 
 /**
+ * The receiver has room for so many bytes more.
+ *
  * @generated from message containerd.types.transfer.WindowUpdate
  */
 export type WindowUpdate = Message<"containerd.types.transfer.WindowUpdate"> & {
@@ -47,6 +51,8 @@ export const WindowUpdateSchema: GenMessage<WindowUpdate> = /*@__PURE__*/
   messageDesc(file_containerd_types_transfer_streaming, 1);
 
 /**
+ * A stream that the daemon reads. 2.x.
+ *
  * @generated from message containerd.types.transfer.ReadStream
  */
 export type ReadStream = Message<"containerd.types.transfer.ReadStream"> & {
@@ -69,6 +75,8 @@ export const ReadStreamSchema: GenMessage<ReadStream> = /*@__PURE__*/
   messageDesc(file_containerd_types_transfer_streaming, 2);
 
 /**
+ * A stream that the daemon writes. 2.x.
+ *
  * @generated from message containerd.types.transfer.WriteStream
  */
 export type WriteStream = Message<"containerd.types.transfer.WriteStream"> & {

@@ -19,36 +19,50 @@ export const file_containerd_services_containers_v1_containers: GenFile = /*@__P
  */
 export type Container = Message<"containerd.services.containers.v1.Container"> & {
   /**
+   * At most 76 letters and digits, with single `.`, `_` or `-` between them.
+   *
    * @generated from field: string id = 1;
    */
   id: string;
 
   /**
+   * Key and value together have at most 4096 bytes.
+   *
    * @generated from field: map<string, string> labels = 2;
    */
   labels: { [key: string]: string };
 
   /**
+   * Name of the image; only a word, nothing follows from it.
+   *
    * @generated from field: string image = 3;
    */
   image: string;
 
   /**
+   * Which shim runs it, and how.
+   *
    * @generated from field: containerd.services.containers.v1.Container.Runtime runtime = 4;
    */
   runtime?: Container_Runtime | undefined;
 
   /**
+   * The OCI runtime spec, as JSON under `types.containerd.io/opencontainers/runtime-spec/1/Spec`.
+   *
    * @generated from field: google.protobuf.Any spec = 5;
    */
   spec?: Any | undefined;
 
   /**
+   * Name of the snapshotter that has the root file system.
+   *
    * @generated from field: string snapshotter = 6;
    */
   snapshotter: string;
 
   /**
+   * Of the root file system in that snapshotter.
+   *
    * @generated from field: string snapshot_key = 7;
    */
   snapshotKey: string;
@@ -64,11 +78,15 @@ export type Container = Message<"containerd.services.containers.v1.Container"> &
   updatedAt?: Timestamp | undefined;
 
   /**
+   * What clients want to keep with the record, by a name of their own.
+   *
    * @generated from field: map<string, google.protobuf.Any> extensions = 10;
    */
   extensions: { [key: string]: Any };
 
   /**
+   * Id of the sandbox it belongs to. 1.7 and later.
+   *
    * @generated from field: string sandbox = 11;
    */
   sandbox: string;
@@ -82,15 +100,21 @@ export const ContainerSchema: GenMessage<Container> = /*@__PURE__*/
   messageDesc(file_containerd_services_containers_v1_containers, 0);
 
 /**
+ * The shim, by name.
+ *
  * @generated from message containerd.services.containers.v1.Container.Runtime
  */
 export type Container_Runtime = Message<"containerd.services.containers.v1.Container.Runtime"> & {
   /**
+   * `io.containerd.runc.v2`.
+   *
    * @generated from field: string name = 1;
    */
   name: string;
 
   /**
+   * The runtime's own, in an Any under its bare name.
+   *
    * @generated from field: google.protobuf.Any options = 2;
    */
   options?: Any | undefined;
@@ -142,6 +166,8 @@ export const GetContainerResponseSchema: GenMessage<GetContainerResponse> = /*@_
  */
 export type ListContainersRequest = Message<"containerd.services.containers.v1.ListContainersRequest"> & {
   /**
+   * containerd's filter language: `id==x`, `labels."key"==value`, `image~=regex`.
+   *
    * @generated from field: repeated string filters = 1;
    */
   filters: string[];
@@ -215,6 +241,8 @@ export type UpdateContainerRequest = Message<"containerd.services.containers.v1.
   container?: Container | undefined;
 
   /**
+   * Paths as `labels`, `labels.key`, `spec`, `extensions`; none means everything that may change.
+   *
    * @generated from field: google.protobuf.FieldMask update_mask = 2;
    */
   updateMask?: FieldMask | undefined;
@@ -279,10 +307,15 @@ export const ListContainerMessageSchema: GenMessage<ListContainerMessage> = /*@_
   messageDesc(file_containerd_services_containers_v1_containers, 10);
 
 /**
+ * Records of what containers are made of. A record keeps its snapshot from garbage collection. Whether anything runs
+ * is the task service's to say.
+ *
  * @generated from service containerd.services.containers.v1.Containers
  */
 export const Containers: GenService<{
   /**
+   * NOT_FOUND when there is none of that id.
+   *
    * @generated from rpc containerd.services.containers.v1.Containers.Get
    */
   get: {
@@ -291,6 +324,8 @@ export const Containers: GenService<{
     output: typeof GetContainerResponseSchema;
   },
   /**
+   * All that match any of the filters.
+   *
    * @generated from rpc containerd.services.containers.v1.Containers.List
    */
   list: {
@@ -299,6 +334,8 @@ export const Containers: GenService<{
     output: typeof ListContainersResponseSchema;
   },
   /**
+   * As List, a message each: for more than fit into one answer.
+   *
    * @generated from rpc containerd.services.containers.v1.Containers.ListStream
    */
   listStream: {
@@ -307,6 +344,8 @@ export const Containers: GenService<{
     output: typeof ListContainerMessageSchema;
   },
   /**
+   * ALREADY_EXISTS when the id is taken. An unset `container` crashes some daemons: never leave it out.
+   *
    * @generated from rpc containerd.services.containers.v1.Containers.Create
    */
   create: {
@@ -315,6 +354,8 @@ export const Containers: GenService<{
     output: typeof CreateContainerResponseSchema;
   },
   /**
+   * Changes the fields that the mask names; labels singly, by `labels.<key>`. Runtime and snapshotter cannot change.
+   *
    * @generated from rpc containerd.services.containers.v1.Containers.Update
    */
   update: {
@@ -323,6 +364,8 @@ export const Containers: GenService<{
     output: typeof UpdateContainerResponseSchema;
   },
   /**
+   * Deletes the record alone. The daemon does not look for a running task, which it would orphan: delete that first.
+   *
    * @generated from rpc containerd.services.containers.v1.Containers.Delete
    */
   delete: {

@@ -15,15 +15,21 @@ export const file_containerd_services_content_v1_content: GenFile = /*@__PURE__*
   fileDesc("Cixjb250YWluZXJkL3NlcnZpY2VzL2NvbnRlbnQvdjEvY29udGVudC5wcm90bxIeY29udGFpbmVyZC5zZXJ2aWNlcy5jb250ZW50LnYxIvUBCgRJbmZvEg4KBmRpZ2VzdBgBIAEoCRIMCgRzaXplGAIgASgDEi4KCmNyZWF0ZWRfYXQYAyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEi4KCnVwZGF0ZWRfYXQYBCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEkAKBmxhYmVscxgFIAMoCzIwLmNvbnRhaW5lcmQuc2VydmljZXMuY29udGVudC52MS5JbmZvLkxhYmVsc0VudHJ5Gi0KC0xhYmVsc0VudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoCToCOAEiHQoLSW5mb1JlcXVlc3QSDgoGZGlnZXN0GAEgASgJIkIKDEluZm9SZXNwb25zZRIyCgRpbmZvGAEgASgLMiQuY29udGFpbmVyZC5zZXJ2aWNlcy5jb250ZW50LnYxLkluZm8idAoNVXBkYXRlUmVxdWVzdBIyCgRpbmZvGAEgASgLMiQuY29udGFpbmVyZC5zZXJ2aWNlcy5jb250ZW50LnYxLkluZm8SLwoLdXBkYXRlX21hc2sYAiABKAsyGi5nb29nbGUucHJvdG9idWYuRmllbGRNYXNrIkQKDlVwZGF0ZVJlc3BvbnNlEjIKBGluZm8YASABKAsyJC5jb250YWluZXJkLnNlcnZpY2VzLmNvbnRlbnQudjEuSW5mbyIlChJMaXN0Q29udGVudFJlcXVlc3QSDwoHZmlsdGVycxgBIAMoCSJJChNMaXN0Q29udGVudFJlc3BvbnNlEjIKBGluZm8YASADKAsyJC5jb250YWluZXJkLnNlcnZpY2VzLmNvbnRlbnQudjEuSW5mbyImChREZWxldGVDb250ZW50UmVxdWVzdBIOCgZkaWdlc3QYASABKAkiQgoSUmVhZENvbnRlbnRSZXF1ZXN0Eg4KBmRpZ2VzdBgBIAEoCRIOCgZvZmZzZXQYAiABKAMSDAoEc2l6ZRgDIAEoAyIzChNSZWFkQ29udGVudFJlc3BvbnNlEg4KBm9mZnNldBgBIAEoAxIMCgRkYXRhGAIgASgMIqYBCgZTdGF0dXMSLgoKc3RhcnRlZF9hdBgBIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASLgoKdXBkYXRlZF9hdBgCIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASCwoDcmVmGAMgASgJEg4KBm9mZnNldBgEIAEoAxINCgV0b3RhbBgFIAEoAxIQCghleHBlY3RlZBgGIAEoCSIcCg1TdGF0dXNSZXF1ZXN0EgsKA3JlZhgBIAEoCSJICg5TdGF0dXNSZXNwb25zZRI2CgZzdGF0dXMYASABKAsyJi5jb250YWluZXJkLnNlcnZpY2VzLmNvbnRlbnQudjEuU3RhdHVzIiYKE0xpc3RTdGF0dXNlc1JlcXVlc3QSDwoHZmlsdGVycxgBIAMoCSJQChRMaXN0U3RhdHVzZXNSZXNwb25zZRI4CghzdGF0dXNlcxgBIAMoCzImLmNvbnRhaW5lcmQuc2VydmljZXMuY29udGVudC52MS5TdGF0dXMingIKE1dyaXRlQ29udGVudFJlcXVlc3QSOwoGYWN0aW9uGAEgASgOMisuY29udGFpbmVyZC5zZXJ2aWNlcy5jb250ZW50LnYxLldyaXRlQWN0aW9uEgsKA3JlZhgCIAEoCRINCgV0b3RhbBgDIAEoAxIQCghleHBlY3RlZBgEIAEoCRIOCgZvZmZzZXQYBSABKAMSDAoEZGF0YRgGIAEoDBJPCgZsYWJlbHMYByADKAsyPy5jb250YWluZXJkLnNlcnZpY2VzLmNvbnRlbnQudjEuV3JpdGVDb250ZW50UmVxdWVzdC5MYWJlbHNFbnRyeRotCgtMYWJlbHNFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBIuIBChRXcml0ZUNvbnRlbnRSZXNwb25zZRI7CgZhY3Rpb24YASABKA4yKy5jb250YWluZXJkLnNlcnZpY2VzLmNvbnRlbnQudjEuV3JpdGVBY3Rpb24SLgoKc3RhcnRlZF9hdBgCIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASLgoKdXBkYXRlZF9hdBgDIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASDgoGb2Zmc2V0GAQgASgDEg0KBXRvdGFsGAUgASgDEg4KBmRpZ2VzdBgGIAEoCSIbCgxBYm9ydFJlcXVlc3QSCwoDcmVmGAEgASgJKi4KC1dyaXRlQWN0aW9uEggKBFNUQVQQABIJCgVXUklURRABEgoKBkNPTU1JVBACMr4HCgdDb250ZW50EmEKBEluZm8SKy5jb250YWluZXJkLnNlcnZpY2VzLmNvbnRlbnQudjEuSW5mb1JlcXVlc3QaLC5jb250YWluZXJkLnNlcnZpY2VzLmNvbnRlbnQudjEuSW5mb1Jlc3BvbnNlEmcKBlVwZGF0ZRItLmNvbnRhaW5lcmQuc2VydmljZXMuY29udGVudC52MS5VcGRhdGVSZXF1ZXN0Gi4uY29udGFpbmVyZC5zZXJ2aWNlcy5jb250ZW50LnYxLlVwZGF0ZVJlc3BvbnNlEnEKBExpc3QSMi5jb250YWluZXJkLnNlcnZpY2VzLmNvbnRlbnQudjEuTGlzdENvbnRlbnRSZXF1ZXN0GjMuY29udGFpbmVyZC5zZXJ2aWNlcy5jb250ZW50LnYxLkxpc3RDb250ZW50UmVzcG9uc2UwARJWCgZEZWxldGUSNC5jb250YWluZXJkLnNlcnZpY2VzLmNvbnRlbnQudjEuRGVsZXRlQ29udGVudFJlcXVlc3QaFi5nb29nbGUucHJvdG9idWYuRW1wdHkScQoEUmVhZBIyLmNvbnRhaW5lcmQuc2VydmljZXMuY29udGVudC52MS5SZWFkQ29udGVudFJlcXVlc3QaMy5jb250YWluZXJkLnNlcnZpY2VzLmNvbnRlbnQudjEuUmVhZENvbnRlbnRSZXNwb25zZTABEmcKBlN0YXR1cxItLmNvbnRhaW5lcmQuc2VydmljZXMuY29udGVudC52MS5TdGF0dXNSZXF1ZXN0Gi4uY29udGFpbmVyZC5zZXJ2aWNlcy5jb250ZW50LnYxLlN0YXR1c1Jlc3BvbnNlEnkKDExpc3RTdGF0dXNlcxIzLmNvbnRhaW5lcmQuc2VydmljZXMuY29udGVudC52MS5MaXN0U3RhdHVzZXNSZXF1ZXN0GjQuY29udGFpbmVyZC5zZXJ2aWNlcy5jb250ZW50LnYxLkxpc3RTdGF0dXNlc1Jlc3BvbnNlEnYKBVdyaXRlEjMuY29udGFpbmVyZC5zZXJ2aWNlcy5jb250ZW50LnYxLldyaXRlQ29udGVudFJlcXVlc3QaNC5jb250YWluZXJkLnNlcnZpY2VzLmNvbnRlbnQudjEuV3JpdGVDb250ZW50UmVzcG9uc2UoATABEk0KBUFib3J0EiwuY29udGFpbmVyZC5zZXJ2aWNlcy5jb250ZW50LnYxLkFib3J0UmVxdWVzdBoWLmdvb2dsZS5wcm90b2J1Zi5FbXB0eWIGcHJvdG8z", [file_google_protobuf_empty, file_google_protobuf_field_mask, file_google_protobuf_timestamp]);
 
 /**
+ * A blob in the store.
+ *
  * @generated from message containerd.services.content.v1.Info
  */
 export type Info = Message<"containerd.services.content.v1.Info"> & {
   /**
+   * `sha256:` or `sha512:`, and hexadecimal digits.
+   *
    * @generated from field: string digest = 1;
    */
   digest: string;
 
   /**
+   * Bytes.
+   *
    * @generated from field: int64 size = 2;
    */
   size: bigint;
@@ -39,6 +45,9 @@ export type Info = Message<"containerd.services.content.v1.Info"> & {
   updatedAt?: Timestamp | undefined;
 
   /**
+   * `containerd.io/gc.ref.content.<name>` holds another blob, `containerd.io/gc.ref.snapshot.<snapshotter>` a
+   * snapshot, `containerd.io/gc.root` this one itself.
+   *
    * @generated from field: map<string, string> labels = 5;
    */
   labels: { [key: string]: string };
@@ -95,6 +104,8 @@ export type UpdateRequest = Message<"containerd.services.content.v1.UpdateReques
   info?: Info | undefined;
 
   /**
+   * `labels`, or `labels.<key>` for one.
+   *
    * @generated from field: google.protobuf.FieldMask update_mask = 2;
    */
   updateMask?: FieldMask | undefined;
@@ -190,6 +201,8 @@ export type ReadContentRequest = Message<"containerd.services.content.v1.ReadCon
   offset: bigint;
 
   /**
+   * How many bytes; 0 for all that follow.
+   *
    * @generated from field: int64 size = 3;
    */
   size: bigint;
@@ -225,6 +238,8 @@ export const ReadContentResponseSchema: GenMessage<ReadContentResponse> = /*@__P
   messageDesc(file_containerd_services_content_v1_content, 9);
 
 /**
+ * An ingest: a blob that is being written.
+ *
  * @generated from message containerd.services.content.v1.Status
  */
 export type Status = Message<"containerd.services.content.v1.Status"> & {
@@ -239,21 +254,29 @@ export type Status = Message<"containerd.services.content.v1.Status"> & {
   updatedAt?: Timestamp | undefined;
 
   /**
+   * Names the ingest, chosen by whoever writes it.
+   *
    * @generated from field: string ref = 3;
    */
   ref: string;
 
   /**
+   * Bytes that are there.
+   *
    * @generated from field: int64 offset = 4;
    */
   offset: bigint;
 
   /**
+   * Bytes that are expected; 0 when not known.
+   *
    * @generated from field: int64 total = 5;
    */
   total: bigint;
 
   /**
+   * Digest that is expected; empty when not known.
+   *
    * @generated from field: string expected = 6;
    */
   expected: string;
@@ -344,21 +367,29 @@ export type WriteContentRequest = Message<"containerd.services.content.v1.WriteC
   action: WriteAction;
 
   /**
+   * Must be set in the first request; the same in all.
+   *
    * @generated from field: string ref = 2;
    */
   ref: string;
 
   /**
+   * Checked at the commit, when it is not 0.
+   *
    * @generated from field: int64 total = 3;
    */
   total: bigint;
 
   /**
+   * Checked at the commit, when it is not empty.
+   *
    * @generated from field: string expected = 4;
    */
   expected: string;
 
   /**
+   * Where the data belongs: what the last answer said. Less than that truncates.
+   *
    * @generated from field: int64 offset = 5;
    */
   offset: bigint;
@@ -369,6 +400,8 @@ export type WriteContentRequest = Message<"containerd.services.content.v1.WriteC
   data: Uint8Array;
 
   /**
+   * Of the blob; looked at in the commit.
+   *
    * @generated from field: map<string, string> labels = 7;
    */
   labels: { [key: string]: string };
@@ -401,6 +434,8 @@ export type WriteContentResponse = Message<"containerd.services.content.v1.Write
   updatedAt?: Timestamp | undefined;
 
   /**
+   * Bytes that are there now.
+   *
    * @generated from field: int64 offset = 4;
    */
   offset: bigint;
@@ -411,6 +446,8 @@ export type WriteContentResponse = Message<"containerd.services.content.v1.Write
   total: bigint;
 
   /**
+   * Of what is there; in the answers to STAT and COMMIT.
+   *
    * @generated from field: string digest = 6;
    */
   digest: string;
@@ -441,6 +478,8 @@ export const AbortRequestSchema: GenMessage<AbortRequest> = /*@__PURE__*/
   messageDesc(file_containerd_services_content_v1_content, 17);
 
 /**
+ * What a request of Write asks for.
+ *
  * @generated from enum containerd.services.content.v1.WriteAction
  */
 export enum WriteAction {
@@ -467,10 +506,14 @@ export const WriteActionSchema: GenEnum<WriteAction> = /*@__PURE__*/
   enumDesc(file_containerd_services_content_v1_content, 0);
 
 /**
+ * Blobs by their digest. What no image, lease or label holds is collected as garbage.
+ *
  * @generated from service containerd.services.content.v1.Content
  */
 export const Content: GenService<{
   /**
+   * NOT_FOUND when there is no such blob.
+   *
    * @generated from rpc containerd.services.content.v1.Content.Info
    */
   info: {
@@ -479,6 +522,8 @@ export const Content: GenService<{
     output: typeof InfoResponseSchema;
   },
   /**
+   * Changes labels, those of garbage collection among them.
+   *
    * @generated from rpc containerd.services.content.v1.Content.Update
    */
   update: {
@@ -487,6 +532,8 @@ export const Content: GenService<{
     output: typeof UpdateResponseSchema;
   },
   /**
+   * Pages of all that match.
+   *
    * @generated from rpc containerd.services.content.v1.Content.List
    */
   list: {
@@ -495,6 +542,8 @@ export const Content: GenService<{
     output: typeof ListContentResponseSchema;
   },
   /**
+   * Deletes a blob at once, whoever needs it.
+   *
    * @generated from rpc containerd.services.content.v1.Content.Delete
    */
   delete: {
@@ -503,6 +552,8 @@ export const Content: GenService<{
     output: typeof EmptySchema;
   },
   /**
+   * The bytes from an offset on, in pieces.
+   *
    * @generated from rpc containerd.services.content.v1.Content.Read
    */
   read: {
@@ -511,6 +562,8 @@ export const Content: GenService<{
     output: typeof ReadContentResponseSchema;
   },
   /**
+   * How far an ingest is. NOT_FOUND when there is none of that reference.
+   *
    * @generated from rpc containerd.services.content.v1.Content.Status
    */
   status: {
@@ -519,6 +572,8 @@ export const Content: GenService<{
     output: typeof StatusResponseSchema;
   },
   /**
+   * Every ingest that matches.
+   *
    * @generated from rpc containerd.services.content.v1.Content.ListStatuses
    */
   listStatuses: {
@@ -527,6 +582,10 @@ export const Content: GenService<{
     output: typeof ListStatusesResponseSchema;
   },
   /**
+   * A conversation about one ingest: STAT opens it and tells where it stands, WRITE appends, COMMIT makes a blob of
+   * it; each request is answered. UNAVAILABLE while another writer has the ingest open. ALREADY_EXISTS when the
+   * expected digest is there. An ingest that is left stays, to be resumed.
+   *
    * @generated from rpc containerd.services.content.v1.Content.Write
    */
   write: {
@@ -535,6 +594,8 @@ export const Content: GenService<{
     output: typeof WriteContentResponseSchema;
   },
   /**
+   * Gives up an ingest, and what it holds.
+   *
    * @generated from rpc containerd.services.content.v1.Content.Abort
    */
   abort: {

@@ -4,40 +4,48 @@
 
 import type { GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
 import { fileDesc, messageDesc, serviceDesc } from "@bufbuild/protobuf/codegenv2";
-import type { Any, Timestamp } from "@bufbuild/protobuf/wkt";
-import { file_google_protobuf_any, file_google_protobuf_timestamp } from "@bufbuild/protobuf/wkt";
 import type { Descriptor } from "../../../types/descriptor_pb.js";
 import { file_containerd_types_descriptor } from "../../../types/descriptor_pb.js";
 import type { Mount } from "../../../types/mount_pb.js";
 import { file_containerd_types_mount } from "../../../types/mount_pb.js";
+import type { Any, Timestamp } from "@bufbuild/protobuf/wkt";
+import { file_google_protobuf_any, file_google_protobuf_timestamp } from "@bufbuild/protobuf/wkt";
 import type { Message } from "@bufbuild/protobuf";
 
 /**
  * Describes the file containerd/services/diff/v1/diff.proto.
  */
 export const file_containerd_services_diff_v1_diff: GenFile = /*@__PURE__*/
-  fileDesc("CiZjb250YWluZXJkL3NlcnZpY2VzL2RpZmYvdjEvZGlmZi5wcm90bxIbY29udGFpbmVyZC5zZXJ2aWNlcy5kaWZmLnYxIoYCCgxBcHBseVJlcXVlc3QSKgoEZGlmZhgBIAEoCzIcLmNvbnRhaW5lcmQudHlwZXMuRGVzY3JpcHRvchInCgZtb3VudHMYAiADKAsyFy5jb250YWluZXJkLnR5cGVzLk1vdW50EkkKCHBheWxvYWRzGAMgAygLMjcuY29udGFpbmVyZC5zZXJ2aWNlcy5kaWZmLnYxLkFwcGx5UmVxdWVzdC5QYXlsb2Fkc0VudHJ5Eg8KB3N5bmNfZnMYBCABKAgaRQoNUGF5bG9hZHNFbnRyeRILCgNrZXkYASABKAkSIwoFdmFsdWUYAiABKAsyFC5nb29nbGUucHJvdG9idWYuQW55OgI4ASI+Cg1BcHBseVJlc3BvbnNlEi0KB2FwcGxpZWQYASABKAsyHC5jb250YWluZXJkLnR5cGVzLkRlc2NyaXB0b3IiqQIKC0RpZmZSZXF1ZXN0EiUKBGxlZnQYASADKAsyFy5jb250YWluZXJkLnR5cGVzLk1vdW50EiYKBXJpZ2h0GAIgAygLMhcuY29udGFpbmVyZC50eXBlcy5Nb3VudBISCgptZWRpYV90eXBlGAMgASgJEgsKA3JlZhgEIAEoCRJECgZsYWJlbHMYBSADKAsyNC5jb250YWluZXJkLnNlcnZpY2VzLmRpZmYudjEuRGlmZlJlcXVlc3QuTGFiZWxzRW50cnkSNQoRc291cmNlX2RhdGVfZXBvY2gYBiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wGi0KC0xhYmVsc0VudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoCToCOAEiOgoMRGlmZlJlc3BvbnNlEioKBGRpZmYYAyABKAsyHC5jb250YWluZXJkLnR5cGVzLkRlc2NyaXB0b3IywwEKBERpZmYSXgoFQXBwbHkSKS5jb250YWluZXJkLnNlcnZpY2VzLmRpZmYudjEuQXBwbHlSZXF1ZXN0GiouY29udGFpbmVyZC5zZXJ2aWNlcy5kaWZmLnYxLkFwcGx5UmVzcG9uc2USWwoERGlmZhIoLmNvbnRhaW5lcmQuc2VydmljZXMuZGlmZi52MS5EaWZmUmVxdWVzdBopLmNvbnRhaW5lcmQuc2VydmljZXMuZGlmZi52MS5EaWZmUmVzcG9uc2ViBnByb3RvMw", [file_google_protobuf_any, file_google_protobuf_timestamp, file_containerd_types_descriptor, file_containerd_types_mount]);
+  fileDesc("CiZjb250YWluZXJkL3NlcnZpY2VzL2RpZmYvdjEvZGlmZi5wcm90bxIbY29udGFpbmVyZC5zZXJ2aWNlcy5kaWZmLnYxIoYCCgxBcHBseVJlcXVlc3QSKgoEZGlmZhgBIAEoCzIcLmNvbnRhaW5lcmQudHlwZXMuRGVzY3JpcHRvchInCgZtb3VudHMYAiADKAsyFy5jb250YWluZXJkLnR5cGVzLk1vdW50EkkKCHBheWxvYWRzGAMgAygLMjcuY29udGFpbmVyZC5zZXJ2aWNlcy5kaWZmLnYxLkFwcGx5UmVxdWVzdC5QYXlsb2Fkc0VudHJ5Eg8KB3N5bmNfZnMYBCABKAgaRQoNUGF5bG9hZHNFbnRyeRILCgNrZXkYASABKAkSIwoFdmFsdWUYAiABKAsyFC5nb29nbGUucHJvdG9idWYuQW55OgI4ASI+Cg1BcHBseVJlc3BvbnNlEi0KB2FwcGxpZWQYASABKAsyHC5jb250YWluZXJkLnR5cGVzLkRlc2NyaXB0b3IiqQIKC0RpZmZSZXF1ZXN0EiUKBGxlZnQYASADKAsyFy5jb250YWluZXJkLnR5cGVzLk1vdW50EiYKBXJpZ2h0GAIgAygLMhcuY29udGFpbmVyZC50eXBlcy5Nb3VudBISCgptZWRpYV90eXBlGAMgASgJEgsKA3JlZhgEIAEoCRJECgZsYWJlbHMYBSADKAsyNC5jb250YWluZXJkLnNlcnZpY2VzLmRpZmYudjEuRGlmZlJlcXVlc3QuTGFiZWxzRW50cnkSNQoRc291cmNlX2RhdGVfZXBvY2gYBiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wGi0KC0xhYmVsc0VudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoCToCOAEiOgoMRGlmZlJlc3BvbnNlEioKBGRpZmYYAyABKAsyHC5jb250YWluZXJkLnR5cGVzLkRlc2NyaXB0b3IywwEKBERpZmYSXgoFQXBwbHkSKS5jb250YWluZXJkLnNlcnZpY2VzLmRpZmYudjEuQXBwbHlSZXF1ZXN0GiouY29udGFpbmVyZC5zZXJ2aWNlcy5kaWZmLnYxLkFwcGx5UmVzcG9uc2USWwoERGlmZhIoLmNvbnRhaW5lcmQuc2VydmljZXMuZGlmZi52MS5EaWZmUmVxdWVzdBopLmNvbnRhaW5lcmQuc2VydmljZXMuZGlmZi52MS5EaWZmUmVzcG9uc2ViBnByb3RvMw", [file_containerd_types_descriptor, file_containerd_types_mount, file_google_protobuf_any, file_google_protobuf_timestamp]);
 
 /**
  * @generated from message containerd.services.diff.v1.ApplyRequest
  */
 export type ApplyRequest = Message<"containerd.services.diff.v1.ApplyRequest"> & {
   /**
+   * The layer; compressed or not.
+   *
    * @generated from field: containerd.types.Descriptor diff = 1;
    */
   diff?: Descriptor | undefined;
 
   /**
+   * Where to; as Snapshots.Prepare answered.
+   *
    * @generated from field: repeated containerd.types.Mount mounts = 2;
    */
   mounts: Mount[];
 
   /**
+   * For stream processors, by media type.
+   *
    * @generated from field: map<string, google.protobuf.Any> payloads = 3;
    */
   payloads: { [key: string]: Any };
 
   /**
+   * Answer only once the file system has it on disk. 1.7 and later.
+   *
    * @generated from field: bool sync_fs = 4;
    */
   syncFs: boolean;
@@ -55,6 +63,8 @@ export const ApplyRequestSchema: GenMessage<ApplyRequest> = /*@__PURE__*/
  */
 export type ApplyResponse = Message<"containerd.services.diff.v1.ApplyResponse"> & {
   /**
+   * What was unpacked: its digest is that of the uncompressed tar.
+   *
    * @generated from field: containerd.types.Descriptor applied = 1;
    */
   applied?: Descriptor | undefined;
@@ -72,21 +82,29 @@ export const ApplyResponseSchema: GenMessage<ApplyResponse> = /*@__PURE__*/
  */
 export type DiffRequest = Message<"containerd.services.diff.v1.DiffRequest"> & {
   /**
+   * Mounts of the older state; none for all of `right`.
+   *
    * @generated from field: repeated containerd.types.Mount left = 1;
    */
   left: Mount[];
 
   /**
+   * Mounts of the newer state.
+   *
    * @generated from field: repeated containerd.types.Mount right = 2;
    */
   right: Mount[];
 
   /**
+   * Of the layer to be made.
+   *
    * @generated from field: string media_type = 3;
    */
   mediaType: string;
 
   /**
+   * Names the ingest that is written.
+   *
    * @generated from field: string ref = 4;
    */
   ref: string;
@@ -97,6 +115,8 @@ export type DiffRequest = Message<"containerd.services.diff.v1.DiffRequest"> & {
   labels: { [key: string]: string };
 
   /**
+   * The latest time that entries may bear. 1.7 and later.
+   *
    * @generated from field: google.protobuf.Timestamp source_date_epoch = 6;
    */
   sourceDateEpoch?: Timestamp | undefined;
@@ -114,6 +134,8 @@ export const DiffRequestSchema: GenMessage<DiffRequest> = /*@__PURE__*/
  */
 export type DiffResponse = Message<"containerd.services.diff.v1.DiffResponse"> & {
   /**
+   * The layer that was made; it may be that of an equal one.
+   *
    * @generated from field: containerd.types.Descriptor diff = 3;
    */
   diff?: Descriptor | undefined;
@@ -127,10 +149,15 @@ export const DiffResponseSchema: GenMessage<DiffResponse> = /*@__PURE__*/
   messageDesc(file_containerd_services_diff_v1_diff, 3);
 
 /**
+ * Between layers and snapshots: unpacks the one, packs up the other.
+ *
  * @generated from service containerd.services.diff.v1.Diff
  */
 export const Diff: GenService<{
   /**
+   * Unpacks a layer's content onto mounts, and answers with the digest of what it was unpacked from: the diff ID, to
+   * be compared. An unset `diff` crashes some daemons: never leave it out.
+   *
    * @generated from rpc containerd.services.diff.v1.Diff.Apply
    */
   apply: {
@@ -139,6 +166,8 @@ export const Diff: GenService<{
     output: typeof ApplyResponseSchema;
   },
   /**
+   * Packs up what `right` has and `left` has not, as content.
+   *
    * @generated from rpc containerd.services.diff.v1.Diff.Diff
    */
   diff: {

@@ -4,23 +4,25 @@
 
 import type { GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
 import { fileDesc, messageDesc, serviceDesc } from "@bufbuild/protobuf/codegenv2";
-import type { Any, EmptySchema } from "@bufbuild/protobuf/wkt";
-import { file_google_protobuf_any, file_google_protobuf_empty } from "@bufbuild/protobuf/wkt";
 import type { Envelope, EnvelopeSchema } from "../../../types/event_pb.js";
 import { file_containerd_types_event } from "../../../types/event_pb.js";
+import type { Any, EmptySchema } from "@bufbuild/protobuf/wkt";
+import { file_google_protobuf_any, file_google_protobuf_empty } from "@bufbuild/protobuf/wkt";
 import type { Message } from "@bufbuild/protobuf";
 
 /**
  * Describes the file containerd/services/events/v1/events.proto.
  */
 export const file_containerd_services_events_v1_events: GenFile = /*@__PURE__*/
-  fileDesc("Cipjb250YWluZXJkL3NlcnZpY2VzL2V2ZW50cy92MS9ldmVudHMucHJvdG8SHWNvbnRhaW5lcmQuc2VydmljZXMuZXZlbnRzLnYxIkQKDlB1Ymxpc2hSZXF1ZXN0Eg0KBXRvcGljGAEgASgJEiMKBWV2ZW50GAIgASgLMhQuZ29vZ2xlLnByb3RvYnVmLkFueSI+Cg5Gb3J3YXJkUmVxdWVzdBIsCghlbnZlbG9wZRgBIAEoCzIaLmNvbnRhaW5lcmQudHlwZXMuRW52ZWxvcGUiIwoQU3Vic2NyaWJlUmVxdWVzdBIPCgdmaWx0ZXJzGAEgAygJMogCCgZFdmVudHMSUAoHUHVibGlzaBItLmNvbnRhaW5lcmQuc2VydmljZXMuZXZlbnRzLnYxLlB1Ymxpc2hSZXF1ZXN0GhYuZ29vZ2xlLnByb3RvYnVmLkVtcHR5ElAKB0ZvcndhcmQSLS5jb250YWluZXJkLnNlcnZpY2VzLmV2ZW50cy52MS5Gb3J3YXJkUmVxdWVzdBoWLmdvb2dsZS5wcm90b2J1Zi5FbXB0eRJaCglTdWJzY3JpYmUSLy5jb250YWluZXJkLnNlcnZpY2VzLmV2ZW50cy52MS5TdWJzY3JpYmVSZXF1ZXN0GhouY29udGFpbmVyZC50eXBlcy5FbnZlbG9wZTABYgZwcm90bzM", [file_google_protobuf_any, file_google_protobuf_empty, file_containerd_types_event]);
+  fileDesc("Cipjb250YWluZXJkL3NlcnZpY2VzL2V2ZW50cy92MS9ldmVudHMucHJvdG8SHWNvbnRhaW5lcmQuc2VydmljZXMuZXZlbnRzLnYxIkQKDlB1Ymxpc2hSZXF1ZXN0Eg0KBXRvcGljGAEgASgJEiMKBWV2ZW50GAIgASgLMhQuZ29vZ2xlLnByb3RvYnVmLkFueSI+Cg5Gb3J3YXJkUmVxdWVzdBIsCghlbnZlbG9wZRgBIAEoCzIaLmNvbnRhaW5lcmQudHlwZXMuRW52ZWxvcGUiIwoQU3Vic2NyaWJlUmVxdWVzdBIPCgdmaWx0ZXJzGAEgAygJMogCCgZFdmVudHMSUAoHUHVibGlzaBItLmNvbnRhaW5lcmQuc2VydmljZXMuZXZlbnRzLnYxLlB1Ymxpc2hSZXF1ZXN0GhYuZ29vZ2xlLnByb3RvYnVmLkVtcHR5ElAKB0ZvcndhcmQSLS5jb250YWluZXJkLnNlcnZpY2VzLmV2ZW50cy52MS5Gb3J3YXJkUmVxdWVzdBoWLmdvb2dsZS5wcm90b2J1Zi5FbXB0eRJaCglTdWJzY3JpYmUSLy5jb250YWluZXJkLnNlcnZpY2VzLmV2ZW50cy52MS5TdWJzY3JpYmVSZXF1ZXN0GhouY29udGFpbmVyZC50eXBlcy5FbnZlbG9wZTABYgZwcm90bzM", [file_containerd_types_event, file_google_protobuf_any, file_google_protobuf_empty]);
 
 /**
  * @generated from message containerd.services.events.v1.PublishRequest
  */
 export type PublishRequest = Message<"containerd.services.events.v1.PublishRequest"> & {
   /**
+   * Begins with a slash: `/tasks/exit`.
+   *
    * @generated from field: string topic = 1;
    */
   topic: string;
@@ -60,6 +62,8 @@ export const ForwardRequestSchema: GenMessage<ForwardRequest> = /*@__PURE__*/
  */
 export type SubscribeRequest = Message<"containerd.services.events.v1.SubscribeRequest"> & {
   /**
+   * Any of them must match: `topic=="/tasks/exit"`, `namespace==default`, `event.container_id==x`.
+   *
    * @generated from field: repeated string filters = 1;
    */
   filters: string[];
@@ -73,10 +77,14 @@ export const SubscribeRequestSchema: GenMessage<SubscribeRequest> = /*@__PURE__*
   messageDesc(file_containerd_services_events_v1_events, 2);
 
 /**
+ * What happens in the daemon. Nothing is repeated for who was not there, and events may be lost.
+ *
  * @generated from service containerd.services.events.v1.Events
  */
 export const Events: GenService<{
   /**
+   * Publishes an event of the caller's own.
+   *
    * @generated from rpc containerd.services.events.v1.Events.Publish
    */
   publish: {
@@ -85,6 +93,8 @@ export const Events: GenService<{
     output: typeof EmptySchema;
   },
   /**
+   * Publishes one that was received elsewhere, with its own time and namespace. An unset envelope crashes the daemon.
+   *
    * @generated from rpc containerd.services.events.v1.Events.Forward
    */
   forward: {
@@ -93,6 +103,8 @@ export const Events: GenService<{
     output: typeof EmptySchema;
   },
   /**
+   * Events as they happen, of all namespaces unless a filter says which.
+   *
    * @generated from rpc containerd.services.events.v1.Events.Subscribe
    */
   subscribe: {

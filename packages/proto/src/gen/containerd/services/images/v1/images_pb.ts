@@ -4,23 +4,25 @@
 
 import type { GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
 import { fileDesc, messageDesc, serviceDesc } from "@bufbuild/protobuf/codegenv2";
-import type { EmptySchema, FieldMask, Timestamp } from "@bufbuild/protobuf/wkt";
-import { file_google_protobuf_empty, file_google_protobuf_field_mask, file_google_protobuf_timestamp } from "@bufbuild/protobuf/wkt";
 import type { Descriptor } from "../../../types/descriptor_pb.js";
 import { file_containerd_types_descriptor } from "../../../types/descriptor_pb.js";
+import type { EmptySchema, FieldMask, Timestamp } from "@bufbuild/protobuf/wkt";
+import { file_google_protobuf_empty, file_google_protobuf_field_mask, file_google_protobuf_timestamp } from "@bufbuild/protobuf/wkt";
 import type { Message } from "@bufbuild/protobuf";
 
 /**
  * Describes the file containerd/services/images/v1/images.proto.
  */
 export const file_containerd_services_images_v1_images: GenFile = /*@__PURE__*/
-  fileDesc("Cipjb250YWluZXJkL3NlcnZpY2VzL2ltYWdlcy92MS9pbWFnZXMucHJvdG8SHWNvbnRhaW5lcmQuc2VydmljZXMuaW1hZ2VzLnYxIpQCCgVJbWFnZRIMCgRuYW1lGAEgASgJEkAKBmxhYmVscxgCIAMoCzIwLmNvbnRhaW5lcmQuc2VydmljZXMuaW1hZ2VzLnYxLkltYWdlLkxhYmVsc0VudHJ5EiwKBnRhcmdldBgDIAEoCzIcLmNvbnRhaW5lcmQudHlwZXMuRGVzY3JpcHRvchIuCgpjcmVhdGVkX2F0GAcgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIuCgp1cGRhdGVkX2F0GAggASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBotCgtMYWJlbHNFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBIh8KD0dldEltYWdlUmVxdWVzdBIMCgRuYW1lGAEgASgJIkcKEEdldEltYWdlUmVzcG9uc2USMwoFaW1hZ2UYASABKAsyJC5jb250YWluZXJkLnNlcnZpY2VzLmltYWdlcy52MS5JbWFnZSKAAQoSQ3JlYXRlSW1hZ2VSZXF1ZXN0EjMKBWltYWdlGAEgASgLMiQuY29udGFpbmVyZC5zZXJ2aWNlcy5pbWFnZXMudjEuSW1hZ2USNQoRc291cmNlX2RhdGVfZXBvY2gYAiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wIkoKE0NyZWF0ZUltYWdlUmVzcG9uc2USMwoFaW1hZ2UYASABKAsyJC5jb250YWluZXJkLnNlcnZpY2VzLmltYWdlcy52MS5JbWFnZSKxAQoSVXBkYXRlSW1hZ2VSZXF1ZXN0EjMKBWltYWdlGAEgASgLMiQuY29udGFpbmVyZC5zZXJ2aWNlcy5pbWFnZXMudjEuSW1hZ2USLwoLdXBkYXRlX21hc2sYAiABKAsyGi5nb29nbGUucHJvdG9idWYuRmllbGRNYXNrEjUKEXNvdXJjZV9kYXRlX2Vwb2NoGAMgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcCJKChNVcGRhdGVJbWFnZVJlc3BvbnNlEjMKBWltYWdlGAEgASgLMiQuY29udGFpbmVyZC5zZXJ2aWNlcy5pbWFnZXMudjEuSW1hZ2UiJAoRTGlzdEltYWdlc1JlcXVlc3QSDwoHZmlsdGVycxgBIAMoCSJKChJMaXN0SW1hZ2VzUmVzcG9uc2USNAoGaW1hZ2VzGAEgAygLMiQuY29udGFpbmVyZC5zZXJ2aWNlcy5pbWFnZXMudjEuSW1hZ2UibgoSRGVsZXRlSW1hZ2VSZXF1ZXN0EgwKBG5hbWUYASABKAkSDAoEc3luYxgCIAEoCBIxCgZ0YXJnZXQYAyABKAsyHC5jb250YWluZXJkLnR5cGVzLkRlc2NyaXB0b3JIAIgBAUIJCgdfdGFyZ2V0MpQECgZJbWFnZXMSZgoDR2V0Ei4uY29udGFpbmVyZC5zZXJ2aWNlcy5pbWFnZXMudjEuR2V0SW1hZ2VSZXF1ZXN0Gi8uY29udGFpbmVyZC5zZXJ2aWNlcy5pbWFnZXMudjEuR2V0SW1hZ2VSZXNwb25zZRJrCgRMaXN0EjAuY29udGFpbmVyZC5zZXJ2aWNlcy5pbWFnZXMudjEuTGlzdEltYWdlc1JlcXVlc3QaMS5jb250YWluZXJkLnNlcnZpY2VzLmltYWdlcy52MS5MaXN0SW1hZ2VzUmVzcG9uc2USbwoGQ3JlYXRlEjEuY29udGFpbmVyZC5zZXJ2aWNlcy5pbWFnZXMudjEuQ3JlYXRlSW1hZ2VSZXF1ZXN0GjIuY29udGFpbmVyZC5zZXJ2aWNlcy5pbWFnZXMudjEuQ3JlYXRlSW1hZ2VSZXNwb25zZRJvCgZVcGRhdGUSMS5jb250YWluZXJkLnNlcnZpY2VzLmltYWdlcy52MS5VcGRhdGVJbWFnZVJlcXVlc3QaMi5jb250YWluZXJkLnNlcnZpY2VzLmltYWdlcy52MS5VcGRhdGVJbWFnZVJlc3BvbnNlElMKBkRlbGV0ZRIxLmNvbnRhaW5lcmQuc2VydmljZXMuaW1hZ2VzLnYxLkRlbGV0ZUltYWdlUmVxdWVzdBoWLmdvb2dsZS5wcm90b2J1Zi5FbXB0eWIGcHJvdG8z", [file_google_protobuf_empty, file_google_protobuf_field_mask, file_google_protobuf_timestamp, file_containerd_types_descriptor]);
+  fileDesc("Cipjb250YWluZXJkL3NlcnZpY2VzL2ltYWdlcy92MS9pbWFnZXMucHJvdG8SHWNvbnRhaW5lcmQuc2VydmljZXMuaW1hZ2VzLnYxIpQCCgVJbWFnZRIMCgRuYW1lGAEgASgJEkAKBmxhYmVscxgCIAMoCzIwLmNvbnRhaW5lcmQuc2VydmljZXMuaW1hZ2VzLnYxLkltYWdlLkxhYmVsc0VudHJ5EiwKBnRhcmdldBgDIAEoCzIcLmNvbnRhaW5lcmQudHlwZXMuRGVzY3JpcHRvchIuCgpjcmVhdGVkX2F0GAcgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIuCgp1cGRhdGVkX2F0GAggASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBotCgtMYWJlbHNFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBIh8KD0dldEltYWdlUmVxdWVzdBIMCgRuYW1lGAEgASgJIkcKEEdldEltYWdlUmVzcG9uc2USMwoFaW1hZ2UYASABKAsyJC5jb250YWluZXJkLnNlcnZpY2VzLmltYWdlcy52MS5JbWFnZSKAAQoSQ3JlYXRlSW1hZ2VSZXF1ZXN0EjMKBWltYWdlGAEgASgLMiQuY29udGFpbmVyZC5zZXJ2aWNlcy5pbWFnZXMudjEuSW1hZ2USNQoRc291cmNlX2RhdGVfZXBvY2gYAiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wIkoKE0NyZWF0ZUltYWdlUmVzcG9uc2USMwoFaW1hZ2UYASABKAsyJC5jb250YWluZXJkLnNlcnZpY2VzLmltYWdlcy52MS5JbWFnZSKxAQoSVXBkYXRlSW1hZ2VSZXF1ZXN0EjMKBWltYWdlGAEgASgLMiQuY29udGFpbmVyZC5zZXJ2aWNlcy5pbWFnZXMudjEuSW1hZ2USLwoLdXBkYXRlX21hc2sYAiABKAsyGi5nb29nbGUucHJvdG9idWYuRmllbGRNYXNrEjUKEXNvdXJjZV9kYXRlX2Vwb2NoGAMgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcCJKChNVcGRhdGVJbWFnZVJlc3BvbnNlEjMKBWltYWdlGAEgASgLMiQuY29udGFpbmVyZC5zZXJ2aWNlcy5pbWFnZXMudjEuSW1hZ2UiJAoRTGlzdEltYWdlc1JlcXVlc3QSDwoHZmlsdGVycxgBIAMoCSJKChJMaXN0SW1hZ2VzUmVzcG9uc2USNAoGaW1hZ2VzGAEgAygLMiQuY29udGFpbmVyZC5zZXJ2aWNlcy5pbWFnZXMudjEuSW1hZ2UibgoSRGVsZXRlSW1hZ2VSZXF1ZXN0EgwKBG5hbWUYASABKAkSDAoEc3luYxgCIAEoCBIxCgZ0YXJnZXQYAyABKAsyHC5jb250YWluZXJkLnR5cGVzLkRlc2NyaXB0b3JIAIgBAUIJCgdfdGFyZ2V0MpQECgZJbWFnZXMSZgoDR2V0Ei4uY29udGFpbmVyZC5zZXJ2aWNlcy5pbWFnZXMudjEuR2V0SW1hZ2VSZXF1ZXN0Gi8uY29udGFpbmVyZC5zZXJ2aWNlcy5pbWFnZXMudjEuR2V0SW1hZ2VSZXNwb25zZRJrCgRMaXN0EjAuY29udGFpbmVyZC5zZXJ2aWNlcy5pbWFnZXMudjEuTGlzdEltYWdlc1JlcXVlc3QaMS5jb250YWluZXJkLnNlcnZpY2VzLmltYWdlcy52MS5MaXN0SW1hZ2VzUmVzcG9uc2USbwoGQ3JlYXRlEjEuY29udGFpbmVyZC5zZXJ2aWNlcy5pbWFnZXMudjEuQ3JlYXRlSW1hZ2VSZXF1ZXN0GjIuY29udGFpbmVyZC5zZXJ2aWNlcy5pbWFnZXMudjEuQ3JlYXRlSW1hZ2VSZXNwb25zZRJvCgZVcGRhdGUSMS5jb250YWluZXJkLnNlcnZpY2VzLmltYWdlcy52MS5VcGRhdGVJbWFnZVJlcXVlc3QaMi5jb250YWluZXJkLnNlcnZpY2VzLmltYWdlcy52MS5VcGRhdGVJbWFnZVJlc3BvbnNlElMKBkRlbGV0ZRIxLmNvbnRhaW5lcmQuc2VydmljZXMuaW1hZ2VzLnYxLkRlbGV0ZUltYWdlUmVxdWVzdBoWLmdvb2dsZS5wcm90b2J1Zi5FbXB0eWIGcHJvdG8z", [file_containerd_types_descriptor, file_google_protobuf_empty, file_google_protobuf_field_mask, file_google_protobuf_timestamp]);
 
 /**
  * @generated from message containerd.services.images.v1.Image
  */
 export type Image = Message<"containerd.services.images.v1.Image"> & {
   /**
+   * As clients agree on it; by custom in full, `docker.io/library/alpine:latest`. The daemon takes any word.
+   *
    * @generated from field: string name = 1;
    */
   name: string;
@@ -31,6 +33,8 @@ export type Image = Message<"containerd.services.images.v1.Image"> & {
   labels: { [key: string]: string };
 
   /**
+   * An index, or a manifest.
+   *
    * @generated from field: containerd.types.Descriptor target = 3;
    */
   target?: Descriptor | undefined;
@@ -97,6 +101,8 @@ export type CreateImageRequest = Message<"containerd.services.images.v1.CreateIm
   image?: Image | undefined;
 
   /**
+   * Taken as the record's time, for builds that are to be the same each time. 1.7 and later.
+   *
    * @generated from field: google.protobuf.Timestamp source_date_epoch = 2;
    */
   sourceDateEpoch?: Timestamp | undefined;
@@ -136,11 +142,15 @@ export type UpdateImageRequest = Message<"containerd.services.images.v1.UpdateIm
   image?: Image | undefined;
 
   /**
+   * `target`, `labels`, or `labels.<key>` for one.
+   *
    * @generated from field: google.protobuf.FieldMask update_mask = 2;
    */
   updateMask?: FieldMask | undefined;
 
   /**
+   * As for Create. 1.7 and later.
+   *
    * @generated from field: google.protobuf.Timestamp source_date_epoch = 3;
    */
   sourceDateEpoch?: Timestamp | undefined;
@@ -175,6 +185,8 @@ export const UpdateImageResponseSchema: GenMessage<UpdateImageResponse> = /*@__P
  */
 export type ListImagesRequest = Message<"containerd.services.images.v1.ListImagesRequest"> & {
   /**
+   * containerd's filter language: `name==x`, `target.digest~=^sha256`.
+   *
    * @generated from field: repeated string filters = 1;
    */
   filters: string[];
@@ -214,11 +226,15 @@ export type DeleteImageRequest = Message<"containerd.services.images.v1.DeleteIm
   name: string;
 
   /**
+   * Answer only after a garbage collection has run.
+   *
    * @generated from field: bool sync = 2;
    */
   sync: boolean;
 
   /**
+   * Delete only while the name points at this. 2.x.
+   *
    * @generated from field: optional containerd.types.Descriptor target = 3;
    */
   target?: Descriptor | undefined;
@@ -232,10 +248,14 @@ export const DeleteImageRequestSchema: GenMessage<DeleteImageRequest> = /*@__PUR
   messageDesc(file_containerd_services_images_v1_images, 9);
 
 /**
+ * Names for content. A record keeps what it points at, and what that refers to by labels, from garbage collection.
+ *
  * @generated from service containerd.services.images.v1.Images
  */
 export const Images: GenService<{
   /**
+   * NOT_FOUND when there is none of that name.
+   *
    * @generated from rpc containerd.services.images.v1.Images.Get
    */
   get: {
@@ -244,6 +264,8 @@ export const Images: GenService<{
     output: typeof GetImageResponseSchema;
   },
   /**
+   * All that match any of the filters.
+   *
    * @generated from rpc containerd.services.images.v1.Images.List
    */
   list: {
@@ -252,6 +274,8 @@ export const Images: GenService<{
     output: typeof ListImagesResponseSchema;
   },
   /**
+   * ALREADY_EXISTS when the name is taken.
+   *
    * @generated from rpc containerd.services.images.v1.Images.Create
    */
   create: {
@@ -260,6 +284,8 @@ export const Images: GenService<{
     output: typeof CreateImageResponseSchema;
   },
   /**
+   * Changes the fields that the mask names.
+   *
    * @generated from rpc containerd.services.images.v1.Images.Update
    */
   update: {
@@ -268,6 +294,8 @@ export const Images: GenService<{
     output: typeof UpdateImageResponseSchema;
   },
   /**
+   * Deletes the record; content goes with the next garbage collection.
+   *
    * @generated from rpc containerd.services.images.v1.Images.Delete
    */
   delete: {

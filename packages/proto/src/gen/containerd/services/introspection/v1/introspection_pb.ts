@@ -4,26 +4,30 @@
 
 import type { GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
 import { fileDesc, messageDesc, serviceDesc } from "@bufbuild/protobuf/codegenv2";
+import { file_containerd_types_introspection } from "../../../types/introspection_pb.js";
+import type { Platform } from "../../../types/platform_pb.js";
+import { file_containerd_types_platform } from "../../../types/platform_pb.js";
 import type { Any, EmptySchema, Timestamp } from "@bufbuild/protobuf/wkt";
 import { file_google_protobuf_any, file_google_protobuf_empty, file_google_protobuf_timestamp } from "@bufbuild/protobuf/wkt";
 import type { Status } from "../../../../google/rpc/status_pb.js";
 import { file_google_rpc_status } from "../../../../google/rpc/status_pb.js";
-import { file_containerd_types_introspection } from "../../../types/introspection_pb.js";
-import type { Platform } from "../../../types/platform_pb.js";
-import { file_containerd_types_platform } from "../../../types/platform_pb.js";
 import type { Message } from "@bufbuild/protobuf";
 
 /**
  * Describes the file containerd/services/introspection/v1/introspection.proto.
  */
 export const file_containerd_services_introspection_v1_introspection: GenFile = /*@__PURE__*/
-  fileDesc("Cjhjb250YWluZXJkL3NlcnZpY2VzL2ludHJvc3BlY3Rpb24vdjEvaW50cm9zcGVjdGlvbi5wcm90bxIkY29udGFpbmVyZC5zZXJ2aWNlcy5pbnRyb3NwZWN0aW9uLnYxIpsCCgZQbHVnaW4SDAoEdHlwZRgBIAEoCRIKCgJpZBgCIAEoCRIQCghyZXF1aXJlcxgDIAMoCRItCglwbGF0Zm9ybXMYBCADKAsyGi5jb250YWluZXJkLnR5cGVzLlBsYXRmb3JtEkoKB2V4cG9ydHMYBSADKAsyOS5jb250YWluZXJkLnNlcnZpY2VzLmludHJvc3BlY3Rpb24udjEuUGx1Z2luLkV4cG9ydHNFbnRyeRIUCgxjYXBhYmlsaXRpZXMYBiADKAkSJAoIaW5pdF9lcnIYByABKAsyEi5nb29nbGUucnBjLlN0YXR1cxouCgxFeHBvcnRzRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJOgI4ASIhCg5QbHVnaW5zUmVxdWVzdBIPCgdmaWx0ZXJzGAEgAygJIlAKD1BsdWdpbnNSZXNwb25zZRI9CgdwbHVnaW5zGAEgAygLMiwuY29udGFpbmVyZC5zZXJ2aWNlcy5pbnRyb3NwZWN0aW9uLnYxLlBsdWdpbiKKAQoOU2VydmVyUmVzcG9uc2USDAoEdXVpZBgBIAEoCRILCgNwaWQYAiABKAQSDQoFcGlkbnMYAyABKAQSTgoMZGVwcmVjYXRpb25zGAQgAygLMjguY29udGFpbmVyZC5zZXJ2aWNlcy5pbnRyb3NwZWN0aW9uLnYxLkRlcHJlY2F0aW9uV2FybmluZyJmChJEZXByZWNhdGlvbldhcm5pbmcSCgoCaWQYASABKAkSDwoHbWVzc2FnZRgCIAEoCRIzCg9sYXN0X29jY3VycmVuY2UYAyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wIlQKEVBsdWdpbkluZm9SZXF1ZXN0EgwKBHR5cGUYASABKAkSCgoCaWQYAiABKAkSJQoHb3B0aW9ucxgDIAEoCzIULmdvb2dsZS5wcm90b2J1Zi5BbnkidwoSUGx1Z2luSW5mb1Jlc3BvbnNlEjwKBnBsdWdpbhgBIAEoCzIsLmNvbnRhaW5lcmQuc2VydmljZXMuaW50cm9zcGVjdGlvbi52MS5QbHVnaW4SIwoFZXh0cmEYAiABKAsyFC5nb29nbGUucHJvdG9idWYuQW55MuACCg1JbnRyb3NwZWN0aW9uEnYKB1BsdWdpbnMSNC5jb250YWluZXJkLnNlcnZpY2VzLmludHJvc3BlY3Rpb24udjEuUGx1Z2luc1JlcXVlc3QaNS5jb250YWluZXJkLnNlcnZpY2VzLmludHJvc3BlY3Rpb24udjEuUGx1Z2luc1Jlc3BvbnNlElYKBlNlcnZlchIWLmdvb2dsZS5wcm90b2J1Zi5FbXB0eRo0LmNvbnRhaW5lcmQuc2VydmljZXMuaW50cm9zcGVjdGlvbi52MS5TZXJ2ZXJSZXNwb25zZRJ/CgpQbHVnaW5JbmZvEjcuY29udGFpbmVyZC5zZXJ2aWNlcy5pbnRyb3NwZWN0aW9uLnYxLlBsdWdpbkluZm9SZXF1ZXN0GjguY29udGFpbmVyZC5zZXJ2aWNlcy5pbnRyb3NwZWN0aW9uLnYxLlBsdWdpbkluZm9SZXNwb25zZWIGcHJvdG8z", [file_google_protobuf_any, file_google_protobuf_empty, file_google_protobuf_timestamp, file_google_rpc_status, file_containerd_types_introspection, file_containerd_types_platform]);
+  fileDesc("Cjhjb250YWluZXJkL3NlcnZpY2VzL2ludHJvc3BlY3Rpb24vdjEvaW50cm9zcGVjdGlvbi5wcm90bxIkY29udGFpbmVyZC5zZXJ2aWNlcy5pbnRyb3NwZWN0aW9uLnYxIpsCCgZQbHVnaW4SDAoEdHlwZRgBIAEoCRIKCgJpZBgCIAEoCRIQCghyZXF1aXJlcxgDIAMoCRItCglwbGF0Zm9ybXMYBCADKAsyGi5jb250YWluZXJkLnR5cGVzLlBsYXRmb3JtEkoKB2V4cG9ydHMYBSADKAsyOS5jb250YWluZXJkLnNlcnZpY2VzLmludHJvc3BlY3Rpb24udjEuUGx1Z2luLkV4cG9ydHNFbnRyeRIUCgxjYXBhYmlsaXRpZXMYBiADKAkSJAoIaW5pdF9lcnIYByABKAsyEi5nb29nbGUucnBjLlN0YXR1cxouCgxFeHBvcnRzRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJOgI4ASIhCg5QbHVnaW5zUmVxdWVzdBIPCgdmaWx0ZXJzGAEgAygJIlAKD1BsdWdpbnNSZXNwb25zZRI9CgdwbHVnaW5zGAEgAygLMiwuY29udGFpbmVyZC5zZXJ2aWNlcy5pbnRyb3NwZWN0aW9uLnYxLlBsdWdpbiKKAQoOU2VydmVyUmVzcG9uc2USDAoEdXVpZBgBIAEoCRILCgNwaWQYAiABKAQSDQoFcGlkbnMYAyABKAQSTgoMZGVwcmVjYXRpb25zGAQgAygLMjguY29udGFpbmVyZC5zZXJ2aWNlcy5pbnRyb3NwZWN0aW9uLnYxLkRlcHJlY2F0aW9uV2FybmluZyJmChJEZXByZWNhdGlvbldhcm5pbmcSCgoCaWQYASABKAkSDwoHbWVzc2FnZRgCIAEoCRIzCg9sYXN0X29jY3VycmVuY2UYAyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wIlQKEVBsdWdpbkluZm9SZXF1ZXN0EgwKBHR5cGUYASABKAkSCgoCaWQYAiABKAkSJQoHb3B0aW9ucxgDIAEoCzIULmdvb2dsZS5wcm90b2J1Zi5BbnkidwoSUGx1Z2luSW5mb1Jlc3BvbnNlEjwKBnBsdWdpbhgBIAEoCzIsLmNvbnRhaW5lcmQuc2VydmljZXMuaW50cm9zcGVjdGlvbi52MS5QbHVnaW4SIwoFZXh0cmEYAiABKAsyFC5nb29nbGUucHJvdG9idWYuQW55MuACCg1JbnRyb3NwZWN0aW9uEnYKB1BsdWdpbnMSNC5jb250YWluZXJkLnNlcnZpY2VzLmludHJvc3BlY3Rpb24udjEuUGx1Z2luc1JlcXVlc3QaNS5jb250YWluZXJkLnNlcnZpY2VzLmludHJvc3BlY3Rpb24udjEuUGx1Z2luc1Jlc3BvbnNlElYKBlNlcnZlchIWLmdvb2dsZS5wcm90b2J1Zi5FbXB0eRo0LmNvbnRhaW5lcmQuc2VydmljZXMuaW50cm9zcGVjdGlvbi52MS5TZXJ2ZXJSZXNwb25zZRJ/CgpQbHVnaW5JbmZvEjcuY29udGFpbmVyZC5zZXJ2aWNlcy5pbnRyb3NwZWN0aW9uLnYxLlBsdWdpbkluZm9SZXF1ZXN0GjguY29udGFpbmVyZC5zZXJ2aWNlcy5pbnRyb3NwZWN0aW9uLnYxLlBsdWdpbkluZm9SZXNwb25zZWIGcHJvdG8z", [file_containerd_types_introspection, file_containerd_types_platform, file_google_protobuf_any, file_google_protobuf_empty, file_google_protobuf_timestamp, file_google_rpc_status]);
 
 /**
+ * A part of the daemon.
+ *
  * @generated from message containerd.services.introspection.v1.Plugin
  */
 export type Plugin = Message<"containerd.services.introspection.v1.Plugin"> & {
   /**
+   * `io.containerd.snapshotter.v1`, `io.containerd.grpc.v1`, and their like.
+   *
    * @generated from field: string type = 1;
    */
   type: string;
@@ -34,26 +38,36 @@ export type Plugin = Message<"containerd.services.introspection.v1.Plugin"> & {
   id: string;
 
   /**
+   * Types of the plugins that it needs.
+   *
    * @generated from field: repeated string requires = 3;
    */
   requires: string[];
 
   /**
+   * That it can serve.
+   *
    * @generated from field: repeated containerd.types.Platform platforms = 4;
    */
   platforms: Platform[];
 
   /**
+   * Values it shows, such as the directory `root` of a snapshotter.
+   *
    * @generated from field: map<string, string> exports = 5;
    */
   exports: { [key: string]: string };
 
   /**
+   * Words for what it can.
+   *
    * @generated from field: repeated string capabilities = 6;
    */
   capabilities: string[];
 
   /**
+   * Why it does not work; unset when it does.
+   *
    * @generated from field: google.rpc.Status init_err = 7;
    */
   initErr?: Status | undefined;
@@ -71,6 +85,8 @@ export const PluginSchema: GenMessage<Plugin> = /*@__PURE__*/
  */
 export type PluginsRequest = Message<"containerd.services.introspection.v1.PluginsRequest"> & {
   /**
+   * Any of them must match: `type==io.containerd.snapshotter.v1,id==overlayfs`.
+   *
    * @generated from field: repeated string filters = 1;
    */
   filters: string[];
@@ -105,21 +121,29 @@ export const PluginsResponseSchema: GenMessage<PluginsResponse> = /*@__PURE__*/
  */
 export type ServerResponse = Message<"containerd.services.introspection.v1.ServerResponse"> & {
   /**
+   * Of the daemon's state: the same after a restart.
+   *
    * @generated from field: string uuid = 1;
    */
   uuid: string;
 
   /**
+   * Of the daemon, in its own pid namespace. 1.7 and later.
+   *
    * @generated from field: uint64 pid = 2;
    */
   pid: bigint;
 
   /**
+   * Inode of that namespace. 1.7 and later.
+   *
    * @generated from field: uint64 pidns = 3;
    */
   pidns: bigint;
 
   /**
+   * What is in use and will go. 1.7 and later.
+   *
    * @generated from field: repeated containerd.services.introspection.v1.DeprecationWarning deprecations = 4;
    */
   deprecations: DeprecationWarning[];
@@ -209,10 +233,14 @@ export const PluginInfoResponseSchema: GenMessage<PluginInfoResponse> = /*@__PUR
   messageDesc(file_containerd_services_introspection_v1_introspection, 6);
 
 /**
+ * What the daemon tells of itself.
+ *
  * @generated from service containerd.services.introspection.v1.Introspection
  */
 export const Introspection: GenService<{
   /**
+   * Its plugins that match: which snapshotters, runtimes and services there are, and whether they work.
+   *
    * @generated from rpc containerd.services.introspection.v1.Introspection.Plugins
    */
   plugins: {
@@ -221,6 +249,8 @@ export const Introspection: GenService<{
     output: typeof PluginsResponseSchema;
   },
   /**
+   * Who it is.
+   *
    * @generated from rpc containerd.services.introspection.v1.Introspection.Server
    */
   server: {
@@ -229,6 +259,8 @@ export const Introspection: GenService<{
     output: typeof ServerResponseSchema;
   },
   /**
+   * What one plugin tells about itself, a runtime about its features. 2.x.
+   *
    * @generated from rpc containerd.services.introspection.v1.Introspection.PluginInfo
    */
   pluginInfo: {

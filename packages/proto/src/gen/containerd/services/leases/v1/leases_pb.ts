@@ -29,6 +29,9 @@ export type Lease = Message<"containerd.services.leases.v1.Lease"> & {
   createdAt?: Timestamp | undefined;
 
   /**
+   * `containerd.io/gc.expire` with an RFC 3339 time lets garbage collection take the lease after it; there is no call
+   * that changes a label.
+   *
    * @generated from field: map<string, string> labels = 3;
    */
   labels: { [key: string]: string };
@@ -46,6 +49,8 @@ export const LeaseSchema: GenMessage<Lease> = /*@__PURE__*/
  */
 export type CreateRequest = Message<"containerd.services.leases.v1.CreateRequest"> & {
   /**
+   * Empty for one that the daemon chooses.
+   *
    * @generated from field: string id = 1;
    */
   id: string;
@@ -90,6 +95,8 @@ export type DeleteRequest = Message<"containerd.services.leases.v1.DeleteRequest
   id: string;
 
   /**
+   * Run a garbage collection, and answer after it: the one way to ask for one.
+   *
    * @generated from field: bool sync = 2;
    */
   sync: boolean;
@@ -137,15 +144,21 @@ export const ListResponseSchema: GenMessage<ListResponse> = /*@__PURE__*/
   messageDesc(file_containerd_services_leases_v1_leases, 5);
 
 /**
+ * Something in the daemon's metadata.
+ *
  * @generated from message containerd.services.leases.v1.Resource
  */
 export type Resource = Message<"containerd.services.leases.v1.Resource"> & {
   /**
+   * A digest, a snapshot's key, an ingest's reference.
+   *
    * @generated from field: string id = 1;
    */
   id: string;
 
   /**
+   * `content`, `ingests`, `snapshots/<snapshotter>`, `images`.
+   *
    * @generated from field: string type = 2;
    */
   type: string;
@@ -237,10 +250,15 @@ export const ListResourcesResponseSchema: GenMessage<ListResourcesResponse> = /*
   messageDesc(file_containerd_services_leases_v1_leases, 10);
 
 /**
+ * Hold things back from garbage collection while they are not yet, or no longer, part of an image or a container.
+ * What is created by calls with the header `containerd-lease` is held by that lease.
+ *
  * @generated from service containerd.services.leases.v1.Leases
  */
 export const Leases: GenService<{
   /**
+   * ALREADY_EXISTS when the id is taken.
+   *
    * @generated from rpc containerd.services.leases.v1.Leases.Create
    */
   create: {
@@ -249,6 +267,8 @@ export const Leases: GenService<{
     output: typeof CreateResponseSchema;
   },
   /**
+   * What nothing else holds goes at the next garbage collection, or before the answer when `sync` is set.
+   *
    * @generated from rpc containerd.services.leases.v1.Leases.Delete
    */
   delete: {
@@ -257,6 +277,8 @@ export const Leases: GenService<{
     output: typeof EmptySchema;
   },
   /**
+   * All that match any of the filters.
+   *
    * @generated from rpc containerd.services.leases.v1.Leases.List
    */
   list: {
@@ -265,6 +287,8 @@ export const Leases: GenService<{
     output: typeof ListResponseSchema;
   },
   /**
+   * Holds one thing more.
+   *
    * @generated from rpc containerd.services.leases.v1.Leases.AddResource
    */
   addResource: {
@@ -273,6 +297,8 @@ export const Leases: GenService<{
     output: typeof EmptySchema;
   },
   /**
+   * Lets go of one thing.
+   *
    * @generated from rpc containerd.services.leases.v1.Leases.DeleteResource
    */
   deleteResource: {
@@ -281,6 +307,8 @@ export const Leases: GenService<{
     output: typeof EmptySchema;
   },
   /**
+   * Everything that a lease holds.
+   *
    * @generated from rpc containerd.services.leases.v1.Leases.ListResources
    */
   listResources: {

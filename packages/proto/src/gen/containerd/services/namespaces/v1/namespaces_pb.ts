@@ -19,11 +19,15 @@ export const file_containerd_services_namespaces_v1_namespaces: GenFile = /*@__P
  */
 export type Namespace = Message<"containerd.services.namespaces.v1.Namespace"> & {
   /**
+   * At most 76 letters and digits, with single `.`, `_` or `-` between them.
+   *
    * @generated from field: string name = 1;
    */
   name: string;
 
   /**
+   * Defaults for what is made in it: `containerd.io/defaults/snapshotter`, `containerd.io/defaults/runtime`.
+   *
    * @generated from field: map<string, string> labels = 2;
    */
   labels: { [key: string]: string };
@@ -148,6 +152,8 @@ export type UpdateNamespaceRequest = Message<"containerd.services.namespaces.v1.
   namespace?: Namespace | undefined;
 
   /**
+   * `labels`, or `labels.<key>` for one.
+   *
    * @generated from field: google.protobuf.FieldMask update_mask = 2;
    */
   updateMask?: FieldMask | undefined;
@@ -195,6 +201,8 @@ export const DeleteNamespaceRequestSchema: GenMessage<DeleteNamespaceRequest> = 
   messageDesc(file_containerd_services_namespaces_v1_namespaces, 9);
 
 /**
+ * Keep the users of one daemon apart. A namespace is there as soon as something is made in it.
+ *
  * @generated from service containerd.services.namespaces.v1.Namespaces
  */
 export const Namespaces: GenService<{
@@ -231,6 +239,8 @@ export const Namespaces: GenService<{
     output: typeof UpdateNamespaceResponseSchema;
   },
   /**
+   * FAILED_PRECONDITION while something is in it.
+   *
    * @generated from rpc containerd.services.namespaces.v1.Namespaces.Delete
    */
   delete: {

@@ -4,17 +4,17 @@
 
 import type { GenEnum, GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
 import { enumDesc, fileDesc, messageDesc, serviceDesc } from "@bufbuild/protobuf/codegenv2";
-import type { EmptySchema, FieldMask, Timestamp } from "@bufbuild/protobuf/wkt";
-import { file_google_protobuf_empty, file_google_protobuf_field_mask, file_google_protobuf_timestamp } from "@bufbuild/protobuf/wkt";
 import type { Mount } from "../../../types/mount_pb.js";
 import { file_containerd_types_mount } from "../../../types/mount_pb.js";
+import type { EmptySchema, FieldMask, Timestamp } from "@bufbuild/protobuf/wkt";
+import { file_google_protobuf_empty, file_google_protobuf_field_mask, file_google_protobuf_timestamp } from "@bufbuild/protobuf/wkt";
 import type { Message } from "@bufbuild/protobuf";
 
 /**
  * Describes the file containerd/services/snapshots/v1/snapshots.proto.
  */
 export const file_containerd_services_snapshots_v1_snapshots: GenFile = /*@__PURE__*/
-  fileDesc("CjBjb250YWluZXJkL3NlcnZpY2VzL3NuYXBzaG90cy92MS9zbmFwc2hvdHMucHJvdG8SIGNvbnRhaW5lcmQuc2VydmljZXMuc25hcHNob3RzLnYxIs8BChZQcmVwYXJlU25hcHNob3RSZXF1ZXN0EhMKC3NuYXBzaG90dGVyGAEgASgJEgsKA2tleRgCIAEoCRIOCgZwYXJlbnQYAyABKAkSVAoGbGFiZWxzGAQgAygLMkQuY29udGFpbmVyZC5zZXJ2aWNlcy5zbmFwc2hvdHMudjEuUHJlcGFyZVNuYXBzaG90UmVxdWVzdC5MYWJlbHNFbnRyeRotCgtMYWJlbHNFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBIkIKF1ByZXBhcmVTbmFwc2hvdFJlc3BvbnNlEicKBm1vdW50cxgBIAMoCzIXLmNvbnRhaW5lcmQudHlwZXMuTW91bnQiyQEKE1ZpZXdTbmFwc2hvdFJlcXVlc3QSEwoLc25hcHNob3R0ZXIYASABKAkSCwoDa2V5GAIgASgJEg4KBnBhcmVudBgDIAEoCRJRCgZsYWJlbHMYBCADKAsyQS5jb250YWluZXJkLnNlcnZpY2VzLnNuYXBzaG90cy52MS5WaWV3U25hcHNob3RSZXF1ZXN0LkxhYmVsc0VudHJ5Gi0KC0xhYmVsc0VudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoCToCOAEiPwoUVmlld1NuYXBzaG90UmVzcG9uc2USJwoGbW91bnRzGAEgAygLMhcuY29udGFpbmVyZC50eXBlcy5Nb3VudCIxCg1Nb3VudHNSZXF1ZXN0EhMKC3NuYXBzaG90dGVyGAEgASgJEgsKA2tleRgCIAEoCSI5Cg5Nb3VudHNSZXNwb25zZRInCgZtb3VudHMYASADKAsyFy5jb250YWluZXJkLnR5cGVzLk1vdW50IjkKFVJlbW92ZVNuYXBzaG90UmVxdWVzdBITCgtzbmFwc2hvdHRlchgBIAEoCRILCgNrZXkYAiABKAki2wEKFUNvbW1pdFNuYXBzaG90UmVxdWVzdBITCgtzbmFwc2hvdHRlchgBIAEoCRIMCgRuYW1lGAIgASgJEgsKA2tleRgDIAEoCRJTCgZsYWJlbHMYBCADKAsyQy5jb250YWluZXJkLnNlcnZpY2VzLnNuYXBzaG90cy52MS5Db21taXRTbmFwc2hvdFJlcXVlc3QuTGFiZWxzRW50cnkSDgoGcGFyZW50GAUgASgJGi0KC0xhYmVsc0VudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoCToCOAEiNwoTU3RhdFNuYXBzaG90UmVxdWVzdBITCgtzbmFwc2hvdHRlchgBIAEoCRILCgNrZXkYAiABKAkirQIKBEluZm8SDAoEbmFtZRgBIAEoCRIOCgZwYXJlbnQYAiABKAkSNAoEa2luZBgDIAEoDjImLmNvbnRhaW5lcmQuc2VydmljZXMuc25hcHNob3RzLnYxLktpbmQSLgoKY3JlYXRlZF9hdBgEIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASLgoKdXBkYXRlZF9hdBgFIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASQgoGbGFiZWxzGAYgAygLMjIuY29udGFpbmVyZC5zZXJ2aWNlcy5zbmFwc2hvdHMudjEuSW5mby5MYWJlbHNFbnRyeRotCgtMYWJlbHNFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBIkwKFFN0YXRTbmFwc2hvdFJlc3BvbnNlEjQKBGluZm8YASABKAsyJi5jb250YWluZXJkLnNlcnZpY2VzLnNuYXBzaG90cy52MS5JbmZvIpMBChVVcGRhdGVTbmFwc2hvdFJlcXVlc3QSEwoLc25hcHNob3R0ZXIYASABKAkSNAoEaW5mbxgCIAEoCzImLmNvbnRhaW5lcmQuc2VydmljZXMuc25hcHNob3RzLnYxLkluZm8SLwoLdXBkYXRlX21hc2sYAyABKAsyGi5nb29nbGUucHJvdG9idWYuRmllbGRNYXNrIk4KFlVwZGF0ZVNuYXBzaG90UmVzcG9uc2USNAoEaW5mbxgBIAEoCzImLmNvbnRhaW5lcmQuc2VydmljZXMuc25hcHNob3RzLnYxLkluZm8iPAoUTGlzdFNuYXBzaG90c1JlcXVlc3QSEwoLc25hcHNob3R0ZXIYASABKAkSDwoHZmlsdGVycxgCIAMoCSJNChVMaXN0U25hcHNob3RzUmVzcG9uc2USNAoEaW5mbxgBIAMoCzImLmNvbnRhaW5lcmQuc2VydmljZXMuc25hcHNob3RzLnYxLkluZm8iMAoMVXNhZ2VSZXF1ZXN0EhMKC3NuYXBzaG90dGVyGAEgASgJEgsKA2tleRgCIAEoCSItCg1Vc2FnZVJlc3BvbnNlEgwKBHNpemUYASABKAMSDgoGaW5vZGVzGAIgASgDIiUKDkNsZWFudXBSZXF1ZXN0EhMKC3NuYXBzaG90dGVyGAEgASgJKjgKBEtpbmQSCwoHVU5LTk9XThAAEggKBFZJRVcQARIKCgZBQ1RJVkUQAhINCglDT01NSVRURUQQAzLTCAoJU25hcHNob3RzEn4KB1ByZXBhcmUSOC5jb250YWluZXJkLnNlcnZpY2VzLnNuYXBzaG90cy52MS5QcmVwYXJlU25hcHNob3RSZXF1ZXN0GjkuY29udGFpbmVyZC5zZXJ2aWNlcy5zbmFwc2hvdHMudjEuUHJlcGFyZVNuYXBzaG90UmVzcG9uc2USdQoEVmlldxI1LmNvbnRhaW5lcmQuc2VydmljZXMuc25hcHNob3RzLnYxLlZpZXdTbmFwc2hvdFJlcXVlc3QaNi5jb250YWluZXJkLnNlcnZpY2VzLnNuYXBzaG90cy52MS5WaWV3U25hcHNob3RSZXNwb25zZRJrCgZNb3VudHMSLy5jb250YWluZXJkLnNlcnZpY2VzLnNuYXBzaG90cy52MS5Nb3VudHNSZXF1ZXN0GjAuY29udGFpbmVyZC5zZXJ2aWNlcy5zbmFwc2hvdHMudjEuTW91bnRzUmVzcG9uc2USWQoGQ29tbWl0EjcuY29udGFpbmVyZC5zZXJ2aWNlcy5zbmFwc2hvdHMudjEuQ29tbWl0U25hcHNob3RSZXF1ZXN0GhYuZ29vZ2xlLnByb3RvYnVmLkVtcHR5ElkKBlJlbW92ZRI3LmNvbnRhaW5lcmQuc2VydmljZXMuc25hcHNob3RzLnYxLlJlbW92ZVNuYXBzaG90UmVxdWVzdBoWLmdvb2dsZS5wcm90b2J1Zi5FbXB0eRJ1CgRTdGF0EjUuY29udGFpbmVyZC5zZXJ2aWNlcy5zbmFwc2hvdHMudjEuU3RhdFNuYXBzaG90UmVxdWVzdBo2LmNvbnRhaW5lcmQuc2VydmljZXMuc25hcHNob3RzLnYxLlN0YXRTbmFwc2hvdFJlc3BvbnNlEnsKBlVwZGF0ZRI3LmNvbnRhaW5lcmQuc2VydmljZXMuc25hcHNob3RzLnYxLlVwZGF0ZVNuYXBzaG90UmVxdWVzdBo4LmNvbnRhaW5lcmQuc2VydmljZXMuc25hcHNob3RzLnYxLlVwZGF0ZVNuYXBzaG90UmVzcG9uc2USeQoETGlzdBI2LmNvbnRhaW5lcmQuc2VydmljZXMuc25hcHNob3RzLnYxLkxpc3RTbmFwc2hvdHNSZXF1ZXN0GjcuY29udGFpbmVyZC5zZXJ2aWNlcy5zbmFwc2hvdHMudjEuTGlzdFNuYXBzaG90c1Jlc3BvbnNlMAESaAoFVXNhZ2USLi5jb250YWluZXJkLnNlcnZpY2VzLnNuYXBzaG90cy52MS5Vc2FnZVJlcXVlc3QaLy5jb250YWluZXJkLnNlcnZpY2VzLnNuYXBzaG90cy52MS5Vc2FnZVJlc3BvbnNlElMKB0NsZWFudXASMC5jb250YWluZXJkLnNlcnZpY2VzLnNuYXBzaG90cy52MS5DbGVhbnVwUmVxdWVzdBoWLmdvb2dsZS5wcm90b2J1Zi5FbXB0eWIGcHJvdG8z", [file_google_protobuf_empty, file_google_protobuf_field_mask, file_google_protobuf_timestamp, file_containerd_types_mount]);
+  fileDesc("CjBjb250YWluZXJkL3NlcnZpY2VzL3NuYXBzaG90cy92MS9zbmFwc2hvdHMucHJvdG8SIGNvbnRhaW5lcmQuc2VydmljZXMuc25hcHNob3RzLnYxIs8BChZQcmVwYXJlU25hcHNob3RSZXF1ZXN0EhMKC3NuYXBzaG90dGVyGAEgASgJEgsKA2tleRgCIAEoCRIOCgZwYXJlbnQYAyABKAkSVAoGbGFiZWxzGAQgAygLMkQuY29udGFpbmVyZC5zZXJ2aWNlcy5zbmFwc2hvdHMudjEuUHJlcGFyZVNuYXBzaG90UmVxdWVzdC5MYWJlbHNFbnRyeRotCgtMYWJlbHNFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBIkIKF1ByZXBhcmVTbmFwc2hvdFJlc3BvbnNlEicKBm1vdW50cxgBIAMoCzIXLmNvbnRhaW5lcmQudHlwZXMuTW91bnQiyQEKE1ZpZXdTbmFwc2hvdFJlcXVlc3QSEwoLc25hcHNob3R0ZXIYASABKAkSCwoDa2V5GAIgASgJEg4KBnBhcmVudBgDIAEoCRJRCgZsYWJlbHMYBCADKAsyQS5jb250YWluZXJkLnNlcnZpY2VzLnNuYXBzaG90cy52MS5WaWV3U25hcHNob3RSZXF1ZXN0LkxhYmVsc0VudHJ5Gi0KC0xhYmVsc0VudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoCToCOAEiPwoUVmlld1NuYXBzaG90UmVzcG9uc2USJwoGbW91bnRzGAEgAygLMhcuY29udGFpbmVyZC50eXBlcy5Nb3VudCIxCg1Nb3VudHNSZXF1ZXN0EhMKC3NuYXBzaG90dGVyGAEgASgJEgsKA2tleRgCIAEoCSI5Cg5Nb3VudHNSZXNwb25zZRInCgZtb3VudHMYASADKAsyFy5jb250YWluZXJkLnR5cGVzLk1vdW50IjkKFVJlbW92ZVNuYXBzaG90UmVxdWVzdBITCgtzbmFwc2hvdHRlchgBIAEoCRILCgNrZXkYAiABKAki2wEKFUNvbW1pdFNuYXBzaG90UmVxdWVzdBITCgtzbmFwc2hvdHRlchgBIAEoCRIMCgRuYW1lGAIgASgJEgsKA2tleRgDIAEoCRJTCgZsYWJlbHMYBCADKAsyQy5jb250YWluZXJkLnNlcnZpY2VzLnNuYXBzaG90cy52MS5Db21taXRTbmFwc2hvdFJlcXVlc3QuTGFiZWxzRW50cnkSDgoGcGFyZW50GAUgASgJGi0KC0xhYmVsc0VudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoCToCOAEiNwoTU3RhdFNuYXBzaG90UmVxdWVzdBITCgtzbmFwc2hvdHRlchgBIAEoCRILCgNrZXkYAiABKAkirQIKBEluZm8SDAoEbmFtZRgBIAEoCRIOCgZwYXJlbnQYAiABKAkSNAoEa2luZBgDIAEoDjImLmNvbnRhaW5lcmQuc2VydmljZXMuc25hcHNob3RzLnYxLktpbmQSLgoKY3JlYXRlZF9hdBgEIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASLgoKdXBkYXRlZF9hdBgFIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASQgoGbGFiZWxzGAYgAygLMjIuY29udGFpbmVyZC5zZXJ2aWNlcy5zbmFwc2hvdHMudjEuSW5mby5MYWJlbHNFbnRyeRotCgtMYWJlbHNFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBIkwKFFN0YXRTbmFwc2hvdFJlc3BvbnNlEjQKBGluZm8YASABKAsyJi5jb250YWluZXJkLnNlcnZpY2VzLnNuYXBzaG90cy52MS5JbmZvIpMBChVVcGRhdGVTbmFwc2hvdFJlcXVlc3QSEwoLc25hcHNob3R0ZXIYASABKAkSNAoEaW5mbxgCIAEoCzImLmNvbnRhaW5lcmQuc2VydmljZXMuc25hcHNob3RzLnYxLkluZm8SLwoLdXBkYXRlX21hc2sYAyABKAsyGi5nb29nbGUucHJvdG9idWYuRmllbGRNYXNrIk4KFlVwZGF0ZVNuYXBzaG90UmVzcG9uc2USNAoEaW5mbxgBIAEoCzImLmNvbnRhaW5lcmQuc2VydmljZXMuc25hcHNob3RzLnYxLkluZm8iPAoUTGlzdFNuYXBzaG90c1JlcXVlc3QSEwoLc25hcHNob3R0ZXIYASABKAkSDwoHZmlsdGVycxgCIAMoCSJNChVMaXN0U25hcHNob3RzUmVzcG9uc2USNAoEaW5mbxgBIAMoCzImLmNvbnRhaW5lcmQuc2VydmljZXMuc25hcHNob3RzLnYxLkluZm8iMAoMVXNhZ2VSZXF1ZXN0EhMKC3NuYXBzaG90dGVyGAEgASgJEgsKA2tleRgCIAEoCSItCg1Vc2FnZVJlc3BvbnNlEgwKBHNpemUYASABKAMSDgoGaW5vZGVzGAIgASgDIiUKDkNsZWFudXBSZXF1ZXN0EhMKC3NuYXBzaG90dGVyGAEgASgJKjgKBEtpbmQSCwoHVU5LTk9XThAAEggKBFZJRVcQARIKCgZBQ1RJVkUQAhINCglDT01NSVRURUQQAzLTCAoJU25hcHNob3RzEn4KB1ByZXBhcmUSOC5jb250YWluZXJkLnNlcnZpY2VzLnNuYXBzaG90cy52MS5QcmVwYXJlU25hcHNob3RSZXF1ZXN0GjkuY29udGFpbmVyZC5zZXJ2aWNlcy5zbmFwc2hvdHMudjEuUHJlcGFyZVNuYXBzaG90UmVzcG9uc2USdQoEVmlldxI1LmNvbnRhaW5lcmQuc2VydmljZXMuc25hcHNob3RzLnYxLlZpZXdTbmFwc2hvdFJlcXVlc3QaNi5jb250YWluZXJkLnNlcnZpY2VzLnNuYXBzaG90cy52MS5WaWV3U25hcHNob3RSZXNwb25zZRJrCgZNb3VudHMSLy5jb250YWluZXJkLnNlcnZpY2VzLnNuYXBzaG90cy52MS5Nb3VudHNSZXF1ZXN0GjAuY29udGFpbmVyZC5zZXJ2aWNlcy5zbmFwc2hvdHMudjEuTW91bnRzUmVzcG9uc2USWQoGQ29tbWl0EjcuY29udGFpbmVyZC5zZXJ2aWNlcy5zbmFwc2hvdHMudjEuQ29tbWl0U25hcHNob3RSZXF1ZXN0GhYuZ29vZ2xlLnByb3RvYnVmLkVtcHR5ElkKBlJlbW92ZRI3LmNvbnRhaW5lcmQuc2VydmljZXMuc25hcHNob3RzLnYxLlJlbW92ZVNuYXBzaG90UmVxdWVzdBoWLmdvb2dsZS5wcm90b2J1Zi5FbXB0eRJ1CgRTdGF0EjUuY29udGFpbmVyZC5zZXJ2aWNlcy5zbmFwc2hvdHMudjEuU3RhdFNuYXBzaG90UmVxdWVzdBo2LmNvbnRhaW5lcmQuc2VydmljZXMuc25hcHNob3RzLnYxLlN0YXRTbmFwc2hvdFJlc3BvbnNlEnsKBlVwZGF0ZRI3LmNvbnRhaW5lcmQuc2VydmljZXMuc25hcHNob3RzLnYxLlVwZGF0ZVNuYXBzaG90UmVxdWVzdBo4LmNvbnRhaW5lcmQuc2VydmljZXMuc25hcHNob3RzLnYxLlVwZGF0ZVNuYXBzaG90UmVzcG9uc2USeQoETGlzdBI2LmNvbnRhaW5lcmQuc2VydmljZXMuc25hcHNob3RzLnYxLkxpc3RTbmFwc2hvdHNSZXF1ZXN0GjcuY29udGFpbmVyZC5zZXJ2aWNlcy5zbmFwc2hvdHMudjEuTGlzdFNuYXBzaG90c1Jlc3BvbnNlMAESaAoFVXNhZ2USLi5jb250YWluZXJkLnNlcnZpY2VzLnNuYXBzaG90cy52MS5Vc2FnZVJlcXVlc3QaLy5jb250YWluZXJkLnNlcnZpY2VzLnNuYXBzaG90cy52MS5Vc2FnZVJlc3BvbnNlElMKB0NsZWFudXASMC5jb250YWluZXJkLnNlcnZpY2VzLnNuYXBzaG90cy52MS5DbGVhbnVwUmVxdWVzdBoWLmdvb2dsZS5wcm90b2J1Zi5FbXB0eWIGcHJvdG8z", [file_containerd_types_mount, file_google_protobuf_empty, file_google_protobuf_field_mask, file_google_protobuf_timestamp]);
 
 /**
  * @generated from message containerd.services.snapshots.v1.PrepareSnapshotRequest
@@ -26,11 +26,15 @@ export type PrepareSnapshotRequest = Message<"containerd.services.snapshots.v1.P
   snapshotter: string;
 
   /**
+   * Of the snapshot to be, chosen by the caller.
+   *
    * @generated from field: string key = 2;
    */
   key: string;
 
   /**
+   * Name of a committed snapshot: an image's chain ID. Empty for none.
+   *
    * @generated from field: string parent = 3;
    */
   parent: string;
@@ -185,6 +189,8 @@ export type CommitSnapshotRequest = Message<"containerd.services.snapshots.v1.Co
   snapshotter: string;
 
   /**
+   * For an unpacked layer its chain ID.
+   *
    * @generated from field: string name = 2;
    */
   name: string;
@@ -200,6 +206,8 @@ export type CommitSnapshotRequest = Message<"containerd.services.snapshots.v1.Co
   labels: { [key: string]: string };
 
   /**
+   * Puts the snapshot on another parent while it is committed. 2.x.
+   *
    * @generated from field: string parent = 5;
    */
   parent: string;
@@ -239,11 +247,15 @@ export const StatSnapshotRequestSchema: GenMessage<StatSnapshotRequest> = /*@__P
  */
 export type Info = Message<"containerd.services.snapshots.v1.Info"> & {
   /**
+   * The key of an active snapshot or view, the name of a committed one.
+   *
    * @generated from field: string name = 1;
    */
   name: string;
 
   /**
+   * Empty for none.
+   *
    * @generated from field: string parent = 2;
    */
   parent: string;
@@ -308,6 +320,8 @@ export type UpdateSnapshotRequest = Message<"containerd.services.snapshots.v1.Up
   info?: Info | undefined;
 
   /**
+   * `labels`, or `labels.<key>` for one.
+   *
    * @generated from field: google.protobuf.FieldMask update_mask = 3;
    */
   updateMask?: FieldMask | undefined;
@@ -403,6 +417,8 @@ export const UsageRequestSchema: GenMessage<UsageRequest> = /*@__PURE__*/
  */
 export type UsageResponse = Message<"containerd.services.snapshots.v1.UsageResponse"> & {
   /**
+   * Bytes.
+   *
    * @generated from field: int64 size = 1;
    */
   size: bigint;
@@ -438,6 +454,8 @@ export const CleanupRequestSchema: GenMessage<CleanupRequest> = /*@__PURE__*/
   messageDesc(file_containerd_services_snapshots_v1_snapshots, 17);
 
 /**
+ * What may be done with a snapshot.
+ *
  * @generated from enum containerd.services.snapshots.v1.Kind
  */
 export enum Kind {
@@ -469,10 +487,17 @@ export const KindSchema: GenEnum<Kind> = /*@__PURE__*/
   enumDesc(file_containerd_services_snapshots_v1_snapshots, 0);
 
 /**
+ * Layers of file systems, kept by the daemon's snapshotters. Active ones can be written, committed ones are parents
+ * for others, views are read-only.
+ *
  * @generated from service containerd.services.snapshots.v1.Snapshots
  */
 export const Snapshots: GenService<{
   /**
+   * Makes an active snapshot on top of a committed one, and answers with its mounts. ALREADY_EXISTS when the key is
+   * taken, or when `containerd.io/snapshot.ref` names one that is there, which then is put on the caller's lease.
+   * Without a parent the mounts are a bind of an empty directory.
+   *
    * @generated from rpc containerd.services.snapshots.v1.Snapshots.Prepare
    */
   prepare: {
@@ -481,6 +506,8 @@ export const Snapshots: GenService<{
     output: typeof PrepareSnapshotResponseSchema;
   },
   /**
+   * As Prepare, read-only.
+   *
    * @generated from rpc containerd.services.snapshots.v1.Snapshots.View
    */
   view: {
@@ -489,6 +516,8 @@ export const Snapshots: GenService<{
     output: typeof ViewSnapshotResponseSchema;
   },
   /**
+   * How an active snapshot or a view is mounted.
+   *
    * @generated from rpc containerd.services.snapshots.v1.Snapshots.Mounts
    */
   mounts: {
@@ -497,6 +526,8 @@ export const Snapshots: GenService<{
     output: typeof MountsResponseSchema;
   },
   /**
+   * Turns an active snapshot into a committed one of that name. ALREADY_EXISTS when the name is taken.
+   *
    * @generated from rpc containerd.services.snapshots.v1.Snapshots.Commit
    */
   commit: {
@@ -505,6 +536,8 @@ export const Snapshots: GenService<{
     output: typeof EmptySchema;
   },
   /**
+   * FAILED_PRECONDITION while others are built on it.
+   *
    * @generated from rpc containerd.services.snapshots.v1.Snapshots.Remove
    */
   remove: {
@@ -513,6 +546,8 @@ export const Snapshots: GenService<{
     output: typeof EmptySchema;
   },
   /**
+   * NOT_FOUND when there is none. Does not put it on the caller's lease.
+   *
    * @generated from rpc containerd.services.snapshots.v1.Snapshots.Stat
    */
   stat: {
@@ -521,6 +556,8 @@ export const Snapshots: GenService<{
     output: typeof StatSnapshotResponseSchema;
   },
   /**
+   * Changes labels.
+   *
    * @generated from rpc containerd.services.snapshots.v1.Snapshots.Update
    */
   update: {
@@ -529,6 +566,8 @@ export const Snapshots: GenService<{
     output: typeof UpdateSnapshotResponseSchema;
   },
   /**
+   * Pages of all that match.
+   *
    * @generated from rpc containerd.services.snapshots.v1.Snapshots.List
    */
   list: {
@@ -537,6 +576,8 @@ export const Snapshots: GenService<{
     output: typeof ListSnapshotsResponseSchema;
   },
   /**
+   * What the snapshot takes on disk, without its parents.
+   *
    * @generated from rpc containerd.services.snapshots.v1.Snapshots.Usage
    */
   usage: {
@@ -545,6 +586,8 @@ export const Snapshots: GenService<{
     output: typeof UsageResponseSchema;
   },
   /**
+   * Lets the snapshotter clear what removed snapshots left on disk.
+   *
    * @generated from rpc containerd.services.snapshots.v1.Snapshots.Cleanup
    */
   cleanup: {

@@ -19,6 +19,8 @@ export const file_containerd_services_streaming_v1_streaming: GenFile = /*@__PUR
  */
 export type StreamInit = Message<"containerd.services.streaming.v1.StreamInit"> & {
   /**
+   * Chosen by the client.
+   *
    * @generated from field: string id = 1;
    */
   id: string;
@@ -32,10 +34,15 @@ export const StreamInitSchema: GenMessage<StreamInit> = /*@__PURE__*/
   messageDesc(file_containerd_services_streaming_v1_streaming, 0);
 
 /**
+ * Named streams between client and daemon, which other services are told the names of. containerd 1.7 and later.
+ *
  * @generated from service containerd.services.streaming.v1.Streaming
  */
 export const Streaming: GenService<{
   /**
+   * The first message opens the stream by a StreamInit; the daemon answers it with an empty one. What follows is for
+   * whoever was told the name.
+   *
    * @generated from rpc containerd.services.streaming.v1.Streaming.Stream
    */
   stream: {

@@ -4,8 +4,6 @@
 
 import type { GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
 import { fileDesc, messageDesc, serviceDesc } from "@bufbuild/protobuf/codegenv2";
-import type { Any, EmptySchema, Timestamp } from "@bufbuild/protobuf/wkt";
-import { file_google_protobuf_any, file_google_protobuf_empty, file_google_protobuf_timestamp } from "@bufbuild/protobuf/wkt";
 import type { Descriptor } from "../../../types/descriptor_pb.js";
 import { file_containerd_types_descriptor } from "../../../types/descriptor_pb.js";
 import type { Metric } from "../../../types/metrics_pb.js";
@@ -14,13 +12,15 @@ import type { Mount } from "../../../types/mount_pb.js";
 import { file_containerd_types_mount } from "../../../types/mount_pb.js";
 import type { Process, ProcessInfo } from "../../../types/task/task_pb.js";
 import { file_containerd_types_task_task } from "../../../types/task/task_pb.js";
+import type { Any, EmptySchema, Timestamp } from "@bufbuild/protobuf/wkt";
+import { file_google_protobuf_any, file_google_protobuf_empty, file_google_protobuf_timestamp } from "@bufbuild/protobuf/wkt";
 import type { Message } from "@bufbuild/protobuf";
 
 /**
  * Describes the file containerd/services/tasks/v1/tasks.proto.
  */
 export const file_containerd_services_tasks_v1_tasks: GenFile = /*@__PURE__*/
-  fileDesc("Cihjb250YWluZXJkL3NlcnZpY2VzL3Rhc2tzL3YxL3Rhc2tzLnByb3RvEhxjb250YWluZXJkLnNlcnZpY2VzLnRhc2tzLnYxIrYCChFDcmVhdGVUYXNrUmVxdWVzdBIUCgxjb250YWluZXJfaWQYASABKAkSJwoGcm9vdGZzGAMgAygLMhcuY29udGFpbmVyZC50eXBlcy5Nb3VudBINCgVzdGRpbhgEIAEoCRIOCgZzdGRvdXQYBSABKAkSDgoGc3RkZXJyGAYgASgJEhAKCHRlcm1pbmFsGAcgASgIEjAKCmNoZWNrcG9pbnQYCCABKAsyHC5jb250YWluZXJkLnR5cGVzLkRlc2NyaXB0b3ISJQoHb3B0aW9ucxgJIAEoCzIULmdvb2dsZS5wcm90b2J1Zi5BbnkSFAoMcnVudGltZV9wYXRoGAogASgJEhgKEHRhc2tfYXBpX2FkZHJlc3MYCyABKAkSGAoQdGFza19hcGlfdmVyc2lvbhgMIAEoDSI3ChJDcmVhdGVUYXNrUmVzcG9uc2USFAoMY29udGFpbmVyX2lkGAEgASgJEgsKA3BpZBgCIAEoDSI1CgxTdGFydFJlcXVlc3QSFAoMY29udGFpbmVyX2lkGAEgASgJEg8KB2V4ZWNfaWQYAiABKAkiHAoNU3RhcnRSZXNwb25zZRILCgNwaWQYASABKA0iKQoRRGVsZXRlVGFza1JlcXVlc3QSFAoMY29udGFpbmVyX2lkGAEgASgJIm0KDkRlbGV0ZVJlc3BvbnNlEgoKAmlkGAEgASgJEgsKA3BpZBgCIAEoDRITCgtleGl0X3N0YXR1cxgDIAEoDRItCglleGl0ZWRfYXQYBCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wIj0KFERlbGV0ZVByb2Nlc3NSZXF1ZXN0EhQKDGNvbnRhaW5lcl9pZBgBIAEoCRIPCgdleGVjX2lkGAIgASgJIjMKCkdldFJlcXVlc3QSFAoMY29udGFpbmVyX2lkGAEgASgJEg8KB2V4ZWNfaWQYAiABKAkiPAoLR2V0UmVzcG9uc2USLQoHcHJvY2VzcxgBIAEoCzIcLmNvbnRhaW5lcmQudjEudHlwZXMuUHJvY2VzcyIiChBMaXN0VGFza3NSZXF1ZXN0Eg4KBmZpbHRlchgBIAEoCSJAChFMaXN0VGFza3NSZXNwb25zZRIrCgV0YXNrcxgBIAMoCzIcLmNvbnRhaW5lcmQudjEudHlwZXMuUHJvY2VzcyJRCgtLaWxsUmVxdWVzdBIUCgxjb250YWluZXJfaWQYASABKAkSDwoHZXhlY19pZBgCIAEoCRIOCgZzaWduYWwYAyABKA0SCwoDYWxsGAQgASgIIqABChJFeGVjUHJvY2Vzc1JlcXVlc3QSFAoMY29udGFpbmVyX2lkGAEgASgJEg0KBXN0ZGluGAIgASgJEg4KBnN0ZG91dBgDIAEoCRIOCgZzdGRlcnIYBCABKAkSEAoIdGVybWluYWwYBSABKAgSIgoEc3BlYxgGIAEoCzIULmdvb2dsZS5wcm90b2J1Zi5BbnkSDwoHZXhlY19pZBgHIAEoCSIVChNFeGVjUHJvY2Vzc1Jlc3BvbnNlIlgKEFJlc2l6ZVB0eVJlcXVlc3QSFAoMY29udGFpbmVyX2lkGAEgASgJEg8KB2V4ZWNfaWQYAiABKAkSDQoFd2lkdGgYAyABKA0SDgoGaGVpZ2h0GAQgASgNIkYKDkNsb3NlSU9SZXF1ZXN0EhQKDGNvbnRhaW5lcl9pZBgBIAEoCRIPCgdleGVjX2lkGAIgASgJEg0KBXN0ZGluGAMgASgIIigKEFBhdXNlVGFza1JlcXVlc3QSFAoMY29udGFpbmVyX2lkGAEgASgJIikKEVJlc3VtZVRhc2tSZXF1ZXN0EhQKDGNvbnRhaW5lcl9pZBgBIAEoCSInCg9MaXN0UGlkc1JlcXVlc3QSFAoMY29udGFpbmVyX2lkGAEgASgJIkcKEExpc3RQaWRzUmVzcG9uc2USMwoJcHJvY2Vzc2VzGAEgAygLMiAuY29udGFpbmVyZC52MS50eXBlcy5Qcm9jZXNzSW5mbyJvChVDaGVja3BvaW50VGFza1JlcXVlc3QSFAoMY29udGFpbmVyX2lkGAEgASgJEhkKEXBhcmVudF9jaGVja3BvaW50GAIgASgJEiUKB29wdGlvbnMYAyABKAsyFC5nb29nbGUucHJvdG9idWYuQW55IksKFkNoZWNrcG9pbnRUYXNrUmVzcG9uc2USMQoLZGVzY3JpcHRvcnMYASADKAsyHC5jb250YWluZXJkLnR5cGVzLkRlc2NyaXB0b3Ii3QEKEVVwZGF0ZVRhc2tSZXF1ZXN0EhQKDGNvbnRhaW5lcl9pZBgBIAEoCRInCglyZXNvdXJjZXMYAiABKAsyFC5nb29nbGUucHJvdG9idWYuQW55ElUKC2Fubm90YXRpb25zGAMgAygLMkAuY29udGFpbmVyZC5zZXJ2aWNlcy50YXNrcy52MS5VcGRhdGVUYXNrUmVxdWVzdC5Bbm5vdGF0aW9uc0VudHJ5GjIKEEFubm90YXRpb25zRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJOgI4ASIhCg5NZXRyaWNzUmVxdWVzdBIPCgdmaWx0ZXJzGAEgAygJIjwKD01ldHJpY3NSZXNwb25zZRIpCgdtZXRyaWNzGAEgAygLMhguY29udGFpbmVyZC50eXBlcy5NZXRyaWMiNAoLV2FpdFJlcXVlc3QSFAoMY29udGFpbmVyX2lkGAEgASgJEg8KB2V4ZWNfaWQYAiABKAkiUgoMV2FpdFJlc3BvbnNlEhMKC2V4aXRfc3RhdHVzGAEgASgNEi0KCWV4aXRlZF9hdBgCIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAy3AwKBVRhc2tzEmsKBkNyZWF0ZRIvLmNvbnRhaW5lcmQuc2VydmljZXMudGFza3MudjEuQ3JlYXRlVGFza1JlcXVlc3QaMC5jb250YWluZXJkLnNlcnZpY2VzLnRhc2tzLnYxLkNyZWF0ZVRhc2tSZXNwb25zZRJgCgVTdGFydBIqLmNvbnRhaW5lcmQuc2VydmljZXMudGFza3MudjEuU3RhcnRSZXF1ZXN0GisuY29udGFpbmVyZC5zZXJ2aWNlcy50YXNrcy52MS5TdGFydFJlc3BvbnNlEmcKBkRlbGV0ZRIvLmNvbnRhaW5lcmQuc2VydmljZXMudGFza3MudjEuRGVsZXRlVGFza1JlcXVlc3QaLC5jb250YWluZXJkLnNlcnZpY2VzLnRhc2tzLnYxLkRlbGV0ZVJlc3BvbnNlEnEKDURlbGV0ZVByb2Nlc3MSMi5jb250YWluZXJkLnNlcnZpY2VzLnRhc2tzLnYxLkRlbGV0ZVByb2Nlc3NSZXF1ZXN0GiwuY29udGFpbmVyZC5zZXJ2aWNlcy50YXNrcy52MS5EZWxldGVSZXNwb25zZRJaCgNHZXQSKC5jb250YWluZXJkLnNlcnZpY2VzLnRhc2tzLnYxLkdldFJlcXVlc3QaKS5jb250YWluZXJkLnNlcnZpY2VzLnRhc2tzLnYxLkdldFJlc3BvbnNlEmcKBExpc3QSLi5jb250YWluZXJkLnNlcnZpY2VzLnRhc2tzLnYxLkxpc3RUYXNrc1JlcXVlc3QaLy5jb250YWluZXJkLnNlcnZpY2VzLnRhc2tzLnYxLkxpc3RUYXNrc1Jlc3BvbnNlEkkKBEtpbGwSKS5jb250YWluZXJkLnNlcnZpY2VzLnRhc2tzLnYxLktpbGxSZXF1ZXN0GhYuZ29vZ2xlLnByb3RvYnVmLkVtcHR5ElAKBEV4ZWMSMC5jb250YWluZXJkLnNlcnZpY2VzLnRhc2tzLnYxLkV4ZWNQcm9jZXNzUmVxdWVzdBoWLmdvb2dsZS5wcm90b2J1Zi5FbXB0eRJTCglSZXNpemVQdHkSLi5jb250YWluZXJkLnNlcnZpY2VzLnRhc2tzLnYxLlJlc2l6ZVB0eVJlcXVlc3QaFi5nb29nbGUucHJvdG9idWYuRW1wdHkSTwoHQ2xvc2VJTxIsLmNvbnRhaW5lcmQuc2VydmljZXMudGFza3MudjEuQ2xvc2VJT1JlcXVlc3QaFi5nb29nbGUucHJvdG9idWYuRW1wdHkSTwoFUGF1c2USLi5jb250YWluZXJkLnNlcnZpY2VzLnRhc2tzLnYxLlBhdXNlVGFza1JlcXVlc3QaFi5nb29nbGUucHJvdG9idWYuRW1wdHkSUQoGUmVzdW1lEi8uY29udGFpbmVyZC5zZXJ2aWNlcy50YXNrcy52MS5SZXN1bWVUYXNrUmVxdWVzdBoWLmdvb2dsZS5wcm90b2J1Zi5FbXB0eRJpCghMaXN0UGlkcxItLmNvbnRhaW5lcmQuc2VydmljZXMudGFza3MudjEuTGlzdFBpZHNSZXF1ZXN0Gi4uY29udGFpbmVyZC5zZXJ2aWNlcy50YXNrcy52MS5MaXN0UGlkc1Jlc3BvbnNlEncKCkNoZWNrcG9pbnQSMy5jb250YWluZXJkLnNlcnZpY2VzLnRhc2tzLnYxLkNoZWNrcG9pbnRUYXNrUmVxdWVzdBo0LmNvbnRhaW5lcmQuc2VydmljZXMudGFza3MudjEuQ2hlY2twb2ludFRhc2tSZXNwb25zZRJRCgZVcGRhdGUSLy5jb250YWluZXJkLnNlcnZpY2VzLnRhc2tzLnYxLlVwZGF0ZVRhc2tSZXF1ZXN0GhYuZ29vZ2xlLnByb3RvYnVmLkVtcHR5EmYKB01ldHJpY3MSLC5jb250YWluZXJkLnNlcnZpY2VzLnRhc2tzLnYxLk1ldHJpY3NSZXF1ZXN0Gi0uY29udGFpbmVyZC5zZXJ2aWNlcy50YXNrcy52MS5NZXRyaWNzUmVzcG9uc2USXQoEV2FpdBIpLmNvbnRhaW5lcmQuc2VydmljZXMudGFza3MudjEuV2FpdFJlcXVlc3QaKi5jb250YWluZXJkLnNlcnZpY2VzLnRhc2tzLnYxLldhaXRSZXNwb25zZWIGcHJvdG8z", [file_google_protobuf_any, file_google_protobuf_empty, file_google_protobuf_timestamp, file_containerd_types_descriptor, file_containerd_types_metrics, file_containerd_types_mount, file_containerd_types_task_task]);
+  fileDesc("Cihjb250YWluZXJkL3NlcnZpY2VzL3Rhc2tzL3YxL3Rhc2tzLnByb3RvEhxjb250YWluZXJkLnNlcnZpY2VzLnRhc2tzLnYxIrYCChFDcmVhdGVUYXNrUmVxdWVzdBIUCgxjb250YWluZXJfaWQYASABKAkSJwoGcm9vdGZzGAMgAygLMhcuY29udGFpbmVyZC50eXBlcy5Nb3VudBINCgVzdGRpbhgEIAEoCRIOCgZzdGRvdXQYBSABKAkSDgoGc3RkZXJyGAYgASgJEhAKCHRlcm1pbmFsGAcgASgIEjAKCmNoZWNrcG9pbnQYCCABKAsyHC5jb250YWluZXJkLnR5cGVzLkRlc2NyaXB0b3ISJQoHb3B0aW9ucxgJIAEoCzIULmdvb2dsZS5wcm90b2J1Zi5BbnkSFAoMcnVudGltZV9wYXRoGAogASgJEhgKEHRhc2tfYXBpX2FkZHJlc3MYCyABKAkSGAoQdGFza19hcGlfdmVyc2lvbhgMIAEoDSI3ChJDcmVhdGVUYXNrUmVzcG9uc2USFAoMY29udGFpbmVyX2lkGAEgASgJEgsKA3BpZBgCIAEoDSI1CgxTdGFydFJlcXVlc3QSFAoMY29udGFpbmVyX2lkGAEgASgJEg8KB2V4ZWNfaWQYAiABKAkiHAoNU3RhcnRSZXNwb25zZRILCgNwaWQYASABKA0iKQoRRGVsZXRlVGFza1JlcXVlc3QSFAoMY29udGFpbmVyX2lkGAEgASgJIm0KDkRlbGV0ZVJlc3BvbnNlEgoKAmlkGAEgASgJEgsKA3BpZBgCIAEoDRITCgtleGl0X3N0YXR1cxgDIAEoDRItCglleGl0ZWRfYXQYBCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wIj0KFERlbGV0ZVByb2Nlc3NSZXF1ZXN0EhQKDGNvbnRhaW5lcl9pZBgBIAEoCRIPCgdleGVjX2lkGAIgASgJIjMKCkdldFJlcXVlc3QSFAoMY29udGFpbmVyX2lkGAEgASgJEg8KB2V4ZWNfaWQYAiABKAkiPAoLR2V0UmVzcG9uc2USLQoHcHJvY2VzcxgBIAEoCzIcLmNvbnRhaW5lcmQudjEudHlwZXMuUHJvY2VzcyIiChBMaXN0VGFza3NSZXF1ZXN0Eg4KBmZpbHRlchgBIAEoCSJAChFMaXN0VGFza3NSZXNwb25zZRIrCgV0YXNrcxgBIAMoCzIcLmNvbnRhaW5lcmQudjEudHlwZXMuUHJvY2VzcyJRCgtLaWxsUmVxdWVzdBIUCgxjb250YWluZXJfaWQYASABKAkSDwoHZXhlY19pZBgCIAEoCRIOCgZzaWduYWwYAyABKA0SCwoDYWxsGAQgASgIIqABChJFeGVjUHJvY2Vzc1JlcXVlc3QSFAoMY29udGFpbmVyX2lkGAEgASgJEg0KBXN0ZGluGAIgASgJEg4KBnN0ZG91dBgDIAEoCRIOCgZzdGRlcnIYBCABKAkSEAoIdGVybWluYWwYBSABKAgSIgoEc3BlYxgGIAEoCzIULmdvb2dsZS5wcm90b2J1Zi5BbnkSDwoHZXhlY19pZBgHIAEoCSIVChNFeGVjUHJvY2Vzc1Jlc3BvbnNlIlgKEFJlc2l6ZVB0eVJlcXVlc3QSFAoMY29udGFpbmVyX2lkGAEgASgJEg8KB2V4ZWNfaWQYAiABKAkSDQoFd2lkdGgYAyABKA0SDgoGaGVpZ2h0GAQgASgNIkYKDkNsb3NlSU9SZXF1ZXN0EhQKDGNvbnRhaW5lcl9pZBgBIAEoCRIPCgdleGVjX2lkGAIgASgJEg0KBXN0ZGluGAMgASgIIigKEFBhdXNlVGFza1JlcXVlc3QSFAoMY29udGFpbmVyX2lkGAEgASgJIikKEVJlc3VtZVRhc2tSZXF1ZXN0EhQKDGNvbnRhaW5lcl9pZBgBIAEoCSInCg9MaXN0UGlkc1JlcXVlc3QSFAoMY29udGFpbmVyX2lkGAEgASgJIkcKEExpc3RQaWRzUmVzcG9uc2USMwoJcHJvY2Vzc2VzGAEgAygLMiAuY29udGFpbmVyZC52MS50eXBlcy5Qcm9jZXNzSW5mbyJvChVDaGVja3BvaW50VGFza1JlcXVlc3QSFAoMY29udGFpbmVyX2lkGAEgASgJEhkKEXBhcmVudF9jaGVja3BvaW50GAIgASgJEiUKB29wdGlvbnMYAyABKAsyFC5nb29nbGUucHJvdG9idWYuQW55IksKFkNoZWNrcG9pbnRUYXNrUmVzcG9uc2USMQoLZGVzY3JpcHRvcnMYASADKAsyHC5jb250YWluZXJkLnR5cGVzLkRlc2NyaXB0b3Ii3QEKEVVwZGF0ZVRhc2tSZXF1ZXN0EhQKDGNvbnRhaW5lcl9pZBgBIAEoCRInCglyZXNvdXJjZXMYAiABKAsyFC5nb29nbGUucHJvdG9idWYuQW55ElUKC2Fubm90YXRpb25zGAMgAygLMkAuY29udGFpbmVyZC5zZXJ2aWNlcy50YXNrcy52MS5VcGRhdGVUYXNrUmVxdWVzdC5Bbm5vdGF0aW9uc0VudHJ5GjIKEEFubm90YXRpb25zRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJOgI4ASIhCg5NZXRyaWNzUmVxdWVzdBIPCgdmaWx0ZXJzGAEgAygJIjwKD01ldHJpY3NSZXNwb25zZRIpCgdtZXRyaWNzGAEgAygLMhguY29udGFpbmVyZC50eXBlcy5NZXRyaWMiNAoLV2FpdFJlcXVlc3QSFAoMY29udGFpbmVyX2lkGAEgASgJEg8KB2V4ZWNfaWQYAiABKAkiUgoMV2FpdFJlc3BvbnNlEhMKC2V4aXRfc3RhdHVzGAEgASgNEi0KCWV4aXRlZF9hdBgCIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAy3AwKBVRhc2tzEmsKBkNyZWF0ZRIvLmNvbnRhaW5lcmQuc2VydmljZXMudGFza3MudjEuQ3JlYXRlVGFza1JlcXVlc3QaMC5jb250YWluZXJkLnNlcnZpY2VzLnRhc2tzLnYxLkNyZWF0ZVRhc2tSZXNwb25zZRJgCgVTdGFydBIqLmNvbnRhaW5lcmQuc2VydmljZXMudGFza3MudjEuU3RhcnRSZXF1ZXN0GisuY29udGFpbmVyZC5zZXJ2aWNlcy50YXNrcy52MS5TdGFydFJlc3BvbnNlEmcKBkRlbGV0ZRIvLmNvbnRhaW5lcmQuc2VydmljZXMudGFza3MudjEuRGVsZXRlVGFza1JlcXVlc3QaLC5jb250YWluZXJkLnNlcnZpY2VzLnRhc2tzLnYxLkRlbGV0ZVJlc3BvbnNlEnEKDURlbGV0ZVByb2Nlc3MSMi5jb250YWluZXJkLnNlcnZpY2VzLnRhc2tzLnYxLkRlbGV0ZVByb2Nlc3NSZXF1ZXN0GiwuY29udGFpbmVyZC5zZXJ2aWNlcy50YXNrcy52MS5EZWxldGVSZXNwb25zZRJaCgNHZXQSKC5jb250YWluZXJkLnNlcnZpY2VzLnRhc2tzLnYxLkdldFJlcXVlc3QaKS5jb250YWluZXJkLnNlcnZpY2VzLnRhc2tzLnYxLkdldFJlc3BvbnNlEmcKBExpc3QSLi5jb250YWluZXJkLnNlcnZpY2VzLnRhc2tzLnYxLkxpc3RUYXNrc1JlcXVlc3QaLy5jb250YWluZXJkLnNlcnZpY2VzLnRhc2tzLnYxLkxpc3RUYXNrc1Jlc3BvbnNlEkkKBEtpbGwSKS5jb250YWluZXJkLnNlcnZpY2VzLnRhc2tzLnYxLktpbGxSZXF1ZXN0GhYuZ29vZ2xlLnByb3RvYnVmLkVtcHR5ElAKBEV4ZWMSMC5jb250YWluZXJkLnNlcnZpY2VzLnRhc2tzLnYxLkV4ZWNQcm9jZXNzUmVxdWVzdBoWLmdvb2dsZS5wcm90b2J1Zi5FbXB0eRJTCglSZXNpemVQdHkSLi5jb250YWluZXJkLnNlcnZpY2VzLnRhc2tzLnYxLlJlc2l6ZVB0eVJlcXVlc3QaFi5nb29nbGUucHJvdG9idWYuRW1wdHkSTwoHQ2xvc2VJTxIsLmNvbnRhaW5lcmQuc2VydmljZXMudGFza3MudjEuQ2xvc2VJT1JlcXVlc3QaFi5nb29nbGUucHJvdG9idWYuRW1wdHkSTwoFUGF1c2USLi5jb250YWluZXJkLnNlcnZpY2VzLnRhc2tzLnYxLlBhdXNlVGFza1JlcXVlc3QaFi5nb29nbGUucHJvdG9idWYuRW1wdHkSUQoGUmVzdW1lEi8uY29udGFpbmVyZC5zZXJ2aWNlcy50YXNrcy52MS5SZXN1bWVUYXNrUmVxdWVzdBoWLmdvb2dsZS5wcm90b2J1Zi5FbXB0eRJpCghMaXN0UGlkcxItLmNvbnRhaW5lcmQuc2VydmljZXMudGFza3MudjEuTGlzdFBpZHNSZXF1ZXN0Gi4uY29udGFpbmVyZC5zZXJ2aWNlcy50YXNrcy52MS5MaXN0UGlkc1Jlc3BvbnNlEncKCkNoZWNrcG9pbnQSMy5jb250YWluZXJkLnNlcnZpY2VzLnRhc2tzLnYxLkNoZWNrcG9pbnRUYXNrUmVxdWVzdBo0LmNvbnRhaW5lcmQuc2VydmljZXMudGFza3MudjEuQ2hlY2twb2ludFRhc2tSZXNwb25zZRJRCgZVcGRhdGUSLy5jb250YWluZXJkLnNlcnZpY2VzLnRhc2tzLnYxLlVwZGF0ZVRhc2tSZXF1ZXN0GhYuZ29vZ2xlLnByb3RvYnVmLkVtcHR5EmYKB01ldHJpY3MSLC5jb250YWluZXJkLnNlcnZpY2VzLnRhc2tzLnYxLk1ldHJpY3NSZXF1ZXN0Gi0uY29udGFpbmVyZC5zZXJ2aWNlcy50YXNrcy52MS5NZXRyaWNzUmVzcG9uc2USXQoEV2FpdBIpLmNvbnRhaW5lcmQuc2VydmljZXMudGFza3MudjEuV2FpdFJlcXVlc3QaKi5jb250YWluZXJkLnNlcnZpY2VzLnRhc2tzLnYxLldhaXRSZXNwb25zZWIGcHJvdG8z", [file_containerd_types_descriptor, file_containerd_types_metrics, file_containerd_types_mount, file_containerd_types_task_task, file_google_protobuf_any, file_google_protobuf_empty, file_google_protobuf_timestamp]);
 
 /**
  * @generated from message containerd.services.tasks.v1.CreateTaskRequest
@@ -32,51 +32,72 @@ export type CreateTaskRequest = Message<"containerd.services.tasks.v1.CreateTask
   containerId: string;
 
   /**
+   * How the root file system is mounted: what Snapshots.Prepare or Mounts answered.
+   *
    * @generated from field: repeated containerd.types.Mount rootfs = 3;
    */
   rootfs: Mount[];
 
   /**
+   * A path on the daemon's host, of a FIFO that the client made; empty for none.
+   *
    * @generated from field: string stdin = 4;
    */
   stdin: string;
 
   /**
+   * A FIFO or an existing regular file, which is appended to; or a URI with a scheme that the shim knows, `binary`
+   * and `file`. Never take one from somebody you do not trust: `binary` runs a program as root on the host.
+   *
    * @generated from field: string stdout = 5;
    */
   stdout: string;
 
   /**
+   * As `stdout`. Empty with a terminal.
+   *
    * @generated from field: string stderr = 6;
    */
   stderr: string;
 
   /**
+   * The process gets a terminal; its output comes on `stdout` alone.
+   *
    * @generated from field: bool terminal = 7;
    */
   terminal: boolean;
 
   /**
+   * Restores from this instead of starting anew.
+   *
    * @generated from field: containerd.types.Descriptor checkpoint = 8;
    */
   checkpoint?: Descriptor | undefined;
 
   /**
+   * The runtime's own: for runc `containerd.runc.v1.Options`, under that bare name.
+   *
    * @generated from field: google.protobuf.Any options = 9;
    */
   options?: Any | undefined;
 
   /**
+   * A shim's binary, instead of the one that the container's runtime names. 1.7 and later.
+   *
    * @generated from field: string runtime_path = 10;
    */
   runtimePath: string;
 
   /**
+   * Serves the task service at a sandbox's address. 2.x.
+   *
    * @generated from field: string task_api_address = 11;
    */
   taskApiAddress: string;
 
   /**
+   * Of that service. 2.x.
+   *
    * @generated from field: uint32 task_api_version = 12;
    */
   taskApiVersion: number;
@@ -99,6 +120,8 @@ export type CreateTaskResponse = Message<"containerd.services.tasks.v1.CreateTas
   containerId: string;
 
   /**
+   * On the daemon's host.
+   *
    * @generated from field: uint32 pid = 2;
    */
   pid: number;
@@ -121,6 +144,8 @@ export type StartRequest = Message<"containerd.services.tasks.v1.StartRequest"> 
   containerId: string;
 
   /**
+   * Empty for the init process.
+   *
    * @generated from field: string exec_id = 2;
    */
   execId: string;
@@ -172,6 +197,8 @@ export const DeleteTaskRequestSchema: GenMessage<DeleteTaskRequest> = /*@__PURE_
  */
 export type DeleteResponse = Message<"containerd.services.tasks.v1.DeleteResponse"> & {
   /**
+   * The exec's, empty for the init process.
+   *
    * @generated from field: string id = 1;
    */
   id: string;
@@ -182,6 +209,8 @@ export type DeleteResponse = Message<"containerd.services.tasks.v1.DeleteRespons
   pid: number;
 
   /**
+   * 0 to 255; 128 + n after signal n.
+   *
    * @generated from field: uint32 exit_status = 3;
    */
   exitStatus: number;
@@ -231,6 +260,8 @@ export type GetRequest = Message<"containerd.services.tasks.v1.GetRequest"> & {
   containerId: string;
 
   /**
+   * Empty for the init process.
+   *
    * @generated from field: string exec_id = 2;
    */
   execId: string;
@@ -304,16 +335,22 @@ export type KillRequest = Message<"containerd.services.tasks.v1.KillRequest"> & 
   containerId: string;
 
   /**
+   * Empty for the init process.
+   *
    * @generated from field: string exec_id = 2;
    */
   execId: string;
 
   /**
+   * Linux's number.
+   *
    * @generated from field: uint32 signal = 3;
    */
   signal: number;
 
   /**
+   * Every process of the container, not the named one alone.
+   *
    * @generated from field: bool all = 4;
    */
   all: boolean;
@@ -356,11 +393,15 @@ export type ExecProcessRequest = Message<"containerd.services.tasks.v1.ExecProce
   terminal: boolean;
 
   /**
+   * The OCI runtime spec's `process`, as JSON under `types.containerd.io/opencontainers/runtime-spec/1/Process`.
+   *
    * @generated from field: google.protobuf.Any spec = 6;
    */
   spec?: Any | undefined;
 
   /**
+   * Chosen by the caller; unique in the task.
+   *
    * @generated from field: string exec_id = 7;
    */
   execId: string;
@@ -433,6 +474,8 @@ export type CloseIORequest = Message<"containerd.services.tasks.v1.CloseIOReques
   execId: string;
 
   /**
+   * Must be true for anything to happen.
+   *
    * @generated from field: bool stdin = 3;
    */
   stdin: boolean;
@@ -523,6 +566,8 @@ export type CheckpointTaskRequest = Message<"containerd.services.tasks.v1.Checkp
   containerId: string;
 
   /**
+   * Digest of the checkpoint that this one builds on.
+   *
    * @generated from field: string parent_checkpoint = 2;
    */
   parentCheckpoint: string;
@@ -567,6 +612,9 @@ export type UpdateTaskRequest = Message<"containerd.services.tasks.v1.UpdateTask
   containerId: string;
 
   /**
+   * The OCI runtime spec's `linux.resources`, as JSON under
+   * `types.containerd.io/opencontainers/runtime-spec/1/LinuxResources`.
+   *
    * @generated from field: google.protobuf.Any resources = 2;
    */
   resources?: Any | undefined;
@@ -589,6 +637,8 @@ export const UpdateTaskRequestSchema: GenMessage<UpdateTaskRequest> = /*@__PURE_
  */
 export type MetricsRequest = Message<"containerd.services.tasks.v1.MetricsRequest"> & {
   /**
+   * Any of them must match.
+   *
    * @generated from field: repeated string filters = 1;
    */
   filters: string[];
@@ -628,6 +678,8 @@ export type WaitRequest = Message<"containerd.services.tasks.v1.WaitRequest"> & 
   containerId: string;
 
   /**
+   * Empty for the init process.
+   *
    * @generated from field: string exec_id = 2;
    */
   execId: string;
@@ -645,6 +697,8 @@ export const WaitRequestSchema: GenMessage<WaitRequest> = /*@__PURE__*/
  */
 export type WaitResponse = Message<"containerd.services.tasks.v1.WaitResponse"> & {
   /**
+   * 0 to 255; 128 + n after signal n. For a task whose shim died the daemon makes up 137 or 255.
+   *
    * @generated from field: uint32 exit_status = 1;
    */
   exitStatus: number;
@@ -663,10 +717,18 @@ export const WaitResponseSchema: GenMessage<WaitResponse> = /*@__PURE__*/
   messageDesc(file_containerd_services_tasks_v1_tasks, 26);
 
 /**
+ * What runs in containers: each container has at most one task, whose first process is its init; further processes
+ * are execs. Calls need the header `containerd-namespace`.
+ *
  * @generated from service containerd.services.tasks.v1.Tasks
  */
 export const Tasks: GenService<{
   /**
+   * Starts the runtime's shim and makes the init process, which then waits for Start. FIFOs named as stdio are opened
+   * here: without a reader the call fails after 30 seconds. A program that does not exist fails here, as UNKNOWN with
+   * the runtime's words. A caller that goes away half-way leaves a shim that no list shows. ALREADY_EXISTS when the
+   * container has a task.
+   *
    * @generated from rpc containerd.services.tasks.v1.Tasks.Create
    */
   create: {
@@ -675,6 +737,8 @@ export const Tasks: GenService<{
     output: typeof CreateTaskResponseSchema;
   },
   /**
+   * Lets a created process run: the init, or the exec that is named.
+   *
    * @generated from rpc containerd.services.tasks.v1.Tasks.Start
    */
   start: {
@@ -683,6 +747,9 @@ export const Tasks: GenService<{
     output: typeof StartResponseSchema;
   },
   /**
+   * Deletes an ended task, and answers once the shim has written out all output. FAILED_PRECONDITION, or UNKNOWN from
+   * older daemons, while it still runs.
+   *
    * @generated from rpc containerd.services.tasks.v1.Tasks.Delete
    */
   delete: {
@@ -691,6 +758,8 @@ export const Tasks: GenService<{
     output: typeof DeleteResponseSchema;
   },
   /**
+   * Deletes an ended exec.
+   *
    * @generated from rpc containerd.services.tasks.v1.Tasks.DeleteProcess
    */
   deleteProcess: {
@@ -699,6 +768,8 @@ export const Tasks: GenService<{
     output: typeof DeleteResponseSchema;
   },
   /**
+   * One process as it is now. NOT_FOUND when there is none, also after a restart of the daemon that outlived it.
+   *
    * @generated from rpc containerd.services.tasks.v1.Tasks.Get
    */
   get: {
@@ -707,6 +778,8 @@ export const Tasks: GenService<{
     output: typeof GetResponseSchema;
   },
   /**
+   * The init processes of all tasks in the namespace.
+   *
    * @generated from rpc containerd.services.tasks.v1.Tasks.List
    */
   list: {
@@ -715,6 +788,8 @@ export const Tasks: GenService<{
     output: typeof ListTasksResponseSchema;
   },
   /**
+   * Sends a signal. NOT_FOUND when the process has ended already, which then still has to be waited for.
+   *
    * @generated from rpc containerd.services.tasks.v1.Tasks.Kill
    */
   kill: {
@@ -723,6 +798,8 @@ export const Tasks: GenService<{
     output: typeof EmptySchema;
   },
   /**
+   * Adds a process to a running task; Start starts it.
+   *
    * @generated from rpc containerd.services.tasks.v1.Tasks.Exec
    */
   exec: {
@@ -731,6 +808,8 @@ export const Tasks: GenService<{
     output: typeof EmptySchema;
   },
   /**
+   * Sets the size of a process's terminal, in characters.
+   *
    * @generated from rpc containerd.services.tasks.v1.Tasks.ResizePty
    */
   resizePty: {
@@ -739,6 +818,8 @@ export const Tasks: GenService<{
     output: typeof EmptySchema;
   },
   /**
+   * Tells a process that its standard input is at an end: closing the client's side of the FIFO does not.
+   *
    * @generated from rpc containerd.services.tasks.v1.Tasks.CloseIO
    */
   closeIO: {
@@ -747,6 +828,8 @@ export const Tasks: GenService<{
     output: typeof EmptySchema;
   },
   /**
+   * Freezes all processes of a task.
+   *
    * @generated from rpc containerd.services.tasks.v1.Tasks.Pause
    */
   pause: {
@@ -755,6 +838,8 @@ export const Tasks: GenService<{
     output: typeof EmptySchema;
   },
   /**
+   * Thaws them.
+   *
    * @generated from rpc containerd.services.tasks.v1.Tasks.Resume
    */
   resume: {
@@ -763,6 +848,8 @@ export const Tasks: GenService<{
     output: typeof EmptySchema;
   },
   /**
+   * The process ids of a task on the daemon's host.
+   *
    * @generated from rpc containerd.services.tasks.v1.Tasks.ListPids
    */
   listPids: {
@@ -771,6 +858,8 @@ export const Tasks: GenService<{
     output: typeof ListPidsResponseSchema;
   },
   /**
+   * Saves a task's state as content, where the runtime can (CRIU).
+   *
    * @generated from rpc containerd.services.tasks.v1.Tasks.Checkpoint
    */
   checkpoint: {
@@ -779,6 +868,8 @@ export const Tasks: GenService<{
     output: typeof CheckpointTaskResponseSchema;
   },
   /**
+   * Changes the limits of a running task.
+   *
    * @generated from rpc containerd.services.tasks.v1.Tasks.Update
    */
   update: {
@@ -787,6 +878,8 @@ export const Tasks: GenService<{
     output: typeof EmptySchema;
   },
   /**
+   * The control group's counters of the tasks that a filter names; `id==x` for one.
+   *
    * @generated from rpc containerd.services.tasks.v1.Tasks.Metrics
    */
   metrics: {
@@ -795,6 +888,9 @@ export const Tasks: GenService<{
     output: typeof MetricsResponseSchema;
   },
   /**
+   * Answers when a process has ended; at once when it had. Has no deadline of its own. A daemon that dies ends the
+   * call with UNAVAILABLE or CANCELLED, which says nothing about the process: ask again.
+   *
    * @generated from rpc containerd.services.tasks.v1.Tasks.Wait
    */
   wait: {

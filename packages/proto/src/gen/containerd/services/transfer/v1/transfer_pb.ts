@@ -46,6 +46,8 @@ export const TransferRequestSchema: GenMessage<TransferRequest> = /*@__PURE__*/
  */
 export type TransferOptions = Message<"containerd.services.transfer.v1.TransferOptions"> & {
   /**
+   * Name of a stream, opened before by the streaming service, that progress is sent to.
+   *
    * @generated from field: string progress_stream = 1;
    */
   progressStream: string;
@@ -59,10 +61,16 @@ export const TransferOptionsSchema: GenMessage<TransferOptions> = /*@__PURE__*/
   messageDesc(file_containerd_services_transfer_v1_transfer, 1);
 
 /**
+ * Moves images on the daemon's side: from registries, archives and streams into the image store, and back. containerd
+ * 1.7 and later.
+ *
  * @generated from service containerd.services.transfer.v1.Transfer
  */
 export const Transfer: GenService<{
   /**
+   * Answers when it is done. Source and destination are messages of `containerd.types.transfer` under their bare
+   * names.
+   *
    * @generated from rpc containerd.services.transfer.v1.Transfer.Transfer
    */
   transfer: {

@@ -19,11 +19,15 @@ export const file_containerd_services_version_v1_version: GenFile = /*@__PURE__*
  */
 export type VersionResponse = Message<"containerd.services.version.v1.VersionResponse"> & {
   /**
+   * May carry a distribution's suffix: `1.6.20~ds1`.
+   *
    * @generated from field: string version = 1;
    */
   version: string;
 
   /**
+   * Of the sources.
+   *
    * @generated from field: string revision = 2;
    */
   revision: string;
@@ -37,6 +41,8 @@ export const VersionResponseSchema: GenMessage<VersionResponse> = /*@__PURE__*/
   messageDesc(file_containerd_services_version_v1_version, 0);
 
 /**
+ * Which containerd it is. Needs no namespace.
+ *
  * @generated from service containerd.services.version.v1.Version
  */
 export const Version: GenService<{

@@ -13,6 +13,8 @@ export const file_io_containerd_cgroups_v2_metrics: GenFile = /*@__PURE__*/
   fileDesc("CiZpby9jb250YWluZXJkL2Nncm91cHMvdjIvbWV0cmljcy5wcm90bxIYaW8uY29udGFpbmVyZC5jZ3JvdXBzLnYyIrADCgdNZXRyaWNzEjAKBHBpZHMYASABKAsyIi5pby5jb250YWluZXJkLmNncm91cHMudjIuUGlkc1N0YXQSLgoDY3B1GAIgASgLMiEuaW8uY29udGFpbmVyZC5jZ3JvdXBzLnYyLkNQVVN0YXQSNAoGbWVtb3J5GAQgASgLMiQuaW8uY29udGFpbmVyZC5jZ3JvdXBzLnYyLk1lbW9yeVN0YXQSMAoEcmRtYRgFIAEoCzIiLmlvLmNvbnRhaW5lcmQuY2dyb3Vwcy52Mi5SZG1hU3RhdBIsCgJpbxgGIAEoCzIgLmlvLmNvbnRhaW5lcmQuY2dyb3Vwcy52Mi5JT1N0YXQSNgoHaHVnZXRsYhgHIAMoCzIlLmlvLmNvbnRhaW5lcmQuY2dyb3Vwcy52Mi5IdWdlVGxiU3RhdBI9Cg1tZW1vcnlfZXZlbnRzGAggASgLMiYuaW8uY29udGFpbmVyZC5jZ3JvdXBzLnYyLk1lbW9yeUV2ZW50cxI2CgduZXR3b3JrGAkgAygLMiUuaW8uY29udGFpbmVyZC5jZ3JvdXBzLnYyLk5ldHdvcmtTdGF0IkYKB1BTSURhdGESDQoFYXZnMTAYASABKAESDQoFYXZnNjAYAiABKAESDgoGYXZnMzAwGAMgASgBEg0KBXRvdGFsGAQgASgEImwKCFBTSVN0YXRzEi8KBHNvbWUYASABKAsyIS5pby5jb250YWluZXJkLmNncm91cHMudjIuUFNJRGF0YRIvCgRmdWxsGAIgASgLMiEuaW8uY29udGFpbmVyZC5jZ3JvdXBzLnYyLlBTSURhdGEiKgoIUGlkc1N0YXQSDwoHY3VycmVudBgBIAEoBBINCgVsaW1pdBgCIAEoBCLfAQoHQ1BVU3RhdBISCgp1c2FnZV91c2VjGAEgASgEEhEKCXVzZXJfdXNlYxgCIAEoBBITCgtzeXN0ZW1fdXNlYxgDIAEoBBISCgpucl9wZXJpb2RzGAQgASgEEhQKDG5yX3Rocm90dGxlZBgFIAEoBBIWCg50aHJvdHRsZWRfdXNlYxgGIAEoBBIvCgNwc2kYByABKAsyIi5pby5jb250YWluZXJkLmNncm91cHMudjIuUFNJU3RhdHMSEQoJbnJfYnVyc3RzGAggASgEEhIKCmJ1cnN0X3VzZWMYCSABKAQiwAYKCk1lbW9yeVN0YXQSDAoEYW5vbhgBIAEoBBIMCgRmaWxlGAIgASgEEhQKDGtlcm5lbF9zdGFjaxgDIAEoBBIMCgRzbGFiGAQgASgEEgwKBHNvY2sYBSABKAQSDQoFc2htZW0YBiABKAQSEwoLZmlsZV9tYXBwZWQYByABKAQSEgoKZmlsZV9kaXJ0eRgIIAEoBBIWCg5maWxlX3dyaXRlYmFjaxgJIAEoBBIQCghhbm9uX3RocBgKIAEoBBIVCg1pbmFjdGl2ZV9hbm9uGAsgASgEEhMKC2FjdGl2ZV9hbm9uGAwgASgEEhUKDWluYWN0aXZlX2ZpbGUYDSABKAQSEwoLYWN0aXZlX2ZpbGUYDiABKAQSEwoLdW5ldmljdGFibGUYDyABKAQSGAoQc2xhYl9yZWNsYWltYWJsZRgQIAEoBBIaChJzbGFiX3VucmVjbGFpbWFibGUYESABKAQSDwoHcGdmYXVsdBgSIAEoBBISCgpwZ21hamZhdWx0GBMgASgEEhoKEndvcmtpbmdzZXRfcmVmYXVsdBgUIAEoBBIbChN3b3JraW5nc2V0X2FjdGl2YXRlGBUgASgEEh4KFndvcmtpbmdzZXRfbm9kZXJlY2xhaW0YFiABKAQSEAoIcGdyZWZpbGwYFyABKAQSDgoGcGdzY2FuGBggASgEEg8KB3Bnc3RlYWwYGSABKAQSEgoKcGdhY3RpdmF0ZRgaIAEoBBIUCgxwZ2RlYWN0aXZhdGUYGyABKAQSEgoKcGdsYXp5ZnJlZRgcIAEoBBITCgtwZ2xhenlmcmVlZBgdIAEoBBIXCg90aHBfZmF1bHRfYWxsb2MYHiABKAQSGgoSdGhwX2NvbGxhcHNlX2FsbG9jGB8gASgEEg0KBXVzYWdlGCAgASgEEhMKC3VzYWdlX2xpbWl0GCEgASgEEhIKCnN3YXBfdXNhZ2UYIiABKAQSEgoKc3dhcF9saW1pdBgjIAEoBBIRCgltYXhfdXNhZ2UYJCABKAQSFgoOc3dhcF9tYXhfdXNhZ2UYJSABKAQSLwoDcHNpGCYgASgLMiIuaW8uY29udGFpbmVyZC5jZ3JvdXBzLnYyLlBTSVN0YXRzIm0KDE1lbW9yeUV2ZW50cxILCgNsb3cYASABKAQSDAoEaGlnaBgCIAEoBBILCgNtYXgYAyABKAQSCwoDb29tGAQgASgEEhAKCG9vbV9raWxsGAUgASgEEhYKDm9vbV9ncm91cF9raWxsGAYgASgEInQKCFJkbWFTdGF0EjQKB2N1cnJlbnQYASADKAsyIy5pby5jb250YWluZXJkLmNncm91cHMudjIuUmRtYUVudHJ5EjIKBWxpbWl0GAIgAygLMiMuaW8uY29udGFpbmVyZC5jZ3JvdXBzLnYyLlJkbWFFbnRyeSJFCglSZG1hRW50cnkSDgoGZGV2aWNlGAEgASgJEhMKC2hjYV9oYW5kbGVzGAIgASgNEhMKC2hjYV9vYmplY3RzGAMgASgNImsKBklPU3RhdBIwCgV1c2FnZRgBIAMoCzIhLmlvLmNvbnRhaW5lcmQuY2dyb3Vwcy52Mi5JT0VudHJ5Ei8KA3BzaRgCIAEoCzIiLmlvLmNvbnRhaW5lcmQuY2dyb3Vwcy52Mi5QU0lTdGF0cyJjCgdJT0VudHJ5Eg0KBW1ham9yGAEgASgEEg0KBW1pbm9yGAIgASgEEg4KBnJieXRlcxgDIAEoBBIOCgZ3Ynl0ZXMYBCABKAQSDAoEcmlvcxgFIAEoBBIMCgR3aW9zGAYgASgEIk4KC0h1Z2VUbGJTdGF0Eg8KB2N1cnJlbnQYASABKAQSCwoDbWF4GAIgASgEEhAKCHBhZ2VzaXplGAMgASgJEg8KB2ZhaWxjbnQYBCABKAQitQEKC05ldHdvcmtTdGF0EgwKBG5hbWUYASABKAkSEAoIcnhfYnl0ZXMYAiABKAQSEgoKcnhfcGFja2V0cxgDIAEoBBIRCglyeF9lcnJvcnMYBCABKAQSEgoKcnhfZHJvcHBlZBgFIAEoBBIQCgh0eF9ieXRlcxgGIAEoBBISCgp0eF9wYWNrZXRzGAcgASgEEhEKCXR4X2Vycm9ycxgIIAEoBBISCgp0eF9kcm9wcGVkGAkgASgEYgZwcm90bzM");
 
 /**
+ * Counters of a control group, version 2. Sizes are bytes, times microseconds, unless said.
+ *
  * @generated from message io.containerd.cgroups.v2.Metrics
  */
 export type Metrics = Message<"io.containerd.cgroups.v2.Metrics"> & {
@@ -97,6 +99,8 @@ export const PSIDataSchema: GenMessage<PSIData> = /*@__PURE__*/
   messageDesc(file_io_containerd_cgroups_v2_metrics, 1);
 
 /**
+ * Pressure: how much of the time some, or all, processes waited.
+ *
  * @generated from message io.containerd.cgroups.v2.PSIStats
  */
 export type PSIStats = Message<"io.containerd.cgroups.v2.PSIStats"> & {
@@ -170,6 +174,8 @@ export type CPUStat = Message<"io.containerd.cgroups.v2.CPUStat"> & {
   nrThrottled: bigint;
 
   /**
+   * Time in which the CPU limit kept the group from running.
+   *
    * @generated from field: uint64 throttled_usec = 6;
    */
   throttledUsec: bigint;
@@ -400,6 +406,8 @@ export const MemoryStatSchema: GenMessage<MemoryStat> = /*@__PURE__*/
   messageDesc(file_io_containerd_cgroups_v2_metrics, 5);
 
 /**
+ * How often limits of memory were met.
+ *
  * @generated from message io.containerd.cgroups.v2.MemoryEvents
  */
 export type MemoryEvents = Message<"io.containerd.cgroups.v2.MemoryEvents"> & {
@@ -424,6 +432,8 @@ export type MemoryEvents = Message<"io.containerd.cgroups.v2.MemoryEvents"> & {
   oom: bigint;
 
   /**
+   * How many processes the kernel killed for want of memory.
+   *
    * @generated from field: uint64 oom_kill = 5;
    */
   oomKill: bigint;
