@@ -1,22 +1,39 @@
+import { BlockList, isIPv4, isIPv6 } from "node:net";
 import { ContainerdError } from "./error.js";
 
 /** Where a daemon is. */
 export interface Address {
   /** As it is printed: `unix:///run/containerd/containerd.sock`, `tcp://127.0.0.1:2500`, `https://host:2500`. */
   readonly text: string;
-  /** As grpc-js takes it. */
+  /** As gRPC takes it. */
   readonly target: string;
   /** A Unix socket: the daemon runs on this machine. */
   readonly isLocal: boolean;
   readonly isTls: boolean;
   /** The socket's path; undefined for TCP. */
   readonly socketPath: string | undefined;
+  /** What a call's URL begins with; a socket has no name of its own there. */
+  readonly url: string;
+  /** The host for TCP, an IPv6 one without brackets; `localhost` for a socket. */
+  readonly host: string;
+  /** The port for TCP; 0 for a socket. */
+  readonly port: number;
 }
 
+export interface AddressOptions {
+  /** Takes plain text to another machine. Default `false`. */
+  readonly insecure?: boolean | undefined;
+  /** What the address was given as, for the refusal: an option's or a variable's name. Default `address`. */
+  readonly field?: string | undefined;
+}
+
+/** Where containerd listens unless it is told otherwise (`defaults.DefaultAddress`). */
 export const DEFAULT_ADDRESS = "/run/containerd/containerd.sock";
 
 const ALLOWED = "/path, unix:///path, tcp://host:port, http://host:port, https://host:port";
-const TCP = /^(tcp|http|https):\/\/(\[[0-9a-fA-F:.]+\]|[A-Za-z0-9._-]+):(\d{1,5})\/?$/;
+/** `sun_path` has 108 bytes, the last of them a NUL. */
+const MAX_PATH_BYTES = 107;
+const HOST_LABEL = /^[A-Za-z0-9_](?:[A-Za-z0-9_-]*[A-Za-z0-9_])?$/;
 
 /**
  * Reads an address. Plain text to another machine is refused unless it is asked for: whoever can read or change what goes over it is
@@ -26,46 +43,105 @@ const TCP = /^(tcp|http|https):\/\/(\[[0-9a-fA-F:.]+\]|[A-Za-z0-9._-]+):(\d{1,5}
  */
 export function parseAddress(
   text: string,
-  options: { readonly insecure?: boolean | undefined } = {},
+  { insecure = false, field = "address" }: AddressOptions = {},
 ): Address {
-  const path = /^(?:unix:(?:\/\/)?)?(\/[^\0\r\n]*)$/.exec(text)?.[1];
-  if (path !== undefined) {
-    return {
-      text: `unix://${path}`,
-      target: `unix://${path}`,
-      isLocal: true,
-      isTls: false,
-      socketPath: path,
-    };
-  }
-  const [, scheme, host = "", port = ""] = TCP.exec(text) ?? [];
-  if (scheme === undefined) refuse(text, "is none");
-  if (Number(port) < 1 || Number(port) > 65_535) refuse(text, "has a port that is none");
+  const refuse = (problem: string, allowed: string = ALLOWED): never => {
+    throw new ContainerdError(`${field}: ${show(text)} ${problem}; allowed: ${allowed}`, {
+      kind: "invalid-argument",
+    });
+  };
+  if (text === "") refuse("is empty");
+  for (const char of text) if (char < " " || char === "\x7f") refuse("has a control character");
+
+  const [, scheme, rest = ""] = /^([a-z]+):(.*)$/i.exec(text) ?? [];
+  if (scheme === undefined || scheme === "unix")
+    return parseSocket(scheme === undefined ? text : rest, refuse);
+  if (scheme !== "tcp" && scheme !== "http" && scheme !== "https") return refuse(`has the scheme ${scheme}:`);
+  if (!rest.startsWith("//")) refuse(`has no // after ${scheme}:`);
+  const { host, port } = parseAuthority(rest.slice(2), refuse);
   const isTls = scheme === "https";
-  if (!isTls && !isLoopback(host) && options.insecure !== true) {
+  if (!isTls && !insecure && !isLoopback(host)) {
     refuse(
-      text,
       "is plain text to another machine",
-      "https:// with tls, or insecure: true if nobody else is on that network",
+      "https:// with tls, or insecure: true where nobody else is on that network",
     );
   }
+  const authority = `${host.includes(":") ? `[${host}]` : host}:${port}`;
   return {
-    text: `${isTls ? "https" : "tcp"}://${host}:${port}`,
-    target: `dns:${host}:${port}`,
+    text: `${isTls ? "https" : "tcp"}://${authority}`,
+    target: `dns:${authority}`,
+    url: `${isTls ? "https" : "http"}://${authority}`,
     isLocal: false,
     isTls,
     socketPath: undefined,
+    host,
+    port,
   };
 }
 
-function isLoopback(host: string): boolean {
-  return host === "localhost" || host === "[::1]" || /^127\.\d{1,3}\.\d{1,3}\.\d{1,3}$/.test(host);
+type Refuse = (problem: string, allowed?: string) => never;
+
+function parseSocket(rest: string, refuse: Refuse): Address {
+  const path = rest.startsWith("//") ? rest.slice(2) : rest;
+  if (!path.startsWith("/")) refuse("is no absolute path, and no URL");
+  if (path.endsWith("/")) refuse("is a directory", "a socket's path: /run/containerd/containerd.sock");
+  if (Buffer.byteLength(path) > MAX_PATH_BYTES) {
+    refuse(
+      `has ${Buffer.byteLength(path)} bytes`,
+      `at most ${MAX_PATH_BYTES} bytes, as the kernel takes for a socket`,
+    );
+  }
+  const text = `unix://${path}`;
+  return {
+    text,
+    target: text,
+    url: "http://localhost",
+    isLocal: true,
+    isTls: false,
+    socketPath: path,
+    host: "localhost",
+    port: 0,
+  };
 }
 
-function refuse(text: string, problem: string, allowed = ALLOWED): never {
-  // Whatever stands before an @ may be a password.
-  const shown = JSON.stringify(text.replace(/\/\/[^/@]*@/, "//***@").slice(0, 200));
-  throw new ContainerdError(`address: ${shown} ${problem}; allowed: ${allowed}`, {
-    kind: "invalid-argument",
-  });
+function parseAuthority(rest: string, refuse: Refuse): { host: string; port: number } {
+  if (rest.includes("@")) refuse("holds credentials", "host:port, and certificates as tls");
+  const authority = rest.endsWith("/") ? rest.slice(0, -1) : rest;
+  if (/[/?#]/.test(authority)) refuse("goes on after the port", "host:port");
+  const [, bracketed, plain, port] = /^(?:\[([^\]]*)\]|([^:]*))(?::(.*))?$/.exec(authority) ?? [];
+  const host = bracketed ?? plain;
+  if (host === undefined)
+    return refuse("has an IPv6 host without brackets, or more than one port", "[::1]:2500");
+  if (bracketed !== undefined ? !isIPv6(host) || host.includes("%") : !isHost(host)) {
+    refuse(
+      host === "" ? "has no host" : "has a host that is none",
+      "a name, an IPv4 address, an IPv6 address in brackets",
+    );
+  }
+  if (port === undefined || port === "") return refuse("has no port", "host:port");
+  if (!/^[1-9]\d{0,4}$/.test(port) || Number(port) > 65_535) refuse("has a port that is none", "1 to 65535");
+  return { host, port: Number(port) };
+}
+
+function isHost(host: string): boolean {
+  if (isIPv4(host)) return true;
+  // What is made of numbers alone would be read as an address in one of the old notations.
+  if (host.length > 253 || /^[\d.]*$/.test(host) || /^0x/i.test(host)) return false;
+  const labels = host.replace(/\.$/, "").split(".");
+  return labels.every((label) => label.length <= 63 && HOST_LABEL.test(label));
+}
+
+const LOOPBACK = new BlockList();
+LOOPBACK.addSubnet("127.0.0.0", 8, "ipv4");
+LOOPBACK.addAddress("::1", "ipv6");
+
+function isLoopback(host: string): boolean {
+  if (isIPv4(host)) return LOOPBACK.check(host, "ipv4");
+  if (isIPv6(host)) return LOOPBACK.check(host, "ipv6");
+  return host.toLowerCase() === "localhost";
+}
+
+/** Whatever stands before an @ may be a password. */
+function show(text: string): string {
+  return JSON.stringify(text.replace(/^([a-z]*:\/*)?.*@/is, "$1***@").slice(0, 200));
 }

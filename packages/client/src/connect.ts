@@ -1,5 +1,5 @@
 import type { Interceptor, Transport } from "@connectrpc/connect";
-import { DEFAULT_ADDRESS, parseAddress } from "./address.js";
+import { type Address, DEFAULT_ADDRESS, parseAddress } from "./address.js";
 import { type CallOptions, call } from "./call.js";
 import { type Containers, createContainers } from "./container.js";
 import { type Content, createContent } from "./content.js";
@@ -12,8 +12,8 @@ import { createLeases, type Leases } from "./lease.js";
 import { createNamespaces, type Namespaces } from "./namespace.js";
 import { createSnapshots, type Snapshots } from "./snapshot.js";
 import { createTasks, type Tasks } from "./task.js";
-import { createChannel, type TlsOptions } from "./transport/channel.js";
-import { createOpenCalls } from "./transport/open-calls.js";
+import { createConnection } from "./transport/connection.js";
+import { createTlsContext, type TlsOptions } from "./transport/tls.js";
 import { createGrpcTransport } from "./transport/transport.js";
 
 export interface ClientOptions {
@@ -32,7 +32,12 @@ export interface ClientOptions {
   readonly insecure?: boolean | undefined;
   /** Deadline of each unary RPC, in milliseconds; 0 for none. Default 30 s. Waits and streams have none. */
   readonly timeoutMs?: number | undefined;
-  /** Connect's interceptors, around every RPC. */
+  /**
+   * How often a daemon on another machine is asked for a sign of life while calls wait for it, in milliseconds; 0 for never. Without one
+   * (for as long again, 10 s at most) the connection counts as cut, and the calls fail as `unavailable`. Default 15 s.
+   */
+  readonly keepAliveMs?: number | undefined;
+  /** Connect's interceptors, around every RPC; the last one is the nearest to the daemon. */
   readonly interceptors?: readonly Interceptor[] | undefined;
 }
 
@@ -68,22 +73,25 @@ export interface Client extends AsyncDisposable {
 /** @throws ContainerdError `invalid-argument` for options that cannot be. Whether the daemon is there shows at the first call. */
 export function createClient(options: ClientOptions = {}): Client {
   const { env } = process;
-  const text = options.address ?? env["WFE_CONTAINERD_ADDR"] ?? env["CONTAINERD_ADDRESS"] ?? DEFAULT_ADDRESS;
-  const address = parseAddress(text, options);
-  const channel = createChannel(address, options.tls);
-  const openCalls = createOpenCalls();
+  const address = findAddress(options, env);
+  const connection = createConnection({
+    address,
+    tls: createTlsContext(address, options.tls),
+    keepAliveMs: options.keepAliveMs ?? DEFAULT_KEEP_ALIVE_MS,
+  });
   const timeoutMs = options.timeoutMs ?? DEFAULT_TIMEOUT_MS;
   const interceptors = options.interceptors ?? [];
 
   function view(scope: Scope, close: () => Promise<void>): Client {
     const { namespace, leaseId } = scope;
     checkIdentifier("namespace", namespace);
+    checkIdentifier("snapshotter", scope.snapshotter);
     if (leaseId !== undefined) checkIdentifier("lease id", leaseId);
     const headers = {
       "containerd-namespace": namespace,
       ...(leaseId !== undefined && { "containerd-lease": leaseId }),
     };
-    const transport = createGrpcTransport({ address, channel, openCalls, headers, timeoutMs, interceptors });
+    const transport = createGrpcTransport({ connection, headers, timeoutMs, interceptors });
     const services = createServices(transport);
     const context: Context = {
       ...scope,
@@ -123,14 +131,18 @@ export function createClient(options: ClientOptions = {}): Client {
   }
 
   const scope: Scope = {
-    namespace: options.namespace ?? env["CONTAINERD_NAMESPACE"] ?? "default",
-    snapshotter: options.snapshotter ?? env["CONTAINERD_SNAPSHOTTER"] ?? "overlayfs",
+    // A variable that is set to nothing counts as not set.
+    namespace: options.namespace ?? (env["CONTAINERD_NAMESPACE"] || "default"),
+    snapshotter: options.snapshotter ?? (env["CONTAINERD_SNAPSHOTTER"] || "overlayfs"),
     leaseId: undefined,
   };
-  return view(scope, async () => {
-    openCalls.close();
-    channel.close();
-  });
+  return view(scope, connection.close);
+}
+
+function findAddress({ address, insecure }: ClientOptions, env: NodeJS.ProcessEnv): Address {
+  if (address !== undefined) return parseAddress(address, { insecure });
+  const field = ["WFE_CONTAINERD_ADDR", "CONTAINERD_ADDRESS"].find((name) => env[name]);
+  return parseAddress((field && env[field]) || DEFAULT_ADDRESS, { insecure, field });
 }
 
 /** What a view of a client differs in. */
@@ -141,5 +153,6 @@ interface Scope {
 }
 
 const DEFAULT_TIMEOUT_MS = 30_000;
+const DEFAULT_KEEP_ALIVE_MS = 15_000;
 
 async function nothing(): Promise<void> {}

@@ -85,5 +85,5 @@ export type {
   TaskStatus,
   Tasks,
 } from "./task.js";
-export type { TlsOptions } from "./transport/channel.js";
+export type { TlsOptions } from "./transport/tls.js";
 export type { UnpackOptions } from "./unpack.js";

@@ -1,14 +1,27 @@
-import { decodeBinaryHeader, encodeBinaryHeader } from "@connectrpc/connect";
+import { Code, ConnectError, decodeBinaryHeader, encodeBinaryHeader } from "@connectrpc/connect";
 import { Metadata } from "@grpc/grpc-js";
 
-/** Headers as grpc-js sends them. Names that end in `-bin` carry base64 in headers, and bytes in metadata. */
+/**
+ * Headers as grpc-js sends them. Names that end in `-bin` carry base64 in headers, and bytes in metadata.
+ *
+ * @throws ConnectError InvalidArgument for what no gRPC header can be.
+ */
 export function toMetadata(headers: Headers): Metadata {
   const metadata = new Metadata();
   headers.forEach((value, name) => {
-    if (name.endsWith("-bin")) {
-      for (const part of value.split(",")) metadata.add(name, Buffer.from(decodeBinaryHeader(part.trim())));
-    } else {
-      metadata.add(name, value);
+    try {
+      if (name.endsWith("-bin")) {
+        for (const part of value.split(",")) metadata.add(name, Buffer.from(decodeBinaryHeader(part.trim())));
+      } else {
+        metadata.add(name, value);
+      }
+    } catch {
+      // The reason would quote the value, which may be a secret.
+      const allowed = name.endsWith("-bin") ? "base64" : "printable ASCII";
+      throw new ConnectError(
+        `header ${name}: its value cannot be sent; allowed: ${allowed}`,
+        Code.InvalidArgument,
+      );
     }
   });
   return metadata;
@@ -17,8 +30,9 @@ export function toMetadata(headers: Headers): Metadata {
 export function toHeaders(metadata: Metadata): Headers {
   const headers = new Headers();
   for (const [name, values] of Object.entries(metadata.toJSON())) {
-    for (const value of values)
+    for (const value of values) {
       headers.append(name, typeof value === "string" ? value : encodeBinaryHeader(value));
+    }
   }
   return headers;
 }

@@ -1,58 +1,122 @@
-import { connect } from "node:net";
 import { Code, ConnectError } from "@connectrpc/connect";
+import { status as Status, type StatusObject } from "@grpc/grpc-js";
 import type { Address } from "../address.js";
+import type { Connection } from "./connection.js";
+import { type Finding, probe } from "./probe.js";
+import { toConnectError } from "./status.js";
+
+/** What grpc-js says when a call never left, and when its connection ended under it. The daemon's own words are others. */
+const NOT_CONNECTED = /^(?:No connection established|Name resolution failed|Failed to connect)/;
+const CUT =
+  /^(?:Connection dropped|Write (?:error|failed)|Stream refused by server|Call cancelled$|read E[A-Z]+$|write E[A-Z]+$)/;
 
 /**
- * Says why a daemon cannot be reached. grpc-js folds every cause into one sentence about connections; the words of the system are
- * in it, and what is missing there the socket itself tells.
+ * A call's status as an error. Where the daemon could not be reached it says why, and what to do: the daemon is looked for once more,
+ * which is cheap on the way of a failure.
  */
-export async function explainUnavailable(error: ConnectError, address: Address): Promise<ConnectError> {
+export async function explainStatus(
+  status: StatusObject,
+  { address, tls }: Pick<Connection, "address" | "tls">,
+  signal: AbortSignal,
+): Promise<ConnectError> {
+  const error = toConnectError(status);
+  if (signal.aborted) return error;
+  if (error.code === Code.Unavailable && NOT_CONNECTED.test(error.rawMessage)) {
+    const text = describeFinding(await probe(address, tls), address);
+    return new ConnectError(text, Code.Unavailable, undefined, undefined, error);
+  }
+  // Node reports a connection's end to its streams as a cancel, too.
+  if ((error.code === Code.Unavailable || status.code === Status.CANCELLED) && CUT.test(error.rawMessage)) {
+    const text = `the connection to ${address.text} was cut while the daemon was at it`;
+    return new ConnectError(text, Code.Unavailable, undefined, undefined, error);
+  }
+  if (error.code === Code.Unimplemented && /^unknown (?:service|method) /.test(error.rawMessage)) {
+    return new ConnectError(
+      describeUnknown(error.rawMessage, address),
+      Code.Unimplemented,
+      error.metadata,
+      undefined,
+      error,
+    );
+  }
+  return error;
+}
+
+/** A sentence for a person: what is the matter, and what to do about it. */
+export function describeFinding(finding: Finding, { text, socketPath, isTls }: Address): string {
+  switch (finding.kind) {
+    case "http2":
+      return `the connection to ${text} was lost, and the daemon is just coming back: try again`;
+    case "http1":
+      return `what answers at ${text} speaks HTTP/1, so it is no containerd: is this another daemon's address?`;
+    case "tls":
+      return `what answers at ${text} wants TLS: give the address as https://, with tls`;
+    case "silent":
+      return `something listens at ${text} but does not answer: does the daemon hang, or is it no containerd?`;
+    case "closes":
+      return isTls
+        ? `${text} closed the connection after the TLS handshake: it may not accept our certificate; give one that it trusts as tls.cert and tls.key`
+        : `${text} closed the connection at the first word: it is no containerd, or its gRPC service is not on this address`;
+    case "other":
+      return `what answers at ${text} does not speak gRPC: is this containerd's address?`;
+    case "error":
+      return finding.isTls ? describeTls(finding, text) : describeSystem(finding, text, socketPath);
+  }
+}
+
+function describeSystem(
+  { code, message }: Finding & { kind: "error" },
+  text: string,
+  path: string | undefined,
+): string {
+  switch (code) {
+    case "ENOENT":
+    case "ENOTDIR":
+      return path === undefined
+        ? `there is no such host: ${text}`
+        : `there is no socket ${path}: is containerd running, and is this its address?`;
+    case "EACCES":
+    case "EPERM":
+      return `no permission to open ${path ?? text}: run as root, or let containerd give the socket to your group ([grpc] gid)`;
+    case "ECONNREFUSED":
+      return path === undefined
+        ? `nothing listens at ${text}: is containerd running, and reachable on this port?`
+        : `nobody listens on the socket ${path} any more: containerd has ended; start it`;
+    case "ENOTSOCK":
+      return `${path} is no socket: is this containerd's address?`;
+    case "ENOTFOUND":
+    case "EAI_AGAIN":
+      return `there is no such host, or its name cannot be looked up now: ${text}`;
+    case "ETIMEDOUT":
+    case "EHOSTUNREACH":
+    case "ENETUNREACH":
+      return `${text} cannot be reached: is the machine up, and the port open?`;
+    default:
+      return `${text} cannot be reached: ${message}`;
+  }
+}
+
+const UNTRUSTED = /^(?:DEPTH_ZERO_|SELF_SIGNED_|UNABLE_TO_|CERT_|ERR_TLS_CERT)/;
+
+function describeTls({ code, message }: Finding & { kind: "error" }, text: string): string {
+  if (code === "ERR_TLS_CERT_ALTNAME_INVALID")
+    return `the certificate of ${text} is for another name: give that as tls.serverName (${message})`;
+  if (UNTRUSTED.test(code))
+    return `the certificate of ${text} is not trusted: give the authority that signed it as tls.ca (${message})`;
+  if (/alert/i.test(message))
+    return `${text} does not accept our certificate: give one that it trusts as tls.cert and tls.key (${code})`;
   if (
-    error.code !== Code.Unavailable ||
-    !/No connection established|Connection dropped|failed to connect/i.test(error.rawMessage)
+    code === "ERR_SSL_WRONG_VERSION_NUMBER" ||
+    code === "ERR_SSL_PACKET_LENGTH_TOO_LONG" ||
+    code === "EPROTO"
   )
-    return error;
-  const system = address.socketPath === undefined ? undefined : await probe(address.socketPath);
-  const reason = describe(`${system ?? ""} ${error.rawMessage}`, address);
-  return new ConnectError(reason, Code.Unavailable, error.metadata, undefined, error);
+    return `${text} does not speak TLS: is it served in plain, as tcp://?`;
+  return `the TLS handshake with ${text} failed: ${message}`;
 }
 
-function describe(text: string, { text: address, socketPath, isTls }: Address): string {
-  if (/ENOENT|ENOTDIR/.test(text))
-    return `there is no socket ${socketPath}: is containerd running, and is this its address?`;
-  if (/EACCES|EPERM/.test(text))
-    return `no permission to open ${socketPath}: it is root's; run as root, or give the socket a group (containerd's [grpc] gid)`;
-  if (/ECONNREFUSED/.test(text)) return `nothing answers at ${address}: is containerd running?`;
-  if (/ENOTFOUND|EAI_AGAIN|Name resolution failed/.test(text))
-    return `there is no host of that name: ${address}`;
-  if (/ETIMEDOUT|EHOSTUNREACH|ENETUNREACH/.test(text)) return `${address} cannot be reached`;
-  if (/self.signed|unable to (?:verify|get)|CERT_|ERR_TLS_CERT_ALTNAME_INVALID|altnames/i.test(text))
-    return `the certificate of ${address} is not trusted: give the authority that signed it as tls.ca, and its name as tls.serverName (${shorten(text)})`;
-  if (/certificate required|bad certificate|alert number (?:42|116)|unknown ca|handshake failure/i.test(text))
-    return `${address} does not accept our certificate: give one that it trusts as tls.cert and tls.key (${shorten(text)})`;
-  if (/wrong version number|ERR_SSL|EPROTO/.test(text))
-    return `${address} does not speak TLS, or not ours: is it served in plain? (${shorten(text)})`;
-  if (/Protocol error|ERR_HTTP2|frame|ECONNRESET|socket hang up|Connection dropped|closed/i.test(text))
-    return `the connection to ${address} was cut; if it always is, what answers there does not speak containerd's protocol${isTls ? "" : ", or wants TLS"} (${shorten(text)})`;
-  return `${address} cannot be reached (${shorten(text)})`;
-}
-
-function shorten(text: string): string {
-  return text
-    .replace(/.*Last error: /, "")
-    .replace(/\s+/g, " ")
-    .trim()
-    .slice(0, 200);
-}
-
-/** The system's word for why a socket cannot be opened; undefined when it can. */
-async function probe(path: string): Promise<string | undefined> {
-  return new Promise((resolve) => {
-    const socket = connect(path);
-    socket.once("connect", () => {
-      socket.destroy();
-      resolve(undefined);
-    });
-    socket.once("error", (error: NodeJS.ErrnoException) => resolve(error.code));
-  });
+function describeUnknown(message: string, { isLocal }: Address): string {
+  const why = isLocal
+    ? "this containerd is older than that"
+    : "this containerd is older than that, or it is its tcp_address, which serves Kubernetes alone: lead a port to its socket instead (socat, or a TLS proxy)";
+  return `${message}: ${why}`;
 }

@@ -1,0 +1,88 @@
+import { Code, ConnectError } from "@connectrpc/connect";
+import { Channel, type Metadata, status as Status } from "@grpc/grpc-js";
+import type { Address } from "../address.js";
+import { keepAlive } from "./keep-alive.js";
+import { createSockets, SocketCredentials } from "./socket.js";
+import type { TlsContext } from "./tls.js";
+
+/** A call in grpc-js's terms: bytes in, bytes out, one message at a time as it is asked for. */
+export type Call = ReturnType<Channel["createCall"]>;
+export type CallListener = Parameters<Call["start"]>[1];
+
+/** One gRPC channel. It connects at the first call, and again after a cut. */
+export interface Connection {
+  readonly address: Address;
+  readonly tls: TlsContext | undefined;
+  /** Starts a call. The listener hears of its status exactly once, last. @throws ConnectError FailedPrecondition once closed. */
+  start(path: string, metadata: Metadata, listener: CallListener): Call;
+  /** Ends every call and the connection; nothing of it then keeps the process running. */
+  close(): Promise<void>;
+}
+
+export interface ConnectionOptions {
+  readonly address: Address;
+  readonly tls: TlsContext | undefined;
+  /** How often a connection to another machine is tried while calls wait on it, in milliseconds; 0 for never. */
+  readonly keepAliveMs: number;
+}
+
+/** What containerd itself takes and sends at most (`defaults.DefaultMaxRecvMsgSize`); grpc-js would stop at 4 MiB. */
+const MAX_MESSAGE_BYTES = 16 * 1024 * 1024;
+/** How much the daemon may send ahead of us. HTTP/2's own 64 KiB would make it wait for us after every few frames. */
+const WINDOW_BYTES = 4 * 1024 * 1024;
+
+export function createConnection({ address, tls, keepAliveMs }: ConnectionOptions): Connection {
+  const sockets = createSockets();
+  const active = new Set<Call>();
+  const channel = new Channel(address.target, new SocketCredentials(address, tls, sockets), {
+    "grpc.max_receive_message_length": MAX_MESSAGE_BYTES,
+    "grpc.max_send_message_length": MAX_MESSAGE_BYTES,
+    "grpc-node.flow_control_window": WINDOW_BYTES,
+    // For a socket's path would be no valid authority.
+    ...(address.isLocal && { "grpc.default_authority": address.host }),
+    // A daemon that comes back is found at once: it is one daemon, and no crowd that waiting would spare. A handshake costs more.
+    "grpc.initial_reconnect_backoff_ms": 50,
+    "grpc.max_reconnect_backoff_ms": address.isTls ? 1_000 : 200,
+    "grpc.dns_min_time_between_resolutions_ms": 1_000,
+    "grpc.use_local_subchannel_pool": 1,
+    "grpc.enable_http_proxy": 0,
+    "grpc.enable_channelz": 0,
+    "grpc.service_config_disable_resolution": 1,
+  });
+  let closed = false;
+
+  function start(path: string, metadata: Metadata, listener: CallListener): Call {
+    if (closed) throw new ConnectError("the client is closed", Code.FailedPrecondition);
+    const call = channel.createCall(path, Number.POSITIVE_INFINITY, null, null, null);
+    active.add(call);
+    call.start(metadata, {
+      onReceiveMetadata: (received) => listener.onReceiveMetadata(received),
+      onReceiveMessage: (message) => listener.onReceiveMessage(message),
+      onReceiveStatus(status) {
+        active.delete(call);
+        listener.onReceiveStatus(status);
+      },
+    });
+    return call;
+  }
+
+  const stopKeepAlive =
+    address.isLocal || keepAliveMs <= 0
+      ? undefined
+      : keepAlive({ start, isBusy: () => active.size > 0, sockets, intervalMs: keepAliveMs });
+
+  return {
+    address,
+    tls,
+    start,
+    async close() {
+      closed = true;
+      stopKeepAlive?.();
+      for (const call of active) call.cancelWithStatus(Status.CANCELLED, "the client was closed");
+      channel.close();
+      // Lets the daemon hear of it, but waits for no answer.
+      await new Promise(setImmediate);
+      sockets.destroy();
+    },
+  };
+}

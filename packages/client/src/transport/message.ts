@@ -1,0 +1,33 @@
+import { type DescMessage, fromBinary, type MessageShape, toBinary } from "@bufbuild/protobuf";
+import { Code, ConnectError } from "@connectrpc/connect";
+
+/** @throws ConnectError Internal for a message that its fields' types do not allow. */
+export function serialize<T extends DescMessage>(schema: T, message: MessageShape<T>): Buffer {
+  try {
+    const bytes = toBinary(schema, message);
+    return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  } catch (cause) {
+    throw new ConnectError(
+      `cannot serialize ${schema.typeName}: ${cause}`,
+      Code.Internal,
+      undefined,
+      undefined,
+      cause,
+    );
+  }
+}
+
+/** The message's bytes fields are views of `bytes`. @throws ConnectError Internal for what is no such message. */
+export function deserialize<T extends DescMessage>(schema: T, bytes: Uint8Array): MessageShape<T> {
+  try {
+    return fromBinary(schema, bytes);
+  } catch (cause) {
+    throw new ConnectError(
+      `cannot read ${schema.typeName}: ${cause}`,
+      Code.Internal,
+      undefined,
+      undefined,
+      cause,
+    );
+  }
+}

@@ -1,0 +1,89 @@
+import { connect, type Socket } from "node:net";
+import { connect as connectTls } from "node:tls";
+import type { Address } from "../address.js";
+import { secure } from "./socket.js";
+import type { TlsContext } from "./tls.js";
+
+/** What was found where a daemon should be. */
+export type Finding =
+  | { readonly kind: "http2" | "http1" | "tls" | "silent" | "closes" | "other" }
+  /** It cannot be opened, or its TLS does not suit ours. `isTls`: the socket itself could be opened. */
+  | { readonly kind: "error"; readonly code: string; readonly message: string; readonly isTls: boolean };
+
+const PATIENCE_MS = 1_000;
+/** How every HTTP/2 connection begins: a magic text, and a SETTINGS frame without settings. */
+const PREFACE = Buffer.concat([
+  Buffer.from("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"),
+  Buffer.from([0, 0, 0, 4, 0, 0, 0, 0, 0]),
+]);
+const SETTINGS = 4;
+const TLS_ALERT = 21;
+
+/** Connects once more, by hand, to see why grpc-js could not: it folds every cause into a sentence about connections. */
+export async function probe(address: Address, tls: TlsContext | undefined): Promise<Finding> {
+  const { socketPath, host, port } = address;
+  const socket = socketPath === undefined ? connect({ host, port }) : connect(socketPath);
+  const late = setTimeout(() => socket.destroy(), PATIENCE_MS);
+  let isOpen = false;
+  try {
+    await opened(socket);
+    isOpen = true;
+    const speaking = tls === undefined ? socket : await secure(socket, address, tls);
+    const finding = await firstWords(speaking);
+    if (tls !== undefined || address.isLocal || finding.kind !== "closes") return finding;
+    return (await speaksTls(address)) ? { kind: "tls" } : finding;
+  } catch (reason) {
+    const { code = "", message } = reason as NodeJS.ErrnoException;
+    return { kind: "error", code, message, isTls: isOpen };
+  } finally {
+    clearTimeout(late);
+    socket.destroy();
+  }
+}
+
+async function opened(socket: Socket): Promise<void> {
+  return new Promise((resolve, reject) => {
+    socket.once("connect", resolve);
+    socket.once("error", reject);
+    socket.once("close", () => reject(Object.assign(new Error("no answer"), { code: "ETIMEDOUT" })));
+  });
+}
+
+async function firstWords(socket: Socket): Promise<Finding> {
+  return new Promise((resolve, reject) => {
+    const late = setTimeout(() => resolve({ kind: "silent" }), PATIENCE_MS / 2);
+    socket.once("data", (bytes) => resolve({ kind: recognize(bytes) }));
+    socket.once("error", (error: NodeJS.ErrnoException) => {
+      if (error.code === "ECONNRESET" || error.code === "EPIPE") resolve({ kind: "closes" });
+      else reject(error);
+    });
+    socket.once("close", () => {
+      clearTimeout(late);
+      resolve({ kind: "closes" });
+    });
+    socket.write(PREFACE);
+  });
+}
+
+function recognize(bytes: Buffer): "http2" | "http1" | "tls" | "other" {
+  if (bytes.length >= 9 && bytes[3] === SETTINGS && bytes.readUInt32BE(5) === 0) return "http2";
+  if (bytes.subarray(0, 5).equals(Buffer.from("HTTP/"))) return "http1";
+  return bytes[0] === TLS_ALERT && bytes[1] === 3 ? "tls" : "other";
+}
+
+/** Whether a server that hung up on plain text begins a TLS handshake. Nothing is sent over it. */
+async function speaksTls({ host, port }: Address): Promise<boolean> {
+  return new Promise((resolve) => {
+    const socket = connectTls({ host, port, rejectUnauthorized: false, ALPNProtocols: ["h2"] });
+    const late = setTimeout(() => socket.destroy(), PATIENCE_MS / 2);
+    const settle = (answer: boolean): void => {
+      clearTimeout(late);
+      socket.destroy();
+      resolve(answer);
+    };
+    socket.once("secureConnect", () => settle(true));
+    // An alert is a word of TLS too: it may want our certificate first.
+    socket.once("error", (error) => settle(/alert/i.test(error.message)));
+    socket.once("close", () => settle(false));
+  });
+}

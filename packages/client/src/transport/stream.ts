@@ -1,0 +1,115 @@
+import type { DescMessage, DescMethodStreaming, MessageShape } from "@bufbuild/protobuf";
+import { ConnectError, type StreamRequest, type StreamResponse } from "@connectrpc/connect";
+import { status as Status, type StatusObject } from "@grpc/grpc-js";
+import type { Call, Connection } from "./connection.js";
+import { createInbox } from "./inbox.js";
+import { deserialize, serialize } from "./message.js";
+import { toHeaders, toMetadata } from "./metadata.js";
+import { explainStatus } from "./unavailable.js";
+
+/** How much of a stream may wait here for a slow reader, besides what HTTP/2 lets the daemon send ahead. */
+const READ_AHEAD_BYTES = 1024 * 1024;
+
+/** Any number of messages out, any number in. Resolves when the daemon's headers have come, which may be with the first message. */
+export async function callStream<I extends DescMessage, O extends DescMessage>(
+  connection: Connection,
+  path: string,
+  { service, method, header: requestHeader, message: requests, signal }: StreamRequest<I, O>,
+): Promise<StreamResponse<I, O>> {
+  signal.throwIfAborted();
+  const trailer = new Headers();
+  /** Why we gave up: it says more than the status that follows from it. */
+  let failure: { reason: unknown } | undefined;
+  const { call, inbox, header, ended } = open(connection, path, requestHeader);
+
+  const cancel = (): void => call.cancelWithStatus(Status.CANCELLED, "canceled");
+  signal.addEventListener("abort", cancel, { once: true });
+  const status = ended.then(async (final) => {
+    signal.removeEventListener("abort", cancel);
+    toHeaders(final.metadata).forEach((value, name) => void trailer.append(name, value));
+    if (failure !== undefined) throw failure.reason;
+    if (final.code !== Status.OK) throw await explainStatus(final, connection, signal);
+  });
+  // It is asked for later, or never when the reader stops early.
+  status.catch(() => undefined);
+
+  const giveUp = (reason: unknown): void => {
+    failure ??= { reason };
+    cancel();
+  };
+  void send(call, ended, method.input, requests as AsyncIterable<MessageShape<I>>).catch(giveUp);
+
+  async function* receive(): AsyncGenerator<MessageShape<O>> {
+    try {
+      for (;;) {
+        const next = await inbox.next();
+        if (!Buffer.isBuffer(next)) break;
+        yield deserialize(method.output, next) as MessageShape<O>;
+      }
+    } catch (reason) {
+      giveUp(reason);
+    } finally {
+      // Whoever stops reading needs no more of it; after the end it does nothing.
+      cancel();
+    }
+    await status;
+  }
+
+  return {
+    stream: true,
+    service,
+    method: method as DescMethodStreaming<I, O>,
+    // A response of trailers alone has no headers: its status settles the matter.
+    header: (await Promise.race([header, status])) ?? new Headers(),
+    trailer,
+    message: receive(),
+  };
+}
+
+function open(connection: Connection, path: string, requestHeader: Headers) {
+  let onHeader: (header: Headers) => void;
+  let onEnd: (status: StatusObject) => void;
+  const header = new Promise<Headers>((resolve) => {
+    onHeader = resolve;
+  });
+  const ended = new Promise<StatusObject>((resolve) => {
+    onEnd = resolve;
+  });
+  const call = connection.start(path, toMetadata(requestHeader), {
+    onReceiveMetadata: (metadata) => onHeader(toHeaders(metadata)),
+    onReceiveMessage: (bytes: Buffer) => inbox.push(bytes),
+    onReceiveStatus(status) {
+      inbox.end(status);
+      onEnd(status);
+    },
+  });
+  const inbox = createInbox(READ_AHEAD_BYTES, () => call.startRead());
+  return { call, inbox, header, ended };
+}
+
+/** Sends each message when the one before has gone out, and no more once the call has ended. */
+async function send<I extends DescMessage>(
+  call: Call,
+  ended: Promise<unknown>,
+  schema: I,
+  messages: AsyncIterable<MessageShape<I>>,
+): Promise<void> {
+  let isOver = false;
+  void ended.then(() => {
+    isOver = true;
+  });
+  try {
+    for await (const message of messages) {
+      if (isOver) return;
+      const bytes = serialize(schema, message);
+      // grpc-js may forget the callback of a call that has ended.
+      await Promise.race([
+        ended,
+        new Promise<void>((resolve) => call.sendMessageWithContext({ callback: () => resolve() }, bytes)),
+      ]);
+    }
+  } catch (reason) {
+    throw ConnectError.from(reason);
+  }
+  if (!isOver) call.halfClose();
+}

@@ -1,0 +1,84 @@
+import { createPrivateKey, X509Certificate } from "node:crypto";
+import { createSecureContext, type SecureContext } from "node:tls";
+import type { Address } from "../address.js";
+import { ContainerdError } from "../error.js";
+
+/** Whom we trust, and who we are: the contents of PEM files. */
+export interface TlsOptions {
+  /** Certificates of the authorities that may have signed the daemon's. Default: those that Node trusts. */
+  readonly ca?: string | Uint8Array | undefined;
+  /** Our certificate (with those between it and its authority), for a daemon that asks for one; with `key`. */
+  readonly cert?: string | Uint8Array | undefined;
+  /** The key of `cert`, not encrypted. */
+  readonly key?: string | Uint8Array | undefined;
+  /** The name in the daemon's certificate, where it is not the host in the address. */
+  readonly serverName?: string | undefined;
+}
+
+/** What a TLS connection is made of. */
+export interface TlsContext {
+  readonly secureContext: SecureContext;
+  readonly serverName: string | undefined;
+}
+
+/**
+ * Reads the options; undefined for a plain address. Whether they and the daemon suit each other shows at the first call.
+ *
+ * @throws ContainerdError `invalid-argument`, naming the field. Never with the key in it.
+ */
+export function createTlsContext(address: Address, tls: TlsOptions | undefined): TlsContext | undefined {
+  if (!address.isTls) {
+    if (tls !== undefined)
+      refuse("tls", `is given for ${address.text}, which is plain`, "tls with https:// alone");
+    return undefined;
+  }
+  const { ca, cert, key, serverName } = tls ?? {};
+  if (cert === undefined && key !== undefined)
+    refuse("tls.key", "is given without tls.cert", "both, or neither");
+  if (cert !== undefined && key === undefined)
+    refuse("tls.cert", "is given without tls.key", "both, or neither");
+  if (serverName !== undefined && !/^[A-Za-z0-9._-]{1,253}$/.test(serverName)) {
+    refuse(
+      "tls.serverName",
+      `is ${JSON.stringify(serverName.slice(0, 100))}`,
+      "a name as certificates have it",
+    );
+  }
+  if (ca !== undefined) readCertificate("tls.ca", ca);
+  if (cert !== undefined && key !== undefined) {
+    const certificate = readCertificate("tls.cert", cert);
+    const privateKey = readPem("tls.key", key, "a private key, not encrypted", (pem) =>
+      createPrivateKey(pem),
+    );
+    if (!certificate.checkPrivateKey(privateKey)) {
+      refuse("tls.key", "does not belong to tls.cert", "the key that the certificate was made for");
+    }
+  }
+  const secureContext = createSecureContext({
+    ...(ca !== undefined && { ca: Buffer.from(ca) }),
+    ...(cert !== undefined && { cert: Buffer.from(cert) }),
+    ...(key !== undefined && { key: Buffer.from(key) }),
+  });
+  return { secureContext, serverName };
+}
+
+function readCertificate(field: string, pem: string | Uint8Array): X509Certificate {
+  return readPem(field, pem, "certificates", (bytes) => new X509Certificate(bytes));
+}
+
+function readPem<T>(field: string, pem: string | Uint8Array, what: string, read: (pem: Buffer) => T): T {
+  const bytes = Buffer.from(pem);
+  if (!bytes.includes("-----BEGIN ")) {
+    const isPath = bytes.length < 4096 && !bytes.includes("\n") && /[/.]/.test(bytes.toString());
+    refuse(field, isPath ? "looks like a file's name" : "is no PEM", `the contents of a PEM file: ${what}`);
+  }
+  try {
+    return read(bytes);
+  } catch {
+    return refuse(field, "cannot be read", `the contents of a PEM file: ${what}`);
+  }
+}
+
+function refuse(field: string, problem: string, allowed: string): never {
+  throw new ContainerdError(`${field}: it ${problem}; allowed: ${allowed}`, { kind: "invalid-argument" });
+}

@@ -1,0 +1,53 @@
+import type { DescMessage, DescMethodUnary, MessageShape } from "@bufbuild/protobuf";
+import { Code, ConnectError, type UnaryRequest, type UnaryResponse } from "@connectrpc/connect";
+import { status as Status, type StatusObject } from "@grpc/grpc-js";
+import type { Connection } from "./connection.js";
+import { deserialize, serialize } from "./message.js";
+import { toHeaders, toMetadata } from "./metadata.js";
+import { explainStatus } from "./unavailable.js";
+
+/** One message out, one message in. */
+export async function callUnary<I extends DescMessage, O extends DescMessage>(
+  connection: Connection,
+  path: string,
+  { service, method, header: requestHeader, message, signal }: UnaryRequest<I, O>,
+): Promise<UnaryResponse<I, O>> {
+  signal.throwIfAborted();
+  const request = serialize(method.input, message as MessageShape<I>);
+  let header = new Headers();
+  const received: Buffer[] = [];
+  const status = await new Promise<StatusObject>((resolve) => {
+    const call = connection.start(path, toMetadata(requestHeader), {
+      onReceiveMetadata(metadata) {
+        header = toHeaders(metadata);
+      },
+      onReceiveMessage(bytes: Buffer) {
+        if (received.push(bytes) > 1) call.cancelWithStatus(Status.UNIMPLEMENTED, "more than one response");
+        // Only then does the status come.
+        else call.startRead();
+      },
+      onReceiveStatus(received) {
+        signal.removeEventListener("abort", cancel);
+        resolve(received);
+      },
+    });
+    const cancel = (): void => call.cancelWithStatus(Status.CANCELLED, "canceled");
+    signal.addEventListener("abort", cancel, { once: true });
+    call.sendMessageWithContext({}, request);
+    call.halfClose();
+    call.startRead();
+  });
+  if (status.code !== Status.OK) throw await explainStatus(status, connection, signal);
+  const [bytes] = received;
+  if (bytes === undefined) {
+    throw new ConnectError("the daemon gave no response", Code.Unimplemented, toHeaders(status.metadata));
+  }
+  return {
+    stream: false,
+    service,
+    method: method as DescMethodUnary<I, O>,
+    header,
+    trailer: toHeaders(status.metadata),
+    message: deserialize(method.output, bytes) as MessageShape<O>,
+  };
+}
