@@ -1,7 +1,8 @@
+import { randomUUID } from "node:crypto";
 import { timestampDate } from "@bufbuild/protobuf/wkt";
 import type { Image as WireImage } from "@wfe-containerd/proto/services/images";
 import { type CallOptions, call } from "./call.js";
-import type { Content } from "./content.js";
+import { type Content, createContent } from "./content.js";
 import type { Context } from "./context.js";
 import { ContainerdError, isContainerdError } from "./error.js";
 import { checkLabels } from "./identifier.js";
@@ -15,7 +16,7 @@ import type { Leases } from "./lease.js";
 import type { Descriptor } from "./oci/descriptor.js";
 import type { Platform } from "./oci/platform.js";
 import { normalizeReference } from "./oci/reference.js";
-import type { Snapshots } from "./snapshot.js";
+import { createSnapshots, type Snapshots } from "./snapshot.js";
 import { type UnpackOptions, unpackImage } from "./unpack.js";
 
 /** A name for content. */
@@ -61,7 +62,7 @@ export interface Images {
    */
   resolve(name: string, options?: ResolveImageOptions): Promise<ResolvedImage>;
   isUnpacked(image: ResolvedImage, options?: CallOptions): Promise<boolean>;
-  /** Unpacks the layers for the client's snapshotter; those that are there stay. */
+  /** Unpacks the layers for the client's snapshotter; those that are there stay. Under the client's lease, or one of its own. */
   unpack(image: ResolvedImage, options?: UnpackOptions): Promise<void>;
   /**
    * Brings an image from its registry, verified and unpacked, and gives it its name. Blobs that are here are not fetched, and what others are
@@ -96,6 +97,9 @@ export interface ImageParts {
   readonly leases: Leases;
   readonly introspection: Introspection;
 }
+
+/** Longer than any unpacking takes; it goes after that if this process dies. */
+const UNPACK_LEASE_MS = 24 * 60 * 60 * 1000;
 
 export function createImages(context: Context, parts: ImageParts): Images {
   const { images } = context.services;
@@ -150,8 +154,18 @@ export function createImages(context: Context, parts: ImageParts): Images {
     );
   }
 
-  const unpack: Images["unpack"] = (image, options) =>
-    unpackImage({ context, content, snapshots }, image, options);
+  async function unpack(image: ResolvedImage, options?: UnpackOptions): Promise<void> {
+    if (context.leaseId !== undefined) return unpackImage({ context, content, snapshots }, image, options);
+    // Until the image's config refers to them, nothing else keeps the snapshots from a garbage collection.
+    const id = `unpack-${randomUUID()}`;
+    await using lease = await parts.leases.create({ id, expireMs: UNPACK_LEASE_MS, signal: options?.signal });
+    const leased = context.withLease(lease.id);
+    await unpackImage(
+      { context: leased, content: createContent(leased), snapshots: createSnapshots(leased) },
+      image,
+      options,
+    );
+  }
 
   const own: Images = {
     get,
