@@ -4,11 +4,12 @@ import { execFile } from "node:child_process";
 import { cp, mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { cpus, tmpdir } from "node:os";
 import { join } from "node:path";
+import { Readable } from "node:stream";
 import { parseArgs, promisify } from "node:util";
 import { createClient } from "@wfe-containerd/client";
 import { startDaemon } from "@wfe-containerd/client/daemon";
 import { createExecutor } from "@wfe-containerd/executor";
-import { busyboxImage } from "@wfe-containerd/test-infra/images";
+import { busyboxArchive } from "@wfe-containerd/test-infra/images";
 
 const run = promisify(execFile);
 const { values } = parseArgs({
@@ -23,7 +24,8 @@ const daemon = await startDaemon();
 const client = createClient({ address: daemon.address, namespace: "bench" });
 const bundle = await mkdtemp(join(tmpdir(), "bench-runc-"));
 try {
-  await client.images.import(await busyboxImage(), { name: IMAGE });
+  const archive = await busyboxArchive();
+  await client.images.import(Readable.from([archive]), { name: IMAGE });
   await makeBundle(bundle);
   const fileMode = createExecutor({ client });
   const fifoMode = createExecutor({ client, ioMode: "fifo" });
