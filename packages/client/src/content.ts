@@ -49,7 +49,7 @@ export interface Content {
     options: { maxBytes: number; signal?: AbortSignal | undefined },
   ): Promise<Uint8Array>;
   /**
-   * Writes a blob. What is there already counts as written; an ingest that another writer has open is waited for; one that was left
+   * Writes a blob. What is there already, by its digest and in whatever namespace, counts as written; an ingest that another writer has open is waited for; one that was left
    * half-way is resumed when `source` is a function, and else begun anew.
    *
    * @throws ContainerdError `failed-precondition` when digest or size is another than said; the ingest is then gone.
@@ -111,13 +111,17 @@ export function createContent({ services: { content } }: Context): Content {
     const { ref, digest, size, labels, onProgress } = options;
     try {
       let writer = await openWhenFree(options);
-      if (writer.offset > 0 && typeof source !== "function") {
+      const isWhole = digest !== undefined && writer.offset === size;
+      if (writer.offset > 0 && !isWhole && typeof source !== "function") {
         await writer[Symbol.asyncDispose]();
         await abort(ref);
         writer = await openWhenFree(options);
       }
       await using open = writer;
-      for await (const chunk of typeof source === "function" ? source(open.offset) : source) {
+      // One that is full although it is new: the daemon has the blob from another namespace. Bytes that are written now would be appended.
+      const isThere = isWhole || (open.offset > 0 && typeof source !== "function");
+      const rest = typeof source === "function" ? () => source(open.offset) : () => source;
+      for await (const chunk of isThere ? [] : rest()) {
         await open.write(chunk);
         onProgress?.(open.offset);
       }

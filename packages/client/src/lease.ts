@@ -71,8 +71,7 @@ export function createLeases({ services }: Context): Leases {
     const { id = randomUUID(), expireMs, labels, ...callOptions } = options;
     const all = checkLabels(labels);
     if (expireMs !== undefined) {
-      // Whole seconds: containerd parses RFC 3339 without fractions.
-      all[EXPIRE_LABEL] = new Date(Date.now() + expireMs).toISOString().replace(/\.\d+Z$/, "Z");
+      all[EXPIRE_LABEL] = new Date(Date.now() + expireMs).toISOString();
     }
     checkIdentifier("lease id", id);
     return call(`create lease ${id}`, async () => {
