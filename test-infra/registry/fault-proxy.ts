@@ -15,7 +15,7 @@ export type Fault =
   | {
       readonly kind: "answer";
       readonly status: number;
-      readonly headers?: Readonly<Record<string, string | readonly string[]>>;
+      readonly headers?: Readonly<Record<string, string | readonly string[] | undefined>>;
       readonly body?: string | Uint8Array;
     }
   /** The connection is cut after so many bytes of the body. */
@@ -89,7 +89,9 @@ export async function startFaultProxy(
     if (fault?.kind === "answer" || upstream === undefined) {
       const { status, headers = {}, body = "" } = fault?.kind === "answer" ? fault : { status: 404 };
       request.resume();
-      response.writeHead(status, { "content-length": String(Buffer.byteLength(body)), ...headers } as never);
+      const all = Object.entries({ "content-length": String(Buffer.byteLength(body)), ...headers });
+      const given = Object.fromEntries(all.filter(([, value]) => value !== undefined));
+      response.writeHead(status, given as never);
       response.end(method === "HEAD" ? undefined : body);
       return;
     }

@@ -92,7 +92,7 @@ async function pull(
   const platform = options.platform ?? (await puller.introspection.daemonPlatform({ signal }));
   const isFixed = policy !== "always" || reference.digest !== undefined;
   const here = await findHere(puller, name, platform, { unpack: isFixed, signal });
-  if (here !== undefined && isFixed) return here;
+  if (here !== undefined && isFixed && (await hold(puller, here, platform, signal))) return here;
   if (policy === "never") {
     throw new ContainerdError(`image ${name} is not here, and the pull policy is never`, {
       kind: "not-found",
@@ -100,7 +100,7 @@ async function pull(
   }
   await using repository = await openRepository(reference, options);
   const target = await resolveDescriptor(repository, reference, signal);
-  if (here !== undefined && here.target.digest === target.digest) return here;
+  if (here?.target.digest === target.digest && (await hold(puller, here, platform, signal))) return here;
   await options.verify?.({ reference, target, registry: readerOf(repository, signal), signal });
   await deleteStaleLeases(puller.leases, { signal });
   return underLease(puller, signal, async (context) => {
@@ -119,7 +119,7 @@ async function pull(
   });
 }
 
-/** The image as it is here, complete and unpacked; undefined when anything of it is missing. */
+/** The image as it is here, for its platform, complete and unpacked; undefined when anything of it is missing. */
 async function findHere(
   puller: Puller,
   name: string,
@@ -142,12 +142,36 @@ async function findHere(
   }
 }
 
-/** Everything that is made under the lease and that no image holds in the end goes with it; also when the caller has given up. */
+/**
+ * Puts what is here on the caller's lease, if there is one: by its labels the target holds the rest.
+ *
+ * @returns whether it is still here.
+ */
+async function hold(
+  puller: Puller,
+  { target, chainId, name }: ResolvedImage,
+  platform: Platform,
+  signal: AbortSignal,
+): Promise<boolean> {
+  const { leaseId, snapshotter } = puller.context;
+  if (leaseId === undefined) return true;
+  await puller.leases.addResource(leaseId, { type: "content", id: target.digest }, { signal });
+  if (chainId !== "")
+    await puller.leases.addResource(leaseId, { type: `snapshots/${snapshotter}`, id: chainId }, { signal });
+  // The daemon takes what is gone without a word.
+  return (await findHere(puller, name, platform, { unpack: false, signal }))?.chainId === chainId;
+}
+
+/**
+ * Whatever is made belongs to the caller's lease, or to one of our own: what no image holds in the end goes with that, also when the caller has
+ * given up.
+ */
 async function underLease<T>(
   puller: Puller,
   signal: AbortSignal,
   task: (context: Context) => Promise<T>,
 ): Promise<T> {
+  if (puller.context.leaseId !== undefined) return task(puller.context);
   const lease = await createPullLease(puller.leases, { signal });
   try {
     return await task(puller.context.withLease(lease.id));

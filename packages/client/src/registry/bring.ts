@@ -9,6 +9,7 @@ import type { Platform } from "../oci/platform.js";
 import type { Snapshots } from "../snapshot.js";
 import { unpackImage } from "../unpack.js";
 import { fetchBlob } from "./fetch-blob.js";
+import { storeBytes } from "./ingest.js";
 import { addSource, childLabels, ingestRef, sourceKey } from "./label.js";
 import type { ProgressReporter } from "./progress.js";
 import type { Repository } from "./repository.js";
@@ -64,14 +65,18 @@ async function bringDocument(carrier: Carrier, descriptor: Descriptor): Promise<
     });
   }
   const bytes = here ?? (await fetchDocument(repository, descriptor, signal));
-  // Written even when it is here: so it comes onto our lease.
-  await content.write(
-    { ref: ingestRef(descriptor), digest, size, labels: await sourceLabels(carrier, digest), signal },
-    async function* (offset) {
-      yield bytes.subarray(offset);
-    },
-  );
-  if (here !== undefined) await content.setLabels(digest, await sourceLabels(carrier, digest), { signal });
+  // Also when it is here: so it comes onto our lease.
+  const labels = await sourceLabels(carrier, digest);
+  const { services } = carrier.context;
+  const { clock } = repository;
+  const state = await storeBytes(descriptor, bytes, labels, {
+    services,
+    content,
+    clock,
+    ref: ingestRef(descriptor),
+    signal,
+  });
+  if (state === "exists") await content.setLabels(digest, labels, { signal });
   return bytes;
 }
 

@@ -67,9 +67,6 @@ export interface HttpClient extends AsyncDisposable {
 
 /** Of a body that is not read on, this much may be thrown away to keep the connection. */
 const DISCARD_BYTES = 64 * 1024;
-/** Fewer and larger chunks: each one costs the same, whatever its size. */
-const BODY_BUFFER_BYTES = 1024 * 1024;
-
 export function createHttpClient({ tls: hostTls, timeouts, mayBePlain }: HttpClientOptions): HttpClient {
   const dispatchers = new Map<string, Dispatcher>();
 
@@ -100,7 +97,6 @@ export function createHttpClient({ tls: hostTls, timeouts, mayBePlain }: HttpCli
         signal: signal ?? null,
         headersTimeout: timeouts.headersMs,
         bodyTimeout: timeouts.stallMs,
-        highWaterMark: BODY_BUFFER_BYTES,
       }).catch((reason: unknown) => {
         throw toError(showUrl(at), reason, signal);
       });

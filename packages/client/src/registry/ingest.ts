@@ -75,6 +75,33 @@ export async function openIngest(blob: Descriptor, options: IngestOptions): Prom
   }
 }
 
+/**
+ * Brings bytes that are at hand, and verified, into the content store.
+ *
+ * @returns whether they were there already.
+ */
+export async function storeBytes(
+  blob: Descriptor,
+  bytes: Uint8Array,
+  labels: Readonly<Record<string, string>>,
+  options: IngestOptions,
+): Promise<"stored" | "exists"> {
+  for (let isSecond = false; ; isSecond = true) {
+    const ingest = await openIngest(blob, options);
+    if (ingest === undefined) return "exists";
+    try {
+      if (ingest.offset < bytes.byteLength) await ingest.write(bytes.subarray(ingest.offset));
+      await ingest.commit(labels);
+      return "stored";
+    } catch (reason) {
+      await ingest.abandon();
+      if (isContainerdError(reason, "already-exists")) return "exists";
+      // An earlier attempt may have left something else: that is gone now.
+      if (isSecond || !isContainerdError(reason, "failed-precondition")) throw reason;
+    }
+  }
+}
+
 async function openNow(
   { digest, size }: Descriptor,
   { services, content, ref, signal }: IngestOptions,
@@ -82,38 +109,43 @@ async function openNow(
   // Not the caller's signal: by it the daemon would let go of the ingest, and somebody else could open it, before we have removed it.
   const stream = new AbortController();
   const limits = { signal, timeoutMs: ANSWER_TIMEOUT_MS };
-  let writer: ContentWriter;
-  const opening = openWriter(services.content, { ref, size, digest, signal: stream.signal });
+  const opening = openWriter(services.content, { ref, size, digest, signal: stream.signal }).then(toIngest);
+
+  function toIngest(writer: ContentWriter): BlobIngest {
+    async function close(): Promise<void> {
+      const closing = Promise.resolve(writer[Symbol.asyncDispose]());
+      await within(closing, { timeoutMs: CLEANUP_TIMEOUT_MS, what: `close ingest ${ref}` }).catch(
+        () => undefined,
+      );
+      stream.abort();
+    }
+    return {
+      get offset() {
+        return writer.offset;
+      },
+      write: (bytes) => within(writer.write(bytes), { ...limits, what: `write to ingest ${ref}` }),
+      async commit(labels) {
+        await within(writer.commit({ digest, size, labels }), { ...limits, what: `commit ingest ${ref}` });
+      },
+      close,
+      async abandon() {
+        // First removed, then let go: the other way round, the one who waits for it would write into what is removed.
+        await content.abort(ref, { timeoutMs: CLEANUP_TIMEOUT_MS }).catch(() => undefined);
+        await close();
+      },
+    };
+  }
+
   try {
-    writer = await within(opening, { ...limits, what: `open ingest ${ref}` });
+    return await within(opening, { ...limits, what: `open ingest ${ref}` });
   } catch (reason) {
-    stream.abort();
+    // The daemon may have made it all the same.
+    const late = { timeoutMs: CLEANUP_TIMEOUT_MS, what: `open ingest ${ref}` };
+    await within(opening, late)
+      .then((ingest) => ingest.abandon())
+      .catch(() => stream.abort());
     throw reason;
   }
-
-  async function close(): Promise<void> {
-    const closing = Promise.resolve(writer[Symbol.asyncDispose]());
-    await within(closing, { timeoutMs: CLEANUP_TIMEOUT_MS, what: `close ingest ${ref}` }).catch(
-      () => undefined,
-    );
-    stream.abort();
-  }
-
-  return {
-    get offset() {
-      return writer.offset;
-    },
-    write: (bytes) => within(writer.write(bytes), { ...limits, what: `write to ingest ${ref}` }),
-    async commit(labels) {
-      await within(writer.commit({ digest, size, labels }), { ...limits, what: `commit ingest ${ref}` });
-    },
-    close,
-    async abandon() {
-      // First removed, then let go: the other way round, the one who waits for it would write into what is removed.
-      await content.abort(ref, { timeoutMs: CLEANUP_TIMEOUT_MS }).catch(() => undefined);
-      await close();
-    },
-  };
 }
 
 function isLocked(reason: unknown): boolean {
