@@ -107,21 +107,26 @@ async function run(
     });
     const chunks: Buffer[] = [];
     let size = 0;
+    const refuse = (reason: ContainerdError): void => {
+      reject(reason);
+      // Programs that it has started may hold the pipe open, and write on.
+      child.stdout.destroy();
+      child.kill("SIGKILL");
+    };
     child.stdout.on("data", (chunk: Buffer) => {
       size += chunk.byteLength;
-      if (size > MAX_OUTPUT_BYTES) child.kill("SIGKILL");
-      else chunks.push(chunk);
+      chunks.push(chunk);
+      if (size > MAX_OUTPUT_BYTES) refuse(failed(name, action, `prints more than ${MAX_OUTPUT_BYTES} bytes`));
     });
     child.on("error", (reason: NodeJS.ErrnoException) => {
-      if (signal?.aborted === true)
-        reject(new ContainerdError(`${program} ${action}: aborted by the caller`, { kind: "canceled" }));
-      else if (reason.code === "ENOENT") reject(failed(name, action, "is not on the PATH"));
-      else if (limit.aborted) reject(failed(name, action, `does not answer within ${TIMEOUT_MS / 1000} s`));
-      else reject(failed(name, action, `cannot be run (${reason.code})`));
+      if (signal?.aborted === true) {
+        refuse(new ContainerdError(`${program} ${action}: aborted by the caller`, { kind: "canceled" }));
+      } else if (reason.code === "ENOENT") refuse(failed(name, action, "is not on the PATH"));
+      else if (limit.aborted) refuse(failed(name, action, `does not answer within ${TIMEOUT_MS / 1000} s`));
+      else refuse(failed(name, action, `cannot be run (${reason.code})`));
     });
     child.on("close", (status, killedBy) => {
-      if (size > MAX_OUTPUT_BYTES) reject(failed(name, action, `prints more than ${MAX_OUTPUT_BYTES} bytes`));
-      else if (status === null) reject(failed(name, action, `is killed by ${killedBy}`));
+      if (status === null) reject(failed(name, action, `is killed by ${killedBy}`));
       else resolve({ status, stdout: Buffer.concat(chunks).toString("utf8") });
     });
     // A helper may exit without reading.
