@@ -64,7 +64,10 @@ export interface Client extends AsyncDisposable {
   readonly events: Events;
   readonly introspection: Introspection;
   version(options?: CallOptions): Promise<{ version: string; revision: string }>;
-  /** The same connection, for another namespace, lease or snapshotter. Closing a view closes nothing. */
+  /**
+   * The same connection, for another namespace, lease or snapshotter. A lease belongs to its namespace: another one is without, unless one
+   * is given. Closing a view closes nothing.
+   */
   with(scope: { namespace?: string; leaseId?: string; snapshotter?: string }): Client;
   /** Closes the connection; calls that are under way fail. */
   close(): Promise<void>;
@@ -124,7 +127,10 @@ export function createClient(options: ClientOptions = {}): Client {
           const { version, revision } = await services.version.version({}, callOptions);
           return { version, revision };
         }),
-      with: (changes) => view({ ...scope, ...changes }, nothing),
+      with: ({ namespace: changed = namespace, leaseId: lease, snapshotter = scope.snapshotter }) => {
+        const kept = changed === namespace ? leaseId : undefined;
+        return view({ namespace: changed, leaseId: lease ?? kept, snapshotter }, nothing);
+      },
       close,
       [Symbol.asyncDispose]: close,
     };

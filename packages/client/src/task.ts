@@ -1,5 +1,6 @@
 import { constants } from "node:os";
 import { type Timestamp, timestampDate } from "@bufbuild/protobuf/wkt";
+import { Code, ConnectError } from "@connectrpc/connect";
 import { type Process, Status } from "@wfe-containerd/proto/types/task";
 import { type AnyValue, RUNTIME_PROCESS, RUNTIME_RESOURCES, toJsonAny } from "./any.js";
 import { type CallOptions, call } from "./call.js";
@@ -141,10 +142,11 @@ export function createTasks({ services: { tasks } }: Context): Tasks {
       }),
     delete: (containerId, { execId, ...options } = {}) =>
       call(`delete ${nameOf(containerId, execId)}`, async () => {
-        const { exitStatus, exitedAt } =
+        const deleted =
           execId === undefined
-            ? await tasks.delete({ containerId }, options)
-            : await tasks.deleteProcess({ containerId, execId }, options);
+            ? tasks.delete({ containerId }, options)
+            : tasks.deleteProcess({ containerId, execId }, options);
+        const { exitStatus, exitedAt } = await deleted.catch(explainLiving);
         return toExitStatus(exitStatus, exitedAt);
       }),
     async kill(containerId, signal, { execId = "", all = false, ...options } = {}) {
@@ -194,6 +196,13 @@ export function createTasks({ services: { tasks } }: Context): Tasks {
       await call(`change the limits of ${nameOf(containerId)}`, () => tasks.update(request, options));
     },
   };
+}
+
+/** The shim refuses to delete what has not ended without saying of what kind that error is. */
+function explainLiving(reason: unknown): never {
+  const error = ContainerdError.from(reason);
+  if (error.kind !== "unknown" || !/cannot delete a \w+ process/.test(error.message)) throw reason;
+  throw new ConnectError(error.message, Code.FailedPrecondition, undefined, undefined, reason);
 }
 
 function nameOf(containerId: string, execId = ""): string {
