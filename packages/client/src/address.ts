@@ -108,10 +108,11 @@ function parseAuthority(rest: string, refuse: Refuse): { host: string; port: num
   if (rest.includes("@")) refuse("holds credentials", "host:port, and certificates as tls");
   const authority = rest.endsWith("/") ? rest.slice(0, -1) : rest;
   if (/[/?#]/.test(authority)) refuse("goes on after the port", "host:port");
-  const [, bracketed, plain, port] = /^(?:\[([^\]]*)\]|([^:]*))(?::(.*))?$/.exec(authority) ?? [];
+  const [, bracketed, plain, port] = /^(?:\[([^\]]*)\]|([^:]*))(?::([^:]*))?$/.exec(authority) ?? [];
   const host = bracketed ?? plain;
-  if (host === undefined)
-    return refuse("has an IPv6 host without brackets, or more than one port", "[::1]:2500");
+  if (host === undefined) {
+    return refuse("has an IPv6 host without brackets, or more than one port", "host:port, [::1]:2500");
+  }
   if (bracketed !== undefined ? !isIPv6(host) || host.includes("%") : !isHost(host)) {
     refuse(
       host === "" ? "has no host" : "has a host that is none",

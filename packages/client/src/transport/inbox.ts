@@ -6,6 +6,8 @@ export interface Inbox {
   push(bytes: Buffer): void;
   /** The stream has ended; what came before is still there to be read. */
   end(status: StatusObject): void;
+  /** Forgets what waits: nobody will read it. */
+  clear(): void;
   /** The next message, or the status after the last one. */
   next(): Promise<Buffer | StatusObject>;
 }
@@ -41,6 +43,10 @@ export function createInbox(limitBytes: number, ask: () => void): Inbox {
     end(final) {
       status = final;
       wake?.();
+    },
+    clear() {
+      messages.length = 0;
+      waitingBytes = 0;
     },
     async next() {
       for (;;) {

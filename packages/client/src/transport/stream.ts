@@ -22,7 +22,10 @@ export async function callStream<I extends DescMessage, O extends DescMessage>(
   let failure: { reason: unknown } | undefined;
   const { call, inbox, header, ended } = open(connection, path, requestHeader);
 
-  const cancel = (): void => call.cancelWithStatus(Status.CANCELLED, "canceled");
+  const cancel = (): void => {
+    inbox.clear();
+    call.cancelWithStatus(Status.CANCELLED, "canceled");
+  };
   signal.addEventListener("abort", cancel, { once: true });
   const status = ended.then(async (final) => {
     signal.removeEventListener("abort", cancel);

@@ -1,0 +1,200 @@
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import {
+  create,
+  createFileRegistry,
+  type DescMethodStreaming,
+  type DescMethodUnary,
+  fromBinary,
+  toBinary,
+} from "@bufbuild/protobuf";
+import {
+  type BytesValueSchema,
+  FieldDescriptorProto_Label,
+  FieldDescriptorProto_Type,
+  FileDescriptorProtoSchema,
+  FileDescriptorSetSchema,
+} from "@bufbuild/protobuf/wkt";
+import { ConnectError, type Interceptor, type Transport } from "@connectrpc/connect";
+import {
+  type Metadata,
+  Server,
+  ServerCredentials,
+  type ServerDuplexStream,
+  type ServerErrorResponse,
+} from "@grpc/grpc-js";
+import { parseAddress } from "../src/address.js";
+import { type Connection, createConnection } from "../src/transport/connection.js";
+import { createGrpcTransport } from "../src/transport/transport.js";
+
+/** A message with one field of bytes, as the well-known type has it. */
+type Bytes = typeof BytesValueSchema;
+
+/** A service with a method of each kind, made at run time: containerd's own have none that streams requests alone. */
+export const METHODS = createMethods();
+
+function createMethods() {
+  const name = (text: string) => ({ inputType: ".test.Bytes", outputType: ".test.Bytes", name: text });
+  const file = create(FileDescriptorProtoSchema, {
+    name: "test.proto",
+    package: "test",
+    syntax: "proto3",
+    messageType: [
+      {
+        name: "Bytes",
+        field: [
+          {
+            name: "value",
+            number: 1,
+            type: FieldDescriptorProto_Type.BYTES,
+            label: FieldDescriptorProto_Label.OPTIONAL,
+            jsonName: "value",
+          },
+        ],
+      },
+    ],
+    service: [
+      {
+        name: "Kinds",
+        method: [
+          name("Unary"),
+          { ...name("Download"), serverStreaming: true },
+          { ...name("Upload"), clientStreaming: true },
+          { ...name("Exchange"), clientStreaming: true, serverStreaming: true },
+        ],
+      },
+    ],
+  });
+  const registry = createFileRegistry(create(FileDescriptorSetSchema, { file: [file] }));
+  const methods = registry.getService("test.Kinds")?.method ?? {};
+  return {
+    unary: methods["unary"] as unknown as DescMethodUnary<Bytes, Bytes>,
+    download: methods["download"] as unknown as DescMethodStreaming<Bytes, Bytes>,
+    upload: methods["upload"] as unknown as DescMethodStreaming<Bytes, Bytes>,
+    exchange: methods["exchange"] as unknown as DescMethodStreaming<Bytes, Bytes>,
+  };
+}
+
+export type ServerCall = ServerDuplexStream<Buffer, Buffer>;
+
+export interface TestServer extends AsyncDisposable {
+  readonly socketPath: string;
+  readonly connection: Connection;
+  readonly transport: Transport;
+  createTransport(options: {
+    timeoutMs?: number;
+    headers?: Record<string, string>;
+    interceptors?: Interceptor[];
+  }): Transport;
+  /** Ends it in the middle of whatever it does. */
+  kill(): void;
+  /** Listens on the same socket again. */
+  listen(): Promise<void>;
+}
+
+/** A gRPC server that answers every kind of call with one function, which sees and gives the messages' values. */
+export async function startServer(answer: (call: ServerCall) => void): Promise<TestServer> {
+  const directory = await mkdtemp(join(tmpdir(), "grpc-"));
+  const socketPath = join(directory, "grpc.sock");
+  let server: Server;
+
+  async function listen(): Promise<void> {
+    server = createServer(answer);
+    await new Promise<void>((resolve, reject) => {
+      server.bindAsync(`unix://${socketPath}`, ServerCredentials.createInsecure(), (error) =>
+        error === null ? resolve() : reject(error),
+      );
+    });
+  }
+
+  await listen();
+  const connection = createConnection({ address: parseAddress(socketPath), tls: undefined, keepAliveMs: 0 });
+  const createTransport: TestServer["createTransport"] = ({
+    timeoutMs = 0,
+    headers = {},
+    interceptors = [],
+  }) => createGrpcTransport({ connection, headers, timeoutMs, interceptors });
+  return {
+    socketPath,
+    connection,
+    transport: createTransport({}),
+    createTransport,
+    kill: () => server.forceShutdown(),
+    listen,
+    async [Symbol.asyncDispose]() {
+      await connection.close();
+      server.forceShutdown();
+      await rm(directory, { recursive: true });
+    },
+  };
+}
+
+function createServer(answer: (call: ServerCall) => void): Server {
+  const size = 15 * 1024 * 1024 + 1024;
+  const server = new Server({
+    "grpc.max_receive_message_length": size,
+    "grpc.max_send_message_length": -1,
+  });
+  const { parent } = METHODS.unary;
+  server.addService(
+    Object.fromEntries(
+      parent.methods.map((method) => [
+        method.localName,
+        {
+          path: `/${parent.typeName}/${method.name}`,
+          // Whatever the client thinks: a unary call that gets two answers can be had this way.
+          requestStream: true,
+          responseStream: true,
+          requestSerialize: encode,
+          requestDeserialize: decode,
+          responseSerialize: encode,
+          responseDeserialize: decode,
+        },
+      ]),
+    ),
+    Object.fromEntries(parent.methods.map((method) => [method.localName, answer])),
+  );
+  return server;
+}
+
+/** The server sees values alone. */
+function encode(value: Buffer): Buffer {
+  return Buffer.from(toBinary(METHODS.unary.output, create(METHODS.unary.output, { value })));
+}
+
+function decode(bytes: Buffer): Buffer {
+  return Buffer.from(fromBinary(METHODS.unary.input, bytes).value);
+}
+
+/** Ends a call with an error. */
+export function fail(call: ServerCall, code: number, details: string, metadata?: Metadata): void {
+  const error: Partial<ServerErrorResponse> = { code, details, ...(metadata && { metadata }) };
+  call.emit("error", error);
+}
+
+/** Bytes as a request. */
+export function bytes(text: string): { value: Uint8Array } {
+  return { value: Buffer.from(text) };
+}
+
+export async function* stream<T>(...items: T[]): AsyncGenerator<T> {
+  yield* items;
+}
+
+/** The values of a stream's messages, as text. */
+export async function collect(messages: AsyncIterable<{ value: Uint8Array }>): Promise<string[]> {
+  const texts: string[] = [];
+  for await (const { value } of messages) texts.push(Buffer.from(value).toString());
+  return texts;
+}
+
+/** The ConnectError that a call ends with. */
+export async function failure(promise: Promise<unknown>): Promise<ConnectError> {
+  const reason: unknown = await promise.then(
+    () => "it succeeded",
+    (error: unknown) => error,
+  );
+  if (reason instanceof ConnectError) return reason;
+  throw new TypeError(`no ConnectError: ${reason}`);
+}
