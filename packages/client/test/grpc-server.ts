@@ -80,6 +80,8 @@ export type ServerCall = ServerDuplexStream<Buffer, Buffer>;
 
 export interface TestServer extends AsyncDisposable {
   readonly socketPath: string;
+  /** How often it was asked for its version. */
+  readonly versionCalls: number;
   readonly connection: Connection;
   readonly transport: Transport;
   createTransport(options: {
@@ -101,11 +103,18 @@ export async function startServer(answer: (call: ServerCall) => void): Promise<T
 
   async function listen(): Promise<void> {
     server = createServer(answer);
+    server.addService({ version: VERSION }, { version: countVersion });
     await new Promise<void>((resolve, reject) => {
       server.bindAsync(`unix://${socketPath}`, ServerCredentials.createInsecure(), (error) =>
         error === null ? resolve() : reject(error),
       );
     });
+  }
+
+  let versionCalls = 0;
+  function countVersion(_call: unknown, respond: (error: null, value: Buffer) => void): void {
+    versionCalls++;
+    respond(null, Buffer.alloc(0));
   }
 
   await listen();
@@ -117,6 +126,9 @@ export async function startServer(answer: (call: ServerCall) => void): Promise<T
   }) => createGrpcTransport({ connection, headers, timeoutMs, interceptors });
   return {
     socketPath,
+    get versionCalls() {
+      return versionCalls;
+    },
     connection,
     transport: createTransport({}),
     createTransport,
@@ -129,6 +141,16 @@ export async function startServer(answer: (call: ServerCall) => void): Promise<T
     },
   };
 }
+
+const VERSION = {
+  path: "/containerd.services.version.v1.Version/Version",
+  requestStream: false,
+  responseStream: false,
+  requestSerialize: (value: Buffer) => value,
+  requestDeserialize: (value: Buffer) => value,
+  responseSerialize: (value: Buffer) => value,
+  responseDeserialize: (value: Buffer) => value,
+};
 
 function createServer(answer: (call: ServerCall) => void): Server {
   const size = 15 * 1024 * 1024 + 1024;

@@ -1,3 +1,4 @@
+import { stat } from "node:fs/promises";
 import { connect, type Socket } from "node:net";
 import { connect as connectTls } from "node:tls";
 import type { Address } from "../address.js";
@@ -34,11 +35,17 @@ export async function probe(address: Address, tls: TlsContext | undefined): Prom
     return (await speaksTls(address)) ? { kind: "tls" } : finding;
   } catch (reason) {
     const { code = "", message } = reason as NodeJS.ErrnoException;
-    return { kind: "error", code, message, isTls: isOpen };
+    const isFile = code === "ECONNREFUSED" && socketPath !== undefined && !(await isSocket(socketPath));
+    return { kind: "error", code: isFile ? "ENOTSOCK" : code, message, isTls: isOpen };
   } finally {
     clearTimeout(late);
     socket.destroy();
   }
+}
+
+/** The kernel refuses a connection to a plain file as it does to a socket that nobody listens on. */
+async function isSocket(path: string): Promise<boolean> {
+  return (await stat(path)).isSocket();
 }
 
 async function opened(socket: Socket): Promise<void> {

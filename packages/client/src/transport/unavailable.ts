@@ -55,7 +55,7 @@ export function describeFinding(finding: Finding, { text, socketPath, isTls }: A
       return `something listens at ${text} but does not answer: does the daemon hang, or is it no containerd?`;
     case "closes":
       return isTls
-        ? `${text} closed the connection after the TLS handshake: it may not accept our certificate; give one that it trusts as tls.cert and tls.key`
+        ? hungUp(text)
         : `${text} closed the connection at the first word: it is no containerd, or its gRPC service is not on this address`;
     case "other":
       return `what answers at ${text} does not speak gRPC: is this containerd's address?`;
@@ -111,7 +111,13 @@ function describeTls({ code, message }: Finding & { kind: "error" }, text: strin
     code === "EPROTO"
   )
     return `${text} does not speak TLS: is it served in plain, as tcp://?`;
+  if (code === "ECONNRESET") return hungUp(text);
   return `the TLS handshake with ${text} failed: ${message}`;
+}
+
+/** Not every server says why. */
+function hungUp(text: string): string {
+  return `${text} hung up during the TLS handshake: if it does not accept our certificate, give one that it trusts as tls.cert and tls.key`;
 }
 
 function describeUnknown(message: string, { isLocal }: Address): string {
