@@ -5,18 +5,27 @@ import { CACHE, capture, Trouble } from "./process.mjs";
 
 const MIRROR = "http://deb.debian.org/debian";
 /** Comes with Debian; Ubuntu has it as the package debian-archive-keyring. */
-const KEYRING = "/usr/share/keyrings/debian-archive-keyring.gpg";
+export const KEYRING = "/usr/share/keyrings/debian-archive-keyring.gpg";
+
+/** The .proto files of a suite's containerd, and what they import: sources only, which the test of the wire compares ours with. */
+export function unpackSources(suite, options = {}) {
+  const packages = ["containerd-containerd", "containerd-cgroups", "gogo-protobuf", "gogo-googleapis"].map(
+    (name) => `golang-github-${name}-dev`,
+  );
+  return unpackDebian({ name: `${suite}-sources`, suite, packages, ...options });
+}
 
 /**
  * Packages of a Debian suite, unpacked in the cache without being installed. The machine's own lists and sources are neither read nor
  * written: apt gets its own for this.
  *
- * @param {{ suite: string, packages: string[], fresh?: boolean }} options `fresh`: download again what is in the cache.
+ * @param {{ name: string, suite: string, packages: string[], fresh?: boolean }} options `name`: of the directory in the cache; `fresh`:
+ *   download again what is there.
  * @returns {Promise<string>} the directory that they are unpacked in
  * @throws Trouble when they cannot be had
  */
-export async function unpackDebian({ suite, packages, fresh = false }) {
-  const directory = join(CACHE, "debian", suite);
+export async function unpackDebian({ name, suite, packages, fresh = false }) {
+  const directory = join(CACHE, "debian", name);
   const done = join(directory, "done.json");
   const tree = join(directory, "tree");
   const wanted = JSON.stringify(packages);
@@ -30,7 +39,7 @@ export async function unpackDebian({ suite, packages, fresh = false }) {
   const configuration = await writeConfiguration(directory, suite);
   await apt(["update"], configuration, directory);
   await apt(["download", ...packages], configuration, downloads);
-  for (const name of packages) await unpack(name, downloads, tree);
+  for (const each of packages) await unpack(each, downloads, tree);
   for (const path of [downloads, join(directory, "lists")]) await rm(path, { recursive: true, force: true });
   await writeFile(done, wanted);
   return tree;

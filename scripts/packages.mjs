@@ -1,10 +1,10 @@
-import { access, rm, writeFile } from "node:fs/promises";
+import { existsSync, rmSync, writeFileSync } from "node:fs";
+import { KEYRING } from "./debian.mjs";
 import { hasApt, isOnPath, systemName } from "./machine.mjs";
 import { capture, Trouble } from "./process.mjs";
 
 /**
- * What is needed of the system: Debian's package, the program by which it is found (where packages are no help, or something else
- * brought it), and the reason.
+ * What is needed of the system: Debian's package, the program or file by which it is found (whatever brought it), and the reason.
  */
 const FOR_STEPS = [
   {
@@ -16,6 +16,11 @@ const FOR_STEPS = [
   { name: "busybox-static", program: "busybox", why: "all that is in the demo's and the tests' small image" },
 ];
 const FOR_TESTS = [
+  {
+    name: "debian-archive-keyring",
+    file: KEYRING,
+    why: "checks the containerd packages that tests download",
+  },
   {
     name: "iproute2",
     program: "ip",
@@ -34,13 +39,13 @@ const FOR_TESTS = [
 /** Installs what is missing. @throws Trouble when it cannot. */
 export async function installPackages({ tests }) {
   const wanted = tests ? [...FOR_STEPS, ...FOR_TESTS] : FOR_STEPS;
-  const missing = wanted.filter(({ program }) => !isOnPath(program));
+  const missing = wanted.filter(isMissing);
   if (missing.length === 0) return;
   if (!hasApt()) {
     throw new Trouble(
       [
-        `This is ${await systemName()}, where nothing can be installed by apt. Missing on PATH:`,
-        ...missing.map(({ program, why }) => `  - ${program}: ${why}`),
+        `This is ${await systemName()}, where nothing can be installed by apt. Missing:`,
+        ...missing.map(({ program, file, why }) => `  - ${program ?? file}: ${why}`),
         "Install these with the system's own package manager (https://github.com/containerd/containerd/blob/main/docs/getting-started.md for containerd), and try again.",
       ].join("\n"),
     );
@@ -58,12 +63,16 @@ export async function installPackages({ tests }) {
         throw new Trouble(`${stdout}${stderr}\napt-get ${args.join(" ")}\nended with exit code ${code}`);
     }
   });
-  const stillMissing = missing.filter(({ program }) => !isOnPath(program));
+  const stillMissing = missing.filter(isMissing);
   if (stillMissing.length > 0) {
     throw new Trouble(
-      `not on PATH although apt installed them: ${stillMissing.map(({ name }) => name).join(", ")}`,
+      `not there although apt installed them: ${stillMissing.map(({ name }) => name).join(", ")}`,
     );
   }
+}
+
+function isMissing({ program, file }) {
+  return program === undefined ? !existsSync(file) : !isOnPath(program);
 }
 
 function apt(args) {
@@ -77,14 +86,9 @@ const POLICY = "/usr/sbin/policy-rc.d";
  * a registry on port 5000: so what is newly installed here is neither started nor enabled. What the machine already had is not touched.
  */
 async function withoutServices(names, install) {
-  const ours = !(await exists(POLICY));
-  if (ours) await writeFile(POLICY, "#!/bin/sh\nexit 101\n", { mode: 0o755, flag: "wx" });
-  try {
-    await install();
-  } finally {
-    if (ours) await rm(POLICY, { force: true });
-  }
-  if (!(await exists("/run/systemd/system"))) return;
+  if (existsSync(POLICY)) await install();
+  else await withPolicy(install);
+  if (!existsSync("/run/systemd/system")) return;
   for (const name of names) {
     const { stdout } = await capture("dpkg-query", ["--listfiles", name]);
     const units = stdout
@@ -98,9 +102,16 @@ async function withoutServices(names, install) {
   }
 }
 
-async function exists(path) {
-  return access(path).then(
-    () => true,
-    () => false,
-  );
+/** Debian asks this program before it starts a service. It must not stay, even when we are interrupted. */
+async function withPolicy(install) {
+  const remove = () => rmSync(POLICY, { force: true });
+  const leave = () => process.exit(1);
+  process.once("exit", remove).once("SIGINT", leave).once("SIGTERM", leave);
+  writeFileSync(POLICY, "#!/bin/sh\nexit 101\n", { mode: 0o755, flag: "wx" });
+  try {
+    await install();
+  } finally {
+    remove();
+    process.off("exit", remove).off("SIGINT", leave).off("SIGTERM", leave);
+  }
 }

@@ -5,8 +5,8 @@
 //   --fresh     download again what is in .cache
 //   other arguments go to vitest: a part of a test file's path, say
 import { arch } from "node:os";
-import { join } from "node:path";
-import { unpackDebian } from "./debian.mjs";
+import { dirname, join } from "node:path";
+import { unpackDebian, unpackSources } from "./debian.mjs";
 import { CACHE, capture, exitCodeOf, story, Trouble } from "./process.mjs";
 import { createReport, runVitest } from "./report.mjs";
 import { setUp } from "./setup.mjs";
@@ -29,18 +29,19 @@ await story(async () => {
   for (const major of NODES) nodes.set(major, await settle(() => findNode(major)));
   for (const { from, suite, nodes: chosen } of CONTAINERDS) {
     const containerd = await settle(() => findContainerd(suite, flags.includes("--fresh")));
+    const version = containerd.value === undefined ? "" : ` ${await versionOf(containerd.value.program)}`;
     for (const major of flags.includes("--all") ? NODES : chosen) {
       const node = nodes.get(major);
       if (flags.includes("--others") && suite === undefined && node.value?.path === process.execPath)
         continue;
-      const name = `${from} containerd${containerd.value === undefined ? "" : ` ${containerd.value.version}`}, Node ${node.value?.version ?? major}`;
+      const name = `${from} containerd${version}, Node ${node.value?.version ?? major}`;
       const reason = containerd.reason ?? node.reason;
       if (reason !== undefined) {
         console.error(`\n!! NOT RUN: ${name}: ${reason}`);
         report.notRun(name, reason);
         continue;
       }
-      const env = { WFE_CONTAINERD_BIN_DIR: containerd.value.binDir, PATH: join(node.value.path, "..") };
+      const env = { ...containerd.value.env, PATH: dirname(node.value.path) };
       await report.part(name, () =>
         runVitest(["--project", "daemon", ...filters], { node: node.value.path, env }),
       );
@@ -49,7 +50,7 @@ await story(async () => {
   report.close();
 });
 
-/** What cannot be had is not a failure of ours, but is told. */
+/** What cannot be downloaded is not a failure of ours, but is told. */
 async function settle(find) {
   try {
     return { value: await find() };
@@ -82,13 +83,20 @@ async function findNode(major) {
   return { path, version: await version() };
 }
 
-/** With Debian's containerd, its shim and ctr; runc is this machine's. */
+/**
+ * The machine's own, or Debian's containerd, shim and ctr; runc is the machine's in any case. With Debian's come the .proto files of the
+ * same version.
+ */
 async function findContainerd(suite, fresh) {
-  const binDir =
-    suite === undefined
-      ? ""
-      : join(await unpackDebian({ suite, packages: ["containerd"], fresh }), "usr/bin");
-  const { code, stdout, stderr } = await capture(join(binDir, "containerd"), ["--version"]);
-  if (code !== 0) throw new Trouble(`it does not start here: ${stderr.trim()}`);
-  return { binDir, version: stdout.trim().split(" ")[2] };
+  if (suite === undefined) return { program: "containerd", env: {} };
+  const tree = await unpackDebian({ name: suite, suite, packages: ["containerd"], fresh });
+  const sources = await unpackSources(suite, { fresh });
+  const binDir = join(tree, "usr/bin");
+  const env = { WFE_CONTAINERD_BIN_DIR: binDir, WFE_TEST_CONTAINERD_PROTO_DIR: sources };
+  return { program: join(binDir, "containerd"), env };
+}
+
+async function versionOf(program) {
+  const { stdout, stderr } = await capture(program, ["--version"]);
+  return stdout.trim().split(" ")[2] ?? `that does not start (${stderr.trim()})`;
 }

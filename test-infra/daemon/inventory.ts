@@ -152,9 +152,12 @@ async function openFiles(directories: readonly (string | undefined)[]): Promise<
   for (const descriptor of await readdir("/proc/self/fd")) {
     const target = await readlink(`/proc/self/fd/${descriptor}`).catch(() => "");
     const isOutput = /\/(?:stdin|stdout|stderr)(?: \(deleted\))?$/.test(target);
-    if (isOutput || isBelow(target, directories)) found.push(`${descriptor} ${target}`);
+    if (isOutput || isBelow(target, directories)) found.push(target);
   }
-  return found;
+  // The same file may be open more than once; which number it has says nothing.
+  return found.map(
+    (target, at) => `${target} #${found.slice(0, at).filter((other) => other === target).length + 1}`,
+  );
 }
 
 function isBelow(path: string, directories: readonly (string | undefined)[]): boolean {

@@ -11,8 +11,9 @@ const run = promisify(execFile);
 const OWN = fileURLToPath(new URL("../proto", import.meta.url));
 const BUF = fileURLToPath(new URL("../../../node_modules/.bin/buf", import.meta.url));
 
-/** Where Debian's packages of Go sources put them. */
-const GO_SOURCES = process.env["WFE_TEST_CONTAINERD_PROTO_DIR"] ?? "/";
+/** Debian 12's packages of Go sources, as the set-up unpacks them. Another release's can be named instead. */
+const CACHED = fileURLToPath(new URL("../../../.cache/debian/bookworm-sources/tree", import.meta.url));
+const GO_SOURCES = join(process.env["WFE_TEST_CONTAINERD_PROTO_DIR"] ?? CACHED, "usr/share/gocode/src");
 
 /** Of containerd's own sources: the API, and the options of the runtimes. Not ttrpc, which is spoken between daemon and shim. */
 const API =
@@ -26,19 +27,18 @@ export async function compileOwn(): Promise<FileRegistry> {
 
 /** The sources that Debian's packages install, compiled. */
 export async function compileInstalled(): Promise<FileRegistry> {
-  const root = join(GO_SOURCES, "usr/share/gocode/src");
-  const found = (await readdir(root, { recursive: true }).catch(() => [])).filter(
+  const found = (await readdir(GO_SOURCES, { recursive: true }).catch(() => [])).filter(
     (path) => path.endsWith(".proto") && (API.test(path) || CGROUPS.test(path)),
   );
   if (!found.some((path) => path.endsWith("services/tasks/v1/tasks.proto"))) {
     throw new Error(
-      `there are no .proto files of containerd in ${root}: apt-get install golang-github-containerd-containerd-dev golang-github-containerd-cgroups-dev`,
+      `there are no .proto files of containerd in ${GO_SOURCES}: node scripts/setup.mjs --tests`,
     );
   }
   const workspace = await mkdtemp(join(tmpdir(), "wire-"));
   try {
     for (const path of found) {
-      const source = await readFile(join(root, path), "utf8");
+      const source = await readFile(join(GO_SOURCES, path), "utf8");
       const target = join(workspace, path);
       await mkdir(dirname(target), { recursive: true });
       // Later releases import from the API's own root.
@@ -55,8 +55,7 @@ export async function compileInstalled(): Promise<FileRegistry> {
       const wanted = await anyImports(workspace, to);
       if (!wanted) continue;
       await mkdir(dirname(join(workspace, to)), { recursive: true });
-      // Gogo's options are not part of the wire: those of this machine do for every release.
-      await cp(join("/usr/share/gocode/src", from), join(workspace, to));
+      await cp(join(GO_SOURCES, from), join(workspace, to));
     }
     return await compile(workspace);
   } finally {
