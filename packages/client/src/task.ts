@@ -76,7 +76,8 @@ export interface Tasks {
    * Waits until a process has ended. No deadline; asked again when the connection was cut, until `signal` is aborted. After the end it
    * answers at once, until the task is deleted.
    *
-   * @throws ContainerdError `not-found` when there is no such task (any more), `canceled` when `signal` was aborted.
+   * @throws ContainerdError `not-found` when there is no such task (any more); `data-loss` when the daemon was away meanwhile and has
+   * forgotten how it ended; `canceled` when `signal` was aborted.
    */
   wait(containerId: string, options?: ProcessOptions): Promise<ExitStatus>;
   /**

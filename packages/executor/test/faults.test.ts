@@ -39,18 +39,19 @@ async function startGated(): Promise<Gated> {
   };
 }
 
-/** Resolves when the step has printed its first line. */
+/** Resolves when the step has printed its first line, and the daemon has said that it runs. */
 async function begun(handle: StepHandle): Promise<{ text(): string; ended: Promise<void> }> {
   let text = "";
+  let isRunning = false;
   let begin = (): void => undefined;
   const first = new Promise<void>((resolve) => {
     begin = resolve;
   });
   const ended = (async () => {
     for await (const event of handle) {
-      if (event.type !== "output") continue;
-      text += Buffer.from(event.data).toString();
-      begin();
+      if (event.type === "output") text += Buffer.from(event.data).toString();
+      if (event.type === "phase" && event.phase === "running") isRunning = true;
+      if (isRunning && text !== "") begin();
     }
   })();
   await Promise.race([first, handle.result.then(() => undefined)]);

@@ -23,7 +23,7 @@ test.each([
   "1S",
   "1e3s",
   "1m1m",
-  "9".repeat(30) + "d",
+  `${"9".repeat(30)}d`,
   "1 s",
   "Infinitys",
 ])("%j is no duration", (text) => {

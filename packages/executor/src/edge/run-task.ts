@@ -1,11 +1,10 @@
-import { type Client, type ExitStatus, isContainerdError, type Mount } from "@wfe-containerd/client";
+import type { Client, ExitStatus, Mount } from "@wfe-containerd/client";
 import type { StepPlan } from "../core/plan.js";
 import type { Cause } from "../core/result.js";
-import { ExecutorError } from "../error.js";
 import { isDaemonAway, whenBack } from "./daemon-away.js";
-import { deleteTask, isShimGone } from "./delete-task.js";
+import { deleteTask } from "./delete-task.js";
+import { type Ending, toEnding } from "./ending.js";
 import type { StepIo } from "./io/io.js";
-import { countOomKills } from "./oom.js";
 import type { Release } from "./release.js";
 import { startError } from "./start-error.js";
 import { stopTask } from "./stop-task.js";
@@ -18,15 +17,6 @@ const CREATE_TIMEOUT_MS = 120_000;
 export interface CreatedTask {
   /** Deletes the ended task: afterwards the shim has written out all output, and is gone. */
   delete(): Promise<void>;
-}
-
-/** How a task ended. */
-export interface Ending {
-  /** Null when nobody can know it any more. */
-  readonly exitCode: number | null;
-  readonly cause: Cause;
-  /** Processes of the container that the kernel killed for want of memory. */
-  readonly oomKills: number;
 }
 
 /** What may end a task before it ends by itself. */
@@ -104,9 +94,7 @@ export async function runTask(
         exited: exit,
         hurry: aborted(control.hurry),
       }));
-    const status = await exitStatus(client, plan.id, exit);
-    const oomKills = status === undefined ? 0 : await countOomKills(client, plan, status.exitCode);
-    return ending(status, wasStopped ? stopReason : undefined, oomKills);
+    return await toEnding(client, plan, exit, wasStopped ? stopReason : undefined);
   } finally {
     waiting.abort();
   }
@@ -153,36 +141,6 @@ async function firstStopReason(
   } finally {
     timer?.cancel();
   }
-}
-
-/** Undefined when the runtime that held the process was lost, and the status with it. */
-async function exitStatus(
-  client: Client,
-  id: string,
-  exit: Promise<ExitStatus>,
-): Promise<ExitStatus | undefined> {
-  const status = await exit.catch((reason: unknown) => {
-    if (isContainerdError(reason, "not-found") || isShimGone(reason)) return undefined;
-    throw new ExecutorError(`the exit status of container ${id} could not be had`, {
-      kind: "daemon-unavailable",
-      cause: reason,
-    });
-  });
-  // For a task whose shim died the daemon makes up one of these two; a real one is still known to the shim.
-  if (status?.exitCode !== 137 && status?.exitCode !== 255) return status;
-  const isKnown = await client.tasks.get(id).then(
-    () => true,
-    (reason: unknown) => !isContainerdError(reason, "not-found"),
-  );
-  return isKnown ? status : undefined;
-}
-
-function ending(status: ExitStatus | undefined, stopReason: Cause | undefined, oomKills: number): Ending {
-  if (status === undefined) return { exitCode: null, cause: stopReason ?? "runtime-lost", oomKills };
-  const { exitCode } = status;
-  if (stopReason !== undefined) return { exitCode, cause: stopReason, oomKills };
-  if (exitCode === 137 && oomKills > 0) return { exitCode, cause: "oom", oomKills };
-  return { exitCode, cause: exitCode > 128 && exitCode <= 128 + 64 ? "signal" : "exit", oomKills };
 }
 
 function aborted(signal: AbortSignal): Promise<void> {
