@@ -97,8 +97,9 @@ async function withoutServices(names, install) {
     if (units.length === 0) continue;
     // By the files alone: systemd need not be asked for what concerns the next boot.
     const { code } = await capture("systemctl", ["--root=/", "disable", "--quiet", ...units]);
-    const state = code === 0 ? "nor enabled" : `but enabled: systemctl disable ${units[0]}`;
-    console.log(`  ${units.join(", ")}: installed, not started, ${state}`);
+    const state =
+      code === 0 ? "neither started nor enabled" : `not started; systemctl disable ${units[0]} keeps it so`;
+    console.log(`  ${units.join(", ")}: ${state}`);
   }
 }
 
