@@ -1,0 +1,25 @@
+// Uses clients, closes them, and has nothing more to do: whoever runs this sees whether the process ends.
+import { createClient } from "@wfe-containerd/client";
+
+const [, , socketPath, silentPort] = process.argv;
+
+async function closeWhile(name, client, wait) {
+  const waiting = wait(client).catch((error) => error.kind);
+  // So that it has begun.
+  await new Promise((resolve) => setTimeout(resolve, 100));
+  await client.close();
+  console.log(`${name}: ${await waiting}`);
+}
+
+const client = createClient({ address: socketPath });
+await client.version();
+console.log("called");
+await closeWhile("waiting", client, async ({ events }) => {
+  for await (const _ of events.subscribe());
+  return "canceled";
+});
+const version = (silent) => silent.version();
+await closeWhile("silent", createClient({ address: `tcp://127.0.0.1:${silentPort}` }), version);
+await closeWhile("silent with TLS", createClient({ address: `https://127.0.0.1:${silentPort}` }), version);
+createClient({ address: "/nowhere/containerd.sock" });
+console.log("closed");
