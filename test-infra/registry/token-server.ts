@@ -16,9 +16,9 @@ export interface TokenServerOptions {
   readonly refreshTokens?: Readonly<Record<string, string>>;
   /** Actions that a user, or undefined for nobody, gets in a repository. Default: all for users, `pull` for nobody. */
   readonly allow?: (user: string | undefined, repository: string) => readonly string[];
-  /** Seconds. Default 300. */
-  readonly lifetimeS?: number;
-  /** Tell clients of a shorter, or longer, life than the token has. */
+  /** Seconds from now, for the first (0), second, … token. Default 300. */
+  readonly lifetimeS?: (count: number) => number;
+  /** What clients are told instead. */
   readonly saidLifetimeS?: number;
 }
 
@@ -43,7 +43,7 @@ const ISSUER = "test-token-server";
 const SERVICE = "test-registry";
 
 export async function startTokenServer(options: TokenServerOptions): Promise<TokenServer> {
-  const { signer, users = {}, refreshTokens = {}, lifetimeS = 300 } = options;
+  const { signer, users = {}, refreshTokens = {} } = options;
   const allow = options.allow ?? ((user) => (user === undefined ? ["pull"] : ["pull", "push", "delete"]));
   const requests: TokenRequestSeen[] = [];
   const issued: string[] = [];
@@ -66,6 +66,7 @@ export async function startTokenServer(options: TokenServerOptions): Promise<Tok
           actions: actions.split(",").filter((action) => allow(user, name).includes(action)),
         };
       });
+    const lifetimeS = options.lifetimeS?.(issued.length) ?? 300;
     const token = signToken(signer, { iss: ISSUER, aud: SERVICE, sub: user ?? "", access, lifetimeS });
     issued.push(token);
     const expires = options.saidLifetimeS ?? lifetimeS;

@@ -44,6 +44,8 @@ export interface PullOptions extends RegistryOptions, CallOptions {
   readonly policy?: PullPolicy | undefined;
   /** Layers that are fetched at a time. Default 3. */
   readonly maxConcurrentLayers?: number | undefined;
+  /** Bytes that the layers which are unpacked now may take on the daemon's disk, together. Default 100 GiB. */
+  readonly maxUnpackedBytes?: number | undefined;
   readonly onProgress?: ((progress: TransferProgress) => void) | undefined;
   /**
    * Looks at what was resolved before any of it is fetched, and throws to refuse it. An image that is here already, and that the policy lets
@@ -66,17 +68,19 @@ export async function pullImage(
   text: string,
   options: PullOptions = {},
 ): Promise<ResolvedImage> {
+  const reference = parseReference(text);
+  const operation = `pull ${formatReference(reference)}`;
   const { timeoutMs = 0 } = options;
   const limit = timeoutMs > 0 ? AbortSignal.timeout(timeoutMs) : undefined;
   const signal = AbortSignal.any([options.signal, limit].filter((each) => each !== undefined));
   try {
-    return await pull(puller, parseReference(text), { ...options, signal });
+    return await pull(puller, reference, { ...options, signal });
   } catch (reason) {
-    if (!signal.aborted) throw ContainerdError.from(reason, `pull ${text}`);
+    if (!signal.aborted) throw ContainerdError.from(reason, operation);
     const isLate = options.signal?.aborted !== true;
     throw new ContainerdError(isLate ? `not done within ${timeoutMs} ms` : "aborted by the caller", {
       kind: isLate ? "deadline-exceeded" : "canceled",
-      operation: `pull ${text}`,
+      operation,
       cause: reason,
     });
   }
@@ -113,7 +117,8 @@ async function pull(
       signal,
     };
     const image = await bringDocuments(carrier, name, target, platform);
-    await bringLayers(carrier, image, options.maxConcurrentLayers ?? DEFAULT_CONCURRENT_LAYERS);
+    const { maxConcurrentLayers = DEFAULT_CONCURRENT_LAYERS, maxUnpackedBytes } = options;
+    await bringLayers(carrier, image, { maxConcurrentLayers, maxUnpackedBytes });
     await puller.images.put(name, target, {}, { signal });
     return image;
   });

@@ -8,13 +8,18 @@ import type { ResolvedImage } from "./image-resolve.js";
 import { chainIds } from "./oci/chain-id.js";
 import type { Descriptor } from "./oci/descriptor.js";
 import type { Snapshots } from "./snapshot.js";
+import { exceeded, withinLimit } from "./unpack-limit.js";
 
 export interface UnpackOptions extends CallOptions {
   /** Called for every layer that is there: unpacked now, or found. */
   readonly onLayer?: ((layer: Descriptor, state: "unpacked" | "exists") => void) | undefined;
   /** Awaited before each layer is unpacked: it may still be on its way. */
   readonly beforeLayer?: ((layer: Descriptor) => Promise<void>) | undefined;
+  /** Bytes that the layers which are unpacked now may take on the daemon's disk, together. Default 100 GiB. */
+  readonly maxUnpackedBytes?: number | undefined;
 }
+
+const DEFAULT_MAX_UNPACKED_BYTES = 100 * 1024 ** 3;
 
 export interface Unpacker {
   readonly context: Context;
@@ -32,9 +37,10 @@ const TRIES = 5;
 export async function unpackImage(
   unpacker: Unpacker,
   image: ResolvedImage,
-  { onLayer, beforeLayer, ...options }: UnpackOptions = {},
+  { onLayer, beforeLayer, maxUnpackedBytes = DEFAULT_MAX_UNPACKED_BYTES, ...options }: UnpackOptions = {},
 ): Promise<void> {
-  const { context, content } = unpacker;
+  const { context, content, snapshots } = unpacker;
+  let leftBytes = maxUnpackedBytes;
   const chain = chainIds(image.diffIds);
   for (const [index, layer] of image.layers.entries()) {
     await beforeLayer?.(layer);
@@ -42,8 +48,11 @@ export async function unpackImage(
       chainId: chain[index] as string,
       parent: chain[index - 1] ?? "",
       diffId: image.diffIds[index] as string,
+      maxBytes: leftBytes,
       options,
     });
+    if (isNew) leftBytes -= (await snapshots.usage(chain[index] as string, options)).sizeBytes;
+    if (leftBytes < 0) throw exceeded();
     onLayer?.(layer, isNew ? "unpacked" : "exists");
   }
   // From the config to the snapshot, so that garbage collection keeps the unpacked image as long as the image.
@@ -56,6 +65,7 @@ interface LayerPlace {
   readonly chainId: string;
   readonly parent: string;
   readonly diffId: string;
+  readonly maxBytes: number;
   readonly options: CallOptions;
 }
 
@@ -63,13 +73,12 @@ interface LayerPlace {
 async function unpackLayer(unpacker: Unpacker, layer: Descriptor, place: LayerPlace): Promise<boolean> {
   const { snapshots } = unpacker;
   const { chainId, parent, options } = place;
+  const labels = { "containerd.io/snapshot.ref": chainId };
   for (let tries = 0; tries < TRIES; tries++) {
     const key = `extract-${randomBytes(6).toString("hex")} ${chainId}`;
     try {
       // Prepared before anything is asked: if the snapshot is there, this puts it on our lease, which a Stat would not.
-      const mounts = await snapshots.prepare(key, parent, {
-        labels: { "containerd.io/snapshot.ref": chainId },
-      });
+      const mounts = await snapshots.prepare(key, parent, { labels });
       return await fillSnapshot(unpacker, layer, place, key, mounts);
     } catch (reason) {
       if (!isContainerdError(reason, "already-exists")) throw reason;
@@ -84,19 +93,24 @@ async function unpackLayer(unpacker: Unpacker, layer: Descriptor, place: LayerPl
 async function fillSnapshot(
   { context, content, snapshots }: Unpacker,
   layer: Descriptor,
-  { chainId, diffId, options }: LayerPlace,
+  { chainId, diffId, maxBytes, options }: LayerPlace,
   key: string,
   mounts: Awaited<ReturnType<Snapshots["prepare"]>>,
 ): Promise<boolean> {
   try {
     const { mediaType, digest, size } = layer;
-    const applied = await call(`unpack layer ${digest}`, () =>
-      context.services.diff.apply(
-        {
-          diff: { mediaType, digest, size: BigInt(size) },
-          mounts: mounts.map((mount) => ({ ...mount, options: [...mount.options] })),
-        },
-        { signal: options.signal, timeoutMs: 0 },
+    const applied = await withinLimit({ snapshots, key, maxBytes }, (tooLarge) =>
+      call(`unpack layer ${digest}`, () =>
+        context.services.diff.apply(
+          {
+            diff: { mediaType, digest, size: BigInt(size) },
+            mounts: mounts.map((mount) => ({ ...mount, options: [...mount.options] })),
+          },
+          {
+            signal: options.signal === undefined ? tooLarge : AbortSignal.any([options.signal, tooLarge]),
+            timeoutMs: 0,
+          },
+        ),
       ),
     );
     if (applied.applied?.digest !== diffId) {

@@ -53,6 +53,7 @@ async function ctr(...args: string[]): Promise<string> {
 async function labelsByDigest(client: Client): Promise<Record<string, Record<string, string>>> {
   const all: Record<string, Record<string, string>> = {};
   for await (const { digest, labels } of client.content.list()) all[digest] = { ...labels };
+  for await (const { name, labels } of client.snapshots.list()) all[`snapshot ${name}`] = { ...labels };
   return all;
 }
 

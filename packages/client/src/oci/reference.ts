@@ -26,7 +26,7 @@ const ALLOWED = "[registry[:port]/]name[:tag][@digest], the name in lower case";
 export function parseReference(text: string): Reference {
   const refuse = (problem: string): never => {
     throw new ContainerdError(
-      `image: ${JSON.stringify(text.slice(0, 300))} ${problem}; allowed: ${ALLOWED}`,
+      `image: ${JSON.stringify(withoutCredentials(text).slice(0, 300))} ${problem}; allowed: ${ALLOWED}`,
       { kind: "invalid-argument" },
     );
   };
@@ -57,6 +57,11 @@ export function parseReference(text: string): Reference {
     ...(latest !== undefined && { tag: latest }),
     ...(digest !== undefined && { digest }),
   };
+}
+
+/** What stands before an @ may be a password; before a digest's it is not, and a digest has no slash. */
+function withoutCredentials(text: string): string {
+  return text.replace(/^([a-z]+:\/\/)?.*@(?=[^@]*(?:\/|$))(?!sha(?:256|512):[^/]*$)/s, "$1…@");
 }
 
 /** In full, as containerd names images: `docker.io/library/alpine:latest`. */

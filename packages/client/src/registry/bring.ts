@@ -87,7 +87,7 @@ async function bringDocument(carrier: Carrier, descriptor: Descriptor): Promise<
 export async function bringLayers(
   carrier: Carrier,
   image: ResolvedImage,
-  maxConcurrent: number,
+  { maxConcurrentLayers, ...limits }: { maxConcurrentLayers: number; maxUnpackedBytes?: number | undefined },
 ): Promise<void> {
   const { context, content, snapshots, progress } = carrier;
   const failure = new AbortController();
@@ -99,7 +99,7 @@ export async function bringLayers(
   // An image may have a layer twice: it is brought once.
   const layers = [...new Map(image.layers.map((layer) => [layer.digest, layer])).values()];
   for (const layer of layers) progress.report(layer, "waiting", 0);
-  const slots = createSlots(maxConcurrent);
+  const slots = createSlots(maxConcurrentLayers);
   const brought = new Map(
     layers.map((layer) => [
       layer.digest,
@@ -107,6 +107,7 @@ export async function bringLayers(
     ]),
   );
   const unpacking = unpackImage({ context, content, snapshots }, image, {
+    ...limits,
     signal,
     beforeLayer: async (layer) => {
       await brought.get(layer.digest);
