@@ -27,6 +27,7 @@ const FOR_TESTS = [
     why: "network namespaces, for a daemon that shares nothing with the executor",
   },
   { name: "socat", program: "socat", why: "TCP to a daemon's socket, as in the Lima VM" },
+  { name: "shellcheck", program: "shellcheck", why: "checks the few shell scripts" },
   { name: "openssl", program: "openssl", why: "certificates for mutual TLS" },
   {
     name: "docker-registry",
