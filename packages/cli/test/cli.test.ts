@@ -201,6 +201,27 @@ steps:
   });
 });
 
+test("a step file gets what the policy allows, and is told which key would allow more", async () => {
+  const step = await file(
+    "volume.yaml",
+    `name: v\nimage: busybox\nrun: ls /files/policy.yaml\nvolumes: ["${files}:/files:ro"]\n`,
+  );
+  const policy = await file("policy.yaml", `mount_sources: ["${files}"]\n`);
+  const refused = await call([...at(), "step", step], { env: env() });
+  expect(refused.code).toBe(125);
+  expect(refused.stderr).toMatch(
+    /the policy refuses the step: volumes\[0\]\.source: .*mount_sources could allow it/,
+  );
+  const allowed = await call([...at(), "step", step, "--policy", policy], { env: env() });
+  expect({ ...allowed, stdout: allowed.stdout.toString() }).toMatchObject({
+    code: 0,
+    stdout: "/files/policy.yaml\n",
+    stderr: "",
+  });
+  const wrong = await call([...at(), "step", step, "--policy", await file("wrong.yaml", "mount_source: []")]);
+  expect(wrong.stderr).toMatch(/did you mean mount_sources/);
+});
+
 test("import, images, version and schema", async () => {
   const archive = join(files, "busybox.tar");
   await writeFile(archive, await busyboxArchive("example.com/tools/busybox:1"));

@@ -1,6 +1,7 @@
 import { randomBytes } from "node:crypto";
 import type { Client } from "@wfe-containerd/client";
 import { createConnections } from "./connections.js";
+import { type Policy, parsePolicy } from "./core/policy.js";
 import type { StepResult } from "./core/result.js";
 import type { StepInput } from "./core/step.js";
 import type { WorkflowData } from "./core/workflow-data.js";
@@ -32,6 +33,11 @@ export interface ExecutorOptions {
   readonly ioMode?: "file" | "fifo";
   /** How many bytes of each of stdout and stderr a result holds: the first ones. Default 1 MiB. The events hold all. */
   readonly captureBytes?: number;
+  /**
+   * What steps may ask for beyond the least: volumes and from where, the host's network, the image's own user. Default: nothing; a step that
+   * asks is refused with what would allow it.
+   */
+  readonly policy?: Partial<Policy>;
   /** How images are pulled. Default: as docker's config and containerd's hosts.toml files say. */
   readonly pull?: ImagePullOptions;
 }
@@ -61,6 +67,7 @@ export interface Executor extends AsyncDisposable {
 const DEFAULT_CAPTURE_BYTES = 1024 * 1024;
 
 export function createExecutor(options: ExecutorOptions = {}): Executor {
+  const policy = parsePolicy(options.policy ?? {});
   const connections = createConnections(options.client);
   const ioDirectory = createIoDirectory(options.ioDir ?? process.env["WFE_IO_DIR"]);
   let owner: Promise<string> | undefined;
@@ -83,6 +90,8 @@ export function createExecutor(options: ExecutorOptions = {}): Executor {
       owner: () => (owner ??= currentOwner()),
       events,
       captureBytes: options.captureBytes ?? DEFAULT_CAPTURE_BYTES,
+      policy,
+      ownDirectories: ioDirectory.paths,
       pull: options.pull ?? {},
       control: { signal: stop.signal, hurry: hurry.signal },
       connect: connections.to,

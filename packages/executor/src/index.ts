@@ -4,6 +4,7 @@
 export { parseDuration } from "./core/duration.js";
 export { LABELS } from "./core/labels.js";
 export { createOutputParser, type OutputLimits, type OutputParser } from "./core/output-line.js";
+export { DEFAULT_POLICY, type Policy, parsePolicy } from "./core/policy.js";
 export type { Cause, StepResult } from "./core/result.js";
 export { parseSize } from "./core/size.js";
 export type { StepInput } from "./core/step.js";

@@ -1,10 +1,12 @@
 import type { Client } from "@wfe-containerd/client";
 import type { DaemonFacts } from "./core/daemon.js";
 import { planStep } from "./core/plan.js";
+import type { Policy } from "./core/policy.js";
 import type { StepResult } from "./core/result.js";
 import { parseStep, type StepConfig } from "./core/step.js";
 import type { WorkflowData } from "./core/workflow-data.js";
 import { acquire } from "./edge/acquire.js";
+import { applyPolicy } from "./edge/apply-policy.js";
 import type { Ending } from "./edge/ending.js";
 import { toExecutorError } from "./edge/failure.js";
 import type { StepIo } from "./edge/io/io.js";
@@ -25,6 +27,9 @@ export interface StepRun {
   readonly input: unknown;
   /** Values of the workflow, which become environment variables. */
   readonly data: WorkflowData;
+  readonly policy: Policy;
+  /** Which no step may mount. */
+  readonly ownDirectories: readonly string[];
   owner(): Promise<string>;
   /** How many bytes of each stream the result holds. */
   readonly captureBytes: number;
@@ -49,6 +54,7 @@ export async function runStep(run: StepRun): Promise<void> {
   try {
     const step = parseStep(run.input);
     const { client, daemon } = await run.connect(step);
+    await applyPolicy(client, step, run.policy, run.ownDirectories);
 
     enter("resolving");
     const image = await resolveImage(client, step, {

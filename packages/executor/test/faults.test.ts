@@ -23,7 +23,11 @@ interface Gated extends AsyncDisposable {
 }
 
 async function startGated(): Promise<Gated> {
-  const executor = createExecutor({ client: daemon_.client, ioDir: daemon_.ioDir });
+  const executor = createExecutor({
+    client: daemon_.client,
+    ioDir: daemon_.ioDir,
+    policy: { mountSources: "ordinary" },
+  });
   const gate = join(daemon_.daemon.directory, `gate-${randomUUID()}`);
   await mkdir(gate, { mode: 0o755 });
   const handle = executor.start({

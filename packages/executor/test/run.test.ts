@@ -9,9 +9,11 @@ import { describe, expect, test } from "vitest";
 
 const test_ = useDaemon();
 const IMAGE = "busybox";
+/** What an operator says who trusts the steps. */
+const OPEN = { mountSources: "ordinary", hostNetwork: true, imageUser: true } as const;
 
 function executor(options: ExecutorOptions = {}) {
-  return createExecutor({ client: test_.client, ioDir: test_.ioDir, ...options });
+  return createExecutor({ client: test_.client, ioDir: test_.ioDir, policy: OPEN, ...options });
 }
 
 function outputOf(events: readonly StepEvent[], stream: "stdout" | "stderr"): Buffer {

@@ -24,6 +24,8 @@ interface RunFlags {
   readonly io: "file" | "fifo";
 }
 
+/** What a person types is the operator's own word. What no policy allows stays refused. */
+const TYPED = { hostNetwork: true, mountSources: ["/"], imageUser: true };
 const PULL = { always: "always", missing: "if-not-present", never: "never" } as const;
 const collect = (value: string, all: readonly string[]): string[] => [...all, value];
 
@@ -87,7 +89,7 @@ async function run(
     stopGraceMs: flags.stopTimeout === undefined ? undefined : stopTimeout(flags.stopTimeout),
   };
   await using client = await connect(command);
-  await using executor = createExecutor({ client, ioMode: flags.io });
+  await using executor = createExecutor({ client, ioMode: flags.io, policy: TYPED });
   const result = await follow(executor.start(step));
   return exitCodeOf(result);
 }

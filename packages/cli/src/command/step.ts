@@ -2,6 +2,8 @@ import {
   createExecutor,
   type Executor,
   isExecutorError,
+  type Policy,
+  parsePolicy,
   parseStep,
   type StepInput,
   type StepResult,
@@ -13,11 +15,12 @@ import { connect } from "../connection.js";
 import { exitCodeOf } from "../exit-code.js";
 import { UsageError } from "../failure.js";
 import { follow } from "../follow.js";
-import { readStepFile } from "../step-file.js";
+import { readStepFile, readYaml } from "../step-file.js";
 
 interface StepFlags {
   readonly output: "text" | "json";
   readonly data: readonly string[];
+  readonly policy?: string;
 }
 
 export function addStepCommand(program: Command): void {
@@ -32,6 +35,7 @@ export function addStepCommand(program: Command): void {
         .choices(["text", "json"])
         .default("text"),
     )
+    .option("--policy <file>", "what the steps may ask for beyond the least: YAML or JSON")
     .option(
       "-d, --data <key=value>",
       "data for the first step",
@@ -48,7 +52,7 @@ async function runFile(file: string, flags: StepFlags, command: Command): Promis
   // All are checked before the first one runs.
   for (const [at, step] of steps.entries()) check(step, steps.length === 1 ? file : `${file}: steps[${at}]`);
   await using client = await connect(command);
-  await using executor = createExecutor({ client });
+  await using executor = createExecutor({ client, policy: await readPolicy(flags.policy) });
   const results: StepResult[] = [];
   try {
     await runSteps(executor, steps, parseData(flags.data), flags.output, results);
@@ -58,6 +62,10 @@ async function runFile(file: string, flags: StepFlags, command: Command): Promis
   }
   const last = results.at(-1);
   return last === undefined ? 0 : exitCodeOf(last);
+}
+
+async function readPolicy(file: string | undefined): Promise<Policy> {
+  return parsePolicy(file === undefined ? {} : await readYaml(file));
 }
 
 /** Until one fails. */

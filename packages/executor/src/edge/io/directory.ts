@@ -6,6 +6,8 @@ import { ExecutorError } from "../../error.js";
 
 /** Where the directories for steps' output are made. */
 export interface IoDirectory {
+  /** Where steps' directories are, as far as it is known. */
+  readonly paths: readonly string[];
   /** The path of a step's own directory, not made yet. */
   forStep(client: Client, id: string): Promise<string>;
   /** Removes a directory of our own; one that was given stays. */
@@ -16,7 +18,9 @@ export interface IoDirectory {
 export function createIoDirectory(given: string | undefined): IoDirectory {
   let own: Promise<string> | undefined;
   let checked: Promise<string> | undefined;
+  const paths = given === undefined ? [] : [given];
   return {
+    paths,
     async forStep(client, id) {
       if (given !== undefined) {
         checked ??= checkDirectory(given);
@@ -28,7 +32,10 @@ export function createIoDirectory(given: string | undefined): IoDirectory {
           { kind: "invalid-argument" },
         );
       }
-      own ??= mkdtemp(join(tmpdir(), "wfe-containerd-"));
+      own ??= mkdtemp(join(tmpdir(), "wfe-containerd-")).then((path) => {
+        paths.push(path);
+        return path;
+      });
       return join(await own, id);
     },
     async remove() {

@@ -1,0 +1,67 @@
+import { mkdir, mkdtemp, rm, symlink } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { createExecutor, type ExecutorOptions, type StepInput } from "@wfe-containerd/executor";
+import { useDaemon } from "@wfe-containerd/test-infra/daemon";
+import { afterAll, beforeAll, expect, test } from "vitest";
+
+const daemon_ = useDaemon();
+let directory: string;
+
+beforeAll(async () => {
+  directory = await mkdtemp(join(tmpdir(), "test-policy-"));
+  await mkdir(join(directory, "shared"));
+  await symlink("/etc", join(directory, "shared", "link"));
+});
+afterAll(() => rm(directory, { recursive: true }));
+
+function run(change: Partial<StepInput>, policy?: ExecutorOptions["policy"]) {
+  const executor = createExecutor({ client: daemon_.client, ioDir: daemon_.ioDir, policy });
+  const step = { name: "asks", image: "busybox", run: "true", ...change } as StepInput;
+  return executor.run(step).finally(() => executor.close());
+}
+
+test("by default a step gets no volume, no host's network, and not the image's choice of user", async () => {
+  const before = await daemon_.inventory();
+  const refused = run({ volumes: ["/srv:/srv"], network: "host", user: "image" });
+  await expect(refused).rejects.toMatchObject({
+    kind: "refused",
+    issues: [
+      { field: "network", allowed: expect.stringContaining("host_network") },
+      { field: "volumes[0].source", allowed: expect.stringContaining("mount_sources") },
+      { field: "user", allowed: expect.stringContaining("image_user") },
+    ],
+  });
+  await daemon_.expectNothingLeft(before);
+});
+
+test("a source that is allowed is had; a link in it that leads elsewhere is not", async () => {
+  const shared = join(directory, "shared");
+  const policy = { mountSources: [shared] };
+  expect(await run({ volumes: [`${shared}:/shared`] }, policy)).toMatchObject({ exitCode: 0 });
+  await expect(run({ volumes: [`${shared}/link:/shared`] }, policy)).rejects.toMatchObject({
+    kind: "refused",
+  });
+});
+
+test.each(["/", "/etc", "/proc/1", "/run/containerd", "/run/docker/x", "/srv/containerd.sock"])(
+  "%s is no policy's to allow",
+  async (source) => {
+    await expect(run({ volumes: [`${source}:/x`] }, { mountSources: ["/"] })).rejects.toMatchObject({
+      kind: "refused",
+    });
+  },
+);
+
+test("the executor's own directory is nobody's volume", async () => {
+  const mounts = run({ volumes: [`${daemon_.ioDir}:/x`] }, { mountSources: "ordinary" });
+  await expect(mounts).rejects.toMatchObject({ kind: "refused" });
+});
+
+test("images come from the registries that are allowed", async () => {
+  await expect(run({}, { registries: ["example.com"] })).rejects.toMatchObject({
+    kind: "refused",
+    issues: [{ field: "image" }],
+  });
+  expect(await run({}, { registries: ["docker.io"] })).toMatchObject({ exitCode: 0 });
+});
