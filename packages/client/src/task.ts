@@ -1,4 +1,3 @@
-import { constants } from "node:os";
 import { type Timestamp, timestampDate } from "@bufbuild/protobuf/wkt";
 import { Code, ConnectError } from "@connectrpc/connect";
 import { type Process, Status } from "@wfe-containerd/proto/types/task";
@@ -8,6 +7,7 @@ import type { Context } from "./context.js";
 import { ContainerdError } from "./error.js";
 import { checkIdentifier } from "./identifier.js";
 import { type TaskMetrics, toTaskMetrics } from "./metrics.js";
+import { type Signal, signalNumber } from "./signal.js";
 import type { Mount } from "./snapshot.js";
 import { waitForExit } from "./task-wait.js";
 
@@ -57,9 +57,6 @@ export interface ExecOptions extends Stdio, CallOptions {
   /** The OCI runtime spec's `process`, as its JSON would be. */
   readonly process: object;
 }
-
-/** A signal by its name, or its number on Linux. */
-export type Signal = NodeJS.Signals | number | (string & {});
 
 /** containerd's tasks (`services/tasks/v1`): what runs in containers. */
 export interface Tasks {
@@ -210,15 +207,6 @@ function nameOf(containerId: string, execId = ""): string {
   return execId === ""
     ? `the task of container ${containerId}`
     : `process ${execId} of container ${containerId}`;
-}
-
-/** Linux's numbers: this process may run on another system than the daemon, but the numbers up to SIGTERM agree on all of them. */
-function signalNumber(signal: Signal): number {
-  const number = typeof signal === "number" ? signal : (constants.signals as Record<string, number>)[signal];
-  if (number !== undefined && Number.isInteger(number) && number >= 1 && number <= 64) return number;
-  throw new ContainerdError(`signal: ${signal} is none; allowed: SIGTERM and the like, or 1 to 64`, {
-    kind: "invalid-argument",
-  });
 }
 
 function toExitStatus(exitCode: number, exitedAt: Timestamp | undefined): ExitStatus {

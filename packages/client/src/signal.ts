@@ -1,0 +1,35 @@
+import { ContainerdError } from "./error.js";
+
+/** A signal by its name, with or without `SIG` in front, or by its number on Linux: `SIGTERM`, `USR1`, `SIGRTMIN+3`, 15. */
+export type Signal = NodeJS.Signals | number | (string & {});
+
+/** Linux's numbers, from 1: the daemon runs there, wherever this process does. As on all but a few architectures that containers are rare on. */
+const NAMES =
+  "HUP INT QUIT ILL TRAP ABRT BUS FPE KILL USR1 SEGV USR2 PIPE ALRM TERM STKFLT CHLD CONT STOP TSTP TTIN TTOU URG XCPU XFSZ VTALRM PROF WINCH IO PWR SYS".split(
+    " ",
+  );
+/** What the C library leaves of the real-time signals to programs: the first and the last. */
+const RTMIN = 34;
+const RTMAX = 64;
+
+/** @throws ContainerdError `invalid-argument`. */
+export function signalNumber(signal: Signal): number {
+  const number = typeof signal === "number" ? signal : parse(signal.toUpperCase().replace(/^SIG/, ""));
+  if (number !== undefined && Number.isInteger(number) && number >= 1 && number <= RTMAX) return number;
+  throw new ContainerdError(
+    `signal: ${JSON.stringify(signal)} is none; allowed: SIGTERM and the like, or 1 to ${RTMAX}`,
+    {
+      kind: "invalid-argument",
+    },
+  );
+}
+
+function parse(name: string): number | undefined {
+  if (/^\d+$/.test(name)) return Number(name);
+  const realTime = /^RT(?:MIN(?:\+(\d+))?|MAX(?:-(\d+))?)$/.exec(name);
+  if (realTime !== null) {
+    return name.startsWith("RTMIN") ? RTMIN + Number(realTime[1] ?? 0) : RTMAX - Number(realTime[2] ?? 0);
+  }
+  const index = NAMES.indexOf(name);
+  return index === -1 ? undefined : index + 1;
+}
