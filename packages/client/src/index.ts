@@ -74,13 +74,13 @@ export type { HttpTimeouts, HttpTls } from "./registry/http.js";
 export type { TransferProgress } from "./registry/progress.js";
 export type { RegistryOptions } from "./registry/repository.js";
 export type { RetryPolicy } from "./registry/retry.js";
+export type { Signal } from "./signal.js";
 export type { CreateSnapshotOptions, Mount, Snapshot, SnapshotOptions, Snapshots } from "./snapshot.js";
 export type {
   CreateTaskOptions,
   ExecOptions,
   ExitStatus,
   ProcessOptions,
-  Signal,
   Stdio,
   TaskStatus,
   Tasks,
