@@ -1,6 +1,8 @@
+import { execFile } from "node:child_process";
 import { randomUUID } from "node:crypto";
 import { mkdir, readdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import { promisify } from "node:util";
 import {
   createExecutor,
   listSteps,
@@ -11,6 +13,7 @@ import {
 import { useDaemon } from "@wfe-containerd/test-infra/daemon";
 import { expect, test } from "vitest";
 
+const run = promisify(execFile);
 const daemon_ = useDaemon();
 const IMAGE = "busybox";
 /** Prints a line, waits until a file appears in its shared directory, prints another, and exits with 7. */
@@ -123,6 +126,22 @@ test("a shim that is killed is told from a step that is", async () => {
   expect(await handle.result).toMatchObject({ exitCode: null, cause: "runtime-lost" });
   await handle.closed;
   await gone(pid);
+});
+
+test("a full disk for its output ends a step, and says so", async () => {
+  const small = join(daemon_.daemon.directory, "small");
+  await mkdir(small);
+  await run("mount", ["-t", "tmpfs", "-o", "size=1m,mode=700", "tmpfs", small]);
+  try {
+    const before = await daemon_.inventory();
+    await using executor = createExecutor({ client: daemon_.client, ioDir: small });
+    const result = await executor.run({ name: "flood", image: IMAGE, run: "yes", timeoutMs: 60_000 });
+    expect(result).toMatchObject({ cause: "log-io-failed" });
+    expect(result.stdout).toMatch(/^(y\n)+/);
+    await daemon_.expectNothingLeft(before);
+  } finally {
+    await run("umount", [small]);
+  }
 });
 
 test("a step that runs is listed, and can be removed from outside", async () => {

@@ -1,10 +1,12 @@
 import { type FSWatcher, watch } from "node:fs";
-import { type FileHandle, mkdir, open, rm } from "node:fs/promises";
+import { type FileHandle, mkdir, open, rm, statfs } from "node:fs/promises";
 import { join } from "node:path";
 import { ExecutorError } from "../../error.js";
 import type { StepIo, TakeOutput } from "./io.js";
 
 const CHUNK_BYTES = 256 * 1024;
+/** No kernel tells when a disk is full. The shim then stops copying without a word, and the step blocks. */
+const DISK_POLL_MS = 1_000;
 /** Over some shares (9p with cache=mmap, virtiofs with write-back) a write on the other side raises no inotify event here. */
 const SHARE_POLL_MS = 1_000;
 
@@ -65,6 +67,7 @@ function fileIo(
     onLost: startPoll,
   });
   if (shared) startPoll();
+  const diskPoll = setInterval(() => void checkDisk(directory).catch(rejectFailed), DISK_POLL_MS);
 
   async function follow(handle: FileHandle, stream: Stream, take: TakeOutput): Promise<void> {
     const buffer = new Uint8Array(CHUNK_BYTES);
@@ -97,12 +100,19 @@ function fileIo(
       stop.abort();
       notifyAll();
       clearInterval(poll);
+      clearInterval(diskPoll);
       watcher?.close();
       await Promise.allSettled(readers);
       for (const handle of handles) await handle.close();
       await rm(directory, { recursive: true, force: true });
     },
   };
+}
+
+async function checkDisk(directory: string): Promise<void> {
+  const { bavail } = await statfs(directory);
+  if (bavail > 0) return;
+  throw new ExecutorError(`the disk of ${directory}, which holds the step's output, is full`, { kind: "io" });
 }
 
 interface Watch {
