@@ -1,7 +1,7 @@
 import { setTimeout as delay } from "node:timers/promises";
 import { timestampDate } from "@bufbuild/protobuf/wkt";
 import type { Info, Status } from "@wfe-containerd/proto/services/content";
-import { type CallOptions, call } from "./call.js";
+import { type CallOptions, call, callStream } from "./call.js";
 import { type ContentWriter, type OpenWriterOptions, openWriter } from "./content-writer.js";
 import type { Context } from "./context.js";
 import { ContainerdError, isContainerdError } from "./error.js";
@@ -80,12 +80,10 @@ export function createContent({ services: { content } }: Context): Content {
     }: { offset?: number; size?: number; signal?: AbortSignal | undefined } = {},
   ): AsyncGenerator<Uint8Array, void, undefined> {
     const request = { digest, offset: BigInt(offset), size: BigInt(size) };
-    const chunks = content.read(request, { signal, timeoutMs: 0 })[Symbol.asyncIterator]();
-    for (;;) {
-      const chunk = await call(`read content ${digest}`, () => chunks.next());
-      if (chunk.done === true) return;
-      yield chunk.value.data;
-    }
+    const chunks = callStream(`read content ${digest}`, signal, (end) =>
+      content.read(request, { signal: end }),
+    );
+    for await (const { data } of chunks) yield data;
   }
 
   /** Waits while another writer has the ingest open; its end, or its content, is worth waiting for. */
@@ -142,12 +140,9 @@ export function createContent({ services: { content } }: Context): Content {
         toInfo((await content.info({ digest }, options)).info as Info),
       ),
     async *list(filters = [], options) {
-      const pages = content.list({ filters: [...filters] }, options)[Symbol.asyncIterator]();
-      for (;;) {
-        const page = await call("list content", () => pages.next());
-        if (page.done === true) return;
-        for (const info of page.value.info) yield toInfo(info);
-      }
+      const request = { filters: [...filters] };
+      const open = (signal: AbortSignal) => content.list(request, { ...options, signal });
+      for await (const { info } of callStream("list content", options?.signal, open)) yield* info.map(toInfo);
     },
     read,
     async readAll(digest, { maxBytes, signal }) {

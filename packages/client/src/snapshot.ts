@@ -1,6 +1,6 @@
 import { timestampDate } from "@bufbuild/protobuf/wkt";
 import { type Info, Kind } from "@wfe-containerd/proto/services/snapshots";
-import { type CallOptions, call } from "./call.js";
+import { type CallOptions, call, callStream } from "./call.js";
 import type { Context } from "./context.js";
 import { checkLabels } from "./identifier.js";
 
@@ -111,13 +111,10 @@ export function createSnapshots(context: Context): Snapshots {
     },
     async *list(filters = [], options) {
       const [snapshotter, callOptions] = split(options);
-      const pages = snapshots
-        .list({ snapshotter, filters: [...filters] }, callOptions)
-        [Symbol.asyncIterator]();
-      for (;;) {
-        const page = await call("list snapshots", () => pages.next());
-        if (page.done === true) return;
-        for (const info of page.value.info) yield toSnapshot(info);
+      const request = { snapshotter, filters: [...filters] };
+      const open = (signal: AbortSignal) => snapshots.list(request, { ...callOptions, signal });
+      for await (const { info } of callStream("list snapshots", callOptions.signal, open)) {
+        yield* info.map(toSnapshot);
       }
     },
     usage(key, options) {
