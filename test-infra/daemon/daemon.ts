@@ -8,6 +8,7 @@ import { BUSYBOX_NAME, busyboxArchive } from "../images/build.js";
 import { type Inventory, takeInventory, whatStays } from "./inventory.js";
 
 export { type Inventory, takeInventory, whatIsLeft, whatStays } from "./inventory.js";
+export { pauseProcess } from "./pause.js";
 
 /** A test file's own daemon, as it is inside its tests. */
 export interface TestDaemon {

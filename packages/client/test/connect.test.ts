@@ -5,6 +5,7 @@ import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { type ClientOptions, createClient } from "@wfe-containerd/client";
 import { type Daemon, startDaemon } from "@wfe-containerd/client/daemon";
+import { pauseProcess } from "@wfe-containerd/test-infra/daemon";
 import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from "vitest";
 import { type Certificates, createCertificates } from "./certificates.js";
 
@@ -214,8 +215,8 @@ describe("a daemon", () => {
   test("that does not answer is said to, and answers the same client afterwards", async () => {
     await using client = createClient({ address: daemon.address, timeoutMs: 200 });
     await client.version();
-    process.kill(daemon.pid, "SIGSTOP");
     try {
+      await pauseProcess(daemon.pid);
       await expect(client.version()).rejects.toMatchObject({
         kind: "deadline-exceeded",
         message: `ask for the daemon's version: the daemon at ${daemon.address} did not answer within 200 ms`,

@@ -1,6 +1,6 @@
 import { execFile } from "node:child_process";
 import { randomUUID } from "node:crypto";
-import { mkdir, readdir, readFile, writeFile } from "node:fs/promises";
+import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import {
@@ -10,7 +10,7 @@ import {
   removeStep,
   type StepHandle,
 } from "@wfe-containerd/executor";
-import { useDaemon } from "@wfe-containerd/test-infra/daemon";
+import { pauseProcess, useDaemon } from "@wfe-containerd/test-infra/daemon";
 import { expect, test } from "vitest";
 
 const run = promisify(execFile);
@@ -99,12 +99,8 @@ test("a daemon that does not answer for a while does not harm the step", async (
   await using step = await startGated();
   const { handle } = step;
   await begun(handle);
-  daemon_.daemon.kill("SIGSTOP");
   try {
-    // Each of its threads stops for itself.
-    await expect
-      .poll(() => threadStates(daemon_.daemon.pid), { timeout: 10_000, interval: 5 })
-      .toMatch(/^T+$/);
+    await pauseProcess(daemon_.daemon.pid);
     await expect(daemon_.client.version({ timeoutMs: 200 })).rejects.toMatchObject({
       kind: "deadline-exceeded",
     });
@@ -157,15 +153,6 @@ test("a step that runs is listed, and can be removed from outside", async () => 
   await handle.result.catch(() => undefined);
   await handle.closed;
 });
-
-/** One letter a thread, as ps(1) has them. */
-async function threadStates(pid: number): Promise<string> {
-  const threads = await readdir(`/proc/${pid}/task`);
-  const stats = await Promise.all(
-    threads.map((id) => readFile(`/proc/${pid}/task/${id}/stat`, "utf8").catch(() => "")),
-  );
-  return stats.map((stat) => stat.charAt(stat.lastIndexOf(")") + 2)).join("");
-}
 
 /** Resolves when there is no such process: its directory in /proc cannot be watched, so it is looked at. */
 async function gone(pid: number): Promise<void> {
