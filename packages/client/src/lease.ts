@@ -6,7 +6,12 @@ import type { Context } from "./context.js";
 import { isContainerdError } from "./error.js";
 import { checkIdentifier, checkLabels } from "./identifier.js";
 
-/** Keeps what is created under it from garbage collection. Disposing it deletes it. */
+/**
+ * Keeps what is created under it from garbage collection. Disposing it deletes it.
+ *
+ * containerd has no call that prolongs a lease: it is given more time than the work can take, so that it goes by itself only when
+ * whoever made it has died. What is then still to be kept must have found another holder, as the record of a container or an image.
+ */
 export interface Lease extends AsyncDisposable {
   readonly id: string;
   readonly labels: Readonly<Record<string, string>>;

@@ -294,6 +294,14 @@ describe("containers", () => {
   });
 });
 
+test("messages of more than gRPC's usual 4 MiB go both ways", async () => {
+  const { containers } = here.client;
+  const spec = { ociVersion: "1.0.2", annotations: { large: "x".repeat(5 * 1024 * 1024) } };
+  await containers.create({ id: "large", spec });
+  expect((await containers.get("large")).spec).toEqual(spec);
+  await containers.delete("large");
+});
+
 describe("refused before anything is asked", () => {
   // Nobody listens there: what comes to be asked is `unavailable`.
   const client = createClient({ address: "/nobody/listens/here" });
