@@ -28,7 +28,7 @@ afterAll(async () => {
 });
 
 test("a step with a volume in the shared directory runs, and its output comes through that directory", async () => {
-  await using executor = createExecutor({ client, ioDir });
+  await using executor = createExecutor({ client, ioDir, policy: { mountSources: [base] } });
   const inventory = () => takeInventory({ daemon, client, ioDir });
   const source = join(ioDir, "data");
   await mkdir(source, { mode: 0o777 });
@@ -49,7 +49,7 @@ test("a step with a volume in the shared directory runs, and its output comes th
 });
 
 test("nothing else is shared: a path of the executor's is not there", async () => {
-  await using executor = createExecutor({ client, ioDir });
+  await using executor = createExecutor({ client, ioDir, policy: { mountSources: [base] } });
   const source = join(base, "private");
   await mkdir(source);
   await expect(
@@ -68,7 +68,7 @@ test("nothing else is shared: a path of the executor's is not there", async () =
 });
 
 test("a step outlives the connection to its daemon", async () => {
-  await using executor = createExecutor({ client, ioDir });
+  await using executor = createExecutor({ client, ioDir, policy: { mountSources: [base] } });
   const handle = executor.start({
     name: "cut",
     image: "busybox",

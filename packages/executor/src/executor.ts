@@ -1,4 +1,3 @@
-import { randomBytes } from "node:crypto";
 import type { Client } from "@wfe-containerd/client";
 import { createConnections } from "./connections.js";
 import { type Policy, parsePolicy } from "./core/policy.js";
@@ -17,6 +16,7 @@ import type { StepEvent } from "./event.js";
 import { createEventQueue, type EventQueue } from "./event-queue.js";
 import type { StepHandle } from "./handle.js";
 import { runStep } from "./run-step.js";
+import { createStepId } from "./step-id.js";
 
 export interface ExecutorOptions {
   /** The daemon that steps run on, unless a step names another. Default: `createClient()`, closed with the executor. */
@@ -75,7 +75,7 @@ export function createExecutor(options: ExecutorOptions = {}): Executor {
   let closing: Promise<void> | undefined;
 
   function begin(input: StepInput, { signal, data = {} }: StartOptions, events: EventQueue): StepHandle {
-    const id = `wfe-${randomBytes(10).toString("hex")}`;
+    const id = createStepId();
     const stop = new AbortController();
     const hurry = new AbortController();
     const onAbort = (): void => stop.abort(signal?.reason);
@@ -91,7 +91,7 @@ export function createExecutor(options: ExecutorOptions = {}): Executor {
       events,
       captureBytes: options.captureBytes ?? DEFAULT_CAPTURE_BYTES,
       policy,
-      ownDirectories: ioDirectory.paths,
+      ioDirectories: ioDirectory.paths,
       pull: options.pull ?? {},
       control: { signal: stop.signal, hurry: hurry.signal },
       connect: connections.to,

@@ -28,8 +28,8 @@ export interface StepRun {
   /** Values of the workflow, which become environment variables. */
   readonly data: WorkflowData;
   readonly policy: Policy;
-  /** Which no step may mount. */
-  readonly ownDirectories: readonly string[];
+  /** Where steps' output is. */
+  readonly ioDirectories: readonly string[];
   owner(): Promise<string>;
   /** How many bytes of each stream the result holds. */
   readonly captureBytes: number;
@@ -54,7 +54,7 @@ export async function runStep(run: StepRun): Promise<void> {
   try {
     const step = parseStep(run.input);
     const { client, daemon } = await run.connect(step);
-    await applyPolicy(client, step, run.policy, run.ownDirectories);
+    await applyPolicy(client, step, run.policy, run.ioDirectories);
 
     enter("resolving");
     const image = await resolveImage(client, step, {

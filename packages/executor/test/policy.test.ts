@@ -53,9 +53,16 @@ test.each(["/", "/etc", "/proc/1", "/run/containerd", "/run/docker/x", "/srv/con
   },
 );
 
-test("the executor's own directory is nobody's volume", async () => {
-  const mounts = run({ volumes: [`${daemon_.ioDir}:/x`] }, { mountSources: "ordinary" });
-  await expect(mounts).rejects.toMatchObject({ kind: "refused" });
+test("the output of steps is nobody's volume; a directory beside it may be one", async () => {
+  const policy = { mountSources: "ordinary" } as const;
+  const other = join(daemon_.ioDir, `wfe-${"0".repeat(20)}`);
+  for (const source of [daemon_.ioDir, other, `${other}/stdout`]) {
+    await expect(run({ volumes: [`${source}:/x`] }, policy)).rejects.toMatchObject({ kind: "refused" });
+  }
+  const beside = join(daemon_.ioDir, "data");
+  await mkdir(beside);
+  expect(await run({ volumes: [`${beside}:/x`] }, policy)).toMatchObject({ exitCode: 0 });
+  await rm(beside, { recursive: true });
 });
 
 test("images come from the registries that are allowed", async () => {
