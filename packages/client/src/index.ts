@@ -74,6 +74,7 @@ export type { HttpTimeouts, HttpTls } from "./registry/http.js";
 export type { TransferProgress } from "./registry/progress.js";
 export type { RegistryOptions } from "./registry/repository.js";
 export type { RetryPolicy } from "./registry/retry.js";
+export { currentOwner, isOwnerGone, OWNER_LABEL } from "./process-owner.js";
 export type { Signal } from "./signal.js";
 export type { CreateSnapshotOptions, Mount, Snapshot, SnapshotOptions, Snapshots } from "./snapshot.js";
 export type {

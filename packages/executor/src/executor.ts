@@ -1,4 +1,4 @@
-import type { Client } from "@wfe-containerd/client";
+import { type Client, currentOwner } from "@wfe-containerd/client";
 import { createConnections } from "./connections.js";
 import { type Policy, parsePolicy } from "./core/policy.js";
 import type { StepResult } from "./core/result.js";
@@ -9,7 +9,6 @@ import { createIoDirectory } from "./edge/io/directory.js";
 import { openFifoIo } from "./edge/io/fifo.js";
 import { openFileIo } from "./edge/io/file.js";
 import type { StepIo } from "./edge/io/io.js";
-import { currentOwner } from "./edge/owner.js";
 import type { ImagePullOptions } from "./edge/resolve-image.js";
 import { ExecutorError } from "./error.js";
 import type { StepEvent } from "./event.js";

@@ -1,9 +1,8 @@
 import { rm } from "node:fs/promises";
-import { type Client, type Container, isContainerdError } from "@wfe-containerd/client";
+import { type Client, type Container, isContainerdError, isOwnerGone } from "@wfe-containerd/client";
 import { LABELS } from "./core/labels.js";
 import { unlessGone } from "./edge/acquire.js";
 import { deleteTask } from "./edge/delete-task.js";
-import { isOwnerGone } from "./edge/owner.js";
 import { killTask } from "./edge/run-task.js";
 import { ExecutorError } from "./error.js";
 

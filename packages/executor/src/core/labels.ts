@@ -2,7 +2,7 @@
 export const LABELS = {
   /** The step's name. */
   step: "wfe-containerd/step",
-  /** Which executor runs it: see `core/owner.ts`. */
+  /** Which executor runs it: by the client's `currentOwner`. */
   owner: "wfe-containerd/owner",
   /** The directory of its output files, on the machine of its executor. */
   io: "wfe-containerd/io",
