@@ -99,7 +99,15 @@ export function createContent({ services: { content } }: Context): Content {
   }
 
   async function abort(ref: string, options?: CallOptions): Promise<void> {
-    await call(`abort ingest ${ref}`, () => content.abort({ ref }, options));
+    for (let delayMs = FIRST_DELAY_MS; ; delayMs *= 2) {
+      try {
+        return await call(`abort ingest ${ref}`, async () => void (await content.abort({ ref }, options)));
+      } catch (reason) {
+        // A writer whose call was cancelled may just be closing: what it writes then stands in the way of the removal.
+        if (!/directory not empty/.test(String(reason)) || delayMs > LONGEST_DELAY_MS) throw reason;
+        await call(`abort ingest ${ref}`, () => delay(delayMs, undefined, { signal: options?.signal }));
+      }
+    }
   }
 
   async function write(
