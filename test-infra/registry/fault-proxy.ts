@@ -1,5 +1,6 @@
 import { once } from "node:events";
 import {
+  type ClientRequest,
   createServer as createHttpServer,
   type IncomingMessage,
   type ServerResponse,
@@ -20,6 +21,8 @@ export type Fault =
     }
   /** The connection is cut after so many bytes of the body. */
   | { readonly kind: "cut"; readonly afterBytes: number }
+  /** The connection is cut when so many bytes of the request's body have come; those are passed on. */
+  | { readonly kind: "cut-request"; readonly afterBytes: number }
   /** After so many bytes of the body nothing comes any more; the connection stays. */
   | { readonly kind: "stall"; readonly afterBytes: number }
   /** One bit of this byte of the body is another. */
@@ -98,6 +101,7 @@ export async function startFaultProxy(
     const forwarded = sendRequest(new URL(url, upstream), { method, headers: request.headers, agent: false });
     forwarded.on("error", () => response.destroy());
     response.on("close", () => forwarded.destroy());
+    if (fault?.kind === "cut-request") return cutRequest(request, forwarded, fault.afterBytes);
     request.pipe(forwarded);
     const [answer] = (await once(forwarded, "response")) as [IncomingMessage];
     const changed = fault?.kind === "headers" ? fault.headers : {};
@@ -107,6 +111,22 @@ export async function startFaultProxy(
     response.writeHead(answer.statusCode ?? 500, Object.fromEntries(headers) as never);
     if (fault?.kind === "headers") response.strictContentLength = false;
     await passBody(answer, response, fault);
+  }
+
+  async function cutRequest(
+    request: IncomingMessage,
+    forwarded: ClientRequest,
+    afterBytes: number,
+  ): Promise<void> {
+    let left = afterBytes;
+    for await (const part of request) {
+      const passed = (part as Buffer).subarray(0, left);
+      left -= passed.byteLength;
+      await new Promise((resolve) => forwarded.write(passed, resolve));
+      if (left === 0) break;
+    }
+    forwarded.destroy();
+    request.destroy();
   }
 
   async function passBody(

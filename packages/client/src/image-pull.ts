@@ -8,10 +8,12 @@ import type { Descriptor } from "./oci/descriptor.js";
 import type { Platform } from "./oci/platform.js";
 import { formatReference, parseReference, type Reference } from "./oci/reference.js";
 import { bringDocuments, bringLayers, type Carrier } from "./registry/bring.js";
+import { fetchDocument } from "./registry/document.js";
 import { createProgressReporter, type TransferProgress } from "./registry/progress.js";
 import { createPullLease, deleteStaleLeases } from "./registry/pull-lease.js";
 import { openRepository, type RegistryOptions, type Repository } from "./registry/repository.js";
-import { fetchDocument, resolveDescriptor } from "./registry/resolve.js";
+import { resolveDescriptor } from "./registry/resolve.js";
+import { withTimeLimit } from "./registry/time-limit.js";
 import { createSnapshots } from "./snapshot.js";
 import { unpackImage } from "./unpack.js";
 
@@ -69,21 +71,9 @@ export async function pullImage(
   options: PullOptions = {},
 ): Promise<ResolvedImage> {
   const reference = parseReference(text);
-  const operation = `pull ${formatReference(reference)}`;
-  const { timeoutMs = 0 } = options;
-  const limit = timeoutMs > 0 ? AbortSignal.timeout(timeoutMs) : undefined;
-  const signal = AbortSignal.any([options.signal, limit].filter((each) => each !== undefined));
-  try {
-    return await pull(puller, reference, { ...options, signal });
-  } catch (reason) {
-    if (!signal.aborted) throw ContainerdError.from(reason, operation);
-    const isLate = options.signal?.aborted !== true;
-    throw new ContainerdError(isLate ? `not done within ${timeoutMs} ms` : "aborted by the caller", {
-      kind: isLate ? "deadline-exceeded" : "canceled",
-      operation,
-      cause: reason,
-    });
-  }
+  return withTimeLimit(`pull ${formatReference(reference)}`, options, (signal) =>
+    pull(puller, reference, { ...options, signal }),
+  );
 }
 
 async function pull(

@@ -10,6 +10,7 @@ import { type ExportOptions, exportImages } from "./image-export.js";
 import { type ReadFilesOptions, readImageFiles } from "./image-file.js";
 import { type ImportOptions, importImages } from "./image-import.js";
 import { type PullOptions, pullImage } from "./image-pull.js";
+import { type PushedImage, type PushOptions, pushImage } from "./image-push.js";
 import { type ResolvedImage, resolveTarget } from "./image-resolve.js";
 import type { Introspection } from "./introspection.js";
 import type { Leases } from "./lease.js";
@@ -73,6 +74,13 @@ export interface Images {
    * comes from a registry's answer has a {@link RegistryFailure} as its cause.
    */
   pull(name: string, options?: PullOptions): Promise<ResolvedImage>;
+  /**
+   * Brings an image to its registry, or by another name to another one. Blobs that are there are not sent; those that the registry has in another
+   * repository are mounted from it.
+   *
+   * @throws ContainerdError `not-found`, `failed-precondition` when a platform is not here, and as {@link pull}.
+   */
+  push(name: string, options?: PushOptions): Promise<PushedImage>;
   /** Brings in the images of an archive: an OCI layout or the output of `docker save`, as a tar, gzipped or not. */
   import(source: AsyncIterable<Uint8Array>, options?: ImportOptions): Promise<Image[]>;
   /**
@@ -197,6 +205,7 @@ export function createImages(context: Context, parts: ImageParts): Images {
     import: (source, options) => importImages({ context, ...parts, put }, source, options),
     export: (names, options) => exportImages({ get, content, leases: parts.leases }, names, options),
     readFiles: (image, paths, options) => readImageFiles(content, image, paths, options),
+    push: (name, options) => pushImage({ content, images: own }, name, options),
     pull: (name, options) => pullImage({ context, ...parts, images: own }, name, options),
   };
   return own;

@@ -29,6 +29,7 @@ export type { ExportOptions } from "./image-export.js";
 export type { ReadFilesOptions } from "./image-file.js";
 export type { ImportOptions, ImportProgress } from "./image-import.js";
 export type { ImageToVerify, PullOptions, PullPolicy, RegistryReader } from "./image-pull.js";
+export type { PushedImage, PushOptions } from "./image-push.js";
 export type { ResolvedImage } from "./image-resolve.js";
 export type { DaemonPlugin, Introspection } from "./introspection.js";
 export type { CreateLeaseOptions, DeleteLeaseOptions, Lease, LeaseResource, Leases } from "./lease.js";
@@ -53,6 +54,7 @@ export {
   parseReference,
   type Reference,
 } from "./oci/reference.js";
+export { currentOwner, isOwnerGone, OWNER_LABEL } from "./process-owner.js";
 export {
   anonymous,
   type CredentialProvider,
@@ -74,7 +76,6 @@ export type { HttpTimeouts, HttpTls } from "./registry/http.js";
 export type { TransferProgress } from "./registry/progress.js";
 export type { RegistryOptions } from "./registry/repository.js";
 export type { RetryPolicy } from "./registry/retry.js";
-export { currentOwner, isOwnerGone, OWNER_LABEL } from "./process-owner.js";
 export type { Signal } from "./signal.js";
 export type { CreateSnapshotOptions, Mount, Snapshot, SnapshotOptions, Snapshots } from "./snapshot.js";
 export type {

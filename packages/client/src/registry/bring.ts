@@ -8,12 +8,13 @@ import { isIndex, isManifest } from "../oci/media-type.js";
 import type { Platform } from "../oci/platform.js";
 import type { Snapshots } from "../snapshot.js";
 import { unpackImage } from "../unpack.js";
+import { fetchDocument } from "./document.js";
 import { fetchBlob } from "./fetch-blob.js";
 import { storeBytes } from "./ingest.js";
 import { addSource, childLabels, ingestRef, sourceKey } from "./label.js";
 import type { ProgressReporter } from "./progress.js";
 import type { Repository } from "./repository.js";
-import { fetchDocument } from "./resolve.js";
+import { createSlots } from "./slots.js";
 
 /** What an image's content is brought with; all of it under one lease. */
 export interface Carrier {
@@ -154,23 +155,4 @@ async function sourceLabels(
 function rootOf(outer: AbortSignal, failure: AbortSignal): unknown {
   if (!outer.aborted) return failure.reason;
   return new ContainerdError("aborted by the caller", { kind: "canceled", cause: outer.reason });
-}
-
-/** At most so many at a time, in the order in which they come. */
-function createSlots(count: number): { run<T>(task: () => Promise<T>): Promise<T> } {
-  const waiting: (() => void)[] = [];
-  let free = count;
-  return {
-    async run(task) {
-      if (free === 0) await new Promise<void>((resolve) => waiting.push(resolve));
-      else free--;
-      try {
-        return await task();
-      } finally {
-        const next = waiting.shift();
-        if (next === undefined) free++;
-        else next();
-      }
-    },
-  };
 }

@@ -4,11 +4,11 @@ import { ContainerdError, isContainerdError } from "../error.js";
 import type { Descriptor } from "../oci/descriptor.js";
 import { batch } from "./batch.js";
 import { parseContentRange } from "./content-range.js";
+import { wrongBytes } from "./document.js";
 import type { Endpoint } from "./endpoint.js";
 import { failureOf, type RegistryFailure } from "./failure.js";
 import { type BlobIngest, openIngest } from "./ingest.js";
 import type { Repository } from "./repository.js";
-import { wrongBytes } from "./resolve.js";
 
 export interface FetchBlobOptions {
   readonly repository: Repository;

@@ -8,6 +8,7 @@ import { answerError, failureOf } from "./failure.js";
 import type { HostCapability, RegistryHosts } from "./host.js";
 import { hostsFromDirectories, type RegistryHostsOptions } from "./hosts.js";
 import { DEFAULT_TIMEOUTS, type HttpResponse, type HttpTimeouts } from "./http.js";
+import { showUrl } from "./plain-http.js";
 import { createRetrier, type Retrier } from "./retrier.js";
 import { DEFAULT_RETRY, type RetryPolicy } from "./retry.js";
 import { createSecrets } from "./secret.js";
@@ -37,6 +38,15 @@ export interface RepositoryRequest extends Omit<EndpointRequest, "to" | "scopes"
   readonly alsoFine?: readonly number[] | undefined;
 }
 
+/** What is asked of one host: of its API, or of a URL that it gave. */
+export type HostRequest = Omit<EndpointRequest, "scopes" | "to"> &
+  Pick<RepositoryRequest, "alsoFine"> & {
+    /** Below the repository: `blobs/uploads/`. */
+    readonly to: string | URL;
+    /** Another repository of the same registry, that the request reads from. */
+    readonly alsoPullFrom?: string | undefined;
+  };
+
 export interface Answered {
   readonly endpoint: Endpoint;
   readonly response: HttpResponse;
@@ -55,26 +65,19 @@ export interface Repository extends AsyncDisposable {
    */
   ask(request: RepositoryRequest): Promise<Answered>;
   /** Asks one host. @throws as {@link ask} does. */
-  askOne(
-    endpoint: Endpoint,
-    request: Omit<EndpointRequest, "scopes"> & Pick<RepositoryRequest, "alsoFine">,
-  ): Promise<HttpResponse>;
+  askOne(endpoint: Endpoint, request: HostRequest): Promise<HttpResponse>;
+  /** Hosts that may be asked without TLS, besides this machine itself. */
+  readonly mayBePlain: ReadonlySet<string>;
   retrier(): Retrier;
 }
 
 const MAX_ERROR_BYTES = 16 * 1024;
 
-/**
- * @param actions what the token must allow, in the words of the token specification: `pull`, or `pull,push`.
- * @param alsoPullFrom further repositories of the same registry, to mount blobs from.
- */
+/** @param actions what the token must allow, in the words of the token specification. */
 export async function openRepository(
   reference: Reference,
   options: RegistryOptions = {},
-  {
-    actions = "pull",
-    alsoPullFrom = [],
-  }: { actions?: "pull" | "pull,push"; alsoPullFrom?: readonly string[] } = {},
+  actions: "pull" | "pull,push" = "pull",
 ): Promise<Repository> {
   const clock = options.clock ?? systemClock;
   const secrets = createSecrets();
@@ -101,17 +104,16 @@ export async function openRepository(
     }),
   );
   const policy: RetryPolicy = { ...DEFAULT_RETRY, ...options.retry };
-  const scopes = [
-    `repository:${repository}:${actions}`,
-    ...alsoPullFrom.map((other) => `repository:${other}:pull`),
-  ];
+  const scope = `repository:${repository}:${actions}`;
 
-  const askOne: Repository["askOne"] = async (endpoint, { alsoFine = [], ...request }) => {
-    const response = await endpoint.send({ ...request, scopes });
+  const askOne: Repository["askOne"] = async (endpoint, { alsoFine = [], alsoPullFrom, to, ...request }) => {
+    const scopes = alsoPullFrom === undefined ? [scope] : [scope, `repository:${alsoPullFrom}:pull`];
+    const place = typeof to === "string" ? `${repository}/${to}` : to;
+    const response = await endpoint.send({ ...request, to: place, scopes });
     const { status } = response;
     if ((status >= 200 && status < 300) || alsoFine.includes(status)) return response;
     const text = await response.text(MAX_ERROR_BYTES).catch(() => "");
-    const url = typeof request.to === "string" ? `${endpoint.host.origin}/${request.to}` : request.to.origin;
+    const url = typeof place === "string" ? `${endpoint.host.origin}/${place}` : showUrl(place);
     throw answerError(
       url,
       { status, text, retryAfter: response.header("retry-after") },
@@ -126,6 +128,7 @@ export async function openRepository(
   return {
     reference,
     clock,
+    mayBePlain,
     endpoints: trusted,
     async ask({ capability, path, except, ...request }) {
       const able = trusted(capability).filter((endpoint) => except?.has(endpoint) !== true);
@@ -140,7 +143,7 @@ export async function openRepository(
       const failures: ContainerdError[] = [];
       for (const endpoint of able) {
         try {
-          return { endpoint, response: await askOne(endpoint, { ...request, to: `${repository}/${path}` }) };
+          return { endpoint, response: await askOne(endpoint, { ...request, to: path }) };
         } catch (reason) {
           const error = ContainerdError.from(reason);
           if (error.kind === "canceled") throw error;

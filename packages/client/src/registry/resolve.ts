@@ -1,14 +1,14 @@
-import { createHash } from "node:crypto";
 import { ContainerdError } from "../error.js";
 import type { Descriptor } from "../oci/descriptor.js";
 import { checkDigest } from "../oci/digest.js";
-import { MAX_DOCUMENT_BYTES } from "../oci/manifest.js";
 import { isIndex, isManifest, MEDIA_TYPES } from "../oci/media-type.js";
 import { formatReference } from "../oci/reference.js";
+import { checkSize, digestOf, readDocument, wrongBytes } from "./document.js";
 import type { Endpoint } from "./endpoint.js";
 import { failureOf } from "./failure.js";
 import type { HttpResponse } from "./http.js";
-import type { Answered, Repository } from "./repository.js";
+import type { Answered, Repository, RepositoryRequest } from "./repository.js";
+import { retrying } from "./retrier.js";
 
 const ACCEPT = [
   MEDIA_TYPES.index,
@@ -26,39 +26,35 @@ const SCHEMA_1 = /^application\/vnd\.docker\.distribution\.manifest\.v1\+(?:json
  */
 export async function resolveDescriptor(
   repository: Repository,
-  {
-    tag,
-    digest: wanted,
-  }: { readonly tag?: string | undefined; readonly digest?: string | undefined } = repository.reference,
+  { tag, digest: wanted }: TagOrDigest = repository.reference,
   signal?: AbortSignal,
 ): Promise<Descriptor> {
-  const path = `manifests/${wanted ?? tag}`;
   // A tag means what a trusted host says; a digest can be had from anybody.
   const capability = wanted === undefined ? "resolve" : "pull";
-  const retrier = repository.retrier();
-  for (;;) {
-    try {
-      const request = { capability, path, headers: { accept: ACCEPT }, signal } as const;
-      const head = await askHead(repository, request);
-      const found = head === undefined ? undefined : describe(repository, head.response, wanted);
-      await head?.response.discard();
-      if (found !== undefined) return found;
-      const { response, endpoint } = await repository.ask({ ...request, method: "GET" });
-      return await describeBody(repository, response, endpoint, wanted);
-    } catch (reason) {
-      await retrier.wait(reason, signal);
-    }
-  }
+  const request = {
+    capability,
+    path: `manifests/${wanted ?? tag}`,
+    headers: { accept: ACCEPT },
+    signal,
+  } as const;
+  return retrying({ retrier: repository.retrier(), signal }, async () => {
+    const head = await askHead(repository, request);
+    const found = head === undefined ? undefined : describe(repository, head.response, wanted);
+    await head?.response.discard();
+    if (found !== undefined) return found;
+    const { response, endpoint } = await repository.ask({ ...request, method: "GET" });
+    return describeBody(repository, response, endpoint, wanted);
+  });
+}
+
+interface TagOrDigest {
+  readonly tag?: string | undefined;
+  readonly digest?: string | undefined;
 }
 
 async function askHead(
   repository: Repository,
-  request: {
-    capability: "resolve" | "pull";
-    path: string;
-    headers: Record<string, string>;
-    signal: AbortSignal | undefined;
-  },
+  request: Omit<RepositoryRequest, "method">,
 ): Promise<Answered | undefined> {
   try {
     return await repository.ask({ ...request, method: "HEAD" });
@@ -116,70 +112,4 @@ function mediaTypeOf({ reference }: Repository, response: HttpResponse): string 
     );
   }
   return isIndex(mediaType) || isManifest(mediaType) ? mediaType : undefined;
-}
-
-function checkSize({ reference }: Repository, size: number): number {
-  if (size <= MAX_DOCUMENT_BYTES) return size;
-  throw new ContainerdError(
-    `${formatReference(reference)}: the manifest has ${size} bytes; allowed: at most ${MAX_DOCUMENT_BYTES}`,
-    {
-      kind: "out-of-range",
-    },
-  );
-}
-
-async function readDocument(repository: Repository, response: HttpResponse): Promise<Uint8Array> {
-  const chunks: Uint8Array[] = [];
-  let size = 0;
-  for await (const chunk of response.body) {
-    size = checkSize(repository, size + chunk.byteLength);
-    chunks.push(chunk);
-  }
-  return Buffer.concat(chunks);
-}
-
-/**
- * Fetches a document, a manifest or a config, into memory, and verifies it. A host that gives something else is passed over.
- *
- * @throws ContainerdError `data-loss` when no host gives what its digest and size say.
- */
-export async function fetchDocument(
-  repository: Repository,
-  descriptor: Descriptor,
-  signal?: AbortSignal,
-): Promise<Uint8Array> {
-  const { digest, mediaType } = descriptor;
-  const isDocument = isIndex(mediaType) || isManifest(mediaType);
-  checkSize(repository, descriptor.size);
-  const except = new Set<Endpoint>();
-  const retrier = repository.retrier();
-  for (;;) {
-    try {
-      const { response, endpoint } = await repository.ask({
-        method: "GET",
-        capability: "pull",
-        path: `${isDocument ? "manifests" : "blobs"}/${digest}`,
-        headers: isDocument ? { accept: `${mediaType}, */*;q=0.1` } : {},
-        except,
-        signal,
-      });
-      const bytes = await readDocument(repository, response);
-      if (bytes.byteLength === descriptor.size && digestOf(digest, bytes) === digest) return bytes;
-      except.add(endpoint);
-      if (except.size === repository.endpoints("pull").length) throw wrongBytes(digest, endpoint);
-    } catch (reason) {
-      await retrier.wait(reason, signal);
-    }
-  }
-}
-
-export function digestOf(like: string, bytes: Uint8Array): string {
-  const algorithm = like.startsWith("sha512:") ? "sha512" : "sha256";
-  return `${algorithm}:${createHash(algorithm).update(bytes).digest("hex")}`;
-}
-
-export function wrongBytes(digest: string, { host }: Endpoint): ContainerdError {
-  return new ContainerdError(`${host.origin} gives something else for ${digest}: digest or size is another`, {
-    kind: "data-loss",
-  });
 }

@@ -5,7 +5,7 @@ import { type RetryPolicy, retryDelayMs } from "./retry.js";
 
 /** Decides, for one thing that is wanted from a registry, whether and when to ask again. */
 export interface Retrier {
-  /** Something came: the count of failures, and the time, begin anew. */
+  /** Something came, or was taken: the count of failures, and with the next one the time, begin anew. */
   progress(): void;
   /**
    * Waits before the next attempt.
@@ -21,16 +21,15 @@ export function createRetrier(
   random: () => number = Math.random,
 ): Retrier {
   let failures = 0;
-  let sinceMs = clock.monotonicMs();
+  let sinceMs = 0;
   return {
     progress() {
       failures = 0;
-      sinceMs = clock.monotonicMs();
     },
     async wait(error, signal) {
       const failure = failureOf(error);
       if (failure?.isTransient !== true) throw error;
-      failures++;
+      if (failures++ === 0) sinceMs = clock.monotonicMs();
       const elapsedMs = clock.monotonicMs() - sinceMs;
       const delayMs = retryDelayMs(
         { failures, elapsedMs, retryAfterMs: failure.retryAfterMs },
@@ -44,6 +43,20 @@ export function createRetrier(
       });
     },
   };
+}
+
+/** Attempts something until it succeeds, or the retrier gives up. */
+export async function retrying<T>(
+  { retrier, signal }: { readonly retrier: Retrier; readonly signal?: AbortSignal | undefined },
+  attempt: () => Promise<T>,
+): Promise<T> {
+  for (;;) {
+    try {
+      return await attempt();
+    } catch (reason) {
+      await retrier.wait(reason, signal);
+    }
+  }
 }
 
 function givenUp(

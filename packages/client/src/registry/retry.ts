@@ -4,7 +4,7 @@ export interface RetryPolicy {
   readonly firstDelayMs: number;
   /** The most that one wait doubles up to, in milliseconds. Default 10,000. A registry's own Retry-After may be longer. */
   readonly longestDelayMs: number;
-  /** Milliseconds without any progress after which it is given up. Default 120,000. */
+  /** Milliseconds from a failure on, without any progress since, after which it is given up. Default 120,000. */
   readonly deadlineMs: number;
 }
 
@@ -13,7 +13,7 @@ export const DEFAULT_RETRY: RetryPolicy = { firstDelayMs: 250, longestDelayMs: 1
 export interface Attempts {
   /** Failures in a row, at least 1. */
   readonly failures: number;
-  /** Milliseconds since there was progress last. */
+  /** Milliseconds since the first of them. */
   readonly elapsedMs: number;
   /** What the registry asked for. */
   readonly retryAfterMs?: number | undefined;

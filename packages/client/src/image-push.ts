@@ -1,0 +1,124 @@
+import type { CallOptions } from "./call.js";
+import type { Content } from "./content.js";
+import { ContainerdError } from "./error.js";
+import type { ImageParts, Images } from "./image.js";
+import type { Descriptor } from "./oci/descriptor.js";
+import type { Platform } from "./oci/platform.js";
+import { formatReference, parseReference, type Reference } from "./oci/reference.js";
+import type { Endpoint } from "./registry/endpoint.js";
+import { DEFAULT_TIMEOUTS } from "./registry/http.js";
+import { collectParts, type ImagePart } from "./registry/image-part.js";
+import { createProgressReporter, type TransferProgress } from "./registry/progress.js";
+import { pushBlob } from "./registry/push-blob.js";
+import { openRepository, type RegistryOptions, type Repository } from "./registry/repository.js";
+import { retrying } from "./registry/retrier.js";
+import { forEachInSlots } from "./registry/slots.js";
+import { withTimeLimit } from "./registry/time-limit.js";
+
+export interface PushOptions extends RegistryOptions, CallOptions {
+  /** The reference to push as. Default: the image's own name. */
+  readonly as?: string | undefined;
+  /**
+   * Of an image for several platforms, those that are pushed: one as a manifest of its own, several as an index of them alone. Default: all,
+   * which must then be here.
+   */
+  readonly platforms?: readonly Platform[] | undefined;
+  /** Blobs that are sent at a time. Default 3. */
+  readonly maxConcurrentBlobs?: number | undefined;
+  /** Bytes that are sent in one request at most. Default: a blob whole, from where the registry has it. */
+  readonly chunkBytes?: number | undefined;
+  readonly onProgress?: ((progress: TransferProgress) => void) | undefined;
+}
+
+export interface PushedImage {
+  /** In full, as the registry has it now. */
+  readonly name: string;
+  readonly target: Descriptor;
+}
+
+export interface Pusher extends Pick<ImageParts, "content"> {
+  readonly images: Pick<Images, "get">;
+}
+
+const DEFAULT_CONCURRENT_BLOBS = 3;
+
+/** See {@link Images.push}. */
+export async function pushImage(
+  pusher: Pusher,
+  source: string,
+  options: PushOptions = {},
+): Promise<PushedImage> {
+  const reference = options.as === undefined ? undefined : parseReference(options.as);
+  const operation = `push ${source}${reference === undefined ? "" : ` as ${formatReference(reference)}`}`;
+  return withTimeLimit(operation, options, async (signal) => {
+    const image = await pusher.images.get(source, { signal });
+    return push(pusher.content, image.target, reference ?? parseReference(image.name), {
+      ...options,
+      signal,
+    });
+  });
+}
+
+async function push(
+  content: Content,
+  source: Descriptor,
+  reference: Reference,
+  options: PushOptions & { readonly signal: AbortSignal },
+): Promise<PushedImage> {
+  const { signal, platforms, chunkBytes, maxConcurrentBlobs = DEFAULT_CONCURRENT_BLOBS } = options;
+  const name = formatReference(reference);
+  const { target, parts } = await collectParts(content, source, { platforms, signal });
+  if (reference.digest !== undefined && reference.digest !== target.digest) {
+    const problem = `as: ${name} has another digest than the image, ${target.digest}; allowed: a tag`;
+    throw new ContainerdError(problem, { kind: "invalid-argument" });
+  }
+  await using repository = await openRepository(reference, options, "pull,push");
+  const [endpoint] = repository.endpoints("push");
+  if (endpoint === undefined) {
+    const problem = `no host of ${reference.domain} may be pushed to; allowed: one with that capability in hosts.toml`;
+    throw new ContainerdError(problem, { kind: "failed-precondition" });
+  }
+  const progress = createProgressReporter(options.onProgress, repository.clock);
+  const stallMs = options.timeouts?.stallMs ?? DEFAULT_TIMEOUTS.stallMs;
+  const blobs = [...new Map(parts.flatMap((part) => part.blobs).map((blob) => [blob.digest, blob])).values()];
+  for (const blob of blobs) progress.report(blob, "waiting", 0);
+  await forEachInSlots(blobs, { count: maxConcurrentBlobs, signal }, (blob, either) =>
+    pushBlob(blob, { repository, endpoint, content, chunkBytes, stallMs, progress, signal: either }),
+  );
+  // Children before parents, and what the tag names last: a registry refuses what it does not have all of.
+  for (const part of parts) {
+    const { digest } = part.descriptor;
+    await putDocument(
+      repository,
+      endpoint,
+      part,
+      (digest === target.digest ? reference.tag : undefined) ?? digest,
+      signal,
+    );
+  }
+  return { name, target };
+}
+
+async function putDocument(
+  repository: Repository,
+  endpoint: Endpoint,
+  { descriptor, bytes }: ImagePart,
+  name: string,
+  signal: AbortSignal,
+): Promise<void> {
+  const { mediaType, digest } = descriptor;
+  await retrying({ retrier: repository.retrier(), signal }, async () => {
+    const request = {
+      method: "PUT",
+      to: `manifests/${name}`,
+      headers: { "content-type": mediaType },
+    } as const;
+    const response = await repository.askOne(endpoint, { ...request, body: () => bytes, signal });
+    await response.discard();
+    const told = response.header("docker-content-digest");
+    if (told === undefined || told === digest) return;
+    throw new ContainerdError(`${endpoint.host.origin} took ${digest} for ${told.slice(0, 150)}`, {
+      kind: "data-loss",
+    });
+  });
+}

@@ -1,0 +1,42 @@
+export interface Slots {
+  /** Runs a task as soon as there is a free slot, in the order in which they come. */
+  run<T>(task: () => Promise<T>): Promise<T>;
+}
+
+/** Lets at most so many tasks run at a time. */
+export function createSlots(count: number): Slots {
+  const waiting: (() => void)[] = [];
+  let free = count;
+  return {
+    async run(task) {
+      if (free === 0) await new Promise<void>((resolve) => waiting.push(resolve));
+      else free--;
+      try {
+        return await task();
+      } finally {
+        const next = waiting.shift();
+        if (next === undefined) free++;
+        else next();
+      }
+    },
+  };
+}
+
+/** Does something with each item, so many at a time. When one fails, the others are aborted and waited for; then its failure is thrown. */
+export async function forEachInSlots<T>(
+  items: readonly T[],
+  { count, signal: outer }: { count: number; signal: AbortSignal },
+  task: (item: T, signal: AbortSignal) => Promise<void>,
+): Promise<void> {
+  const failure = new AbortController();
+  const signal = AbortSignal.any([outer, failure.signal]);
+  const slots = createSlots(count);
+  const running = items.map((item) =>
+    slots.run(async () => {
+      signal.throwIfAborted();
+      await task(item, signal);
+    }),
+  );
+  await Promise.allSettled(running.map((each) => each.catch((reason: unknown) => failure.abort(reason))));
+  failure.signal.throwIfAborted();
+}

@@ -1,0 +1,302 @@
+import { execFile } from "node:child_process";
+import { randomBytes } from "node:crypto";
+import { promisify } from "node:util";
+import type { PushOptions, TransferProgress } from "@wfe-containerd/client";
+import { type Inventory, once, useDaemon } from "@wfe-containerd/test-infra/daemon";
+import { type BuiltImage, buildImage, ociArchive } from "@wfe-containerd/test-infra/images";
+import { startRegistry, type TestRegistry } from "@wfe-containerd/test-infra/registry";
+import { type Authority, createAuthority } from "@wfe-containerd/test-infra/registry/certificates";
+import { type FaultProxy, startFaultProxy } from "@wfe-containerd/test-infra/registry/fault-proxy";
+import { startTokenServer } from "@wfe-containerd/test-infra/registry/token-server";
+import { startUploadServer } from "@wfe-containerd/test-infra/registry/upload-server";
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
+
+const run = promisify(execFile);
+const at = useDaemon({ image: false });
+const LAYER_BYTES = 9 * 1024 * 1024;
+let registry: TestRegistry;
+let proxy: FaultProxy;
+let authority: Authority;
+let app: BuiltImage;
+let arm: BuiltImage;
+let before: Inventory;
+const options: PushOptions = {
+  auth: "anonymous",
+  retry: { firstDelayMs: 10, deadlineMs: 1_000 },
+  timeouts: { stallMs: 500 },
+};
+
+beforeAll(async () => {
+  authority = await createAuthority();
+  registry = await startRegistry();
+  proxy = await startFaultProxy(registry.origin);
+});
+afterAll(async () => {
+  await proxy?.[Symbol.asyncDispose]();
+  await registry?.[Symbol.asyncDispose]();
+  await authority?.[Symbol.asyncDispose]();
+});
+
+beforeEach(async () => {
+  before = await at.inventory();
+  // Bytes that no registry has yet.
+  app = await buildImage({
+    layers: [
+      [{ path: "data", contents: randomBytes(LAYER_BYTES) }],
+      [{ path: "small", contents: randomBytes(9) }],
+    ],
+  });
+  arm = await buildImage({ layers: [[{ path: "arm", contents: randomBytes(9) }]], architecture: "arm64" });
+  await at.client.images.import(once(await ociArchive([app, arm])), { name: "multi:1" });
+  await at.client.images.import(once(await ociArchive(app)), { name: "app:1" });
+});
+
+afterEach(async () => {
+  proxy.reset();
+  for (const { name } of await at.client.images.list()) await at.client.images.remove(name, { sync: true });
+  await at.expectNothingLeft(before);
+});
+
+interface Inspected {
+  readonly Digest: string;
+  readonly Layers: readonly string[];
+}
+
+/** What skopeo finds. */
+async function inspect(name: string, ...args: string[]): Promise<Inspected> {
+  const { stdout } = await run("skopeo", ["inspect", "--tls-verify=false", ...args, `docker://${name}`]);
+  return JSON.parse(stdout) as Inspected;
+}
+
+const asked = (): string[] =>
+  proxy.requests.map(
+    ({ method, path }) => `${method} ${path.replace(/\?.*/, "").replace(/uploads\/.+/, "uploads/…")}`,
+  );
+const digests = (image: BuiltImage): string[] => image.layers.map(({ digest }) => digest);
+
+describe("a push", () => {
+  test("is found by others, byte for byte, and pulled again", async () => {
+    const name = `${registry.host}/team/app:1`;
+    const pushed = await at.client.images.push("app:1", { ...options, as: name });
+    expect(pushed).toMatchObject({ name, target: { digest: app.manifest.digest } });
+    expect(await inspect(name)).toMatchObject({ Digest: app.manifest.digest, Layers: digests(app) });
+    await at.client.images.pull(name, { auth: "anonymous" });
+  });
+
+  test("of an image under its registry's name needs no other one", async () => {
+    const name = `${registry.host}/named:1`;
+    await at.client.images.tag("app:1", name);
+    await at.client.images.push(name, options);
+    expect((await inspect(name)).Digest).toBe(app.manifest.digest);
+  });
+
+  test("sends what is there already not again", async () => {
+    const name = `${proxy.host}/again:1`;
+    await at.client.images.push("app:1", { ...options, as: name });
+    proxy.reset();
+    await at.client.images.push("app:1", { ...options, as: `${proxy.host}/again:2` });
+    const [layer, small] = digests(app);
+    expect(asked().toSorted()).toEqual(
+      [
+        ...[layer, small, app.config.digest].map((digest) => `HEAD /v2/again/blobs/${digest}`),
+        "PUT /v2/again/manifests/2",
+      ].toSorted(),
+    );
+  });
+
+  test("mounts what the registry has in another repository", async () => {
+    const first = `${proxy.host}/base/app:1`;
+    await at.client.images.push("app:1", { ...options, as: first });
+    // What was pulled is known to be there.
+    await at.client.images.pull(first, { auth: "anonymous" });
+    proxy.reset();
+    const seen: TransferProgress[] = [];
+    await at.client.images.push(first, {
+      ...options,
+      as: `${proxy.host}/base/copy:1`,
+      onProgress: (each) => seen.push(each),
+    });
+    expect(asked().filter((line) => !line.startsWith("HEAD"))).toEqual([
+      ...Array.from({ length: 3 }, () => "POST /v2/base/copy/blobs/uploads/"),
+      "PUT /v2/base/copy/manifests/1",
+    ]);
+    expect(seen.filter(({ state }) => state === "mounted")).toHaveLength(3);
+    expect((await inspect(`${registry.host}/base/copy:1`)).Layers).toEqual(digests(app));
+  });
+
+  test("of several platforms is an index of all, of some, or a manifest of one", async () => {
+    const all = `${registry.host}/multi:all`;
+    const { target } = await at.client.images.push("multi:1", { ...options, as: all });
+    expect(target.mediaType).toContain("index");
+    expect((await inspect(all, "--override-arch", "arm64")).Layers).toEqual(digests(arm));
+    expect((await inspect(all, "--override-arch", app.architecture)).Layers).toEqual(digests(app));
+
+    const [arm64, other] = ["arm64", app.architecture].map((architecture) => ({ os: "linux", architecture }));
+    const one = `${registry.host}/multi:one`;
+    await at.client.images.push("multi:1", { ...options, as: one, platforms: [arm64 as never] });
+    expect((await inspect(one, "--override-arch", "arm64")).Digest).toBe(arm.manifest.digest);
+
+    const some = `${registry.host}/multi:some`;
+    const reduced = await at.client.images.push("multi:1", {
+      ...options,
+      as: some,
+      platforms: [other as never, arm64 as never],
+    });
+    expect(reduced.target.mediaType).toContain("index");
+    expect((await inspect(some, "--override-arch", "arm64")).Layers).toEqual(digests(arm));
+    await expect(
+      at.client.images.push("multi:1", {
+        ...options,
+        as: some,
+        platforms: [{ os: "linux", architecture: "s390x" }],
+      }),
+    ).rejects.toMatchObject({ kind: "not-found", message: expect.stringContaining("linux/arm64") });
+  });
+
+  test("of an image of which a platform is not here is refused, and says which", async () => {
+    const name = `${registry.host}/multi:partial`;
+    await at.client.images.push("multi:1", { ...options, as: name });
+    for (const image of await at.client.images.list())
+      await at.client.images.remove(image.name, { sync: true });
+    await at.client.images.pull(name, { auth: "anonymous" });
+    const refused = at.client.images.push(name, { ...options, as: `${registry.host}/multi:2` });
+    await expect(refused).rejects.toMatchObject({
+      kind: "failed-precondition",
+      message: expect.stringContaining("linux/arm64"),
+    });
+  });
+
+  test("is told of, blob by blob", async () => {
+    const seen: TransferProgress[] = [];
+    await at.client.images.push("app:1", {
+      ...options,
+      as: `${registry.host}/told:1`,
+      onProgress: (each) => seen.push(each),
+    });
+    const [layer] = digests(app);
+    const states = seen.filter(({ what }) => what === layer).map(({ state }) => state);
+    expect([states[0], states[1], states.at(-1)]).toEqual(["waiting", "pushing", "done"]);
+  });
+
+  test("needs the right to", async () => {
+    const signer = await authority.issue("push-signer");
+    await using tokens = await startTokenServer({ signer, users: { user: "canary-password" } });
+    const { realm, service, issuer } = tokens;
+    await using guarded = await startRegistry({
+      token: { realm, service, issuer, certFile: signer.certFile },
+    });
+    const name = `${guarded.host}/app:1`;
+    await expect(at.client.images.push("app:1", { ...options, as: name })).rejects.toMatchObject({
+      kind: "unauthenticated",
+    });
+    const auth = { [guarded.host]: { username: "user", password: "canary-password" } };
+    await at.client.images.push("app:1", { ...options, as: name, auth });
+    expect(tokens.requests.at(-1)?.scopes).toEqual(["repository:app:pull,push"]);
+    await expect(at.client.images.push("absent:1", { ...options, as: name, auth })).rejects.toMatchObject({
+      kind: "not-found",
+    });
+  });
+});
+
+describe("an upload", () => {
+  const sent = (method: string): Record<string, string>[] =>
+    proxy.requests
+      .filter((request) => request.method === method && request.path.includes("/uploads/"))
+      .map(({ headers }) => headers);
+
+  test("that is cut goes on with what the registry has not", async () => {
+    await using spec = await startUploadServer();
+    await using cutting = await startFaultProxy(spec.origin);
+    cutting.on(/PATCH .*uploads/, (count) =>
+      count < 3 ? { kind: "cut-request", afterBytes: 2_000_000 } : undefined,
+    );
+    await at.client.images.push("app:1", { ...options, as: `${cutting.host}/cut:1` });
+    const patches = cutting.requests.filter(({ headers }) => Number(headers["content-length"]) > 1_000_000);
+    const starts = patches.map(({ headers }) =>
+      Number(/^(\d+)-/.exec(headers["content-range"] ?? "0-")?.[1]),
+    );
+    expect(starts).toEqual([0, 2_000_000, 4_000_000, 6_000_000]);
+    for (const { digest, bytes } of app.layers) expect(spec.blobs.get(digest)?.equals(bytes)).toBe(true);
+    expect(spec.manifests.get("1")?.equals(app.manifest.bytes)).toBe(true);
+  });
+
+  test("that is cut is begun anew where the registry does not know how much it has", async () => {
+    proxy.on(/PATCH .*uploads/, (count) =>
+      count < 3 ? { kind: "cut-request", afterBytes: 2_000_000 } : undefined,
+    );
+    await at.client.images.push("app:1", { ...options, as: `${proxy.host}/cut:1` });
+    expect(sent("PATCH")).toHaveLength(4);
+    expect((await inspect(`${registry.host}/cut:1`)).Layers).toEqual(digests(app));
+  });
+
+  test("is sent in chunks where that is asked for", async () => {
+    await at.client.images.push("app:1", {
+      ...options,
+      as: `${proxy.host}/chunks:1`,
+      chunkBytes: 2 * 1024 * 1024,
+    });
+    const size = app.layers[0]?.bytes.byteLength ?? 0;
+    expect(sent("PATCH").map((headers) => headers["content-range"])).toEqual(
+      Array.from(
+        { length: Math.ceil(size / 2 ** 21) - 1 },
+        (_, at) => `${at * 2 ** 21}-${(at + 1) * 2 ** 21 - 1}`,
+      ),
+    );
+    expect((await inspect(`${registry.host}/chunks:1`)).Layers).toEqual(digests(app));
+  });
+
+  test.each(["POST", "PATCH", "PUT"])("is tried again when its %s is answered with a 503", async (method) => {
+    proxy.on(new RegExp(`${method} .*uploads`), (count) =>
+      count < 2 ? { kind: "answer", status: 503 } : undefined,
+    );
+    proxy.on(/PUT .*manifests/, (count) => (count < 2 ? { kind: "answer", status: 503 } : undefined));
+    await at.client.images.push("app:1", { ...options, as: `${proxy.host}/busy-${method.toLowerCase()}:1` });
+  });
+
+  test("that nobody takes is noticed, and given up", async () => {
+    proxy.on(/PATCH .*uploads/, { kind: "hold", until: new Promise(() => undefined) });
+    await expect(
+      at.client.images.push("app:1", { ...options, as: `${proxy.host}/stalled:1` }),
+    ).rejects.toMatchObject({ kind: "unavailable" });
+  });
+
+  test("is not sent to where the registry must not send us", async () => {
+    const location = "http://192.0.2.1/upload";
+    proxy.on(/POST .*uploads/, { kind: "answer", status: 202, headers: { location } });
+    await expect(
+      at.client.images.push("app:1", { ...options, as: `${proxy.host}/evil:1` }),
+    ).rejects.toMatchObject({
+      kind: "permission-denied",
+      message: expect.stringContaining("not this machine"),
+    });
+  });
+
+  test("to another host goes without what is for the registry alone", async () => {
+    await using elsewhere = await startFaultProxy();
+    elsewhere.on(/./, { kind: "answer", status: 201 });
+    proxy.on(/POST .*uploads/, (count) =>
+      count === 0
+        ? { kind: "answer", status: 401, headers: { "www-authenticate": "Basic realm=a" } }
+        : { kind: "answer", status: 202, headers: { location: `${elsewhere.origin}/upload` } },
+    );
+    const auth = { [proxy.host]: { username: "user", password: "canary-password" } };
+    const pushing = at.client.images.push("app:1", { ...options, auth, as: `${proxy.host}/other:1` });
+    await expect(pushing).rejects.toMatchObject({ message: expect.not.stringContaining("canary") });
+    expect(elsewhere.requests.length).toBeGreaterThan(0);
+    for (const { headers } of elsewhere.requests) expect(headers).not.toHaveProperty("authorization");
+  });
+
+  test("ends with the caller", async () => {
+    const aborting = new AbortController();
+    proxy.on(/PATCH .*uploads/, () => {
+      setTimeout(() => aborting.abort(), 50);
+      return { kind: "hold", until: new Promise(() => undefined) };
+    });
+    const pushing = at.client.images.push("app:1", {
+      ...options,
+      as: `${proxy.host}/aborted:1`,
+      signal: aborting.signal,
+    });
+    await expect(pushing).rejects.toMatchObject({ kind: "canceled" });
+  });
+});

@@ -1,0 +1,79 @@
+import { createHash } from "node:crypto";
+import { once } from "node:events";
+import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
+import type { AddressInfo } from "node:net";
+
+/** Takes pushes as the distribution spec has them, and remembers what it has of an upload that was cut: docker-registry does not. */
+export interface UploadServer extends AsyncDisposable {
+  readonly host: string;
+  readonly origin: string;
+  /** What was taken, by digest. */
+  readonly blobs: ReadonlyMap<string, Buffer>;
+  /** What was taken, by tag or digest. */
+  readonly manifests: ReadonlyMap<string, Buffer>;
+}
+
+export async function startUploadServer(): Promise<UploadServer> {
+  const blobs = new Map<string, Buffer>();
+  const manifests = new Map<string, Buffer>();
+  const uploads = new Map<string, Buffer[]>();
+  let count = 0;
+
+  async function handle(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    const url = new URL(request.url ?? "/", "http://server");
+    const [, , repository, kind, name = "", id = ""] = url.pathname.split("/");
+    const answer = (status: number, headers: Record<string, string> = {}): void =>
+      void response.writeHead(status, headers).end();
+    if (kind === "manifests") {
+      manifests.set(name, Buffer.concat(await gather(request, [])));
+      return answer(201);
+    }
+    if (name !== "uploads") return answer(blobs.has(name) ? 200 : 404);
+    if (request.method === "POST") {
+      uploads.set(String(++count), []);
+      return answer(202, { location: `/v2/${repository}/blobs/uploads/${count}` });
+    }
+    const parts = uploads.get(id);
+    if (parts === undefined) return answer(404);
+    const size = (): number => parts.reduce((sum, part) => sum + part.byteLength, 0);
+    const place = (): Record<string, string> => ({
+      location: url.pathname,
+      range: `0-${Math.max(size() - 1, 0)}`,
+    });
+    if (request.method === "GET") return answer(204, place());
+    const start = /^(\d+)-/.exec(request.headers["content-range"] ?? "")?.[1];
+    if (start !== undefined && Number(start) !== size()) return answer(416, place());
+    await gather(request, parts);
+    if (request.method === "PATCH") return answer(202, place());
+    const digest = url.searchParams.get("digest") ?? "";
+    const bytes = Buffer.concat(parts);
+    if (digest !== `sha256:${createHash("sha256").update(bytes).digest("hex")}`) return answer(400);
+    blobs.set(digest, bytes);
+    uploads.delete(id);
+    return answer(201, { "docker-content-digest": digest });
+  }
+
+  const server = createServer((request, response) => {
+    handle(request, response).catch(() => response.destroy());
+  });
+  server.listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const host = `127.0.0.1:${(server.address() as AddressInfo).port}`;
+  return {
+    host,
+    origin: `http://${host}`,
+    blobs,
+    manifests,
+    async [Symbol.asyncDispose]() {
+      server.closeAllConnections();
+      server.close();
+      await once(server, "close");
+    },
+  };
+}
+
+/** What comes before a cut is kept. */
+async function gather(request: IncomingMessage, parts: Buffer[]): Promise<Buffer[]> {
+  for await (const part of request) parts.push(part as Buffer);
+  return parts;
+}
