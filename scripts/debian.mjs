@@ -9,9 +9,10 @@ export const KEYRING = "/usr/share/keyrings/debian-archive-keyring.gpg";
 
 /** The .proto files of a suite's containerd, and what they import: sources only, which the test of the wire compares ours with. */
 export function unpackSources(suite, options = {}) {
-  const packages = ["containerd-containerd", "containerd-cgroups", "gogo-protobuf", "gogo-googleapis"].map(
-    (name) => `golang-github-${name}-dev`,
-  );
+  // Of 2.x the API is a package of its own, beside one that still has 1.x for what is built with that.
+  const containerd = suite === "sid" ? "containerd-containerd-api" : "containerd-containerd";
+  const names = [containerd, "containerd-cgroups", "gogo-protobuf", "gogo-googleapis"];
+  const packages = names.map((name) => `golang-github-${name}-dev`);
   return unpackDebian({ name: `${suite}-sources`, suite, packages, ...options });
 }
 
