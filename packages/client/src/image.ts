@@ -9,9 +9,11 @@ import { checkLabels } from "./identifier.js";
 import { type ExportOptions, exportImages } from "./image-export.js";
 import { type ReadFilesOptions, readImageFiles } from "./image-file.js";
 import { type ImportOptions, importImages } from "./image-import.js";
+import { type PruneOptions, pruneImages } from "./image-prune.js";
 import { type PullOptions, pullImage } from "./image-pull.js";
 import { type PushedImage, type PushOptions, pushImage } from "./image-push.js";
 import { type ResolvedImage, resolveTarget } from "./image-resolve.js";
+import { type ImageUsage, imageUsage } from "./image-usage.js";
 import type { Introspection } from "./introspection.js";
 import type { Leases } from "./lease.js";
 import type { Descriptor } from "./oci/descriptor.js";
@@ -81,6 +83,10 @@ export interface Images {
    * @throws ContainerdError `not-found`, `failed-precondition` when a platform is not here, and as {@link pull}.
    */
   push(name: string, options?: PushOptions): Promise<PushedImage>;
+  /** Removes the images that no container of the namespace is made of; those with the label `io.cri-containerd.pinned` stay. */
+  prune(options?: PruneOptions): Promise<Image[]>;
+  /** What an image takes on the daemon's disk. @throws ContainerdError `not-found`. */
+  usage(name: string, options?: CallOptions): Promise<ImageUsage>;
   /** Brings in the images of an archive: an OCI layout or the output of `docker save`, as a tar, gzipped or not. */
   import(source: AsyncIterable<Uint8Array>, options?: ImportOptions): Promise<Image[]>;
   /**
@@ -205,6 +211,8 @@ export function createImages(context: Context, parts: ImageParts): Images {
     import: (source, options) => importImages({ context, ...parts, put }, source, options),
     export: (names, options) => exportImages({ get, content, leases: parts.leases }, names, options),
     readFiles: (image, paths, options) => readImageFiles(content, image, paths, options),
+    prune: (options) => pruneImages({ context, images: own }, options),
+    usage: async (name, options) => imageUsage(parts, await get(name, options), options),
     push: (name, options) => pushImage({ content, images: own }, name, options),
     pull: (name, options) => pullImage({ context, ...parts, images: own }, name, options),
   };

@@ -28,9 +28,11 @@ export type { Image, Images, RemoveImageOptions, ResolveImageOptions } from "./i
 export type { ExportOptions } from "./image-export.js";
 export type { ReadFilesOptions } from "./image-file.js";
 export type { ImportOptions, ImportProgress } from "./image-import.js";
+export type { PruneOptions } from "./image-prune.js";
 export type { ImageToVerify, PullOptions, PullPolicy, RegistryReader } from "./image-pull.js";
 export type { PushedImage, PushOptions } from "./image-push.js";
 export type { ResolvedImage } from "./image-resolve.js";
+export type { ImageUsage } from "./image-usage.js";
 export type { DaemonPlugin, Introspection } from "./introspection.js";
 export type { CreateLeaseOptions, DeleteLeaseOptions, Lease, LeaseResource, Leases } from "./lease.js";
 export type { TaskMetrics } from "./metrics.js";

@@ -241,3 +241,48 @@ describe("the verify hook", () => {
     await at.expectNothingLeft(before);
   });
 });
+
+describe("what images take", () => {
+  test("is told in bytes and layers", async () => {
+    const name = `${registry.host}/team/multi:1`;
+    const image = await at.client.images.pull(name, { auth });
+    const usage = await at.client.images.usage(name);
+    const [, built] = platforms;
+    const blobs = new Map(
+      [built?.manifest, built?.config, ...(built?.layers ?? [])].map((blob) => [
+        blob?.digest,
+        blob?.bytes.byteLength ?? 0,
+      ]),
+    );
+    const content = [...blobs.values()].reduce((sum, size) => sum + size, image.target.size);
+    expect(usage).toMatchObject({ contentBytes: content, snapshots: 4 });
+    expect(usage.snapshotBytes).toBeGreaterThan(1_000_000);
+  });
+
+  test("can be had back, of those that no container needs", async () => {
+    const [used, pinned, unused, young] = ["busybox:1", "team/multi:1", "formats:empty", "formats:plain"].map(
+      (name) => `${registry.host}/${name}`,
+    ) as [string, string, string, string];
+    for (const name of [used, pinned, unused]) await at.client.images.pull(name, { auth });
+    const until = new Date();
+    await at.client.images.pull(young, { auth });
+    const { target } = await at.client.images.get(pinned);
+    await at.client.images.put(pinned, target, { "io.cri-containerd.pinned": "pinned" });
+    const image = await at.client.images.resolve(used);
+    await ctr("-n", at.client.namespace, "container", "create", used, "uses-it");
+    const names = async (): Promise<string[]> =>
+      (await at.client.images.list()).map(({ name }) => name).toSorted();
+    const removed = async (options: object): Promise<string[]> =>
+      (await at.client.images.prune(options)).map(({ name }) => name);
+
+    expect(await removed({ dryRun: true })).toEqual([unused, young]);
+    expect(await removed({ until, filters: [`name~="/busybox"`] })).toEqual([]);
+    expect(await removed({ until })).toEqual([unused]);
+    expect(await names()).toEqual([used, pinned, young].toSorted());
+    expect(await removed({})).toEqual([young]);
+    expect(await at.client.images.isUnpacked(image)).toBe(true);
+    await ctr("-n", at.client.namespace, "container", "rm", "uses-it");
+    expect(await removed({})).toEqual([used]);
+    await expect(at.client.content.info(image.manifest.digest)).rejects.toMatchObject({ kind: "not-found" });
+  });
+});
