@@ -1,13 +1,50 @@
-import { readFile } from "node:fs/promises";
+import { execFile } from "node:child_process";
+import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { expect, test } from "vitest";
+import { promisify } from "node:util";
+import { afterAll, beforeAll, expect, test } from "vitest";
 
+const run = promisify(execFile);
 const ROOT = join(import.meta.dirname, "..");
+const READMES = [
+  "README.md",
+  ...["proto", "client", "executor", "cli"].map((name) => `packages/${name}/README.md`),
+];
+/** Inside the workspace, so that imports are found as the examples find them. */
+let directory: string;
 
-// The examples themselves are run: what the README shows of one must be it.
-test("the README's code is that of the files it names", async () => {
-  const readme = await readFile(join(ROOT, "README.md"), "utf8");
-  const blocks = [...readme.matchAll(/```ts file=(\S+)\n([\s\S]*?)```/g)];
-  expect(blocks.length).toBeGreaterThan(0);
-  for (const [, file, code] of blocks) expect(code).toBe(await readFile(join(ROOT, file as string), "utf8"));
+beforeAll(async () => {
+  directory = await mkdtemp(join(import.meta.dirname, ".readme-"));
+});
+afterAll(() => rm(directory, { recursive: true }));
+
+async function blocksOf(readme: string): Promise<{ file: string | undefined; code: string }[]> {
+  const text = await readFile(join(ROOT, readme), "utf8");
+  return [...text.matchAll(/```ts(?: file=(\S+))?\n([\s\S]*?)```/g)].map(([, file, code]) => ({
+    file,
+    code: code ?? "",
+  }));
+}
+
+// The examples themselves are run: what a README shows of one must be it.
+test("code that names its file is that file's", async () => {
+  const named = (await Promise.all(READMES.map(blocksOf))).flat().filter(({ file }) => file !== undefined);
+  expect(named.length).toBeGreaterThan(0);
+  for (const { file, code } of named) expect(code).toBe(await readFile(join(ROOT, file as string), "utf8"));
+});
+
+test("every piece of TypeScript in a README compiles as it stands", async () => {
+  for (const readme of READMES) {
+    for (const [at, { code }] of (await blocksOf(readme)).entries()) {
+      const name = `${readme.replaceAll(/\W/g, "-")}-${at}.ts`;
+      await writeFile(join(directory, name), `${code}\nexport {};\n`);
+    }
+  }
+  const options = { noEmit: true, noUnusedLocals: false, noUnusedParameters: false };
+  const config = { extends: "../../tsconfig.base.json", compilerOptions: options, include: ["*.ts"] };
+  await writeFile(join(directory, "tsconfig.json"), JSON.stringify(config));
+  const { stdout } = await run(join(ROOT, "node_modules/.bin/tsc"), ["-p", directory]).catch(
+    (failed: { stdout: string }) => failed,
+  );
+  expect(stdout).toBe("");
 });
