@@ -8,9 +8,11 @@ const PREFIX = "pull-";
 const LEASE_MS = 24 * 60 * 60 * 1000;
 
 /** Holds what a pull brings until the image holds it. */
-export async function createPullLease(leases: Leases, options: CallOptions): Promise<Lease> {
+export async function createPullLease(leases: Leases, { signal, timeoutMs }: CallOptions): Promise<Lease> {
   const labels = { [OWNER_LABEL]: await currentOwner() };
-  return leases.create({ ...options, id: `${PREFIX}${randomUUID()}`, expireMs: LEASE_MS, labels });
+  signal?.throwIfAborted();
+  // Not cancelled half-way: the daemon might have made it, and nobody would delete it.
+  return leases.create({ timeoutMs, id: `${PREFIX}${randomUUID()}`, expireMs: LEASE_MS, labels });
 }
 
 /** Deletes the leases of pulls whose process on this machine has gone, and with them, at the next collection, what those had half brought. */
