@@ -44,11 +44,24 @@ describe.each(["file", "fifo"] as const)("a step in %s mode", (ioMode) => {
 
   test("tells every exit code as it is", async () => {
     await using runner = executor({ ioMode });
-    const codes = [0, 1, 2, 63, 64, 125, 126, 127, 128, 129, 130, 137, 143, 192, 200, 254, 255];
-    const results = await Promise.all(
-      codes.map((code) => runner.run({ name: `exit-${code}`, image: IMAGE, run: `exit ${code}` })),
+    // All of them one way; the other way those where something could differ.
+    const codes = Array.from({ length: 256 }, (_, code) => code).filter(
+      (code) => ioMode === "file" || code < 3 || (code > 124 && code < 145) || code > 252,
     );
-    expect(results.map(({ exitCode }) => exitCode)).toEqual(codes);
+    const seen = new Map<number, number | null>();
+    let next = 0;
+    // As many at once as the machine carries well.
+    await Promise.all(
+      Array.from({ length: 4 }, async () => {
+        for (let code = codes[next++]; code !== undefined; code = codes[next++]) {
+          seen[code] = (
+            await runner.run({ name: `exit-${code}`, image: IMAGE, run: `exit ${code}` })
+          ).exitCode;
+        }
+      }),
+    );
+    expect([...seen].filter(([code, exitCode]) => code !== exitCode)).toEqual([]);
+    expect(seen.size).toBe(codes.length);
   });
 
   test("streams output while the step runs", async () => {
