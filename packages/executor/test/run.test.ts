@@ -54,9 +54,8 @@ describe.each(["file", "fifo"] as const)("a step in %s mode", (ioMode) => {
     await Promise.all(
       Array.from({ length: 4 }, async () => {
         for (let code = codes[next++]; code !== undefined; code = codes[next++]) {
-          seen[code] = (
-            await runner.run({ name: `exit-${code}`, image: IMAGE, run: `exit ${code}` })
-          ).exitCode;
+          const result = await runner.run({ name: `exit-${code}`, image: IMAGE, run: `exit ${code}` });
+          seen.set(code, result.exitCode);
         }
       }),
     );
