@@ -28,7 +28,7 @@ export interface ClientOptions {
   readonly snapshotter?: string | undefined;
   /** With an `https://` address. */
   readonly tls?: TlsOptions | undefined;
-  /** Allows plain text to another machine than this. Default `false`. */
+  /** Takes plain text to another machine than this. It does not loosen TLS. Default `false`. */
   readonly insecure?: boolean | undefined;
   /** Deadline of each unary RPC, in milliseconds; 0 for none. Default 30 s. Waits and streams have none. */
   readonly timeoutMs?: number | undefined;

@@ -11,7 +11,7 @@ import { explainStatus } from "./unavailable.js";
 const READ_AHEAD_BYTES = 1024 * 1024;
 
 /** Any number of messages out, any number in. Resolves when the daemon's headers have come, which may be with the first message. */
-export async function callStream<I extends DescMessage, O extends DescMessage>(
+export async function callStreaming<I extends DescMessage, O extends DescMessage>(
   connection: Connection,
   path: string,
   { service, method, header: requestHeader, message: requests, signal }: StreamRequest<I, O>,
@@ -20,10 +20,11 @@ export async function callStream<I extends DescMessage, O extends DescMessage>(
   const trailer = new Headers();
   /** Why we gave up: it says more than the status that follows from it. */
   let failure: { reason: unknown } | undefined;
-  const { call, inbox, header, ended } = open(connection, path, requestHeader);
+  const { call, inbox, header, ended, isOver } = open(connection, path, requestHeader);
 
   const cancel = (): void => {
     inbox.clear();
+    if (isOver()) return;
     call.cancelWithStatus(Status.CANCELLED, "canceled");
   };
   signal.addEventListener("abort", cancel, { once: true });
@@ -40,7 +41,8 @@ export async function callStream<I extends DescMessage, O extends DescMessage>(
     failure ??= { reason };
     cancel();
   };
-  void send(call, ended, method.input, requests as AsyncIterable<MessageShape<I>>).catch(giveUp);
+  const outgoing = requests as AsyncIterable<MessageShape<I>>;
+  void send({ call, ended, isOver }, method.input, outgoing).catch(giveUp);
 
   async function* receive(): AsyncGenerator<MessageShape<O>> {
     try {
@@ -52,7 +54,7 @@ export async function callStream<I extends DescMessage, O extends DescMessage>(
     } catch (reason) {
       giveUp(reason);
     } finally {
-      // Whoever stops reading needs no more of it; after the end it does nothing.
+      // Whoever stops reading needs no more of it.
       cancel();
     }
     await status;
@@ -70,6 +72,7 @@ export async function callStream<I extends DescMessage, O extends DescMessage>(
 }
 
 function open(connection: Connection, path: string, requestHeader: Headers) {
+  let isOver = false;
   let onHeader: (header: Headers) => void;
   let onEnd: (status: StatusObject) => void;
   const header = new Promise<Headers>((resolve) => {
@@ -82,37 +85,41 @@ function open(connection: Connection, path: string, requestHeader: Headers) {
     onReceiveMetadata: (metadata) => onHeader(toHeaders(metadata)),
     onReceiveMessage: (bytes: Buffer) => inbox.push(bytes),
     onReceiveStatus(status) {
+      isOver = true;
       inbox.end(status);
       onEnd(status);
     },
   });
   const inbox = createInbox(READ_AHEAD_BYTES, () => call.startRead());
-  return { call, inbox, header, ended };
+  return { call, inbox, header, ended, isOver: () => isOver };
+}
+
+interface Outlet {
+  readonly call: Call;
+  readonly ended: Promise<unknown>;
+  readonly isOver: () => boolean;
 }
 
 /** Sends each message when the one before has gone out, and no more once the call has ended. */
 async function send<I extends DescMessage>(
-  call: Call,
-  ended: Promise<unknown>,
+  { call, ended, isOver }: Outlet,
   schema: I,
   messages: AsyncIterable<MessageShape<I>>,
 ): Promise<void> {
-  let isOver = false;
-  void ended.then(() => {
-    isOver = true;
-  });
+  let goOn: (() => void) | undefined;
+  // grpc-js may forget the callback of a call that has ended.
+  void ended.then(() => goOn?.());
   try {
     for await (const message of messages) {
-      if (isOver) return;
+      if (isOver()) return;
       const bytes = serialize(schema, message);
-      // grpc-js may forget the callback of a call that has ended.
-      await Promise.race([
-        ended,
-        new Promise<void>((resolve) => call.sendMessageWithContext({ callback: () => resolve() }, bytes)),
-      ]);
+      await new Promise<void>((resolve) => {
+        goOn = resolve;
+        call.sendMessageWithContext({ callback: () => resolve() }, bytes);
+      });
     }
   } catch (reason) {
     throw ConnectError.from(reason);
   }
-  if (!isOver) call.halfClose();
+  if (!isOver()) call.halfClose();
 }

@@ -8,7 +8,7 @@ import {
 import { createMethodUrl, runStreamingCall, runUnaryCall } from "@connectrpc/connect/protocol";
 import type { Connection } from "./connection.js";
 import { normalizeTimeout, toTimeoutHeader, withDeadline } from "./deadline.js";
-import { callStream } from "./stream.js";
+import { callStreaming } from "./stream.js";
 import { callUnary } from "./unary.js";
 
 export interface TransportOptions {
@@ -84,7 +84,7 @@ export function createGrpcTransport(options: TransportOptions): Transport {
             signal,
             timeoutMs,
             req,
-            next: (request) => callStream(connection, path, request),
+            next: (request) => callStreaming(connection, path, request),
           }),
         deadline,
       );
