@@ -195,6 +195,8 @@ describe("the pull policy", () => {
     expect(pulled()).toEqual([]);
     await clear();
     await at.client.content.delete(layers[0]?.digest ?? "");
+    // Until the blob itself is collected, containerd 1.7 and later take it back without a byte being sent.
+    await at.client.leases.collectGarbage();
     expect(await at.client.images.isUnpacked(await at.client.images.pull(name, options))).toBe(true);
     expect(pulled()).toEqual(["HEAD /v2/busybox/manifests/1", "GET /v2/busybox/blobs/…"]);
   });
