@@ -172,7 +172,9 @@ export function createImages(context: Context, parts: ImageParts): Images {
     if (context.leaseId !== undefined) return unpackImage({ context, content, snapshots }, image, options);
     // Until the image's config refers to them, nothing else keeps the snapshots from a garbage collection.
     const id = `unpack-${randomUUID()}`;
-    await using lease = await parts.leases.create({ id, expireMs: UNPACK_LEASE_MS, signal: options?.signal });
+    // Not cancelled half-way: the daemon might have made it, and nobody would delete it.
+    options?.signal?.throwIfAborted();
+    await using lease = await parts.leases.create({ id, expireMs: UNPACK_LEASE_MS });
     const leased = context.withLease(lease.id);
     await unpackImage(
       { context: leased, content: createContent(leased), snapshots: createSnapshots(leased) },
