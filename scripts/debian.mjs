@@ -3,7 +3,6 @@ import { join } from "node:path";
 import { hasApt } from "./machine.mjs";
 import { CACHE, capture, Trouble } from "./process.mjs";
 
-const MIRROR = "http://deb.debian.org/debian";
 /** Comes with Debian; Ubuntu has it as the package debian-archive-keyring. */
 export const KEYRING = "/usr/share/keyrings/debian-archive-keyring.gpg";
 
@@ -46,9 +45,26 @@ export async function unpackDebian({ name, suite, packages, fresh = false }) {
   return tree;
 }
 
+/** The mirror that the machine itself uses, where it is a Debian; elsewhere one must be named. */
+async function findMirror() {
+  if (process.env.DEBIAN_MIRROR) return process.env.DEBIAN_MIRROR;
+  const { stdout } = await capture("apt-get", [
+    "indextargets",
+    "--format",
+    "$(REPO_URI)",
+    "Created-By: Packages",
+  ]);
+  const mirror = stdout.split("\n").find((uri) => /\/debian\/?$/.test(uri));
+  if (mirror !== undefined) return mirror;
+  throw new Trouble("this machine's apt knows no mirror of Debian: name one in DEBIAN_MIRROR");
+}
+
 /** Read by apt after the machine's own, from which proxies and certificates are kept. */
 async function writeConfiguration(directory, suite) {
-  await writeFile(join(directory, "sources.list"), `deb [signed-by=${KEYRING}] ${MIRROR} ${suite} main\n`);
+  await writeFile(
+    join(directory, "sources.list"),
+    `deb [signed-by=${KEYRING}] ${await findMirror()} ${suite} main\n`,
+  );
   // Nothing counts as installed, so that a newer installed version is no candidate.
   await writeFile(join(directory, "status"), "");
   const path = join(directory, "apt.conf");
