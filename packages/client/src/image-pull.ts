@@ -50,8 +50,8 @@ export interface PullOptions extends RegistryOptions, CallOptions {
   readonly maxUnpackedBytes?: number | undefined;
   readonly onProgress?: ((progress: TransferProgress) => void) | undefined;
   /**
-   * Looks at what was resolved before any of it is fetched, and throws to refuse it. An image that is here already, and that the policy lets
-   * be used, is not looked at again.
+   * Looks at what the registry says that the reference names, before any of it is fetched, and throws to refuse it. Where the registry is not
+   * asked, because the image is here and the policy lets it be used, it is not looked at again.
    */
   readonly verify?: ((image: ImageToVerify) => Promise<void> | void) | undefined;
 }
@@ -94,8 +94,8 @@ async function pull(
   }
   await using repository = await openRepository(reference, options);
   const target = await resolveDescriptor(repository, reference, signal);
-  if (here?.target.digest === target.digest && (await hold(puller, here, platform, signal))) return here;
   await options.verify?.({ reference, target, registry: readerOf(repository, signal), signal });
+  if (here?.target.digest === target.digest && (await hold(puller, here, platform, signal))) return here;
   await deleteStaleLeases(puller.leases, { signal });
   return underLease(puller, signal, async (context) => {
     const carrier: Carrier = {
