@@ -16,7 +16,10 @@ export interface StartDaemonOptions {
   readonly directory?: string;
   /** Looked in first for containerd, its shim and runc. Default: `WFE_CONTAINERD_BIN_DIR`, else PATH alone. */
   readonly binDir?: string;
-  /** Serve on TCP too: `127.0.0.1:2500`; with certificate files, over TLS. */
+  /**
+   * Opens containerd's own `tcp_address` too: `127.0.0.1:2500`; with certificate files, over TLS. It serves Kubernetes alone, and no
+   * other client: to reach a daemon over TCP, lead a port to its socket.
+   */
   readonly tcp?: {
     readonly address: string;
     readonly ca?: string;

@@ -4,7 +4,6 @@ import { type Command, Option } from "commander";
 
 interface DaemonFlags {
   readonly directory?: string;
-  readonly tcp?: string;
   readonly logLevel: "debug" | "info" | "warn" | "error";
 }
 
@@ -15,15 +14,13 @@ export function addDaemonCommand(program: Command): void {
       "Run a private containerd in the foreground, from the binaries on PATH, until SIGINT or SIGTERM.",
     )
     .option("--directory <path>", "where it keeps everything (default: a temporary one, removed at the end)")
-    .option("--tcp <host:port>", "serve on TCP too: plain, so for loopback")
     .addOption(new Option("--log-level <level>").choices(["debug", "info", "warn", "error"]).default("warn"))
-    .action(async ({ directory, tcp, logLevel }: DaemonFlags) => {
+    .action(async ({ directory, logLevel }: DaemonFlags) => {
       const stop = Promise.race([once(process, "SIGINT"), once(process, "SIGTERM")]);
       await using daemon = await startDaemon({
         directory,
         logLevel,
         onLog: (text) => process.stderr.write(text),
-        ...(tcp !== undefined && { tcp: { address: tcp } }),
       });
       // One line on standard output, once it answers: for whoever started us.
       console.log(daemon.address);
