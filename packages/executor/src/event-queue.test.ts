@@ -45,6 +45,14 @@ describe("with a consumer", () => {
     expect(queue.push(output(400 * KIB))).toBeUndefined();
   });
 
+  test("closing frees who waits, even if nothing is taken any more", async () => {
+    const queue = createEventQueue();
+    queue.iterate();
+    const room = queue.push(output(400 * KIB));
+    queue.close();
+    await room;
+  });
+
   test("there is one", () => {
     const queue = createEventQueue();
     queue.iterate();

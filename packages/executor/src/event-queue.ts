@@ -93,6 +93,8 @@ export function createEventQueue(): EventQueue {
     close() {
       closed = true;
       wakeConsumer?.();
+      // A consumer that no longer takes anything must not hold up the release.
+      makeRoom();
     },
     discard: drop,
     get isHeard() {
