@@ -34,9 +34,15 @@ export async function forEachInSlots<T>(
   const running = items.map((item) =>
     slots.run(async () => {
       signal.throwIfAborted();
-      await task(item, signal);
+      try {
+        await task(item, signal);
+      } catch (reason) {
+        // Before the slot is free again: no further item is begun.
+        failure.abort(reason);
+      }
     }),
   );
-  await Promise.allSettled(running.map((each) => each.catch((reason: unknown) => failure.abort(reason))));
+  await Promise.allSettled(running);
+  outer.throwIfAborted();
   failure.signal.throwIfAborted();
 }
