@@ -45,7 +45,7 @@ export async function unpackDebian({ name, suite, packages, fresh = false }) {
   return tree;
 }
 
-/** The mirror that the machine itself uses, where it is a Debian; elsewhere one must be named. */
+/** The mirror that the machine itself uses, where it is a Debian; elsewhere Debian's own, unless another is named. */
 async function findMirror() {
   if (process.env.DEBIAN_MIRROR) return process.env.DEBIAN_MIRROR;
   const { stdout } = await capture("apt-get", [
@@ -54,9 +54,7 @@ async function findMirror() {
     "$(REPO_URI)",
     "Created-By: Packages",
   ]);
-  const mirror = stdout.split("\n").find((uri) => /\/debian\/?$/.test(uri));
-  if (mirror !== undefined) return mirror;
-  throw new Trouble("this machine's apt knows no mirror of Debian: name one in DEBIAN_MIRROR");
+  return stdout.split("\n").find((uri) => /\/debian\/?$/.test(uri)) ?? "http://deb.debian.org/debian";
 }
 
 /** Read by apt after the machine's own, from which proxies and certificates are kept. */

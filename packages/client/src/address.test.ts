@@ -83,6 +83,7 @@ test.each([
   ["tcp://127.1:2500", "has a host that is none"],
   ["tcp://2130706433:2500", "has a host that is none"],
   ["tcp://0x7f000001:2500", "has a host that is none"],
+  ["tcp://127.0x1:2500", "has a host that is none"],
   ["tcp://127.0.0.256:2500", "has a host that is none"],
 ])("%j is refused: %s", (text, problem) => {
   const message = refusal(text);

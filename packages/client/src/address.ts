@@ -126,9 +126,9 @@ function parseAuthority(rest: string, refuse: Refuse): { host: string; port: num
 
 function isHost(host: string): boolean {
   if (isIPv4(host)) return true;
-  // What is made of numbers alone would be read as an address in one of the old notations.
-  if (host.length > 253 || /^[\d.]*$/.test(host) || /^0x/i.test(host)) return false;
   const labels = host.replace(/\.$/, "").split(".");
+  // What ends in a number would be read as an address in one of the old notations.
+  if (host.length > 253 || /^(?:\d+|0x[\da-f]*)$/i.test(labels.at(-1) ?? "")) return false;
   return labels.every((label) => label.length <= 63 && HOST_LABEL.test(label));
 }
 
