@@ -45,7 +45,7 @@ export async function unpackDebian({ name, suite, packages, fresh = false }) {
   return tree;
 }
 
-/** The mirror that the machine itself uses, where it is a Debian; elsewhere Debian's own, unless another is named. */
+/** The mirror that the machine itself uses, where it is a Debian; elsewhere one must be named. */
 async function findMirror() {
   if (process.env.DEBIAN_MIRROR) return process.env.DEBIAN_MIRROR;
   const { stdout } = await capture("apt-get", [
@@ -54,7 +54,10 @@ async function findMirror() {
     "$(REPO_URI)",
     "Created-By: Packages",
   ]);
-  return stdout.split("\n").find((uri) => /\/debian\/?$/.test(uri)) ?? "http://deb.debian.org/debian";
+  const mirror = stdout.split("\n").find((uri) => /\/debian\/?$/.test(uri));
+  if (mirror !== undefined) return mirror;
+  // Which one to trust is the machine's owner's to say, not ours.
+  throw new Trouble("this machine's apt knows no mirror of Debian: name one in DEBIAN_MIRROR");
 }
 
 /** Read by apt after the machine's own, from which proxies and certificates are kept. */
@@ -71,6 +74,7 @@ async function writeConfiguration(directory, suite) {
     [
       "#clear APT::Update;", // what the machine runs after its own updates
       'APT::Default-Release "";',
+      'APT::Update::Error-Mode "any";', // a mirror that cannot be reached is no success
       'APT::Sandbox::User "root";',
       `Dir::Etc::SourceList "${join(directory, "sources.list")}";`,
       'Dir::Etc::SourceParts "/dev/null";',
