@@ -1,8 +1,16 @@
-// npm run bench: sets up, then compares our speed with that of ctr and runc in one run. Arguments go to the benchmarks.
-import { run, story } from "./process.mjs";
+// npm run bench: sets up, then compares our speed with that of other tools in one run. `npm run bench -- step` runs one of the benchmarks; what
+// follows is given to it: `npm run bench -- step --rounds 10`.
+import { readdir } from "node:fs/promises";
+import { join } from "node:path";
+import { ROOT, run, story } from "./process.mjs";
 import { setUp } from "./setup.mjs";
 
 await story(async () => {
   await setUp({ tests: true });
-  await run(process.execPath, ["benchmarks/step.mjs", ...process.argv.slice(2)]);
+  const [chosen, ...args] = process.argv.slice(2);
+  const names = (await readdir(join(ROOT, "benchmarks"))).filter((name) => name.endsWith(".mjs")).sort();
+  for (const name of chosen === undefined ? names : [`${chosen}.mjs`]) {
+    console.log(`\n== ${name.replace(".mjs", "")}`);
+    await run(process.execPath, [join("benchmarks", name), ...args]);
+  }
 });

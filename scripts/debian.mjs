@@ -57,7 +57,10 @@ async function findMirror() {
   const mirror = stdout.split("\n").find((uri) => /\/debian\/?$/.test(uri));
   if (mirror !== undefined) return mirror;
   // Which one to trust is the machine's owner's to say, not ours.
-  throw new Trouble("this machine's apt knows no mirror of Debian: name one in DEBIAN_MIRROR");
+  throw new Trouble(
+    "Tests download Debian's packages of containerd, and this machine's apt knows no mirror of Debian. Name one: " +
+      "DEBIAN_MIRROR=http://deb.debian.org/debian, if you trust that.",
+  );
 }
 
 /** Read by apt after the machine's own, from which proxies and certificates are kept. */
