@@ -3,25 +3,29 @@ import { checkMountSource } from "./mount-source.js";
 import { type Policy, toSnakeCase } from "./policy.js";
 import { parseCapabilities } from "./spec/capabilities.js";
 import { DEFAULT_CAPABILITIES } from "./spec/capability-names.js";
+import { deviceNumbers, numbersOf, type StepDevice } from "./spec/devices.js";
 
 /** What of a step a policy looks at. What a step does not say, it does not ask for. */
 export interface PolicySubject {
   readonly privileged?: boolean | undefined;
   readonly network?: string | undefined;
   readonly volumes?: readonly { readonly source: string }[] | undefined;
+  readonly namedVolumes?: readonly { readonly name: string }[] | undefined;
+  readonly caches?: readonly { readonly name: string }[] | undefined;
   readonly capAdd?: readonly string[] | undefined;
-  readonly seccomp?: "default" | "profile" | "unconfined" | undefined;
+  readonly seccomp?: "default" | "unconfined" | object | undefined;
   readonly apparmorProfile?: string | undefined;
   readonly noNewPrivileges?: boolean | undefined;
-  readonly devices?: readonly string[] | undefined;
+  readonly devices?: readonly StepDevice[] | undefined;
   readonly sysctls?: Readonly<Record<string, string>> | undefined;
   readonly logUri?: string | undefined;
   /** Host, and port if any, that the image comes from. */
   readonly registry?: string | undefined;
   readonly user?: string | undefined;
+  readonly containerdAddr?: string | undefined;
   readonly annotations?: Readonly<Record<string, string>> | undefined;
   readonly oomScoreAdj?: number | undefined;
-  readonly pidsLimit?: number | undefined;
+  readonly resources?: { readonly pidsLimit?: number | undefined } | undefined;
 }
 
 /** One thing that a step asks for and may not have. */
@@ -44,6 +48,7 @@ export function checkPolicy(step: PolicySubject, policy: Policy, context: Policy
   return [
     ...checkPrivileges(step, policy),
     ...checkVolumes(step, policy, context),
+    ...checkNamedVolumes(step, policy),
     ...checkConfinement(step, policy),
     ...checkOrigin(step, policy),
     ...checkLimits(step, policy),
@@ -74,6 +79,9 @@ function* checkPrivileges(step: PolicySubject, policy: Policy): Iterable<Refusal
   if (step.network === "host" && !policy.hostNetwork) {
     yield refusal("network", "host is the network of the daemon's host", "hostNetwork");
   }
+  if (step.network === "bridge" && !policy.bridgeNetwork) {
+    yield refusal("network", "bridge reaches the daemon's host, and what that reaches", "bridgeNetwork");
+  }
   for (const name of parseCapabilities(step.capAdd ?? [], "cap_add")) {
     // Any step may run as root, and root has these.
     if (DEFAULT_CAPABILITIES.includes(name)) continue;
@@ -93,31 +101,50 @@ function* checkVolumes(step: PolicySubject, policy: Policy, context: PolicyConte
   }
 }
 
+function* checkNamedVolumes(step: PolicySubject, policy: Policy): Iterable<Refusal> {
+  for (const field of ["namedVolumes", "caches"] as const) {
+    for (const { name } of step[field] ?? []) {
+      if (allows(policy.volumes, name)) continue;
+      const written = field === "caches" ? field : "volumes";
+      yield refusal(written, `${JSON.stringify(name)} is shared with other steps`, "volumes");
+    }
+  }
+}
+
 function* checkConfinement(step: PolicySubject, policy: Policy): Iterable<Refusal> {
   const { seccomp = "default", apparmorProfile, devices = [], sysctls = {}, annotations = {} } = step;
-  if (seccomp !== "default" && !policy.seccomp.includes(seccomp)) {
-    yield refusal("seccomp", seccomp === "profile" ? "a profile of its own" : "unconfined", "seccomp");
+  if (seccomp !== "default" && !policy.seccomp.includes(seccomp === "unconfined" ? seccomp : "profile")) {
+    yield refusal("seccomp", seccomp === "unconfined" ? seccomp : "a profile of its own", "seccomp");
   }
-  if (apparmorProfile !== undefined && !policy.apparmorProfiles.includes(apparmorProfile)) {
+  if (apparmorProfile !== undefined && !allows(policy.apparmorProfiles, apparmorProfile)) {
     yield refusal("apparmor_profile", JSON.stringify(apparmorProfile), "apparmorProfiles");
   }
   if (step.noNewPrivileges === false && !policy.newPrivileges) {
     yield refusal("no_new_privileges", "false lets set-uid programs work", "newPrivileges");
   }
-  for (const path of devices) {
-    if (!policy.devices.includes(path)) yield refusal("devices", JSON.stringify(path), "devices");
+  for (const device of devices) {
+    // By its numbers: a path in the container is whatever the step calls it.
+    const numbers = numbersOf(device);
+    const isAllowed =
+      policy.devices === "any" ||
+      policy.devices.some((entry) => entry === numbers || deviceNumbers(entry) === numbers);
+    if (!isAllowed) yield refusal("devices", `${device.path} (${numbers})`, "devices");
   }
   for (const name of Object.keys(sysctls)) {
-    if (!policy.sysctls.some((pattern) => matches(name, pattern))) yield refusal("sysctls", name, "sysctls");
+    const isAllowed = policy.sysctls === "any" || policy.sysctls.some((pattern) => matches(name, pattern));
+    if (!isAllowed) yield refusal("sysctls", name, "sysctls");
   }
   for (const key of Object.keys(annotations)) {
-    if (!policy.annotations.includes(key)) yield refusal("annotations", JSON.stringify(key), "annotations");
+    if (!allows(policy.annotations, key)) yield refusal("annotations", JSON.stringify(key), "annotations");
   }
 }
 
 function* checkOrigin(step: PolicySubject, policy: Policy): Iterable<Refusal> {
-  const { registry, logUri, user } = step;
-  if (registry !== undefined && policy.registries !== "any" && !policy.registries.includes(registry)) {
+  const { registry, logUri, user, containerdAddr } = step;
+  if (containerdAddr !== undefined && !allows(policy.addresses, containerdAddr)) {
+    yield refusal("containerd_addr", `${JSON.stringify(containerdAddr)} is another daemon`, "addresses");
+  }
+  if (registry !== undefined && !allows(policy.registries, registry)) {
     yield refusal("image", `it comes from ${JSON.stringify(registry)}`, "registries");
   }
   if (logUri !== undefined) {
@@ -134,13 +161,17 @@ function* checkOrigin(step: PolicySubject, policy: Policy): Iterable<Refusal> {
 }
 
 function* checkLimits(step: PolicySubject, policy: Policy): Iterable<Refusal> {
-  const { oomScoreAdj = 0, pidsLimit = 0 } = step;
+  const { oomScoreAdj = 0, resources: { pidsLimit = 0 } = {} } = step;
   if (oomScoreAdj < policy.minimumOomScoreAdj) {
     yield refusal("oom_score_adj", `${oomScoreAdj} lets others be killed first`, "minimumOomScoreAdj");
   }
   if (policy.maximumPids !== -1 && (pidsLimit === -1 || pidsLimit > policy.maximumPids)) {
     yield refusal("pids_limit", `${pidsLimit} is above ${policy.maximumPids}`, "maximumPids");
   }
+}
+
+function allows(list: readonly string[] | "any", item: string): boolean {
+  return list === "any" || list.includes(item);
 }
 
 function matches(name: string, pattern: string): boolean {

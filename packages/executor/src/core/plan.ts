@@ -2,8 +2,9 @@ import type { DaemonFacts } from "./daemon.js";
 import { LABELS } from "./labels.js";
 import { createSpec } from "./spec/create-spec.js";
 import type { StepMount } from "./spec/mounts.js";
+import type { UserNamespace } from "./spec/namespaces.js";
 import { composeArgs, composeCwd, composeEnvironment, type ImageProcess } from "./spec/process.js";
-import type { Spec } from "./spec/spec.js";
+import type { Hooks, Spec } from "./spec/spec.js";
 import type { ProcessUser } from "./spec/user.js";
 import type { StepConfig } from "./step.js";
 import { toStrings, type WorkflowData } from "./workflow-data.js";
@@ -31,6 +32,13 @@ export interface PlanInput {
   readonly owner: string;
   /** Of the step's output files. */
   readonly ioDirectory: string;
+  /** What was prepared on the daemon's host to be mounted, besides the step's own. */
+  readonly mounts?: readonly StepMount[] | undefined;
+  readonly hooks?: Hooks | undefined;
+  /** Stands behind the step's ids, when it has a user namespace. */
+  readonly userNamespace?: UserNamespace | undefined;
+  /** A static init program on the daemon's host, when the step wants one. */
+  readonly init?: string | undefined;
 }
 
 /** Everything that a step will ask of containerd. */
@@ -81,30 +89,57 @@ export function planStep(input: PlanInput): StepPlan {
     snapshot: { parent: image.chainId, labels },
     container: { image: image.name, snapshotter: client.snapshotter, spec, labels },
     args: spec.process.args,
-    memoryBytes: step.memoryBytes,
+    memoryBytes: step.resources.memoryBytes,
     timeoutMs: step.timeoutMs,
     stopSignal: image.config.config?.StopSignal ?? "SIGTERM",
     stopGraceMs: step.stopGraceMs ?? DEFAULT_STOP_GRACE_MS,
   };
 }
 
-function planSpec({ id, step, image, user, daemon, client, data }: PlanInput): Spec {
+function planSpec(input: PlanInput): Spec {
+  const { id, step, image, user, daemon, client, data } = input;
   const process = image.config.config;
-  const volumes = step.volumes.map((volume): StepMount => ({ type: "bind", ...volume }));
   return createSpec({
     id,
     namespace: client.namespace,
     host: daemon,
     args: composeArgs({ image: process, entrypoint: step.command, args: step.args }),
-    env: composeEnvironment({ image: process, data: toStrings(data), step: step.env, hostname: id }),
+    env: composeEnvironment({
+      image: process,
+      data: toStrings(data),
+      step: step.env,
+      hostname: step.hostname ?? id,
+    }),
     cwd: composeCwd(step.workingDir, process),
     user,
+    init: input.init,
+    hostname: step.hostname,
+    privileged: step.privileged,
+    capabilities: { add: step.capAdd, drop: step.capDrop },
+    noNewPrivileges: step.noNewPrivileges,
+    seccomp: step.seccomp === "default" ? undefined : step.seccomp,
+    apparmorProfile: step.apparmorProfile,
     network: step.network,
-    mounts: step.network === "host" ? [...hostNetworkFiles(volumes), ...volumes] : volumes,
-    resources: { memoryBytes: step.memoryBytes, cpus: step.cpus },
+    userNamespace: input.userNamespace,
+    mounts: planMounts(input),
+    devices: step.devices,
+    shmSizeBytes: step.shmSizeBytes,
+    readonlyRootfs: step.readOnly,
+    resources: step.resources,
+    ulimits: step.ulimits,
+    sysctls: step.sysctls,
+    oomScoreAdj: step.oomScoreAdj,
+    hooks: input.hooks,
+    annotations: Object.keys(step.annotations).length === 0 ? undefined : step.annotations,
   });
 }
 
-function hostNetworkFiles(volumes: readonly StepMount[]): StepMount[] {
-  return HOST_NETWORK_FILES.filter(({ target }) => !volumes.some((volume) => volume.target === target));
+/** The step's own mounts, and of what was prepared all whose place the step did not take itself. */
+function planMounts({ step, mounts = [] }: PlanInput): StepMount[] {
+  const own: StepMount[] = [
+    ...step.volumes.map((volume): StepMount => ({ type: "bind", ...volume })),
+    ...step.tmpfs.map((mount): StepMount => ({ type: "tmpfs", ...mount })),
+  ];
+  const prepared = [...(step.network === "host" ? HOST_NETWORK_FILES : []), ...mounts];
+  return [...prepared.filter(({ target }) => !own.some((mount) => mount.target === target)), ...own];
 }

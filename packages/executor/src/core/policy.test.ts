@@ -2,7 +2,8 @@ import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { ExecutorError } from "../error.js";
 import { checkPolicy, enforcePolicy, type PolicySubject } from "./check-policy.js";
-import { DEFAULT_POLICY, type Policy, parsePolicy } from "./policy.js";
+import { DEFAULT_POLICY, type Policy, parsePolicy, UNRESTRICTED_POLICY } from "./policy.js";
+import { parseDevice } from "./spec/devices.js";
 
 describe("parsePolicy", () => {
   test("an empty one is the default", () => {
@@ -64,17 +65,22 @@ const CASES: [step: PolicySubject, field: string, policy: Partial<Policy>][] = [
   [{ capAdd: ["net_admin"] }, "cap_add", { capabilities: ["CAP_NET_ADMIN"] }],
   [{ capAdd: ["ALL"] }, "cap_add", { capabilities: ["ALL"] }],
   [{ seccomp: "unconfined" }, "seccomp", { seccomp: ["unconfined"] }],
-  [{ seccomp: "profile" }, "seccomp", { seccomp: ["profile"] }],
+  [{ seccomp: {} }, "seccomp", { seccomp: ["profile"] }],
   [{ apparmorProfile: "unconfined" }, "apparmor_profile", { apparmorProfiles: ["unconfined"] }],
   [{ noNewPrivileges: false }, "no_new_privileges", { newPrivileges: true }],
-  [{ devices: ["/dev/fuse"] }, "devices", { devices: ["/dev/fuse"] }],
+  [{ devices: [parseDevice("/dev/fuse")] }, "devices", { devices: ["/dev/fuse"] }],
+  [{ devices: [parseDevice("/dev/fuse:/dev/kvm")] }, "devices", { devices: ["c 10:229"] }],
+  [{ network: "bridge" }, "network", { bridgeNetwork: true }],
+  [{ namedVolumes: [{ name: "data" }] }, "volumes", { volumes: ["data"] }],
+  [{ caches: [{ name: "npm" }] }, "caches", { volumes: "any" }],
+  [{ containerdAddr: "tcp://10.0.0.1:2500" }, "containerd_addr", { addresses: ["tcp://10.0.0.1:2500"] }],
   [{ sysctls: { "net.core.somaxconn": "1" } }, "sysctls", { sysctls: ["net.*"] }],
   [{ logUri: "binary:///bin/x" }, "log_uri", { logUris: ["binary"] }],
   [{ user: "image" }, "user", { imageUser: true }],
   [{ annotations: { "run.oci.x": "1" } }, "annotations", { annotations: ["run.oci.x"] }],
   [{ oomScoreAdj: -5 }, "oom_score_adj", { minimumOomScoreAdj: -100 }],
-  [{ pidsLimit: -1 }, "pids_limit", { maximumPids: -1 }],
-  [{ pidsLimit: 5000 }, "pids_limit", { maximumPids: 5000 }],
+  [{ resources: { pidsLimit: -1 } }, "pids_limit", { maximumPids: -1 }],
+  [{ resources: { pidsLimit: 5000 } }, "pids_limit", { maximumPids: 5000 }],
 ];
 
 describe("checkPolicy", () => {
@@ -94,9 +100,17 @@ describe("checkPolicy", () => {
     expect(
       checkPolicy({ user: "0", capAdd: ["CHOWN", "cap_kill"], network: "none" }, DEFAULT_POLICY),
     ).toEqual([]);
-    expect(checkPolicy({ oomScoreAdj: 500, pidsLimit: 100, noNewPrivileges: true }, DEFAULT_POLICY)).toEqual(
-      [],
-    );
+    const step = { oomScoreAdj: 500, resources: { pidsLimit: 100 }, noNewPrivileges: true };
+    expect(checkPolicy(step, DEFAULT_POLICY)).toEqual([]);
+  });
+
+  test("a device is known by its numbers, not by what the step calls it", () => {
+    const disk = { path: "/dev/fuse", type: "b", major: 8, minor: 0 } as const;
+    expect(checkPolicy({ devices: [disk] }, { ...DEFAULT_POLICY, devices: ["/dev/fuse"] })).toHaveLength(1);
+  });
+
+  test.each(CASES)("%j: the unrestricted policy allows it", (step) => {
+    expect(checkPolicy(step, UNRESTRICTED_POLICY)).toEqual([]);
   });
 
   test("registries are all allowed until some are named", () => {

@@ -12,31 +12,37 @@ export interface Policy {
   readonly privileged: boolean;
   /** `network: host`. */
   readonly hostNetwork: boolean;
+  /** `network: bridge`: the daemon's host, what it can reach, and with masquerading the world. */
+  readonly bridgeNetwork: boolean;
   /**
    * Host paths that volumes may have as source, with all below them. `ordinary`: any but the system's own. Some are refused whatever
    * is said: `/`, `/etc`, `/proc`, `/sys`, `/dev`, and the state and sockets of container runtimes.
    */
   readonly mountSources: readonly string[] | "ordinary";
+  /** Named volumes and caches, by name. What one step leaves in them, others find. `any`: all. */
+  readonly volumes: readonly string[] | "any";
   /** Capabilities beyond the fourteen that root has by default; `ALL` allows all. */
   readonly capabilities: readonly string[];
   /** `profile`: a profile of the step's own. `unconfined`: none at all. */
   readonly seccomp: readonly ("profile" | "unconfined")[];
-  /** AppArmor profiles by name, `unconfined` among them. */
-  readonly apparmorProfiles: readonly string[];
+  /** AppArmor profiles by name, `unconfined` among them. `any`: all. */
+  readonly apparmorProfiles: readonly string[] | "any";
   /** `no_new_privileges: false`: set-uid programs and file capabilities work. */
   readonly newPrivileges: boolean;
-  /** Device paths. */
-  readonly devices: readonly string[];
-  /** Kernel parameters of the step's own namespaces: names, or `net.*`. */
-  readonly sysctls: readonly string[];
+  /** Devices by their path in the container and by their numbers, `/dev/fuse` or `c 10:229`. `any`: all. */
+  readonly devices: readonly string[] | "any";
+  /** Kernel parameters of the step's own namespaces: names, or `net.*`. `any`: all. */
+  readonly sysctls: readonly string[] | "any";
   /** Schemes of log URIs: `file`, `binary`. Containerd runs a binary as root on the daemon's host. */
   readonly logUris: readonly ("file" | "binary")[];
   /** Registries by host (and port) that images come from. `any`: all. */
   readonly registries: readonly string[] | "any";
   /** `user: image`. */
   readonly imageUser: boolean;
-  /** Annotations by key; runtimes take orders from some. */
-  readonly annotations: readonly string[];
+  /** Annotations by key; runtimes take orders from some. `any`: all. */
+  readonly annotations: readonly string[] | "any";
+  /** Daemons that a step may name instead of the executor's: `containerd_addr`, as written. `any`: all. */
+  readonly addresses: readonly string[] | "any";
   /** The lowest `oom_score_adj`: below 0, the kernel kills others first. */
   readonly minimumOomScoreAdj: number;
   /** The highest `pids_limit`; -1 for any. */
@@ -47,7 +53,9 @@ export interface Policy {
 export const DEFAULT_POLICY: Policy = {
   privileged: false,
   hostNetwork: false,
+  bridgeNetwork: false,
   mountSources: [],
+  volumes: [],
   capabilities: [],
   seccomp: [],
   apparmorProfiles: [],
@@ -58,8 +66,31 @@ export const DEFAULT_POLICY: Policy = {
   registries: "any",
   imageUser: false,
   annotations: [],
+  addresses: [],
   minimumOomScoreAdj: 0,
   maximumPids: DEFAULT_PIDS_LIMIT,
+};
+
+/** All that a policy can allow: for whoever could do the same with the daemon's socket, as the person at a terminal can. */
+export const UNRESTRICTED_POLICY: Policy = {
+  privileged: true,
+  hostNetwork: true,
+  bridgeNetwork: true,
+  mountSources: ["/"],
+  volumes: "any",
+  capabilities: ["ALL"],
+  seccomp: ["profile", "unconfined"],
+  apparmorProfiles: "any",
+  newPrivileges: true,
+  devices: "any",
+  sysctls: "any",
+  logUris: ["file", "binary"],
+  registries: "any",
+  imageUser: true,
+  annotations: "any",
+  addresses: "any",
+  minimumOomScoreAdj: -1000,
+  maximumPids: -1,
 };
 
 type Check = (value: unknown) => boolean;
@@ -79,20 +110,26 @@ const isOr =
 const KEYS: Readonly<Record<keyof Policy, readonly [check: Check, allowed: string]>> = {
   privileged: [isBoolean, "true or false"],
   hostNetwork: [isBoolean, "true or false"],
+  bridgeNetwork: [isBoolean, "true or false"],
   mountSources: [
     isOr("ordinary", isListOf(/^\/(?!.*(^|\/)\.{1,2}(\/|$))[^\0]*$/)),
     "a list of absolute paths without . and .., or ordinary",
   ],
+  volumes: [isOr("any", isListOf(/./)), "a list of names, or any"],
   capabilities: [isListOf(/./), "a list of names from capabilities(7), or ALL"],
   seccomp: [isListOf(/^(profile|unconfined)$/), "a list of profile, unconfined"],
-  apparmorProfiles: [isListOf(/./), "a list of names"],
+  apparmorProfiles: [isOr("any", isListOf(/./)), "a list of names, or any"],
   newPrivileges: [isBoolean, "true or false"],
-  devices: [isListOf(/^\/dev\/./), "a list of paths below /dev"],
-  sysctls: [isListOf(/^[\w.*/-]+$/), "a list of names; net.* for all that begin so"],
+  devices: [
+    isOr("any", isListOf(/^(\/dev\/.|[bc] \d+:\d+$)/)),
+    "a list of paths below /dev whose numbers are fixed, of numbers as c 10:229, or any",
+  ],
+  sysctls: [isOr("any", isListOf(/^[\w.*/-]+$/)), "a list of names, net.* for all that begin so, or any"],
   logUris: [isListOf(/^(file|binary)$/), "a list of file, binary"],
   registries: [isOr("any", isListOf(/^[\w.-]+(:\d+)?$/)), "a list of hosts, with port if need be, or any"],
   imageUser: [isBoolean, "true or false"],
-  annotations: [isListOf(/./), "a list of keys"],
+  annotations: [isOr("any", isListOf(/./)), "a list of keys, or any"],
+  addresses: [isOr("any", isListOf(/./)), "a list of addresses, or any"],
   minimumOomScoreAdj: [isInteger, "-1000 to 1000"],
   maximumPids: [isInteger, "1 or more, or -1 for any number"],
 };

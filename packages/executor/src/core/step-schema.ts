@@ -1,181 +1,50 @@
 import { z } from "zod";
-import { DURATION_FORMAT, parseDuration } from "./duration.js";
-import { parseSize, SIZE_FORMAT } from "./size.js";
-import { parseUser } from "./user.js";
-
-/** Refuses, in words: what is wrong, and what is allowed. */
-function refuse(context: z.RefinementCtx, message: string, allowed: string): never {
-  context.addIssue({ code: "custom", message, params: { allowed } });
-  return z.NEVER;
-}
-
-function text(allowed: string, isValid: (value: string) => boolean): z.ZodString {
-  return z.string().superRefine((value, context) => {
-    if (!isValid(value)) refuse(context, `${JSON.stringify(value.slice(0, 80))} is not allowed`, allowed);
-  });
-}
-
-const noNul = (value: string): boolean => !value.includes("\0");
+import {
+  annotations,
+  apparmorProfile,
+  capabilities,
+  devices,
+  seccomp,
+  sysctls,
+} from "./schema/confinement.js";
+import { duration, integer, milliseconds, noNul, refuseField, size, text } from "./schema/field.js";
+import { caches, secrets, tmpfs, volumes } from "./schema/filesystem.js";
+import { dns, dnsOptions, dnsSearch, extraHosts, hostname } from "./schema/network.js";
+import { argument, env, groupAdd, user, workingDir } from "./schema/process.js";
+import { blockIo, cpu, hugepages, memorySwap, pidsLimit, ulimits } from "./schema/resources.js";
 
 const name = text("1 to 64 letters, digits, dots, dashes and underscores, a letter or digit first", (value) =>
   /^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/.test(value),
 ).describe("Names the step: in results, in labels, and in the data for later steps.");
 
-const argument = text("anything without NUL", noNul);
+/** Containerd collects garbage, and its CRI and this project find what is theirs, by labels of these. */
+const RESERVED_LABELS =
+  /^(containerd\.io\/|io\.containerd|io\.cri-containerd|io\.kubernetes\.|wfe-containerd\/)/;
+/** Containerd's own limit. */
+const MAX_LABEL_LENGTH = 4096;
 
-const environmentName = (value: string): boolean => value !== "" && !/[=\0]/.test(value);
-/** The kernel's limit for one string of argv or the environment (MAX_ARG_STRLEN). */
-const MAX_VARIABLE_BYTES = 128 * 1024;
-const scalar = z.union([z.string(), z.number(), z.boolean()]).transform(String);
-
-const env = z
-  .union([
-    z.record(z.string(), scalar),
-    z.array(z.string()).transform((entries, context) => {
-      const variables: Record<string, string> = {};
-      for (const entry of entries) {
-        const at = entry.indexOf("=");
-        if (at < 1)
-          return refuse(context, `${JSON.stringify(entry.slice(0, 80))} is no variable`, "NAME=value");
-        const key = entry.slice(0, at);
-        if (key in variables) return refuse(context, `${key} is given twice`, "each name once");
-        variables[key] = entry.slice(at + 1);
-      }
-      return variables;
-    }),
-  ])
-  .superRefine((variables, context) => {
-    for (const [key, value] of Object.entries(variables)) {
-      const size = new TextEncoder().encode(`${key}=${value}`).byteLength;
-      if (!environmentName(key))
-        refuse(context, `${JSON.stringify(key.slice(0, 80))} is no name`, "a name without = and NUL");
-      else if (!noNul(value)) refuse(context, `the value of ${key} holds NUL`, "a value without NUL");
-      else if (size >= MAX_VARIABLE_BYTES)
-        refuse(context, `${key} has ${size} bytes`, `fewer than ${MAX_VARIABLE_BYTES}, with its name`);
-    }
-  })
-  .describe("Environment variables: a map, or a list of NAME=value.");
-
-const RESERVED_TARGETS = ["/proc", "/sys", "/dev"];
-
-/** Absolute, and without any part that leads elsewhere than it says. */
-const isPlainPath = (path: string): boolean =>
-  path.startsWith("/") && noNul(path) && !path.split("/").some((part) => part === ".." || part === ".");
-
-/** One way to write a path that was checked: no doubled or trailing slash. */
-const normalPath = (path: string): string =>
-  `/${path
-    .split("/")
-    .filter((part) => part !== "")
-    .join("/")}`;
-
-const target = z.string().transform((value, context) => {
-  const path = normalPath(value);
-  const isReserved = RESERVED_TARGETS.some(
-    (reserved) => path === reserved || path.startsWith(`${reserved}/`),
-  );
-  if (!isPlainPath(value) || path === "/" || isReserved) {
-    return refuse(
-      context,
-      `${JSON.stringify(value.slice(0, 200))} cannot be mounted on`,
-      "an absolute path without . and .., not / and not in /proc, /sys or /dev",
-    );
-  }
-  return path;
-});
-
-const source = z
-  .string()
-  .transform((value, context) =>
-    isPlainPath(value) && !/[:,]/.test(value)
-      ? normalPath(value)
-      : refuse(
+const labels = z
+  .record(
+    text(
+      "1 or more characters, and none that containerd or this project takes orders from",
+      (key) => key !== "" && !RESERVED_LABELS.test(key),
+    ),
+    z.string(),
+  )
+  .superRefine((entries, context) => {
+    for (const [key, value] of Object.entries(entries)) {
+      if (key.length + value.length > MAX_LABEL_LENGTH)
+        refuseField(
           context,
-          `${JSON.stringify(value.slice(0, 200))} is no source`,
-          "an absolute path on the daemon's machine, without . and .., colon and comma",
-        ),
-  );
-
-const volume = z
-  .union([
-    z.strictObject({ source, target, readonly: z.boolean().default(false) }),
-    z
-      .string()
-      .transform((value, context) => {
-        const [from, to, mode, ...more] = value.split(":");
-        if (
-          from === undefined ||
-          to === undefined ||
-          more.length > 0 ||
-          (mode !== undefined && mode !== "ro" && mode !== "rw")
-        ) {
-          return refuse(
-            context,
-            `${JSON.stringify(value.slice(0, 200))} is no volume`,
-            "source:target, source:target:ro",
-          );
-        }
-        return { source: from, target: to, readonly: mode === "ro" };
-      })
-      .pipe(z.strictObject({ source, target, readonly: z.boolean() })),
-  ])
-  .describe("A directory or file of the daemon's machine.");
-
-const volumes = z
-  .array(volume)
-  .superRefine((list, context) => {
-    const seen = new Set<string>();
-    for (const { target: path } of list) {
-      if (seen.has(path)) refuse(context, `${path} is mounted on twice`, "each target once");
-      seen.add(path);
+          `${key.slice(0, 80)} is too long`,
+          `up to ${MAX_LABEL_LENGTH} characters, key and value together`,
+        );
     }
   })
-  .default([]);
-
-const workingDir = text(
-  "an absolute path without .., and not in /proc",
-  (value) => isPlainPath(value) && normalPath(value).split("/")[1] !== "proc",
-).describe("Where the process starts; made if the image does not have it. Default: the image's own.");
-
-const user = z
-  .union([z.string(), z.number().transform(String)])
-  .superRefine((value, context) => {
-    if (value === "image") return;
-    try {
-      parseUser(value);
-    } catch (reason) {
-      const [issue] = (reason as { issues?: { message: string; allowed?: string }[] }).issues ?? [];
-      refuse(context, issue?.message ?? "is no user", issue?.allowed ?? "uid, uid:gid, name, name:group");
-    }
-  })
-  .describe(
-    "Whom the process runs as: uid, uid:gid, name, name:group, or `image` for the image's own. Default 65534:65534.",
-  );
+  .default({})
+  .describe("Labels on the container.");
 
 const positive = (durationMs: number): boolean => durationMs > 0;
-
-function duration(isValid: (durationMs: number) => boolean = () => true) {
-  return z.string().transform((value, context) => {
-    const parsed = parseDuration(value);
-    return parsed === undefined || !isValid(parsed)
-      ? refuse(context, `${JSON.stringify(value.slice(0, 40))} is no duration`, DURATION_FORMAT)
-      : parsed;
-  });
-}
-
-const size = z.union([z.string(), z.number()]).transform((value, context) => {
-  const parsed = parseSize(String(value));
-  return parsed === undefined || parsed === 0
-    ? refuse(context, `${JSON.stringify(value)} is no size`, SIZE_FORMAT)
-    : parsed;
-});
-
-function milliseconds(least: number) {
-  return z.number().superRefine((value, context) => {
-    if (Number.isSafeInteger(value) && value >= least) return;
-    refuse(context, `${value} is no duration`, `a whole number of milliseconds, ${least} or more`);
-  });
-}
 
 const tls = z
   .strictObject({ ca: z.string().optional(), cert: z.string().optional(), key: z.string().optional() })
@@ -200,29 +69,81 @@ export const stepSchema = z.strictObject({
     .optional()
     .describe("Arguments, instead of the image's own; behind `command`, or else the image's entrypoint."),
   env: env.default({}),
-  volumes,
   working_dir: workingDir.optional(),
   user: user.optional(),
+  group_add: groupAdd.default([]),
+  init: z
+    .boolean()
+    .default(false)
+    .describe("A small program runs the step's, reaps what it leaves, and passes signals on."),
+
+  volumes,
+  caches,
+  tmpfs,
+  secrets,
+  read_only: z.boolean().default(false).describe("The root file system cannot be written to."),
+  shm_size: size.optional().describe("Size of /dev/shm. Default 64m."),
+
   network: z
-    .enum(["none", "host"])
+    .enum(["none", "host", "bridge"])
     .default("none")
-    .describe("`none`: loopback alone. `host`: the network of the daemon's machine."),
+    .describe(
+      "`none`: loopback alone. `bridge`: an address of the step's own, on a bridge. `host`: the network of the daemon's machine.",
+    ),
+  hostname: hostname.optional(),
+  extra_hosts: extraHosts,
+  dns,
+  dns_search: dnsSearch,
+  dns_options: dnsOptions,
+
   memory: size.optional().describe("Limit of memory: 512m. Beyond it the kernel kills."),
-  cpu: z.number().min(0.01).max(8192).optional().describe("Limit of CPU time, in CPUs: 0.5."),
+  memory_swap: memorySwap.optional(),
+  memory_reservation: size.optional().describe("Memory that the kernel tries to leave to the step."),
+  cpu: cpu.optional(),
+  cpu_shares: integer(2, 262_144)
+    .optional()
+    .describe("Share of CPU time against other containers; 1024 is usual."),
+  cpuset_cpus: z.string().optional().describe("CPUs to run on: 0-3,7."),
+  cpuset_mems: z.string().optional().describe("Memory nodes to use: 0-1."),
+  pids_limit: pidsLimit.optional(),
+  ...blockIo,
+  hugepages: hugepages.optional(),
+  ulimits,
+  oom_score_adj: integer(-1000, 1000)
+    .optional()
+    .describe("Above 0, the kernel kills the step before others."),
+
+  cap_add: capabilities("cap_add").describe("Capabilities beyond the default, or ALL."),
+  cap_drop: capabilities("cap_drop").describe("Capabilities to take away, or ALL."),
+  privileged: z.boolean().default(false).describe("Every capability and device, no filter, nothing masked."),
+  no_new_privileges: z
+    .boolean()
+    .optional()
+    .describe("Set-uid programs gain nothing. Default true, unless privileged."),
+  seccomp,
+  apparmor_profile: apparmorProfile.optional(),
+  user_namespace: z
+    .boolean()
+    .default(false)
+    .describe("The step's ids are other ones on the daemon's machine, where nobody has them."),
+  devices,
+  sysctls,
+  annotations,
+
   pull: z
     .enum(["always", "if-not-present", "never"])
     .default("if-not-present")
     .describe("When to pull the image."),
+  registry_auth: registryAuth.optional(),
   containerd_addr: text("an address", (value) => value !== "" && noNul(value))
     .optional()
     .describe("The daemon: /path, unix://, tcp://, http://, https://."),
   tls: tls.optional(),
-  registry_auth: registryAuth.optional(),
   timeout: duration(positive).optional().describe("Limit of time: 30s, 5m."),
   timeout_ms: milliseconds(1).optional().describe("The same in milliseconds, instead of `timeout`."),
   stop_grace: duration().optional().describe("Between the stop signal and SIGKILL. Default 10s."),
   stop_grace_ms: milliseconds(0).optional().describe("The same in milliseconds, instead of `stop_grace`."),
-  labels: z.record(z.string(), z.string()).default({}).describe("Labels on the container."),
+  labels,
 });
 
 export type StepFile = z.output<typeof stepSchema>;

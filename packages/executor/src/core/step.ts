@@ -1,6 +1,11 @@
-import { closest, distance } from "fastest-levenshtein";
 import { z } from "zod";
-import { ExecutorError, type Issue } from "../error.js";
+import { type Issue, isExecutorError } from "../error.js";
+import type { StepDevice } from "./spec/devices.js";
+import { createResources, type ResourceLimits } from "./spec/resources.js";
+import { createRlimits, type Ulimit } from "./spec/rlimits.js";
+import type { SeccompProfile } from "./spec/seccomp.js";
+import { createSysctls } from "./spec/sysctls.js";
+import { invalidStep, type Spelling, toIssues, toSnakeCase } from "./step-issues.js";
 import { type StepFile, stepSchema } from "./step-schema.js";
 
 /** A step, checked: durations in milliseconds, sizes in bytes. */
@@ -12,17 +17,48 @@ export interface StepConfig {
   /** Replaces the image's arguments. */
   readonly args?: readonly string[] | undefined;
   readonly env: Readonly<Record<string, string>>;
-  readonly volumes: readonly {
-    readonly source: string;
-    readonly target: string;
-    readonly readonly: boolean;
-  }[];
   readonly workingDir?: string | undefined;
   readonly user?: string | undefined;
-  readonly network: "none" | "host";
-  readonly memoryBytes?: number | undefined;
-  readonly cpus?: number | undefined;
+  /** Gids, or names of the image's groups. */
+  readonly groupAdd: readonly (number | string)[];
+  readonly init: boolean;
+
+  /** Directories and files of the daemon's machine. */
+  readonly volumes: readonly HostVolume[];
+  readonly namedVolumes: readonly NamedVolume[];
+  readonly caches: readonly Cache[];
+  readonly tmpfs: readonly Tmpfs[];
+  /** What the step wants to be told; the values are not the step's. */
+  readonly secrets: readonly SecretRequest[];
+  readonly readOnly: boolean;
+  readonly shmSizeBytes?: number | undefined;
+
+  readonly network: "none" | "host" | "bridge";
+  readonly hostname?: string | undefined;
+  readonly extraHosts: readonly { readonly name: string; readonly address: string }[];
+  readonly dns: readonly string[];
+  readonly dnsSearch: readonly string[];
+  readonly dnsOptions: readonly string[];
+
+  readonly resources: ResourceLimits;
+  readonly ulimits: Readonly<Record<string, Ulimit>>;
+  readonly oomScoreAdj?: number | undefined;
+
+  readonly capAdd: readonly string[];
+  readonly capDrop: readonly string[];
+  readonly privileged: boolean;
+  readonly noNewPrivileges?: boolean | undefined;
+  readonly seccomp: "default" | "unconfined" | SeccompProfile;
+  readonly apparmorProfile?: string | undefined;
+  readonly userNamespace: boolean;
+  readonly devices: readonly StepDevice[];
+  readonly sysctls: Readonly<Record<string, string>>;
+  readonly annotations: Readonly<Record<string, string>>;
+
   readonly pull: "always" | "if-not-present" | "never";
+  readonly registryAuth?:
+    | Readonly<Record<string, { readonly username: string; readonly password: string }>>
+    | undefined;
   readonly containerdAddr?: string | undefined;
   readonly tls?:
     | {
@@ -31,12 +67,47 @@ export interface StepConfig {
         readonly key?: string | undefined;
       }
     | undefined;
-  readonly registryAuth?:
-    | Readonly<Record<string, { readonly username: string; readonly password: string }>>
-    | undefined;
   readonly timeoutMs?: number | undefined;
   readonly stopGraceMs?: number | undefined;
   readonly labels: Readonly<Record<string, string>>;
+}
+
+/** A directory or file of the daemon's machine, in the container. */
+export interface HostVolume {
+  readonly source: string;
+  readonly target: string;
+  readonly readonly: boolean;
+  readonly propagation?: "rprivate" | "rslave" | undefined;
+  readonly noexec?: boolean | undefined;
+}
+
+/** A directory that the executor keeps on the daemon's machine, by its name. */
+export interface NamedVolume {
+  readonly name: string;
+  readonly target: string;
+  readonly readonly: boolean;
+  readonly noexec?: boolean | undefined;
+}
+
+/** As a volume, but it may be dropped whenever no step uses it. */
+export interface Cache {
+  readonly name: string;
+  readonly target: string;
+}
+
+export interface Tmpfs {
+  readonly target: string;
+  readonly sizeBytes?: number | undefined;
+  readonly mode?: number | undefined;
+  readonly noexec?: boolean | undefined;
+}
+
+export interface SecretRequest {
+  readonly name: string;
+  /** The file in the container. */
+  readonly target: string;
+  /** Whether it is made unreadable in the step's output. */
+  readonly mask: boolean;
 }
 
 type Camel<S extends string> = S extends `${infer Head}_${infer Tail}`
@@ -58,7 +129,7 @@ export function parseStep(input: unknown): StepConfig {
   const all = parsed.success
     ? issues
     : [...issues, ...parsed.error.issues.flatMap((issue) => toIssues(issue, spelling))];
-  if (parsed.success) all.push(...checkExclusive(parsed.data, spelling));
+  if (parsed.success) all.push(...checkTogether(parsed.data, spelling));
   if (all.length > 0 || !parsed.success) throw invalidStep(all);
   return toConfig(parsed.data);
 }
@@ -78,19 +149,71 @@ function toConfig(step: StepFile): StepConfig {
     command: step.run === undefined ? step.command : ["/bin/sh", "-c", step.run],
     args: step.args,
     env: step.env,
-    volumes: step.volumes,
     workingDir: step.working_dir,
     user: step.user,
+    groupAdd: step.group_add,
+    init: step.init,
+
+    volumes: step.volumes.filter(({ source }) => source.startsWith("/")),
+    namedVolumes: step.volumes
+      .filter(({ source }) => !source.startsWith("/"))
+      .map(({ source, target, readonly, noexec }) => ({ name: source, target, readonly, noexec })),
+    caches: step.caches,
+    tmpfs: step.tmpfs.map(({ size, ...mount }) => ({ ...mount, sizeBytes: size })),
+    secrets: step.secrets,
+    readOnly: step.read_only,
+    shmSizeBytes: step.shm_size,
+
     network: step.network,
-    memoryBytes: step.memory,
-    cpus: step.cpu,
+    hostname: step.hostname,
+    extraHosts: step.extra_hosts,
+    dns: step.dns,
+    dnsSearch: step.dns_search,
+    dnsOptions: step.dns_options,
+
+    resources: toResourceLimits(step),
+    ulimits: step.ulimits,
+    oomScoreAdj: step.oom_score_adj,
+
+    capAdd: step.cap_add,
+    capDrop: step.cap_drop,
+    privileged: step.privileged,
+    noNewPrivileges: step.no_new_privileges,
+    seccomp: step.seccomp,
+    apparmorProfile: step.apparmor_profile,
+    userNamespace: step.user_namespace,
+    devices: step.devices,
+    sysctls: step.sysctls,
+    annotations: step.annotations,
+
     pull: step.pull,
+    registryAuth: step.registry_auth,
     containerdAddr: step.containerd_addr,
     tls: step.tls,
-    registryAuth: step.registry_auth,
     timeoutMs: step.timeout_ms ?? step.timeout,
     stopGraceMs: step.stop_grace_ms ?? step.stop_grace,
     labels: step.labels,
+  };
+}
+
+function toResourceLimits(step: StepFile): ResourceLimits {
+  return {
+    memoryBytes: step.memory,
+    memorySwapBytes: step.memory_swap,
+    memoryReservationBytes: step.memory_reservation,
+    cpus: step.cpu,
+    cpuShares: step.cpu_shares,
+    cpusetCpus: step.cpuset_cpus,
+    cpusetMems: step.cpuset_mems,
+    pidsLimit: step.pids_limit,
+    blockIo: {
+      weight: step.blkio_weight,
+      readBytesPerSecond: step.device_read_bps,
+      writeBytesPerSecond: step.device_write_bps,
+      readOperationsPerSecond: step.device_read_iops,
+      writeOperationsPerSecond: step.device_write_iops,
+    },
+    hugepages: step.hugepages,
   };
 }
 
@@ -111,92 +234,41 @@ function checkExclusive(step: StepFile, spelling: Spelling): Issue[] {
   );
 }
 
-/** A field's name as whoever wrote the step spelt it. */
-type Spelling = (field: string) => string;
-
-/** Step files are written in snake_case, programs in camelCase; each is taken, and errors speak the language of the input. */
-function toSnakeCase(input: unknown): { value: unknown; spelling: Spelling; issues: Issue[] } {
-  const written = new Map<string, string>();
-  const issues: Issue[] = [];
-  const spelling: Spelling = (field) => written.get(field) ?? field;
-  if (typeof input !== "object" || input === null || Array.isArray(input))
-    return { value: input, spelling, issues };
-  const value: Record<string, unknown> = {};
-  for (const [key, entry] of Object.entries(input)) {
-    if (entry === undefined) continue;
-    const snake = key.replaceAll(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
-    const field = Object.hasOwn(stepSchema.shape, snake) ? snake : key;
-    if (Object.hasOwn(value, field)) {
-      issues.push({
-        field: key,
-        message: `it is given together with ${spelling(field)}`,
-        allowed: "one of them",
-      });
-    }
-    written.set(field, key);
-    Object.defineProperty(value, field, {
-      value: entry,
-      enumerable: true,
-      configurable: true,
-      writable: true,
-    });
-  }
-  return { value, spelling, issues };
-}
-
-function toIssues(issue: z.core.$ZodIssue, spelling: Spelling): Issue[] {
-  const field = fieldName(issue.path, spelling);
-  if (issue.code === "unrecognized_keys") {
-    return issue.keys.map((key) => ({
-      field: field === "" ? key : `${field}.${key}`,
-      message: `there is no such field${issue.path.length === 0 ? suggestion(key) : ""}`,
-    }));
-  }
-  if (issue.code === "invalid_union") {
-    // Of several forms, the one that came furthest says best what is wrong.
-    const deepest = issue.errors.flat().toSorted((a, b) => rank(b) - rank(a))[0];
-    if (deepest !== undefined && rank(deepest) > 0) {
-      return toIssues({ ...deepest, path: [...issue.path, ...deepest.path] }, spelling);
-    }
-    return [{ field, message: issue.message }];
-  }
-  const allowed = issue.code === "custom" ? (issue.params?.["allowed"] as string | undefined) : undefined;
+/** What each field allows by itself, and not with the others. */
+function checkTogether(step: StepFile, spelling: Spelling): Issue[] {
   return [
-    {
-      field: field === "" ? "step" : field,
-      message: issue.message,
-      ...(allowed !== undefined && { allowed }),
-    },
+    ...checkExclusive(step, spelling),
+    ...checkTargets(step, spelling),
+    ...refusalsOf(() => createResources(toResourceLimits(step), []), spelling),
+    ...refusalsOf(() => createRlimits(step.ulimits), spelling),
+    ...refusalsOf(() => createSysctls(step.sysctls, step.network), spelling),
   ];
 }
 
-function rank(issue: z.core.$ZodIssue): number {
-  if (issue.code === "custom") return 3;
-  return issue.code === "invalid_type" && issue.path.length === 0 ? 0 : 1 + issue.path.length;
+/** Each place in the container is one thing. */
+function checkTargets(step: StepFile, spelling: Spelling): Issue[] {
+  const seen = new Set<string>();
+  const issues: Issue[] = [];
+  for (const field of ["volumes", "caches", "tmpfs", "secrets"] as const) {
+    for (const { target } of step[field]) {
+      if (seen.has(target))
+        issues.push({
+          field: spelling(field),
+          message: `${target} is mounted on twice`,
+          allowed: "each target once",
+        });
+      seen.add(target);
+    }
+  }
+  return issues;
 }
 
-function fieldName(path: readonly PropertyKey[], spelling: Spelling): string {
-  return path
-    .map((part, at) =>
-      typeof part === "number" ? `[${part}]` : at === 0 ? spelling(String(part)) : `.${String(part)}`,
-    )
-    .join("");
-}
-
-function suggestion(key: string): string {
-  const known = Object.keys(stepSchema.shape);
-  const nearest = closest(key.toLowerCase(), known);
-  return distance(key.toLowerCase(), nearest) <= Math.max(2, key.length / 3)
-    ? `; did you mean ${nearest}?`
-    : "";
-}
-
-function invalidStep(issues: readonly Issue[]): ExecutorError {
-  const lines = issues.map(
-    ({ field, message, allowed }) =>
-      `${field}: ${message}${allowed === undefined ? "" : `; allowed: ${allowed}`}`,
-  );
-  const head =
-    lines.length === 1 ? "the step is not valid" : `the step is not valid, in ${lines.length} places`;
-  return new ExecutorError(`${head}: ${lines.join("; ")}`, { kind: "invalid-step", issues });
+function refusalsOf(check: () => unknown, spelling: Spelling): Issue[] {
+  try {
+    check();
+    return [];
+  } catch (reason) {
+    if (!isExecutorError(reason)) throw reason;
+    return reason.issues.map(({ field, ...issue }) => ({ ...issue, field: spelling(field) }));
+  }
 }

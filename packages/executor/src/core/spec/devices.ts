@@ -53,6 +53,17 @@ export function parseDevice(text: string): StepDevice {
   });
 }
 
+/** A device as the kernel knows it: `c 10:229`. */
+export function numbersOf({ type, major, minor }: StepDevice): string {
+  return `${type} ${major}:${minor}`;
+}
+
+/** The same for a well-known path; `undefined` for one whose numbers are not fixed. */
+export function deviceNumbers(path: string): string | undefined {
+  const numbers = Object.hasOwn(FIXED_NUMBERS, path) ? FIXED_NUMBERS[path] : undefined;
+  return numbers && `${numbers[0]} ${numbers[1]}:${numbers[2]}`;
+}
+
 const ALL_DEVICES: DeviceRule = { allow: true, access: "rwm" };
 const NO_DEVICES: DeviceRule = { allow: false, access: "rwm" };
 
@@ -100,7 +111,7 @@ export function createDevices(devices: readonly StepDevice[]): Device[] {
   }));
 }
 
-function checkDevice(device: StepDevice): StepDevice {
+export function checkDevice(device: StepDevice): StepDevice {
   const { path, major, minor, access = "rwm" } = device;
   if (!/^\/dev\/[A-Za-z0-9][\w.-]*(\/[A-Za-z0-9][\w.-]*)*$/.test(path)) {
     refuse("devices", `${JSON.stringify(path)} is not a plain path below /dev`, ALLOWED);

@@ -1,10 +1,10 @@
 import type { IdMapping, Namespace } from "./spec.js";
 
 /**
- * `none`: a network namespace of the step's own, in which the runtime brings loopback up. `host`: the daemon's host's. A path: an
- * existing namespace on that host.
+ * `none`: a network namespace of the step's own, in which the runtime brings loopback up. `bridge`: the same, and a hook of the runtime
+ * joins it to a bridge. `host`: the daemon's host's. A path: an existing namespace on that host.
  */
-export type Network = "none" | "host" | { readonly path: string };
+export type Network = "none" | "bridge" | "host" | { readonly path: string };
 
 /** A user namespace: which uids and gids of the daemon's host stand behind those of the step. */
 export interface UserNamespace {
@@ -25,7 +25,9 @@ export function createNamespaces(options: NamespaceOptions): Namespace[] {
   const namespaces: Namespace[] = [{ type: "pid" }, { type: "ipc" }, { type: "uts" }, { type: "mount" }];
   if (cgroupNamespace) namespaces.push({ type: "cgroup" });
   if (network !== "host") {
-    namespaces.push(network === "none" ? { type: "network" } : { type: "network", path: network.path });
+    namespaces.push(
+      typeof network === "string" ? { type: "network" } : { type: "network", path: network.path },
+    );
   }
   if (userNamespace !== undefined) namespaces.push({ type: "user" });
   return namespaces;

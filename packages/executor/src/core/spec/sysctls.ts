@@ -12,7 +12,7 @@ const IPC_SYSCTLS: readonly string[] = [
   "kernel.shm_rmid_forced",
 ];
 
-const ALLOWED = `net.* with network none, fs.mqueue.*, ${IPC_SYSCTLS.join(", ")}`;
+const ALLOWED = `net.* unless network is host, fs.mqueue.*, ${IPC_SYSCTLS.join(", ")}`;
 
 /**
  * Kernel parameters of the step's own namespaces. Any other would be the host's.
@@ -25,7 +25,7 @@ export function createSysctls(
 ): Record<string, string> {
   for (const [name, value] of Object.entries(sysctls)) {
     const isNetwork = /^net\.[\w./-]+$/.test(name) && !name.includes("..");
-    if (isNetwork && network !== "none")
+    if (isNetwork && network !== "none" && network !== "bridge")
       refuse("sysctls", `${name}: the network is not the step's own`, ALLOWED);
     if (!isNetwork && !IPC_SYSCTLS.includes(name) && !/^fs\.mqueue\.\w+$/.test(name)) {
       refuse("sysctls", `${name}: it belongs to the whole host`, ALLOWED);

@@ -1,0 +1,181 @@
+import { z } from "zod";
+import { parseSize, SIZE_FORMAT } from "../size.js";
+import { integer, quote, refuseField, size } from "./field.js";
+import { isPlainPath, normalPath } from "./path.js";
+
+const RESERVED_TARGETS = ["/proc", "/sys", "/dev"];
+
+/** Where something may be mounted in a container. */
+const target = z.string().transform((value, context) => {
+  const path = normalPath(value);
+  const isReserved = RESERVED_TARGETS.some(
+    (reserved) => path === reserved || path.startsWith(`${reserved}/`),
+  );
+  if (!isPlainPath(value) || path === "/" || isReserved) {
+    return refuseField(
+      context,
+      `${quote(value)} cannot be mounted on`,
+      "an absolute path without . and .., not / and not in /proc, /sys or /dev",
+    );
+  }
+  return path;
+});
+
+/** A name that stays one part of a path and of a key. */
+const VOLUME_NAME = /^[A-Za-z0-9][A-Za-z0-9_.-]{0,62}$/;
+const NAME_FORMAT = "1 to 63 letters, digits, dots, dashes and underscores, a letter or digit first";
+
+const name = z.string().superRefine((value, context) => {
+  if (!VOLUME_NAME.test(value)) refuseField(context, `${quote(value)} is no volume's name`, NAME_FORMAT);
+});
+
+const source = z.string().transform((value, context) => {
+  if (VOLUME_NAME.test(value)) return value;
+  if (isPlainPath(value) && !/[:,]/.test(value)) return normalPath(value);
+  return refuseField(
+    context,
+    `${quote(value)} is no source`,
+    `an absolute path on the daemon's machine, without . and .., colon and comma; or a volume's name: ${NAME_FORMAT}`,
+  );
+});
+
+const PROPAGATIONS = ["rprivate", "rslave"] as const;
+
+const volumeFields = z
+  .strictObject({
+    source,
+    target,
+    readonly: z.boolean().default(false),
+    propagation: z.enum(PROPAGATIONS).optional(),
+    noexec: z.boolean().optional(),
+  })
+  .superRefine((volume, context) => {
+    if (volume.source.startsWith("/")) return;
+    if (volume.propagation !== undefined)
+      refuseField(context, "propagation is for a path of the daemon's machine", "no propagation with a name");
+  });
+
+const VOLUME_OPTIONS: Readonly<Record<string, Readonly<Record<string, unknown>>>> = {
+  ro: { readonly: true },
+  rw: { readonly: false },
+  noexec: { noexec: true },
+  rprivate: { propagation: "rprivate" },
+  rslave: { propagation: "rslave" },
+};
+
+const volume = z.union([
+  volumeFields,
+  z
+    .string()
+    .transform((value, context) => {
+      const [from, to, options = "", ...more] = value.split(":");
+      const names = options === "" ? [] : options.split(",");
+      const isKnown = names.every((option) => Object.hasOwn(VOLUME_OPTIONS, option));
+      if (from === undefined || to === undefined || more.length > 0 || !isKnown) {
+        return refuseField(
+          context,
+          `${quote(value)} is no volume`,
+          `source:target, or source:target:ro; options: ${Object.keys(VOLUME_OPTIONS).join(", ")}`,
+        );
+      }
+      const given = names.map((option) => VOLUME_OPTIONS[option]);
+      return Object.assign({ source: from, target: to }, ...given) as z.input<typeof volumeFields>;
+    })
+    .pipe(volumeFields),
+]);
+
+export const volumes = z
+  .array(volume)
+  .default([])
+  .describe(
+    "Directories or files of the daemon's machine, or volumes by name: source:target, source:target:ro.",
+  );
+
+const cacheFields = z.strictObject({ name, target });
+
+export const caches = z
+  .array(
+    z.union([
+      cacheFields,
+      z
+        .string()
+        .transform((value, context) => {
+          const [key, path, ...more] = value.split(":");
+          return key === undefined || path === undefined || more.length > 0
+            ? refuseField(context, `${quote(value)} is no cache`, "name:target")
+            : { name: key, target: path };
+        })
+        .pipe(cacheFields),
+    ]),
+  )
+  .default([])
+  .describe("Directories kept from one step to the next, which may be dropped between them: name:target.");
+
+const tmpfsFields = z.strictObject({
+  target,
+  size: size.optional(),
+  mode: integer(0, 0o1777).optional().describe("Permission bits. Default 0o1777."),
+  noexec: z.boolean().optional(),
+});
+
+const tmpfsMount = z.union([
+  tmpfsFields,
+  z
+    .string()
+    .transform((value, context) => {
+      const at = value.indexOf(":");
+      const path = at === -1 ? value : value.slice(0, at);
+      const fields: z.input<typeof tmpfsFields> = { target: path };
+      for (const option of at === -1 ? [] : value.slice(at + 1).split(",")) {
+        const [key, given = ""] = option.split("=", 2);
+        if (key === "size" && parseSize(given) !== undefined) fields.size = given;
+        else if (key === "mode" && /^[01]?[0-7]{3}$/.test(given)) fields.mode = Number.parseInt(given, 8);
+        else if (option === "noexec" || option === "exec") fields.noexec = option === "noexec";
+        else
+          return refuseField(
+            context,
+            `${quote(option)} is no option of a tmpfs`,
+            `size=${SIZE_FORMAT}; mode=1777; exec; noexec`,
+          );
+      }
+      return fields;
+    })
+    .pipe(tmpfsFields),
+]);
+
+export const tmpfs = z
+  .array(tmpfsMount)
+  .default([])
+  .describe("Directories in memory, gone with the step: target, or target:size=64m,mode=1777.");
+
+const SECRET_NAME = /^[A-Za-z0-9_][A-Za-z0-9_.-]{0,63}$/;
+
+const secretFields = z
+  .strictObject({
+    name: z.string().superRefine((value, context) => {
+      if (!SECRET_NAME.test(value))
+        refuseField(
+          context,
+          `${quote(value)} is no secret's name`,
+          "1 to 64 letters, digits, dots, dashes and underscores, no dot or dash first",
+        );
+    }),
+    target: target.optional(),
+    mask: z.boolean().default(true),
+  })
+  .transform((secret) => ({ ...secret, target: secret.target ?? `/run/secrets/${secret.name}` }));
+
+export const secrets = z
+  .array(
+    z.union([
+      secretFields,
+      z
+        .string()
+        .transform((value) => ({ name: value }))
+        .pipe(secretFields),
+    ]),
+  )
+  .default([])
+  .describe(
+    "Secrets by name, each a file that only the step's user can read: /run/secrets/NAME, or target. Their values are given to the executor, and masked in the output unless mask is false.",
+  );

@@ -1,0 +1,64 @@
+import { z } from "zod";
+import { parseGroupAdd, parseUser } from "../user.js";
+import { noNul, parsedBy, quote, refuseField, text } from "./field.js";
+import { isPlainPath, normalPath } from "./path.js";
+
+export const argument = text("anything without NUL", noNul);
+
+const isName = (value: string): boolean => value !== "" && !/[=\0]/.test(value);
+/** The kernel's limit for one string of argv or the environment (MAX_ARG_STRLEN). */
+const MAX_VARIABLE_BYTES = 128 * 1024;
+const scalar = z.union([z.string(), z.number(), z.boolean()]).transform(String);
+
+export const env = z
+  .union([
+    z.record(z.string(), scalar),
+    z.array(z.string()).transform((entries, context) => {
+      const variables: Record<string, string> = {};
+      for (const entry of entries) {
+        const at = entry.indexOf("=");
+        if (at < 1) return refuseField(context, `${quote(entry.slice(0, 80))} is no variable`, "NAME=value");
+        const key = entry.slice(0, at);
+        if (Object.hasOwn(variables, key))
+          return refuseField(context, `${key} is given twice`, "each name once");
+        Object.defineProperty(variables, key, {
+          value: entry.slice(at + 1),
+          enumerable: true,
+          configurable: true,
+          writable: true,
+        });
+      }
+      return variables;
+    }),
+  ])
+  .superRefine((variables, context) => {
+    for (const [key, value] of Object.entries(variables)) {
+      const size = new TextEncoder().encode(`${key}=${value}`).byteLength;
+      if (!isName(key))
+        refuseField(context, `${quote(key.slice(0, 80))} is no name`, "a name without = and NUL");
+      else if (!noNul(value)) refuseField(context, `the value of ${key} holds NUL`, "a value without NUL");
+      else if (size >= MAX_VARIABLE_BYTES)
+        refuseField(context, `${key} has ${size} bytes`, `fewer than ${MAX_VARIABLE_BYTES}, with its name`);
+    }
+  })
+  .describe("Environment variables: a map, or a list of NAME=value.");
+
+export const workingDir = text(
+  "an absolute path without .., and not in /proc",
+  (value) => isPlainPath(value) && normalPath(value).split("/")[1] !== "proc",
+).describe("Where the process starts; made if the image does not have it. Default: the image's own.");
+
+export const user = z
+  .union([z.string(), z.number().transform(String)])
+  .superRefine((value, context) => {
+    if (value !== "image") parsedBy(context, value, (given) => parseUser(given));
+  })
+  .describe(
+    "Whom the process runs as: uid, uid:gid, name, name:group, or `image` for the image's own. Default 65534:65534.",
+  );
+
+export const groupAdd = z
+  .array(
+    z.union([z.string(), z.number()]).transform((value, context) => parsedBy(context, value, parseGroupAdd)),
+  )
+  .describe("Further groups of the process: gids, or names of the image's.");
