@@ -5,6 +5,7 @@ import type { StepResult } from "./core/result.js";
 import type { StepInput } from "./core/step.js";
 import type { WorkflowData } from "./core/workflow-data.js";
 import { createDeferred } from "./deferred.js";
+import { checkIdRange, type IdRange } from "./edge/find-user-namespace.js";
 import { createIoDirectory } from "./edge/io/directory.js";
 import { openFifoIo } from "./edge/io/fifo.js";
 import { openFileIo } from "./edge/io/file.js";
@@ -37,6 +38,13 @@ export interface ExecutorOptions {
    * asks is refused with what would allow it.
    */
   readonly policy?: Partial<Policy>;
+  /**
+   * For steps with `init`: the path of a static init program (tini, catatonit, docker-init) on the daemon's machine. Default: looked for
+   * where packages put them, when the daemon is on this machine.
+   */
+  readonly init?: string;
+  /** For steps with `user_namespace`: which ids of the daemon's machine stand behind theirs. Default: 65536 from 1000000000 on. */
+  readonly userNamespace?: IdRange;
   /** How images are pulled. Default: as docker's config and containerd's hosts.toml files say. */
   readonly pull?: ImagePullOptions;
 }
@@ -67,6 +75,7 @@ const DEFAULT_CAPTURE_BYTES = 1024 * 1024;
 
 export function createExecutor(options: ExecutorOptions = {}): Executor {
   const policy = parsePolicy(options.policy ?? {});
+  if (options.userNamespace !== undefined) checkIdRange(options.userNamespace);
   const connections = createConnections(options.client);
   const ioDirectory = createIoDirectory(options.ioDir ?? process.env["WFE_IO_DIR"]);
   let owner: Promise<string> | undefined;
@@ -89,8 +98,8 @@ export function createExecutor(options: ExecutorOptions = {}): Executor {
       owner: () => (owner ??= currentOwner()),
       events,
       captureBytes: options.captureBytes ?? DEFAULT_CAPTURE_BYTES,
-      policy,
-      ioDirectories: ioDirectory.paths,
+      rules: { policy, ioDirectories: ioDirectory.paths },
+      host: { init: options.init, userNamespace: options.userNamespace },
       pull: options.pull ?? {},
       control: { signal: stop.signal, hurry: hurry.signal },
       connect: connections.to,

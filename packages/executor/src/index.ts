@@ -4,12 +4,13 @@
 export { parseDuration } from "./core/duration.js";
 export { LABELS } from "./core/labels.js";
 export { createOutputParser, type OutputLimits, type OutputParser } from "./core/output-line.js";
-export { DEFAULT_POLICY, type Policy, parsePolicy } from "./core/policy.js";
+export { DEFAULT_POLICY, type Policy, parsePolicy, UNRESTRICTED_POLICY } from "./core/policy.js";
 export type { Cause, StepResult } from "./core/result.js";
 export { parseSize } from "./core/size.js";
 export type { StepInput } from "./core/step.js";
 export { parseStep, type StepConfig, stepJsonSchema } from "./core/step.js";
 export { toWorkflowData, type WorkflowData } from "./core/workflow-data.js";
+export type { IdRange } from "./edge/find-user-namespace.js";
 export type { ImagePullOptions } from "./edge/resolve-image.js";
 export { ExecutorError, type ExecutorErrorKind, type Issue, isExecutorError } from "./error.js";
 export type {

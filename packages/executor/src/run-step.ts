@@ -1,14 +1,14 @@
 import type { Client } from "@wfe-containerd/client";
 import type { DaemonFacts } from "./core/daemon.js";
 import { planStep } from "./core/plan.js";
-import type { Policy } from "./core/policy.js";
 import type { StepResult } from "./core/result.js";
 import { parseStep, type StepConfig } from "./core/step.js";
 import type { WorkflowData } from "./core/workflow-data.js";
 import { acquire } from "./edge/acquire.js";
-import { applyPolicy } from "./edge/apply-policy.js";
+import { applyPolicy, applyPolicyToLinks, type Rules } from "./edge/apply-policy.js";
 import type { Ending } from "./edge/ending.js";
 import { toExecutorError } from "./edge/failure.js";
+import { findOnHost, type HostOptions } from "./edge/find-on-host.js";
 import type { StepIo } from "./edge/io/io.js";
 import { createRelease } from "./edge/release.js";
 import { type ImagePullOptions, resolveImage } from "./edge/resolve-image.js";
@@ -27,9 +27,9 @@ export interface StepRun {
   readonly input: unknown;
   /** Values of the workflow, which become environment variables. */
   readonly data: WorkflowData;
-  readonly policy: Policy;
-  /** Where steps' output is. */
-  readonly ioDirectories: readonly string[];
+  readonly rules: Rules;
+  /** What the operator says of the daemon's machine. */
+  readonly host: HostOptions;
   owner(): Promise<string>;
   /** How many bytes of each stream the result holds. */
   readonly captureBytes: number;
@@ -53,8 +53,9 @@ export async function runStep(run: StepRun): Promise<void> {
   const release = createRelease();
   try {
     const step = parseStep(run.input);
+    applyPolicy(step, run.rules);
     const { client, daemon } = await run.connect(step);
-    await applyPolicy(client, step, run.policy, run.ioDirectories);
+    await applyPolicyToLinks(client, step, run.rules);
 
     enter("resolving");
     const image = await resolveImage(client, step, {
@@ -65,7 +66,19 @@ export async function runStep(run: StepRun): Promise<void> {
     });
     const user = await resolveUser(client, image, step);
     const [owner, ioDirectory] = await Promise.all([run.owner(), run.ioDirectory(client)]);
-    const plan = planStep({ id, owner, ioDirectory, data: run.data, step, image, user, daemon, client });
+    const host = await findOnHost(client, step, user, run.host);
+    const plan = planStep({
+      id,
+      owner,
+      ioDirectory,
+      data: run.data,
+      step,
+      image,
+      user,
+      daemon,
+      client,
+      ...host,
+    });
 
     enter("preparing");
     refuseIfAborted(control);

@@ -9,7 +9,7 @@ import { deviceNumbers, numbersOf, type StepDevice } from "./spec/devices.js";
 export interface PolicySubject {
   readonly privileged?: boolean | undefined;
   readonly network?: string | undefined;
-  readonly volumes?: readonly { readonly source: string }[] | undefined;
+  readonly volumes?: readonly { readonly source: string; readonly index?: number | undefined }[] | undefined;
   readonly namedVolumes?: readonly { readonly name: string }[] | undefined;
   readonly caches?: readonly { readonly name: string }[] | undefined;
   readonly capAdd?: readonly string[] | undefined;
@@ -57,7 +57,11 @@ export function checkPolicy(step: PolicySubject, policy: Policy, context: Policy
 
 /** @throws ExecutorError `refused`: one, with everything that {@link checkPolicy} finds. */
 export function enforcePolicy(step: PolicySubject, policy: Policy, context?: PolicyContext): void {
-  const refusals = checkPolicy(step, policy, context);
+  refuseAll(checkPolicy(step, policy, context));
+}
+
+/** @throws ExecutorError `refused`: one, with all of them; nothing when there are none. */
+export function refuseAll(refusals: readonly Refusal[]): void {
   if (refusals.length === 0) return;
   const issues = refusals.map(({ field, message, policyKey }) => ({
     field,
@@ -92,7 +96,7 @@ function* checkPrivileges(step: PolicySubject, policy: Policy): Iterable<Refusal
 
 function* checkVolumes(step: PolicySubject, policy: Policy, context: PolicyContext): Iterable<Refusal> {
   const rules = { allowed: policy.mountSources, forbidden: context.forbiddenSources };
-  for (const [index, { source }] of (step.volumes ?? []).entries()) {
+  for (const [at, { source, index = at }] of (step.volumes ?? []).entries()) {
     const found = checkMountSource(source, rules);
     if (found === undefined) continue;
     const { reason, isAllowable } = found;

@@ -86,13 +86,24 @@ export function planStep(input: PlanInput): StepPlan {
   return {
     id,
     lease: { expireMs: LEASE_MS, labels },
-    snapshot: { parent: image.chainId, labels },
+    snapshot: { parent: image.chainId, labels: { ...labels, ...mappingLabels(input.userNamespace) } },
     container: { image: image.name, snapshotter: client.snapshotter, spec, labels },
     args: spec.process.args,
     memoryBytes: step.resources.memoryBytes,
     timeoutMs: step.timeoutMs,
     stopSignal: image.config.config?.StopSignal ?? "SIGTERM",
     stopGraceMs: step.stopGraceMs ?? DEFAULT_STOP_GRACE_MS,
+  };
+}
+
+/** By these a snapshotter makes the image's files the step's. Source: containerd's core/snapshots. */
+function mappingLabels(namespace: UserNamespace | undefined): Record<string, string> {
+  if (namespace === undefined) return {};
+  const toLabel = (mappings: UserNamespace["uidMappings"]): string =>
+    mappings.map(({ containerID, hostID, size }) => `${containerID}:${hostID}:${size}`).join(",");
+  return {
+    "containerd.io/snapshot/uidmapping": toLabel(namespace.uidMappings),
+    "containerd.io/snapshot/gidmapping": toLabel(namespace.gidMappings),
   };
 }
 
@@ -137,7 +148,7 @@ function planSpec(input: PlanInput): Spec {
 /** The step's own mounts, and of what was prepared all whose place the step did not take itself. */
 function planMounts({ step, mounts = [] }: PlanInput): StepMount[] {
   const own: StepMount[] = [
-    ...step.volumes.map((volume): StepMount => ({ type: "bind", ...volume })),
+    ...step.volumes.map(({ index: _, ...volume }): StepMount => ({ type: "bind", ...volume })),
     ...step.tmpfs.map((mount): StepMount => ({ type: "tmpfs", ...mount })),
   ];
   const prepared = [...(step.network === "host" ? HOST_NETWORK_FILES : []), ...mounts];

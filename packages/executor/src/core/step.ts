@@ -74,6 +74,8 @@ export interface StepConfig {
 
 /** A directory or file of the daemon's machine, in the container. */
 export interface HostVolume {
+  /** Its place among the step's volumes. */
+  readonly index: number;
   readonly source: string;
   readonly target: string;
   readonly readonly: boolean;
@@ -154,7 +156,9 @@ function toConfig(step: StepFile): StepConfig {
     groupAdd: step.group_add,
     init: step.init,
 
-    volumes: step.volumes.filter(({ source }) => source.startsWith("/")),
+    volumes: step.volumes
+      .map((volume, index) => ({ ...volume, index }))
+      .filter(({ source }) => source.startsWith("/")),
     namedVolumes: step.volumes
       .filter(({ source }) => !source.startsWith("/"))
       .map(({ source, target, readonly, noexec }) => ({ name: source, target, readonly, noexec })),

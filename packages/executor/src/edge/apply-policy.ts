@@ -1,51 +1,71 @@
 import { realpath } from "node:fs/promises";
 import { type Client, parseReference } from "@wfe-containerd/client";
-import { enforcePolicy } from "../core/check-policy.js";
+import { checkPolicy, type PolicySubject, type Refusal, refuseAll } from "../core/check-policy.js";
 import type { Policy } from "../core/policy.js";
-import { refuse } from "../core/refuse.js";
-import type { StepConfig } from "../core/step.js";
+import type { HostVolume, StepConfig } from "../core/step.js";
 import { isStepId } from "../step-id.js";
 
+/** What a step's wishes are measured by. */
+export interface Rules {
+  readonly policy: Policy;
+  /**
+   * Where executors keep steps' output. A directory in one may well be a volume: on a share it is the one place that both machines see.
+   * That of another step's output may not.
+   */
+  readonly ioDirectories: readonly string[];
+}
+
 /**
- * Refuses a step that asks for more than the operator allows.
+ * Refuses a step that asks for more than the operator allows, as far as its words tell: before any daemon hears of it.
  *
- * Of a daemon on this machine the sources of volumes are looked at as they are behind their links; of one elsewhere only as they are
- * written, so allow there only directories in which nobody else makes links.
- *
- * @param ioDirectories where executors keep steps' output. A directory in one may well be a volume: on a share it is the one place that
- * both machines see. That of another step's output may not.
  * @throws ExecutorError `refused`, with everything that is refused, and which key of a policy could allow it.
  */
-export async function applyPolicy(
-  client: Client,
-  step: StepConfig,
-  policy: Policy,
-  ioDirectories: readonly string[],
-): Promise<void> {
-  const subject = { ...step, registry: parseReference(step.image).domain };
-  refuseOutputs(step.volumes, ioDirectories);
-  enforcePolicy(subject, policy);
+export function applyPolicy(step: StepConfig, rules: Rules): void {
+  refuseAll(check(toSubject(step), rules));
+}
+
+/**
+ * Refuses volumes whose sources are links to where the policy does not let steps. Of a daemon on this machine only: of one elsewhere
+ * sources are known as they are written, so allow there only directories in which nobody else makes links.
+ *
+ * @throws ExecutorError `refused`.
+ */
+export async function applyPolicyToLinks(client: Client, step: StepConfig, rules: Rules): Promise<void> {
   if (!client.isLocal || step.volumes.length === 0) return;
   const volumes = await Promise.all(
     // What is not there fails later, in the runtime's words.
-    step.volumes.map(async ({ source }) => ({ source: await realpath(source).catch(() => source) })),
+    step.volumes.map(async ({ source, index }) => ({
+      source: await realpath(source).catch(() => source),
+      index,
+    })),
   );
-  refuseOutputs(volumes, ioDirectories);
-  enforcePolicy({ ...subject, volumes }, policy);
+  refuseAll(check({ ...toSubject(step), volumes }, rules));
 }
 
-function refuseOutputs(
-  volumes: readonly { readonly source: string }[],
+function toSubject(step: StepConfig): PolicySubject {
+  return { ...step, registry: parseReference(step.image).domain };
+}
+
+function check(subject: PolicySubject, { policy, ioDirectories }: Rules): Refusal[] {
+  return [...checkPolicy(subject, policy), ...checkOutputs(subject.volumes ?? [], ioDirectories)];
+}
+
+function checkOutputs(
+  volumes: NonNullable<PolicySubject["volumes"]>,
   ioDirectories: readonly string[],
-): void {
-  for (const [index, { source }] of volumes.entries()) {
-    const holdsOutput = ioDirectories.some(
-      (directory) =>
-        `${directory}/`.startsWith(source === "/" ? source : `${source}/`) ||
-        (source.startsWith(`${directory}/`) &&
-          isStepId(source.slice(directory.length + 1).split("/")[0] ?? "")),
-    );
-    if (holdsOutput)
-      refuse(`volumes[${index}].source`, "it holds the output of steps", "a directory beside it");
-  }
+): Refusal[] {
+  return volumes
+    .filter(({ source }) => ioDirectories.some((directory) => holdsOutput(source, directory)))
+    .map(({ index = 0 }) => ({
+      field: `volumes[${index}].source`,
+      message: "it holds the output of steps",
+      policyKey: undefined,
+    }));
+}
+
+function holdsOutput(source: HostVolume["source"], directory: string): boolean {
+  if (`${directory}/`.startsWith(source === "/" ? source : `${source}/`)) return true;
+  return (
+    source.startsWith(`${directory}/`) && isStepId(source.slice(directory.length + 1).split("/")[0] ?? "")
+  );
 }

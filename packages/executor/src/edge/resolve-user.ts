@@ -11,12 +11,12 @@ const DEFAULT_USER = "65534:65534";
 export async function resolveUser(
   client: Client,
   image: ResolvedImage,
-  { user = DEFAULT_USER }: StepConfig,
+  { user = DEFAULT_USER, groupAdd }: StepConfig,
 ): Promise<ProcessUser> {
   const reference = user === "image" ? parseImageUser(image.config.config?.User) : parseUser(user);
-  const needed = neededUserFiles(reference);
+  const needed = neededUserFiles(reference, groupAdd);
   const paths = [...(needed.passwd ? ["/etc/passwd"] : []), ...(needed.group ? ["/etc/group"] : [])];
-  if (paths.length === 0) return resolve(reference, {});
+  if (paths.length === 0) return resolve(reference, {}, groupAdd);
   const files = await client.images.readFiles(image, paths, { maxBytes: MAX_USER_FILE_BYTES });
-  return resolve(reference, { passwd: files.get("/etc/passwd"), group: files.get("/etc/group") });
+  return resolve(reference, { passwd: files.get("/etc/passwd"), group: files.get("/etc/group") }, groupAdd);
 }
