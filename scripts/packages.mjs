@@ -28,6 +28,7 @@ const FOR_TESTS = [
   },
   { name: "socat", program: "socat", why: "TCP to a daemon's socket, as in the Lima VM" },
   { name: "shellcheck", program: "shellcheck", why: "checks the few shell scripts" },
+  { name: "tini", program: "tini-static", why: "an init for the steps that want one" },
   { name: "openssl", program: "openssl", why: "certificates for mutual TLS" },
   {
     name: "docker-registry",

@@ -75,6 +75,58 @@ describe("run", () => {
     expect(stderr).toContain("Read-only file system");
   });
 
+  test("takes docker's flags of isolation and limits", async () => {
+    const { stdout, stderr, code } = await call(
+      [
+        ...at(),
+        "run",
+        ...["--user", "0", "--cap-drop", "ALL", "--cap-add", "kill", "--hostname", "told", "--read-only"],
+        ...["--tmpfs", "/scratch:size=1m,mode=700", "--shm-size", "2m", "--ulimit", "nofile=99:100"],
+        ...["--sysctl", "net.ipv4.ip_forward=1", "--group-add", "7", "--pids-limit", "20", "--init"],
+        ...["--security-opt", "no-new-privileges=false", "--device", "/dev/fuse", "--oom-score-adj", "500"],
+        "busybox",
+        "sh",
+        "-c",
+        `hostname; grep -E 'CapBnd|NoNewPrivs|Groups' /proc/self/status; ulimit -n
+         df -k /scratch /dev/shm | awk 'NR>1 {print $2, $6}'; cat /proc/sys/net/ipv4/ip_forward
+         ls /dev/fuse; cat /proc/self/oom_score_adj; readlink /proc/1/exe; touch /x`,
+      ],
+      { env: env() },
+    );
+    expect(
+      stdout
+        .toString()
+        .replaceAll(/[\t ]+/g, " ")
+        .split("\n"),
+    ).toEqual([
+      "told",
+      "Groups: 0 7 ",
+      "CapBnd: 0000000000000020",
+      "NoNewPrivs: 0",
+      "99",
+      "1024 /scratch",
+      "2048 /dev/shm",
+      "1",
+      "/dev/fuse",
+      "500",
+      "/dev/init",
+      "",
+    ]);
+    expect(stderr).toContain("Read-only file system");
+    expect(code).toBe(1);
+  });
+
+  test("a seccomp profile from a file", async () => {
+    const profile = {
+      defaultAction: "SCMP_ACT_ALLOW",
+      syscalls: [{ names: ["mkdir", "mkdirat"], action: "SCMP_ACT_ERRNO", errnoRet: 38 }],
+    };
+    const path = await file("profile.json", JSON.stringify(profile));
+    const option = ["--security-opt", `seccomp=${path}`];
+    const { stderr } = await call([...at(), "run", ...option, "busybox", "mkdir", "/tmp/x"], { env: env() });
+    expect(stderr).toContain("Function not implemented");
+  });
+
   test("hands options behind the image to the command", async () => {
     const { stdout } = await call([...at(), "run", "busybox", "echo", "--rm", "-e", "x"], { env: env() });
     expect(stdout.toString()).toBe("--rm -e x\n");
@@ -85,8 +137,15 @@ describe("run", () => {
     [126, ["busybox", "/etc/passwd"], /cannot be executed/],
     [125, ["no/such/image"], /no image|not found|image/],
     [125, ["--bogus", "busybox"], /unknown option/],
-    [125, ["-v", "relative:/x", "busybox"], /volumes\[0\]/],
+    [125, ["-v", "./relative:/x", "busybox"], /volumes\[0\]/],
     [125, ["--cpus", "many", "busybox"], /--cpus/],
+    [125, ["--ulimit", "nofile", "busybox"], /--ulimit/],
+    [125, ["--sysctl", "x", "busybox"], /--sysctl/],
+    [125, ["--security-opt", "label=disable", "busybox"], /--security-opt/],
+    [125, ["--security-opt", "seccomp=/no/such/file", "busybox"], /cannot read the seccomp profile/],
+    [125, ["--device-read-bps", "8", "busybox"], /--device-read-bps/],
+    [125, ["--cap-add", "SYS_ADMN", "busybox"], /did you mean SYS_ADMIN/],
+    [125, ["--volume", "/run/containerd:/x", "busybox"], /no policy allows it/],
     [125, [], /missing required argument/],
   ])("ends with %d for %j", async (expected, args, message) => {
     const { code, stdout, stderr } = await call([...at(), "run", "--pull", "never", ...args], { env: env() });

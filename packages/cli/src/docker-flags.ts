@@ -1,0 +1,283 @@
+import { readFile } from "node:fs/promises";
+import { parseDuration, type StepInput } from "@wfe-containerd/executor";
+import { type Command, Option } from "commander";
+import { readEnvironment } from "./environment.js";
+import { UsageError } from "./failure.js";
+
+/** The flags of `run`, in docker's names. */
+export interface DockerFlags {
+  readonly name: string;
+  readonly env: readonly string[];
+  readonly envFile: readonly string[];
+  readonly entrypoint?: string;
+  readonly workdir?: string;
+  readonly user?: string;
+  readonly groupAdd: readonly string[];
+  readonly init?: boolean;
+  readonly volume: readonly string[];
+  readonly cache: readonly string[];
+  readonly tmpfs: readonly string[];
+  readonly readOnly?: boolean;
+  readonly shmSize?: string;
+  readonly network: "none" | "bridge" | "host";
+  readonly hostname?: string;
+  readonly addHost: readonly string[];
+  readonly dns: readonly string[];
+  readonly dnsSearch: readonly string[];
+  readonly dnsOption: readonly string[];
+  readonly memory?: string;
+  readonly memorySwap?: string;
+  readonly memoryReservation?: string;
+  readonly cpus?: string;
+  readonly cpuShares?: string;
+  readonly cpusetCpus?: string;
+  readonly cpusetMems?: string;
+  readonly pidsLimit?: string;
+  readonly blkioWeight?: string;
+  readonly deviceReadBps: readonly string[];
+  readonly deviceWriteBps: readonly string[];
+  readonly deviceReadIops: readonly string[];
+  readonly deviceWriteIops: readonly string[];
+  readonly hugepages: readonly string[];
+  readonly ulimit: readonly string[];
+  readonly oomScoreAdj?: string;
+  readonly capAdd: readonly string[];
+  readonly capDrop: readonly string[];
+  readonly privileged?: boolean;
+  readonly securityOpt: readonly string[];
+  readonly userns: "host" | "private";
+  readonly device: readonly string[];
+  readonly sysctl: readonly string[];
+  readonly annotation: readonly string[];
+  readonly pull: "always" | "missing" | "never";
+  readonly label: readonly string[];
+  readonly timeout?: string;
+  readonly stopTimeout?: string;
+}
+
+const PULL = { always: "always", missing: "if-not-present", never: "never" } as const;
+
+/** Adds the flags to a command. */
+export function addDockerFlags(command: Command): Command {
+  const list = (flags: string, description: string): void => {
+    command.option(flags, description, (value: string, all: readonly string[]) => [...all, value], []);
+  };
+  const choice = (flags: string, description: string, choices: readonly string[], standard: string): void => {
+    command.addOption(new Option(flags, description).choices(choices).default(standard));
+  };
+  command.option("--name <name>", "name of the step", "run");
+  list("-e, --env <NAME=value>", "environment variable; NAME alone takes ours");
+  list("--env-file <file>", "environment variables, one a line");
+  command
+    .option("--entrypoint <program>", "instead of the image's own")
+    .option("-w, --workdir <path>", "where the command starts")
+    .option("-u, --user <user>", "uid, uid:gid, name, name:group, or image (default: 65534:65534)");
+  list("--group-add <group>", "further group, a gid or a name");
+  command.option("--init", "a small program runs the command, and reaps what it leaves");
+
+  list("-v, --volume <source:target[:ro]>", "directory or file of the daemon's machine, or a volume by name");
+  list("--cache <name:target>", "directory that is kept, and may be dropped between runs");
+  list("--tmpfs <target[:size=64m,mode=1777]>", "directory in memory");
+  command
+    .option("--read-only", "the root file system cannot be written to")
+    .option("--shm-size <size>", "size of /dev/shm (default: 64m)");
+
+  choice("--network <network>", "network", ["none", "bridge", "host"], "none");
+  command.option("--hostname <name>", "host name");
+  list("--add-host <name:address>", "further line of /etc/hosts");
+  list("--dns <address>", "name server");
+  list("--dns-search <domain>", "domain in which short names are looked up");
+  list("--dns-option <option>", "option of resolv.conf");
+
+  command
+    .option("-m, --memory <size>", "limit of memory: 512m")
+    .option("--memory-swap <size>", "limit of memory and swap together; -1 for any")
+    .option("--memory-reservation <size>", "memory that the kernel tries to leave")
+    .option("--cpus <number>", "limit of CPU time: 0.5")
+    .option("-c, --cpu-shares <number>", "share of CPU time; 1024 is usual")
+    .option("--cpuset-cpus <list>", "CPUs to run on: 0-3,7")
+    .option("--cpuset-mems <list>", "memory nodes to use")
+    .option("--pids-limit <number>", "limit of processes; -1 for none (default: 4096)")
+    .option("--blkio-weight <number>", "share of block I/O, 10 to 1000");
+  list("--device-read-bps <major:minor:size>", "bytes read a second from a block device");
+  list("--device-write-bps <major:minor:size>", "bytes written a second");
+  list("--device-read-iops <major:minor:number>", "reads a second");
+  list("--device-write-iops <major:minor:number>", "writes a second");
+  list("--hugepages <page:size>", "limit of huge pages: 2MB:64m");
+  list("--ulimit <name=soft[:hard]>", "limit of the process: nofile=1024");
+  command.option("--oom-score-adj <number>", "above 0, the kernel kills it before others");
+
+  list("--cap-add <name>", "capability beyond the default, or ALL");
+  list("--cap-drop <name>", "capability to take away, or ALL");
+  command.option("--privileged", "every capability and device, no filter, nothing masked");
+  list(
+    "--security-opt <option>",
+    "seccomp=unconfined, seccomp=FILE, apparmor=PROFILE, no-new-privileges[=false]",
+  );
+  choice(
+    "--userns <namespace>",
+    "private: ids of its own on the daemon's machine",
+    ["host", "private"],
+    "host",
+  );
+  list("--device <device>", "/dev/fuse and its like; path:path:rwm");
+  list("--sysctl <name=value>", "kernel parameter of its own namespaces");
+  list("--annotation <key=value>", "annotation, for the runtime");
+
+  choice("--pull <when>", "when to pull the image", ["always", "missing", "never"], "missing");
+  list("-l, --label <name=value>", "label on the container");
+  return command
+    .option("--timeout <duration>", "limit of time: 30s, 5m")
+    .option("--stop-timeout <duration>", "between SIGTERM and SIGKILL (default: 10s)");
+}
+
+/** The step that flags and arguments describe. @throws UsageError for what has not the form of its flag. */
+export async function toStep(image: string, args: readonly string[], flags: DockerFlags): Promise<StepInput> {
+  return {
+    name: flags.name,
+    image,
+    ...(flags.entrypoint !== undefined && { command: [flags.entrypoint] }),
+    ...(args.length > 0 && { args: [...args] }),
+    env: await readEnvironment(flags.envFile, flags.env),
+    workingDir: flags.workdir,
+    user: flags.user,
+    groupAdd: [...flags.groupAdd],
+    init: flags.init,
+    volumes: [...flags.volume],
+    caches: [...flags.cache],
+    tmpfs: [...flags.tmpfs],
+    readOnly: flags.readOnly,
+    shmSize: flags.shmSize,
+    network: flags.network,
+    hostname: flags.hostname,
+    extraHosts: [...flags.addHost],
+    dns: [...flags.dns],
+    dnsSearch: [...flags.dnsSearch],
+    dnsOptions: [...flags.dnsOption],
+    ...limits(flags),
+    ...(await confinement(flags)),
+    pull: PULL[flags.pull],
+    labels: pairs("--label", flags.label, ""),
+    timeout: flags.timeout,
+    stopGraceMs: flags.stopTimeout === undefined ? undefined : stopTimeout(flags.stopTimeout),
+  };
+}
+
+function limits(flags: DockerFlags): Partial<StepInput> {
+  return {
+    memory: flags.memory,
+    memorySwap: flags.memorySwap,
+    memoryReservation: flags.memoryReservation,
+    cpu: number("--cpus", flags.cpus),
+    cpuShares: number("--cpu-shares", flags.cpuShares),
+    cpusetCpus: flags.cpusetCpus,
+    cpusetMems: flags.cpusetMems,
+    pidsLimit: number("--pids-limit", flags.pidsLimit),
+    blkioWeight: number("--blkio-weight", flags.blkioWeight),
+    deviceReadBps: rates("--device-read-bps", flags.deviceReadBps),
+    deviceWriteBps: rates("--device-write-bps", flags.deviceWriteBps),
+    deviceReadIops: operations("--device-read-iops", flags.deviceReadIops),
+    deviceWriteIops: operations("--device-write-iops", flags.deviceWriteIops),
+    hugepages: flags.hugepages.length === 0 ? undefined : rates("--hugepages", flags.hugepages),
+    ulimits: Object.fromEntries(flags.ulimit.map(ulimit)),
+    oomScoreAdj: number("--oom-score-adj", flags.oomScoreAdj),
+  };
+}
+
+async function confinement(flags: DockerFlags): Promise<Partial<StepInput>> {
+  return {
+    capAdd: [...flags.capAdd],
+    capDrop: [...flags.capDrop],
+    privileged: flags.privileged,
+    ...(await securityOptions(flags.securityOpt)),
+    userNamespace: flags.userns === "private",
+    devices: [...flags.device],
+    sysctls: pairs("--sysctl", flags.sysctl),
+    annotations: pairs("--annotation", flags.annotation),
+  };
+}
+
+async function securityOptions(options: readonly string[]): Promise<Partial<StepInput>> {
+  const given: { seccomp?: never; apparmorProfile?: string; noNewPrivileges?: boolean } = {};
+  for (const option of options) {
+    // docker takes a colon as well, from before it had the equals sign.
+    const [, key, value] = /^([a-z-]+)(?:[=:](.*))?$/s.exec(option) ?? [];
+    if (key === "seccomp" && value) Object.assign(given, { seccomp: await seccompProfile(value) });
+    else if (key === "apparmor" && value) given.apparmorProfile = value;
+    else if (key === "no-new-privileges" && (value === undefined || value === "true" || value === "false"))
+      given.noNewPrivileges = value !== "false";
+    else
+      throw new UsageError(
+        `--security-opt: ${JSON.stringify(option)} is not known; allowed: seccomp=unconfined, seccomp=FILE, apparmor=PROFILE, no-new-privileges[=false]`,
+      );
+  }
+  return given;
+}
+
+async function seccompProfile(value: string): Promise<unknown> {
+  if (value === "unconfined" || value === "default") return value;
+  const contents = await readFile(value, "utf8").catch((cause: unknown) => {
+    throw new UsageError(`--security-opt: cannot read the seccomp profile ${value}`, { cause });
+  });
+  try {
+    return JSON.parse(contents);
+  } catch (cause) {
+    throw new UsageError(`--security-opt: the seccomp profile ${value} is not JSON`, { cause });
+  }
+}
+
+function number(flag: string, text: string | undefined): number | undefined {
+  if (text === undefined) return undefined;
+  const value = Number(text);
+  if (text.trim() === "" || Number.isNaN(value))
+    throw new UsageError(`${flag}: ${JSON.stringify(text)} is no number`);
+  return value;
+}
+
+/** `8:0:1m` as `{ "8:0": "1m" }`. */
+function rates(flag: string, entries: readonly string[]): Record<string, string> {
+  return Object.fromEntries(
+    entries.map((entry) => {
+      const at = entry.lastIndexOf(":");
+      if (at < 1) throw new UsageError(`${flag}: ${JSON.stringify(entry)} has no colon`);
+      return [entry.slice(0, at), entry.slice(at + 1)];
+    }),
+  );
+}
+
+function operations(flag: string, entries: readonly string[]): Record<string, number> {
+  return Object.fromEntries(
+    Object.entries(rates(flag, entries)).map(([device, rate]) => [device, number(flag, rate) ?? 0]),
+  );
+}
+
+function ulimit(entry: string): [string, { soft: number; hard: number }] {
+  const [, name, soft, hard = soft] = /^([a-z]+)=(-?\d+)(?::(-?\d+))?$/.exec(entry) ?? [];
+  if (name === undefined)
+    throw new UsageError(
+      `--ulimit: ${JSON.stringify(entry)} is no limit; allowed: name=soft, name=soft:hard`,
+    );
+  return [name, { soft: Number(soft), hard: Number(hard) }];
+}
+
+/** Docker takes seconds; so do we, and durations with a unit. */
+function stopTimeout(text: string): number {
+  const value = /^\d+$/.test(text) ? Number(text) * 1000 : parseDuration(text);
+  if (value === undefined)
+    throw new UsageError(
+      `--stop-timeout: ${JSON.stringify(text)} is no duration; allowed: seconds, or 500ms, 10s, 1m`,
+    );
+  return value;
+}
+
+/** @param standard what a name alone means; without it a name alone is refused. */
+function pairs(flag: string, entries: readonly string[], standard?: string): Record<string, string> {
+  return Object.fromEntries(
+    entries.map((entry) => {
+      const at = entry.indexOf("=");
+      if (at > 0) return [entry.slice(0, at), entry.slice(at + 1)];
+      if (at === -1 && standard !== undefined) return [entry, standard];
+      throw new UsageError(`${flag}: ${JSON.stringify(entry)} is no pair; allowed: name=value`);
+    }),
+  );
+}
