@@ -1,7 +1,7 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { createWriteStream } from "node:fs";
-import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
+import { chmod, mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { delimiter, join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
@@ -77,13 +77,15 @@ export async function startDaemon(options: StartDaemonOptions = {}): Promise<Dae
       { kind: "invalid-argument" },
     );
   }
-  await mkdir(directory, { recursive: true, mode: 0o700 });
+  await mkdir(directory, { recursive: true, mode: 0o711 });
+  // As /run/containerd is: a container's root with a user namespace is another user, who must pass through to its files.
+  if (isOurs) await chmod(directory, 0o711);
   const places = {
     rootDir: join(directory, "root"),
     stateDir: join(directory, "state"),
     logPath: join(directory, "containerd.log"),
   };
-  await writeFile(join(directory, "config.toml"), createConfig(socketPath, places, options));
+  await writeFile(join(directory, "config.toml"), createConfig(socketPath, places, options), { mode: 0o600 });
 
   let child: ChildProcess;
   let exited: Promise<void>;
@@ -98,7 +100,7 @@ export async function startDaemon(options: StartDaemonOptions = {}): Promise<Dae
     });
     const running = child;
     let log = "";
-    const file = createWriteStream(places.logPath, { flags: "a" });
+    const file = createWriteStream(places.logPath, { flags: "a", mode: 0o600 });
     for (const stream of [running.stdout, running.stderr]) {
       stream?.setEncoding("utf8").on("data", (text: string) => {
         log = (log + text).slice(-4096);
