@@ -12,6 +12,7 @@ const ALLOWED: readonly (readonly [file: string, specifier: string])[] = [
   ["packages/executor/src/core/plan.ts", "../error.js"],
   ["packages/executor/src/core/plan.ts", "zod"],
   ["packages/executor/src/core/spec/user.ts", "../refuse.js"],
+  ["packages/executor/src/core/schema/resources.ts", "../spec/spec.js"],
   ["packages/executor/src/core/plan.test.ts", "node:fs"],
   ["packages/executor/src/run-step.ts", "@wfe-containerd/client"],
   ["packages/client/src/task.ts", "@wfe-containerd/proto/services/tasks"],
