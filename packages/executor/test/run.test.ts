@@ -10,7 +10,7 @@ import { describe, expect, test } from "vitest";
 const test_ = useDaemon();
 const IMAGE = "busybox";
 /** What an operator says who trusts the steps. */
-const OPEN = { mountSources: "ordinary", hostNetwork: true, imageUser: true } as const;
+const OPEN = { mountSources: "ordinary", hostNetwork: true, imageUser: true, addresses: "any" } as const;
 
 function executor(options: ExecutorOptions = {}) {
   return createExecutor({ client: test_.client, ioDir: test_.ioDir, policy: OPEN, ...options });
