@@ -7,24 +7,24 @@ import { UsageError } from "./failure.js";
 /** The flags of `run`, in docker's names. */
 export interface DockerFlags {
   readonly name: string;
-  readonly env: readonly string[];
-  readonly envFile: readonly string[];
+  readonly env?: readonly string[];
+  readonly envFile?: readonly string[];
   readonly entrypoint?: string;
   readonly workdir?: string;
   readonly user?: string;
-  readonly groupAdd: readonly string[];
+  readonly groupAdd?: readonly string[];
   readonly init?: boolean;
-  readonly volume: readonly string[];
-  readonly cache: readonly string[];
-  readonly tmpfs: readonly string[];
+  readonly volume?: readonly string[];
+  readonly cache?: readonly string[];
+  readonly tmpfs?: readonly string[];
   readonly readOnly?: boolean;
   readonly shmSize?: string;
   readonly network: "none" | "bridge" | "host";
   readonly hostname?: string;
-  readonly addHost: readonly string[];
-  readonly dns: readonly string[];
-  readonly dnsSearch: readonly string[];
-  readonly dnsOption: readonly string[];
+  readonly addHost?: readonly string[];
+  readonly dns?: readonly string[];
+  readonly dnsSearch?: readonly string[];
+  readonly dnsOption?: readonly string[];
   readonly memory?: string;
   readonly memorySwap?: string;
   readonly memoryReservation?: string;
@@ -34,23 +34,23 @@ export interface DockerFlags {
   readonly cpusetMems?: string;
   readonly pidsLimit?: string;
   readonly blkioWeight?: string;
-  readonly deviceReadBps: readonly string[];
-  readonly deviceWriteBps: readonly string[];
-  readonly deviceReadIops: readonly string[];
-  readonly deviceWriteIops: readonly string[];
-  readonly hugepages: readonly string[];
-  readonly ulimit: readonly string[];
+  readonly deviceReadBps?: readonly string[];
+  readonly deviceWriteBps?: readonly string[];
+  readonly deviceReadIops?: readonly string[];
+  readonly deviceWriteIops?: readonly string[];
+  readonly hugepages?: readonly string[];
+  readonly ulimit?: readonly string[];
   readonly oomScoreAdj?: string;
-  readonly capAdd: readonly string[];
-  readonly capDrop: readonly string[];
+  readonly capAdd?: readonly string[];
+  readonly capDrop?: readonly string[];
   readonly privileged?: boolean;
-  readonly securityOpt: readonly string[];
+  readonly securityOpt?: readonly string[];
   readonly userns: "host" | "private";
-  readonly device: readonly string[];
-  readonly sysctl: readonly string[];
-  readonly annotation: readonly string[];
+  readonly device?: readonly string[];
+  readonly sysctl?: readonly string[];
+  readonly annotation?: readonly string[];
   readonly pull: "always" | "missing" | "never";
-  readonly label: readonly string[];
+  readonly label?: readonly string[];
   readonly timeout?: string;
   readonly stopTimeout?: string;
 }
@@ -60,7 +60,7 @@ const PULL = { always: "always", missing: "if-not-present", never: "never" } as 
 /** Adds the flags to a command. */
 export function addDockerFlags(command: Command): Command {
   const list = (flags: string, description: string): void => {
-    command.option(flags, description, (value: string, all: readonly string[]) => [...all, value], []);
+    command.option(flags, description, (value: string, all: readonly string[] = []) => [...all, value]);
   };
   const choice = (flags: string, description: string, choices: readonly string[], standard: string): void => {
     command.addOption(new Option(flags, description).choices(choices).default(standard));
@@ -138,22 +138,22 @@ export async function toStep(image: string, args: readonly string[], flags: Dock
     image,
     ...(flags.entrypoint !== undefined && { command: [flags.entrypoint] }),
     ...(args.length > 0 && { args: [...args] }),
-    env: await readEnvironment(flags.envFile, flags.env),
+    env: await readEnvironment(flags.envFile ?? [], flags.env ?? []),
     workingDir: flags.workdir,
     user: flags.user,
-    groupAdd: [...flags.groupAdd],
+    groupAdd: flags.groupAdd,
     init: flags.init,
-    volumes: [...flags.volume],
-    caches: [...flags.cache],
-    tmpfs: [...flags.tmpfs],
+    volumes: flags.volume,
+    caches: flags.cache,
+    tmpfs: flags.tmpfs,
     readOnly: flags.readOnly,
     shmSize: flags.shmSize,
     network: flags.network,
     hostname: flags.hostname,
-    extraHosts: [...flags.addHost],
-    dns: [...flags.dns],
-    dnsSearch: [...flags.dnsSearch],
-    dnsOptions: [...flags.dnsOption],
+    extraHosts: flags.addHost,
+    dns: flags.dns,
+    dnsSearch: flags.dnsSearch,
+    dnsOptions: flags.dnsOption,
     ...limits(flags),
     ...(await confinement(flags)),
     pull: PULL[flags.pull],
@@ -178,26 +178,26 @@ function limits(flags: DockerFlags): Partial<StepInput> {
     deviceWriteBps: rates("--device-write-bps", flags.deviceWriteBps),
     deviceReadIops: operations("--device-read-iops", flags.deviceReadIops),
     deviceWriteIops: operations("--device-write-iops", flags.deviceWriteIops),
-    hugepages: flags.hugepages.length === 0 ? undefined : rates("--hugepages", flags.hugepages),
-    ulimits: Object.fromEntries(flags.ulimit.map(ulimit)),
+    hugepages: rates("--hugepages", flags.hugepages),
+    ulimits: flags.ulimit && Object.fromEntries(flags.ulimit.map(ulimit)),
     oomScoreAdj: number("--oom-score-adj", flags.oomScoreAdj),
   };
 }
 
 async function confinement(flags: DockerFlags): Promise<Partial<StepInput>> {
   return {
-    capAdd: [...flags.capAdd],
-    capDrop: [...flags.capDrop],
+    capAdd: flags.capAdd,
+    capDrop: flags.capDrop,
     privileged: flags.privileged,
     ...(await securityOptions(flags.securityOpt)),
     userNamespace: flags.userns === "private",
-    devices: [...flags.device],
+    devices: flags.device,
     sysctls: pairs("--sysctl", flags.sysctl),
     annotations: pairs("--annotation", flags.annotation),
   };
 }
 
-async function securityOptions(options: readonly string[]): Promise<Partial<StepInput>> {
+async function securityOptions(options: readonly string[] = []): Promise<Partial<StepInput>> {
   const given: { seccomp?: never; apparmorProfile?: string; noNewPrivileges?: boolean } = {};
   for (const option of options) {
     // docker takes a colon as well, from before it had the equals sign.
@@ -235,19 +235,27 @@ function number(flag: string, text: string | undefined): number | undefined {
 }
 
 /** `8:0:1m` as `{ "8:0": "1m" }`. */
-function rates(flag: string, entries: readonly string[]): Record<string, string> {
-  return Object.fromEntries(
-    entries.map((entry) => {
-      const at = entry.lastIndexOf(":");
-      if (at < 1) throw new UsageError(`${flag}: ${JSON.stringify(entry)} has no colon`);
-      return [entry.slice(0, at), entry.slice(at + 1)];
-    }),
+function rates(flag: string, entries: readonly string[] | undefined): Record<string, string> | undefined {
+  return (
+    entries &&
+    Object.fromEntries(
+      entries.map((entry) => {
+        const at = entry.lastIndexOf(":");
+        if (at < 1) throw new UsageError(`${flag}: ${JSON.stringify(entry)} has no colon`);
+        return [entry.slice(0, at), entry.slice(at + 1)];
+      }),
+    )
   );
 }
 
-function operations(flag: string, entries: readonly string[]): Record<string, number> {
-  return Object.fromEntries(
-    Object.entries(rates(flag, entries)).map(([device, rate]) => [device, number(flag, rate) ?? 0]),
+function operations(
+  flag: string,
+  entries: readonly string[] | undefined,
+): Record<string, number> | undefined {
+  const given = rates(flag, entries);
+  return (
+    given &&
+    Object.fromEntries(Object.entries(given).map(([device, rate]) => [device, number(flag, rate) ?? 0]))
   );
 }
 
@@ -271,13 +279,20 @@ function stopTimeout(text: string): number {
 }
 
 /** @param standard what a name alone means; without it a name alone is refused. */
-function pairs(flag: string, entries: readonly string[], standard?: string): Record<string, string> {
-  return Object.fromEntries(
-    entries.map((entry) => {
-      const at = entry.indexOf("=");
-      if (at > 0) return [entry.slice(0, at), entry.slice(at + 1)];
-      if (at === -1 && standard !== undefined) return [entry, standard];
-      throw new UsageError(`${flag}: ${JSON.stringify(entry)} is no pair; allowed: name=value`);
-    }),
+function pairs(
+  flag: string,
+  entries: readonly string[] | undefined,
+  standard?: string,
+): Record<string, string> | undefined {
+  return (
+    entries &&
+    Object.fromEntries(
+      entries.map((entry) => {
+        const at = entry.indexOf("=");
+        if (at > 0) return [entry.slice(0, at), entry.slice(at + 1)];
+        if (at === -1 && standard !== undefined) return [entry, standard];
+        throw new UsageError(`${flag}: ${JSON.stringify(entry)} is no pair; allowed: name=value`);
+      }),
+    )
   );
 }

@@ -15,7 +15,9 @@ export class UsageError extends Error {
 export function reportFailure(reason: unknown): number {
   const isOurs = isExecutorError(reason) || isContainerdError(reason) || reason instanceof UsageError;
   if (isExecutorError(reason) && reason.issues.length > 1) {
-    console.error("wfe-containerd: the step is not valid:");
+    console.error(
+      `wfe-containerd: ${reason.kind === "refused" ? "the step may not have what it asks for" : "the step is not valid"}:`,
+    );
     for (const { field, message, allowed } of reason.issues) {
       console.error(`  ${field}: ${message}${allowed === undefined ? "" : `; allowed: ${allowed}`}`);
     }

@@ -118,7 +118,12 @@ type Camel<S extends string> = S extends `${infer Head}_${infer Tail}`
 type FileInput = z.input<typeof stepSchema>;
 
 /** A step as TypeScript writes it: the fields of a step file in camelCase. A step file's own snake_case is taken too. */
-export type StepInput = { readonly [K in keyof FileInput as Camel<K & string>]: FileInput[K] } | FileInput;
+export type StepInput =
+  | { readonly [K in keyof FileInput as Camel<K & string>]: Given<FileInput[K]> }
+  | Given<FileInput>;
+
+/** Only read: constant lists and objects are taken too. */
+type Given<T> = T extends object ? { readonly [K in keyof T]: Given<T[K]> } : T;
 
 /**
  * Checks a step: the one place that does.
