@@ -1,8 +1,9 @@
 import type { StepHandle, StepResult } from "@wfe-containerd/executor";
+import { createProgressView } from "./progress.js";
 
 /**
  * Passes a step's output through, byte for byte, and our signals on to it: the first SIGINT or SIGTERM stops it in order, a second one at
- * once. Resolves when the step is over and everything released.
+ * once. On a terminal it shows how far the image's pull is. Resolves when the step is over and everything released.
  */
 export async function follow(handle: StepHandle): Promise<StepResult> {
   let signals = 0;
@@ -17,8 +18,10 @@ export async function follow(handle: StepHandle): Promise<StepResult> {
   };
   process.on("SIGINT", onSignal);
   process.on("SIGTERM", onSignal);
+  const view = createProgressView(process.stderr.isTTY ? "auto" : "none", process.stderr);
   try {
     for await (const event of handle) {
+      if (event.type === "progress") view.show(event);
       if (event.type === "output") await write(process[event.stream], event.data);
     }
     return await handle.result;

@@ -145,7 +145,7 @@ describe("run", () => {
     [125, ["--security-opt", "seccomp=/no/such/file", "busybox"], /cannot read the seccomp profile/],
     [125, ["--device-read-bps", "8", "busybox"], /--device-read-bps/],
     [125, ["--cap-add", "SYS_ADMN", "busybox"], /did you mean SYS_ADMIN/],
-    [125, ["--volume", "/run/containerd:/x", "busybox"], /no policy allows it/],
+    [125, ["--volume", "/run/containerd:/x", "busybox"], /allowed: by no policy/],
     [125, [], /missing required argument/],
   ])("ends with %d for %j", async (expected, args, message) => {
     const { code, stdout, stderr } = await call([...at(), "run", "--pull", "never", ...args], { env: env() });
@@ -269,7 +269,7 @@ test("a step file gets what the policy allows, and is told which key would allow
   const refused = await call([...at(), "step", step], { env: env() });
   expect(refused.code).toBe(125);
   expect(refused.stderr).toMatch(
-    /the policy refuses the step: volumes\[0\]\.source: .*mount_sources could allow it/,
+    /the policy refuses the step: volumes\[0\]\.source: .*by the policy.s mount_sources/,
   );
   const allowed = await call([...at(), "step", step, "--policy", policy], { env: env() });
   expect({ ...allowed, stdout: allowed.stdout.toString() }).toMatchObject({

@@ -1,3 +1,5 @@
+import type { TransferProgress } from "@wfe-containerd/client";
+
 /** Where a step is on its way. Each phase is announced once, in this order; a step that fails skips the rest up to `releasing`. */
 export type Phase = "resolving" | "preparing" | "starting" | "running" | "settling" | "releasing";
 
@@ -22,15 +24,9 @@ export interface PhaseEvent {
   readonly id: string;
 }
 
-/** How far the image's pull and unpacking are. */
-export interface ProgressEvent {
+/** How far the image's pull and unpacking are: of each of its blobs. */
+export interface ProgressEvent extends TransferProgress {
   readonly type: "progress";
-  /** The layer's or manifest's digest, or what else is being worked on. */
-  readonly what: string;
-  readonly state: string;
-  /** Bytes done so far, and in all; 0 when not known. */
-  readonly offset: number;
-  readonly total: number;
 }
 
 /**

@@ -66,9 +66,9 @@ export function refuseAll(refusals: readonly Refusal[]): void {
   const issues = refusals.map(({ field, message, policyKey }) => ({
     field,
     message,
-    allowed: policyKey === undefined ? "no policy allows it" : `the policy's ${policyKey} could allow it`,
+    allowed: policyKey === undefined ? "by no policy" : `by the policy's ${policyKey}`,
   }));
-  const lines = issues.map(({ field, message, allowed }) => `${field}: ${message} (${allowed})`);
+  const lines = issues.map(({ field, message, allowed }) => `${field}: ${message}; allowed: ${allowed}`);
   throw new ExecutorError(`the policy refuses the step: ${lines.join("; ")}`, { kind: "refused", issues });
 }
 

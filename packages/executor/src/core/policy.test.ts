@@ -136,9 +136,9 @@ describe("checkPolicy", () => {
     const step = { privileged: true, network: "host", volumes: [{ source: "/etc" }] };
     expect(() => enforcePolicy(step, DEFAULT_POLICY)).toThrow(
       "the policy refuses the step: " +
-        "privileged: a privileged step owns the daemon's host (the policy's privileged could allow it); " +
-        "network: host is the network of the daemon's host (the policy's host_network could allow it); " +
-        'volumes[0].source: "/etc": it holds the host\'s accounts and keys (no policy allows it)',
+        "privileged: a privileged step owns the daemon's host; allowed: by the policy's privileged; " +
+        "network: host is the network of the daemon's host; allowed: by the policy's host_network; " +
+        'volumes[0].source: "/etc": it holds the host\'s accounts and keys; allowed: by no policy',
     );
     expect(() => enforcePolicy({}, DEFAULT_POLICY)).not.toThrow();
   });

@@ -40,8 +40,7 @@ export async function resolveImage(
       policy,
       platform,
       signal,
-      onProgress: ({ what, state, offset, total }) =>
-        onProgress({ type: "progress", what, state, offset, total }),
+      onProgress: (progress) => onProgress({ type: "progress", ...progress }),
     });
   } catch (reason) {
     if (!(reason instanceof ContainerdError) || signal.aborted) throw reason;
