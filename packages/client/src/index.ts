@@ -75,6 +75,7 @@ export { failureOf, type RegistryFailure } from "./registry/failure.js";
 export type { HostCapability, RegistryHost, RegistryHosts } from "./registry/host.js";
 export { hostsFromDirectories, type RegistryHostsOptions } from "./registry/hosts.js";
 export type { HttpTimeouts, HttpTls } from "./registry/http.js";
+export { type CheckLoginOptions, checkRegistryLogin } from "./registry/login.js";
 export type { TransferProgress } from "./registry/progress.js";
 export type { RegistryOptions } from "./registry/repository.js";
 export type { RetryPolicy } from "./registry/retry.js";

@@ -1,24 +1,47 @@
-import { familiarReference, parseReference } from "@wfe-containerd/client";
+import {
+  type Client,
+  familiarReference,
+  type Image,
+  isContainerdError,
+  parseReference,
+} from "@wfe-containerd/client";
 import type { Command } from "commander";
 import { connect, globalOptions } from "../connection.js";
-import { printRows } from "../table.js";
+import { formatBytes, printRows } from "../table.js";
 
 export function addImagesCommand(program: Command): void {
   program
     .command("images")
-    .description("List the images of the namespace.")
+    .description("List the images of the namespace, and what they take; what several share counts for each.")
     .action(async (_flags: object, command: Command) => {
       await using client = await connect(command);
-      const images = await client.images.list();
-      const rows = images
-        .map(({ name, target, createdAt }) => ({
-          name: shortName(name),
-          digest: target.digest,
-          created: createdAt.toISOString(),
-        }))
-        .toSorted((a, b) => a.name.localeCompare(b.name));
-      printRows(globalOptions(command).format, rows, ["name", "digest", "created"]);
+      const { format } = globalOptions(command);
+      const images = (await client.images.list()).toSorted((a, b) => a.name.localeCompare(b.name));
+      const rows = await Promise.all(images.map((image) => toRow(client, image, format)));
+      const present = rows.filter((row) => row !== undefined);
+      printRows(format, present, ["name", "digest", "packed", "unpacked", "created"]);
     });
+}
+
+async function toRow(
+  client: Client,
+  { name, target, createdAt }: Image,
+  format: "table" | "json",
+): Promise<Record<string, string | number> | undefined> {
+  const usage = await client.images.usage(name).catch((reason: unknown) => {
+    // It was removed meanwhile.
+    if (isContainerdError(reason, "not-found")) return undefined;
+    throw reason;
+  });
+  if (usage === undefined) return undefined;
+  const show = (bytes: number): string | number => (format === "json" ? bytes : formatBytes(bytes));
+  return {
+    name: shortName(name),
+    digest: target.digest,
+    packed: show(usage.contentBytes),
+    unpacked: show(usage.snapshotBytes),
+    created: createdAt.toISOString(),
+  };
 }
 
 /** Other clients may give names that are no references. */

@@ -4,8 +4,9 @@ import { connect } from "../connection.js";
 import { addDockerFlags, type DockerFlags, toStep } from "../docker-flags.js";
 import { exitCodeOf } from "../exit-code.js";
 import { follow } from "../follow.js";
+import { addRegistryFlags, type RegistryFlags, registryOptions } from "../transfer.js";
 
-interface RunFlags extends DockerFlags {
+interface RunFlags extends DockerFlags, RegistryFlags {
   readonly io: "file" | "fifo";
 }
 
@@ -15,7 +16,7 @@ export function addRunCommand(program: Command): void {
     .description("Run a command in a new container; its output, its exit code, and nothing left.")
     .argument("<image>")
     .argument("[command...]", "instead of the image's own");
-  addDockerFlags(command)
+  addRegistryFlags(addDockerFlags(command))
     .addOption(
       new Option("--io <mode>", "how output comes from the container")
         .choices(["file", "fifo"])
@@ -37,7 +38,12 @@ async function run(
   const step = await toStep(image, args, flags);
   await using client = await connect(command);
   // What a person types is the operator's own word.
-  await using executor = createExecutor({ client, ioMode: flags.io, policy: UNRESTRICTED_POLICY });
+  await using executor = createExecutor({
+    client,
+    ioMode: flags.io,
+    policy: UNRESTRICTED_POLICY,
+    pull: registryOptions(flags),
+  });
   const result = await follow(executor.start(step));
   return exitCodeOf(result);
 }

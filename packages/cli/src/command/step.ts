@@ -16,15 +16,16 @@ import { exitCodeOf } from "../exit-code.js";
 import { UsageError } from "../failure.js";
 import { follow } from "../follow.js";
 import { readStepFile, readYaml } from "../step-file.js";
+import { addRegistryFlags, type RegistryFlags, registryOptions } from "../transfer.js";
 
-interface StepFlags {
+interface StepFlags extends RegistryFlags {
   readonly output: "text" | "json";
   readonly data: readonly string[];
   readonly policy?: string;
 }
 
 export function addStepCommand(program: Command): void {
-  program
+  const command = program
     .command("step")
     .description(
       "Run a step file: one step, or `steps:` in order, each one's outputs being data for the next.",
@@ -41,10 +42,10 @@ export function addStepCommand(program: Command): void {
       "data for the first step",
       (value: string, all: readonly string[]) => [...all, value],
       [],
-    )
-    .action(async (file: string, flags: StepFlags, command: Command) => {
-      process.exitCode = await runFile(file, flags, command);
-    });
+    );
+  addRegistryFlags(command).action(async (file: string, flags: StepFlags, self: Command) => {
+    process.exitCode = await runFile(file, flags, self);
+  });
 }
 
 async function runFile(file: string, flags: StepFlags, command: Command): Promise<number> {
@@ -52,7 +53,8 @@ async function runFile(file: string, flags: StepFlags, command: Command): Promis
   // All are checked before the first one runs.
   for (const [at, step] of steps.entries()) check(step, steps.length === 1 ? file : `${file}: steps[${at}]`);
   await using client = await connect(command);
-  await using executor = createExecutor({ client, policy: await readPolicy(flags.policy) });
+  const policy = await readPolicy(flags.policy);
+  await using executor = createExecutor({ client, policy, pull: registryOptions(flags) });
   const results: StepResult[] = [];
   try {
     await runSteps(executor, steps, parseData(flags.data), flags.output, results);

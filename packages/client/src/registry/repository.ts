@@ -45,6 +45,8 @@ export type HostRequest = Omit<EndpointRequest, "scopes" | "to"> &
     readonly to: string | URL;
     /** Another repository of the same registry, that the request reads from. */
     readonly alsoPullFrom?: string | undefined;
+    /** What the token must allow. Default: what the repository was opened for. */
+    readonly scopes?: readonly string[] | undefined;
   };
 
 export interface Answered {
@@ -107,7 +109,8 @@ export async function openRepository(
   const scope = `repository:${repository}:${actions}`;
 
   const askOne: Repository["askOne"] = async (endpoint, { alsoFine = [], alsoPullFrom, to, ...request }) => {
-    const scopes = alsoPullFrom === undefined ? [scope] : [scope, `repository:${alsoPullFrom}:pull`];
+    const { scopes = [scope, ...(alsoPullFrom === undefined ? [] : [`repository:${alsoPullFrom}:pull`])] } =
+      request;
     const place = typeof to === "string" ? `${repository}/${to}` : to;
     const response = await endpoint.send({ ...request, to: place, scopes });
     const { status } = response;

@@ -1,0 +1,46 @@
+import { type Client, formatPlatform, isContainerdError } from "@wfe-containerd/client";
+import type { Command } from "commander";
+import { connect } from "../connection.js";
+import { UsageError } from "../failure.js";
+
+export function addInspectCommand(program: Command): void {
+  program
+    .command("inspect")
+    .description("All that containerd knows of images, or of steps by their ids; as JSON.")
+    .argument("<name...>")
+    .action(async (names: string[], _flags: object, command: Command) => {
+      await using client = await connect(command);
+      const found = [];
+      for (const name of names) found.push(await inspect(client, name));
+      console.log(JSON.stringify(found, undefined, 2));
+    });
+}
+
+async function inspect(client: Client, name: string): Promise<object> {
+  const found =
+    (await orMissing(inspectContainer(client, name))) ?? (await orMissing(inspectImage(client, name)));
+  if (found !== undefined) return found;
+  throw new UsageError(`there is no image and no step ${name} in namespace ${client.namespace}`);
+}
+
+async function inspectImage(client: Client, name: string): Promise<object> {
+  const { labels, createdAt, updatedAt } = await client.images.get(name);
+  const { platform, ...image } = await client.images.resolve(name);
+  const isUnpacked = await client.images.isUnpacked({ ...image, platform });
+  const usage = await client.images.usage(name);
+  return { ...image, platform: formatPlatform(platform), isUnpacked, usage, labels, createdAt, updatedAt };
+}
+
+async function inspectContainer(client: Client, id: string): Promise<object> {
+  const [container, task] = await Promise.all([client.containers.get(id), orMissing(client.tasks.get(id))]);
+  return { ...container, task: task ?? null };
+}
+
+async function orMissing<T>(asked: Promise<T>): Promise<T | undefined> {
+  return asked.catch((reason: unknown) => {
+    // A name that cannot be an id, or an image's, is none.
+    if (isContainerdError(reason, "not-found") || isContainerdError(reason, "invalid-argument"))
+      return undefined;
+    throw reason;
+  });
+}

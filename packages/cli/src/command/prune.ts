@@ -1,0 +1,62 @@
+import { parseDuration } from "@wfe-containerd/executor";
+import type { Command } from "commander";
+import { connect, globalOptions } from "../connection.js";
+import { UsageError } from "../failure.js";
+import { printRows } from "../table.js";
+import { collect } from "../transfer.js";
+
+interface PruneFlags {
+  readonly filter?: readonly string[];
+  readonly until?: string;
+  readonly dryRun?: boolean;
+}
+
+export function addPruneCommand(program: Command): void {
+  program
+    .command("prune")
+    .description("Remove the images that no container is made of, and what of them nothing else needs.")
+    .option("--until <age>", "only those that have not changed for so long, or since then: 24h, 2026-01-31")
+    .option("--filter <filter>", "as docker has it: until=24h, label=key, label=key=value", collect)
+    .option("--dry-run", "say what would go, and leave it")
+    .action(async (flags: PruneFlags, command: Command) => {
+      const { untils, labels } = parseFilters(flags.filter ?? []);
+      const moments = [...untils, ...(flags.until === undefined ? [] : [flags.until])].map(parseMoment);
+      await using client = await connect(command);
+      const removed = await client.images.prune({
+        until: moments.length === 0 ? undefined : new Date(Math.min(...moments)),
+        // In one filter, containerd wants all of its parts to hold.
+        filters: labels.length === 0 ? [] : [labels.join(",")],
+        dryRun: flags.dryRun,
+      });
+      const rows = removed.map(({ name, target }) => ({ name, digest: target.digest }));
+      printRows(globalOptions(command).format, rows, ["name", "digest"]);
+    });
+}
+
+function parseFilters(filters: readonly string[]): { untils: string[]; labels: string[] } {
+  const untils: string[] = [];
+  const labels: string[] = [];
+  for (const filter of filters) {
+    const [, key, label = "", value] = /^(until|label)=([^=]+)(?:=(.*))?$/s.exec(filter) ?? [];
+    if (key === "until" && value === undefined) untils.push(label);
+    else if (key === "label")
+      labels.push(
+        `labels.${JSON.stringify(label)}${value === undefined ? "" : `==${JSON.stringify(value)}`}`,
+      );
+    else
+      throw new UsageError(
+        `--filter: ${JSON.stringify(filter)} is not known; allowed: until=24h, label=key, label=key=value`,
+      );
+  }
+  return { untils, labels };
+}
+
+function parseMoment(text: string): number {
+  const age = parseDuration(text);
+  const moment = age === undefined ? Date.parse(text) : Date.now() - age;
+  if (Number.isNaN(moment))
+    throw new UsageError(
+      `--until: ${JSON.stringify(text)} is no age and no moment; allowed: 24h, 30m, 2026-01-31, 2026-01-31T12:00:00Z`,
+    );
+  return moment;
+}

@@ -1,0 +1,30 @@
+import type { Client } from "@wfe-containerd/client";
+import type { Command } from "commander";
+import { connect } from "../connection.js";
+import { UsageError } from "../failure.js";
+
+export function addRmiCommand(program: Command): void {
+  program
+    .command("rmi")
+    .description("Remove images, and what of them nothing else needs.")
+    .argument("<image...>")
+    .option("-f, --force", "those too that containers are made of; the containers keep what they need")
+    .action(async (names: string[], { force = false }: { force?: boolean }, command: Command) => {
+      await using client = await connect(command);
+      // All are looked at before the first one goes.
+      const images = await Promise.all(names.map((name) => client.images.get(name)));
+      if (!force) await refuseUsed(client, new Set(images.map(({ name }) => name)));
+      for (const [at, { name }] of images.entries()) {
+        // The last one waits for the collection of garbage, which is one for all.
+        await client.images.remove(name, { sync: at === images.length - 1 });
+        console.log(name);
+      }
+    });
+}
+
+async function refuseUsed(client: Client, names: ReadonlySet<string>): Promise<void> {
+  const used = (await client.containers.list()).filter(({ image }) => names.has(image));
+  if (used.length === 0) return;
+  const lines = used.map(({ id, image }) => `${image} by ${id}`);
+  throw new UsageError(`in use: ${lines.join(", ")}; --force removes the name, and rm the step`);
+}

@@ -1,0 +1,62 @@
+import type { TransferProgress } from "@wfe-containerd/client";
+import { type Command, Option } from "commander";
+import { createProgressView } from "./progress.js";
+
+/** Flags of what speaks with a registry for longer. */
+export interface TransferFlags extends RegistryFlags {
+  readonly platform?: readonly string[];
+  readonly progress: "auto" | "plain" | "json" | "none";
+}
+
+/** How a registry is reached. */
+export interface RegistryFlags {
+  readonly plainHttp?: readonly string[];
+  readonly hostsDir?: string;
+}
+
+export function addRegistryFlags(command: Command): Command {
+  return command
+    .option(
+      "--plain-http <host>",
+      "speak http, without TLS, with this registry or mirror; may be given again (default: with this machine only)",
+      collect,
+    )
+    .option("--hosts-dir <path>", "hosts.toml files by registry (default: /etc/containerd/certs.d)");
+}
+
+export function addTransferFlags(command: Command): Command {
+  return addRegistryFlags(command).addOption(
+    new Option("--progress <how>", "bars on a terminal, else lines; or JSON lines")
+      .choices(["auto", "plain", "json", "none"])
+      .default("auto"),
+  );
+}
+
+/** For the client: where registries are, and how they are spoken with. */
+export function registryOptions({ plainHttp, hostsDir }: RegistryFlags) {
+  return {
+    hosts: { plainHttp, directories: hostsDir === undefined ? undefined : [hostsDir] },
+  };
+}
+
+/** Flags that may be given again. */
+export function collect(value: string, all: readonly string[] = []): string[] {
+  return [...all, value];
+}
+
+/** Shows how far a transfer is, and gives it up on the first SIGINT or SIGTERM. */
+export async function transfer<T>(
+  { progress }: Pick<TransferFlags, "progress">,
+  run: (options: { signal: AbortSignal; onProgress: (progress: TransferProgress) => void }) => Promise<T>,
+): Promise<T> {
+  const view = createProgressView(progress, process.stderr);
+  const aborted = new AbortController();
+  const onSignal = (): void => aborted.abort();
+  process.once("SIGINT", onSignal).once("SIGTERM", onSignal);
+  try {
+    return await run({ signal: aborted.signal, onProgress: view.show });
+  } finally {
+    view.close();
+    process.off("SIGINT", onSignal).off("SIGTERM", onSignal);
+  }
+}

@@ -1,0 +1,292 @@
+import { execFile } from "node:child_process";
+import { chmod, mkdir, mkdtemp, readFile, rm, stat, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { delimiter, join } from "node:path";
+import { promisify } from "node:util";
+import { useDaemon } from "@wfe-containerd/test-infra/daemon";
+import { startRegistry, type TestRegistry } from "@wfe-containerd/test-infra/registry";
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import { call, type Finished } from "./command.js";
+
+const run = promisify(execFile);
+const PASSWORD = "secret-canary-password";
+
+const daemon_ = useDaemon();
+let directory: string;
+let open: TestRegistry;
+let closed: TestRegistry;
+/** DOCKER_CONFIG of the commands. */
+let config: string;
+/** What any command printed. */
+let printed = "";
+
+beforeAll(async () => {
+  directory = await mkdtemp(join(tmpdir(), "test-cli-images-"));
+  open = await startRegistry();
+  closed = await startRegistry({ password: { username: "user", password: PASSWORD } });
+});
+afterAll(async () => {
+  await open?.[Symbol.asyncDispose]();
+  await closed?.[Symbol.asyncDispose]();
+  await rm(directory, { recursive: true });
+  expect(printed).not.toContain(PASSWORD);
+  expect(printed).not.toContain(Buffer.from(`user:${PASSWORD}`).toString("base64"));
+});
+beforeEach(async () => {
+  config = await mkdtemp(join(directory, "docker-"));
+});
+
+async function cli(
+  args: readonly string[],
+  options: { input?: string; path?: string } = {},
+): Promise<Finished> {
+  const finished = await call(
+    ["--address", daemon_.daemon.address, "--namespace", daemon_.client.namespace, ...args],
+    {
+      env: {
+        DOCKER_CONFIG: config,
+        ...(options.path !== undefined && { PATH: `${options.path}${delimiter}${process.env["PATH"]}` }),
+      },
+      ...(options.input !== undefined && { input: options.input }),
+    },
+  );
+  printed += `${finished.stdout}${finished.stderr}`;
+  return finished;
+}
+
+const names = async (): Promise<string[]> =>
+  (await daemon_.client.images.list()).map(({ name }) => name).toSorted();
+const configFile = (): string => join(config, "config.json");
+const readConfig = async (): Promise<unknown> => JSON.parse(await readFile(configFile(), "utf8"));
+
+test("an image is tagged, pushed, removed, and pulled again", async () => {
+  const name = `${open.host}/team/busybox:1`;
+  const tagged = await cli(["tag", "busybox", name]);
+  expect({ code: tagged.code, stdout: tagged.stdout.toString() }).toEqual({ code: 0, stdout: `${name}\n` });
+
+  const pushed = await cli(["--format", "json", "push", name]);
+  expect(pushed.code).toBe(0);
+  expect(pushed.stderr).toMatch(/: done/);
+  const [{ digest }] = JSON.parse(pushed.stdout.toString());
+  const { stdout: raw } = await run("skopeo", ["inspect", "--tls-verify=false", `docker://${name}`]);
+  expect(JSON.parse(raw).Digest).toBe(digest);
+
+  const removed = await cli(["rmi", name]);
+  expect({ code: removed.code, stdout: removed.stdout.toString() }).toEqual({ code: 0, stdout: `${name}\n` });
+  expect(await names()).toEqual(["docker.io/library/busybox:latest"]);
+
+  const pulled = await cli(["--format", "json", "pull", "--progress", "json", name]);
+  expect(JSON.parse(pulled.stdout.toString())).toEqual([{ name, digest }]);
+  const states = pulled.stderr
+    .trim()
+    .split("\n")
+    .map((line) => JSON.parse(line).state);
+  // All of it is busybox's too, and still here.
+  expect(states).not.toContain("fetching");
+  await cli(["rmi", name]);
+});
+
+test("one image is pushed by the name of another", async () => {
+  const other = `${open.host}/other:2`;
+  const { code } = await cli(["push", "busybox", "--as", other, "--progress", "none"]);
+  expect(code).toBe(0);
+  const { stdout } = await run("skopeo", ["inspect", "--tls-verify=false", `docker://${other}`]);
+  expect(JSON.parse(stdout).Architecture).toBe("amd64");
+});
+
+test("images tells what they take", async () => {
+  const { stdout } = await cli(["--format", "json", "images"]);
+  const [image] = JSON.parse(stdout.toString());
+  expect(image).toMatchObject({ name: "busybox", packed: expect.any(Number) });
+  expect(image.unpacked).toBeGreaterThan(image.packed);
+  const { stdout: table } = await cli(["images"]);
+  expect(table.toString()).toMatch(
+    /^NAME +DIGEST +PACKED +UNPACKED +CREATED\nbusybox +sha256:[0-9a-f]{64} +[\d.]+ [KM]iB/,
+  );
+});
+
+describe("rmi", () => {
+  test("leaves all when one is not there", async () => {
+    await cli(["tag", "busybox", "second"]);
+    const { code, stderr } = await cli(["rmi", "second", "no-such-image"]);
+    expect({ code, stderr }).toEqual({ code: 125, stderr: expect.stringContaining("no-such-image") });
+    expect(await names()).toContain("docker.io/library/second:latest");
+    await cli(["rmi", "second"]);
+  });
+
+  test("leaves what a container is made of, unless forced", async () => {
+    await cli(["tag", "busybox", "used"]);
+    const image = "docker.io/library/used:latest";
+    await daemon_.client.containers.create({
+      id: "user-of-it",
+      image,
+      spec: {},
+      snapshotKey: "",
+      snapshotter: "overlayfs",
+    });
+    const refused = await cli(["rmi", "used"]);
+    expect(refused).toMatchObject({ code: 125, stderr: expect.stringContaining("user-of-it") });
+    expect(await names()).toContain(image);
+    expect(await cli(["prune", "--dry-run"])).toMatchObject({
+      code: 0,
+      stdout: expect.not.stringContaining("used"),
+    });
+    expect((await cli(["rmi", "--force", "used"])).code).toBe(0);
+    expect(await names()).not.toContain(image);
+    await daemon_.client.containers.delete("user-of-it");
+  });
+});
+
+describe("prune", () => {
+  test("by label and by age", async () => {
+    const { target } = await daemon_.client.images.get("busybox");
+    for (const name of ["red", "blue"]) await daemon_.client.images.put(name, target, { colour: name });
+    const pruned = async (...flags: string[]): Promise<string[]> => {
+      const { stdout, stderr } = await cli(["--format", "json", "prune", ...flags]);
+      expect(stderr).toBe("");
+      return JSON.parse(stdout.toString()).map(({ name }: { name: string }) => name.split("/").at(-1));
+    };
+    expect(await pruned("--until", "1h")).toEqual([]);
+    expect(await pruned("--filter", "label=colour", "--dry-run")).toHaveLength(2);
+    expect(await pruned("--filter", "label=colour", "--filter", "until=24h")).toEqual([]);
+    expect(await pruned("--filter", "label=colour=red")).toEqual(["red:latest"]);
+    expect(await pruned("--filter", "label=colour", "--filter", "label=colour=blue")).toEqual([
+      "blue:latest",
+    ]);
+    expect(await names()).toEqual(["docker.io/library/busybox:latest"]);
+  });
+
+  test.each([
+    [["--filter", "dangling=true"], /--filter/],
+    [["--until", "yesterday"], /--until/],
+  ])("refuses %j", async (flags, message) => {
+    const { code, stderr } = await cli(["prune", ...flags]);
+    expect({ code, stderr }).toEqual({ code: 125, stderr: expect.stringMatching(message) });
+  });
+});
+
+test("inspect shows an image, and a container", async () => {
+  await daemon_.client.containers.create({
+    id: "looked-at",
+    image: "busybox",
+    spec: { process: { cwd: "/" } },
+    snapshotKey: "",
+    snapshotter: "overlayfs",
+  });
+  const { stdout, code } = await cli(["inspect", "busybox", "looked-at"]);
+  expect(code).toBe(0);
+  const [image, container] = JSON.parse(stdout.toString());
+  expect(image).toMatchObject({
+    name: "docker.io/library/busybox:latest",
+    platform: "linux/amd64",
+    isUnpacked: true,
+    config: { rootfs: { diff_ids: [expect.stringMatching(/^sha256:/)] } },
+    usage: { snapshots: 1 },
+  });
+  expect(image.chainId).toMatch(/^sha256:/);
+  expect(container).toMatchObject({ id: "looked-at", spec: { process: { cwd: "/" } }, task: null });
+  await daemon_.client.containers.delete("looked-at");
+  expect(await cli(["inspect", "nothing-of-that-name"])).toMatchObject({
+    code: 125,
+    stderr: expect.stringContaining("no image and no step nothing-of-that-name"),
+  });
+});
+
+test("what is exported is an OCI archive to others, and imported again the same", async () => {
+  const file = join(directory, "busybox.tar");
+  expect((await cli(["export", file, "busybox"])).code).toBe(0);
+  const { stdout } = await run("skopeo", ["inspect", "--raw", `oci-archive:${file}`]);
+  const { digest } = (await daemon_.client.images.get("busybox")).target;
+  expect(JSON.parse(stdout).layers).toHaveLength(1);
+  const imported = await cli(["--format", "json", "import", file, "--name", "again"]);
+  expect(JSON.parse(imported.stdout.toString())).toEqual([
+    { name: "docker.io/library/again:latest", digest },
+  ]);
+  await cli(["rmi", "again"]);
+});
+
+describe("login", () => {
+  const login = (password: string, ...more: string[]): Promise<Finished> =>
+    cli(["login", closed.host, "-u", "user", "--password-stdin", ...more], { input: `${password}\n` });
+
+  test("keeps what the registry takes where docker keeps it; logout forgets it", async () => {
+    await writeFile(
+      configFile(),
+      JSON.stringify({ psFormat: "x", auths: { "other.example": { auth: "dTpw" } } }),
+    );
+    const { code, stdout } = await login(PASSWORD);
+    expect({ code, stdout: stdout.toString() }).toEqual({
+      code: 0,
+      stdout: `logged in at ${closed.host} as user\n`,
+    });
+    expect(await readConfig()).toEqual({
+      psFormat: "x",
+      auths: {
+        "other.example": { auth: "dTpw" },
+        [closed.host]: { auth: Buffer.from(`user:${PASSWORD}`).toString("base64") },
+      },
+    });
+    expect((await stat(configFile())).mode & 0o777).toBe(0o600);
+
+    const name = `${closed.host}/private:1`;
+    expect((await cli(["push", "busybox", "--as", name, "--progress", "none"])).code).toBe(0);
+    expect((await cli(["pull", name, "--progress", "none"])).code).toBe(0);
+    await cli(["rmi", name]);
+
+    expect((await cli(["logout", closed.host])).stdout.toString()).toBe(`logged out of ${closed.host}\n`);
+    expect(await readConfig()).toEqual({ psFormat: "x", auths: { "other.example": { auth: "dTpw" } } });
+    expect((await cli(["logout", closed.host])).stdout.toString()).toBe(`not logged in at ${closed.host}\n`);
+    const refused = await cli(["pull", name, "--progress", "none"]);
+    expect(refused).toMatchObject({ code: 125, stderr: expect.stringContaining("401") });
+  });
+
+  test("gives it to the helper that is set", async () => {
+    const path = join(config, "bin");
+    await mkdir(path);
+    const kept = join(config, "kept");
+    const helper = join(path, "docker-credential-test");
+    await writeFile(
+      helper,
+      `#!/bin/sh\ncase $1 in store) cat > ${kept};; erase) cat >/dev/null; rm ${kept};; esac\n`,
+    );
+    await chmod(helper, 0o755);
+    await writeFile(configFile(), JSON.stringify({ credsStore: "test" }));
+    const input = `${PASSWORD}\n`;
+    await cli(["login", closed.host, "-u", "user", "--password-stdin"], { input, path });
+    expect(JSON.parse(await readFile(kept, "utf8"))).toEqual({
+      ServerURL: closed.host,
+      Username: "user",
+      Secret: PASSWORD,
+    });
+    expect(await readConfig()).toEqual({ credsStore: "test", auths: { [closed.host]: {} } });
+    await cli(["logout", closed.host], { path });
+    await expect(stat(kept)).rejects.toThrow("ENOENT");
+    expect(await readConfig()).toEqual({ credsStore: "test", auths: {} });
+  });
+
+  test("keeps nothing that the registry does not take", async () => {
+    const { code, stderr } = await login("wrong-password");
+    expect({ code, stderr }).toEqual({ code: 125, stderr: expect.stringContaining("is not enough") });
+    expect(stderr).not.toContain("wrong-password");
+    await expect(stat(configFile())).rejects.toThrow("ENOENT");
+  });
+
+  test("leaves alone a file that is not docker's", async () => {
+    await writeFile(configFile(), "not json");
+    const { code, stderr } = await login(PASSWORD);
+    expect({ code, stderr }).toEqual({ code: 125, stderr: expect.stringContaining("is no JSON object") });
+    expect(await readFile(configFile(), "utf8")).toBe("not json");
+  });
+
+  test.each([
+    [["login", "https://registry.example.com", "-u", "u", "--password-stdin"], /is no registry/],
+    [["login", "registry.example.com/a", "-u", "u", "--password-stdin"], /is no registry/],
+    [["login", "--password-stdin"], /needs --username/],
+    [["login", "-u", "u"], /no terminal/],
+    [["login", "localhost:1", "-u", "u", "--password-stdin"], /nothing listens there/],
+  ])("refuses %j", async (args, message) => {
+    const { code, stderr } = await cli(args, { input: "some-password\n" });
+    expect({ code, stderr }).toEqual({ code: 125, stderr: expect.stringMatching(message) });
+    await expect(stat(configFile())).rejects.toThrow("ENOENT");
+  });
+});
