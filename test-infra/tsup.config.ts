@@ -2,7 +2,7 @@ import { defineConfig } from "tsup";
 
 export default defineConfig({
   // For the demo and the benchmarks, which run without TypeScript. The tests use the sources.
-  entry: ["images/build.ts"],
+  entry: ["images/build.ts", "registry/registry.ts"],
   format: "esm",
   target: "node20",
   clean: true,

@@ -1,0 +1,171 @@
+// An image of 1 GB in 12 layers, from a registry on this machine: our pull beside `ctr image pull`, which does the same, and `skopeo copy`, which only
+// stores it as an OCI layout and unpacks nothing. Usage: node benchmarks/pull.mjs [--rounds 3] [--layers 12] [--megabytes 1000]
+import { execFile, spawn } from "node:child_process";
+import { createCipheriv } from "node:crypto";
+import { once } from "node:events";
+import { readFile, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { parseArgs, promisify } from "node:util";
+import { createClient } from "@wfe-containerd/client";
+import { startDaemon } from "@wfe-containerd/client/daemon";
+import { buildImage, ociArchive } from "@wfe-containerd/test-infra/images";
+import { putImage, startRegistry } from "@wfe-containerd/test-infra/registry";
+
+const { values } = parseArgs({
+  options: {
+    rounds: { type: "string", default: "3" },
+    layers: { type: "string", default: "12" },
+    megabytes: { type: "string", default: "1000" },
+  },
+});
+const ROUNDS = Number(values.rounds);
+const LAYERS = Number(values.layers);
+const LAYER_BYTES = Math.round((Number(values.megabytes) * 1e6) / LAYERS);
+const NAMESPACE = "bench";
+/** As often as it takes to miss little of a process's last moments. */
+const SAMPLE_MS = 10;
+const TICKS_PER_SECOND = Number((await promisify(execFile)("getconf", ["CLK_TCK"])).stdout);
+
+const daemon = await startDaemon();
+const client = createClient({ address: daemon.address, namespace: NAMESPACE });
+const registry = await startRegistry();
+const layout = join(tmpdir(), `bench-pull-${process.pid}`);
+try {
+  const name = `${registry.host}/bench/large:1`;
+  await putLargeImage();
+  const contenders = [
+    {
+      name: "ours",
+      command: [
+        process.execPath,
+        fileURLToPath(new URL("contender/pull.mjs", import.meta.url)),
+        daemon.address,
+        NAMESPACE,
+        name,
+      ],
+    },
+    {
+      name: "ctr image pull",
+      command: ["ctr", "-a", daemon.socketPath, "-n", NAMESPACE, "image", "pull", "--plain-http", name],
+    },
+    {
+      name: "skopeo copy",
+      command: [
+        "skopeo",
+        "copy",
+        "--quiet",
+        "--insecure-policy",
+        "--src-tls-verify=false",
+        `docker://${name}`,
+        `oci:${layout}`,
+      ],
+    },
+  ];
+  const runs = new Map(contenders.map(({ name: contender }) => [contender, []]));
+  // Taken in turns, so that a slow moment of the machine meets all of them; the first turn warms the caches.
+  for (let round = 0; round <= ROUNDS; round++) {
+    for (const { name: contender, command } of contenders) {
+      const figures = await measure(command);
+      if (round > 0) runs.get(contender).push(figures);
+      await forget(name);
+    }
+  }
+  report(contenders, runs);
+} finally {
+  await registry[Symbol.asyncDispose]();
+  await client.close();
+  await daemon.stop();
+  await rm(layout, { recursive: true, force: true });
+}
+
+/** Half of each layer is noise, half a text that repeats: together they pack about as images do. */
+async function putLargeImage() {
+  const layers = [];
+  for (let layer = 0; layer < LAYERS; layer++) {
+    const noise = createCipheriv("aes-128-ctr", Buffer.alloc(16, layer), Buffer.alloc(16));
+    const half = Buffer.alloc(LAYER_BYTES / 2);
+    layers.push([
+      { path: `layer-${layer}/noise`, contents: noise.update(half) },
+      { path: `layer-${layer}/text`, contents: Buffer.alloc(LAYER_BYTES / 2, `layer ${layer} of many\n`) },
+    ]);
+  }
+  await putImage(registry, "bench/large:1", await ociArchive(await buildImage({ layers })));
+}
+
+/** Removes what the contender brought: the next one finds nothing. */
+async function forget(name) {
+  const images = await client.images.list();
+  for (const image of images) if (image.name === name) await client.images.remove(name, { sync: true });
+  await client.leases.collectGarbage();
+  await rm(layout, { recursive: true, force: true });
+}
+
+/** Runs a command to its end. Seconds, CPU seconds of it and of the daemon meanwhile, and the most memory that it had, in MB. */
+async function measure([program, ...args]) {
+  const daemonBefore = await cpuSeconds(daemon.pid);
+  const start = performance.now();
+  const child = spawn(program, args, { stdio: ["ignore", "ignore", "pipe"] });
+  let said = "";
+  child.stderr.on("data", (chunk) => {
+    said += chunk;
+  });
+  let cpu = 0;
+  let memory = 0;
+  const sampling = setInterval(async () => {
+    const sample = await Promise.all([cpuSeconds(child.pid), peakMegabytes(child.pid)]).catch(() => [0, 0]);
+    cpu = Math.max(cpu, sample[0]);
+    memory = Math.max(memory, sample[1]);
+  }, SAMPLE_MS);
+  const [code] = await once(child, "close");
+  const seconds = (performance.now() - start) / 1000;
+  clearInterval(sampling);
+  if (code !== 0) throw new Error(`${program} ended with ${code}: ${said.slice(-500)}`);
+  return { seconds, cpu, daemonCpu: (await cpuSeconds(daemon.pid)) - daemonBefore, memory };
+}
+
+/** Of a process and the children that it has waited for: the daemon unpacks with some. */
+async function cpuSeconds(pid) {
+  const stat = await readFile(`/proc/${pid}/stat`, "utf8");
+  const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
+  const ticks = fields.slice(11, 15).reduce((sum, field) => sum + Number(field), 0);
+  return ticks / TICKS_PER_SECOND;
+}
+
+async function peakMegabytes(pid) {
+  const status = await readFile(`/proc/${pid}/status`, "utf8");
+  return (Number(/^VmHWM:\s+(\d+) kB/m.exec(status)?.[1] ?? 0) * 1024) / 1e6;
+}
+
+function report(contenders, runs) {
+  const medians = (contender) => {
+    const of = (key) => median(runs.get(contender).map((figures) => figures[key]));
+    return { seconds: of("seconds"), cpu: of("cpu"), daemonCpu: of("daemonCpu"), memory: of("memory") };
+  };
+  const base = medians("ctr image pull");
+  const ratio = (value, to) => (to === 0 ? "" : Number((value / to).toFixed(2)));
+  console.log(`containerd ${daemon.version}, Node ${process.version}`);
+  console.log(`${LAYERS} layers of ${LAYER_BYTES / 1e6} MB; the median of ${ROUNDS}\n`);
+  console.table(
+    contenders.map(({ name }) => {
+      const own = medians(name);
+      return {
+        contender: name,
+        seconds: Number(own.seconds.toFixed(2)),
+        "time / ctr's": ratio(own.seconds, base.seconds),
+        "CPU s": Number(own.cpu.toFixed(2)),
+        "CPU / ctr's": ratio(own.cpu, base.cpu),
+        "daemon's CPU s": Number(own.daemonCpu.toFixed(2)),
+        "daemon's CPU / ctr's": ratio(own.daemonCpu, base.daemonCpu),
+        "peak MB": Math.round(own.memory),
+        "peak / ctr's": ratio(own.memory, base.memory),
+      };
+    }),
+  );
+}
+
+function median(samples) {
+  const sorted = samples.toSorted((a, b) => a - b);
+  return sorted[Math.floor(sorted.length / 2)];
+}
