@@ -1,9 +1,14 @@
-import type { MessageInitShape } from "@bufbuild/protobuf";
-import type { WriteContentRequestSchema, WriteContentResponse } from "@wfe-containerd/proto/services/content";
-import { WriteAction } from "@wfe-containerd/proto/services/content";
+import { create, type MessageInitShape } from "@bufbuild/protobuf";
+import {
+  WriteAction,
+  WriteContentRequestSchema,
+  type WriteContentResponse,
+} from "@wfe-containerd/proto/services/content";
 import { call } from "./call.js";
+import { allocateRequest, encodeWrite } from "./content-request.js";
 import type { Services } from "./context.js";
 import { ContainerdError } from "./error.js";
+import { serializeAs } from "./transport/message.js";
 
 type Request = MessageInitShape<typeof WriteContentRequestSchema>;
 
@@ -20,8 +25,8 @@ export interface OpenWriterOptions {
 export interface ContentWriter extends AsyncDisposable {
   /** How many bytes the ingest holds. */
   readonly offset: number;
-  /** Appends, in requests of at most a mebibyte; resolves when the daemon has it. */
-  write(chunk: Uint8Array): Promise<void>;
+  /** Appends, in requests of half a mebibyte at most; resolves when the daemon has it. */
+  write(chunk: Uint8Array | readonly Uint8Array[]): Promise<void>;
   /** Makes the ingest content. @throws ContainerdError `already-exists`; `failed-precondition` when digest or size is another. */
   commit(expected: {
     digest?: string | undefined;
@@ -30,7 +35,7 @@ export interface ContentWriter extends AsyncDisposable {
   }): Promise<{ digest: string; size: number }>;
 }
 
-const REQUEST_BYTES = 1024 * 1024;
+const REQUEST_BYTES = 512 * 1024;
 
 /**
  * Opens an ingest.
@@ -45,6 +50,7 @@ export async function openWriter(
   const responses = content.write(requests, { signal, timeoutMs: 0 })[Symbol.asyncIterator]();
   const total = BigInt(size ?? 0);
   let offset = 0;
+  let space: Buffer | undefined;
 
   async function ask(operation: string, request: Request): Promise<WriteContentResponse> {
     return call(`${operation} ${ref}`, async () => {
@@ -73,18 +79,21 @@ export async function openWriter(
     get offset() {
       return offset;
     },
-    async write(chunk) {
-      for (let at = 0; at < chunk.byteLength; at += REQUEST_BYTES) {
-        const data = chunk.subarray(at, at + REQUEST_BYTES);
-        const request = {
+    async write(chunks) {
+      for (const data of inRequests(chunks instanceof Uint8Array ? [chunks] : chunks)) {
+        const request = create(WriteContentRequestSchema, {
           action: WriteAction.WRITE,
           ref,
           total,
           expected: digest,
           offset: BigInt(offset),
-          data,
-        };
-        const response = await ask("write to ingest", request);
+        });
+        // One buffer for all requests: the daemon has answered the one before.
+        space ??= allocateRequest(REQUEST_BYTES);
+        const response = await ask(
+          "write to ingest",
+          serializeAs(request, encodeWrite(request, data, space)),
+        );
         offset = Number(response.offset);
       }
     },
@@ -102,6 +111,25 @@ export async function openWriter(
     },
     [Symbol.asyncDispose]: close,
   };
+}
+
+/** Chunks in groups of at most {@link REQUEST_BYTES}; what is larger is cut. */
+function* inRequests(chunks: readonly Uint8Array[]): Iterable<Uint8Array[]> {
+  let group: Uint8Array[] = [];
+  let room = REQUEST_BYTES;
+  for (const chunk of chunks) {
+    for (let at = 0; at < chunk.byteLength; ) {
+      const part = chunk.subarray(at, at + room);
+      group.push(part);
+      at += part.byteLength;
+      room -= part.byteLength;
+      if (room > 0) continue;
+      yield group;
+      group = [];
+      room = REQUEST_BYTES;
+    }
+  }
+  if (group.length > 0) yield group;
 }
 
 /** An async iterable that is fed from outside. */

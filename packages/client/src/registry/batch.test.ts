@@ -7,9 +7,9 @@ async function* chunksOf(chunks: readonly Uint8Array[], failure?: Error): AsyncG
   if (failure !== undefined) throw failure;
 }
 
-async function collect(source: AsyncIterable<Uint8Array>): Promise<Uint8Array[]> {
+async function collect(source: AsyncIterable<Uint8Array[]>): Promise<Uint8Array[]> {
   const all: Uint8Array[] = [];
-  for await (const chunk of source) all.push(chunk);
+  for await (const chunks of source) all.push(Buffer.concat(chunks));
   return all;
 }
 
@@ -32,8 +32,8 @@ describe("batch", () => {
   it("gathers what comes while its taker is busy", async () => {
     const source = Array.from({ length: 10 }, (_, at) => Uint8Array.of(at));
     const given: number[] = [];
-    for await (const chunk of batch(chunksOf(source), 4)) {
-      given.push(chunk.byteLength);
+    for await (const chunks of batch(chunksOf(source), 4)) {
+      given.push(Buffer.concat(chunks).byteLength);
       await new Promise((resolve) => setImmediate(resolve));
     }
     expect(Math.max(...given)).toBe(4);
@@ -45,7 +45,7 @@ describe("batch", () => {
     const failing = batch(chunksOf([Uint8Array.of(1), Uint8Array.of(2)], new Error("cut")), 100);
     await expect(
       (async () => {
-        for await (const chunk of failing) given.push(...chunk);
+        for await (const chunks of failing) given.push(...Buffer.concat(chunks));
       })(),
     ).rejects.toThrow("cut");
     expect(given).toEqual([1, 2]);

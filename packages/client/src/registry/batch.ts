@@ -7,7 +7,7 @@
 export async function* batch(
   source: AsyncIterable<Uint8Array>,
   maxBytes: number,
-): AsyncGenerator<Uint8Array, void, undefined> {
+): AsyncGenerator<Uint8Array[], void, undefined> {
   const iterator = source[Symbol.asyncIterator]();
   let held: Uint8Array[] = [];
   let heldBytes = 0;
@@ -54,7 +54,7 @@ export async function* batch(
       held = [];
       heldBytes = 0;
       hasRoom();
-      yield given.length === 1 ? (given[0] as Uint8Array) : Buffer.concat(given);
+      yield given;
     }
     if (failure !== undefined) throw failure.reason;
   } finally {

@@ -23,7 +23,7 @@ export interface FetchBlobOptions {
 }
 
 /** The daemon confirms each write: few and large ones, well below its limit of 16 MiB a message. */
-const WRITE_BYTES = 1024 * 1024;
+const WRITE_BYTES = 512 * 1024;
 
 /**
  * Brings a blob from a registry into the content store. It goes on where an earlier attempt stopped, by a Range request; it waits for as
@@ -126,12 +126,16 @@ async function fetchRest(
   }
   // A registry that does not know ranges begins at the beginning.
   let skip = isWhole ? offset : 0;
-  for await (const chunk of batch(response.body, WRITE_BYTES)) {
-    const bytes = chunk.subarray(Math.min(skip, chunk.byteLength));
-    skip -= chunk.byteLength - bytes.byteLength;
-    if (ingest.offset + bytes.byteLength > size) throw wrongBytes(digest, endpoint);
-    if (bytes.byteLength === 0) continue;
-    await ingest.write(bytes);
+  for await (const chunks of batch(response.body, WRITE_BYTES)) {
+    const wanted = chunks.map((chunk) => {
+      const bytes = chunk.subarray(Math.min(skip, chunk.byteLength));
+      skip -= chunk.byteLength - bytes.byteLength;
+      return bytes;
+    });
+    const length = wanted.reduce((sum, { byteLength }) => sum + byteLength, 0);
+    if (ingest.offset + length > size) throw wrongBytes(digest, endpoint);
+    if (length === 0) continue;
+    await ingest.write(wanted);
     onBytes();
     onProgress?.("fetching", ingest.offset);
   }

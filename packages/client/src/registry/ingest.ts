@@ -21,7 +21,7 @@ export interface IngestOptions {
 export interface BlobIngest {
   /** Bytes that the daemon has, by whomever. */
   readonly offset: number;
-  write(bytes: Uint8Array): Promise<void>;
+  write(bytes: Uint8Array | readonly Uint8Array[]): Promise<void>;
   /** @throws ContainerdError `failed-precondition` when digest or size is another. */
   commit(labels: Readonly<Record<string, string>>): Promise<void>;
   /** Leaves what is there, to be gone on with. */
