@@ -18,14 +18,21 @@ export async function run(command, args, options = {}) {
   if (code !== 0) throw new Trouble(`${[command, ...args].join(" ")}\nended with exit code ${code}`);
 }
 
-/** Runs a program whose output goes where ours goes, and gives its exit code. */
-export function exitCodeOf(command, args, { env, cwd = ROOT } = {}) {
+/**
+ * Runs a program whose output goes where ours goes, and gives its exit code.
+ *
+ * @param onOutput gets each piece of it too.
+ */
+export function exitCodeOf(command, args, { env, cwd = ROOT, onOutput } = {}) {
   return new Promise((resolve, reject) => {
-    const child = spawn(command, args, {
-      stdio: ["ignore", "inherit", "inherit"],
-      cwd,
-      env: environment(env),
-    });
+    const output = onOutput === undefined ? "inherit" : "pipe";
+    const child = spawn(command, args, { stdio: ["ignore", output, output], cwd, env: environment(env) });
+    for (const name of onOutput === undefined ? [] : ["stdout", "stderr"]) {
+      child[name].setEncoding("utf8").on("data", (text) => {
+        process[name].write(text);
+        onOutput(text);
+      });
+    }
     child.once("error", (error) => reject(new Trouble(`${command} cannot be started: ${error.message}`)));
     child.once("close", (code) => resolve(code ?? 1));
   });

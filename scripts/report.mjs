@@ -1,5 +1,6 @@
 import { mkdir, readFile, rm } from "node:fs/promises";
 import { join, relative } from "node:path";
+import { findCanaries } from "./canary.mjs";
 import { CACHE, exitCodeOf, ROOT } from "./process.mjs";
 
 /** Counts what passed and what failed, part by part, and how long each took. */
@@ -54,10 +55,14 @@ function formatTally({ passed, failed, skipped }) {
   return `${passed} passed, ${failed} failed${skipped > 0 ? `, ${skipped} skipped` : ""}`;
 }
 
-/** Runs tests with vitest, printed as they end. Node is this one unless another is given. */
+/** Runs tests with vitest, printed as they end. Node is this one unless another is given. What they print must hold no secret of theirs. */
 export async function runVitest(args, { node = process.execPath, env = {} } = {}) {
   const results = join(CACHE, "results", `${process.pid}.json`);
   await mkdir(join(CACHE, "results"), { recursive: true });
+  let printed = "";
+  const onOutput = (text) => {
+    printed += text;
+  };
   const code = await exitCodeOf(
     node,
     [
@@ -68,7 +73,7 @@ export async function runVitest(args, { node = process.execPath, env = {} } = {}
       `--outputFile.json=${relative(ROOT, results)}`,
       ...args,
     ],
-    { env },
+    { env: { ...(process.stdout.isTTY && { FORCE_COLOR: "1" }), ...env }, onOutput },
   );
   const json = await readFile(results, "utf8").catch(() => undefined);
   await rm(results, { force: true });
@@ -85,6 +90,11 @@ export async function runVitest(args, { node = process.execPath, env = {} } = {}
     (file) => file.status === "failed" && file.assertionResults.every(({ status }) => status !== "failed"),
   );
   let failed = numFailedTests + files.length;
+  const secrets = findCanaries(printed);
+  if (secrets.length > 0) {
+    console.error(`The tests printed a secret of theirs (${secrets.join("; ")}).`);
+    failed++;
+  }
   if (failed === 0 && code !== 0) failed = 1;
   return { passed, failed, skipped: numPendingTests + numTodoTests };
 }

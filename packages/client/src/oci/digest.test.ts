@@ -1,54 +1,35 @@
 import fc from "fast-check";
-import { expect, test } from "vitest";
+import { expect, it } from "vitest";
 import { checkDigest, isDigest } from "./digest.js";
 
-const hex = (length: number): fc.Arbitrary<string> =>
-  fc
-    .array(fc.constantFrom(..."0123456789abcdef"), { minLength: length, maxLength: length })
-    .map((digits) => digits.join(""));
-const digest = fc.oneof(
-  hex(64).map((digits) => `sha256:${digits}`),
-  hex(128).map((digits) => `sha512:${digits}`),
-);
+const hex = (length: number) =>
+  fc.string({ unit: fc.constantFrom(..."0123456789abcdef"), minLength: length, maxLength: length });
 
-test("every sha256 and sha512 is one, and comes back as it is", () => {
+it("of the two algorithms is taken, and of no other", () => {
   fc.assert(
-    fc.property(digest, (text) => {
-      expect(isDigest(text)).toBe(true);
-      expect(checkDigest("digest", text)).toBe(text);
+    fc.property(hex(64), hex(128), (short, long) => {
+      expect(checkDigest("x", `sha256:${short}`)).toBe(`sha256:${short}`);
+      expect(checkDigest("x", `sha512:${long}`)).toBe(`sha512:${long}`);
+    }),
+  );
+  fc.assert(
+    fc.property(fc.string(), fc.integer({ min: 0, max: 200 }), (name, length) => {
+      expect(isDigest(`${name}:${"a".repeat(length)}`)).toBe(
+        (name === "sha256" && length === 64) || (name === "sha512" && length === 128),
+      );
     }),
   );
 });
 
-test("one character more, fewer or other makes it none", () => {
-  fc.assert(
-    fc.property(digest, fc.nat(), fc.constantFrom("", "g", "A", ":", "/", "\n", "00"), (text, at, other) => {
-      const cut = at % text.length;
-      expect(isDigest(text.slice(0, cut) + other + text.slice(cut + 1))).toBe(false);
-      expect(isDigest(`${text}\n`)).toBe(false);
-    }),
-  );
-});
-
-test.each([
-  ["md5:d41d8cd98f00b204e9800998ecf8427e"],
-  ["sha1:da39a3ee5e6b4b0d3255bfef95601890afd80709"],
-  [`sha384:${"0".repeat(96)}`],
-  [`SHA256:${"0".repeat(64)}`],
-  [`sha256:${"A".repeat(64)}`],
-  [`sha256:${"0".repeat(128)}`],
-  ["../../etc/passwd"],
-  [`sha256+b64:${"0".repeat(64)}`],
-  [undefined],
-  [null],
-  [7],
-  [{ toString: () => `sha256:${"0".repeat(64)}` }],
-  [[`sha256:${"0".repeat(64)}`]],
-])("bad input 16: %j is no digest", (value) => {
-  expect(() => checkDigest("layers[0].digest", value)).toThrow(
-    expect.objectContaining({
-      kind: "invalid-argument",
-      message: expect.stringMatching(/^layers\[0\]\.digest: .*; allowed: sha256: or sha512:/s),
-    }),
-  );
+it.each([
+  "",
+  "sha256:",
+  `sha256:${"A".repeat(64)}`,
+  `sha256:${"a".repeat(63)}`,
+  `md5:${"a".repeat(32)}`,
+  `sha256:${"a".repeat(64)}\n`,
+  7,
+  null,
+])("%j is refused, by the field's name", (value) => {
+  expect(() => checkDigest("layers[0].digest", value)).toThrow(/^layers\[0\]\.digest: .*allowed: sha256/s);
 });

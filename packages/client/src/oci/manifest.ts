@@ -78,7 +78,24 @@ export function parseImageConfig(digest: string, bytes: Uint8Array): ImageConfig
   for (const diffId of diffIds) checkDigest(`${name}: rootfs.diff_ids`, diffId);
   if (typeof os !== "string" || typeof architecture !== "string")
     refuse(`${name} has no os and architecture`, "both");
+  checkProcess(name, document["config"]);
   return { ...(document as unknown as ImageConfig), rootfs: { diff_ids: diffIds as string[] } };
+}
+
+const TEXTS = ["User", "WorkingDir", "StopSignal"];
+const LISTS = ["Env", "Entrypoint", "Cmd"];
+
+/** What a container's process is made from: whoever reads it need not ask what it is. */
+function checkProcess(name: string, config: unknown): void {
+  const isText = (value: unknown): boolean => typeof value === "string";
+  if (config === undefined || config === null) return;
+  if (typeof config !== "object" || Array.isArray(config)) refuse(`${name}: config is no object`, "one");
+  for (const [field, value] of Object.entries(config)) {
+    if (value === null) continue;
+    if (TEXTS.includes(field) && !isText(value)) refuse(`${name}: config.${field} is no text`, "text");
+    if (LISTS.includes(field) && !(Array.isArray(value) && value.every(isText)))
+      refuse(`${name}: config.${field} is no list of texts`, "a list of texts");
+  }
 }
 
 function parseJson(name: string, bytes: Uint8Array): Record<string, unknown> {

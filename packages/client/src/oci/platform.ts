@@ -7,21 +7,21 @@ export interface Platform {
   readonly variant?: string | undefined;
 }
 
-const ARCHITECTURES: Readonly<Record<string, string>> = {
-  x86_64: "amd64",
-  "x86-64": "amd64",
-  aarch64: "arm64",
-  armhf: "arm",
-  armel: "arm",
-  i386: "386",
-};
+const ARCHITECTURES: ReadonlyMap<string, string> = new Map([
+  ["x86_64", "amd64"],
+  ["x86-64", "amd64"],
+  ["aarch64", "arm64"],
+  ["armhf", "arm"],
+  ["armel", "arm"],
+  ["i386", "386"],
+]);
 
 /** Brings the names that people and kernels use to Go's, and leaves out a variant that says nothing (`arm64/v8`, `amd64/v1`). */
 export function normalizePlatform({ os, architecture, variant }: Platform): Platform {
   const name = architecture.toLowerCase();
   const normal = {
     os: os.toLowerCase() === "macos" ? "darwin" : os.toLowerCase(),
-    architecture: ARCHITECTURES[name] ?? name,
+    architecture: ARCHITECTURES.get(name) ?? name,
   };
   const kept = normalVariant(name, variant?.toLowerCase() ?? "");
   return kept === "" ? normal : { ...normal, variant: kept };
@@ -95,7 +95,11 @@ function runnable({ os, architecture, variant }: Platform): Platform[] {
     case "arm":
       return older("arm", variant ?? "v7", 5);
     case "arm64":
-      return [{ os, architecture, variant }, { os, architecture }, ...older("arm", "v8", 5)];
+      return [
+        ...(variant === undefined ? [] : [{ os, architecture, variant }]),
+        { os, architecture },
+        ...older("arm", "v8", 5),
+      ];
     case "amd64":
       return [...older("amd64", variant ?? "v1", 2), { os, architecture }];
     default:

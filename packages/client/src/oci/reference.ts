@@ -36,8 +36,7 @@ export function parseReference(text: string): Reference {
   if (digest !== undefined && !isDigest(digest)) refuse("has a digest that is none");
   const slash = beforeDigest.indexOf("/");
   const first = slash === -1 ? "" : beforeDigest.slice(0, slash);
-  const hasDomain =
-    first !== "" && (/[.:]/.test(first) || first === "localhost" || first !== first.toLowerCase());
+  const hasDomain = isRegistry(first);
   const domain = hasDomain ? (first === "index.docker.io" ? "docker.io" : first) : "docker.io";
   const rest = hasDomain ? beforeDigest.slice(slash + 1) : beforeDigest;
   const colon = rest.indexOf(":");
@@ -72,13 +71,20 @@ export function formatReference({ domain, path, tag, digest }: Reference): strin
 /** As people write it: `alpine`, where {@link parseReference} reads the same back. */
 export function familiarReference(reference: Reference): string {
   const { domain, path, tag, digest } = reference;
-  const name =
-    domain !== "docker.io"
-      ? `${domain}/${path}`
-      : path.startsWith("library/") && !path.slice(8).includes("/")
-        ? path.slice(8)
-        : path;
+  const name = domain === "docker.io" ? withoutHub(path) : `${domain}/${path}`;
   return `${name}${tag === undefined || (tag === "latest" && digest === undefined) ? "" : `:${tag}`}${digest === undefined ? "" : `@${digest}`}`;
+}
+
+function withoutHub(path: string): string {
+  const [first = "", ...rest] = path.split("/");
+  if (first === "library" && rest.length === 1) return rest[0] as string;
+  // Without the hub before it, this part would be read as a registry.
+  return isRegistry(first) && rest.length > 0 ? `docker.io/${path}` : path;
+}
+
+/** Whether what stands before the first slash is a registry, and not the first part of a name on the docker hub. */
+function isRegistry(first: string): boolean {
+  return /[.:]/.test(first) || first === "localhost" || first !== first.toLowerCase();
 }
 
 /** The full name of what somebody wrote. @throws ContainerdError `invalid-argument`. */

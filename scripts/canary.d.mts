@@ -1,0 +1,2 @@
+export const CANARY: string;
+export function findCanaries(text: string): string[];
