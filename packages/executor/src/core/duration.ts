@@ -1,11 +1,14 @@
 const UNITS_MS = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 } as const;
 type Unit = keyof typeof UNITS_MS;
+/** The search for numbers takes the square of what it is given; no honest duration is longer. */
+const MAX_LENGTH = 100;
 
 export const DURATION_FORMAT =
   "a number with ms, s, m, h or d, or several of them from large to small: 30s, 1h30m";
 
 /** Reads `30s`, `5m`, `1h30m`, `500ms` as milliseconds; undefined for anything else, a number without a unit included. */
 export function parseDuration(text: string): number | undefined {
+  if (text.length > MAX_LENGTH) return undefined;
   const parts = [...text.matchAll(/(\d+(?:\.\d+)?)(ms|s|m|h|d)/g)];
   if (parts.length === 0 || parts.map(([part]) => part).join("") !== text) return undefined;
   let total = 0;

@@ -120,3 +120,11 @@ test("anything is read or refused", () => {
     }),
   );
 });
+
+test("an architecture is never more than a name", () => {
+  const syscalls = [
+    { names: ["read"], action: "SCMP_ACT_ALLOW", includes: { arches: ["constructor", "x86"] } },
+  ];
+  const { rules } = parseSeccompProfile({ defaultAction: "SCMP_ACT_ERRNO", syscalls });
+  expect(rules[0]?.when?.architectures).toEqual(["constructor", "386"]);
+});

@@ -43,11 +43,11 @@ const ARCHITECTURES: Readonly<Record<string, string>> = {
 };
 
 /** Docker's names of architectures, in the conditions of a profile, where they differ from those of image platforms. */
-const DOCKER_ARCHITECTURES: Readonly<Record<string, string>> = {
-  x86: "386",
-  loongarch64: "loong64",
-  mipsel64: "mips64le",
-};
+const DOCKER_ARCHITECTURES: ReadonlyMap<string, string> = new Map([
+  ["x86", "386"],
+  ["loongarch64", "loong64"],
+  ["mipsel64", "mips64le"],
+]);
 
 /** A profile may be this large as JSON, by its count of rules and names together. */
 const MAX_ENTRIES = 10_000;
@@ -158,7 +158,9 @@ function parseCondition(input: unknown, place: string): SeccompCondition {
     ...(arches === undefined
       ? {}
       : {
-          architectures: toNames(arches, `${place}.arches`).map((name) => DOCKER_ARCHITECTURES[name] ?? name),
+          architectures: toNames(arches, `${place}.arches`).map(
+            (name) => DOCKER_ARCHITECTURES.get(name) ?? name,
+          ),
         }),
     ...(minKernel === undefined ? {} : { kernel: parseKernel(minKernel, `${place}.minKernel`) }),
   };
