@@ -1,11 +1,13 @@
 import { createHash } from "node:crypto";
 import { Readable } from "node:stream";
+import { pipeline } from "node:stream/promises";
 import { createGunzip } from "node:zlib";
 import { extract } from "tar-stream";
 import type { Content } from "./content.js";
 import { ContainerdError } from "./error.js";
 import type { ImportProgress } from "./image-import.js";
 import { MAX_DOCUMENT_BYTES } from "./oci/manifest.js";
+import { atMost } from "./unpack-limit.js";
 
 /** A blob of an archive that now is in the content store. */
 export interface ArchiveBlob {
@@ -22,6 +24,8 @@ export interface Archive {
 }
 
 export interface ReadArchiveOptions {
+  /** What the archive may hold, once it is no longer compressed as a whole. */
+  readonly maxBytes: number;
   readonly signal?: AbortSignal | undefined;
   readonly onProgress?: ((progress: ImportProgress) => void) | undefined;
 }
@@ -34,13 +38,13 @@ export async function readArchive(
   content: Content,
   refPrefix: string,
   source: AsyncIterable<Uint8Array>,
-  { signal, onProgress }: ReadArchiveOptions,
+  { maxBytes, signal, onProgress }: ReadArchiveOptions,
 ): Promise<Archive> {
   const documents = new Map<string, Buffer>();
   const blobs = new Map<string, ArchiveBlob>();
   const links = new Map<string, string>();
   const tar = extract();
-  const feed = Readable.from(decompress(source)).on("error", (error) => tar.destroy(error));
+  const feed = Readable.from(atMost(decompress(source), maxBytes)).on("error", (error) => tar.destroy(error));
   feed.pipe(tar);
   // A source that gives nothing more must not hold up an abort.
   const stop = (): void => void tar.destroy(signal?.reason as Error);
@@ -99,7 +103,7 @@ async function writeBlob(
   path: string,
   size: number,
   source: AsyncIterable<Uint8Array>,
-  { signal, onProgress }: ReadArchiveOptions,
+  { signal, onProgress }: Omit<ReadArchiveOptions, "maxBytes">,
 ): Promise<ArchiveBlob> {
   const match = BLOB_PATH.exec(path);
   const claimed = match === null ? undefined : `${match[1]}:${match[2]}`;
@@ -179,6 +183,9 @@ async function* decompress(source: AsyncIterable<Uint8Array>): AsyncGenerator<Ui
       kind: "invalid-argument",
     });
   }
-  if (a === 0x1f && b === 0x8b) yield* Readable.from(all()).pipe(createGunzip());
-  else yield* all();
+  if (a !== 0x1f || b !== 0x8b) return yield* all();
+  const unzip = createGunzip();
+  // What goes wrong comes out of its end.
+  pipeline(Readable.from(all()), unzip).catch(() => undefined);
+  yield* unzip;
 }

@@ -8,10 +8,13 @@ import type { Content } from "./content.js";
 import { ContainerdError } from "./error.js";
 import type { ResolvedImage } from "./image-resolve.js";
 import type { Descriptor } from "./oci/descriptor.js";
+import { atMost, DEFAULT_MAX_UNPACKED_BYTES } from "./unpack-limit.js";
 
 export interface ReadFilesOptions {
   /** The largest file that is taken. */
   readonly maxBytes: number;
+  /** Bytes that a layer may unpack to while it is looked through. Default 100 GiB. */
+  readonly maxUnpackedBytes?: number | undefined;
   readonly signal?: AbortSignal | undefined;
 }
 
@@ -129,13 +132,18 @@ async function readLayer(
   content: Content,
   layer: Descriptor,
   paths: ReadonlySet<string>,
-  { maxBytes, signal }: ReadFilesOptions,
+  { maxBytes, maxUnpackedBytes = DEFAULT_MAX_UNPACKED_BYTES, signal }: ReadFilesOptions,
 ): Promise<Map<string, Entry | HardLink>> {
   const found = new Map<string, Entry | HardLink>();
   const hidden = new Set<string>();
   const tar = extract();
   const bytes = Readable.from(content.read(layer.digest, { signal }));
-  const feeding = /gzip$/.test(layer.mediaType) ? pipeline(bytes, createGunzip(), tar) : pipeline(bytes, tar);
+  const limit = (source: AsyncIterable<Uint8Array>): AsyncIterable<Uint8Array> =>
+    atMost(source, maxUnpackedBytes);
+  const ending = { ...(signal !== undefined && { signal }) };
+  const feeding = /gzip$/.test(layer.mediaType)
+    ? pipeline(bytes, createGunzip(), limit, tar, ending)
+    : pipeline(bytes, limit, tar, ending);
   feeding.catch(() => undefined);
   if (/zstd$/.test(layer.mediaType)) {
     bytes.destroy();

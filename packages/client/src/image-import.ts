@@ -14,6 +14,7 @@ import { normalizeReference } from "./oci/reference.js";
 import { childLabels } from "./registry/label.js";
 import { createSnapshots } from "./snapshot.js";
 import { unpackImage } from "./unpack.js";
+import { DEFAULT_MAX_UNPACKED_BYTES } from "./unpack-limit.js";
 
 /** How far an import is. */
 export interface ImportProgress {
@@ -30,6 +31,8 @@ export interface ImportOptions extends CallOptions {
   readonly name?: string;
   /** Unpack what is for the daemon's platform. Default `true`. */
   readonly unpack?: boolean;
+  /** Bytes that the archive may hold once it is decompressed, and that its layers may take on the daemon's disk. Default 100 GiB. */
+  readonly maxUnpackedBytes?: number;
   readonly onProgress?: (progress: ImportProgress) => void;
 }
 
@@ -67,12 +70,16 @@ async function bringIn(
   { context, introspection, put }: Importer,
   leaseId: string,
   source: AsyncIterable<Uint8Array>,
-  { name, unpack = true, signal, onProgress }: ImportOptions,
+  { name, unpack = true, maxUnpackedBytes = DEFAULT_MAX_UNPACKED_BYTES, signal, onProgress }: ImportOptions,
 ): Promise<Image[]> {
   const fullName = name === undefined ? undefined : normalizeReference(name);
   const leased = context.withLease(leaseId);
   const content = createContent(leased);
-  const archive = await readArchive(content, leaseId, source, { signal, onProgress });
+  const archive = await readArchive(content, leaseId, source, {
+    maxBytes: maxUnpackedBytes,
+    signal,
+    onProgress,
+  });
   const named = nameImages(await findImages(content, archive, leaseId), fullName);
   for (const { target } of named) await labelChildren(content, target, { isRequired: true, signal });
   const host = unpack ? await introspection.daemonPlatform({ signal }) : undefined;
@@ -86,6 +93,7 @@ async function bringIn(
     );
     if (image === undefined) continue;
     await unpackImage({ context: leased, content, snapshots: createSnapshots(leased) }, image, {
+      maxUnpackedBytes,
       signal,
       onLayer: ({ digest, size }, state) => onProgress?.({ what: digest, state, offset: size, total: size }),
     });

@@ -1,6 +1,9 @@
 import { ContainerdError } from "./error.js";
 import type { Snapshots } from "./snapshot.js";
 
+/** What an image may unpack to where nobody says otherwise: more than any honest one. */
+export const DEFAULT_MAX_UNPACKED_BYTES = 100 * 1024 ** 3;
+
 /** Asking makes the daemon walk through what is unpacked: not too often. */
 const INTERVAL_MS = 1_000;
 
@@ -48,4 +51,17 @@ export function exceeded(cause?: unknown): ContainerdError {
       cause,
     },
   );
+}
+
+/** Hands bytes on, up to so many. @throws ContainerdError `resource-exhausted` when there are more. */
+export async function* atMost(
+  source: AsyncIterable<Uint8Array>,
+  maxBytes: number,
+): AsyncGenerator<Uint8Array> {
+  let size = 0;
+  for await (const chunk of source) {
+    size += chunk.byteLength;
+    if (size > maxBytes) throw exceeded();
+    yield chunk;
+  }
 }

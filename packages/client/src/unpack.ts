@@ -8,7 +8,7 @@ import type { ResolvedImage } from "./image-resolve.js";
 import { chainIds } from "./oci/chain-id.js";
 import type { Descriptor } from "./oci/descriptor.js";
 import type { Snapshots } from "./snapshot.js";
-import { exceeded, withinLimit } from "./unpack-limit.js";
+import { DEFAULT_MAX_UNPACKED_BYTES, exceeded, withinLimit } from "./unpack-limit.js";
 
 export interface UnpackOptions extends CallOptions {
   /** Called for every layer that is there: unpacked now, or found. */
@@ -18,8 +18,6 @@ export interface UnpackOptions extends CallOptions {
   /** Bytes that the layers which are unpacked now may take on the daemon's disk, together. Default 100 GiB. */
   readonly maxUnpackedBytes?: number | undefined;
 }
-
-const DEFAULT_MAX_UNPACKED_BYTES = 100 * 1024 ** 3;
 
 export interface Unpacker {
   readonly context: Context;

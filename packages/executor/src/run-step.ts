@@ -64,7 +64,7 @@ export async function runStep(run: StepRun): Promise<void> {
       signal: control.signal,
       onProgress: (progress) => void events.push(progress),
     });
-    const user = await resolveUser(client, image, step);
+    const user = await resolveUser(client, image, step, control.signal);
     const [owner, ioDirectory] = await Promise.all([run.owner(), run.ioDirectory(client)]);
     const host = await findOnHost(client, step, user, run.host);
     const plan = planStep({

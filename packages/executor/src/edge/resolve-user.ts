@@ -12,11 +12,12 @@ export async function resolveUser(
   client: Client,
   image: ResolvedImage,
   { user = DEFAULT_USER, groupAdd }: StepConfig,
+  signal?: AbortSignal,
 ): Promise<ProcessUser> {
   const reference = user === "image" ? parseImageUser(image.config.config?.User) : parseUser(user);
   const needed = neededUserFiles(reference, groupAdd);
   const paths = [...(needed.passwd ? ["/etc/passwd"] : []), ...(needed.group ? ["/etc/group"] : [])];
   if (paths.length === 0) return resolve(reference, {}, groupAdd);
-  const files = await client.images.readFiles(image, paths, { maxBytes: MAX_USER_FILE_BYTES });
+  const files = await client.images.readFiles(image, paths, { maxBytes: MAX_USER_FILE_BYTES, signal });
   return resolve(reference, { passwd: files.get("/etc/passwd"), group: files.get("/etc/group") }, groupAdd);
 }
