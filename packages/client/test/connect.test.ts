@@ -151,7 +151,7 @@ describe("over TCP", () => {
     expect((await client.leases.list()).map(({ id }) => id)).toContain(lease.id);
   });
 
-  test("with TLS on both sides, and with nothing less", async () => {
+  test("bad input 25: with TLS on both sides, and with nothing less", async () => {
     const { authority, client: ours, stranger, path } = certificates;
     const files = [`cert=${path("server", "cert")}`, `key=${path("server", "key")}`];
     await using way = await forward(

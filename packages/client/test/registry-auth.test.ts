@@ -387,7 +387,7 @@ describe("credentials stay where they belong", () => {
     elsewhere.reset();
   });
 
-  test("when a blob is redirected to another host", async () => {
+  test("bad input 21: when a blob is redirected to another host", async () => {
     await hostsToml(front.host, `[header]\nx-key = "${HEADER}"`);
     const [layer] = built.layers;
     front.on(new RegExp(`GET .*${layer?.digest}`), {
@@ -422,7 +422,7 @@ describe("credentials stay where they belong", () => {
     expect(elsewhere.requests.map(({ headers }) => headers["authorization"])).toEqual([undefined]);
   });
 
-  test("when the realm is a host that has no business with the registry", async () => {
+  test("bad input 20: when the realm is a host that has no business with the registry", async () => {
     // By name another host than 127.0.0.1, where the registry is.
     const realm = elsewhere.origin.replace("127.0.0.1", "localhost");
     front.on(/./, {
@@ -444,7 +444,7 @@ describe("credentials stay where they belong", () => {
     expect(elsewhere.requests[0]?.headers["authorization"]).toMatch(/^Basic /);
   });
 
-  test("when https redirects to http", async () => {
+  test("bad input 21: when https redirects to http", async () => {
     await using secure = await startFaultProxy(registry.origin, { tls: await authority.issue("secure") });
     await hostsToml(secure.host, `server = "${secure.origin}"\nca = ${JSON.stringify(authority.certFile)}`);
     secure.on(/GET .*blobs/, {
@@ -461,7 +461,7 @@ describe("credentials stay where they belong", () => {
     expect(elsewhere.requests).toEqual([]);
   });
 
-  test("when https sends us to an http realm", async () => {
+  test("bad input 20: when https sends us to an http realm", async () => {
     await using secure = await startFaultProxy(registry.origin, { tls: await authority.issue("secure-2") });
     await hostsToml(secure.host, `server = "${secure.origin}"\nca = ${JSON.stringify(authority.certFile)}`);
     secure.on(/./, {
@@ -477,7 +477,7 @@ describe("credentials stay where they belong", () => {
     expect(elsewhere.requests).toEqual([]);
   });
 
-  test("when a token service redirects", async () => {
+  test("bad input 21: when a token service redirects", async () => {
     front.on(/manifests/, {
       kind: "answer",
       status: 401,
@@ -514,7 +514,7 @@ describe("credentials stay where they belong", () => {
   });
 });
 
-test("no secret was said to anybody, by us or by the daemon", async () => {
+test("bad input 25: no secret was said to anybody, by us or by the daemon", async () => {
   expect(told.length).toBeGreaterThan(20);
   const everything = `${inspect(told, { depth: 12, maxArrayLength: null, maxStringLength: null })}${await readFile(at.daemon.logPath, "utf8")}`;
   const secrets = [PASSWORD, REFRESH, HEADER, `user:${PASSWORD}`].flatMap((secret) => [

@@ -96,7 +96,7 @@ test.each([
   ["a/../app", "no image reference"],
   ["app:1\r\nHost: evil", "tag"],
   ["", "no image reference"],
-])("the reference %j is refused before anything is asked", async (reference, problem) => {
+])("bad input 15: the reference %j is refused before anything is asked", async (reference, problem) => {
   const pulling = at.client.images.pull(reference, { auth: "anonymous" });
   await expect(pulling).rejects.toMatchObject({
     kind: "invalid-argument",
@@ -104,7 +104,7 @@ test.each([
   });
 });
 
-test("a tag beside a digest does not decide: the digest does", async () => {
+test("bad input 15: a tag beside a digest does not decide: the digest does", async () => {
   const other = serveManifest("evil", manifest({ annotations: { evil: "yes" } }));
   const pinned = serveManifest("1", manifest());
   const pulled = await at.client.images.pull(`${registry.host}/app:evil@${pinned.digest}`, {
@@ -121,13 +121,13 @@ test.each([
   "sha1:da39a3ee5e6b4b0d3255bfef95601890afd80709",
   "sha256:ABC",
   "../../etc/passwd",
-])("a layer whose digest is %s is refused", async (digest) => {
+])("bad input 16: a layer whose digest is %s is refused", async (digest) => {
   const { config, layers } = JSON.parse(Buffer.from(image.manifest.bytes).toString());
   serveManifest("1", manifest({ config, layers: [{ ...layers[0], digest }] }));
   await refused("app:1", { kind: "invalid-argument", message: expect.stringContaining("layers[0].digest") });
 });
 
-test("a digest in the registry's answer that is none is refused", async () => {
+test("bad input 16: a digest in the registry's answer that is none is refused", async () => {
   const headers = {
     "content-type": MANIFEST,
     "docker-content-digest": "md5:d41d8cd98f00b204e9800998ecf8427e",
@@ -139,7 +139,7 @@ test("a digest in the registry's answer that is none is refused", async () => {
 test.each([
   ["the config", "config"],
   ["a layer", "layers"],
-])("a size of %s that is not its own is refused", async (_, part) => {
+])("bad input 16: a size of %s that is not its own is refused", async (_, part) => {
   const { config, layers } = JSON.parse(Buffer.from(image.manifest.bytes).toString());
   for (const difference of [1, -1]) {
     const wrong = (descriptor: { size: number }): object => ({
@@ -154,7 +154,7 @@ test.each([
   }
 });
 
-test("a manifest of more than 4 MiB is refused, told or not, before it is read to its end", async () => {
+test("bad input 17: a manifest of more than 4 MiB is refused, told or not, before it is read to its end", async () => {
   const large = manifest({ annotations: { padding: "x".repeat(FOUR_MIB) } });
   serveManifest("1", large);
   await refused("app:1", { kind: "out-of-range", message: expect.stringContaining(`at most ${FOUR_MIB}`) });
@@ -174,7 +174,7 @@ test("a manifest of more than 4 MiB is refused, told or not, before it is read t
   await refused("app:1", { kind: "out-of-range" });
 });
 
-test("a document that is both an index and a manifest is refused, whatever it is called", async () => {
+test("bad input 17: a document that is both an index and a manifest is refused, whatever it is called", async () => {
   const both = manifest({ mediaType: undefined, manifests: [] });
   for (const mediaType of [MANIFEST, INDEX]) {
     serveManifest("1", both, mediaType);
@@ -187,7 +187,7 @@ test("a document that is both an index and a manifest is refused, whatever it is
   await refused("app:1", { kind: "invalid-argument" });
 });
 
-test("an index that lies too deep in indexes is refused", async () => {
+test("bad input 17: an index that lies too deep in indexes is refused", async () => {
   let inner = describeBlob(serveManifest("inner", manifest()), MANIFEST);
   for (let depth = 0; depth < 8; depth++) {
     const index = toBlob({ schemaVersion: 2, mediaType: INDEX, manifests: [inner] });
@@ -214,7 +214,7 @@ test("schema 1 under another name, and what is no manifest at all, are refused",
   await refused("app:1", { kind: "invalid-argument" });
 });
 
-test("a layer that unpacks to something else than the config says is refused", async () => {
+test("bad input 18: a layer that unpacks to something else than the config says is refused", async () => {
   const config = toBlob({
     os: "linux",
     architecture: image.architecture,
@@ -225,7 +225,7 @@ test("a layer that unpacks to something else than the config says is refused", a
   await refused("app:1", { kind: "data-loss", message: expect.stringContaining("the image's config says") });
 });
 
-test("a layer that unpacks to more than may be is refused, while it unpacks or at the latest after", async () => {
+test("bad input 18: a layer that unpacks to more than may be is refused, while it unpacks or at the latest after", async () => {
   const bomb = await buildImage({
     layers: [[{ path: "zeros", contents: new Uint8Array(64 * 1024 * 1024) }]],
   });
@@ -239,7 +239,7 @@ test("a layer that unpacks to more than may be is refused, while it unpacks or a
   });
 });
 
-test("where a foreign layer says it can be had is not asked", async () => {
+test("bad input 19: where a foreign layer says it can be had is not asked", async () => {
   await using elsewhere = await startFaultProxy();
   const { config, layers } = JSON.parse(Buffer.from(image.manifest.bytes).toString());
   const urls = [`${elsewhere.origin}/layer`, "file:///etc/passwd"];
@@ -249,7 +249,7 @@ test("where a foreign layer says it can be had is not asked", async () => {
   expect(elsewhere.requests).toEqual([]);
 });
 
-test("what an image says of itself does not become a label of content, snapshots or the image", async () => {
+test("bad input 22: what an image says of itself does not become a label of content, snapshots or the image", async () => {
   const said = {
     "containerd.io/gc.root": "now",
     "containerd.io/snapshot/overlay.evil": "yes",
@@ -286,7 +286,7 @@ test("what an image says of itself does not become a label of content, snapshots
   ]);
 });
 
-test("a layer that climbs out of the image's root stays in it", async () => {
+test("bad input 14: a layer that climbs out of the image's root stays in it", async () => {
   const tar = pack();
   tar.entry({ name: "../../../../../../tmp/wfe-escaped" }, "out");
   tar.entry({ name: "/tmp/absolute", type: "symlink", linkname: "/etc" });

@@ -129,7 +129,7 @@ describe("helpers", () => {
   });
 
   it.each(["../evil", "/bin/sh", "a/b", "", ".", "a b", "a\0b", 7])(
-    "called %j are refused, and nothing is run",
+    "bad input 25: called %j are refused, and nothing is run",
     async (name) => {
       await configure({ credHelpers: { "a.example": name } });
       await expect(find("a.example")).rejects.toMatchObject({

@@ -1,6 +1,13 @@
 import { realpath } from "node:fs/promises";
+import { basename, dirname } from "node:path";
 import { type Client, parseReference } from "@wfe-containerd/client";
-import { checkPolicy, type PolicySubject, type Refusal, refuseAll } from "../core/check-policy.js";
+import {
+  checkPolicy,
+  type PolicyContext,
+  type PolicySubject,
+  type Refusal,
+  refuseAll,
+} from "../core/check-policy.js";
 import type { Policy } from "../core/policy.js";
 import type { HostVolume, StepConfig } from "../core/step.js";
 import { isStepId } from "../step-id.js";
@@ -25,7 +32,7 @@ export function applyPolicy(step: StepConfig, rules: Rules): void {
 }
 
 /**
- * Refuses volumes whose sources are links to where the policy does not let steps. Of a daemon on this machine only: of one elsewhere
+ * Refuses volumes whose sources are links to where the policy does not let steps, or lead to the daemon's own files. Of a daemon on this machine only: of one elsewhere
  * sources are known as they are written, so allow there only directories in which nobody else makes links.
  *
  * @throws ExecutorError `refused`.
@@ -33,21 +40,41 @@ export function applyPolicy(step: StepConfig, rules: Rules): void {
 export async function applyPolicyToLinks(client: Client, step: StepConfig, rules: Rules): Promise<void> {
   if (!client.isLocal || step.volumes.length === 0) return;
   const volumes = await Promise.all(
-    // What is not there fails later, in the runtime's words.
-    step.volumes.map(async ({ source, index }) => ({
-      source: await realpath(source).catch(() => source),
-      index,
-    })),
+    step.volumes.map(async ({ source, index }) => ({ source: await resolveLinks(source), index })),
   );
-  refuseAll(check({ ...toSubject(step), volumes }, rules));
+  const forbiddenSources = await Promise.all((await placesOf(client)).map(resolveLinks));
+  refuseAll(check({ ...toSubject(step), volumes }, rules, { forbiddenSources }));
+}
+
+/** What is not there fails later, in the runtime's words. */
+async function resolveLinks(path: string): Promise<string> {
+  return realpath(path).catch(() => path);
+}
+
+/** Where the daemon itself is: its socket, and the directories of images and snapshots that it tells of. Who has them owns its host. */
+async function placesOf(client: Client): Promise<string[]> {
+  const plugins = await client.introspection.plugins([
+    "type==io.containerd.snapshotter.v1",
+    "type==io.containerd.content.v1",
+  ]);
+  const roots = plugins.flatMap(({ exports }) => exports["root"] ?? []);
+  return [
+    client.address.slice("unix://".length),
+    // Beside such a one are those of all other plugins.
+    ...roots.map((root) => (basename(root).startsWith("io.containerd.") ? dirname(root) : root)),
+  ];
 }
 
 function toSubject(step: StepConfig): PolicySubject {
   return { ...step, registry: parseReference(step.image).domain };
 }
 
-function check(subject: PolicySubject, { policy, ioDirectories }: Rules): Refusal[] {
-  return [...checkPolicy(subject, policy), ...checkOutputs(subject.volumes ?? [], ioDirectories)];
+function check(
+  subject: PolicySubject,
+  { policy, ioDirectories }: Rules,
+  context: PolicyContext = {},
+): Refusal[] {
+  return [...checkPolicy(subject, policy, context), ...checkOutputs(subject.volumes ?? [], ioDirectories)];
 }
 
 function checkOutputs(

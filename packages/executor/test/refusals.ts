@@ -1,0 +1,77 @@
+import {
+  createExecutor,
+  type ExecutorOptions,
+  type Issue,
+  isExecutorError,
+  type StepInput,
+  type StepResult,
+  UNRESTRICTED_POLICY,
+} from "@wfe-containerd/executor";
+import { type Inventory, once, type TestDaemon, useDaemon } from "@wfe-containerd/test-infra/daemon";
+import { buildImage, busyboxLayer, type LayerEntry, ociArchive } from "@wfe-containerd/test-infra/images";
+import { afterEach, beforeEach, expect } from "vitest";
+
+export const BUSYBOX = { name: "bad", image: "busybox" };
+
+/** A daemon for steps that are refused: each test's end finds everything as it was before. */
+export interface Refusals {
+  readonly at: TestDaemon;
+  /** Runs a step under all that a policy can allow, unless another is given: what is refused is refused to everybody. */
+  run(change: object, options?: ExecutorOptions): Promise<StepResult>;
+  /** What is said of a step that is refused. */
+  issuesOf(change: object, options?: ExecutorOptions): Promise<readonly Issue[]>;
+  expectRefused(field: string | RegExp, changes: readonly object[], options?: ExecutorOptions): Promise<void>;
+  /** Uses an image of busybox with such a config, and such files over it; it is gone afterwards. */
+  withImage<T>(config: object, use: (name: string) => Promise<T>, files?: LayerEntry[]): Promise<T>;
+}
+
+export function useRefusals(): Refusals {
+  const at = useDaemon();
+  let before: Inventory;
+  beforeEach(async () => {
+    before = await at.inventory();
+  });
+  afterEach(() => at.expectNothingLeft(before));
+
+  async function run(change: object, options: ExecutorOptions = {}): Promise<StepResult> {
+    const { client, ioDir } = at;
+    await using executor = createExecutor({ client, ioDir, policy: UNRESTRICTED_POLICY, ...options });
+    return await executor.run({ ...BUSYBOX, ...change } as StepInput);
+  }
+
+  async function issuesOf(change: object, options?: ExecutorOptions): Promise<readonly Issue[]> {
+    const reason: unknown = await run({ run: "true", ...change }, options).then(
+      () => undefined,
+      (thrown: unknown) => thrown,
+    );
+    expect(isExecutorError(reason), `${JSON.stringify(change).slice(0, 200)} is refused`).toBe(true);
+    const { kind, issues } = reason as { kind: string; issues: readonly Issue[] };
+    expect(kind).toMatch(/^(?:invalid-step|refused)$/);
+    for (const { message } of issues) expect(message).not.toBe("");
+    return issues;
+  }
+
+  return {
+    at,
+    run,
+    issuesOf,
+    async expectRefused(field, changes, options) {
+      for (const change of changes) {
+        const fields = (await issuesOf(change, options)).map((issue) => issue.field);
+        expect(fields, JSON.stringify(change).slice(0, 200)).toEqual(
+          expect.arrayContaining([typeof field === "string" ? field : expect.stringMatching(field)]),
+        );
+      }
+    },
+    async withImage(config, use, files = []) {
+      const name = "docker.io/library/hostile:1";
+      const built = await buildImage({ layers: [await busyboxLayer(), files], config: { ...config } });
+      await at.client.images.import(once(await ociArchive(built, name)));
+      try {
+        return await use(name);
+      } finally {
+        await at.client.images.remove(name, { sync: true });
+      }
+    },
+  };
+}
