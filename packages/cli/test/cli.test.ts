@@ -116,6 +116,27 @@ describe("run", () => {
     expect(code).toBe(1);
   });
 
+  test("secrets from a file and from the environment", async () => {
+    const path = await file("token", "secret-canary-file\n");
+    const { stdout, stderr, code } = await call(
+      [
+        ...at(),
+        "run",
+        ...["--secret", `id=file,src=${path}`, "--secret", "id=variable,env=FROM_ENV,target=/etc/app/key"],
+        "busybox",
+        "sh",
+        "-c",
+        "wc -c < /run/secrets/file; cat /run/secrets/file /etc/app/key; env | grep -c canary",
+      ],
+      { env: { ...env(), FROM_ENV: "secret-canary-variable" } },
+    );
+    expect({ code, stdout: stdout.toString(), stderr }).toEqual({
+      code: 1,
+      stdout: "19\n***\n***0\n",
+      stderr: "",
+    });
+  });
+
   test("a seccomp profile from a file", async () => {
     const profile = {
       defaultAction: "SCMP_ACT_ALLOW",
@@ -144,6 +165,10 @@ describe("run", () => {
     [125, ["--security-opt", "label=disable", "busybox"], /--security-opt/],
     [125, ["--security-opt", "seccomp=/no/such/file", "busybox"], /cannot read the seccomp profile/],
     [125, ["--device-read-bps", "8", "busybox"], /--device-read-bps/],
+    [125, ["--secret", "id=x", "busybox"], /one of src and env/],
+    [125, ["--secret", "id=x,value=y", "busybox"], /value is not known/],
+    [125, ["--secret", "id=x,env=NO_SUCH_VARIABLE", "busybox"], /there is no variable/],
+    [125, ["--secret", "id=x,src=/no/such/file", "busybox"], /cannot read/],
     [125, ["--cap-add", "SYS_ADMN", "busybox"], /did you mean SYS_ADMIN/],
     [125, ["--volume", "/run/containerd:/x", "busybox"], /allowed: by no policy/],
     [125, [], /missing required argument/],
@@ -260,6 +285,22 @@ steps:
   });
 });
 
+test("each step of a file gets the secrets that it names", async () => {
+  const steps = await file(
+    "secrets.yaml",
+    `steps:
+  - {name: a, image: busybox, run: "ls /run/secrets", secrets: [one]}
+  - {name: b, image: busybox, run: "ls /run/secrets", secrets: [{name: two, mask: false}]}
+`,
+  );
+  const secret = await file("secret", "x");
+  const flags = ["--secret", `id=one,src=${secret}`, "--secret", `id=two,src=${secret}`];
+  const { stdout, code } = await call([...at(), "step", steps, ...flags], { env: env() });
+  expect({ code, stdout: stdout.toString() }).toEqual({ code: 0, stdout: "one\ntwo\n" });
+  const without = await call([...at(), "step", steps], { env: env() });
+  expect(without).toMatchObject({ code: 125, stderr: expect.stringContaining("secrets[0]") });
+});
+
 test("a step file gets what the policy allows, and is told which key would allow more", async () => {
   const step = await file(
     "volume.yaml",
@@ -288,7 +329,7 @@ test("import, images, version and schema", async () => {
   expect(JSON.parse(imported.stdout.toString())).toMatchObject([{ name: "example.com/tools/busybox:1" }]);
   const images = await call([...at(), "images"]);
   expect(images.stdout.toString()).toMatch(
-    /^NAME +DIGEST +CREATED\nbusybox +sha256:\w+ .*\nexample\.com\/tools\/busybox:1 /,
+    /^NAME +DIGEST +PACKED +UNPACKED +CREATED\nbusybox +sha256:\w+ .*\nexample\.com\/tools\/busybox:1 /,
   );
   const version = await call([...at(), "--format", "json", "version"]);
   expect(JSON.parse(version.stdout.toString())).toMatchObject({

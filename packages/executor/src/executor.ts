@@ -2,6 +2,7 @@ import { type Client, currentOwner } from "@wfe-containerd/client";
 import { createConnections } from "./connections.js";
 import { type Policy, parsePolicy } from "./core/policy.js";
 import type { StepResult } from "./core/result.js";
+import type { SecretValues } from "./core/secret.js";
 import type { StepInput } from "./core/step.js";
 import type { WorkflowData } from "./core/workflow-data.js";
 import { createDeferred } from "./deferred.js";
@@ -52,6 +53,11 @@ export interface ExecutorOptions {
 export interface StartOptions {
   /** Aborting it stops the step: stop signal, grace period, SIGKILL. */
   readonly signal?: AbortSignal;
+  /**
+   * Values of the secrets that the step may name, up to a mebibyte together. They reach it as files that only its user can read, and nothing else: no
+   * environment, label, argument, error or event.
+   */
+  readonly secrets?: SecretValues;
   /** Values of the workflow: each becomes an environment variable of the step, in upper case. */
   readonly data?: WorkflowData;
 }
@@ -82,7 +88,11 @@ export function createExecutor(options: ExecutorOptions = {}): Executor {
   const running = new Set<StepHandle>();
   let closing: Promise<void> | undefined;
 
-  function begin(input: StepInput, { signal, data = {} }: StartOptions, events: EventQueue): StepHandle {
+  function begin(
+    input: StepInput,
+    { signal, data = {}, secrets = {} }: StartOptions,
+    events: EventQueue,
+  ): StepHandle {
     const id = createStepId();
     const stop = new AbortController();
     const hurry = new AbortController();
@@ -95,6 +105,7 @@ export function createExecutor(options: ExecutorOptions = {}): Executor {
       id,
       input,
       data,
+      secrets,
       owner: () => (owner ??= currentOwner()),
       events,
       captureBytes: options.captureBytes ?? DEFAULT_CAPTURE_BYTES,

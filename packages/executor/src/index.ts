@@ -6,6 +6,7 @@ export { LABELS } from "./core/labels.js";
 export { createOutputParser, type OutputLimits, type OutputParser } from "./core/output-line.js";
 export { DEFAULT_POLICY, type Policy, parsePolicy, UNRESTRICTED_POLICY } from "./core/policy.js";
 export type { Cause, StepResult } from "./core/result.js";
+export type { SecretValues } from "./core/secret.js";
 export { parseSize } from "./core/size.js";
 export type { StepInput } from "./core/step.js";
 export { parseStep, type StepConfig, stepJsonSchema } from "./core/step.js";

@@ -1,3 +1,4 @@
+import { createMasker } from "./core/mask.js";
 import { createOutputParser } from "./core/output-line.js";
 import type { TakeOutput } from "./edge/io/io.js";
 import type { EventQueue } from "./event-queue.js";
@@ -18,20 +19,35 @@ export interface Recorder {
   finish(): Recording;
 }
 
-/** @param limitBytes how much of each stream the result holds: its first bytes. */
-export function createRecorder(events: EventQueue, limitBytes: number): Recorder {
+/**
+ * @param limitBytes how much of each stream the result holds: its first bytes.
+ * @param masked secrets, which nobody behind this sees.
+ */
+export function createRecorder(
+  events: EventQueue,
+  limitBytes: number,
+  masked: readonly Uint8Array[] = [],
+): Recorder {
+  const maskers =
+    masked.length === 0 ? undefined : { stdout: createMasker(masked), stderr: createMasker(masked) };
   const held = { stdout: createHead(limitBytes), stderr: createHead(limitBytes) };
   const parser = createOutputParser({
     onOutput: (key, value) => void events.push({ type: "output-value", key, value }),
   });
+
+  function record(stream: "stdout" | "stderr", chunk: Uint8Array): Promise<void> | undefined {
+    if (chunk.byteLength === 0) return undefined;
+    held[stream].add(chunk);
+    const waits = events.isHeard ? events.push({ type: "output", stream, data: chunk.slice() }) : undefined;
+    if (stream === "stdout") parser.push(chunk);
+    return waits;
+  }
+
   return {
-    take(stream, chunk) {
-      held[stream].add(chunk);
-      const waits = events.isHeard ? events.push({ type: "output", stream, data: chunk.slice() }) : undefined;
-      if (stream === "stdout") parser.push(chunk);
-      return waits;
-    },
+    take: (stream, chunk) => record(stream, maskers?.[stream].push(chunk) ?? chunk),
     finish() {
+      for (const stream of ["stdout", "stderr"] as const)
+        void record(stream, maskers?.[stream].end() ?? new Uint8Array(0));
       parser.end();
       return {
         stdout: held.stdout.text(),

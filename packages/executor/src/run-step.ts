@@ -2,6 +2,8 @@ import type { Client } from "@wfe-containerd/client";
 import type { DaemonFacts } from "./core/daemon.js";
 import { planStep } from "./core/plan.js";
 import type { StepResult } from "./core/result.js";
+import { maskedValues, matchSecrets, type SecretValues, secretMounts } from "./core/secret.js";
+import { toHostUser } from "./core/spec/user.js";
 import { parseStep, type StepConfig } from "./core/step.js";
 import type { WorkflowData } from "./core/workflow-data.js";
 import { acquire } from "./edge/acquire.js";
@@ -9,6 +11,7 @@ import { applyPolicy, applyPolicyToLinks, type Rules } from "./edge/apply-policy
 import type { Ending } from "./edge/ending.js";
 import { toExecutorError } from "./edge/failure.js";
 import { findOnHost, type HostOptions } from "./edge/find-on-host.js";
+import { giveSecrets } from "./edge/give-secrets.js";
 import type { StepIo } from "./edge/io/io.js";
 import { createRelease } from "./edge/release.js";
 import { type ImagePullOptions, resolveImage } from "./edge/resolve-image.js";
@@ -27,6 +30,8 @@ export interface StepRun {
   readonly input: unknown;
   /** Values of the workflow, which become environment variables. */
   readonly data: WorkflowData;
+  /** Values of the secrets that the step may name. */
+  readonly secrets: SecretValues;
   readonly rules: Rules;
   /** What the operator says of the daemon's machine. */
   readonly host: HostOptions;
@@ -54,6 +59,7 @@ export async function runStep(run: StepRun): Promise<void> {
   try {
     const step = parseStep(run.input);
     applyPolicy(step, run.rules);
+    const secrets = matchSecrets(step.secrets, run.secrets);
     const { client, daemon } = await run.connect(step);
     await applyPolicyToLinks(client, step, run.rules);
 
@@ -77,18 +83,20 @@ export async function runStep(run: StepRun): Promise<void> {
       user,
       daemon,
       client,
+      mounts: secretMounts(secrets),
       ...host,
     });
 
     enter("preparing");
     refuseIfAborted(control);
     const { rootfs, io } = await acquire(client, plan, () => run.openIo(client, ioDirectory), release);
-    const recorder = createRecorder(events, run.captureBytes);
+    const recorder = createRecorder(events, run.captureBytes, maskedValues(secrets));
     io.read(recorder.take);
 
     enter("starting");
     refuseIfAborted(control);
     const task = await createTask(client, plan, rootfs, io, release);
+    await giveSecrets(client, task, secrets, toHostUser(user, plan.container.spec), release);
     refuseIfAborted(control);
     const clock = startClock();
     const ending = await runTask(client, plan, io, control, () => enter("running"));

@@ -4,9 +4,11 @@ import { connect } from "../connection.js";
 import { addDockerFlags, type DockerFlags, toStep } from "../docker-flags.js";
 import { exitCodeOf } from "../exit-code.js";
 import { follow } from "../follow.js";
-import { addRegistryFlags, type RegistryFlags, registryOptions } from "../transfer.js";
+import { parseSecret, readSecrets, toRequests } from "../secret.js";
+import { addRegistryFlags, collect, type RegistryFlags, registryOptions } from "../transfer.js";
 
 interface RunFlags extends DockerFlags, RegistryFlags {
+  readonly secret?: readonly string[];
   readonly io: "file" | "fifo";
 }
 
@@ -22,6 +24,11 @@ export function addRunCommand(program: Command): void {
         .choices(["file", "fifo"])
         .default("file"),
     )
+    .option(
+      "--secret <id=name,src=file>",
+      "a file that only the command can read: /run/secrets/NAME; or id=NAME,env=VARIABLE; target=PATH, mask=false",
+      collect,
+    )
     .option("--rm", "taken for docker's sake: nothing is ever left")
     .passThroughOptions()
     .action(async (image: string, args: readonly string[], flags: RunFlags, self: Command) => {
@@ -35,7 +42,9 @@ async function run(
   flags: RunFlags,
   command: Command,
 ): Promise<number> {
-  const step = await toStep(image, args, flags);
+  const given = (flags.secret ?? []).map(parseSecret);
+  const step = { ...(await toStep(image, args, flags)), secrets: toRequests(given) };
+  const secrets = await readSecrets(given);
   await using client = await connect(command);
   // What a person types is the operator's own word.
   await using executor = createExecutor({
@@ -44,6 +53,6 @@ async function run(
     policy: UNRESTRICTED_POLICY,
     pull: registryOptions(flags),
   });
-  const result = await follow(executor.start(step));
+  const result = await follow(executor.start(step, { secrets }));
   return exitCodeOf(result);
 }

@@ -5,6 +5,7 @@ import {
   type Policy,
   parsePolicy,
   parseStep,
+  type StartOptions,
   type StepInput,
   type StepResult,
   toWorkflowData,
@@ -15,10 +16,12 @@ import { connect } from "../connection.js";
 import { exitCodeOf } from "../exit-code.js";
 import { UsageError } from "../failure.js";
 import { follow } from "../follow.js";
+import { parseSecret, readSecrets, type SecretFlag } from "../secret.js";
 import { readStepFile, readYaml } from "../step-file.js";
-import { addRegistryFlags, type RegistryFlags, registryOptions } from "../transfer.js";
+import { addRegistryFlags, collect, type RegistryFlags, registryOptions } from "../transfer.js";
 
 interface StepFlags extends RegistryFlags {
+  readonly secret?: readonly string[];
   readonly output: "text" | "json";
   readonly data: readonly string[];
   readonly policy?: string;
@@ -37,6 +40,7 @@ export function addStepCommand(program: Command): void {
         .default("text"),
     )
     .option("--policy <file>", "what the steps may ask for beyond the least: YAML or JSON")
+    .option("--secret <id=name,src=file>", "for the steps that name it; or id=NAME,env=VARIABLE", collect)
     .option(
       "-d, --data <key=value>",
       "data for the first step",
@@ -54,10 +58,11 @@ async function runFile(file: string, flags: StepFlags, command: Command): Promis
   for (const [at, step] of steps.entries()) check(step, steps.length === 1 ? file : `${file}: steps[${at}]`);
   await using client = await connect(command);
   const policy = await readPolicy(flags.policy);
+  const options = { data: parseData(flags.data), secrets: await readSecrets(parseSecrets(flags.secret)) };
   await using executor = createExecutor({ client, policy, pull: registryOptions(flags) });
   const results: StepResult[] = [];
   try {
-    await runSteps(executor, steps, parseData(flags.data), flags.output, results);
+    await runSteps(executor, steps, options, flags.output, results);
   } finally {
     if (flags.output === "json")
       console.log(JSON.stringify(steps.length === 1 ? (results[0] ?? null) : results, undefined, 2));
@@ -74,18 +79,30 @@ async function readPolicy(file: string | undefined): Promise<Policy> {
 async function runSteps(
   executor: Executor,
   steps: readonly StepInput[],
-  given: WorkflowData,
+  { data: given, ...options }: StartOptions & { readonly data: WorkflowData },
   output: StepFlags["output"],
   results: StepResult[],
 ): Promise<void> {
   let data = given;
   for (const step of steps) {
+    const started = { ...options, data };
     const result =
-      output === "text" ? await follow(executor.start(step, { data })) : await executor.run(step, { data });
+      output === "text" ? await follow(executor.start(step, started)) : await executor.run(step, started);
     results.push(result);
     if (result.exitCode !== 0 || result.cause !== "exit") return;
     data = { ...data, ...toWorkflowData(result) };
   }
+}
+
+/** Where a secret goes is in the file. */
+function parseSecrets(flags: readonly string[] = []): SecretFlag[] {
+  return flags.map((flag) => {
+    const secret = parseSecret(flag);
+    if (secret.target === undefined && secret.mask === undefined) return secret;
+    throw new UsageError(
+      "--secret: target and mask are the step file's to say; allowed: id=NAME with src=FILE or env=VARIABLE",
+    );
+  });
 }
 
 function check(step: StepInput, where: string): void {

@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { type Issue, isExecutorError } from "../error.js";
+import { directoryOf } from "./path.js";
 import type { StepDevice } from "./spec/devices.js";
 import { createResources, type ResourceLimits } from "./spec/resources.js";
 import { createRlimits, type Ulimit } from "./spec/rlimits.js";
@@ -268,6 +269,14 @@ function checkTargets(step: StepFile, spelling: Spelling): Issue[] {
         });
       seen.add(target);
     }
+  }
+  for (const directory of new Set(step.secrets.map(({ target }) => directoryOf(target)))) {
+    if (!seen.has(directory)) continue;
+    issues.push({
+      field: spelling("secrets"),
+      message: `${directory}, which holds secrets, is mounted on as well`,
+      allowed: "a directory of their own",
+    });
   }
   return issues;
 }

@@ -15,6 +15,9 @@ const CREATE_TIMEOUT_MS = 120_000;
 
 /** A task that exists; its process waits to be started. */
 export interface CreatedTask {
+  readonly id: string;
+  /** Of its first process, on the daemon's machine. */
+  readonly pid: number;
   /** Deletes the ended task: afterwards the shim has written out all output, and is gone. */
   delete(): Promise<void>;
 }
@@ -47,12 +50,12 @@ export async function createTask(
     await killTask(client, plan.id);
     await remove();
   });
-  await client.tasks
+  const { pid } = await client.tasks
     .create({ containerId: plan.id, rootfs, ...io.stdio, timeoutMs: CREATE_TIMEOUT_MS })
     .catch((reason: unknown) => {
       throw startError(reason, plan);
     });
-  return { delete: remove };
+  return { id: plan.id, pid, delete: remove };
 }
 
 /** SIGKILLs whatever of the task lives, and waits until it is gone: a created but never started task is a process too. */

@@ -1,7 +1,7 @@
 import { z } from "zod";
+import { isPlainPath, normalPath } from "../path.js";
 import { parseSize, SIZE_FORMAT } from "../size.js";
 import { integer, quote, refuseField, size } from "./field.js";
-import { isPlainPath, normalPath } from "./path.js";
 
 const RESERVED_TARGETS = ["/proc", "/sys", "/dev"];
 

@@ -1,7 +1,7 @@
 import { z } from "zod";
+import { isPlainPath, normalPath } from "../path.js";
 import { parseGroupAdd, parseUser } from "../user.js";
 import { noNul, parsedBy, quote, refuseField, text } from "./field.js";
-import { isPlainPath, normalPath } from "./path.js";
 
 export const argument = text("anything without NUL", noNul);
 

@@ -1,8 +1,8 @@
-import { noNul } from "./field.js";
-
 /** Absolute, and without any part that leads elsewhere than it says. */
 export const isPlainPath = (path: string): boolean =>
-  path.startsWith("/") && noNul(path) && !path.split("/").some((part) => part === ".." || part === ".");
+  path.startsWith("/") &&
+  !path.includes("\0") &&
+  !path.split("/").some((part) => part === ".." || part === ".");
 
 /** One way to write a path that was checked: no doubled or trailing slash. */
 export const normalPath = (path: string): string =>
@@ -10,3 +10,8 @@ export const normalPath = (path: string): string =>
     .split("/")
     .filter((part) => part !== "")
     .join("/")}`;
+
+/** The directory that a path is in. */
+export function directoryOf(path: string): string {
+  return path.slice(0, path.lastIndexOf("/")) || "/";
+}

@@ -1,0 +1,59 @@
+import { readFile } from "node:fs/promises";
+import type { SecretValues, StepInput } from "@wfe-containerd/executor";
+import { UsageError } from "./failure.js";
+
+const ALLOWED = "id=NAME with src=FILE or env=VARIABLE; for run also target=PATH, mask=false";
+
+/** What `--secret` says: a name, where its value is, and how a step gets it. */
+export interface SecretFlag {
+  readonly name: string;
+  readonly file?: string;
+  readonly variable?: string;
+  readonly target?: string;
+  readonly mask?: boolean;
+}
+
+/** Reads `id=NAME,src=FILE` and `id=NAME,env=VARIABLE`, as docker's build has them. @throws UsageError, without what stands behind an `=`. */
+export function parseSecret(text: string): SecretFlag {
+  const given: { name?: string; file?: string; variable?: string; target?: string; mask?: boolean } = {};
+  for (const part of text.split(",")) {
+    const [, key, value = ""] = /^([a-z]+)=(.+)$/s.exec(part) ?? [];
+    if (key === "id") given.name = value;
+    else if (key === "src" || key === "source") given.file = value;
+    else if (key === "env") given.variable = value;
+    else if (key === "target" || key === "dst") given.target = value;
+    else if (key === "mask" && (value === "true" || value === "false")) given.mask = value === "true";
+    else throw new UsageError(`--secret: ${key ?? "what has no ="} is not known; allowed: ${ALLOWED}`);
+  }
+  const { name, file, variable, ...others } = given;
+  if (name === undefined || (file === undefined) === (variable === undefined))
+    throw new UsageError(`--secret: it needs id, and one of src and env; allowed: ${ALLOWED}`);
+  return { name, ...(file === undefined ? { variable } : { file }), ...others } as SecretFlag;
+}
+
+/** The values, by name. */
+export async function readSecrets(flags: readonly SecretFlag[]): Promise<SecretValues> {
+  const values: Record<string, string | Uint8Array> = {};
+  for (const { name, file, variable } of flags) {
+    if (Object.hasOwn(values, name)) throw new UsageError(`--secret: ${name} is given twice`);
+    const value = file === undefined ? process.env[variable ?? ""] : await read(name, file);
+    if (value === undefined) throw new UsageError(`--secret: ${name}: there is no variable ${variable}`);
+    values[name] = value;
+  }
+  return values;
+}
+
+async function read(name: string, file: string): Promise<Uint8Array> {
+  return readFile(file).catch((cause: NodeJS.ErrnoException) => {
+    throw new UsageError(`--secret: ${name}: cannot read ${file}: ${cause.code}`, { cause });
+  });
+}
+
+/** The secrets of a step that a person types: those that they give. */
+export function toRequests(flags: readonly SecretFlag[]): NonNullable<StepInput["secrets"]> {
+  return flags.map(({ name, target, mask }) => ({
+    name,
+    ...(target !== undefined && { target }),
+    ...(mask !== undefined && { mask }),
+  }));
+}

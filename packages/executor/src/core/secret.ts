@@ -1,0 +1,74 @@
+import { type Refusal, refuseAll } from "./check-policy.js";
+import { directoryOf } from "./path.js";
+import type { StepMount } from "./spec/mounts.js";
+import type { SecretRequest } from "./step.js";
+
+/** Values of secrets by name, as whoever starts a step gives them. */
+export type SecretValues = Readonly<Record<string, string | Uint8Array>>;
+
+/** A secret that a step gets. */
+export interface Secret {
+  readonly name: string;
+  /** The file in the container. */
+  readonly target: string;
+  readonly mask: boolean;
+  readonly value: Uint8Array;
+}
+
+/** Of all secrets of a step together: they take the daemon's memory. */
+const MAX_BYTES = 1024 * 1024;
+
+/** Directories that images keep other things in: over these nothing is mounted. */
+const SHARED_DIRECTORIES =
+  /^\/(bin|boot|etc|home|lib|lib32|lib64|media|mnt|opt|root|run|sbin|srv|tmp|usr|var)?(\/(bin|lib|lib64|sbin|etc|local|share|log|tmp|run|cache))?$/;
+
+/**
+ * The secrets that a step names, with their values. Values that it does not name are none of its business.
+ *
+ * @throws ExecutorError `refused` for a name that has no value, for more than a mebibyte, and for a target in a directory of the image's.
+ */
+export function matchSecrets(requests: readonly SecretRequest[], values: SecretValues): Secret[] {
+  const refusals: Refusal[] = [];
+  const secrets = requests.map(({ name, target, mask }, index) => {
+    const given = Object.hasOwn(values, name) ? values[name] : undefined;
+    if (given === undefined) {
+      const message = `no value was given for ${JSON.stringify(name)}`;
+      refusals.push({ field: `secrets[${index}]`, message, policyKey: undefined });
+    }
+    if (SHARED_DIRECTORIES.test(directoryOf(target))) {
+      const message = `${target}: its directory is replaced by one that holds secrets alone, and the image has other things there`;
+      refusals.push({ field: `secrets[${index}].target`, message, policyKey: undefined });
+    }
+    return { name, target, mask, value: typeof given === "string" ? encode(given) : (given ?? encode("")) };
+  });
+  const bytes = secrets.reduce((sum, { value }) => sum + value.byteLength, 0);
+  if (bytes > MAX_BYTES) {
+    const message = `they have ${bytes} bytes together, and may have ${MAX_BYTES}`;
+    refusals.push({ field: "secrets", message, policyKey: undefined });
+  }
+  refuseAll(refusals);
+  return secrets;
+}
+
+/** Room for each file's last page, and for the file system's own needs. */
+const PAGE_BYTES = 4096;
+
+/** A file system in memory for each directory that holds secrets; only root may change what is in it. */
+export function secretMounts(secrets: readonly Secret[]): StepMount[] {
+  const sizes = new Map<string, number>();
+  for (const { target, value } of secrets) {
+    const directory = directoryOf(target);
+    const before = sizes.get(directory) ?? 2 * PAGE_BYTES;
+    sizes.set(directory, before + value.byteLength + 2 * PAGE_BYTES);
+  }
+  return [...sizes].map(([target, sizeBytes]) => ({ type: "tmpfs", target, sizeBytes, mode: 0o555 }));
+}
+
+/** Of those that are to be masked. */
+export function maskedValues(secrets: readonly Secret[]): Uint8Array[] {
+  return secrets.filter(({ mask }) => mask).map(({ value }) => value);
+}
+
+function encode(text: string): Uint8Array {
+  return new TextEncoder().encode(text);
+}

@@ -1,0 +1,224 @@
+import { readdir, readFile } from "node:fs/promises";
+import { join } from "node:path";
+import {
+  createExecutor,
+  type ExecutorOptions,
+  isExecutorError,
+  type SecretValues,
+  type StepEvent,
+  type StepInput,
+} from "@wfe-containerd/executor";
+import { once, useDaemon } from "@wfe-containerd/test-infra/daemon";
+import { buildImage, busyboxLayer, ociArchive } from "@wfe-containerd/test-infra/images";
+import { describe, expect, test } from "vitest";
+
+const daemon_ = useDaemon();
+const TOKEN = "secret-canary-token";
+
+function run(
+  change: Partial<StepInput>,
+  secrets: SecretValues = { token: TOKEN },
+  { onEvent, ...options }: ExecutorOptions & { onEvent?: (event: StepEvent) => void } = {},
+) {
+  const executor = createExecutor({ client: daemon_.client, ioDir: daemon_.ioDir, ...options });
+  const step = { name: "told", image: "busybox", secrets: ["token"], ...change } as StepInput;
+  return executor
+    .run(step, { secrets, ...(onEvent !== undefined && { onEvent }) })
+    .finally(() => executor.close());
+}
+
+/** What a step finds, without what would be masked. */
+const LOOK = `cd /run/secrets; stat -c '%a %u:%g %n' *; stat -f -c %T . ; cat token | tr 'a-z' 'b-za'`;
+const SHIFTED = "tfdsfu-dbobsz-uplfo";
+
+describe("a secret", () => {
+  test.each([["65534:65534"], ["0:0"], ["1000:7"]])(
+    "is a file in memory, of the user %s alone",
+    async (user) => {
+      const result = await run({ user, run: LOOK });
+      expect(result.stderr).toBe("");
+      expect(result.stdout.split("\n")).toEqual([`400 ${user} token`, "tmpfs", SHIFTED]);
+    },
+  );
+
+  test("is nobody else's in the container", async () => {
+    const result = await run({ user: "0", run: "su -s /bin/sh builder -c 'cat /run/secrets/token'; true" });
+    expect(result.stdout).toBe("");
+    expect(result.stderr).toContain("Permission denied");
+  });
+
+  test("comes with a root file system that cannot be written to, and where the step wants it", async () => {
+    const result = await run(
+      {
+        readOnly: true,
+        secrets: [{ name: "token", target: "/etc/service/key.pem" }, { name: "other" }],
+        run: "tr a-z b-za < /etc/service/key.pem; ls /run/secrets; touch /run/secrets/x",
+      },
+      { token: TOKEN, other: "x".repeat(5000) },
+    );
+    expect(result.stdout).toBe(`${SHIFTED}other\n`);
+    expect(result.stderr).toContain("Permission denied");
+  });
+
+  test("is bytes, and may be empty or large", async () => {
+    const value = new Uint8Array(200_000).fill(0xff);
+    const result = await run(
+      { secrets: ["big", "none"], run: "cd /run/secrets; md5sum big | cut -c1-8; wc -c big none" },
+      { big: value, none: "" },
+    );
+    expect(result.stdout).toContain("200000 big");
+    expect(result.stdout).toContain("0 none");
+  });
+
+  test("that the step does not name is not given", async () => {
+    const result = await run({ secrets: ["token"], run: "ls /run/secrets" }, { token: TOKEN, other: "x" });
+    expect(result.stdout).toBe("token\n");
+  });
+
+  test("goes nowhere but into the container, whatever its image has in the way", async () => {
+    const layer = (await busyboxLayer()).filter(({ path }) => path !== "run/");
+    for (const [name, entries] of Object.entries({
+      absolute: [{ path: "run", symlink: "/tmp" }],
+      above: [{ path: "run", symlink: "../../../../../../tmp" }],
+      process: [{ path: "run", symlink: "/proc/1/root/tmp" }],
+      file: [
+        { path: "run/" },
+        { path: "run/secrets/" },
+        { path: "run/secrets/token", symlink: "/etc/passwd" },
+      ],
+    })) {
+      const image = `docker.io/library/hostile-${name}:latest`;
+      const archive = await ociArchive(await buildImage({ layers: [layer, entries] }), image);
+      await daemon_.client.images.import(once(archive), { name: image });
+      const before = await readdir("/tmp");
+      const result = await run({
+        image,
+        run: "tr a-z b-za < /run/secrets/token; cat /etc/passwd | head -n 1",
+      }).catch((error: unknown) => error);
+      if (isExecutorError(result)) expect(result.kind).toBe("runtime");
+      else expect(result).toMatchObject({ stdout: expect.stringContaining(SHIFTED) });
+      expect(
+        (await readdir("/tmp")).filter((entry) => !before.includes(entry) && /secrets|token/.test(entry)),
+      ).toEqual([]);
+      await daemon_.client.images.remove(image, { sync: true });
+    }
+  });
+});
+
+test("a secret is in nothing that containerd knows, and in no file that it keeps", async () => {
+  const known: unknown[] = [];
+  const watching = new AbortController();
+  const subscription = daemon_.client.events.subscribe({ signal: watching.signal });
+  const watched = (async () => {
+    for await (const event of subscription) known.push(event);
+  })().catch(() => undefined);
+  const executor = createExecutor({ client: daemon_.client, ioDir: daemon_.ioDir });
+  const handle = executor.start(
+    { name: "told", image: "busybox", secrets: ["token"], run: "echo on; sleep 60", stopGrace: "0s" },
+    { secrets: { token: TOKEN } },
+  );
+  for await (const event of handle) {
+    known.push(event);
+    if (event.type !== "output") continue;
+    for (const list of [
+      daemon_.client.containers.list(),
+      daemon_.client.tasks.list(),
+      daemon_.client.leases.list(),
+      daemon_.client.content.listStatuses(),
+    ])
+      known.push(await list);
+    for await (const snapshot of daemon_.client.snapshots.list()) known.push(snapshot);
+    for await (const content of daemon_.client.content.list()) known.push(content);
+    known.push(
+      await filesWith(daemon_.daemon.rootDir, TOKEN),
+      await filesWith(daemon_.daemon.stateDir, TOKEN),
+    );
+    handle.stop();
+  }
+  known.push(await handle.result);
+  await executor.close();
+  watching.abort();
+  await watched;
+  const text = JSON.stringify(known, (_, value) =>
+    value instanceof Uint8Array
+      ? Buffer.from(value).toString()
+      : typeof value === "bigint"
+        ? Number(value)
+        : value,
+  );
+  expect(text).not.toContain(TOKEN);
+  expect(text).not.toContain(Buffer.from(TOKEN).toString("base64").slice(0, 20));
+  expect(await filesWith(daemon_.daemon.rootDir, TOKEN)).toEqual([]);
+});
+
+/** Regular files below a directory that hold a text; not those of a container's own root, which the kernel shows there while it runs. */
+async function filesWith(directory: string, text: string): Promise<string[]> {
+  const found: string[] = [];
+  for (const entry of await readdir(directory, { withFileTypes: true, recursive: true })) {
+    if (!entry.isFile()) continue;
+    const path = join(entry.parentPath, entry.name);
+    const contents = await readFile(path).catch(() => Buffer.alloc(0));
+    if (contents.includes(text)) found.push(path);
+  }
+  return found;
+}
+
+describe("what a step prints of its secrets", () => {
+  test("is masked in the result, the events and the outputs, in whatever pieces it comes", async () => {
+    const events: StepEvent[] = [];
+    const result = await run(
+      {
+        run: `s=$(cat /run/secrets/token); echo "it is $s."; printf '%s' "$s" | base64; printf %s "$s" | cut -c1-9 | tr -d '\\n'; sleep 0.1; printf %s "$s" | cut -c10-; echo "##wfe[output got=$s]"; echo "$s" >&2`,
+      },
+      undefined,
+      { onEvent: (event) => void events.push(event) },
+    );
+    expect(result.stdout).toMatch(/^it is \*\*\*\.\n\*\*\*=*\n\*\*\*\n##wfe\[output got=\*\*\*\]\n$/);
+    expect(result.stderr).toBe("***\n");
+    expect(result.outputs).toEqual({ got: "***" });
+    const output = events.flatMap((event) => (event.type === "output" ? [Buffer.from(event.data)] : []));
+    expect(Buffer.concat(output).toString()).toBe(result.stdout + result.stderr);
+  });
+
+  test("is left when the step says so", async () => {
+    const value = "not so secret";
+    const result = await run(
+      { secrets: [{ name: "token", mask: false }], run: "cat /run/secrets/token" },
+      { token: value },
+    );
+    expect(result.stdout).toBe(value);
+  });
+});
+
+describe("is refused before anything is asked for:", () => {
+  test.each<[string, Partial<StepInput>, SecretValues, string]>([
+    ["a name without a value", {}, {}, "secrets[0]"],
+    ["a name of an object's own", { secrets: ["constructor"] }, {}, "secrets[0]"],
+    [
+      "a directory of the image's",
+      { secrets: [{ name: "token", target: "/etc/token" }] },
+      { token: TOKEN },
+      "secrets[0].target",
+    ],
+    ["too much", {}, { token: TOKEN.repeat(100_000) }, "secrets"],
+  ])("%s", async (_, change, secrets, field) => {
+    const before = await daemon_.inventory();
+    const error = await run({ run: "true", ...change }, secrets).catch((reason: unknown) => reason);
+    expect(error).toMatchObject({ kind: "refused", issues: [{ field }] });
+    expect(String(error)).not.toContain(TOKEN);
+    await daemon_.expectNothingLeft(before);
+  });
+
+  test("a mount where secrets are", async () => {
+    await expect(run({ run: "true", tmpfs: ["/run/secrets"] })).rejects.toMatchObject({
+      kind: "invalid-step",
+      issues: [{ field: "secrets" }],
+    });
+  });
+});
+
+test("a step that fails to start leaves nothing of its secrets", async () => {
+  const before = await daemon_.inventory();
+  await expect(run({ command: ["no-such-program"] })).rejects.toMatchObject({ kind: "command-not-found" });
+  await daemon_.expectNothingLeft(before);
+});
