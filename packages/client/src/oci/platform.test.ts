@@ -46,6 +46,9 @@ describe("a platform", () => {
     ["linux/amd64", "linux/386", undefined],
     ["linux/amd64", "windows/amd64", undefined],
     ["linux/riscv64", "linux/riscv64", 0],
+    ["linux/arm/v4294967295", "linux/arm/v4294967295", 0],
+    ["linux/arm/v4294967295", "linux/arm/v7", undefined],
+    ["linux/amd64/none", "linux/amd64/none", 0],
   ])("%s runs %s: %s", (host, offered, rank) => {
     expect(rankPlatform(parsePlatform(host), parsePlatform(offered))).toBe(rank);
   });

@@ -84,6 +84,8 @@ export function rankPlatform(host: Platform, offered: Platform): number | undefi
 
 function runnable({ os, architecture, variant }: Platform): Platform[] {
   const older = (name: string, from: string, lowest: number): Platform[] => {
+    // What is no level has none below it, and a level of many digits must not make a list as long.
+    if (!/^v\d$/.test(from)) return [{ os, architecture: name, variant: from }];
     const level = Number(from.slice(1));
     return Array.from({ length: Math.max(level - lowest + 1, 0) }, (_, step) => ({
       os,
