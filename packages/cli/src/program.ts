@@ -18,6 +18,7 @@ import { addSchemaCommand } from "./command/schema.js";
 import { addStepCommand } from "./command/step.js";
 import { addTagCommand } from "./command/tag.js";
 import { addVersionCommand } from "./command/version.js";
+import { addVolumeCommand } from "./command/volume.js";
 import { FAILED } from "./failure.js";
 
 /** The whole command line. Each command is a file in `command/`. */
@@ -59,6 +60,7 @@ export function createProgram(): Command {
   addLogoutCommand(program);
   addPsCommand(program);
   addRmCommand(program);
+  addVolumeCommand(program);
   addGcCommand(program);
   addVersionCommand(program);
   addDaemonCommand(program);

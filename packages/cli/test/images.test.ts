@@ -290,3 +290,23 @@ describe("login", () => {
     await expect(stat(configFile())).rejects.toThrow("ENOENT");
   });
 });
+
+test("volumes are listed, removed and pruned", async () => {
+  const flags = ["-v", "data:/data", "--cache", "npm:/npm"];
+  expect(
+    (await cli(["run", ...flags, "busybox", "sh", "-c", "echo x > /data/x; echo x > /npm/x"])).code,
+  ).toBe(0);
+  const listed = JSON.parse((await cli(["--format", "json", "volume", "ls"])).stdout.toString());
+  expect(listed).toMatchObject([
+    { name: "data", kind: "volume", by: "" },
+    { name: "npm", kind: "cache", by: "" },
+  ]);
+  expect((await cli(["volume", "prune", "--unused", "1h"])).stdout.toString()).toBe("");
+  expect((await cli(["volume", "prune"])).stdout.toString()).toBe("npm\n");
+  expect(await cli(["volume", "rm", "npm"])).toMatchObject({
+    code: 125,
+    stderr: expect.stringContaining("no volume npm"),
+  });
+  expect(await cli(["volume", "prune", "--max-size", "much"])).toMatchObject({ code: 125 });
+  expect((await cli(["volume", "rm", "data"])).stdout.toString()).toBe("data\n");
+});

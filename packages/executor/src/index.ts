@@ -10,6 +10,7 @@ export type { SecretValues } from "./core/secret.js";
 export { parseSize } from "./core/size.js";
 export type { StepInput } from "./core/step.js";
 export { parseStep, type StepConfig, stepJsonSchema } from "./core/step.js";
+export type { VolumeKind } from "./core/volume.js";
 export { toWorkflowData, type WorkflowData } from "./core/workflow-data.js";
 export type { IdRange } from "./edge/find-user-namespace.js";
 export type { ImagePullOptions } from "./edge/resolve-image.js";
@@ -32,3 +33,10 @@ export {
 } from "./executor.js";
 export type { StepHandle } from "./handle.js";
 export { type ListedStep, listSteps, removeOrphans, removeStep } from "./steps.js";
+export {
+  type ListedVolume,
+  listVolumes,
+  type PruneVolumesOptions,
+  pruneVolumes,
+  removeVolume,
+} from "./volumes.js";

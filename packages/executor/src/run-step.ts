@@ -5,6 +5,7 @@ import type { StepResult } from "./core/result.js";
 import { maskedValues, matchSecrets, type SecretValues, secretMounts } from "./core/secret.js";
 import { toHostUser } from "./core/spec/user.js";
 import { parseStep, type StepConfig } from "./core/step.js";
+import { volumeUses } from "./core/volume.js";
 import type { WorkflowData } from "./core/workflow-data.js";
 import { acquire } from "./edge/acquire.js";
 import { applyPolicy, applyPolicyToLinks, type Rules } from "./edge/apply-policy.js";
@@ -13,6 +14,7 @@ import { toExecutorError } from "./edge/failure.js";
 import { findOnHost, type HostOptions } from "./edge/find-on-host.js";
 import { giveSecrets } from "./edge/give-secrets.js";
 import type { StepIo } from "./edge/io/io.js";
+import { openVolumes } from "./edge/open-volumes.js";
 import { createRelease } from "./edge/release.js";
 import { type ImagePullOptions, resolveImage } from "./edge/resolve-image.js";
 import { resolveUser } from "./edge/resolve-user.js";
@@ -73,6 +75,8 @@ export async function runStep(run: StepRun): Promise<void> {
     const user = await resolveUser(client, image, step, control.signal);
     const [owner, ioDirectory] = await Promise.all([run.owner(), run.ioDirectory(client)]);
     const host = await findOnHost(client, step, user, run.host);
+    const hostUser = toHostUser(user, host.userNamespace);
+    const volumes = await openVolumes(client, volumeUses(step), { id, owner, user: hostUser }, release);
     const plan = planStep({
       id,
       owner,
@@ -83,7 +87,7 @@ export async function runStep(run: StepRun): Promise<void> {
       user,
       daemon,
       client,
-      mounts: secretMounts(secrets),
+      mounts: [...volumes, ...secretMounts(secrets)],
       ...host,
     });
 
@@ -96,7 +100,7 @@ export async function runStep(run: StepRun): Promise<void> {
     enter("starting");
     refuseIfAborted(control);
     const task = await createTask(client, plan, rootfs, io, release);
-    await giveSecrets(client, task, secrets, toHostUser(user, plan.container.spec), release);
+    await giveSecrets(client, task, secrets, hostUser);
     refuseIfAborted(control);
     const clock = startClock();
     const ending = await runTask(client, plan, io, control, () => enter("running"));

@@ -1,6 +1,7 @@
 import { rm } from "node:fs/promises";
 import { type Client, type Container, isContainerdError, isOwnerGone } from "@wfe-containerd/client";
 import { LABELS } from "./core/labels.js";
+import { volumesLeaseId } from "./core/volume.js";
 import { unlessGone } from "./edge/acquire.js";
 import { deleteTask } from "./edge/delete-task.js";
 import { killTask } from "./edge/run-task.js";
@@ -88,6 +89,7 @@ async function removeContainer(
   await unlessGone(client.containers.delete(id));
   if (snapshotKey !== "") await unlessGone(client.snapshots.remove(snapshotKey, { snapshotter }));
   await client.leases.delete(id);
+  await client.leases.delete(volumesLeaseId(id));
   const directory = labels[LABELS.io];
   // Only what is named as a step's own directory is: a label is no licence to remove anything.
   if (directory?.endsWith(`/${id}`) === true) await rm(directory, { recursive: true, force: true });

@@ -176,8 +176,12 @@ describe("what a step prints of its secrets", () => {
     expect(result.stdout).toMatch(/^it is \*\*\*\.\n\*\*\*=*\n\*\*\*\n##wfe\[output got=\*\*\*\]\n$/);
     expect(result.stderr).toBe("***\n");
     expect(result.outputs).toEqual({ got: "***" });
-    const output = events.flatMap((event) => (event.type === "output" ? [Buffer.from(event.data)] : []));
-    expect(Buffer.concat(output).toString()).toBe(result.stdout + result.stderr);
+    for (const stream of ["stdout", "stderr"] as const) {
+      const output = events.flatMap((event) =>
+        event.type === "output" && event.stream === stream ? [Buffer.from(event.data)] : [],
+      );
+      expect(Buffer.concat(output).toString()).toBe(result[stream]);
+    }
   });
 
   test("is left when the step says so", async () => {

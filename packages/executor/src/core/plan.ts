@@ -7,6 +7,7 @@ import { composeArgs, composeCwd, composeEnvironment, type ImageProcess } from "
 import type { Hooks, Spec } from "./spec/spec.js";
 import type { ProcessUser } from "./spec/user.js";
 import type { StepConfig } from "./step.js";
+import { VOLUMES_LABEL, volumeUses } from "./volume.js";
 import { toStrings, type WorkflowData } from "./workflow-data.js";
 
 /** The image a step runs in, as far as a plan depends on it. */
@@ -82,12 +83,15 @@ export function planStep(input: PlanInput): StepPlan {
     [LABELS.owner]: owner,
     [LABELS.io]: ioDirectory,
   };
+  const uses = volumeUses(step);
+  const using: Readonly<Record<string, string>> =
+    uses.length === 0 ? {} : { [VOLUMES_LABEL]: uses.map(({ name }) => name).join(",") };
   const spec = planSpec(input);
   return {
     id,
     lease: { expireMs: LEASE_MS, labels },
     snapshot: { parent: image.chainId, labels: { ...labels, ...mappingLabels(input.userNamespace) } },
-    container: { image: image.name, snapshotter: client.snapshotter, spec, labels },
+    container: { image: image.name, snapshotter: client.snapshotter, spec, labels: { ...labels, ...using } },
     args: spec.process.args,
     memoryBytes: step.resources.memoryBytes,
     timeoutMs: step.timeoutMs,

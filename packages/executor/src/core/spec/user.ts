@@ -1,4 +1,4 @@
-import type { IdMapping, Spec, User } from "./spec.js";
+import type { IdMapping, User } from "./spec.js";
 
 /** Whom a step's process runs as; `core/user.ts` makes one from names. */
 export interface ProcessUser {
@@ -25,11 +25,13 @@ export function createUser({ uid, gid, additionalGids = [], umask }: ProcessUser
 /** Who a process is on the daemon's machine: somebody else, where the container has a user namespace. */
 export function toHostUser(
   { uid, gid }: ProcessUser,
-  { linux: { uidMappings, gidMappings } }: Pick<Spec, "linux">,
+  namespace:
+    | { readonly uidMappings: readonly IdMapping[]; readonly gidMappings: readonly IdMapping[] }
+    | undefined,
 ): { uid: number; gid: number } {
   const toHost = (id: number, mappings: readonly IdMapping[] = []): number => {
     const found = mappings.find(({ containerID, size }) => id >= containerID && id < containerID + size);
     return found === undefined ? id : found.hostID + id - found.containerID;
   };
-  return { uid: toHost(uid, uidMappings), gid: toHost(gid, gidMappings) };
+  return { uid: toHost(uid, namespace?.uidMappings), gid: toHost(gid, namespace?.gidMappings) };
 }

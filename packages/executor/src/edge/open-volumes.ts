@@ -1,0 +1,126 @@
+import { setTimeout as delay } from "node:timers/promises";
+import { type Client, isContainerdError, type Mount, type Snapshot } from "@wfe-containerd/client";
+import { LABELS } from "../core/labels.js";
+import { refuse } from "../core/refuse.js";
+import type { StepMount } from "../core/spec/mounts.js";
+import { VOLUME_LABELS, VOLUMES_LABEL, type VolumeUse, volumeKey, volumesLeaseId } from "../core/volume.js";
+import { ExecutorError } from "../error.js";
+import type { HostUser } from "./give-secrets.js";
+import type { Release } from "./release.js";
+import { unpackAt } from "./unpack-at.js";
+
+export interface VolumeOwner {
+  /** The step's. */
+  readonly id: string;
+  /** The executor's process. */
+  readonly owner: string;
+  /** Who a volume belongs to that is made now. */
+  readonly user: HostUser;
+}
+
+/** Longer than any preparation takes; afterwards the container's own label says what it uses. */
+const LEASE_MS = 60 * 60 * 1000;
+/** Removing takes moments. Whoever is at it for longer has died. */
+const REMOVING_MS = 30_000;
+const POLL_MS = 50;
+
+/**
+ * The directories of a step's volumes, made where they are not there yet.
+ *
+ * A volume is a snapshot without a parent: a directory on the daemon's machine, which containerd makes, keeps and removes. Who uses it
+ * says so by a lease before looking whether it is there; who removes it says so on the volume before looking for such leases. So one
+ * of the two always sees the other.
+ */
+export async function openVolumes(
+  client: Client,
+  uses: readonly VolumeUse[],
+  { id, owner, user }: VolumeOwner,
+  release: Release,
+): Promise<StepMount[]> {
+  if (uses.length === 0) return [];
+  const leaseId = volumesLeaseId(id);
+  const labels = { [LABELS.owner]: owner, [VOLUMES_LABEL]: uses.map(({ name }) => name).join(",") };
+  release.add(`lease ${leaseId}`, () => client.leases.delete(leaseId));
+  await client.leases.create({ id: leaseId, expireMs: LEASE_MS, labels });
+  const leased = client.with({ leaseId });
+  const mounts: StepMount[] = [];
+  for (const use of uses) {
+    const { target, readonly, noexec } = use;
+    mounts.push({ type: "bind", source: await openVolume(leased, use, user), target, readonly, noexec });
+  }
+  return mounts;
+}
+
+async function openVolume(client: Client, use: VolumeUse, user: HostUser): Promise<string> {
+  const key = volumeKey(use.name);
+  for (;;) {
+    const mounts = await findOrMake(client, key, use);
+    const snapshot = await orMissing(client.snapshots.stat(key));
+    if (snapshot === undefined) continue;
+    if (isBeingRemoved(snapshot)) {
+      await delay(POLL_MS);
+      continue;
+    }
+    const kind = snapshot.labels[VOLUME_LABELS.kind];
+    if (kind !== use.kind) {
+      refuse(
+        use.kind === "cache" ? "caches" : "volumes",
+        `${JSON.stringify(use.name)} is a ${kind}`,
+        `the name of a ${use.kind}, or of none yet`,
+      );
+    }
+    const source = sourceOf(client, mounts);
+    // Two that made it at once both come here, and say the same.
+    if (snapshot.labels[VOLUME_LABELS.ready] === undefined) await makeOwner(client, source, user);
+    await client.snapshots.setLabels(key, {
+      [VOLUME_LABELS.ready]: "yes",
+      [VOLUME_LABELS.used]: new Date().toISOString(),
+    });
+    return source;
+  }
+}
+
+async function findOrMake(client: Client, key: string, { name, kind }: VolumeUse): Promise<Mount[]> {
+  const labels = {
+    [VOLUME_LABELS.name]: name,
+    [VOLUME_LABELS.kind]: kind,
+    // It outlives all leases.
+    "containerd.io/gc.root": new Date().toISOString(),
+  };
+  for (;;) {
+    const here = await orMissing(client.snapshots.mounts(key));
+    if (here !== undefined) return here;
+    try {
+      return await client.snapshots.prepare(key, "", { labels });
+    } catch (reason) {
+      if (!isContainerdError(reason, "already-exists")) throw reason;
+    }
+  }
+}
+
+function isBeingRemoved({ labels }: Snapshot): boolean {
+  const since = Date.parse(labels[VOLUME_LABELS.removing] ?? "");
+  return Number.isFinite(since) && Date.now() - since < REMOVING_MS;
+}
+
+function sourceOf(client: Client, mounts: readonly Mount[]): string {
+  const [mount] = mounts;
+  if (mounts.length === 1 && mount?.type === "bind") return mount.source;
+  throw new ExecutorError(
+    `the snapshotter ${client.snapshotter} gives no directory for a volume; allowed: overlayfs, native`,
+    { kind: "invalid-argument" },
+  );
+}
+
+/** Makes the step's user the owner of a new directory: seen from above, for an archive says nothing of where it is unpacked. */
+async function makeOwner(client: Client, source: string, { uid, gid }: HostUser): Promise<void> {
+  const at = source.lastIndexOf("/");
+  await unpackAt(client, source.slice(0, at), [{ name: source.slice(at + 1), mode: 0o755, uid, gid }]);
+}
+
+async function orMissing<T>(asked: Promise<T>): Promise<T | undefined> {
+  return asked.catch((reason: unknown) => {
+    if (isContainerdError(reason, "not-found")) return undefined;
+    throw reason;
+  });
+}

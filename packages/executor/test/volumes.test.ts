@@ -1,0 +1,179 @@
+import {
+  createExecutor,
+  type ExecutorOptions,
+  listVolumes,
+  type Policy,
+  pruneVolumes,
+  removeVolume,
+  type StepInput,
+} from "@wfe-containerd/executor";
+import { useDaemon } from "@wfe-containerd/test-infra/daemon";
+import { afterEach, describe, expect, test } from "vitest";
+
+const daemon_ = useDaemon();
+const POLICY: Partial<Policy> = { volumes: "any" };
+
+afterEach(async () => {
+  for (const { name } of await listVolumes(daemon_.client)) await removeVolume(daemon_.client, name);
+});
+
+function executor(options: ExecutorOptions = {}) {
+  return createExecutor({ client: daemon_.client, ioDir: daemon_.ioDir, policy: POLICY, ...options });
+}
+
+async function run(change: Partial<StepInput>, options?: ExecutorOptions) {
+  const runner = executor(options);
+  const step = { name: "keeps", image: "busybox", ...change } as StepInput;
+  return runner.run(step).finally(() => runner.close());
+}
+
+const names = async (): Promise<string[]> => (await listVolumes(daemon_.client)).map(({ name }) => name);
+
+test("what one step leaves in a volume, the next one finds: over collections of garbage and the daemon's restart", async () => {
+  const before = await daemon_.inventory();
+  const volumes = ["data:/data"];
+  const first = await run({ volumes, run: "echo kept > /data/file; stat -c '%u:%g %a' /data" });
+  expect(first).toMatchObject({ exitCode: 0, stdout: "65534:65534 755\n" });
+  await daemon_.client.leases.collectGarbage();
+  daemon_.daemon.kill("SIGKILL");
+  await daemon_.daemon.exited;
+  await daemon_.daemon.restart();
+  const second = await run({
+    volumes: [{ source: "data", target: "/other", readonly: true }],
+    run: "cat /other/file; echo x > /other/file",
+  });
+  expect(second.stdout).toBe("kept\n");
+  expect(second.stderr).toContain("Read-only file system");
+  await removeVolume(daemon_.client, "data");
+  await daemon_.expectNothingLeft(before);
+});
+
+test("a volume belongs to who used it first", async () => {
+  expect(
+    await run({ caches: ["npm:/npm"], user: "1000:7", run: "touch /npm/x; stat -c '%u:%g' /npm" }),
+  ).toMatchObject({ stdout: "1000:7\n" });
+  expect(await run({ caches: ["npm:/npm"], user: "0", run: "stat -c '%u:%g' /npm" })).toMatchObject({
+    stdout: "1000:7\n",
+  });
+  expect(await listVolumes(daemon_.client)).toMatchObject([{ name: "npm", kind: "cache", usedBy: [] }]);
+});
+
+test("many steps that want a new volume at once all get the same one", async () => {
+  const runner = executor();
+  const results = await Promise.all(
+    Array.from({ length: 6 }, (_, at) =>
+      runner.run({
+        name: `writer-${at}`,
+        image: "busybox",
+        volumes: ["new:/new"],
+        run: `echo ${at} > /new/${at}`,
+      }),
+    ),
+  );
+  expect(results.map(({ exitCode, stderr }) => ({ exitCode, stderr }))).toEqual(
+    results.map(() => ({ exitCode: 0, stderr: "" })),
+  );
+  expect((await run({ volumes: ["new:/new"], run: "ls /new | wc -l" })).stdout.trim()).toBe("6");
+  await runner.close();
+});
+
+describe("in use", () => {
+  test("a volume is not removed, and not pruned", async () => {
+    const runner = executor();
+    const handle = runner.start({
+      name: "user",
+      image: "busybox",
+      caches: ["used:/c"],
+      run: "echo on; sleep 60",
+      stopGrace: "0s",
+    });
+    for await (const event of handle) {
+      if (event.type !== "output") continue;
+      expect(await listVolumes(daemon_.client)).toMatchObject([{ name: "used", usedBy: [handle.id] }]);
+      await expect(removeVolume(daemon_.client, "used")).rejects.toMatchObject({
+        kind: "invalid-argument",
+        message: expect.stringContaining(handle.id),
+      });
+      expect(await pruneVolumes(daemon_.client)).toEqual([]);
+      expect(await names()).toEqual(["used"]);
+      // It may be used by others meanwhile.
+      expect(await run({ caches: ["used:/c"], run: "echo x > /c/x" })).toMatchObject({ exitCode: 0 });
+      handle.stop();
+    }
+    await handle.closed;
+    expect((await pruneVolumes(daemon_.client)).map(({ name }) => name)).toEqual(["used"]);
+    await runner.close();
+  });
+
+  test("steps that start while others prune always find their directory", async () => {
+    const runner = executor();
+    let isOver = false;
+    const pruning = (async () => {
+      while (!isOver) await pruneVolumes(daemon_.client);
+    })();
+    try {
+      for (let round = 0; round < 15; round++) {
+        const result = await runner.run({
+          name: "r",
+          image: "busybox",
+          caches: ["c:/c"],
+          run: "echo x > /c/x && cat /c/x",
+        });
+        expect(result).toMatchObject({ exitCode: 0, stdout: "x\n", stderr: "" });
+      }
+    } finally {
+      isOver = true;
+      await pruning;
+      await runner.close();
+    }
+  });
+});
+
+test("caches are pruned by age and by size, the longest unused first; volumes only when they are asked for", async () => {
+  for (const name of ["one", "two"])
+    await run({ caches: [`${name}:/c`], run: "head -c 2000000 /dev/zero > /c/x" });
+  await run({ volumes: ["stays:/v"], run: "head -c 2000000 /dev/zero > /v/x" });
+  const pruned = async (options?: Parameters<typeof pruneVolumes>[1]): Promise<string[]> =>
+    (await pruneVolumes(daemon_.client, options)).map(({ name }) => name);
+  expect(await pruned({ unusedForMs: 3_600_000 })).toEqual([]);
+  expect(await pruned({ maxBytes: 3_000_000, dryRun: true })).toEqual(["one"]);
+  expect(await pruned({ maxBytes: 3_000_000 })).toEqual(["one"]);
+  expect(await pruned({ maxBytes: 3_000_000 })).toEqual([]);
+  expect(await pruned()).toEqual(["two"]);
+  expect(await names()).toEqual(["stays"]);
+  expect(await pruned({ kinds: ["volume"] })).toEqual(["stays"]);
+});
+
+describe("is refused:", () => {
+  test("a volume that the policy does not name", async () => {
+    const before = await daemon_.inventory();
+    await expect(
+      run({ run: "true", volumes: ["data:/data"], caches: ["npm:/npm"] }, { policy: {} }),
+    ).rejects.toMatchObject({
+      kind: "refused",
+      issues: [
+        { field: "volumes", allowed: expect.stringContaining("volumes") },
+        { field: "caches", allowed: expect.stringContaining("volumes") },
+      ],
+    });
+    await daemon_.expectNothingLeft(before);
+    expect(
+      await run({ run: "true", volumes: ["data:/data"] }, { policy: { volumes: ["data"] } }),
+    ).toMatchObject({ exitCode: 0 });
+  });
+
+  test("a cache by the name of a volume", async () => {
+    await run({ run: "true", volumes: ["same:/data"] });
+    await expect(run({ run: "true", caches: ["same:/data"] })).rejects.toMatchObject({
+      kind: "refused",
+      issues: [{ field: "caches" }],
+    });
+    await expect(run({ run: "true", volumes: ["two:/a"], caches: ["two:/b"] })).rejects.toMatchObject({
+      kind: "refused",
+    });
+  });
+
+  test("the removal of what is not there", async () => {
+    await expect(removeVolume(daemon_.client, "nothing")).rejects.toMatchObject({ kind: "invalid-argument" });
+  });
+});
