@@ -15,6 +15,7 @@ import { findOnHost, type HostOptions } from "./edge/find-on-host.js";
 import { giveSecrets } from "./edge/give-secrets.js";
 import type { StepIo } from "./edge/io/io.js";
 import { openVolumes } from "./edge/open-volumes.js";
+import { ownWorkingDir } from "./edge/own-working-dir.js";
 import { createRelease } from "./edge/release.js";
 import { type ImagePullOptions, resolveImage } from "./edge/resolve-image.js";
 import { resolveUser } from "./edge/resolve-user.js";
@@ -100,6 +101,7 @@ export async function runStep(run: StepRun): Promise<void> {
     enter("starting");
     refuseIfAborted(control);
     const task = await createTask(client, plan, rootfs, io, release);
+    await ownWorkingDir(client, task, step, plan.container.spec, rootfs, hostUser);
     await giveSecrets(client, task, secrets, hostUser);
     refuseIfAborted(control);
     const clock = startClock();

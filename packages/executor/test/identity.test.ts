@@ -53,6 +53,32 @@ test("further groups are given by number and by the image's name; an unknown one
   });
 });
 
+describe("a working directory", () => {
+  const LOOK = "stat -c '%u:%g %a' .; touch x && echo wrote";
+
+  test("that the image does not have is made, and the user's own", async () => {
+    const before = await daemon_.inventory();
+    const made = await run({ run: LOOK, workingDir: "/builds/project", user: "1000:7" });
+    expect(made).toMatchObject({ exitCode: 0, stdout: "1000:7 755\nwrote\n" });
+    expect((await run({ run: LOOK, workingDir: "/builds" })).stdout).toBe("65534:65534 755\nwrote\n");
+    await daemon_.expectNothingLeft(before);
+  });
+
+  test("that the image has stays as it is", async () => {
+    expect((await run({ run: LOOK, workingDir: "/tmp" })).stdout).toBe("0:0 1777\nwrote\n");
+    expect(await run({ run: LOOK, workingDir: "/etc" })).toMatchObject({ exitCode: 1, stdout: "0:0 755\n" });
+    expect((await run({ run: "stat -c '%u:%g %a' .", workingDir: "/home/builder" })).stdout).toBe(
+      "1000:1000 755\n",
+    );
+  });
+
+  test("that something is mounted on is what is mounted", async () => {
+    expect((await run({ run: LOOK, workingDir: "/scratch", tmpfs: ["/scratch"] })).stdout).toBe(
+      "0:0 1777\nwrote\n",
+    );
+  });
+});
+
 describe("a user namespace", () => {
   const isMapped = (): Promise<boolean> =>
     daemon_.client.introspection

@@ -1,0 +1,71 @@
+import { randomUUID } from "node:crypto";
+import { Readable } from "node:stream";
+import { type Client, call, type Mount } from "@wfe-containerd/client";
+import { extract } from "tar-stream";
+import type { Spec } from "../core/spec/spec.js";
+import type { StepConfig } from "../core/step.js";
+import { unlessGone } from "./acquire.js";
+import type { HostUser } from "./give-secrets.js";
+import type { CreatedTask } from "./run-task.js";
+import { unpackAt } from "./unpack-at.js";
+
+/**
+ * Gives the step's user the working directory that the step names, if the image does not have it: the runtime then made it, as root's. One that the
+ * image has stays as it is.
+ *
+ * Which of the two it was is seen in the container's own layer, in which there is as yet nothing but what the runtime made. So it is only known
+ * for snapshots that have such a layer by itself (overlayfs), and when nothing is mounted on the directory or in it.
+ */
+export async function ownWorkingDir(
+  client: Client,
+  { id, pid }: Pick<CreatedTask, "id" | "pid">,
+  { workingDir, readOnly }: StepConfig,
+  { process: { cwd }, mounts }: Pick<Spec, "process" | "mounts">,
+  rootfs: readonly Mount[],
+  { uid, gid }: HostUser,
+): Promise<void> {
+  const layer = upperDirectory(rootfs);
+  if (workingDir === undefined || cwd === "/" || uid === 0 || readOnly || layer === undefined) return;
+  const isMounted = mounts.some(
+    ({ destination }) => `${cwd}/`.startsWith(`${destination}/`) || destination.startsWith(`${cwd}/`),
+  );
+  if (isMounted) return;
+  const leased = client.with({ leaseId: id });
+  const name = cwd.slice(1);
+  if (!(await isMade(leased, layer, name))) return;
+  await unpackAt(leased, `/proc/${pid}/root`, [{ name, mode: 0o755, uid, gid }]);
+}
+
+function upperDirectory(rootfs: readonly Mount[]): string | undefined {
+  const [mount] = rootfs;
+  if (rootfs.length !== 1 || mount?.type !== "overlay") return undefined;
+  return mount.options.find((option) => option.startsWith("upperdir="))?.slice("upperdir=".length);
+}
+
+/** Whether a layer has a directory: asked by having it packed, for containerd has no call that looks at one. */
+async function isMade(leased: Client, layer: string, name: string): Promise<boolean> {
+  const { diff } = await call(`look for /${name}`, () =>
+    leased.services.diff.diff({
+      left: [],
+      right: [{ type: "bind", source: layer, target: "", options: ["ro", "rbind"] }],
+      mediaType: "application/vnd.oci.image.layer.v1.tar",
+      ref: `layer-${randomUUID()}`,
+    }),
+  );
+  if (diff === undefined) return false;
+  try {
+    const entries = extract();
+    // What breaks the reading off, breaks off the loop below.
+    Readable.from(leased.content.read(diff.digest))
+      .on("error", (reason) => entries.destroy(reason))
+      .pipe(entries);
+    let isThere = false;
+    for await (const entry of entries) {
+      isThere ||= entry.header.type === "directory" && entry.header.name.replace(/\/$/, "") === name;
+      entry.resume();
+    }
+    return isThere;
+  } finally {
+    await unlessGone(leased.content.delete(diff.digest));
+  }
+}
