@@ -49,8 +49,18 @@ function* elements(text: string): Generator<string | undefined> {
     ELEMENT.lastIndex = at;
     const match = ELEMENT.exec(text);
     if (match === null) return yield undefined;
-    const element = (match[1] ?? "").replace(/^[ \t]+|[ \t]+$/g, "");
+    const element = withoutBlanks(match[1] ?? "");
     if (element !== "") yield element;
     at = ELEMENT.lastIndex;
   }
+}
+
+/** A pattern for the end would try again from each blank in the middle. */
+function withoutBlanks(text: string): string {
+  const isBlank = (at: number): boolean => text[at] === " " || text[at] === "\t";
+  let start = 0;
+  let end = text.length;
+  while (isBlank(start)) start++;
+  while (end > start && isBlank(end - 1)) end--;
+  return text.slice(start, end);
 }

@@ -8,7 +8,8 @@ export interface HelperOptions {
   readonly env?: NodeJS.ProcessEnv | undefined;
 }
 
-const NAME = /^[A-Za-z0-9_][A-Za-z0-9_.-]*$/;
+/** No file on a PATH has a longer one. */
+const NAME = /^[A-Za-z0-9_][A-Za-z0-9_.-]{0,199}$/;
 const TIMEOUT_MS = 60_000;
 const MAX_OUTPUT_BYTES = 1024 * 1024;
 /** By this user name a helper says that its secret is an identity token. */
@@ -23,7 +24,7 @@ const TOKEN_USER = "<token>";
 export function checkHelperName(field: string, name: unknown): string {
   if (typeof name === "string" && NAME.test(name)) return name;
   throw new ContainerdError(
-    `${field}: ${JSON.stringify(name)?.slice(0, 100)} is no credential helper; allowed: letters, digits, "_", "." and "-", no slash`,
+    `${field}: ${JSON.stringify(name)?.slice(0, 100)} is no credential helper; allowed: up to 200 letters, digits, "_", "." and "-", no slash`,
     { kind: "invalid-argument" },
   );
 }

@@ -128,7 +128,7 @@ describe("helpers", () => {
     expect(await find("b.example")).toBeUndefined();
   });
 
-  it.each(["../evil", "/bin/sh", "a/b", "", ".", "a b", "a\0b", 7])(
+  it.each(["../evil", "/bin/sh", "a/b", "", ".", "a b", "a\0b", "a".repeat(300), 7])(
     "bad input 25: called %j are refused, and nothing is run",
     async (name) => {
       await configure({ credHelpers: { "a.example": name } });

@@ -90,8 +90,15 @@ function parseServer(
       "https://host[:port][/path]",
     );
   }
-  const path = pathname.replace(/\/+$/, "");
+  const path = withoutEnd(pathname);
   return { origin: `${protocol}//${host}`, path: override || path.endsWith("/v2") ? path : `${path}/v2` };
+}
+
+/** Without the slashes at its end. */
+function withoutEnd(path: string): string {
+  let end = path.length;
+  while (path[end - 1] === "/") end--;
+  return path.slice(0, end);
 }
 
 function parseCapabilities(file: string, field: string, value: unknown): ReadonlySet<HostCapability> {

@@ -19,3 +19,10 @@ test("a step's whole output is passed over when no variable can hold it; anythin
   expect(toStrings({ "s.stdout": "x\0", "s.stderr": "y".repeat(200_000), ok: "1" })).toEqual({ ok: "1" });
   expect(() => toStrings({ key: "x\0" })).toThrow(expect.objectContaining({ kind: "invalid-argument" }));
 });
+
+test("what is no value of a workflow is refused, not written down as something else", () => {
+  for (const value of [{}, [], { toString: null }, Symbol("x"), 1n, () => 1]) {
+    expect(() => toStrings({ a: value } as never)).toThrow("data: a is no text, number or boolean");
+  }
+  expect(Object.entries(toStrings(JSON.parse('{"__proto__": "x"}')))).toEqual([["__proto__", "x"]]);
+});

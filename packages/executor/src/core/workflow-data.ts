@@ -27,21 +27,23 @@ const MAX_VARIABLE_BYTES = 128 * 1024;
  * @throws ExecutorError `invalid-argument`.
  */
 export function toStrings(data: WorkflowData): Record<string, string> {
-  const strings: Record<string, string> = {};
+  const strings = new Map<string, string>();
   for (const [key, value] of Object.entries(data)) {
     if (value === null || value === undefined) continue;
+    if (!["string", "number", "boolean"].includes(typeof value))
+      refuseValue(key, "is no text, number or boolean", "one of them");
     const text = String(value);
     const fits = !text.includes("\0") && key.length + text.length * 3 < MAX_VARIABLE_BYTES;
-    if (fits) strings[key] = text;
-    else if (!/\.(?:stdout|stderr)$/.test(key)) {
-      throw new ExecutorError(
-        `data: ${key} holds NUL or is too long; allowed: less than ${MAX_VARIABLE_BYTES} bytes without NUL`,
-        {
-          kind: "invalid-argument",
-          issues: [{ field: `data.${key}`, message: "holds NUL or is too long" }],
-        },
-      );
-    }
+    if (fits) strings.set(key, text);
+    else if (!/\.(?:stdout|stderr)$/.test(key))
+      refuseValue(key, "holds NUL or is too long", `less than ${MAX_VARIABLE_BYTES} bytes without NUL`);
   }
-  return strings;
+  return Object.fromEntries(strings);
+}
+
+function refuseValue(key: string, message: string, allowed: string): never {
+  throw new ExecutorError(`data: ${key.slice(0, 80)} ${message}; allowed: ${allowed}`, {
+    kind: "invalid-argument",
+    issues: [{ field: `data.${key.slice(0, 80)}`, message, allowed }],
+  });
 }

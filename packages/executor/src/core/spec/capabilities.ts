@@ -55,11 +55,12 @@ function parseCapability(name: string, field: string): string {
   if (upper === "ALL") return upper;
   const full = upper.startsWith("CAP_") ? upper : `CAP_${upper}`;
   if (CAPABILITIES.includes(full)) return full;
-  const nearest = closest(full, CAPABILITIES);
-  const hint = distance(full, nearest) <= 4 ? `; did you mean ${nearest.slice(4)}?` : "";
+  const start = full.slice(0, 64);
+  const nearest = closest(start, CAPABILITIES);
+  const hint = distance(start, nearest) <= 4 ? `; did you mean ${nearest.slice(4)}?` : "";
   refuse(
     field,
-    `${JSON.stringify(name)} is not a capability${hint}`,
+    `${JSON.stringify(name.slice(0, 64))} is not a capability${hint}`,
     "the names in capabilities(7), with or without CAP_, or ALL",
   );
 }

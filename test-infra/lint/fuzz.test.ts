@@ -1,0 +1,68 @@
+import { expect, test } from "vitest";
+import { type FuzzTarget, feedLong, fuzz } from "../fuzz/fuzz.js";
+
+class Refusal extends Error {}
+const options = {
+  inputs: 2_000,
+  isRefusal: (reason: unknown) => reason instanceof Refusal,
+  watchdogMs: 2_000,
+};
+const target = (parse: (input: never) => unknown, samples: readonly unknown[] = ["ab", "1"]): FuzzTarget => ({
+  name: "planted",
+  samples,
+  parse,
+});
+
+/** What a run of it finds: fast-check's own error has it as its cause. */
+function found(run: () => void): string {
+  try {
+    run();
+  } catch (reason) {
+    return String((reason as Error).cause ?? reason);
+  }
+  return "nothing";
+}
+
+test("a parser that answers, or refuses in its own words, passes", () => {
+  fuzz(
+    target((text: string) => {
+      if (text.includes("9")) throw new Refusal();
+      return { text, words: [text] };
+    }),
+    options,
+  );
+});
+
+test("one that lets another error through is found", () => {
+  const decode = (text: string) => decodeURIComponent(text);
+  expect(found(() => fuzz(target(decode), options))).toContain("malformed");
+  const first = (value: { a: unknown[] }) => value.a[0];
+  expect(found(() => fuzz(target(first, [{ a: [1] }]), options))).toContain("TypeError");
+});
+
+test("one that changes what all objects share is found", () => {
+  const assign = (path: string) => {
+    const [name = "", key = ""] = path.split(".");
+    const root: Record<string, Record<string, unknown>> = { a: {} };
+    const inner = root[name];
+    if (inner !== undefined && key.length > 3) inner[key] = 1;
+  };
+  const before = new Set(Reflect.ownKeys(Object.prototype));
+  try {
+    expect(found(() => fuzz(target(assign, ["__proto__.abc"]), options))).toContain("prototype");
+  } finally {
+    for (const key of Reflect.ownKeys(Object.prototype))
+      if (!before.has(key)) Reflect.deleteProperty(Object.prototype, key);
+  }
+});
+
+test("one that answers with what every object has is found", () => {
+  const names: Record<string, string> = { ab: "x" };
+  const lookUp = (text: string) => ({ name: names[text] ?? text });
+  expect(found(() => fuzz(target(lookUp, ["ab", "constructorx"]), options))).toContain("function");
+});
+
+test("one that takes the square of what it is given is found", () => {
+  const trim = (text: string) => text.replace(/a+$/, "");
+  expect(() => feedLong(target(trim, ["xx"]), options)).toThrow("does not come to an end");
+});
