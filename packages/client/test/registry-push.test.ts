@@ -180,7 +180,7 @@ describe("a push", () => {
 
   test("needs the right to", async () => {
     const signer = await authority.issue("push-signer");
-    await using tokens = await startTokenServer({ signer, users: { user: "canary-password" } });
+    await using tokens = await startTokenServer({ signer, users: { user: "secret-canary-password" } });
     const { realm, service, issuer } = tokens;
     await using guarded = await startRegistry({
       token: { realm, service, issuer, certFile: signer.certFile },
@@ -189,7 +189,7 @@ describe("a push", () => {
     await expect(at.client.images.push("app:1", { ...options, as: name })).rejects.toMatchObject({
       kind: "unauthenticated",
     });
-    const auth = { [guarded.host]: { username: "user", password: "canary-password" } };
+    const auth = { [guarded.host]: { username: "user", password: "secret-canary-password" } };
     await at.client.images.push("app:1", { ...options, as: name, auth });
     expect(tokens.requests.at(-1)?.scopes).toEqual(["repository:app:pull,push"]);
     await expect(at.client.images.push("absent:1", { ...options, as: name, auth })).rejects.toMatchObject({
@@ -279,7 +279,7 @@ describe("an upload", () => {
         ? { kind: "answer", status: 401, headers: { "www-authenticate": "Basic realm=a" } }
         : { kind: "answer", status: 202, headers: { location: `${elsewhere.origin}/upload` } },
     );
-    const auth = { [proxy.host]: { username: "user", password: "canary-password" } };
+    const auth = { [proxy.host]: { username: "user", password: "secret-canary-password" } };
     const pushing = at.client.images.push("app:1", { ...options, auth, as: `${proxy.host}/other:1` });
     await expect(pushing).rejects.toMatchObject({ message: expect.not.stringContaining("canary") });
     expect(elsewhere.requests.length).toBeGreaterThan(0);
