@@ -1,6 +1,10 @@
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import fc from "fast-check";
-import { expect, test } from "vitest";
+import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import { CANARY, findCanaries } from "../../scripts/canary.mjs";
+import { runVitest } from "../../scripts/report.mjs";
 
 test.each([
   ["as it is", (text: string) => text],
@@ -18,4 +22,50 @@ test.each([
 
 test("what holds no secret is passed", () => {
   fc.assert(fc.property(fc.string(), (text) => void expect(findCanaries(text)).toEqual([])));
+});
+
+let directory: string;
+beforeEach(async () => {
+  directory = await mkdtemp(join(tmpdir(), "canary-"));
+});
+afterEach(() => rm(directory, { recursive: true }));
+
+/** What comes of tests that print this, as npm test would count them. */
+async function tallyOf(printed: string): Promise<{ passed: number; failed: number; said: string }> {
+  // Pieced together where it is printed: this file's own run must not print it.
+  const source = `import { test } from "vitest"; test("prints", () => { console.log(${printed}); });`;
+  await writeFile(join(directory, "printing.test.mjs"), source);
+  await writeFile(
+    join(directory, "config.mjs"),
+    `export default { test: { dir: ${JSON.stringify(directory)}, include: ["*.test.mjs"] } };`,
+  );
+  const said: string[] = [];
+  const spies = [
+    ...([process.stdout, process.stderr] as const).map((stream) =>
+      vi.spyOn(stream, "write").mockReturnValue(true),
+    ),
+    vi.spyOn(console, "error").mockImplementation((text: string) => void said.push(text)),
+  ];
+  try {
+    const { passed, failed } = await runVitest(["--config", join(directory, "config.mjs")]);
+    return { passed, failed, said: said.join("\n") };
+  } finally {
+    for (const spy of spies) spy.mockRestore();
+  }
+}
+
+test("a run whose tests print a secret fails, though each of them passes", { timeout: 60_000 }, async () => {
+  const [first, second] = CANARY.split("-");
+  expect(await tallyOf('"nothing of note"')).toEqual({ passed: 1, failed: 0, said: "" });
+  expect(await tallyOf(`["${first}", "${second}", "password"].join("-")`)).toMatchObject({
+    passed: 1,
+    failed: 1,
+    said: expect.stringContaining("(plain)"),
+  });
+  const encoded = `Buffer.from(["user:${first}", "${second}"].join("-")).toString("base64")`;
+  expect(await tallyOf(encoded)).toMatchObject({
+    passed: 1,
+    failed: 1,
+    said: expect.stringContaining("base64"),
+  });
 });
