@@ -29,6 +29,12 @@ const FOR_TESTS = [
   { name: "socat", program: "socat", why: "TCP to a daemon's socket, as in the Lima VM" },
   { name: "shellcheck", program: "shellcheck", why: "checks the few shell scripts" },
   { name: "tini", program: "tini-static", why: "an init for the steps that want one" },
+  {
+    name: "containernetworking-plugins",
+    file: "/usr/lib/cni/bridge",
+    why: "joins steps to a bridge",
+  },
+  { name: "iptables", program: "iptables", why: "lets steps on a bridge out" },
   { name: "openssl", program: "openssl", why: "certificates for mutual TLS" },
   {
     name: "docker-registry",

@@ -1,5 +1,6 @@
 import { type Client, currentOwner } from "@wfe-containerd/client";
 import { createConnections } from "./connections.js";
+import { type BridgeOptions, parseBridge } from "./core/network/bridge.js";
 import { type Policy, parsePolicy } from "./core/policy.js";
 import type { StepResult } from "./core/result.js";
 import type { SecretValues } from "./core/secret.js";
@@ -39,6 +40,8 @@ export interface ExecutorOptions {
    * asks is refused with what would allow it.
    */
   readonly policy?: Partial<Policy>;
+  /** For steps with `network: bridge`: the bridge on the daemon's machine. */
+  readonly bridge?: BridgeOptions;
   /**
    * For steps with `init`: the path of a static init program (tini, catatonit, docker-init) on the daemon's machine. Default: looked for
    * where packages put them, when the daemon is on this machine.
@@ -82,6 +85,7 @@ const DEFAULT_CAPTURE_BYTES = 1024 * 1024;
 export function createExecutor(options: ExecutorOptions = {}): Executor {
   const policy = parsePolicy(options.policy ?? {});
   if (options.userNamespace !== undefined) checkIdRange(options.userNamespace);
+  const bridge = parseBridge(options.bridge);
   const connections = createConnections(options.client);
   const ioDirectory = createIoDirectory(options.ioDir ?? process.env["WFE_IO_DIR"]);
   let owner: Promise<string> | undefined;
@@ -110,6 +114,7 @@ export function createExecutor(options: ExecutorOptions = {}): Executor {
       events,
       captureBytes: options.captureBytes ?? DEFAULT_CAPTURE_BYTES,
       rules: { policy, ioDirectories: ioDirectory.paths },
+      bridge,
       host: { init: options.init, userNamespace: options.userNamespace },
       pull: options.pull ?? {},
       control: { signal: stop.signal, hurry: hurry.signal },

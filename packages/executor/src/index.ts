@@ -3,6 +3,7 @@
 // For those who build on top: the parts of it, as pure functions and plain values.
 export { parseDuration } from "./core/duration.js";
 export { LABELS } from "./core/labels.js";
+export type { BridgeOptions } from "./core/network/bridge.js";
 export { createOutputParser, type OutputLimits, type OutputParser } from "./core/output-line.js";
 export { DEFAULT_POLICY, type Policy, parsePolicy, UNRESTRICTED_POLICY } from "./core/policy.js";
 export type { Cause, StepResult } from "./core/result.js";

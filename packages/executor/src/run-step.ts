@@ -1,5 +1,6 @@
 import type { Client } from "@wfe-containerd/client";
 import type { DaemonFacts } from "./core/daemon.js";
+import type { Bridge } from "./core/network/bridge.js";
 import { planStep } from "./core/plan.js";
 import type { StepResult } from "./core/result.js";
 import { maskedValues, matchSecrets, type SecretValues, secretMounts } from "./core/secret.js";
@@ -36,6 +37,7 @@ export interface StepRun {
   /** Values of the secrets that the step may name. */
   readonly secrets: SecretValues;
   readonly rules: Rules;
+  readonly bridge: Bridge;
   /** What the operator says of the daemon's machine. */
   readonly host: HostOptions;
   owner(): Promise<string>;
@@ -88,6 +90,7 @@ export async function runStep(run: StepRun): Promise<void> {
       user,
       daemon,
       client,
+      bridge: run.bridge,
       mounts: [...volumes, ...secretMounts(secrets)],
       ...host,
     });

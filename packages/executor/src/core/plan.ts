@@ -1,6 +1,8 @@
 import type { DaemonFacts } from "./daemon.js";
 import { LABELS } from "./labels.js";
-import { createSpec } from "./spec/create-spec.js";
+import { type Bridge, createBridgeHooks } from "./network/bridge.js";
+import { createHostFiles, type HostFile, toMounts } from "./network/host-files.js";
+import { createSpec, toHostname } from "./spec/create-spec.js";
 import type { StepMount } from "./spec/mounts.js";
 import type { UserNamespace } from "./spec/namespaces.js";
 import { composeArgs, composeCwd, composeEnvironment, type ImageProcess } from "./spec/process.js";
@@ -35,7 +37,8 @@ export interface PlanInput {
   readonly ioDirectory: string;
   /** What was prepared on the daemon's host to be mounted, besides the step's own. */
   readonly mounts?: readonly StepMount[] | undefined;
-  readonly hooks?: Hooks | undefined;
+  /** Of steps with that network, on the daemon's machine. */
+  readonly bridge: Bridge;
   /** Stands behind the step's ids, when it has a user namespace. */
   readonly userNamespace?: UserNamespace | undefined;
   /** A static init program on the daemon's host, when the step wants one. */
@@ -54,6 +57,8 @@ export interface StepPlan {
     readonly spec: Spec;
     readonly labels: Readonly<Record<string, string>>;
   };
+  /** To be written before the task is created. */
+  readonly files: readonly HostFile[];
   readonly args: readonly string[];
   readonly memoryBytes: number | undefined;
   /** Undefined: no time-out. */
@@ -86,12 +91,15 @@ export function planStep(input: PlanInput): StepPlan {
   const uses = volumeUses(step);
   const using: Readonly<Record<string, string>> =
     uses.length === 0 ? {} : { [VOLUMES_LABEL]: uses.map(({ name }) => name).join(",") };
-  const spec = planSpec(input);
+  const hostname = step.hostname ?? toHostname(id);
+  const files = createHostFiles(step, hostname, ioDirectory, input.bridge.dns);
+  const spec = planSpec(input, hostname, files);
   return {
     id,
     lease: { expireMs: LEASE_MS, labels },
     snapshot: { parent: image.chainId, labels: { ...labels, ...mappingLabels(input.userNamespace) } },
     container: { image: image.name, snapshotter: client.snapshotter, spec, labels: { ...labels, ...using } },
+    files,
     args: spec.process.args,
     memoryBytes: step.resources.memoryBytes,
     timeoutMs: step.timeoutMs,
@@ -111,7 +119,7 @@ function mappingLabels(namespace: UserNamespace | undefined): Record<string, str
   };
 }
 
-function planSpec(input: PlanInput): Spec {
+function planSpec(input: PlanInput, hostname: string, files: readonly HostFile[]): Spec {
   const { id, step, image, user, daemon, client, data } = input;
   const process = image.config.config;
   return createSpec({
@@ -123,12 +131,12 @@ function planSpec(input: PlanInput): Spec {
       image: process,
       data: toStrings(data),
       step: step.env,
-      hostname: step.hostname ?? id,
+      hostname,
     }),
     cwd: composeCwd(step.workingDir, process),
     user,
     init: input.init,
-    hostname: step.hostname,
+    hostname,
     privileged: step.privileged,
     capabilities: { add: step.capAdd, drop: step.capDrop },
     noNewPrivileges: step.noNewPrivileges,
@@ -136,7 +144,7 @@ function planSpec(input: PlanInput): Spec {
     apparmorProfile: step.apparmorProfile,
     network: step.network,
     userNamespace: input.userNamespace,
-    mounts: planMounts(input),
+    mounts: planMounts(input, files),
     devices: step.devices,
     shmSizeBytes: step.shmSizeBytes,
     readonlyRootfs: step.readOnly,
@@ -144,17 +152,31 @@ function planSpec(input: PlanInput): Spec {
     ulimits: step.ulimits,
     sysctls: step.sysctls,
     oomScoreAdj: step.oomScoreAdj,
-    hooks: input.hooks,
+    hooks: planHooks(input, files),
     annotations: Object.keys(step.annotations).length === 0 ? undefined : step.annotations,
   });
 }
 
 /** The step's own mounts, and of what was prepared all whose place the step did not take itself. */
-function planMounts({ step, mounts = [] }: PlanInput): StepMount[] {
+function planMounts({ step, mounts = [] }: PlanInput, files: readonly HostFile[]): StepMount[] {
   const own: StepMount[] = [
     ...step.volumes.map(({ index: _, ...volume }): StepMount => ({ type: "bind", ...volume })),
     ...step.tmpfs.map((mount): StepMount => ({ type: "tmpfs", ...mount })),
   ];
-  const prepared = [...(step.network === "host" ? HOST_NETWORK_FILES : []), ...mounts];
-  return [...prepared.filter(({ target }) => !own.some((mount) => mount.target === target)), ...own];
+  const prepared = [...mounts, ...toMounts(files)];
+  const taken = new Set([...own, ...prepared].map(({ target }) => target));
+  const daemons =
+    step.network === "host" ? HOST_NETWORK_FILES.filter(({ target }) => !taken.has(target)) : [];
+  return [
+    ...daemons,
+    ...prepared.filter(({ target }) => !own.some((mount) => mount.target === target)),
+    ...own,
+  ];
+}
+
+function planHooks({ id, step, bridge }: PlanInput, files: readonly HostFile[]): Hooks | undefined {
+  if (step.network !== "bridge") return undefined;
+  const usesDaemons = step.dns.length === 0 && bridge.dns === undefined;
+  const resolvConf = files.find(({ target }) => target === "/etc/resolv.conf")?.path;
+  return createBridgeHooks(id, bridge, usesDaemons ? resolvConf : undefined);
 }

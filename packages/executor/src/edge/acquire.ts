@@ -1,3 +1,4 @@
+import { chmod, writeFile } from "node:fs/promises";
 import type { Client, Mount } from "@wfe-containerd/client";
 import { isContainerdError } from "@wfe-containerd/client";
 import type { StepPlan } from "../core/plan.js";
@@ -33,12 +34,19 @@ export async function acquire(
   const [rootfs, , io] = await allOf(
     leased.snapshots.prepare(id, snapshot.parent, { labels: snapshot.labels }),
     leased.containers.create({ id, snapshotKey: id, ...container }),
-    openIo().then((opened) => {
+    openIo().then(async (opened) => {
       release.add("the step's output files", () => opened.close());
+      await Promise.all(plan.files.map(writeHostFile));
       return opened;
     }),
   );
   return { rootfs, io };
+}
+
+/** Everybody in the container reads them, so the mode is for all; the directory that they are in is ours alone. */
+async function writeHostFile({ path, contents }: StepPlan["files"][number]): Promise<void> {
+  await writeFile(path, contents, { flag: "wx" });
+  await chmod(path, 0o644);
 }
 
 /** As Promise.all, but nothing is still under way when it rejects: an undo must not overtake what it undoes. */

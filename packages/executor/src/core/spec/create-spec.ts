@@ -154,7 +154,7 @@ function capabilitiesOf({ user, privileged, capabilities, host }: SpecInput): Li
 }
 
 /** A host name from an id: at most 63 characters, with no dot or underscore. */
-function toHostname(id: string): string {
+export function toHostname(id: string): string {
   return id
     .replaceAll(/[^A-Za-z0-9-]/g, "-")
     .slice(0, 63)

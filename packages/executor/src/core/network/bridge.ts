@@ -1,0 +1,156 @@
+import { requireThat } from "../refuse.js";
+import type { Hook, Hooks } from "../spec/spec.js";
+
+/** The bridge of steps with `network: bridge`, on the daemon's machine. */
+export interface BridgeOptions {
+  /** The bridge's name, at most 15 characters. Default `wfe0`. */
+  readonly name?: string | undefined;
+  /** The steps' addresses; the first is the bridge's own. Default `10.87.0.0/16`. */
+  readonly subnet?: string | undefined;
+  /** Where the CNI plugins `bridge` and `host-local` are. Default: `/opt/cni/bin`, `/usr/lib/cni`, `/usr/libexec/cni`. */
+  readonly pluginDirs?: readonly string[] | undefined;
+  /**
+   * Whether steps reach what is behind the daemon's machine, with its address (masquerading, by iptables). Default `true`. `false`: the
+   * daemon's machine and each other alone.
+   */
+  readonly masquerade?: boolean | undefined;
+  /** Name servers of steps that name none. Default: those of the daemon's machine. */
+  readonly dns?: readonly string[] | undefined;
+  /** Where the plugin `host-local` notes which addresses are taken. Default `/var/lib/cni/networks`. */
+  readonly dataDir?: string | undefined;
+}
+
+export type Bridge = Required<Omit<BridgeOptions, "dns">> & Pick<BridgeOptions, "dns">;
+
+const IS_PATH = /^\/[^\0:\n]*$/;
+
+/** Checks what the operator says. @throws ExecutorError `refused`, naming the field. */
+export function parseBridge(options: BridgeOptions = {}): Bridge {
+  const {
+    name = "wfe0",
+    subnet = "10.87.0.0/16",
+    pluginDirs = ["/opt/cni/bin", "/usr/lib/cni", "/usr/libexec/cni"],
+    masquerade = true,
+    dns,
+    dataDir = "/var/lib/cni/networks",
+  } = options;
+  requireThat(
+    /^[A-Za-z][\w.-]{0,14}$/.test(name),
+    "bridge.name",
+    `${JSON.stringify(name)} is no name`,
+    "a letter, and up to 14 letters, digits, dots and dashes",
+  );
+  requireThat(
+    isSubnet(subnet),
+    "bridge.subnet",
+    `${JSON.stringify(subnet)} is no IPv4 subnet`,
+    "as 10.87.0.0/16, from /8 to /29",
+  );
+  requireThat(
+    pluginDirs.length > 0 && pluginDirs.every((path) => IS_PATH.test(path)),
+    "bridge.pluginDirs",
+    "they are no directories",
+    "absolute paths without a colon",
+  );
+  requireThat(
+    IS_PATH.test(dataDir),
+    "bridge.dataDir",
+    `${JSON.stringify(dataDir)} is no directory`,
+    "an absolute path",
+  );
+  return { name, subnet, pluginDirs, masquerade, dns, dataDir };
+}
+
+function isSubnet(text: string): boolean {
+  const [, ...numbers] = /^(\d{1,3})\.(\d{1,3})\.(\d{1,3})\.(\d{1,3})\/(\d{1,2})$/.exec(text) ?? [];
+  const bits = Number(numbers[4]);
+  return (
+    numbers.length === 5 &&
+    numbers.slice(0, 4).every((number) => Number(number) < 256) &&
+    bits >= 8 &&
+    bits <= 29
+  );
+}
+
+/** Reads the process from the container's state, which a hook gets as its input, and hands the plugin its configuration. */
+const ADD = `set -u
+fail() { printf '%s\\n' "$1" >&2; exit 1; }
+pid=$(sed -n 's/.*"pid": *\\([0-9][0-9]*\\).*/\\1/p')
+[ -n "$pid" ] || fail 'network bridge: the runtime tells no process'
+plugin=
+IFS=:
+for directory in $CNI_PATH; do [ -x "$directory/bridge" ] && { plugin=$directory/bridge; break; }; done
+unset IFS
+[ -n "$plugin" ] || fail "network bridge: no CNI plugin bridge in $CNI_PATH (the executor's option bridge.pluginDirs)"
+if [ -n "$WFE_SUBNET" ]; then
+  rule="-s $WFE_SUBNET ! -d $WFE_SUBNET -j MASQUERADE"
+  iptables -w -t nat -C POSTROUTING $rule 2>/dev/null || iptables -w -t nat -A POSTROUTING $rule ||
+    fail 'network bridge: iptables cannot masquerade (bridge.masquerade: false does without)'
+  # Where other programs let nothing be forwarded, these two ways stay open.
+  for rule in "-s $WFE_SUBNET" "-d $WFE_SUBNET -m conntrack --ctstate RELATED,ESTABLISHED"; do
+    iptables -w -C FORWARD $rule -j ACCEPT 2>/dev/null || iptables -w -I FORWARD $rule -j ACCEPT
+  done
+fi
+export CNI_NETNS=/proc/$pid/ns/net
+answer=$(printf '%s' "$WFE_CNI" | CNI_COMMAND=ADD "$plugin") || {
+  printf '%s' "$WFE_CNI" | CNI_COMMAND=DEL "$plugin" >/dev/null 2>&1
+  fail "network bridge: $answer"
+}
+[ -n "$WFE_RESOLV_CONF" ] || exit 0
+# A name server of the machine's own loopback is not the step's; systemd keeps the real ones beside it.
+isReached() { grep -E '^nameserver' "$1" 2>/dev/null | grep -qEv '^nameserver[[:space:]]+(127\\.|::1)'; }
+source=/etc/resolv.conf
+isReached "$source" || { isReached /run/systemd/resolve/resolv.conf && source=/run/systemd/resolve/resolv.conf; }
+# What the step says of domains and options stands.
+[ -s "$WFE_RESOLV_CONF" ] && wanted=^nameserver || wanted=.
+grep -E "$wanted" "$source" | grep -Ev '^nameserver[[:space:]]+(127\\.|::1)' >> "$WFE_RESOLV_CONF" || true
+`;
+
+/** The namespace is gone, and the pair of interfaces with it: what is left is the address. */
+const DELETE = `IFS=:
+for directory in $CNI_PATH; do
+  [ -x "$directory/bridge" ] && { printf '%s' "$WFE_CNI" | CNI_COMMAND=DEL CNI_NETNS= "$directory/bridge" >&2; exit; }
+done
+`;
+
+const TIMEOUT_S = 60;
+
+/**
+ * Hooks that join a container's network namespace to the bridge, and give its address back when it is gone. The runtime runs them on the daemon's
+ * machine, also when the executor has died by then. They need `/bin/sh` and CNI's plugins there.
+ *
+ * Each value goes in by the environment: nothing is ever written into the scripts.
+ * Source: CNI's specification, "Section 2: Execution protocol"; the OCI runtime spec, "POSIX-platform hooks".
+ *
+ * @param resolvConf the step's own, when it is to have the name servers of the daemon's machine.
+ */
+export function createBridgeHooks(id: string, bridge: Bridge, resolvConf: string | undefined): Hooks {
+  const configuration = {
+    cniVersion: "0.4.0",
+    name: bridge.name,
+    type: "bridge",
+    bridge: bridge.name,
+    isDefaultGateway: true,
+    ipam: {
+      type: "host-local",
+      dataDir: bridge.dataDir,
+      ranges: [[{ subnet: bridge.subnet }]],
+    },
+  };
+  const env = [
+    "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+    `CNI_CONTAINERID=${id}`,
+    "CNI_IFNAME=eth0",
+    `CNI_PATH=${bridge.pluginDirs.join(":")}`,
+    `WFE_CNI=${JSON.stringify(configuration)}`,
+    `WFE_SUBNET=${bridge.masquerade ? bridge.subnet : ""}`,
+    `WFE_RESOLV_CONF=${resolvConf ?? ""}`,
+  ];
+  const hook = (script: string): Hook => ({
+    path: "/bin/sh",
+    args: ["sh", "-c", script],
+    env,
+    timeout: TIMEOUT_S,
+  });
+  return { createRuntime: [hook(ADD)], poststop: [hook(DELETE)] };
+}
