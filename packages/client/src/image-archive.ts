@@ -5,7 +5,6 @@ import { createGunzip } from "node:zlib";
 import { extract } from "tar-stream";
 import type { Content } from "./content.js";
 import { ContainerdError } from "./error.js";
-import type { ImportProgress } from "./image-import.js";
 import { MAX_DOCUMENT_BYTES } from "./oci/manifest.js";
 import { atMost } from "./unpack-limit.js";
 
@@ -21,6 +20,16 @@ export interface Archive {
   readonly documents: ReadonlyMap<string, Buffer>;
   /** By path in the archive. */
   readonly blobs: ReadonlyMap<string, ArchiveBlob>;
+}
+
+/** How far an import is. */
+export interface ImportProgress {
+  /** A blob's digest, or its name in the archive while its digest is not known. */
+  readonly what: string;
+  readonly state: "writing" | "done" | "unpacked" | "exists";
+  /** Bytes. */
+  readonly offset: number;
+  readonly total: number;
 }
 
 export interface ReadArchiveOptions {

@@ -4,7 +4,7 @@ import { pipeline } from "node:stream/promises";
 import { type Pack, pack } from "tar-stream";
 import type { Content } from "./content.js";
 import { ContainerdError, isContainerdError } from "./error.js";
-import type { Images } from "./image.js";
+import type { ImageStore } from "./image-store.js";
 import type { Leases } from "./lease.js";
 import type { Descriptor } from "./oci/descriptor.js";
 import {
@@ -26,7 +26,7 @@ export interface ExportOptions {
 }
 
 interface Exporter {
-  get: Images["get"];
+  get: ImageStore["get"];
   readonly content: Content;
   readonly leases: Leases;
 }
@@ -36,7 +36,7 @@ const LEASE_MS = 24 * 60 * 60 * 1000;
 const EPOCH = new Date(0);
 const LAYOUT = JSON.stringify({ imageLayoutVersion: "1.0.0" });
 
-/** See {@link Images.export}. */
+/** See `Images.export`. */
 export async function* exportImages(
   { get, content, leases }: Exporter,
   names: string | readonly string[],

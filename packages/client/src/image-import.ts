@@ -3,9 +3,9 @@ import { type CallOptions, call } from "./call.js";
 import { type Content, createContent } from "./content.js";
 import type { Context } from "./context.js";
 import { ContainerdError, isContainerdError } from "./error.js";
-import type { Image, ImageParts } from "./image.js";
-import { type Archive, type ArchiveBlob, readArchive } from "./image-archive.js";
+import { type Archive, type ArchiveBlob, type ImportProgress, readArchive } from "./image-archive.js";
 import { resolveTarget } from "./image-resolve.js";
+import type { Image, ImageParts } from "./image-store.js";
 import { type Descriptor, parseDescriptor } from "./oci/descriptor.js";
 import { isIndexDocument, MAX_DOCUMENT_BYTES, parseIndexOrManifest } from "./oci/manifest.js";
 import { isIndex, isManifest, MEDIA_TYPES } from "./oci/media-type.js";
@@ -15,16 +15,6 @@ import { childLabels } from "./registry/label.js";
 import { createSnapshots } from "./snapshot.js";
 import { unpackImage } from "./unpack.js";
 import { DEFAULT_MAX_UNPACKED_BYTES } from "./unpack-limit.js";
-
-/** How far an import is. */
-export interface ImportProgress {
-  /** A blob's digest, or its name in the archive while its digest is not known. */
-  readonly what: string;
-  readonly state: "writing" | "done" | "unpacked" | "exists";
-  /** Bytes. */
-  readonly offset: number;
-  readonly total: number;
-}
 
 export interface ImportOptions extends CallOptions {
   /** The image's name, for an archive that holds one image. Default: the names in the archive. */

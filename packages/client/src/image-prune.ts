@@ -2,7 +2,7 @@ import type { CallOptions } from "./call.js";
 import { call } from "./call.js";
 import type { Context } from "./context.js";
 import { isContainerdError } from "./error.js";
-import type { Image, Images } from "./image.js";
+import type { Image, ImageStore } from "./image-store.js";
 
 export interface PruneOptions extends CallOptions {
   /** Only images that were made or changed before this moment, by the daemon's clock. */
@@ -22,7 +22,7 @@ const PINNED_LABEL = "io.cri-containerd.pinned";
  * @returns what was removed.
  */
 export async function pruneImages(
-  { context, images }: { readonly context: Context; readonly images: Pick<Images, "list" | "remove"> },
+  { context, images }: { readonly context: Context; readonly images: Pick<ImageStore, "list" | "remove"> },
   { until, filters = [], dryRun = false, ...options }: PruneOptions = {},
 ): Promise<Image[]> {
   const { containers } = await call("list containers", () =>

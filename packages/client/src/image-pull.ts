@@ -2,8 +2,8 @@ import type { CallOptions } from "./call.js";
 import { createContent } from "./content.js";
 import type { Context } from "./context.js";
 import { ContainerdError, isContainerdError } from "./error.js";
-import type { ImageParts, Images } from "./image.js";
 import type { ResolvedImage } from "./image-resolve.js";
+import type { ImageParts, ImageStore } from "./image-store.js";
 import type { Descriptor } from "./oci/descriptor.js";
 import type { Platform } from "./oci/platform.js";
 import { formatReference, parseReference, type Reference } from "./oci/reference.js";
@@ -59,12 +59,12 @@ export interface PullOptions extends RegistryOptions, CallOptions {
 /** The nouns that a pull is made with. */
 export interface Puller extends Pick<ImageParts, "leases" | "introspection"> {
   readonly context: Context;
-  readonly images: Pick<Images, "get" | "put" | "resolve" | "isUnpacked" | "unpack">;
+  readonly images: Pick<ImageStore, "get" | "put" | "resolve" | "isUnpacked" | "unpack">;
 }
 
 const DEFAULT_CONCURRENT_LAYERS = 3;
 
-/** See {@link Images.pull}. */
+/** See `Images.pull`. */
 export async function pullImage(
   puller: Puller,
   text: string,

@@ -1,7 +1,7 @@
 import type { CallOptions } from "./call.js";
 import type { Content } from "./content.js";
 import { ContainerdError } from "./error.js";
-import type { ImageParts, Images } from "./image.js";
+import type { ImageParts, ImageStore } from "./image-store.js";
 import type { Descriptor } from "./oci/descriptor.js";
 import type { Platform } from "./oci/platform.js";
 import { formatReference, parseReference, type Reference } from "./oci/reference.js";
@@ -37,12 +37,12 @@ export interface PushedImage {
 }
 
 export interface Pusher extends Pick<ImageParts, "content"> {
-  readonly images: Pick<Images, "get">;
+  readonly images: Pick<ImageStore, "get">;
 }
 
 const DEFAULT_CONCURRENT_BLOBS = 3;
 
-/** See {@link Images.push}. */
+/** See `Images.push`. */
 export async function pushImage(
   pusher: Pusher,
   source: string,

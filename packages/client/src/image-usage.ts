@@ -1,6 +1,6 @@
 import type { CallOptions } from "./call.js";
 import { isContainerdError } from "./error.js";
-import type { Image, ImageParts } from "./image.js";
+import type { Image, ImageParts } from "./image-store.js";
 import { chainIds } from "./oci/chain-id.js";
 import type { Descriptor } from "./oci/descriptor.js";
 import {

@@ -1,72 +1,17 @@
-import { randomUUID } from "node:crypto";
-import { timestampDate } from "@bufbuild/protobuf/wkt";
-import type { Image as WireImage } from "@wfe-containerd/proto/services/images";
-import { type CallOptions, call } from "./call.js";
-import { type Content, createContent } from "./content.js";
+import type { CallOptions } from "./call.js";
 import type { Context } from "./context.js";
-import { ContainerdError, isContainerdError } from "./error.js";
-import { checkLabels } from "./identifier.js";
 import { type ExportOptions, exportImages } from "./image-export.js";
 import { type ReadFilesOptions, readImageFiles } from "./image-file.js";
 import { type ImportOptions, importImages } from "./image-import.js";
 import { type PruneOptions, pruneImages } from "./image-prune.js";
 import { type PullOptions, pullImage } from "./image-pull.js";
 import { type PushedImage, type PushOptions, pushImage } from "./image-push.js";
-import { type ResolvedImage, resolveTarget } from "./image-resolve.js";
+import type { ResolvedImage } from "./image-resolve.js";
+import { createImageStore, type Image, type ImageParts, type ImageStore } from "./image-store.js";
 import { type ImageUsage, imageUsage } from "./image-usage.js";
-import type { Introspection } from "./introspection.js";
-import type { Leases } from "./lease.js";
-import type { Descriptor } from "./oci/descriptor.js";
-import type { Platform } from "./oci/platform.js";
-import { normalizeReference } from "./oci/reference.js";
-import { createSnapshots, type Snapshots } from "./snapshot.js";
-import { type UnpackOptions, unpackImage } from "./unpack.js";
-
-/** A name for content. */
-export interface Image {
-  /** In full: `docker.io/library/alpine:latest`. */
-  readonly name: string;
-  readonly target: Descriptor;
-  readonly labels: Readonly<Record<string, string>>;
-  readonly createdAt: Date;
-  readonly updatedAt: Date;
-}
-
-export interface ResolveImageOptions extends CallOptions {
-  /** Default: the daemon's own. */
-  readonly platform?: Platform;
-}
-
-export interface RemoveImageOptions extends CallOptions {
-  /** Answer only after a garbage collection has taken what nothing else needs. Default `false`. */
-  readonly sync?: boolean;
-}
 
 /** containerd's images (`services/images/v1`), and what is done with them. Names may be given as people write them: `alpine`. */
-export interface Images {
-  /** @throws ContainerdError `not-found`. */
-  get(name: string, options?: CallOptions): Promise<Image>;
-  list(filters?: readonly string[], options?: CallOptions): Promise<Image[]>;
-  /** Gives content a name, or a name other content. */
-  put(
-    name: string,
-    target: Descriptor,
-    labels?: Readonly<Record<string, string>>,
-    options?: CallOptions,
-  ): Promise<Image>;
-  /** Gives an image a second name. @throws ContainerdError `not-found`. */
-  tag(source: string, target: string, options?: CallOptions): Promise<Image>;
-  /** @throws ContainerdError `not-found`. */
-  remove(name: string, options?: RemoveImageOptions): Promise<void>;
-  /**
-   * The manifest, config and chain ID for one platform.
-   *
-   * @throws ContainerdError `not-found` when there is no such image, or none for that platform.
-   */
-  resolve(name: string, options?: ResolveImageOptions): Promise<ResolvedImage>;
-  isUnpacked(image: ResolvedImage, options?: CallOptions): Promise<boolean>;
-  /** Unpacks the layers for the client's snapshotter; those that are there stay. Under the client's lease, or one of its own. */
-  unpack(image: ResolvedImage, options?: UnpackOptions): Promise<void>;
+export interface Images extends ImageStore {
   /**
    * Brings an image from its registry, verified and unpacked, and gives it its name. Blobs that are here are not fetched, and what others are
    * fetching at the moment is waited for; whatever fails, nothing half-brought is left.
@@ -104,133 +49,17 @@ export interface Images {
   ): Promise<Map<string, Uint8Array>>;
 }
 
-/** The nouns that images are made with. */
-export interface ImageParts {
-  readonly content: Content;
-  readonly snapshots: Snapshots;
-  readonly leases: Leases;
-  readonly introspection: Introspection;
-}
-
-/** Longer than any unpacking takes; it goes after that if this process dies. */
-const UNPACK_LEASE_MS = 24 * 60 * 60 * 1000;
-
 export function createImages(context: Context, parts: ImageParts): Images {
-  const { images } = context.services;
-  const { content, snapshots, introspection } = parts;
-
-  async function get(name: string, options?: CallOptions): Promise<Image> {
-    const full = normalizeReference(name);
-    return call(`get image ${full}`, async () =>
-      toImage((await images.get({ name: full }, options)).image as WireImage),
-    );
-  }
-
-  async function put(
-    name: string,
-    target: Descriptor,
-    labels: Readonly<Record<string, string>> = {},
-    options?: CallOptions,
-  ): Promise<Image> {
-    const { mediaType, digest, size } = target;
-    const image = { name, labels: checkLabels(labels), target: { mediaType, digest, size: BigInt(size) } };
-    return call(`name ${digest} ${name}`, async () => {
-      // Somebody else may create or remove the record between any two of these.
-      for (;;) {
-        try {
-          return toImage((await call("create", () => images.create({ image }, options))).image as WireImage);
-        } catch (reason) {
-          if (!isContainerdError(reason, "already-exists")) throw reason;
-        }
-        try {
-          const updateMask = { paths: ["target", ...Object.keys(labels).map((label) => `labels.${label}`)] };
-          return toImage(
-            (await call("update", () => images.update({ image, updateMask }, options))).image as WireImage,
-          );
-        } catch (reason) {
-          if (!isContainerdError(reason, "not-found")) throw reason;
-        }
-      }
-    });
-  }
-
-  async function resolve(
-    name: string,
-    { platform, ...options }: ResolveImageOptions = {},
-  ): Promise<ResolvedImage> {
-    const image = await get(name, options);
-    return resolveTarget(
-      content,
-      image.name,
-      image.target,
-      platform ?? (await introspection.daemonPlatform(options)),
-      options,
-    );
-  }
-
-  async function unpack(image: ResolvedImage, options?: UnpackOptions): Promise<void> {
-    if (context.leaseId !== undefined) return unpackImage({ context, content, snapshots }, image, options);
-    // Until the image's config refers to them, nothing else keeps the snapshots from a garbage collection.
-    const id = `unpack-${randomUUID()}`;
-    // Not cancelled half-way: the daemon might have made it, and nobody would delete it.
-    options?.signal?.throwIfAborted();
-    await using lease = await parts.leases.create({ id, expireMs: UNPACK_LEASE_MS });
-    const leased = context.withLease(lease.id);
-    await unpackImage(
-      { context: leased, content: createContent(leased), snapshots: createSnapshots(leased) },
-      image,
-      options,
-    );
-  }
-
-  const own: Images = {
-    get,
-    list: (filters = [], options) =>
-      call("list images", async () =>
-        (await images.list({ filters: [...filters] }, options)).images.map(toImage),
-      ),
-    put: (name, target, labels, options) => put(normalizeReference(name), target, labels, options),
-    async tag(source, target, options) {
-      const image = await get(source, options);
-      return put(normalizeReference(target), image.target, image.labels, options);
-    },
-    async remove(name, { sync = false, ...options } = {}) {
-      const full = normalizeReference(name);
-      await call(`remove image ${full}`, () => images.delete({ name: full, sync }, options));
-    },
-    resolve,
-    async isUnpacked({ chainId }, options) {
-      if (chainId === "") return true;
-      return snapshots.stat(chainId, options).then(
-        () => true,
-        (reason: unknown) => {
-          if (isContainerdError(reason, "not-found")) return false;
-          throw reason;
-        },
-      );
-    },
-    unpack,
-    import: (source, options) => importImages({ context, ...parts, put }, source, options),
-    export: (names, options) => exportImages({ get, content, leases: parts.leases }, names, options),
-    readFiles: (image, paths, options) => readImageFiles(content, image, paths, options),
-    prune: (options) => pruneImages({ context, images: own }, options),
-    usage: async (name, options) => imageUsage(parts, await get(name, options), options),
-    push: (name, options) => pushImage({ content, images: own }, name, options),
-    pull: (name, options) => pullImage({ context, ...parts, images: own }, name, options),
-  };
-  return own;
-}
-
-function toImage({ name, target, labels, createdAt, updatedAt }: WireImage): Image {
-  if (target === undefined)
-    throw new ContainerdError(`image ${name} points at nothing`, { kind: "data-loss" });
-  const date = (time: WireImage["createdAt"]): Date =>
-    time === undefined ? new Date(0) : timestampDate(time);
+  const images = createImageStore(context, parts);
+  const { content, leases } = parts;
   return {
-    name,
-    target: { mediaType: target.mediaType, digest: target.digest, size: Number(target.size) },
-    labels,
-    createdAt: date(createdAt),
-    updatedAt: date(updatedAt),
+    ...images,
+    import: (source, options) => importImages({ context, ...parts, put: images.put }, source, options),
+    export: (names, options) => exportImages({ get: images.get, content, leases }, names, options),
+    readFiles: (image, paths, options) => readImageFiles(content, image, paths, options),
+    prune: (options) => pruneImages({ context, images }, options),
+    usage: async (name, options) => imageUsage(parts, await images.get(name, options), options),
+    push: (name, options) => pushImage({ content, images }, name, options),
+    pull: (name, options) => pullImage({ context, ...parts, images }, name, options),
   };
 }

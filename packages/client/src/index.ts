@@ -24,14 +24,16 @@ export type {
 } from "./event.js";
 export type { EventPayload } from "./event-payload.js";
 export { checkIdentifier, checkLabels } from "./identifier.js";
-export type { Image, Images, RemoveImageOptions, ResolveImageOptions } from "./image.js";
+export type { Images } from "./image.js";
+export type { ImportProgress } from "./image-archive.js";
 export type { ExportOptions } from "./image-export.js";
 export type { ReadFilesOptions } from "./image-file.js";
-export type { ImportOptions, ImportProgress } from "./image-import.js";
+export type { ImportOptions } from "./image-import.js";
 export type { PruneOptions } from "./image-prune.js";
 export type { ImageToVerify, PullOptions, PullPolicy, RegistryReader } from "./image-pull.js";
 export type { PushedImage, PushOptions } from "./image-push.js";
 export type { ResolvedImage } from "./image-resolve.js";
+export type { Image, ImageStore, RemoveImageOptions, ResolveImageOptions } from "./image-store.js";
 export type { ImageUsage } from "./image-usage.js";
 export type { DaemonPlugin, Introspection } from "./introspection.js";
 export type { CreateLeaseOptions, DeleteLeaseOptions, Lease, LeaseResource, Leases } from "./lease.js";

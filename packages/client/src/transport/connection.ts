@@ -1,20 +1,16 @@
 import { Code, ConnectError } from "@connectrpc/connect";
 import { Channel, type Metadata, status as Status } from "@grpc/grpc-js";
 import type { Address } from "../address.js";
+import type { Call, CallListener, StartCall } from "./channel-call.js";
 import { keepAlive } from "./keep-alive.js";
 import { createSockets, SocketCredentials } from "./socket.js";
 import type { TlsContext } from "./tls.js";
-
-/** A call in grpc-js's terms: bytes in, bytes out, one message at a time as it is asked for. */
-export type Call = ReturnType<Channel["createCall"]>;
-export type CallListener = Parameters<Call["start"]>[1];
 
 /** One gRPC channel. It connects at the first call, and again after a cut. */
 export interface Connection {
   readonly address: Address;
   readonly tls: TlsContext | undefined;
-  /** Starts a call. The listener hears of its status exactly once, last. @throws ConnectError FailedPrecondition once closed. */
-  start(path: string, metadata: Metadata, listener: CallListener): Call;
+  readonly start: StartCall;
   /** Ends every call and the connection; nothing of it then keeps the process running. */
   close(): Promise<void>;
 }

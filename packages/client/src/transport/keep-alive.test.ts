@@ -12,7 +12,8 @@ import {
   stream,
 } from "../../test/grpc-server.js";
 import { parseAddress } from "../address.js";
-import { type Call, type Connection, createConnection } from "./connection.js";
+import type { Call } from "./channel-call.js";
+import { type Connection, createConnection } from "./connection.js";
 import { keepAlive } from "./keep-alive.js";
 import type { Sockets } from "./socket.js";
 import { createGrpcTransport } from "./transport.js";

@@ -1,9 +1,9 @@
 import { Metadata, status as Status } from "@grpc/grpc-js";
-import type { Connection } from "./connection.js";
+import type { StartCall } from "./channel-call.js";
 import type { Sockets } from "./socket.js";
 
 interface KeepAliveOptions {
-  readonly start: Connection["start"];
+  readonly start: StartCall;
   /** Whether anything waits on the connection. */
   readonly isBusy: () => boolean;
   readonly sockets: Sockets;

@@ -1,7 +1,8 @@
 import type { DescMessage, DescMethodStreaming, MessageShape } from "@bufbuild/protobuf";
 import { ConnectError, type StreamRequest, type StreamResponse } from "@connectrpc/connect";
 import { status as Status, type StatusObject } from "@grpc/grpc-js";
-import type { Call, Connection } from "./connection.js";
+import type { Call } from "./channel-call.js";
+import type { Connection } from "./connection.js";
 import { createInbox } from "./inbox.js";
 import { deserialize, serialize } from "./message.js";
 import { toHeaders, toMetadata } from "./metadata.js";
