@@ -1,5 +1,5 @@
 import { type Client, isContainerdError, type Snapshot } from "@wfe-containerd/client";
-import { VOLUME_LABELS, VOLUMES_LABEL, type VolumeKind, volumeKey } from "./core/volume.js";
+import { GC_ROOT_LABEL, VOLUME_LABELS, VOLUMES_LABEL, type VolumeKind, volumeKey } from "./core/volume.js";
 import { ExecutorError } from "./error.js";
 
 /** A directory that steps keep things in, on the daemon's machine. */
@@ -98,12 +98,12 @@ export async function pruneVolumes(
 async function removeUnused(client: Client, name: string): Promise<readonly string[]> {
   const key = volumeKey(name);
   try {
-    // First said, then looked: see `openVolumes`.
-    await client.snapshots.setLabels(key, { [VOLUME_LABELS.removing]: new Date().toISOString() });
     const users = (await findUsers(client)).get(name) ?? [];
-    if (users.length > 0) await client.snapshots.setLabels(key, { [VOLUME_LABELS.removing]: "" });
-    else await client.snapshots.remove(key);
-    return users;
+    if (users.length > 0) return users;
+    // A step may begin to use it at this very moment. The collector alone sees both: see `openVolumes`.
+    await client.snapshots.setLabels(key, { [GC_ROOT_LABEL]: "" });
+    await client.leases.collectGarbage();
+    return await keepIfHeld(client, name);
   } catch (cause) {
     if (!isContainerdError(cause, "not-found")) throw cause;
     throw new ExecutorError(`there is no volume ${name} in namespace ${client.namespace}`, {
@@ -111,6 +111,17 @@ async function removeUnused(client: Client, name: string): Promise<readonly stri
       cause,
     });
   }
+}
+
+/** After a collection: nothing when it is gone; else who holds it, for whom it is to stay. */
+async function keepIfHeld(client: Client, name: string): Promise<readonly string[]> {
+  try {
+    await client.snapshots.setLabels(volumeKey(name), { [GC_ROOT_LABEL]: new Date().toISOString() });
+  } catch (reason) {
+    if (isContainerdError(reason, "not-found")) return [];
+    throw reason;
+  }
+  return (await findUsers(client)).get(name) ?? ["somebody else"];
 }
 
 function unlessMissing(reason: unknown): readonly string[] {

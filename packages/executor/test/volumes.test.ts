@@ -5,6 +5,7 @@ import {
   type Policy,
   pruneVolumes,
   removeVolume,
+  type StepHandle,
   type StepInput,
 } from "@wfe-containerd/executor";
 import { useDaemon } from "@wfe-containerd/test-infra/daemon";
@@ -77,6 +78,18 @@ test("many steps that want a new volume at once all get the same one", async () 
   await runner.close();
 });
 
+test("users that want a new volume at once agree on whose it is", async () => {
+  const runner = executor();
+  const results = await Promise.all(
+    ["1001", "1002", "1003", "1004"].map((user) =>
+      runner.run({ name: user, image: "busybox", user, caches: ["whose:/c"], run: "stat -c %u /c" }),
+    ),
+  );
+  expect(new Set(results.map(({ stdout }) => stdout)).size).toBe(1);
+  expect((await run({ caches: ["whose:/c"], run: "stat -c %u /c" })).stdout).toBe(results[0]?.stdout);
+  await runner.close();
+});
+
 describe("in use", () => {
   test("a volume is not removed, and not pruned", async () => {
     const runner = executor();
@@ -105,27 +118,65 @@ describe("in use", () => {
     await runner.close();
   });
 
-  test("steps that start while others prune always find their directory", async () => {
+  test("steps that start while others prune and remove always find their directory, and keep it until their end", async () => {
     const runner = executor();
     let isOver = false;
-    const pruning = (async () => {
-      while (!isOver) await pruneVolumes(daemon_.client);
-    })();
+    const inUse: unknown[] = [];
+    const whileNotOver = async (remove: () => Promise<unknown>): Promise<void> => {
+      while (!isOver) await remove().catch((reason: unknown) => inUse.push(reason));
+    };
+    const removing = [
+      whileNotOver(() => pruneVolumes(daemon_.client)),
+      whileNotOver(() => pruneVolumes(daemon_.client)),
+      whileNotOver(() => removeVolume(daemon_.client, "c")),
+    ];
     try {
       for (let round = 0; round < 15; round++) {
         const result = await runner.run({
           name: "r",
           image: "busybox",
           caches: ["c:/c"],
-          run: "echo x > /c/x && cat /c/x",
+          run: "echo x > /c/x && sleep 0.1 && cat /c/x && rm /c/x",
         });
         expect(result).toMatchObject({ exitCode: 0, stdout: "x\n", stderr: "" });
       }
     } finally {
       isOver = true;
-      await pruning;
+      await Promise.all(removing);
       await runner.close();
     }
+    // "used by", "there is no volume": nothing else.
+    expect(inUse).toEqual(inUse.map(() => expect.objectContaining({ kind: "invalid-argument" })));
+  });
+
+  test("a volume stays, though its remover saw no user when it looked", async () => {
+    const { client } = daemon_;
+    await run({ caches: ["held:/c"], run: "echo before > /c/x" });
+    const runner = executor();
+    const collect = client.leases.collectGarbage;
+    let handle: StepHandle | undefined;
+    // A step begins between the remover's look and the collection.
+    client.leases.collectGarbage = async () => {
+      client.leases.collectGarbage = collect;
+      handle = runner.start({
+        name: "late",
+        image: "busybox",
+        caches: ["held:/c"],
+        run: "echo on; read end < /c/x; echo $end",
+        stopGrace: "0s",
+      });
+      for await (const event of handle) if (event.type === "output") break;
+      await client.snapshots.setLabels("wfe-volume-held", { "containerd.io/gc.root": "" });
+      await collect();
+    };
+    try {
+      await expect(removeVolume(client, "held")).rejects.toMatchObject({ kind: "invalid-argument" });
+    } finally {
+      client.leases.collectGarbage = collect;
+    }
+    expect(await handle?.result).toMatchObject({ exitCode: 0, stdout: "on\nbefore\n" });
+    expect(await names()).toEqual(["held"]);
+    await runner.close();
   });
 });
 

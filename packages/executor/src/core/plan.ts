@@ -9,7 +9,7 @@ import { composeArgs, composeCwd, composeEnvironment, type ImageProcess } from "
 import type { Hooks, Spec } from "./spec/spec.js";
 import type { ProcessUser } from "./spec/user.js";
 import type { StepConfig } from "./step.js";
-import { VOLUMES_LABEL, volumeUses } from "./volume.js";
+import { VOLUMES_LABEL, volumeReferences, volumeUses } from "./volume.js";
 import { toStrings, type WorkflowData } from "./workflow-data.js";
 
 /** The image a step runs in, as far as a plan depends on it. */
@@ -90,7 +90,12 @@ export function planStep(input: PlanInput): StepPlan {
   };
   const uses = volumeUses(step);
   const using: Readonly<Record<string, string>> =
-    uses.length === 0 ? {} : { [VOLUMES_LABEL]: uses.map(({ name }) => name).join(",") };
+    uses.length === 0
+      ? {}
+      : {
+          [VOLUMES_LABEL]: uses.map(({ name }) => name).join(","),
+          ...volumeReferences(client.snapshotter, uses),
+        };
   const hostname = step.hostname ?? toHostname(id);
   const files = createHostFiles(step, hostname, ioDirectory, input.bridge.dns);
   const spec = planSpec(input, hostname, files);

@@ -11,11 +11,14 @@ export const VOLUME_LABELS = {
   kind: "wfe-containerd/volume-kind",
   /** When a step began to use it, last: ISO 8601. */
   used: "wfe-containerd/volume-used",
-  /** Set when its first user has been made its owner. */
+  /** Its first user, `uid:gid`, as the daemon's machine numbers them: whoever finds it half made finishes it alike. */
+  owner: "wfe-containerd/volume-owner",
+  /** Set when that user has been made its owner. */
   ready: "wfe-containerd/volume-ready",
-  /** Since when somebody is about to remove it. */
-  removing: "wfe-containerd/volume-removing",
 } as const;
+
+/** Keeps a volume when no step uses it: containerd's garbage collector takes what has neither this nor a user. */
+export const GC_ROOT_LABEL = "containerd.io/gc.root";
 
 /** On leases and containers of steps: the names of the volumes that they use, with commas between. */
 export const VOLUMES_LABEL = "wfe-containerd/volumes";
@@ -28,6 +31,19 @@ export function volumeKey(name: string): string {
 /** Of the lease by which a step says which volumes it uses. */
 export function volumesLeaseId(stepId: string): string {
   return `${stepId}-volumes`;
+}
+
+/** Labels by which a container holds the volumes that it uses against garbage collection. Source: containerd's metadata/gc.go. */
+export function volumeReferences(
+  snapshotter: string,
+  uses: readonly Pick<VolumeUse, "name">[],
+): Record<string, string> {
+  return Object.fromEntries(
+    uses.map(({ name }, at) => [
+      `containerd.io/gc.ref.snapshot.${snapshotter}/wfe-volume-${at}`,
+      volumeKey(name),
+    ]),
+  );
 }
 
 /** A volume that a step mounts. */

@@ -1,9 +1,15 @@
-import { setTimeout as delay } from "node:timers/promises";
-import { type Client, isContainerdError, type Mount, type Snapshot } from "@wfe-containerd/client";
+import { type Client, isContainerdError, type Mount } from "@wfe-containerd/client";
 import { LABELS } from "../core/labels.js";
 import { refuse } from "../core/refuse.js";
 import type { StepMount } from "../core/spec/mounts.js";
-import { VOLUME_LABELS, VOLUMES_LABEL, type VolumeUse, volumeKey, volumesLeaseId } from "../core/volume.js";
+import {
+  GC_ROOT_LABEL,
+  VOLUME_LABELS,
+  VOLUMES_LABEL,
+  type VolumeUse,
+  volumeKey,
+  volumesLeaseId,
+} from "../core/volume.js";
 import { ExecutorError } from "../error.js";
 import type { HostUser } from "./give-secrets.js";
 import type { Release } from "./release.js";
@@ -18,18 +24,15 @@ export interface VolumeOwner {
   readonly user: HostUser;
 }
 
-/** Longer than any preparation takes; afterwards the container's own label says what it uses. */
+/** Longer than any preparation takes; afterwards the container's own labels hold what it uses. */
 const LEASE_MS = 60 * 60 * 1000;
-/** Removing takes moments. Whoever is at it for longer has died. */
-const REMOVING_MS = 30_000;
-const POLL_MS = 50;
 
 /**
  * The directories of a step's volumes, made where they are not there yet.
  *
- * A volume is a snapshot without a parent: a directory on the daemon's machine, which containerd makes, keeps and removes. Who uses it
- * says so by a lease before looking whether it is there; who removes it says so on the volume before looking for such leases. So one
- * of the two always sees the other.
+ * A volume is a snapshot without a parent: a directory on the daemon's machine, which containerd makes, keeps and removes. Nobody here removes
+ * one: who wants it gone takes its root label off, and the daemon's garbage collector, before which all see the same, takes it unless a lease or
+ * a container holds it. So a step holds it first, and then looks whether it is there.
  */
 export async function openVolumes(
   client: Client,
@@ -46,21 +49,24 @@ export async function openVolumes(
   const mounts: StepMount[] = [];
   for (const use of uses) {
     const { target, readonly, noexec } = use;
-    mounts.push({ type: "bind", source: await openVolume(leased, use, user), target, readonly, noexec });
+    mounts.push({
+      type: "bind",
+      source: await openVolume(leased, leaseId, use, user),
+      target,
+      readonly,
+      noexec,
+    });
   }
   return mounts;
 }
 
-async function openVolume(client: Client, use: VolumeUse, user: HostUser): Promise<string> {
+async function openVolume(client: Client, leaseId: string, use: VolumeUse, user: HostUser): Promise<string> {
   const key = volumeKey(use.name);
+  await client.leases.addResource(leaseId, { type: `snapshots/${client.snapshotter}`, id: key });
   for (;;) {
-    const mounts = await findOrMake(client, key, use);
+    const mounts = await findOrMake(client, key, use, user);
     const snapshot = await orMissing(client.snapshots.stat(key));
     if (snapshot === undefined) continue;
-    if (isBeingRemoved(snapshot)) {
-      await delay(POLL_MS);
-      continue;
-    }
     const kind = snapshot.labels[VOLUME_LABELS.kind];
     if (kind !== use.kind) {
       refuse(
@@ -71,8 +77,11 @@ async function openVolume(client: Client, use: VolumeUse, user: HostUser): Promi
     }
     const source = sourceOf(client, mounts);
     // Two that made it at once both come here, and say the same.
-    if (snapshot.labels[VOLUME_LABELS.ready] === undefined) await makeOwner(client, source, user);
+    if (snapshot.labels[VOLUME_LABELS.ready] === undefined)
+      await makeOwner(client, source, firstUser(snapshot.labels[VOLUME_LABELS.owner], user));
     await client.snapshots.setLabels(key, {
+      // Somebody may be about to remove it: now it is wanted again.
+      [GC_ROOT_LABEL]: new Date().toISOString(),
       [VOLUME_LABELS.ready]: "yes",
       [VOLUME_LABELS.used]: new Date().toISOString(),
     });
@@ -80,12 +89,23 @@ async function openVolume(client: Client, use: VolumeUse, user: HostUser): Promi
   }
 }
 
-async function findOrMake(client: Client, key: string, { name, kind }: VolumeUse): Promise<Mount[]> {
+function firstUser(label: string | undefined, user: HostUser): HostUser {
+  const [, uid, gid] = /^(\d+):(\d+)$/.exec(label ?? "") ?? [];
+  return uid === undefined || gid === undefined ? user : { uid: Number(uid), gid: Number(gid) };
+}
+
+async function findOrMake(
+  client: Client,
+  key: string,
+  { name, kind }: VolumeUse,
+  { uid, gid }: HostUser,
+): Promise<Mount[]> {
   const labels = {
     [VOLUME_LABELS.name]: name,
     [VOLUME_LABELS.kind]: kind,
+    [VOLUME_LABELS.owner]: `${uid}:${gid}`,
     // It outlives all leases.
-    "containerd.io/gc.root": new Date().toISOString(),
+    [GC_ROOT_LABEL]: new Date().toISOString(),
   };
   for (;;) {
     const here = await orMissing(client.snapshots.mounts(key));
@@ -96,11 +116,6 @@ async function findOrMake(client: Client, key: string, { name, kind }: VolumeUse
       if (!isContainerdError(reason, "already-exists")) throw reason;
     }
   }
-}
-
-function isBeingRemoved({ labels }: Snapshot): boolean {
-  const since = Date.parse(labels[VOLUME_LABELS.removing] ?? "");
-  return Number.isFinite(since) && Date.now() - since < REMOVING_MS;
 }
 
 function sourceOf(client: Client, mounts: readonly Mount[]): string {
