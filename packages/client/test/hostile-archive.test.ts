@@ -93,7 +93,8 @@ describe("bad input 14: an archive", () => {
       }
     }
     await expectRefused(slowly(), { kind: "resource-exhausted" }, { maxUnpackedBytes: 8 * MIB });
-    expect(given).toBeLessThan(bomb.byteLength / 4);
+    // Node's streams read up to 64 KiB ahead.
+    expect(given).toBeLessThan(bomb.byteLength / 2);
   });
 
   test("whose header alone is larger than any is refused, and not kept in memory", async () => {
