@@ -15,12 +15,25 @@ export interface DaemonPlugin {
   readonly failure: string | undefined;
 }
 
+/** Who the daemon is. */
+export interface DaemonIdentity {
+  /** Kept across restarts. */
+  readonly uuid: string;
+  /** Its process, since containerd 1.7; undefined before. */
+  readonly process: DaemonProcess | undefined;
+}
+
+export interface DaemonProcess {
+  readonly pid: number;
+  /** Inode of the pid namespace that `pid` is a number in, as `/proc/self/ns/pid` shows it. */
+  readonly pidNamespace: number;
+}
+
 /** What the daemon tells of itself (`services/introspection/v1`). */
 export interface Introspection {
   /** @param filters containerd's filter language: `type==io.containerd.snapshotter.v1`. */
   plugins(filters?: readonly string[], options?: CallOptions): Promise<DaemonPlugin[]>;
-  /** The daemon's identity, kept across restarts. */
-  server(options?: CallOptions): Promise<{ uuid: string }>;
+  server(options?: CallOptions): Promise<DaemonIdentity>;
   /** The platform that the daemon runs containers for: that of its differ, which unpacks images. */
   daemonPlatform(options?: CallOptions): Promise<Platform>;
 }
@@ -41,7 +54,13 @@ export function createIntrospection({ services: { introspection } }: Context): I
   return {
     plugins,
     server: (options) =>
-      call("ask who the daemon is", async () => ({ uuid: (await introspection.server({}, options)).uuid })),
+      call("ask who the daemon is", async () => {
+        const { uuid, pid, pidns } = await introspection.server({}, options);
+        return {
+          uuid,
+          process: pid === 0n ? undefined : { pid: Number(pid), pidNamespace: Number(pidns) },
+        };
+      }),
     async daemonPlatform(options) {
       const differs = await plugins(
         ["type==io.containerd.differ.v1", "type==io.containerd.snapshotter.v1"],

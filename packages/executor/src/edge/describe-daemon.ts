@@ -1,13 +1,46 @@
+import { existsSync } from "node:fs";
+import { readFile, readlink } from "node:fs/promises";
 import { cpus, release } from "node:os";
 import type { Client } from "@wfe-containerd/client";
 import type { DaemonFacts } from "../core/daemon.js";
+import { CAPABILITIES } from "../core/spec/capability-names.js";
 
 /**
- * What plans depend on, of the machine that the daemon runs on. Its platform is asked from the daemon; kernel and cgroups only a
- * daemon on our own machine lets us see, and where they are unknown a plan assumes the least.
+ * What plans depend on, of the machine that the daemon runs on. Its platform is asked from the daemon; the kernel and what it has only
+ * a daemon on our own machine lets us see, and where they are unknown a plan assumes the least.
  */
 export async function describeDaemon(client: Client): Promise<DaemonFacts> {
   const platform = await client.introspection.daemonPlatform();
   if (!client.isLocal || process.platform !== "linux") return { platform };
-  return { platform, kernelVersion: release(), cpuCount: cpus().length };
+  return {
+    platform,
+    kernelVersion: release(),
+    cpuCount: cpus().length,
+    cgroupNamespace: existsSync("/proc/self/ns/cgroup"),
+    capabilities: await findCapabilities(client),
+    appArmor: (await readOrEmpty("/sys/module/apparmor/parameters/enabled")).startsWith("Y"),
+  };
+}
+
+/**
+ * What a runtime that the daemon starts can give: a daemon in a container, or under a service manager that holds it back, has not
+ * everything. Before 1.7 a daemon does not say which process it is; then what we ourselves may have is the nearest that is known.
+ */
+async function findCapabilities(client: Client): Promise<string[] | undefined> {
+  const { process: daemon } = await client.introspection.server();
+  if (daemon === undefined) return readCapabilities("self");
+  const ours = await readlink("/proc/self/ns/pid").catch(() => "");
+  return ours === `pid:[${daemon.pidNamespace}]` ? readCapabilities(daemon.pid) : undefined;
+}
+
+/** A process's bounding set, by name; undefined when it does not let us see. */
+async function readCapabilities(pid: number | "self"): Promise<string[] | undefined> {
+  const [, mask] = /^CapBnd:\s*([0-9a-f]+)$/m.exec(await readOrEmpty(`/proc/${pid}/status`)) ?? [];
+  if (mask === undefined) return undefined;
+  const bits = BigInt(`0x${mask}`);
+  return CAPABILITIES.filter((_, bit) => (bits >> BigInt(bit)) & 1n);
+}
+
+function readOrEmpty(path: string): Promise<string> {
+  return readFile(path, "utf8").catch(() => "");
 }

@@ -2,7 +2,7 @@ import { expect, test } from "vitest";
 import type { StepPlan } from "../core/plan.js";
 import { startError } from "./start-error.js";
 
-const plan = { args: ["prog"], container: { image: "img" } } as unknown as StepPlan;
+const plan = { args: ["prog"], container: { image: "img", spec: { process: {} } } } as unknown as StepPlan;
 
 // As runc 1.0, 1.1 and crun say it.
 test.each([
@@ -27,4 +27,43 @@ test.each([
   ["runtime", 'error mounting "/x" to rootfs at "/y": stat /x: no such file or directory: unknown'],
 ])("%s: %s", (kind, message) => {
   expect(startError(new Error(message), plan)).toMatchObject({ kind, cause: { message } });
+});
+
+// As runc says it on cgroup v1 and v2; what cgroups, AppArmor and swap accounting refuse is not there on every machine to be tried.
+test.each([
+  [
+    "cpuset_cpus",
+    'unable to apply cgroup configuration: failed to write "0-99": write /sys/fs/cgroup/cpuset/n/id/cpuset.cpus: numerical result out of range',
+  ],
+  ["cpuset_mems", 'failed to write "5": write /sys/fs/cgroup/cpuset/n/id/cpuset.mems: invalid argument'],
+  ["hugepages", "cannot set hugetlb limit: container could not join or create cgroup: unknown"],
+  ["device_write_iops", "write /sys/fs/cgroup/blkio/n/id/blkio.throttle.write_iops_device: no such device"],
+  ["device_*", 'failed to write "8:99 rbps=1": write /sys/fs/cgroup/n/id/io.max: no such device'],
+  ["blkio_weight", "open /sys/fs/cgroup/blkio/n/id/blkio.bfq.weight: no such file or directory"],
+  ["memory_swap", "open /sys/fs/cgroup/memory/n/id/memory.memsw.limit_in_bytes: no such file or directory"],
+  ["the limits of pids", "cannot set pids limit: container could not join or create cgroup"],
+  [
+    "ulimits",
+    "error setting rlimits for ready process: error setting rlimit type 7: operation not permitted",
+  ],
+  ["cap_add", "unable to start container process: unable to apply caps: operation not permitted: unknown"],
+  [
+    "sysctls.net.foo.bar",
+    "error during container init: open /proc/sys/net/foo/bar: no such file or directory",
+  ],
+  [
+    "apparmor_profile",
+    "unable to apply apparmor profile: apparmor failed to apply profile: write x: no such file",
+  ],
+])("the daemon's machine refuses %s: %s", (field, message) => {
+  expect(startError(new Error(message), plan)).toMatchObject({
+    kind: "refused",
+    issues: [{ field }],
+    message: expect.stringContaining(message),
+  });
+});
+
+test("what a path of the step's is called decides nothing", () => {
+  const message = 'error mounting "/data/hugetlb" to rootfs at "/y": no such file or directory: unknown';
+  expect(startError(new Error(message), plan)).toMatchObject({ kind: "runtime" });
 });

@@ -1,5 +1,6 @@
 import type { StepPlan } from "../core/plan.js";
 import { ExecutorError } from "../error.js";
+import { findHostRefusal } from "./host-refusal.js";
 
 /**
  * What runc says when the first process cannot be started, in the words of runc 1.0 to 1.3 and Go's exec package. There is no
@@ -22,6 +23,15 @@ export function startError(reason: unknown, plan: StepPlan): ExecutorError {
   if (NOT_EXECUTABLE.test(text)) {
     return new ExecutorError(`${program} in the image ${plan.container.image} cannot be executed`, {
       kind: "command-not-executable",
+      cause: reason,
+    });
+  }
+  const refused = findHostRefusal(text, plan.container.spec);
+  if (refused !== undefined) {
+    const { field, message, allowed } = refused;
+    return new ExecutorError(`${field}: ${message}; allowed: ${allowed} (the runtime says: ${text})`, {
+      kind: "refused",
+      issues: [refused],
       cause: reason,
     });
   }

@@ -10,7 +10,7 @@ export interface CapabilityOptions {
   readonly drop?: readonly string[] | undefined;
   /** Starts from every capability instead of the default ones. */
   readonly privileged?: boolean | undefined;
-  /** What the daemon itself has to give: `ALL` and privileged mean these. Default: every one. */
+  /** What the daemon itself has to give: `ALL`, privileged and the defaults mean those of these. Default: every one. */
   readonly available?: readonly string[] | undefined;
 }
 
@@ -67,7 +67,7 @@ function parseCapability(name: string, field: string): string {
 
 function baseOf({ uid, privileged, available = CAPABILITIES }: CapabilityOptions): readonly string[] {
   if (privileged === true) return available;
-  return uid === 0 ? DEFAULT_CAPABILITIES : [];
+  return uid === 0 ? DEFAULT_CAPABILITIES.filter((name) => available.includes(name)) : [];
 }
 
 function tweak(

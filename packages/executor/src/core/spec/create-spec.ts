@@ -1,3 +1,4 @@
+import { requireThat } from "../refuse.js";
 import { type CapabilityOptions, createCapabilities } from "./capabilities.js";
 import { createDeviceRules, createDevices, type StepDevice } from "./devices.js";
 import { createMounts, type StepMount } from "./mounts.js";
@@ -22,6 +23,8 @@ export interface SpecHost {
   readonly cgroupNamespace?: boolean | undefined;
   /** The capabilities that the daemon itself holds: a runtime fails when told to give others. Default: every one. */
   readonly capabilities?: readonly string[] | undefined;
+  /** Whether its kernel confines by AppArmor; undefined when that is not known. */
+  readonly appArmor?: boolean | undefined;
 }
 
 /** Everything that a spec is made of, as plain values. Only `id`, `namespace`, `args`, `env`, `user` and `host` must be said. */
@@ -119,9 +122,22 @@ function createProcess(input: SpecInput, privileged: boolean): Process {
     capabilities: capabilitiesOf(input),
     rlimits: createRlimits(input.ulimits ?? {}),
     noNewPrivileges,
-    ...(input.apparmorProfile === undefined ? {} : { apparmorProfile: input.apparmorProfile }),
+    ...createAppArmor(input),
     ...(input.oomScoreAdj === undefined ? {} : { oomScoreAdj: input.oomScoreAdj }),
   };
+}
+
+function createAppArmor({ apparmorProfile, host }: SpecInput): Pick<Process, "apparmorProfile"> {
+  // A runtime fails where it is told of any profile, and there is no AppArmor.
+  if (apparmorProfile === undefined || (apparmorProfile === "unconfined" && host.appArmor === false))
+    return {};
+  requireThat(
+    host.appArmor !== false,
+    "apparmor_profile",
+    `the daemon's machine has no AppArmor to confine with by ${JSON.stringify(apparmorProfile)}`,
+    "none there, or unconfined",
+  );
+  return { apparmorProfile };
 }
 
 function createLinux(input: SpecInput, privileged: boolean, network: Network): Linux {
@@ -134,7 +150,7 @@ function createLinux(input: SpecInput, privileged: boolean, network: Network): L
       : { uidMappings: [...userNamespace.uidMappings], gidMappings: [...userNamespace.gidMappings] }),
     devices: createDevices(devices),
     cgroupsPath: `/${input.namespace}/${input.id}`,
-    resources: createResources(input.resources ?? {}, createDeviceRules(devices, privileged)),
+    resources: createResources(input.resources ?? {}, createDeviceRules(devices, privileged), host.cpuCount),
     sysctl: createSysctls(sysctls, network),
     ...(seccomp === "unconfined"
       ? {}

@@ -40,15 +40,22 @@ export const DEFAULT_PIDS_LIMIT = 4096;
 
 /** The kernel's default scheduling period, 100 ms. */
 const CPU_PERIOD_US = 100_000;
+/** As many as Linux can have. */
+const MOST_CPUS = 8192;
 /** The smallest memory limit that docker takes: below it, runtimes fail in ways that are hard to tell. */
 const MINIMUM_MEMORY_BYTES = 6 * 1024 * 1024;
 
 /**
  * The `resources` of a spec. Runtimes translate them to cgroup v1 or v2, and fail when the host has no such control.
  *
- * @throws ExecutorError `refused` for a value that no host could apply, or that contradicts another.
+ * @param cpuCount of the host, where it is known.
+ * @throws ExecutorError `refused` for a value that the host, or no host, could apply, or that contradicts another.
  */
-export function createResources(limits: ResourceLimits, devices: DeviceRule[]): Resources {
+export function createResources(
+  limits: ResourceLimits,
+  devices: DeviceRule[],
+  cpuCount: number = MOST_CPUS,
+): Resources {
   const { pidsLimit = DEFAULT_PIDS_LIMIT } = limits;
   requireThat(
     Number.isSafeInteger(pidsLimit) && (pidsLimit > 0 || pidsLimit === -1),
@@ -59,7 +66,7 @@ export function createResources(limits: ResourceLimits, devices: DeviceRule[]): 
   return {
     devices,
     ...optional("memory", createMemory(limits)),
-    ...optional("cpu", createCpu(limits)),
+    ...optional("cpu", createCpu(limits, cpuCount)),
     ...optional("blockIO", createBlockIo(limits.blockIo ?? {})),
     ...optional("hugepageLimits", createHugepages(limits)),
     pids: { limit: pidsLimit },
@@ -107,12 +114,15 @@ function createMemory(limits: ResourceLimits): Resources["memory"] {
   });
 }
 
-function createCpu({ cpus, cpuShares, cpusetCpus, cpusetMems }: ResourceLimits): Resources["cpu"] {
+function createCpu(
+  { cpus, cpuShares, cpusetCpus, cpusetMems }: ResourceLimits,
+  cpuCount: number,
+): Resources["cpu"] {
   requireThat(
-    cpus === undefined || (Number.isFinite(cpus) && cpus >= 0.01 && cpus <= 8192),
+    cpus === undefined || (Number.isFinite(cpus) && cpus >= 0.01 && cpus <= cpuCount),
     "cpu",
-    `${cpus} is no number of CPUs`,
-    "0.01 or more",
+    `${cpus} is not a number of CPUs that the daemon's machine has`,
+    `0.01 to ${cpuCount}`,
   );
   requireThat(
     cpuShares === undefined || (Number.isInteger(cpuShares) && cpuShares >= 2 && cpuShares <= 262_144),
