@@ -45,6 +45,49 @@ export async function unpackDebian({ name, suite, packages, fresh = false }) {
   return tree;
 }
 
+/**
+ * A Debian as debootstrap makes it, the smallest that has apt, as a tar in the cache: what tests make an image of. Its package files of
+ * `kept` stay in it, for apt to install.
+ *
+ * @returns {Promise<string>} the tar's path
+ * @throws Trouble when it cannot be had
+ */
+export async function bootstrapDebian({ suite, kept }) {
+  const directory = join(CACHE, "debian", `${suite}-image`);
+  const tar = join(directory, "layer.tar");
+  const done = join(directory, "done.json");
+  const wanted = JSON.stringify(kept);
+  if ((await readFile(done, "utf8").catch(() => "")) === wanted) return tar;
+  console.log(`Making a small Debian (${suite}) in .cache, for tests of what distributions need`);
+  await rm(directory, { recursive: true, force: true });
+  await mkdir(directory, { recursive: true });
+  const tree = join(directory, "tree");
+  await run("debootstrap", ["--variant=minbase", `--keyring=${KEYRING}`, suite, tree, await findMirror()]);
+  const files = join(tree, "repository");
+  await mkdir(files);
+  for (const name of kept)
+    await run("sh", ["-c", 'mv "$0"/var/cache/apt/archives/"$1"_*.deb "$2"', tree, name, files]);
+  const left = [
+    "var/cache/apt/archives",
+    "var/lib/apt/lists",
+    "usr/share/doc",
+    "usr/share/locale",
+    "dev",
+    "proc",
+    "sys",
+  ];
+  await run("tar", [
+    "--create",
+    "--numeric-owner",
+    "--sort=name",
+    ...left.map((path) => `--exclude=./${path}/*`),
+    ...["--directory", tree, "--file", tar, "."],
+  ]);
+  await rm(tree, { recursive: true, force: true });
+  await writeFile(done, wanted);
+  return tar;
+}
+
 /** The mirror that the machine itself uses, where it is a Debian; elsewhere one must be named. */
 async function findMirror() {
   if (process.env.DEBIAN_MIRROR) return process.env.DEBIAN_MIRROR;
@@ -102,6 +145,11 @@ async function apt(args, configuration, cwd) {
 
 async function unpack(name, downloads, tree) {
   const script = 'for file in "$0"/"$1"_*.deb; do dpkg-deb --extract "$file" "$2" || exit 1; done';
-  const { code, stderr } = await capture("sh", ["-c", script, downloads, name, tree]);
-  if (code !== 0) throw new Trouble(`dpkg-deb cannot unpack ${name}: ${stderr.trim()}`);
+  await run("sh", ["-c", script, downloads, name, tree]);
+}
+
+async function run(command, args) {
+  const { code, stdout, stderr } = await capture(command, args);
+  if (code !== 0)
+    throw new Trouble(`${command} failed: ${`${stdout}${stderr}`.trim().split("\n").slice(-3).join("; ")}`);
 }

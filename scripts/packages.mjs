@@ -35,6 +35,11 @@ const FOR_TESTS = [
     why: "joins steps to a bridge",
   },
   { name: "iptables", program: "iptables", why: "lets steps on a bridge out" },
+  {
+    name: "debootstrap",
+    program: "debootstrap",
+    why: "makes the small Debian that steps run apt and dpkg in",
+  },
   { name: "openssl", program: "openssl", why: "certificates for mutual TLS" },
   {
     name: "docker-registry",

@@ -3,7 +3,7 @@
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { unpackSources } from "./debian.mjs";
+import { bootstrapDebian, unpackSources } from "./debian.mjs";
 import { checkMachine } from "./machine.mjs";
 import { installPackages } from "./packages.mjs";
 import { CACHE, capture, ROOT, story, Trouble } from "./process.mjs";
@@ -16,6 +16,7 @@ export async function setUp({ tests = false } = {}) {
   await quietly("pnpm", ["install", "--frozen-lockfile"]);
   // Of 1.6, whatever this machine has: what newer releases added is listed against it.
   if (tests) await unpackSources("bookworm");
+  if (tests) await bootstrapDebian({ suite: "bookworm", kept: ["passwd", "login"] });
   await quietly("turbo", ["run", "build", "--output-logs=errors-only"]);
 }
 

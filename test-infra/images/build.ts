@@ -19,7 +19,8 @@ export interface LayerEntry {
 }
 
 export interface ImageContents {
-  readonly layers: readonly (readonly LayerEntry[])[];
+  /** Each as entries, or as a tar that is there already. */
+  readonly layers: readonly (readonly LayerEntry[] | Uint8Array)[];
   /** The image config's `config`. */
   readonly config?: Readonly<Record<string, unknown>>;
   /** Default: that of this machine. */
@@ -84,7 +85,8 @@ export async function buildImage(contents: ImageContents): Promise<BuiltImage> {
   return { manifest, config: imageConfig, layers, architecture, variant };
 }
 
-async function packLayer(entries: readonly LayerEntry[]): Promise<Buffer> {
+async function packLayer(entries: readonly LayerEntry[] | Uint8Array): Promise<Uint8Array> {
+  if (entries instanceof Uint8Array) return entries;
   const tar = pack();
   for (const { path, contents, mode = 0o755, uid = 0, gid = 0, symlink, link } of entries) {
     const common = { name: path, mode, uid, gid, mtime: EPOCH };

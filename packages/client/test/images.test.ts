@@ -5,10 +5,10 @@ import { join } from "node:path";
 import { promisify } from "node:util";
 import { type Client, normalizeReference } from "@wfe-containerd/client";
 import { once, useDaemon } from "@wfe-containerd/test-infra/daemon";
+import { ctr } from "@wfe-containerd/test-infra/daemon/ctr";
 import { buildImage, busyboxArchive, busyboxLayer, ociArchive } from "@wfe-containerd/test-infra/images";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { all } from "./archive.js";
-import { ctr } from "./ctr.js";
 
 const run = promisify(execFile);
 const here = useDaemon({ image: false });
