@@ -19,7 +19,17 @@ export async function describeDaemon(client: Client): Promise<DaemonFacts> {
     cgroupNamespace: existsSync("/proc/self/ns/cgroup"),
     capabilities: await findCapabilities(client),
     appArmor: (await readOrEmpty("/sys/module/apparmor/parameters/enabled")).startsWith("Y"),
+    defaultAppArmorProfile: findDefaultProfile(await readOrEmpty("/sys/kernel/security/apparmor/profiles")),
   };
+}
+
+/** For containers in general, as docker, nerdctl, podman and Kubernetes' runtimes load them. */
+const DEFAULT_PROFILES =
+  /^(docker-default|nerdctl-default|containers-default-[\w.]+|cri-containerd\.apparmor\.d) \(enforce\)$/m;
+
+/** A profile for containers that somebody has loaded there: over containerd's API none can be. */
+export function findDefaultProfile(loaded: string): string | undefined {
+  return DEFAULT_PROFILES.exec(loaded)?.[1];
 }
 
 /**

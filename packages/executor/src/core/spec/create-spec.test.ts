@@ -123,3 +123,16 @@ test("each CPU's thermal counters are hidden", () => {
     "/sys/devices/system/cpu/cpu1/thermal_throttle",
   ]);
 });
+
+test("AppArmor's profile is the host's for containers, unless a step names one or is privileged; none where there is no AppArmor", () => {
+  const on = (host: Partial<SpecInput["host"]>, input: Partial<SpecInput> = {}): string | undefined =>
+    createSpec({ ...INPUT, host: { ...INPUT.host, ...host }, ...input }).process.apparmorProfile;
+  const host = { appArmor: true, defaultAppArmorProfile: "docker-default" };
+  expect(on(host)).toBe("docker-default");
+  expect(on(host, { apparmorProfile: "mine" })).toBe("mine");
+  expect(on(host, { apparmorProfile: "unconfined" })).toBe("unconfined");
+  expect(on(host, { privileged: true })).toBeUndefined();
+  expect(on({}, { apparmorProfile: "unconfined" })).toBe("unconfined");
+  expect(on({ appArmor: false }, { apparmorProfile: "unconfined" })).toBeUndefined();
+  expect(() => on({ appArmor: false }, { apparmorProfile: "mine" })).toThrow("apparmor_profile");
+});

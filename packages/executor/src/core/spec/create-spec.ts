@@ -25,6 +25,8 @@ export interface SpecHost {
   readonly capabilities?: readonly string[] | undefined;
   /** Whether its kernel confines by AppArmor; undefined when that is not known. */
   readonly appArmor?: boolean | undefined;
+  /** The profile there for steps that name none, if one is loaded. */
+  readonly defaultAppArmorProfile?: string | undefined;
 }
 
 /** Everything that a spec is made of, as plain values. Only `id`, `namespace`, `args`, `env`, `user` and `host` must be said. */
@@ -57,7 +59,7 @@ export interface SpecInput {
   readonly noNewPrivileges?: boolean | undefined;
   /** Default: docker's; none when privileged. */
   readonly seccomp?: SeccompProfile | "unconfined" | undefined;
-  /** The name of a profile that the daemon's host has loaded. Default: what that host gives the shim. */
+  /** The name of a profile that the daemon's host has loaded, or `unconfined`. Default: the host's for containers; none when privileged. */
   readonly apparmorProfile?: string | undefined;
 
   /** Default `none`. */
@@ -127,7 +129,11 @@ function createProcess(input: SpecInput, privileged: boolean): Process {
   };
 }
 
-function createAppArmor({ apparmorProfile, host }: SpecInput): Pick<Process, "apparmorProfile"> {
+function createAppArmor({
+  privileged = false,
+  host,
+  apparmorProfile = privileged ? undefined : host.defaultAppArmorProfile,
+}: SpecInput): Pick<Process, "apparmorProfile"> {
   // A runtime fails where it is told of any profile, and there is no AppArmor.
   if (apparmorProfile === undefined || (apparmorProfile === "unconfined" && host.appArmor === false))
     return {};
