@@ -1,6 +1,7 @@
 import { access } from "node:fs/promises";
 import { createExecutor, type ExecutorOptions, type StepInput } from "@wfe-containerd/executor";
-import { useDaemon } from "@wfe-containerd/test-infra/daemon";
+import { once, useDaemon } from "@wfe-containerd/test-infra/daemon";
+import { buildImage, busyboxLayer, ociArchive } from "@wfe-containerd/test-infra/images";
 import { describe, expect, test } from "vitest";
 
 const daemon_ = useDaemon();
@@ -70,6 +71,17 @@ describe("a working directory", () => {
     expect((await run({ run: "stat -c '%u:%g %a' .", workingDir: "/home/builder" })).stdout).toBe(
       "1000:1000 755\n",
     );
+  });
+
+  test("that the image has stays as it is, though a mount comes into it by a link", async () => {
+    const name = "docker.io/library/linked:latest";
+    const layer = [...(await busyboxLayer()), { path: "work/" }, { path: "link", symlink: "/work" }];
+    await daemon_.client.images.import(once(await ociArchive(await buildImage({ layers: [layer] }), name)), {
+      name,
+    });
+    const step = { image: "linked", run: LOOK, workingDir: "/work", tmpfs: ["/link/sub"] };
+    expect(await run(step)).toMatchObject({ exitCode: 1, stdout: "0:0 755\n" });
+    await daemon_.client.images.remove(name);
   });
 
   test("that something is mounted on is what is mounted", async () => {

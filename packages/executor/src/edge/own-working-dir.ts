@@ -60,11 +60,15 @@ async function isMade(leased: Client, layer: string, name: string): Promise<bool
       .on("error", (reason) => entries.destroy(reason))
       .pipe(entries);
     let isThere = false;
+    // A mount that comes in by a link of the image: the runtime made its target in a directory that was there.
+    let isParent = false;
     for await (const entry of entries) {
-      isThere ||= entry.header.type === "directory" && entry.header.name.replace(/\/$/, "") === name;
+      const path = entry.header.name.replace(/\/$/, "");
+      isThere ||= entry.header.type === "directory" && path === name;
+      isParent ||= path.startsWith(`${name}/`);
       entry.resume();
     }
-    return isThere;
+    return isThere && !isParent;
   } finally {
     await unlessGone(leased.content.delete(diff.digest));
   }
