@@ -35,17 +35,18 @@ const layout = join(tmpdir(), `bench-pull-${process.pid}`);
 try {
   const name = `${registry.host}/bench/large:1`;
   await putLargeImage();
+  const ours = [
+    process.execPath,
+    fileURLToPath(new URL("contender/pull.mjs", import.meta.url)),
+    daemon.address,
+    NAMESPACE,
+    name,
+  ];
   const contenders = [
-    {
-      name: "ours",
-      command: [
-        process.execPath,
-        fileURLToPath(new URL("contender/pull.mjs", import.meta.url)),
-        daemon.address,
-        NAMESPACE,
-        name,
-      ],
-    },
+    { name: "ours", command: ours },
+    ...(Number.parseInt(daemon.version, 10) < 2
+      ? []
+      : [{ name: "ours, via the daemon", command: [...ours, "daemon"] }]),
     {
       name: "ctr image pull",
       command: ["ctr", "-a", daemon.socketPath, "-n", NAMESPACE, "image", "pull", "--plain-http", name],

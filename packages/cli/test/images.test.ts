@@ -84,6 +84,17 @@ test("an image is tagged, pushed, removed, and pulled again", async () => {
   // All of it is busybox's too, and still here.
   expect(states).not.toContain("fetching");
   await cli(["rmi", name]);
+
+  const byDaemon = await cli(["--format", "json", "pull", "--via", "daemon", "--progress", "none", name]);
+  const { version } = await daemon_.client.version();
+  if (Number.parseInt(version, 10) >= 2)
+    expect(JSON.parse(byDaemon.stdout.toString())).toEqual([{ name, digest }]);
+  else
+    expect(byDaemon).toMatchObject({
+      code: 125,
+      stderr: expect.stringContaining(`via: containerd ${version}`),
+    });
+  await cli(["rmi", name]);
 });
 
 test("one image is pushed by the name of another", async () => {

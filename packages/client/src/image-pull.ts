@@ -1,6 +1,7 @@
 import type { CallOptions } from "./call.js";
 import { createContent } from "./content.js";
 import type { Context } from "./context.js";
+import { checkDaemonPull, pullByDaemon } from "./daemon-pull.js";
 import { ContainerdError, isContainerdError } from "./error.js";
 import type { ResolvedImage } from "./image-resolve.js";
 import type { ImageParts, ImageStore } from "./image-store.js";
@@ -8,10 +9,16 @@ import type { Descriptor } from "./oci/descriptor.js";
 import type { Platform } from "./oci/platform.js";
 import { formatReference, parseReference, type Reference } from "./oci/reference.js";
 import { bringDocuments, bringLayers, type Carrier } from "./registry/bring.js";
+import { systemClock } from "./registry/clock.js";
 import { fetchDocument } from "./registry/document.js";
 import { createProgressReporter, type TransferProgress } from "./registry/progress.js";
 import { createPullLease, deleteStaleLeases } from "./registry/pull-lease.js";
-import { openRepository, type RegistryOptions, type Repository } from "./registry/repository.js";
+import {
+  credentialsFor,
+  openRepository,
+  type RegistryOptions,
+  type Repository,
+} from "./registry/repository.js";
 import { resolveDescriptor } from "./registry/resolve.js";
 import { withTimeLimit } from "./registry/time-limit.js";
 import { createSnapshots } from "./snapshot.js";
@@ -44,6 +51,12 @@ export interface PullOptions extends RegistryOptions, CallOptions {
    * whoever asks for it, whether or not the registry would have let them.
    */
   readonly policy?: PullPolicy | undefined;
+  /**
+   * Who speaks with the registry. `client`, the default: this process, and the daemon needs no way there. `daemon`: containerd itself, from 2.0 on, over
+   * its machine's network and by its own `certs.d`, with the same image in the end; of {@link RegistryOptions} it then heeds `auth` and
+   * `hosts.plainHttp`, and what else is given is refused.
+   */
+  readonly via?: "client" | "daemon" | undefined;
   /** Layers that are fetched at a time. Default 3. */
   readonly maxConcurrentLayers?: number | undefined;
   /** Bytes that the layers which are unpacked now may take on the daemon's disk, together. Default 100 GiB. */
@@ -81,7 +94,8 @@ async function pull(
   reference: Reference,
   options: PullOptions & { readonly signal: AbortSignal },
 ): Promise<ResolvedImage> {
-  const { policy = "always", signal } = options;
+  const { policy = "always", via, signal } = options;
+  if (via === "daemon") await checkDaemonPull(puller.context, options);
   const name = formatReference(reference);
   const platform = options.platform ?? (await puller.introspection.daemonPlatform({ signal }));
   const isFixed = policy !== "always" || reference.digest !== undefined;
@@ -92,6 +106,7 @@ async function pull(
       kind: "not-found",
     });
   }
+  if (via === "daemon") return pullByItself(puller, reference, platform, options);
   await using repository = await openRepository(reference, options);
   const target = await resolveDescriptor(repository, reference, signal);
   await options.verify?.({ reference, target, registry: readerOf(repository, signal), signal });
@@ -111,6 +126,34 @@ async function pull(
     await bringLayers(carrier, image, { maxConcurrentLayers, maxUnpackedBytes });
     await puller.images.put(name, target, {}, { signal });
     return image;
+  });
+}
+
+async function pullByItself(
+  puller: Puller,
+  reference: Reference,
+  platform: Platform,
+  options: PullOptions & { readonly signal: AbortSignal },
+): Promise<ResolvedImage> {
+  const { signal, hosts, clock = systemClock } = options;
+  const name = formatReference(reference);
+  await deleteStaleLeases(puller.leases, { signal });
+  await underLease(puller, signal, (context) =>
+    pullByDaemon({
+      context,
+      reference,
+      platform,
+      credentials: credentialsFor(options),
+      isPlain: typeof hosts === "object" && hosts.plainHttp?.includes(reference.domain) === true,
+      progress: createProgressReporter(options.onProgress, clock),
+      signal,
+    }),
+  );
+  const image = await findHere(puller, name, platform, { unpack: false, signal });
+  const isRight = reference.digest === undefined || image?.target.digest === reference.digest;
+  if (image !== undefined && isRight && (await hold(puller, image, platform, signal))) return image;
+  throw new ContainerdError("what the daemon pulled is not the image, or not there any more", {
+    kind: "data-loss",
   });
 }
 

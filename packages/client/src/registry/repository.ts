@@ -167,7 +167,7 @@ function hostsOf({ hosts }: RegistryOptions): RegistryHosts {
   return typeof hosts === "function" ? hosts : hostsFromDirectories(hosts);
 }
 
-function credentialsFor({ auth }: RegistryOptions): CredentialProvider {
+export function credentialsFor({ auth }: RegistryOptions): CredentialProvider {
   if (auth === undefined) return dockerCredentials();
   if (auth === "anonymous") return anonymous;
   return typeof auth === "function" ? auth : credentialsOf(auth);

@@ -16,7 +16,15 @@ import type { ProgressEvent } from "../event.js";
 /** How images are pulled, beyond what a step says: mirrors, certificates, credentials, a check of signatures. */
 export type ImagePullOptions = Pick<
   PullOptions,
-  "auth" | "hosts" | "tokenHosts" | "retry" | "timeouts" | "maxConcurrentLayers" | "timeoutMs" | "verify"
+  | "via"
+  | "auth"
+  | "hosts"
+  | "tokenHosts"
+  | "retry"
+  | "timeouts"
+  | "maxConcurrentLayers"
+  | "timeoutMs"
+  | "verify"
 >;
 
 export interface ResolveOptions {
