@@ -16,7 +16,6 @@ import { toMessageAny } from "./any.js";
 import { call } from "./call.js";
 import type { Context } from "./context.js";
 import { ContainerdError, type ErrorKind, isContainerdError } from "./error.js";
-import type { Descriptor } from "./oci/descriptor.js";
 import { isLayer } from "./oci/media-type.js";
 import type { Platform } from "./oci/platform.js";
 import { formatReference, type Reference } from "./oci/reference.js";
@@ -76,8 +75,11 @@ function refuse(field: string, problem: string, allowed: string): never {
  * Has the daemon pull an image by itself, by its transfer service: fetched over its own machine's network, verified, unpacked, and named.
  *
  * Source: containerd's core/transfer/{registry,image,local} and api/services/{transfer,streaming}.
+ *
+ * @returns digests of the blobs that were there already.
  */
-export async function pullByDaemon(pull: DaemonPull): Promise<void> {
+export async function pullByDaemon(pull: DaemonPull): Promise<ReadonlySet<string>> {
+  const existing = new Set<string>();
   // The streams end with the transfer, and it with them.
   const end = new AbortController();
   const signal = AbortSignal.any([pull.signal, end.signal]);
@@ -86,21 +88,20 @@ export async function pullByDaemon(pull: DaemonPull): Promise<void> {
   try {
     using auth = await openStream(pull.context, signal);
     using progress = await openStream(pull.context, signal);
-    const answering = answerAuth(auth, pull).catch((reason: unknown) => {
-      mistake = reason;
-      end.abort();
-    });
-    const following = followProgress(progress, pull);
-    heard = Promise.all([answering, following]);
+    heard = Promise.all([answerAuth(auth, pull), followProgress(progress, pull, existing)]).catch(
+      (reason) => {
+        mistake = reason;
+        end.abort();
+      },
+    );
     await transfer(pull, auth.id, progress.id, signal);
-    end.abort();
-    for (const layer of await following) pull.progress.report(layer, "done", layer.size);
   } catch (reason) {
     throw mistake ?? explain(reason);
   } finally {
     end.abort();
     await heard;
   }
+  return existing;
 }
 
 /** What the daemon gives no code for, by its words: in those of containerd 2.0 to 2.2, and of Go's net. */
@@ -180,20 +181,21 @@ const STATES: Readonly<Record<string, TransferProgress["state"]>> = {
   extracted: "done",
 };
 
-/** Follows the daemon's word until its stream ends. Of a layer that is unpacked it says nothing, before 2.2: it is known at the end. */
-async function followProgress(stream: DaemonStream, { progress }: DaemonPull): Promise<Descriptor[]> {
-  const unpacking = new Map<string, Descriptor>();
+/** Follows the daemon's word until its stream ends. Before 2.2 it says nothing of a layer that is being unpacked, or has been. */
+async function followProgress(
+  stream: DaemonStream,
+  { progress }: DaemonPull,
+  existing: Set<string>,
+): Promise<void> {
   for await (const { value } of read(stream)) {
     const { event, desc, progress: offset } = fromBinary(ProgressSchema, value);
     const state = STATES[event];
     if (desc === undefined || state === undefined) continue;
     const blob = { mediaType: desc.mediaType, digest: desc.digest, size: Number(desc.size) };
+    if (state === "exists") existing.add(blob.digest);
     const isFetchedLayer = event === "complete" && isLayer(blob.mediaType);
-    if (isFetchedLayer) unpacking.set(blob.digest, blob);
-    else unpacking.delete(blob.digest);
     progress.report(blob, isFetchedLayer ? "unpacking" : state, Number(offset));
   }
-  return [...unpacking.values()];
 }
 
 /** Until the stream ends, or is ended by us. */

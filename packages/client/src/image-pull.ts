@@ -138,20 +138,25 @@ async function pullByItself(
   const { signal, hosts, clock = systemClock } = options;
   const name = formatReference(reference);
   await deleteStaleLeases(puller.leases, { signal });
-  await underLease(puller, signal, (context) =>
+  const progress = createProgressReporter(options.onProgress, clock);
+  const existing = await underLease(puller, signal, (context) =>
     pullByDaemon({
       context,
       reference,
       platform,
       credentials: credentialsFor(options),
       isPlain: typeof hosts === "object" && hosts.plainHttp?.includes(reference.domain) === true,
-      progress: createProgressReporter(options.onProgress, clock),
+      progress,
       signal,
     }),
   );
   const image = await findHere(puller, name, platform, { unpack: false, signal });
   const isRight = reference.digest === undefined || image?.target.digest === reference.digest;
-  if (image !== undefined && isRight && (await hold(puller, image, platform, signal))) return image;
+  if (image !== undefined && isRight && (await hold(puller, image, platform, signal))) {
+    for (const layer of image.layers)
+      if (!existing.has(layer.digest)) progress.report(layer, "done", layer.size);
+    return image;
+  }
   throw new ContainerdError("what the daemon pulled is not the image, or not there any more", {
     kind: "data-loss",
   });

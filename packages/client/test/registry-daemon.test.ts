@@ -164,6 +164,16 @@ test("a provider of credentials that fails ends it with its own words", async ()
   expect(await whatIsHeld()).toEqual({ ingests: 0, leases: 0 });
 });
 
+test("whoever follows it and fails ends it with their own words", async () => {
+  const name = `${registry.host}/app:1`;
+  const onProgress = (): never => {
+    throw new Error("no ink left");
+  };
+  if (await cannot(name, { onProgress })) return;
+  await expect(pull(name, { onProgress })).rejects.toThrow("no ink left");
+  await expect.poll(whatIsHeld).toEqual({ ingests: 0, leases: 0 });
+});
+
 test("one that is aborted, or too long under way, leaves nothing", async () => {
   const name = `${proxy.host}/app:1`;
   if (await cannot(name)) return;
