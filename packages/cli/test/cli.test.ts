@@ -339,6 +339,17 @@ test("import, images, version and schema", async () => {
   expect(JSON.parse(schema.stdout.toString())).toMatchObject({ type: "object", required: ["name", "image"] });
 });
 
+test("a step that runs out of time is no success, though it ends with 0", async () => {
+  const script = "trap 'exit 0' TERM; while :; do sleep 0.05; done";
+  const { code, stderr } = await call([...at(), "run", "--timeout", "500ms", "busybox", "sh", "-c", script], {
+    env: env(),
+  });
+  expect({ code, stderr }).toEqual({
+    code: 124,
+    stderr: "wfe-containerd: step run: it took longer than its time-out\n",
+  });
+});
+
 test("a daemon that is not there is said plainly", async () => {
   const { code, stderr } = await call(["--address", join(files, "no.sock"), "images"]);
   expect(code).toBe(125);
