@@ -131,6 +131,35 @@ export function addDockerFlags(command: Command): Command {
     .option("--stop-timeout <duration>", "between SIGTERM and SIGKILL (default: 10s)");
 }
 
+/** The flags whose names are not those of the fields that they become, but for a plural. */
+const FLAGS: Readonly<Record<string, string>> = {
+  command: "--entrypoint",
+  args: "command",
+  image: "image",
+  working_dir: "--workdir",
+  extra_hosts: "--add-host",
+  cpu: "--cpus",
+  seccomp: "--security-opt seccomp",
+  apparmor_profile: "--security-opt apparmor",
+  no_new_privileges: "--security-opt no-new-privileges",
+  user_namespace: "--userns",
+  stop_grace: "--stop-timeout",
+  stop_grace_ms: "--stop-timeout",
+};
+
+/**
+ * How a field of a step is called on the command line: `capAdd[0]` is `--cap-add`.
+ *
+ * @param command whose flags they are.
+ */
+export function flagOf(field: string, command: Command): string {
+  const [name = ""] = field.split(/[.[]/);
+  const snake = name.replaceAll(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
+  const kebab = `--${snake.replaceAll("_", "-")}`;
+  const known = command.options.map(({ long }) => long);
+  return FLAGS[snake] ?? [kebab, kebab.slice(0, -1)].find((flag) => known.includes(flag)) ?? field;
+}
+
 /** The step that flags and arguments describe. @throws UsageError for what has not the form of its flag. */
 export async function toStep(image: string, args: readonly string[], flags: DockerFlags): Promise<StepInput> {
   return {

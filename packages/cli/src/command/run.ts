@@ -1,7 +1,12 @@
-import { createExecutor, UNRESTRICTED_POLICY } from "@wfe-containerd/executor";
+import {
+  createExecutor,
+  ExecutorError,
+  isExecutorError,
+  UNRESTRICTED_POLICY,
+} from "@wfe-containerd/executor";
 import { type Command, Option } from "commander";
 import { connect } from "../connection.js";
-import { addDockerFlags, type DockerFlags, toStep } from "../docker-flags.js";
+import { addDockerFlags, type DockerFlags, flagOf, toStep } from "../docker-flags.js";
 import { exitCodeOf } from "../exit-code.js";
 import { follow } from "../follow.js";
 import { parseSecret, readSecrets, toRequests } from "../secret.js";
@@ -53,6 +58,20 @@ async function run(
     policy: UNRESTRICTED_POLICY,
     pull: registryOptions(flags),
   });
-  const result = await follow(executor.start(step, { secrets }));
+  const result = await follow(executor.start(step, { secrets })).catch((reason: unknown) => {
+    throw inFlags(reason, command);
+  });
   return exitCodeOf(result);
+}
+
+/** Whoever typed flags is told of flags. */
+function inFlags(reason: unknown, command: Command): unknown {
+  if (!isExecutorError(reason) || reason.issues.length === 0) return reason;
+  const { kind } = reason;
+  const issues = reason.issues.map((issue) => ({ ...issue, field: flagOf(issue.field, command) }));
+  const lines = issues.map(
+    ({ field, message, allowed }) =>
+      `${field}: ${message}${allowed === undefined ? "" : `; allowed: ${allowed}`}`,
+  );
+  return new ExecutorError(lines.join("; "), { kind, issues, cause: reason });
 }
