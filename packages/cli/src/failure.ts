@@ -5,15 +5,34 @@ import { isExecutorError } from "@wfe-containerd/executor";
 export const FAILED = 125;
 export const NOT_EXECUTABLE = 126;
 export const NOT_FOUND = 127;
+/** As a shell tells of a program that SIGPIPE ended. */
+const UNREAD = 128 + 13;
 
 /** A mistake in how the command was called. */
 export class UsageError extends Error {
   override readonly name = "UsageError";
 }
 
+/** Nobody takes what we print any more, or it cannot be written. */
+export class OutputError extends Error {
+  override readonly name = "OutputError";
+  /** The reader has gone, as `head` does: nothing to complain of. */
+  readonly isUnread: boolean;
+
+  constructor(cause: NodeJS.ErrnoException) {
+    super(`the output cannot be written: ${cause.message}`, { cause });
+    this.isUnread = cause.code === "EPIPE";
+  }
+}
+
 /** Prints, to standard error, what went wrong; returns the exit code for it. */
 export function reportFailure(reason: unknown): number {
-  const isOurs = isExecutorError(reason) || isContainerdError(reason) || reason instanceof UsageError;
+  if (reason instanceof OutputError && reason.isUnread) return UNREAD;
+  const isOurs =
+    isExecutorError(reason) ||
+    isContainerdError(reason) ||
+    reason instanceof UsageError ||
+    reason instanceof OutputError;
   if (isExecutorError(reason) && reason.issues.length > 1) {
     console.error(
       `wfe-containerd: ${reason.kind === "refused" ? "the step may not have what it asks for" : "the step is not valid"}:`,

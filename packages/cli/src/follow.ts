@@ -1,9 +1,13 @@
 import type { StepHandle, StepResult } from "@wfe-containerd/executor";
+import { OutputError } from "./failure.js";
 import { createProgressView } from "./progress.js";
 
 /**
  * Passes a step's output through, byte for byte, and our signals on to it: the first SIGINT or SIGTERM stops it in order, a second one at
  * once. On a terminal it shows how far the image's pull is. Resolves when the step is over and everything released.
+ *
+ * @throws OutputError when nobody takes the output any more (`| head`), or it cannot be written; the step is then killed, as a program that writes
+ * to a pipe without a reader is.
  */
 export async function follow(handle: StepHandle): Promise<StepResult> {
   let signals = 0;
@@ -18,6 +22,10 @@ export async function follow(handle: StepHandle): Promise<StepResult> {
   };
   process.on("SIGINT", onSignal);
   process.on("SIGTERM", onSignal);
+  for (const stream of [process.stdout, process.stderr]) {
+    // What goes wrong with a write is told to who wrote; without a listener it would end this process besides.
+    if (!stream.listeners("error").includes(ignore)) stream.on("error", ignore);
+  }
   const view = createProgressView(process.stderr.isTTY ? "auto" : "none", process.stderr);
   try {
     for await (const event of handle) {
@@ -25,6 +33,9 @@ export async function follow(handle: StepHandle): Promise<StepResult> {
       if (event.type === "output") await write(process[event.stream], event.data);
     }
     return await handle.result;
+  } catch (reason) {
+    if (reason instanceof OutputError) handle.kill();
+    throw reason;
   } finally {
     await handle.closed;
     process.off("SIGINT", onSignal);
@@ -32,11 +43,11 @@ export async function follow(handle: StepHandle): Promise<StepResult> {
   }
 }
 
-/** Waits while whoever reads is slow. A reader that has gone (`| head`) is no failure: the step runs on, unheard. */
+/** Waits while whoever reads is slow. */
 async function write(stream: NodeJS.WriteStream, data: Uint8Array): Promise<void> {
-  if (stream.destroyed || stream.errored != null) return;
-  await new Promise<void>((resolve) => {
-    stream.once("error", () => undefined);
-    stream.write(data, () => resolve());
+  await new Promise<void>((resolve, reject) => {
+    stream.write(data, (cause) => (cause == null ? resolve() : reject(new OutputError(cause))));
   });
 }
+
+function ignore(): void {}

@@ -224,13 +224,22 @@ describe("run", () => {
     expect((await step.finished).code).toBe(137);
   });
 
-  test("a reader that leaves does not fail it", async () => {
-    const step = start([...at(), "run", "busybox", "sh", "-c", "echo first; yes | head -c 1000000; exit 3"], {
-      env: env(),
-    });
-    await step.printed("first");
+  test("a reader that leaves ends it, as it would any program", async () => {
+    const before = await daemon_.inventory();
+    const step = start([...at(), "run", "busybox", "yes"], { env: env() });
+    await step.printed("y");
     step.child.stdout?.destroy();
-    expect((await step.finished).code).toBe(3);
+    expect(await step.finished).toMatchObject({ code: 141, stderr: "" });
+    await daemon_.expectNothingLeft(before);
+  });
+
+  test("output that cannot be written ends it, and is said", async () => {
+    const args = [...at(), "run", "busybox", "sh", "-c", "echo on; exec sleep 600"];
+    const { code, stderr } = await call(args, { env: env(), stdoutFile: "/dev/full" });
+    expect({ code, stderr }).toEqual({
+      code: 125,
+      stderr: expect.stringMatching(/^wfe-containerd: the output cannot be written: ENOSPC/),
+    });
   });
 });
 

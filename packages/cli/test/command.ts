@@ -1,5 +1,5 @@
 import { type ChildProcess, spawn } from "node:child_process";
-import { existsSync } from "node:fs";
+import { closeSync, existsSync, openSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 
 /** The command as it is published: what `pnpm build` made. */
@@ -19,25 +19,32 @@ export interface Running {
   printed(text: string): Promise<void>;
 }
 
+export interface CommandOptions {
+  readonly env?: NodeJS.ProcessEnv;
+  readonly input?: string;
+  /** Where standard output goes, instead of to us. */
+  readonly stdoutFile?: string;
+}
+
 /** Starts the command as a process of its own. */
-export function start(
-  args: readonly string[],
-  options: { env?: NodeJS.ProcessEnv; input?: string } = {},
-): Running {
+export function start(args: readonly string[], options: CommandOptions = {}): Running {
   if (!existsSync(MAIN)) throw new Error("the command is not built: pnpm build");
+  const { stdoutFile } = options;
+  const outFd = stdoutFile === undefined ? undefined : openSync(stdoutFile, "w");
   const child = spawn(process.execPath, [MAIN, ...args], {
     env: { ...process.env, ...options.env },
-    stdio: ["pipe", "pipe", "pipe"],
+    stdio: ["pipe", outFd ?? "pipe", "pipe"],
   });
-  child.stdin.end(options.input ?? "");
+  if (outFd !== undefined) closeSync(outFd);
+  child.stdin?.end(options.input ?? "");
   const stdout: Buffer[] = [];
   let stderr = "";
   let onOutput = (): void => undefined;
-  child.stdout.on("data", (chunk: Buffer) => {
+  child.stdout?.on("data", (chunk: Buffer) => {
     stdout.push(chunk);
     onOutput();
   });
-  child.stderr.setEncoding("utf8").on("data", (text: string) => {
+  child.stderr?.setEncoding("utf8").on("data", (text: string) => {
     stderr += text;
   });
   const finished = new Promise<Finished>((resolve, reject) => {
@@ -61,9 +68,6 @@ export function start(
 }
 
 /** Runs the command to its end. */
-export async function call(
-  args: readonly string[],
-  options?: { env?: NodeJS.ProcessEnv; input?: string },
-): Promise<Finished> {
+export async function call(args: readonly string[], options?: CommandOptions): Promise<Finished> {
   return start(args, options).finished;
 }

@@ -14,7 +14,9 @@ export interface StepHandle extends AsyncIterable<StepEvent>, AsyncDisposable {
   readonly closed: Promise<void>;
   /** Ends the step as a time-out does: the stop signal, the grace period, SIGKILL. */
   stop(): void;
-  /** Ends the step at once, by SIGKILL. */
+  /**
+   * Ends the step at once, by SIGKILL. What it has printed is read for two seconds more; if that was not all of it, the result says `truncated`.
+   */
   kill(): void;
   /** Stops the step if it still runs, and waits until everything is released. */
   [Symbol.asyncDispose](): Promise<void>;

@@ -15,7 +15,7 @@ export interface Recording {
 /** Every chunk of output passes here once: on to the events, into the outputs parser, and into what the result holds. */
 export interface Recorder {
   readonly take: TakeOutput;
-  /** No more output follows. */
+  /** What follows is not taken any more. */
   finish(): Recording;
 }
 
@@ -35,8 +35,10 @@ export function createRecorder(
     onOutput: (key, value) => void events.push({ type: "output-value", key, value }),
   });
 
+  let isOver = false;
+
   function record(stream: "stdout" | "stderr", chunk: Uint8Array): Promise<void> | undefined {
-    if (chunk.byteLength === 0) return undefined;
+    if (isOver || chunk.byteLength === 0) return undefined;
     held[stream].add(chunk);
     const waits = events.isHeard ? events.push({ type: "output", stream, data: chunk.slice() }) : undefined;
     if (stream === "stdout") parser.push(chunk);
@@ -49,6 +51,7 @@ export function createRecorder(
       for (const stream of ["stdout", "stderr"] as const)
         void record(stream, maskers?.[stream].end() ?? new Uint8Array(0));
       parser.end();
+      isOver = true;
       return {
         stdout: held.stdout.text(),
         stderr: held.stderr.text(),

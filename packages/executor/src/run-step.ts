@@ -15,6 +15,7 @@ import { toExecutorError } from "./edge/failure.js";
 import { findOnHost, type HostOptions } from "./edge/find-on-host.js";
 import { giveSecrets } from "./edge/give-secrets.js";
 import type { StepIo } from "./edge/io/io.js";
+import { readToEnd } from "./edge/io/read-to-end.js";
 import { openVolumes } from "./edge/open-volumes.js";
 import { ownWorkingDir } from "./edge/own-working-dir.js";
 import { createRelease } from "./edge/release.js";
@@ -113,7 +114,7 @@ export async function runStep(run: StepRun): Promise<void> {
 
     enter("settling");
     if (io.completeAfter === "delete") await task.delete();
-    const isWhole = await io.finish();
+    const isWhole = await readToEnd(io, control.hurry);
     run.settle(toResult(step, ending, recorder.finish(), times, isWhole));
   } catch (reason) {
     run.fail(toExecutorError(reason, control));

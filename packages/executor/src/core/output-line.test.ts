@@ -51,6 +51,42 @@ test("outputs are told as they come", () => {
   expect(seen).toEqual(["a=1", "a=2"]);
 });
 
+test("what is found is what reading line by line finds, wherever the chunks are cut", () => {
+  const piece = fc.constantFrom(
+    "##wfe[output a=",
+    "##wfe[output ",
+    "b=",
+    "#",
+    "##",
+    "\n",
+    "\n\n",
+    "]",
+    "]\n",
+    "y\n",
+    "x",
+  );
+  fc.assert(
+    fc.property(fc.array(piece, { maxLength: 60 }), fc.array(fc.nat(12)), (pieces, cuts) => {
+      const text = pieces.join("");
+      const expected: Record<string, string> = {};
+      for (const line of text.split("\n")) {
+        const [, key, value] = /^##wfe\[output ([^=]*)=(.*)\]$/.exec(line) ?? [];
+        if (key !== undefined && value !== undefined && /^[A-Za-z_][\w.-]*$/.test(key.trim()))
+          expected[key.trim()] = value;
+      }
+      const whole = bytes(text);
+      const chunks: Uint8Array[] = [];
+      let at = 0;
+      for (const cut of cuts) {
+        chunks.push(whole.subarray(at, at + cut));
+        at += cut;
+      }
+      expect(parse([...chunks, whole.subarray(at)])).toEqual(expected);
+    }),
+    { numRuns: 2_000 },
+  );
+});
+
 test("where the chunks are cut makes no difference", () => {
   const line = fc.oneof(
     fc.string(),

@@ -80,14 +80,33 @@ export function createOutputParser(
   return {
     push(chunk) {
       let start = 0;
-      for (let end = chunk.indexOf(NEWLINE); end !== -1; end = chunk.indexOf(NEWLINE, start)) {
-        take(chunk.subarray(start, end));
+      if (length > 0 || isOrdinary) {
+        const end = chunk.indexOf(NEWLINE);
+        if (end === -1) return take(chunk);
+        take(chunk.subarray(0, end));
         finishLine();
         start = end + 1;
       }
-      take(chunk.subarray(start));
+      // Not line by line: a step may print hundreds of millions of them.
+      for (let mark = findMark(chunk, start); mark !== -1; mark = findMark(chunk, start)) {
+        const end = chunk.indexOf(NEWLINE, mark);
+        if (end === -1) return take(chunk.subarray(mark));
+        take(chunk.subarray(mark, end));
+        finishLine();
+        start = end + 1;
+      }
+      // It has no mark, but for what the next chunk may make one.
+      take(chunk.subarray(Math.max(start, chunk.lastIndexOf(NEWLINE) + 1)));
     },
     end: finishLine,
     outputs,
   };
+}
+
+/** Where, from the start of a line on, the next line begins that may be marked; -1 when none does. */
+function findMark(chunk: Uint8Array, start: number): number {
+  const [first = 0] = PREFIX;
+  let at = chunk.indexOf(first, start);
+  while (at > start && chunk[at - 1] !== NEWLINE) at = chunk.indexOf(first, at + 1);
+  return at;
 }
