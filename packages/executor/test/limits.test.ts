@@ -131,6 +131,7 @@ describe("what the daemon's machine cannot apply is refused by its field, and no
     ["sysctls.kernel.shmmax", { sysctls: { "kernel.shmmax": "many" } }],
     ["cap_add", { user: "root", capAdd: missing.slice(0, 1) }, missing.length > 0],
     ["ulimits", { ulimits: { nofile: 2 ** 30 } }, !hasResource],
+    ["ulimits", { ulimits: { nofile: 4 } }],
     ["oom_score_adj", { oomScoreAdj: -1000 }, !hasResource],
     ["apparmor_profile", { apparmorProfile: "none-of-that-name" }],
   ];

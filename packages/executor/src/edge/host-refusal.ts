@@ -95,13 +95,25 @@ const OOM_SCORE: Rule = {
   allowed: "what the daemon has itself, or more, unless it holds CAP_SYS_RESOURCE",
 };
 
+/** The runtime opens files of its own when the limit holds already. */
+const OPEN_FILES: Rule = {
+  says: /too many open files/,
+  field: "ulimits",
+  problem: "with so few open files the runtime cannot start the container",
+  allowed: "a nofile of 64 or more",
+};
+
 /** The field of the step that the daemon's machine cannot follow; undefined when the runtime failed for another reason. */
 export function findHostRefusal(text: string, { process }: Spec): Issue | undefined {
   // It names a path of the step's, which may have any of these words in it.
   if (/error mounting/.test(text)) return undefined;
-  for (const { says, field, problem, allowed } of (process.oomScoreAdj ?? 0) < 0
-    ? [...RULES, OOM_SCORE]
-    : RULES) {
+  const { oomScoreAdj = 0, rlimits = [] } = process;
+  const rules = [
+    ...RULES,
+    ...(oomScoreAdj < 0 ? [OOM_SCORE] : []),
+    ...(rlimits.some(({ type }) => type === "RLIMIT_NOFILE") ? [OPEN_FILES] : []),
+  ];
+  for (const { says, field, problem, allowed } of rules) {
     const match = says.exec(text);
     if (match !== null)
       return { field: typeof field === "string" ? field : field(match), message: problem, allowed };
