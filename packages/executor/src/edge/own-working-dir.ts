@@ -4,7 +4,6 @@ import { type Client, call, type Mount } from "@wfe-containerd/client";
 import { extract } from "tar-stream";
 import type { Spec } from "../core/spec/spec.js";
 import type { StepConfig } from "../core/step.js";
-import { unlessGone } from "./acquire.js";
 import type { HostUser } from "./give-secrets.js";
 import type { CreatedTask } from "./run-task.js";
 import { unpackAt } from "./unpack-at.js";
@@ -53,23 +52,20 @@ async function isMade(leased: Client, layer: string, name: string): Promise<bool
     }),
   );
   if (diff === undefined) return false;
-  try {
-    const entries = extract();
-    // What breaks the reading off, breaks off the loop below.
-    Readable.from(leased.content.read(diff.digest))
-      .on("error", (reason) => entries.destroy(reason))
-      .pipe(entries);
-    let isThere = false;
-    // A mount that comes in by a link of the image: the runtime made its target in a directory that was there.
-    let isParent = false;
-    for await (const entry of entries) {
-      const path = entry.header.name.replace(/\/$/, "");
-      isThere ||= entry.header.type === "directory" && path === name;
-      isParent ||= path.startsWith(`${name}/`);
-      entry.resume();
-    }
-    return isThere && !isParent;
-  } finally {
-    await unlessGone(leased.content.delete(diff.digest));
+  // It stays until the step's lease goes, and the next collection comes: another step that made the same has the same content, and may read it now.
+  const entries = extract();
+  // What breaks the reading off, breaks off the loop below.
+  Readable.from(leased.content.read(diff.digest))
+    .on("error", (reason) => entries.destroy(reason))
+    .pipe(entries);
+  let isThere = false;
+  // A mount that comes in by a link of the image: the runtime made its target in a directory that was there.
+  let isParent = false;
+  for await (const entry of entries) {
+    const path = entry.header.name.replace(/\/$/, "");
+    isThere ||= entry.header.type === "directory" && path === name;
+    isParent ||= path.startsWith(`${name}/`);
+    entry.resume();
   }
+  return isThere && !isParent;
 }
