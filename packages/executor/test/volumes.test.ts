@@ -152,31 +152,31 @@ describe("in use", () => {
   test("a volume stays, though its remover saw no user when it looked", async () => {
     const { client } = daemon_;
     await run({ caches: ["held:/c"], run: "echo before > /c/x" });
-    const runner = executor();
-    const collect = client.leases.collectGarbage;
+    await using runner = executor();
+    const { setLabels } = client.snapshots;
     let handle: StepHandle | undefined;
-    // A step begins between the remover's look and the collection.
-    client.leases.collectGarbage = async () => {
-      client.leases.collectGarbage = collect;
+    // A step begins after the remover's look, and before the label goes: from then on any collection may take what nobody holds.
+    client.snapshots.setLabels = async (...args) => {
+      client.snapshots.setLabels = setLabels;
       handle = runner.start({
         name: "late",
         image: "busybox",
         caches: ["held:/c"],
-        run: "echo on; read end < /c/x; echo $end",
+        run: "echo on; until [ -e /c/removed ]; do sleep 0.02; done; cat /c/x",
         stopGrace: "0s",
       });
       for await (const event of handle) if (event.type === "output") break;
-      await client.snapshots.setLabels("wfe-volume-held", { "containerd.io/gc.root": "" });
-      await collect();
+      return setLabels(...args);
     };
     try {
       await expect(removeVolume(client, "held")).rejects.toMatchObject({ kind: "invalid-argument" });
     } finally {
-      client.leases.collectGarbage = collect;
+      client.snapshots.setLabels = setLabels;
     }
+    await run({ caches: ["held:/c"], user: "root", run: "touch /c/removed" });
     expect(await handle?.result).toMatchObject({ exitCode: 0, stdout: "on\nbefore\n" });
+    await handle?.closed;
     expect(await names()).toEqual(["held"]);
-    await runner.close();
   });
 });
 
