@@ -16,7 +16,7 @@ export function createReport() {
       tally = await run();
     } catch (error) {
       console.error(error.message);
-      tally = { passed: 0, failed: 1 };
+      tally = { passed: 0, failed: 1, failures: [error.message.split("\n")[0]] };
     }
     parts.push({ name, skipped: 0, ...tally, seconds: (performance.now() - startedAt) / 1000 });
   }
@@ -25,7 +25,12 @@ export function createReport() {
   function check(name, command, args) {
     return part(name, async () => {
       const code = await exitCodeOf(command, args);
-      return { passed: code === 0 ? 1 : 0, failed: code === 0 ? 0 : 1 };
+      if (code === 0) return { passed: 1, failed: 0 };
+      return {
+        passed: 0,
+        failed: 1,
+        failures: [`${command} ${args.join(" ")} ended with exit code ${code}`],
+      };
     });
   }
 
@@ -34,10 +39,12 @@ export function createReport() {
     parts.push({ name, notRun: reason, passed: 0, failed: 0, skipped: 0, seconds: 0 });
   }
 
-  /** Prints a line for each part, then the sum; the exit code is true to it. */
+  /** Prints a line for each failure and each part, then the sum; the exit code is true to it. */
   function close() {
     const width = Math.max(...parts.map(({ name }) => name.length));
     console.log("");
+    for (const { name, failures = [] } of parts)
+      for (const failure of failures) console.log(`!! FAILED: ${name}: ${failure}`);
     for (const { name, notRun: reason, passed, failed, skipped, seconds } of parts) {
       const what = reason === undefined ? formatTally({ passed, failed, skipped }) : `NOT RUN: ${reason}`;
       console.log(`${name.padEnd(width)}  ${`${seconds.toFixed(1)} s`.padStart(8)}  ${what}`);
@@ -77,24 +84,31 @@ export async function runVitest(args, { node = process.execPath, env = {} } = {}
   );
   const json = await readFile(results, "utf8").catch(() => undefined);
   await rm(results, { force: true });
-  if (json === undefined) return { passed: 0, failed: 1 };
-  const {
-    numPassedTests: passed,
-    numFailedTests,
-    numPendingTests,
-    numTodoTests,
-    testResults,
-  } = JSON.parse(json);
-  // A file can fail although none of its tests does: when it cannot be loaded, or its afterAll finds something left behind.
-  const files = testResults.filter(
-    (file) => file.status === "failed" && file.assertionResults.every(({ status }) => status !== "failed"),
-  );
-  let failed = numFailedTests + files.length;
+  if (json === undefined)
+    return { passed: 0, failed: 1, failures: [`vitest gave no results (exit code ${code})`] };
+  const { numPassedTests: passed, numPendingTests, numTodoTests, testResults } = JSON.parse(json);
+  const failures = testResults.flatMap(failuresOf);
   const secrets = findCanaries(printed);
   if (secrets.length > 0) {
-    console.error(`The tests printed a secret of theirs (${secrets.join("; ")}).`);
-    failed++;
+    const trouble = `the tests printed a secret of theirs (${secrets.join("; ")})`;
+    console.error(trouble);
+    failures.push(trouble);
   }
-  if (failed === 0 && code !== 0) failed = 1;
-  return { passed, failed, skipped: numPendingTests + numTodoTests };
+  if (failures.length === 0 && code !== 0) failures.push(`vitest ended with exit code ${code}`);
+  return { passed, failed: failures.length, skipped: numPendingTests + numTodoTests, failures };
+}
+
+/** What failed in a test file, by name and with the first line of why. */
+function failuresOf({ name, status, message, assertionResults }) {
+  const file = relative(ROOT, name);
+  const failed = assertionResults.filter((test) => test.status === "failed");
+  // A file can fail although none of its tests does: when it cannot be loaded, or its afterAll finds something left behind.
+  if (status === "failed" && failed.length === 0) return [`${file}: ${firstLine(message)}`];
+  return failed.map(
+    ({ fullName, failureMessages }) => `${file} > ${fullName}: ${firstLine(failureMessages[0])}`,
+  );
+}
+
+function firstLine(text = "") {
+  return text.trim().split("\n")[0];
 }

@@ -30,11 +30,18 @@ beforeEach(async () => {
 });
 afterEach(() => rm(directory, { recursive: true }));
 
-/** What comes of tests that print this, as npm test would count them. */
-async function tallyOf(printed: string): Promise<{ passed: number; failed: number; said: string }> {
-  // Pieced together where it is printed: this file's own run must not print it.
-  const source = `import { test } from "vitest"; test("prints", () => { console.log(${printed}); });`;
-  await writeFile(join(directory, "printing.test.mjs"), source);
+interface Tally {
+  readonly passed: number;
+  readonly failed: number;
+  readonly failures: readonly string[];
+  readonly said: string;
+}
+
+/** What comes of a test that does this, as npm test would count it. */
+async function tallyOf(body: string): Promise<Tally> {
+  // Secrets are pieced together where they are printed: this file's own run must not print one.
+  const source = `import { test } from "vitest"; test("does", () => { ${body} });`;
+  await writeFile(join(directory, "does.test.mjs"), source);
   await writeFile(
     join(directory, "config.mjs"),
     `export default { test: { dir: ${JSON.stringify(directory)}, include: ["*.test.mjs"] } };`,
@@ -47,8 +54,8 @@ async function tallyOf(printed: string): Promise<{ passed: number; failed: numbe
     vi.spyOn(console, "error").mockImplementation((text: string) => void said.push(text)),
   ];
   try {
-    const { passed, failed } = await runVitest(["--config", join(directory, "config.mjs")]);
-    return { passed, failed, said: said.join("\n") };
+    const { passed, failed, failures = [] } = await runVitest(["--config", join(directory, "config.mjs")]);
+    return { passed, failed, failures, said: said.join("\n") };
   } finally {
     for (const spy of spies) spy.mockRestore();
   }
@@ -56,16 +63,29 @@ async function tallyOf(printed: string): Promise<{ passed: number; failed: numbe
 
 test("a run whose tests print a secret fails, though each of them passes", { timeout: 60_000 }, async () => {
   const [first, second] = CANARY.split("-");
-  expect(await tallyOf('"nothing of note"')).toEqual({ passed: 1, failed: 0, said: "" });
-  expect(await tallyOf(`["${first}", "${second}", "password"].join("-")`)).toMatchObject({
+  expect(await tallyOf('console.log("nothing of note")')).toEqual({
+    passed: 1,
+    failed: 0,
+    failures: [],
+    said: "",
+  });
+  expect(await tallyOf(`console.log(["${first}", "${second}", "password"].join("-"))`)).toMatchObject({
     passed: 1,
     failed: 1,
     said: expect.stringContaining("(plain)"),
   });
   const encoded = `Buffer.from(["user:${first}", "${second}"].join("-")).toString("base64")`;
-  expect(await tallyOf(encoded)).toMatchObject({
+  expect(await tallyOf(`console.log(${encoded})`)).toMatchObject({
     passed: 1,
     failed: 1,
     said: expect.stringContaining("base64"),
+  });
+});
+
+test("a run tells at its end what failed in it, and why", { timeout: 60_000 }, async () => {
+  expect(await tallyOf('throw new Error("it is late\\nand dark")')).toMatchObject({
+    passed: 0,
+    failed: 1,
+    failures: [expect.stringMatching(/does\.test\.mjs > does: Error: it is late$/)],
   });
 });
