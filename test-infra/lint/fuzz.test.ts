@@ -36,7 +36,8 @@ test("a parser that answers, or refuses in its own words, passes", () => {
 test("one that lets another error through is found", () => {
   const decode = (text: string) => decodeURIComponent(text);
   expect(found(() => fuzz(target(decode), options))).toContain("malformed");
-  const first = (value: { a: unknown[] }) => value.a[0];
+  // Of what it finds only the kind: a date or the like would be a finding of another sort.
+  const first = (value: { a: unknown[] }) => typeof value.a[0];
   expect(found(() => fuzz(target(first, [{ a: [1] }]), options))).toContain("TypeError");
 });
 
@@ -44,8 +45,8 @@ test("one that changes what all objects share is found", () => {
   const assign = (path: string) => {
     const [name = "", key = ""] = path.split(".");
     const root: Record<string, Record<string, unknown>> = { a: {} };
-    const inner = root[name];
-    if (inner !== undefined && key.length > 3) inner[key] = 1;
+    // Never under a name that is there: fast-check itself calls what all objects share.
+    if (name === "__proto__" && key.length > 3) (root[name] ?? {})[`planted ${key}`] = 1;
   };
   const before = new Set(Reflect.ownKeys(Object.prototype));
   try {
@@ -58,8 +59,8 @@ test("one that changes what all objects share is found", () => {
 
 test("one that answers with what every object has is found", () => {
   const names: Record<string, string> = { ab: "x" };
-  const lookUp = (text: string) => ({ name: names[text] ?? text });
-  expect(found(() => fuzz(target(lookUp, ["ab", "constructorx"]), options))).toContain("function");
+  const lookUp = (text: string) => text.split(/\W+/).map((word) => names[word] ?? word);
+  expect(found(() => fuzz(target(lookUp, ["ab:1"]), options))).toContain("function");
 });
 
 test("one that takes the square of what it is given is found", () => {
