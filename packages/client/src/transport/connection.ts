@@ -1,5 +1,5 @@
 import { Code, ConnectError } from "@connectrpc/connect";
-import { Channel, type Metadata, status as Status } from "@grpc/grpc-js";
+import { Channel, type Metadata, connectivityState as State, status as Status } from "@grpc/grpc-js";
 import type { Address } from "../address.js";
 import type { Call, CallListener, StartCall } from "./channel-call.js";
 import { keepAlive } from "./keep-alive.js";
@@ -11,6 +11,10 @@ export interface Connection {
   readonly address: Address;
   readonly tls: TlsContext | undefined;
   readonly start: StartCall;
+  /** Whether the last try to connect failed: calls are refused until a later one succeeds. */
+  isFailing(): boolean;
+  /** Resolves when that is over, or the signal is aborted. */
+  reconnected(signal: AbortSignal): Promise<void>;
   /** Ends every call and the connection; nothing of it then keeps the process running. */
   close(): Promise<void>;
 }
@@ -62,6 +66,17 @@ export function createConnection({ address, tls, keepAliveMs }: ConnectionOption
     return call;
   }
 
+  const isFailing = (): boolean => !closed && channel.getConnectivityState(true) === State.TRANSIENT_FAILURE;
+
+  async function reconnected(signal: AbortSignal): Promise<void> {
+    while (isFailing() && !signal.aborted) {
+      await new Promise<void>((resolve) => {
+        signal.addEventListener("abort", () => resolve(), { once: true });
+        channel.watchConnectivityState(State.TRANSIENT_FAILURE, Number.POSITIVE_INFINITY, () => resolve());
+      });
+    }
+  }
+
   const stopKeepAlive =
     address.isLocal || keepAliveMs <= 0
       ? undefined
@@ -71,6 +86,8 @@ export function createConnection({ address, tls, keepAliveMs }: ConnectionOption
     address,
     tls,
     start,
+    isFailing,
+    reconnected,
     async close() {
       closed = true;
       stopKeepAlive?.();

@@ -2,6 +2,7 @@ import type { DescMessage, DescMethodStreaming, MessageShape } from "@bufbuild/p
 import { ConnectError, type StreamRequest, type StreamResponse } from "@connectrpc/connect";
 import { status as Status, type StatusObject } from "@grpc/grpc-js";
 import type { Call } from "./channel-call.js";
+import { awaitComeback } from "./comeback.js";
 import type { Connection } from "./connection.js";
 import { createInbox } from "./inbox.js";
 import { deserialize, serialize } from "./message.js";
@@ -18,6 +19,7 @@ export async function callStreaming<I extends DescMessage, O extends DescMessage
   { service, method, header: requestHeader, message: requests, signal }: StreamRequest<I, O>,
 ): Promise<StreamResponse<I, O>> {
   signal.throwIfAborted();
+  await awaitComeback(connection, signal);
   const trailer = new Headers();
   /** Why we gave up: it says more than the status that follows from it. */
   let failure: { reason: unknown } | undefined;

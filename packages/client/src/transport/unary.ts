@@ -1,6 +1,7 @@
 import type { DescMessage, DescMethodUnary, MessageShape } from "@bufbuild/protobuf";
 import { Code, ConnectError, type UnaryRequest, type UnaryResponse } from "@connectrpc/connect";
 import { status as Status, type StatusObject } from "@grpc/grpc-js";
+import { awaitComeback } from "./comeback.js";
 import type { Connection } from "./connection.js";
 import { deserialize, serialize } from "./message.js";
 import { toHeaders, toMetadata } from "./metadata.js";
@@ -13,6 +14,7 @@ export async function callUnary<I extends DescMessage, O extends DescMessage>(
   { service, method, header: requestHeader, message, signal }: UnaryRequest<I, O>,
 ): Promise<UnaryResponse<I, O>> {
   signal.throwIfAborted();
+  await awaitComeback(connection, signal);
   const request = serialize(method.input, message as MessageShape<I>);
   let header = new Headers();
   const received: Buffer[] = [];

@@ -1,0 +1,30 @@
+import { Code, ConnectError } from "@connectrpc/connect";
+import type { Connection } from "./connection.js";
+import { probe } from "./probe.js";
+import { describeFinding } from "./unavailable.js";
+
+/** Longer than the longest pause between two tries to connect, and a handshake. */
+const RECONNECT_MS = 5_000;
+
+/**
+ * To be awaited before a call. After a try to connect that failed, grpc-js refuses calls until its next one has succeeded, also while the daemon
+ * is back already: so it is looked for, and if it is there, the connection is waited for. At all other times this does nothing.
+ *
+ * @throws ConnectError Unavailable, with the reason, while the daemon is not back; the signal's reason when that is aborted.
+ */
+export async function awaitComeback(connection: Connection, signal: AbortSignal): Promise<void> {
+  if (!connection.isFailing()) return;
+  const { address, tls } = connection;
+  const finding = await probe(address, tls);
+  signal.throwIfAborted();
+  if (finding.kind !== "http2") throw new ConnectError(describeFinding(finding, address), Code.Unavailable);
+  const late = new AbortController();
+  // A timer that keeps the process: grpc-js's own do so for calls alone.
+  const timer = setTimeout(() => late.abort(), RECONNECT_MS);
+  try {
+    await connection.reconnected(AbortSignal.any([signal, late.signal]));
+  } finally {
+    clearTimeout(timer);
+  }
+  signal.throwIfAborted();
+}
