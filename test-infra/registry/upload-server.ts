@@ -17,6 +17,8 @@ export async function startUploadServer(): Promise<UploadServer> {
   const blobs = new Map<string, Buffer>();
   const manifests = new Map<string, Buffer>();
   const uploads = new Map<string, Buffer[]>();
+  /** What came last for an upload: what comes next waits until all that came before a cut was kept. */
+  const under = new Map<string, Promise<unknown>>();
   let count = 0;
 
   async function handle(request: IncomingMessage, response: ServerResponse): Promise<void> {
@@ -33,6 +35,21 @@ export async function startUploadServer(): Promise<UploadServer> {
       uploads.set(String(++count), []);
       return answer(202, { location: `/v2/${repository}/blobs/uploads/${count}` });
     }
+    const before = under.get(id) ?? Promise.resolve();
+    const taking = before.then(() => takePart(request, url, id, answer));
+    under.set(
+      id,
+      taking.catch(() => undefined),
+    );
+    await taking;
+  }
+
+  async function takePart(
+    request: IncomingMessage,
+    url: URL,
+    id: string,
+    answer: (status: number, headers?: Record<string, string>) => void,
+  ): Promise<void> {
     const parts = uploads.get(id);
     if (parts === undefined) return answer(404);
     const size = (): number => parts.reduce((sum, part) => sum + part.byteLength, 0);

@@ -84,6 +84,7 @@ export function createClient(options: ClientOptions = {}): Client {
   });
   const timeoutMs = options.timeoutMs ?? DEFAULT_TIMEOUT_MS;
   const interceptors = options.interceptors ?? [];
+  const undeletedLeases = new Set<string>();
 
   function view(scope: Scope, close: () => Promise<void>): Client {
     const { namespace, leaseId } = scope;
@@ -100,6 +101,7 @@ export function createClient(options: ClientOptions = {}): Client {
       ...scope,
       services,
       isLocal: address.isLocal,
+      undeletedLeases,
       withLease: (id) => view({ ...scope, leaseId: id }, nothing).context,
     };
     const content = createContent(context);

@@ -68,6 +68,8 @@ export interface Context {
   readonly leaseId: string | undefined;
   /** The daemon is reached through a Unix socket. */
   readonly isLocal: boolean;
+  /** Leases whose work is over and that could not be deleted, as the daemon was away; of all views of the client. */
+  readonly undeletedLeases: Set<string>;
   /** The same, with another lease. */
   withLease(id: string): Context;
 }

@@ -1,8 +1,8 @@
-import { randomUUID } from "node:crypto";
 import { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import { type Pack, pack } from "tar-stream";
 import type { Content } from "./content.js";
+import type { Context } from "./context.js";
 import { ContainerdError, isContainerdError } from "./error.js";
 import type { ImageStore } from "./image-store.js";
 import type { Leases } from "./lease.js";
@@ -18,6 +18,7 @@ import {
 import { MEDIA_TYPES } from "./oci/media-type.js";
 import { formatPlatform, type Platform, rankPlatform } from "./oci/platform.js";
 import { normalizeReference, parseReference } from "./oci/reference.js";
+import { beginWork } from "./work-lease.js";
 
 export interface ExportOptions {
   /** Of an index, only what suits each of these best. Default: all that is here. */
@@ -26,19 +27,18 @@ export interface ExportOptions {
 }
 
 interface Exporter {
+  readonly context: Context;
   get: ImageStore["get"];
   readonly content: Content;
   readonly leases: Leases;
 }
 
-/** Longer than any export takes; it goes after that if this process dies. */
-const LEASE_MS = 24 * 60 * 60 * 1000;
 const EPOCH = new Date(0);
 const LAYOUT = JSON.stringify({ imageLayoutVersion: "1.0.0" });
 
 /** See `Images.export`. */
 export async function* exportImages(
-  { get, content, leases }: Exporter,
+  { context, get, content, leases }: Exporter,
   names: string | readonly string[],
   { platforms, signal }: ExportOptions = {},
 ): AsyncGenerator<Uint8Array, void, undefined> {
@@ -46,13 +46,13 @@ export async function* exportImages(
   if (all.length === 0)
     throw new ContainerdError("names: there are none; allowed: at least one", { kind: "invalid-argument" });
   // Somebody else may remove an image while it is read.
-  await using lease = await leases.create({ id: `export-${randomUUID()}`, expireMs: LEASE_MS });
+  await using work = await beginWork({ context, leases }, "export");
   const blobs = new Map<string, Descriptor>();
   const entries: object[] = [];
   for (const name of all) {
     const { target } = await get(name, { signal });
     for (const blob of await collect(content, name, target, { platforms, signal })) {
-      if (!blobs.has(blob.digest)) await leases.addResource(lease.id, { type: "content", id: blob.digest });
+      if (!blobs.has(blob.digest)) await leases.addResource(work.id, { type: "content", id: blob.digest });
       blobs.set(blob.digest, blob);
     }
     entries.push({ ...target, annotations: annotationsOf(name) });

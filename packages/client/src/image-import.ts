@@ -1,4 +1,4 @@
-import { createHash, randomUUID } from "node:crypto";
+import { createHash } from "node:crypto";
 import { type CallOptions, call } from "./call.js";
 import { type Content, createContent } from "./content.js";
 import type { Context } from "./context.js";
@@ -15,6 +15,7 @@ import { childLabels } from "./registry/label.js";
 import { createSnapshots } from "./snapshot.js";
 import { unpackImage } from "./unpack.js";
 import { DEFAULT_MAX_UNPACKED_BYTES } from "./unpack-limit.js";
+import { beginWork, type WorkLease } from "./work-lease.js";
 
 export interface ImportOptions extends CallOptions {
   /** The image's name, for an archive that holds one image. Default: the names in the archive. */
@@ -31,25 +32,19 @@ interface Importer extends ImageParts {
   put(name: string, target: Descriptor): Promise<Image>;
 }
 
-/** Longer than any import takes; what a client that died half-way has brought goes after it. */
-const LEASE_MS = 24 * 60 * 60 * 1000;
-
 /** All or nothing: the names appear once everything is there; if anything fails, what came goes with the lease. */
 export async function importImages(
   importer: Importer,
   source: AsyncIterable<Uint8Array>,
   options: ImportOptions = {},
 ): Promise<Image[]> {
-  const { leases } = importer;
   return call("import images", async () => {
-    const lease = await leases.create({ id: `import-${randomUUID()}`, expireMs: LEASE_MS });
+    await using work = await beginWork(importer, "import");
     try {
-      const images = await bringIn(importer, lease.id, source, options);
-      await lease.delete();
-      return images;
+      return await bringIn(importer, work, source, options);
     } catch (reason) {
       // With the lease go the content, the snapshots, and the ingests that were not finished.
-      await lease.delete({ sync: true }).catch(() => undefined);
+      await work.end({ sync: true });
       options.signal?.throwIfAborted();
       throw reason;
     }
@@ -57,13 +52,12 @@ export async function importImages(
 }
 
 async function bringIn(
-  { context, introspection, put }: Importer,
-  leaseId: string,
+  { introspection, put }: Importer,
+  { id: leaseId, context: leased }: WorkLease,
   source: AsyncIterable<Uint8Array>,
   { name, unpack = true, maxUnpackedBytes = DEFAULT_MAX_UNPACKED_BYTES, signal, onProgress }: ImportOptions,
 ): Promise<Image[]> {
   const fullName = name === undefined ? undefined : normalizeReference(name);
-  const leased = context.withLease(leaseId);
   const content = createContent(leased);
   const archive = await readArchive(content, leaseId, source, {
     maxBytes: maxUnpackedBytes,

@@ -12,7 +12,6 @@ import { bringDocuments, bringLayers, type Carrier } from "./registry/bring.js";
 import { systemClock } from "./registry/clock.js";
 import { fetchDocument } from "./registry/document.js";
 import { createProgressReporter, type TransferProgress } from "./registry/progress.js";
-import { createPullLease, deleteStaleLeases } from "./registry/pull-lease.js";
 import {
   credentialsFor,
   openRepository,
@@ -23,6 +22,7 @@ import { resolveDescriptor } from "./registry/resolve.js";
 import { withTimeLimit } from "./registry/time-limit.js";
 import { createSnapshots } from "./snapshot.js";
 import { unpackImage } from "./unpack.js";
+import { beginWork, deleteStaleWork } from "./work-lease.js";
 
 /** As Kubernetes has them: ask the registry each time; only for what is not here; never. */
 export type PullPolicy = "always" | "if-not-present" | "never";
@@ -110,8 +110,9 @@ async function pull(
   await using repository = await openRepository(reference, options);
   const target = await resolveDescriptor(repository, reference, signal);
   await options.verify?.({ reference, target, registry: readerOf(repository, signal), signal });
+  // Also when all is here: one that died after it had named the image has left its lease.
+  await deleteStaleWork(puller, { signal });
   if (here?.target.digest === target.digest && (await hold(puller, here, platform, signal))) return here;
-  await deleteStaleLeases(puller.leases, { signal });
   return underLease(puller, signal, async (context) => {
     const carrier: Carrier = {
       repository,
@@ -137,7 +138,7 @@ async function pullByItself(
 ): Promise<ResolvedImage> {
   const { signal, hosts, clock = systemClock } = options;
   const name = formatReference(reference);
-  await deleteStaleLeases(puller.leases, { signal });
+  await deleteStaleWork(puller, { signal });
   const progress = createProgressReporter(options.onProgress, clock);
   const existing = await underLease(puller, signal, (context) =>
     pullByDaemon({
@@ -215,13 +216,8 @@ async function underLease<T>(
   task: (context: Context) => Promise<T>,
 ): Promise<T> {
   if (puller.context.leaseId !== undefined) return task(puller.context);
-  const lease = await createPullLease(puller.leases, { signal });
-  try {
-    return await task(puller.context.withLease(lease.id));
-  } finally {
-    // What went wrong before says more than that the daemon is gone; and without an owner the lease is deleted by the next pull.
-    await lease.delete().catch(() => undefined);
-  }
+  await using work = await beginWork(puller, "pull", { signal });
+  return await task(work.context);
 }
 
 function readerOf(repository: Repository, signal: AbortSignal): RegistryReader {

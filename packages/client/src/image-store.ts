@@ -1,4 +1,3 @@
-import { randomUUID } from "node:crypto";
 import { timestampDate } from "@bufbuild/protobuf/wkt";
 import type { Image as WireImage } from "@wfe-containerd/proto/services/images";
 import { type CallOptions, call } from "./call.js";
@@ -14,6 +13,7 @@ import type { Platform } from "./oci/platform.js";
 import { normalizeReference } from "./oci/reference.js";
 import { createSnapshots, type Snapshots } from "./snapshot.js";
 import { type UnpackOptions, unpackImage } from "./unpack.js";
+import { beginWork } from "./work-lease.js";
 
 /** A name for content. */
 export interface Image {
@@ -69,9 +69,6 @@ export interface ImageParts {
   readonly leases: Leases;
   readonly introspection: Introspection;
 }
-
-/** Longer than any unpacking takes; it goes after that if this process dies. */
-const UNPACK_LEASE_MS = 24 * 60 * 60 * 1000;
 
 export function createImageStore(context: Context, parts: ImageParts): ImageStore {
   const { images } = context.services;
@@ -129,11 +126,8 @@ export function createImageStore(context: Context, parts: ImageParts): ImageStor
   async function unpack(image: ResolvedImage, options?: UnpackOptions): Promise<void> {
     if (context.leaseId !== undefined) return unpackImage({ context, content, snapshots }, image, options);
     // Until the image's config refers to them, nothing else keeps the snapshots from a garbage collection.
-    const id = `unpack-${randomUUID()}`;
-    // Not cancelled half-way: the daemon might have made it, and nobody would delete it.
-    options?.signal?.throwIfAborted();
-    await using lease = await parts.leases.create({ id, expireMs: UNPACK_LEASE_MS });
-    const leased = context.withLease(lease.id);
+    await using work = await beginWork({ context, leases: parts.leases }, "unpack", options);
+    const leased = work.context;
     await unpackImage(
       { context: leased, content: createContent(leased), snapshots: createSnapshots(leased) },
       image,

@@ -55,7 +55,7 @@ export function createImages(context: Context, parts: ImageParts): Images {
   return {
     ...images,
     import: (source, options) => importImages({ context, ...parts, put: images.put }, source, options),
-    export: (names, options) => exportImages({ get: images.get, content, leases }, names, options),
+    export: (names, options) => exportImages({ context, get: images.get, content, leases }, names, options),
     readFiles: (image, paths, options) => readImageFiles(content, image, paths, options),
     prune: (options) => pruneImages({ context, images }, options),
     usage: async (name, options) => imageUsage(parts, await images.get(name, options), options),
