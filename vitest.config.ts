@@ -12,6 +12,8 @@ export default defineConfig({
         extends: true,
         test: {
           name: "unit",
+          // For what hangs; how fast anything is is no matter of a test, and the machine may have other things to do.
+          testTimeout: 60_000,
           include: ["packages/*/src/**/*.test.ts", "test-infra/{images,lima,lint,probe}/**/*.test.ts"],
         },
       },

@@ -3,8 +3,9 @@ import { createContent } from "./content.js";
 import type { Context } from "./context.js";
 import { checkDaemonPull, pullByDaemon } from "./daemon-pull.js";
 import { ContainerdError, isContainerdError } from "./error.js";
-import type { ResolvedImage } from "./image-resolve.js";
+import { type ResolvedImage, resolveTarget } from "./image-resolve.js";
 import type { ImageParts, ImageStore } from "./image-store.js";
+import type { LeaseResource } from "./lease.js";
 import type { Descriptor } from "./oci/descriptor.js";
 import type { Platform } from "./oci/platform.js";
 import { formatReference, parseReference, type Reference } from "./oci/reference.js";
@@ -70,9 +71,9 @@ export interface PullOptions extends RegistryOptions, CallOptions {
 }
 
 /** The nouns that a pull is made with. */
-export interface Puller extends Pick<ImageParts, "leases" | "introspection"> {
+export interface Puller extends Pick<ImageParts, "content" | "leases" | "introspection"> {
   readonly context: Context;
-  readonly images: Pick<ImageStore, "get" | "put" | "resolve" | "isUnpacked" | "unpack">;
+  readonly images: Pick<ImageStore, "get" | "put" | "isUnpacked">;
 }
 
 const DEFAULT_CONCURRENT_LAYERS = 3;
@@ -100,7 +101,7 @@ async function pull(
   const platform = options.platform ?? (await puller.introspection.daemonPlatform({ signal }));
   const isFixed = policy !== "always" || reference.digest !== undefined;
   const here = await findHere(puller, name, platform, { unpack: isFixed, signal });
-  if (here !== undefined && isFixed && (await hold(puller, here, platform, signal))) return here;
+  if (here !== undefined && isFixed) return here;
   if (policy === "never") {
     throw new ContainerdError(`image ${name} is not here, and the pull policy is never`, {
       kind: "not-found",
@@ -112,7 +113,7 @@ async function pull(
   await options.verify?.({ reference, target, registry: readerOf(repository, signal), signal });
   // Also when all is here: one that died after it had named the image has left its lease.
   await deleteStaleWork(puller, { signal });
-  if (here?.target.digest === target.digest && (await hold(puller, here, platform, signal))) return here;
+  if (here?.target.digest === target.digest) return here;
   return underLease(puller, signal, async (context) => {
     const carrier: Carrier = {
       repository,
@@ -153,7 +154,7 @@ async function pullByItself(
   );
   const image = await findHere(puller, name, platform, { unpack: false, signal });
   const isRight = reference.digest === undefined || image?.target.digest === reference.digest;
-  if (image !== undefined && isRight && (await hold(puller, image, platform, signal))) {
+  if (image !== undefined && isRight) {
     for (const layer of image.layers)
       if (!existing.has(layer.digest)) progress.report(layer, "done", layer.size);
     return image;
@@ -163,16 +164,25 @@ async function pullByItself(
   });
 }
 
-/** The image as it is here, for its platform, complete and unpacked; undefined when anything of it is missing. */
+/**
+ * The image as it is here, for its platform, complete and unpacked, and from now on held by the caller's lease, if there is one; undefined when anything
+ * of it is missing.
+ */
 async function findHere(
   puller: Puller,
   name: string,
   platform: Platform,
   { unpack, signal }: { unpack: boolean; signal: AbortSignal },
 ): Promise<ResolvedImage | undefined> {
-  const { images } = puller;
+  const { images, content } = puller;
   try {
-    const image = await images.resolve(name, { platform, signal });
+    const { target } = await images.get(name, { signal });
+    // By its labels it holds the rest. The daemon takes what is gone already without a word: so first held, and then looked at.
+    await hold(puller, { type: "content", id: target.digest }, signal);
+    const image = await resolveTarget(content, name, target, platform, { signal });
+    const { snapshotter } = puller.context;
+    if (image.chainId !== "")
+      await hold(puller, { type: `snapshots/${snapshotter}`, id: image.chainId }, signal);
     if (await images.isUnpacked(image, { signal })) return image;
     if (!unpack) return undefined;
     await underLease(puller, signal, async (context) => {
@@ -186,24 +196,19 @@ async function findHere(
   }
 }
 
-/**
- * Puts what is here on the caller's lease, if there is one: by its labels the target holds the rest.
- *
- * @returns whether it is still here.
- */
 async function hold(
-  puller: Puller,
-  { target, chainId, name }: ResolvedImage,
-  platform: Platform,
+  { context: { leaseId }, leases }: Puller,
+  resource: LeaseResource,
   signal: AbortSignal,
-): Promise<boolean> {
-  const { leaseId, snapshotter } = puller.context;
-  if (leaseId === undefined) return true;
-  await puller.leases.addResource(leaseId, { type: "content", id: target.digest }, { signal });
-  if (chainId !== "")
-    await puller.leases.addResource(leaseId, { type: `snapshots/${snapshotter}`, id: chainId }, { signal });
-  // The daemon takes what is gone without a word.
-  return (await findHere(puller, name, platform, { unpack: false, signal }))?.chainId === chainId;
+): Promise<void> {
+  if (leaseId === undefined) return;
+  await leases.addResource(leaseId, resource, { signal }).catch((reason: unknown) => {
+    if (!isContainerdError(reason, "not-found")) throw reason;
+    throw new ContainerdError(`the client's lease ${leaseId} is not there any more`, {
+      kind: "failed-precondition",
+      cause: reason,
+    });
+  });
 }
 
 /**

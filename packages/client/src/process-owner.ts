@@ -1,22 +1,28 @@
-import { readFile } from "node:fs/promises";
+import { readFile, readlink } from "node:fs/promises";
 import { hostname } from "node:os";
 
 /** The label by which leases say which process they are for. */
 export const OWNER_LABEL = "wfe-containerd/owner";
 
 /**
- * Names this process so that another one, later, can tell whether it still lives: host, boot, process id, and when that process was
- * started, for ids are used again.
+ * Names this process so that another one, later, can tell whether it still lives: host, boot, PID namespace, process id, and when that process
+ * was started, for ids are used again.
  */
 export async function currentOwner(): Promise<string> {
-  return `${hostname()}/${await bootId()}/${process.pid}/${(await startTime(process.pid)) ?? 0}`;
+  const start = (await startTime(process.pid)) ?? 0;
+  return [hostname(), await bootId(), await pidNamespace(), process.pid, start].join("/");
 }
 
-/** Whether a process that named itself by {@link currentOwner} is gone; undefined when only its own machine can know. */
+/**
+ * Whether a process that named itself by {@link currentOwner} is gone; undefined when that cannot be known from here: it is of another machine, or
+ * of another PID namespace, as one in another container is.
+ */
 export async function isOwnerGone(owner: string): Promise<boolean | undefined> {
-  const [host, boot, pid, start] = owner.split("/");
+  const [host, boot, namespace, pid, start] = owner.split("/");
   if (host !== hostname()) return undefined;
   if (boot !== (await bootId())) return true;
+  // Containers of one machine may share its host name, as pods on its network do.
+  if (namespace !== (await pidNamespace())) return undefined;
   const startedAt = await startTime(Number(pid));
   if (startedAt !== undefined) return String(startedAt) !== start;
   try {
@@ -30,6 +36,12 @@ export async function isOwnerGone(owner: string): Promise<boolean | undefined> {
 async function bootId(): Promise<string> {
   const id = await readFile("/proc/sys/kernel/random/boot_id", "utf8").catch(() => "");
   return id.slice(0, 8);
+}
+
+/** Its number; empty where there are none. */
+async function pidNamespace(): Promise<string> {
+  const link = await readlink("/proc/self/ns/pid").catch(() => "");
+  return link.replaceAll(/\D/g, "");
 }
 
 /** In clock ticks since the boot; undefined where there is no such process, or no /proc. */

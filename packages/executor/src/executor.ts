@@ -136,7 +136,10 @@ export function createExecutor(options: ExecutorOptions = {}): Executor {
       result: result.promise,
       closed,
       stop: () => stop.abort(),
-      kill: () => hurry.abort(),
+      kill() {
+        stop.abort();
+        hurry.abort();
+      },
       [Symbol.asyncIterator]: () => events.iterate(),
       async [Symbol.asyncDispose]() {
         stop.abort();

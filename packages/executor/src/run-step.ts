@@ -1,12 +1,13 @@
 import type { Client } from "@wfe-containerd/client";
 import type { DaemonFacts } from "./core/daemon.js";
+import { stepLabels } from "./core/labels.js";
 import type { Bridge } from "./core/network/bridge.js";
 import { planStep } from "./core/plan.js";
 import type { StepResult } from "./core/result.js";
 import { maskedValues, matchSecrets, type SecretValues, secretMounts } from "./core/secret.js";
 import { toHostUser } from "./core/spec/user.js";
 import { parseStep, type StepConfig } from "./core/step.js";
-import { volumeUses } from "./core/volume.js";
+import { volumesLabel, volumeUses } from "./core/volume.js";
 import type { WorkflowData } from "./core/workflow-data.js";
 import { acquire } from "./edge/acquire.js";
 import { applyPolicy, applyPolicyToLinks, type Rules } from "./edge/apply-policy.js";
@@ -16,6 +17,7 @@ import { findOnHost, type HostOptions } from "./edge/find-on-host.js";
 import { giveSecrets } from "./edge/give-secrets.js";
 import type { StepIo } from "./edge/io/io.js";
 import { readToEnd } from "./edge/io/read-to-end.js";
+import { openLease } from "./edge/open-lease.js";
 import { openVolumes } from "./edge/open-volumes.js";
 import { ownWorkingDir } from "./edge/own-working-dir.js";
 import { createRelease } from "./edge/release.js";
@@ -70,20 +72,23 @@ export async function runStep(run: StepRun): Promise<void> {
     await applyPolicyToLinks(client, step, run.rules);
 
     enter("resolving");
-    const image = await resolveImage(client, step, {
+    const [owner, ioDirectory] = await Promise.all([run.owner(), run.ioDirectory(client)]);
+    const labels = stepLabels(step, { owner, ioDirectory });
+    const uses = volumeUses(step);
+    const leased = await openLease(client, id, { ...labels, ...volumesLabel(uses) }, release);
+    const image = await resolveImage(leased, step, {
       platform: daemon.platform,
       pull: run.pull,
       signal: control.signal,
       onProgress: (progress) => void events.push(progress),
     });
-    const user = await resolveUser(client, image, step, control.signal);
-    const [owner, ioDirectory] = await Promise.all([run.owner(), run.ioDirectory(client)]);
+    const user = await resolveUser(leased, image, step, control.signal);
     const host = await findOnHost(client, step, user, run.host);
     const hostUser = toHostUser(user, host.userNamespace);
-    const volumes = await openVolumes(client, volumeUses(step), { id, owner, user: hostUser }, release);
+    const volumes = await openVolumes(leased, id, uses, hostUser);
     const plan = planStep({
       id,
-      owner,
+      labels,
       ioDirectory,
       data: run.data,
       step,
@@ -98,15 +103,20 @@ export async function runStep(run: StepRun): Promise<void> {
 
     enter("preparing");
     refuseIfAborted(control);
-    const { rootfs, io } = await acquire(client, plan, () => run.openIo(client, ioDirectory), release);
+    const { rootfs, io } = await acquire(
+      { client, leased },
+      plan,
+      () => run.openIo(client, ioDirectory),
+      release,
+    );
     const recorder = createRecorder(events, run.captureBytes, maskedValues(secrets));
     io.read(recorder.take);
 
     enter("starting");
     refuseIfAborted(control);
     const task = await createTask(client, plan, rootfs, io, release);
-    await ownWorkingDir(client, task, step, plan.container.spec, rootfs, hostUser);
-    await giveSecrets(client, task, secrets, hostUser);
+    await ownWorkingDir(leased, task, step, plan.container.spec, rootfs, hostUser);
+    await giveSecrets(leased, task, secrets, hostUser);
     refuseIfAborted(control);
     const clock = startClock();
     const ending = await runTask(client, plan, io, control, () => enter("running"));
@@ -126,8 +136,8 @@ export async function runStep(run: StepRun): Promise<void> {
 }
 
 /** Nothing runs yet, so there is no exit code to report. */
-function refuseIfAborted({ signal, hurry }: Control): void {
-  if (!signal.aborted && !hurry.aborted) return;
+function refuseIfAborted({ signal }: Control): void {
+  if (!signal.aborted) return;
   throw new ExecutorError("the step was aborted before its process had started", {
     kind: "aborted",
     cause: signal.reason,

@@ -1,7 +1,6 @@
 import { rm } from "node:fs/promises";
 import { type Client, type Container, isContainerdError, isOwnerGone } from "@wfe-containerd/client";
 import { LABELS } from "./core/labels.js";
-import { volumesLeaseId } from "./core/volume.js";
 import { unlessGone } from "./edge/acquire.js";
 import { deleteTask } from "./edge/delete-task.js";
 import { killTask } from "./edge/run-task.js";
@@ -56,7 +55,8 @@ export async function removeStep(client: Client, id: string): Promise<void> {
 }
 
 /**
- * Removes what executors of this machine left when they died. Steps whose executor lives, and those of other machines, stay.
+ * Removes what executors of this machine left when they died. Steps whose executor lives stay, and those of whose executor nothing can be known from
+ * here: it is of another machine, or of another PID namespace (another container), also where that is gone.
  *
  * @returns the ids of what was removed.
  */
@@ -89,7 +89,6 @@ async function removeContainer(
   await unlessGone(client.containers.delete(id));
   if (snapshotKey !== "") await unlessGone(client.snapshots.remove(snapshotKey, { snapshotter }));
   await client.leases.delete(id);
-  await client.leases.delete(volumesLeaseId(id));
   const directory = labels[LABELS.io];
   // Only what is named as a step's own directory is: a label is no licence to remove anything.
   if (directory?.endsWith(`/${id}`) === true) await rm(directory, { recursive: true, force: true });

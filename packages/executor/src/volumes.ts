@@ -140,7 +140,7 @@ async function findUsers(client: Client): Promise<Map<string, string[]>> {
   for (const { id, labels } of [...leases, ...containers]) {
     for (const name of (labels[VOLUMES_LABEL] ?? "").split(",")) {
       const ids = users.get(name) ?? new Set();
-      users.set(name, ids.add(id.replace(/-volumes$/, "")));
+      users.set(name, ids.add(id));
     }
   }
   return new Map([...users].map(([name, ids]) => [name, [...ids]]));

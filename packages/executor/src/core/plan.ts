@@ -1,5 +1,4 @@
 import type { DaemonFacts } from "./daemon.js";
-import { LABELS } from "./labels.js";
 import { type Bridge, createBridgeHooks } from "./network/bridge.js";
 import { createHostFiles, type HostFile, toMounts } from "./network/host-files.js";
 import { createSpec, toHostname } from "./spec/create-spec.js";
@@ -9,7 +8,7 @@ import { composeArgs, composeCwd, composeEnvironment, type ImageProcess } from "
 import type { Hooks, Spec } from "./spec/spec.js";
 import type { ProcessUser } from "./spec/user.js";
 import type { StepConfig } from "./step.js";
-import { VOLUMES_LABEL, volumeReferences, volumeUses } from "./volume.js";
+import { volumeReferences, volumesLabel, volumeUses } from "./volume.js";
 import { toStrings, type WorkflowData } from "./workflow-data.js";
 
 /** The image a step runs in, as far as a plan depends on it. */
@@ -31,8 +30,8 @@ export interface PlanInput {
   /** containerd's namespace and snapshotter. */
   readonly client: { readonly namespace: string; readonly snapshotter: string };
   readonly data: WorkflowData;
-  /** The executor's process. */
-  readonly owner: string;
+  /** By {@link stepLabels}. */
+  readonly labels: Readonly<Record<string, string>>;
   /** Of the step's output files. */
   readonly ioDirectory: string;
   /** What was prepared on the daemon's host to be mounted, besides the step's own. */
@@ -49,7 +48,6 @@ export interface PlanInput {
 export interface StepPlan {
   /** Of the container, and of its lease, snapshot and task too. */
   readonly id: string;
-  readonly lease: { readonly expireMs: number; readonly labels: Readonly<Record<string, string>> };
   readonly snapshot: { readonly parent: string; readonly labels: Readonly<Record<string, string>> };
   readonly container: {
     readonly image: string;
@@ -67,8 +65,6 @@ export interface StepPlan {
   readonly stopGraceMs: number;
 }
 
-/** Longer than any preparation takes. Once the container's record exists it holds the snapshot, so a step may outlive its lease. */
-const LEASE_MS = 60 * 60 * 1000;
 const DEFAULT_STOP_GRACE_MS = 10_000;
 
 /** A step on the host's network resolves names as the host does. */
@@ -81,29 +77,20 @@ const HOST_NETWORK_FILES: readonly StepMount[] = ["/etc/resolv.conf", "/etc/host
 
 /** What running this step, in this image, on this daemon takes. Pure: the same input gives the same plan. */
 export function planStep(input: PlanInput): StepPlan {
-  const { id, step, image, client, owner, ioDirectory } = input;
-  const labels = {
-    ...step.labels,
-    [LABELS.step]: step.name,
-    [LABELS.owner]: owner,
-    [LABELS.io]: ioDirectory,
-  };
+  const { id, step, image, client, labels, ioDirectory } = input;
   const uses = volumeUses(step);
-  const using: Readonly<Record<string, string>> =
-    uses.length === 0
-      ? {}
-      : {
-          [VOLUMES_LABEL]: uses.map(({ name }) => name).join(","),
-          ...volumeReferences(client.snapshotter, uses),
-        };
   const hostname = step.hostname ?? toHostname(id);
   const files = createHostFiles(step, hostname, ioDirectory, input.bridge.dns);
   const spec = planSpec(input, hostname, files);
   return {
     id,
-    lease: { expireMs: LEASE_MS, labels },
     snapshot: { parent: image.chainId, labels: { ...labels, ...mappingLabels(input.userNamespace) } },
-    container: { image: image.name, snapshotter: client.snapshotter, spec, labels: { ...labels, ...using } },
+    container: {
+      image: image.name,
+      snapshotter: client.snapshotter,
+      spec,
+      labels: { ...labels, ...volumesLabel(uses), ...volumeReferences(client.snapshotter, uses) },
+    },
     files,
     args: spec.process.args,
     memoryBytes: step.resources.memoryBytes,

@@ -28,9 +28,9 @@ export function volumeKey(name: string): string {
   return `wfe-volume-${name}`;
 }
 
-/** Of the lease by which a step says which volumes it uses. */
-export function volumesLeaseId(stepId: string): string {
-  return `${stepId}-volumes`;
+/** Says on a step's lease and container which volumes it uses. */
+export function volumesLabel(uses: readonly Pick<VolumeUse, "name">[]): Record<string, string> {
+  return uses.length === 0 ? {} : { [VOLUMES_LABEL]: uses.map(({ name }) => name).join(",") };
 }
 
 /** Labels by which a container holds the volumes that it uses against garbage collection. Source: containerd's metadata/gc.go. */

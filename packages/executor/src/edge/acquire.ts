@@ -12,23 +12,20 @@ export interface Acquired {
 }
 
 /**
- * Acquires a step's lease, snapshot, container record and output files, and registers the undo of each.
+ * Acquires a step's snapshot, container record and output files, and registers the undo of each.
+ *
+ * @param leased makes them; they are undone without the lease, which a long step outlives.
  *
  * No caller's signal reaches these calls: one that is cancelled half-way may have taken effect, or not. They are short, and each
  * has the client's deadline.
  */
 export async function acquire(
-  client: Client,
+  { client, leased }: { readonly client: Client; readonly leased: Client },
   plan: StepPlan,
   openIo: () => Promise<StepIo>,
   release: Release,
 ): Promise<Acquired> {
   const { id, snapshot, container } = plan;
-  release.add(`lease ${id}`, () => client.leases.delete(id));
-  await client.leases.create({ id, ...plan.lease });
-
-  // Without a lease a garbage collection between these calls and the task's creation may take the snapshot.
-  const leased = client.with({ leaseId: id });
   release.add(`snapshot ${id}`, () => unlessGone(client.snapshots.remove(id)));
   release.add(`container ${id}`, () => unlessGone(client.containers.delete(id)));
   const [rootfs, , io] = await allOf(

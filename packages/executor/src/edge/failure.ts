@@ -3,10 +3,10 @@ import { ExecutorError, type ExecutorErrorKind } from "../error.js";
 import type { Control } from "./run-task.js";
 
 /** Whatever stopped a step from being run, as this package's one error. */
-export function toExecutorError(reason: unknown, { signal, hurry }: Control): ExecutorError {
+export function toExecutorError(reason: unknown, { signal }: Control): ExecutorError {
   if (reason instanceof ExecutorError) return reason;
   const message = reason instanceof Error ? reason.message : String(reason);
-  return new ExecutorError(message, { kind: kindOf(reason, signal.aborted || hurry.aborted), cause: reason });
+  return new ExecutorError(message, { kind: kindOf(reason, signal.aborted), cause: reason });
 }
 
 function kindOf(reason: unknown, isAborted: boolean): ExecutorErrorKind {

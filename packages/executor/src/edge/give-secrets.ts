@@ -16,8 +16,8 @@ const FILE_MODE = 0o400;
  * its process.
  */
 export async function giveSecrets(
-  client: Client,
-  { id, pid }: { readonly id: string; readonly pid: number },
+  leased: Client,
+  { pid }: { readonly pid: number },
   secrets: readonly Secret[],
   { uid, gid }: HostUser,
 ): Promise<void> {
@@ -30,9 +30,9 @@ export async function giveSecrets(
     gid,
   }));
   try {
-    await unpackAt(client.with({ leaseId: id }), `/proc/${pid}/root`, entries);
+    await unpackAt(leased, `/proc/${pid}/root`, entries);
   } finally {
     // The archive's record is gone; the blob itself is on the disk until the garbage is collected.
-    await client.leases.collectGarbage();
+    await leased.leases.collectGarbage();
   }
 }

@@ -1,31 +1,10 @@
 import { type Client, isContainerdError, type Mount } from "@wfe-containerd/client";
-import { LABELS } from "../core/labels.js";
 import { refuse } from "../core/refuse.js";
 import type { StepMount } from "../core/spec/mounts.js";
-import {
-  GC_ROOT_LABEL,
-  VOLUME_LABELS,
-  VOLUMES_LABEL,
-  type VolumeUse,
-  volumeKey,
-  volumesLeaseId,
-} from "../core/volume.js";
+import { GC_ROOT_LABEL, VOLUME_LABELS, type VolumeUse, volumeKey } from "../core/volume.js";
 import { ExecutorError } from "../error.js";
 import type { HostUser } from "./give-secrets.js";
-import type { Release } from "./release.js";
 import { unpackAt } from "./unpack-at.js";
-
-export interface VolumeOwner {
-  /** The step's. */
-  readonly id: string;
-  /** The executor's process. */
-  readonly owner: string;
-  /** Who a volume belongs to that is made now. */
-  readonly user: HostUser;
-}
-
-/** Longer than any preparation takes; afterwards the container's own labels hold what it uses. */
-const LEASE_MS = 60 * 60 * 1000;
 
 /**
  * The directories of a step's volumes, made where they are not there yet.
@@ -33,25 +12,22 @@ const LEASE_MS = 60 * 60 * 1000;
  * A volume is a snapshot without a parent: a directory on the daemon's machine, which containerd makes, keeps and removes. Nobody here removes
  * one: who wants it gone takes its root label off, and the daemon's garbage collector, before which all see the same, takes it unless a lease or
  * a container holds it. So a step holds it first, and then looks whether it is there.
+ *
+ * @param leased holds them until the container's own labels do.
+ * @param user who a volume belongs to that is made now.
  */
 export async function openVolumes(
-  client: Client,
+  leased: Client,
+  id: string,
   uses: readonly VolumeUse[],
-  { id, owner, user }: VolumeOwner,
-  release: Release,
+  user: HostUser,
 ): Promise<StepMount[]> {
-  if (uses.length === 0) return [];
-  const leaseId = volumesLeaseId(id);
-  const labels = { [LABELS.owner]: owner, [VOLUMES_LABEL]: uses.map(({ name }) => name).join(",") };
-  release.add(`lease ${leaseId}`, () => client.leases.delete(leaseId));
-  await client.leases.create({ id: leaseId, expireMs: LEASE_MS, labels });
-  const leased = client.with({ leaseId });
   const mounts: StepMount[] = [];
   for (const use of uses) {
     const { target, readonly, noexec } = use;
     mounts.push({
       type: "bind",
-      source: await openVolume(leased, leaseId, use, user),
+      source: await openVolume(leased, id, use, user),
       target,
       readonly,
       noexec,

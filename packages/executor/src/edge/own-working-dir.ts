@@ -16,8 +16,8 @@ import { unpackAt } from "./unpack-at.js";
  * for snapshots that have such a layer by itself (overlayfs), and when nothing is mounted on the directory or in it.
  */
 export async function ownWorkingDir(
-  client: Client,
-  { id, pid }: Pick<CreatedTask, "id" | "pid">,
+  leased: Client,
+  { pid }: Pick<CreatedTask, "pid">,
   { workingDir, readOnly }: StepConfig,
   { process: { cwd }, mounts }: Pick<Spec, "process" | "mounts">,
   rootfs: readonly Mount[],
@@ -29,7 +29,6 @@ export async function ownWorkingDir(
     ({ destination }) => `${cwd}/`.startsWith(`${destination}/`) || destination.startsWith(`${cwd}/`),
   );
   if (isMounted) return;
-  const leased = client.with({ leaseId: id });
   const name = cwd.slice(1);
   if (!(await isMade(leased, layer, name))) return;
   await unpackAt(leased, `/proc/${pid}/root`, [{ name, mode: 0o755, uid, gid }]);

@@ -25,7 +25,7 @@ export interface CreatedTask {
 /** What may end a task before it ends by itself. */
 export interface Control {
   readonly signal: AbortSignal;
-  /** Aborted by who does not want to wait for the grace period. */
+  /** Aborted too by who does not want to wait for the grace period. */
   readonly hurry: AbortSignal;
 }
 
@@ -136,7 +136,6 @@ async function firstStopReason(
     ),
     io.failed.catch((): Cause => "log-io-failed"),
     aborted(control.signal).then((): Cause => "aborted"),
-    aborted(control.hurry).then((): Cause => "aborted"),
   ];
   if (timer !== undefined) reasons.push(timer.fired.then((): Cause => "timeout"));
   try {
