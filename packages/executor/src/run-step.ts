@@ -4,7 +4,7 @@ import { stepLabels } from "./core/labels.js";
 import type { Bridge } from "./core/network/bridge.js";
 import { planStep } from "./core/plan.js";
 import type { StepResult } from "./core/result.js";
-import { maskedValues, matchSecrets, type SecretValues, secretMounts } from "./core/secret.js";
+import { maskedValues, matchSecrets, type SecretValues } from "./core/secret.js";
 import { toHostUser } from "./core/spec/user.js";
 import { parseStep, type StepConfig } from "./core/step.js";
 import { volumesLabel, volumeUses } from "./core/volume.js";
@@ -97,7 +97,8 @@ export async function runStep(run: StepRun): Promise<void> {
       daemon,
       client,
       bridge: run.bridge,
-      mounts: [...volumes, ...secretMounts(secrets)],
+      mounts: volumes,
+      secrets,
       ...host,
     });
 

@@ -1,9 +1,9 @@
 import { rm } from "node:fs/promises";
 import { type Client, type Container, isContainerdError, isOwnerGone } from "@wfe-containerd/client";
 import { LABELS } from "./core/labels.js";
-import { unlessGone } from "./edge/acquire.js";
 import { deleteTask } from "./edge/delete-task.js";
 import { killTask } from "./edge/run-task.js";
+import { unlessGone } from "./edge/unless-gone.js";
 import { ExecutorError } from "./error.js";
 
 /** A step that is on a daemon. */

@@ -1,6 +1,9 @@
+import type { ArchiveEntry } from "./archive.js";
 import type { DaemonFacts } from "./daemon.js";
 import { type Bridge, createBridgeHooks } from "./network/bridge.js";
 import { createHostFiles, type HostFile, toMounts } from "./network/host-files.js";
+import { rootfsEntries } from "./rootfs.js";
+import { type Secret, secretMounts } from "./secret.js";
 import { createSpec, toHostname } from "./spec/create-spec.js";
 import type { StepMount } from "./spec/mounts.js";
 import type { UserNamespace } from "./spec/namespaces.js";
@@ -34,6 +37,7 @@ export interface PlanInput {
   readonly labels: Readonly<Record<string, string>>;
   /** Of the step's output files. */
   readonly ioDirectory: string;
+  readonly secrets: readonly Secret[];
   /** What was prepared on the daemon's host to be mounted, besides the step's own. */
   readonly mounts?: readonly StepMount[] | undefined;
   /** Of steps with that network, on the daemon's machine. */
@@ -49,6 +53,8 @@ export interface StepPlan {
   /** Of the container, and of its lease, snapshot and task too. */
   readonly id: string;
   readonly snapshot: { readonly parent: string; readonly labels: Readonly<Record<string, string>> };
+  /** What the step's own layer holds before the runtime sees it. */
+  readonly rootfs: readonly ArchiveEntry[];
   readonly container: {
     readonly image: string;
     readonly snapshotter: string;
@@ -85,6 +91,7 @@ export function planStep(input: PlanInput): StepPlan {
   return {
     id,
     snapshot: { parent: image.chainId, labels: { ...labels, ...mappingLabels(input.userNamespace) } },
+    rootfs: rootfsEntries(input.secrets),
     container: {
       image: image.name,
       snapshotter: client.snapshotter,
@@ -137,6 +144,7 @@ function planSpec(input: PlanInput, hostname: string, files: readonly HostFile[]
     network: step.network,
     userNamespace: input.userNamespace,
     mounts: planMounts(input, files),
+    topMounts: secretMounts(input.secrets),
     devices: step.devices,
     shmSizeBytes: step.shmSizeBytes,
     readonlyRootfs: step.readOnly,

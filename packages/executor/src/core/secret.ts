@@ -1,5 +1,7 @@
+import type { ArchiveEntry } from "./archive.js";
 import { type Refusal, refuseAll } from "./check-policy.js";
-import { directoryOf } from "./path.js";
+import { directoryOf, isWithin } from "./path.js";
+import { SECRETS_DIRECTORY } from "./reserved-paths.js";
 import type { StepMount } from "./spec/mounts.js";
 import type { SecretRequest } from "./step.js";
 
@@ -50,19 +52,64 @@ export function matchSecrets(requests: readonly SecretRequest[], values: SecretV
   return secrets;
 }
 
+/** A directory of secrets. */
+export interface SecretDirectory {
+  /** Where the step sees it. */
+  readonly shownAt: string;
+  /** Where it is. */
+  readonly place: string;
+  /** Whether it is in another one of them, and seen by the link to that. */
+  readonly isInner: boolean;
+}
+
+/** The directories that secrets are in, each once, outer ones first. */
+export function secretDirectories(secrets: readonly Pick<Secret, "target">[]): SecretDirectory[] {
+  const shown = [...new Set(secrets.map(({ target }) => directoryOf(target)))].toSorted();
+  return shown.map((shownAt) => {
+    const index = shown.findIndex((outer) => isWithin(shownAt, outer));
+    const outer = shown[index] as string;
+    const place = `${SECRETS_DIRECTORY}/${index}${shownAt.slice(outer.length)}`;
+    return { shownAt, place, isInner: outer !== shownAt };
+  });
+}
+
 /** Room for each file's last page, and for the file system's own needs. */
 const PAGE_BYTES = 4096;
 
-/** A file system in memory for each directory that holds secrets; only root may change what is in it. */
+/** The file system in memory that a step's secrets are in; only root may change what is in it. */
 export function secretMounts(secrets: readonly Secret[]): StepMount[] {
-  const sizes = new Map<string, number>();
-  for (const { target, value } of secrets) {
-    const directory = directoryOf(target);
-    const before = sizes.get(directory) ?? 2 * PAGE_BYTES;
-    sizes.set(directory, before + value.byteLength + 2 * PAGE_BYTES);
-  }
-  return [...sizes].map(([target, sizeBytes]) => ({ type: "tmpfs", target, sizeBytes, mode: 0o555 }));
+  if (secrets.length === 0) return [];
+  const sizeBytes = secrets.reduce(
+    (sum, { value }) => sum + value.byteLength + 2 * PAGE_BYTES,
+    (2 + 2 * secretDirectories(secrets).length) * PAGE_BYTES,
+  );
+  return [{ type: "tmpfs", target: SECRETS_DIRECTORY, sizeBytes, mode: 0o555 }];
 }
+
+/** What is to be in it, once it is mounted; by whom the files are to be read. */
+export function secretEntries(
+  secrets: readonly Secret[],
+  { uid, gid }: { readonly uid: number; readonly gid: number },
+): ArchiveEntry[] {
+  return secretDirectories(secrets).flatMap(({ shownAt, place }): ArchiveEntry[] => [
+    { type: "directory", name: place.slice(1), mode: 0o555, uid: 0, gid: 0 },
+    ...secrets
+      .filter(({ target }) => directoryOf(target) === shownAt)
+      .map(
+        ({ target, value }): ArchiveEntry => ({
+          type: "file",
+          name: `${place}${target.slice(shownAt.length)}`.slice(1),
+          contents: value,
+          mode: FILE_MODE,
+          uid,
+          gid,
+        }),
+      ),
+  ]);
+}
+
+/** Owner read. */
+const FILE_MODE = 0o400;
 
 /** Of those that are to be masked. */
 export function maskedValues(secrets: readonly Secret[]): Uint8Array[] {

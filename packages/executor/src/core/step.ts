@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { type Issue, isExecutorError } from "../error.js";
-import { directoryOf } from "./path.js";
+import { directoryOf, isWithin } from "./path.js";
 import type { StepDevice } from "./spec/devices.js";
 import { createResources, type ResourceLimits } from "./spec/resources.js";
 import { createRlimits, type Ulimit } from "./spec/rlimits.js";
@@ -270,15 +270,27 @@ function checkTargets(step: StepFile, spelling: Spelling): Issue[] {
       seen.add(target);
     }
   }
-  for (const directory of new Set(step.secrets.map(({ target }) => directoryOf(target)))) {
-    if (!seen.has(directory)) continue;
-    issues.push({
-      field: spelling("secrets"),
-      message: `${directory}, which holds secrets, is mounted on as well`,
-      allowed: "a directory of their own",
-    });
-  }
-  return issues;
+  return [...issues, ...checkSecretDirectories(step, spelling)];
+}
+
+/** A secret is hidden by whatever is mounted above it, and hides what is mounted beside and below it. */
+function checkSecretDirectories(step: StepFile, spelling: Spelling): Issue[] {
+  const targets = (["volumes", "caches", "tmpfs"] as const).flatMap((field) =>
+    step[field].map(({ target }) => target),
+  );
+  return [...new Set(step.secrets.map(({ target }) => directoryOf(target)))].flatMap((directory): Issue[] => {
+    const meets = targets.find((target) => isWithin(target, directory) || isWithin(directory, target));
+    if (meets === undefined) return [];
+    const relation =
+      meets === directory ? "is mounted on as well" : `and ${meets}, which is mounted on, lie in one another`;
+    return [
+      {
+        field: spelling("secrets"),
+        message: `${directory}, which holds secrets, ${relation}`,
+        allowed: "a directory of their own, outside of what is mounted",
+      },
+    ];
+  });
 }
 
 function refusalsOf(check: () => unknown, spelling: Spelling): Issue[] {

@@ -1,9 +1,10 @@
 import { chmod, writeFile } from "node:fs/promises";
 import type { Client, Mount } from "@wfe-containerd/client";
-import { isContainerdError } from "@wfe-containerd/client";
 import type { StepPlan } from "../core/plan.js";
 import type { StepIo } from "./io/io.js";
 import type { Release } from "./release.js";
+import { unlessGone } from "./unless-gone.js";
+import { unpackAt } from "./unpack-at.js";
 
 /** All that a task needs before it can be created. */
 export interface Acquired {
@@ -29,7 +30,10 @@ export async function acquire(
   release.add(`snapshot ${id}`, () => unlessGone(client.snapshots.remove(id)));
   release.add(`container ${id}`, () => unlessGone(client.containers.delete(id)));
   const [rootfs, , io] = await allOf(
-    leased.snapshots.prepare(id, snapshot.parent, { labels: snapshot.labels }),
+    leased.snapshots.prepare(id, snapshot.parent, { labels: snapshot.labels }).then(async (mounts) => {
+      await unpackAt(leased, mounts, plan.rootfs);
+      return mounts;
+    }),
     leased.containers.create({ id, snapshotKey: id, ...container }),
     openIo().then(async (opened) => {
       release.add("the step's output files", () => opened.close());
@@ -50,11 +54,4 @@ async function writeHostFile({ path, contents }: StepPlan["files"][number]): Pro
 async function allOf<T extends unknown[]>(...promises: { [K in keyof T]: Promise<T[K]> }): Promise<T> {
   await Promise.allSettled(promises);
   return Promise.all(promises) as Promise<T>;
-}
-
-/** An undo that finds nothing to undo has done its work. */
-export async function unlessGone(undo: Promise<unknown>): Promise<void> {
-  await undo.catch((reason: unknown) => {
-    if (!isContainerdError(reason, "not-found")) throw reason;
-  });
 }

@@ -1,6 +1,6 @@
 import { setTimeout as delay } from "node:timers/promises";
 import { type Client, isContainerdError } from "@wfe-containerd/client";
-import { unlessGone } from "./acquire.js";
+import { unlessGone } from "./unless-gone.js";
 
 /** The daemon runs the shim's own clean-up, which takes a runc delete; then the task is gone. */
 const CLEANUP_MS = 30_000;

@@ -106,7 +106,9 @@ function sourceOf(client: Client, mounts: readonly Mount[]): string {
 /** Makes the step's user the owner of a new directory: seen from above, for an archive says nothing of where it is unpacked. */
 async function makeOwner(client: Client, source: string, { uid, gid }: HostUser): Promise<void> {
   const at = source.lastIndexOf("/");
-  await unpackAt(client, source.slice(0, at), [{ name: source.slice(at + 1), mode: 0o755, uid, gid }]);
+  await unpackAt(client, source.slice(0, at), [
+    { type: "directory", name: source.slice(at + 1), mode: 0o755, uid, gid },
+  ]);
 }
 
 async function orMissing<T>(asked: Promise<T>): Promise<T | undefined> {

@@ -2,9 +2,11 @@ import { randomUUID } from "node:crypto";
 import { Readable } from "node:stream";
 import { type Client, call, type Mount } from "@wfe-containerd/client";
 import { extract } from "tar-stream";
+import { isWithin } from "../core/path.js";
 import type { Spec } from "../core/spec/spec.js";
 import type { StepConfig } from "../core/step.js";
 import type { HostUser } from "./give-secrets.js";
+import { mountpointsOf } from "./mountpoints.js";
 import type { CreatedTask } from "./run-task.js";
 import { unpackAt } from "./unpack-at.js";
 
@@ -13,25 +15,30 @@ import { unpackAt } from "./unpack-at.js";
  * image has stays as it is.
  *
  * Which of the two it was is seen in the container's own layer, in which there is as yet nothing but what the runtime made. So it is only known
- * for snapshots that have such a layer by itself (overlayfs), and when nothing is mounted on the directory or in it.
+ * for snapshots that have such a layer by itself (overlayfs), and when nothing is mounted on the directory or in it. A volume may be, by a link of the image,
+ * and its owner is not ours to change: where the container's mounts cannot be seen, the directory stays root's in a step that has volumes.
  */
 export async function ownWorkingDir(
   leased: Client,
   { pid }: Pick<CreatedTask, "pid">,
-  { workingDir, readOnly }: StepConfig,
+  { workingDir, readOnly, volumes, namedVolumes, caches }: StepConfig,
   { process: { cwd }, mounts }: Pick<Spec, "process" | "mounts">,
   rootfs: readonly Mount[],
   { uid, gid }: HostUser,
 ): Promise<void> {
   const layer = upperDirectory(rootfs);
   if (workingDir === undefined || cwd === "/" || uid === 0 || readOnly || layer === undefined) return;
-  const isMounted = mounts.some(
-    ({ destination }) => `${cwd}/`.startsWith(`${destination}/`) || destination.startsWith(`${cwd}/`),
-  );
-  if (isMounted) return;
+  const shared = [...volumes, ...namedVolumes, ...caches];
+  const mountpoints = shared.length === 0 ? [] : await mountpointsOf(leased, pid);
+  if (mountpoints === undefined) return;
+  const taken = [
+    ...mounts.map(({ destination }) => destination),
+    ...mountpoints.filter((path) => path !== "/"),
+  ];
+  if (taken.some((path) => isWithin(cwd, path) || isWithin(path, cwd))) return;
   const name = cwd.slice(1);
   if (!(await isMade(leased, layer, name))) return;
-  await unpackAt(leased, `/proc/${pid}/root`, [{ name, mode: 0o755, uid, gid }]);
+  await unpackAt(leased, `/proc/${pid}/root`, [{ type: "directory", name, mode: 0o755, uid, gid }]);
 }
 
 function upperDirectory(rootfs: readonly Mount[]): string | undefined {

@@ -1,27 +1,26 @@
 import { randomUUID } from "node:crypto";
-import { type Client, call } from "@wfe-containerd/client";
+import { type Client, call, type Mount } from "@wfe-containerd/client";
 import { pack } from "tar-stream";
-import { unlessGone } from "./acquire.js";
+import type { ArchiveEntry } from "../core/archive.js";
+import { unlessGone } from "./unless-gone.js";
 
-/** A file when it has contents, else a directory; below the place it is unpacked at, without a slash before it. */
-export interface ArchiveEntry {
-  readonly name: string;
-  readonly contents?: Uint8Array;
-  readonly mode: number;
-  readonly uid: number;
-  readonly gid: number;
+interface WireMount {
+  type: string;
+  source: string;
+  target: string;
+  options: string[];
 }
 
 /**
- * Makes files and directories below a path of the daemon's machine, over containerd's API alone. Links on the way are resolved inside that path; a
- * directory that is there gets the owner and mode.
+ * Makes files, directories and links below a path of the daemon's machine, or in a snapshot by its mounts, over containerd's API alone. Links on the way
+ * are resolved inside that place; a directory that is there gets the owner and mode.
  *
- * The differ unpacks an archive into what it is told is an overlay's upper directory, and does not ask whether it is one. The archive is
+ * Of a path, the differ unpacks an archive into what it is told is an overlay's upper directory, and does not ask whether it is one. The archive is
  * content for the moment that this takes, under the client's lease. Source: containerd's diff/apply/apply_linux.go; the same in 1.6, 1.7 and 2.x.
  */
 export async function unpackAt(
   leased: Client,
-  path: string,
+  place: string | readonly Mount[],
   entries: readonly ArchiveEntry[],
 ): Promise<void> {
   const archive = await packEntries(entries);
@@ -33,10 +32,10 @@ export async function unpackAt(
     );
     digest = written.digest;
     const mediaType = "application/vnd.oci.image.layer.v1.tar";
-    await call(`unpack files at ${path}`, () =>
+    await call(`unpack files at ${typeof place === "string" ? place : "the root file system"}`, () =>
       leased.services.diff.apply({
         diff: { mediaType, digest: written.digest, size: BigInt(written.size) },
-        mounts: [{ type: "overlay", source: "overlay", target: "", options: [`upperdir=${path}`] }],
+        mounts: typeof place === "string" ? [asLayer(place)] : place.map(toWire),
       }),
     );
   } finally {
@@ -44,14 +43,27 @@ export async function unpackAt(
   }
 }
 
+function asLayer(path: string): WireMount {
+  return { type: "overlay", source: "overlay", target: "", options: [`upperdir=${path}`] };
+}
+
+function toWire({ options, ...mount }: Mount): WireMount {
+  return { ...mount, options: [...options] };
+}
+
 async function packEntries(entries: readonly ArchiveEntry[]): Promise<Uint8Array> {
   const archive = pack();
   // Nobody unpacks it. With it each archive is its own content, and a digest from which what is in it cannot be guessed.
   const uname = randomUUID().slice(0, 31);
-  for (const { name, contents, mode, uid, gid } of entries) {
-    const header = { name, mode, uid, gid, uname, mtime: new Date(0) };
-    if (contents === undefined) archive.entry({ ...header, type: "directory" });
-    else archive.entry(header, Buffer.from(contents));
+  for (const entry of entries) {
+    const { name } = entry;
+    const header = { name, uname, mtime: new Date(0) };
+    if (entry.type === "symlink") archive.entry({ ...header, type: "symlink", linkname: entry.target });
+    else {
+      const { mode, uid, gid } = entry;
+      if (entry.type === "directory") archive.entry({ ...header, type: "directory", mode, uid, gid });
+      else archive.entry({ ...header, mode, uid, gid }, Buffer.from(entry.contents));
+    }
   }
   archive.finalize();
   const chunks: Uint8Array[] = [];

@@ -1,21 +1,17 @@
 import { z } from "zod";
 import { isPlainPath, normalPath } from "../path.js";
+import { isReservedTarget, KERNEL_DIRECTORIES, SECRETS_DIRECTORY } from "../reserved-paths.js";
 import { parseSize, SIZE_FORMAT } from "../size.js";
 import { integer, quote, refuseField, size } from "./field.js";
-
-const RESERVED_TARGETS = ["/proc", "/sys", "/dev"];
 
 /** Where something may be mounted in a container. */
 const target = z.string().transform((value, context) => {
   const path = normalPath(value);
-  const isReserved = RESERVED_TARGETS.some(
-    (reserved) => path === reserved || path.startsWith(`${reserved}/`),
-  );
-  if (!isPlainPath(value) || path === "/" || isReserved) {
+  if (!isPlainPath(value) || path === "/" || isReservedTarget(path)) {
     return refuseField(
       context,
       `${quote(value)} cannot be mounted on`,
-      "an absolute path without . and .., not / and not in /proc, /sys or /dev",
+      `an absolute path without . and .., not / and not in ${KERNEL_DIRECTORIES.join(", ")} or ${SECRETS_DIRECTORY}`,
     );
   }
   return path;

@@ -66,6 +66,8 @@ export interface SpecInput {
   readonly network?: Network | undefined;
   readonly userNamespace?: UserNamespace | undefined;
   readonly mounts?: readonly StepMount[] | undefined;
+  /** Which no other of them may cover. */
+  readonly topMounts?: readonly StepMount[] | undefined;
   readonly devices?: readonly StepDevice[] | undefined;
   readonly shmSizeBytes?: number | undefined;
   readonly readonlyRootfs?: boolean | undefined;
@@ -96,6 +98,7 @@ export function createSpec(input: SpecInput): Spec {
     hostname,
     mounts: createMounts({
       mounts: [...initMounts(input.init), ...(input.mounts ?? [])],
+      topMounts: input.topMounts,
       shmSizeBytes: input.shmSizeBytes,
       privileged,
       kernelVersion: input.host.kernelVersion,

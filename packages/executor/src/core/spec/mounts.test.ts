@@ -6,11 +6,19 @@ import { createMounts, type StepMount } from "./mounts.js";
 const KERNEL = ["/proc", "/dev", "/dev/pts", "/dev/shm", "/dev/mqueue", "/sys", "/sys/fs/cgroup"];
 
 function optionsOf(mount: StepMount, kernelVersion?: string): string[] | undefined {
-  return createMounts({ mounts: [mount], kernelVersion }).at(-1)?.options;
+  return createMounts({ mounts: [mount], kernelVersion })[0]?.options;
 }
 
-test("the kernel's file systems come first, each after what it lies in", () => {
-  expect(createMounts().map(({ destination }) => destination)).toEqual(KERNEL);
+test("the kernel's file systems come last, each after what it lies in, and before them what nothing may cover", () => {
+  const at = (target: string): StepMount => ({ type: "tmpfs", target });
+  const mounts = createMounts({ mounts: [at("/a/b"), at("/dev/x"), at("/a")], topMounts: [at("/top")] });
+  expect(mounts.map(({ destination }) => destination)).toEqual(["/a", "/a/b", "/top", ...KERNEL, "/dev/x"]);
+});
+
+test("one of the kernel's is replaced by one that is given", () => {
+  const mounts = createMounts({ mounts: [{ type: "bind", source: "/s", target: "/dev/shm" }] });
+  expect(mounts.map(({ destination }) => destination).toSorted()).toEqual(KERNEL.toSorted());
+  expect(mounts.at(-1)).toMatchObject({ destination: "/dev/shm", source: "/s" });
 });
 
 test("/sys and the cgroups are read-only, unless privileged", () => {

@@ -1,3 +1,5 @@
+import { isWithin } from "../path.js";
+import { KERNEL_DIRECTORIES } from "../reserved-paths.js";
 import { isKernelAtLeast } from "./kernel.js";
 import type { Mount } from "./spec.js";
 
@@ -32,6 +34,8 @@ export interface TmpfsMount {
 
 export interface MountOptions {
   readonly mounts?: readonly StepMount[] | undefined;
+  /** Mounted after those, so that none of them covers these, wherever links lead them. */
+  readonly topMounts?: readonly StepMount[] | undefined;
   /** Of `/dev/shm`. Default 64 MiB, as docker has it. */
   readonly shmSizeBytes?: number | undefined;
   /** `/sys` and the cgroups can be written to. */
@@ -43,18 +47,27 @@ export interface MountOptions {
 const DEFAULT_SHM_BYTES = 64 * 1024 * 1024;
 
 /**
- * All mounts of a container: the kernel's file systems as docker mounts them, then the step's own, each after what it lies in.
+ * All mounts of a container: the step's own, each after what it lies in, and then the kernel's file systems as docker mounts them. The runtime follows links of
+ * the image, and of what was mounted before, to where it mounts: whatever of the step's comes to lie on `/dev`, `/proc` or `/sys` in this way is covered
+ * by the real ones.
  *
  * The cgroup file system is read-only; seen through a cgroup namespace, it shows nothing above the step's own group.
  */
 export function createMounts(options: MountOptions = {}): Mount[] {
-  const own = (options.mounts ?? []).map((mount) =>
-    mount.type === "bind" ? createBind(mount, options.kernelVersion) : createTmpfs(mount),
-  );
+  const toMount = (mount: StepMount): Mount =>
+    mount.type === "bind" ? createBind(mount, options.kernelVersion) : createTmpfs(mount);
+  const own = byDepth((options.mounts ?? []).map(toMount));
   const isReplaced = ({ destination }: Mount): boolean =>
     own.some((mount) => mount.destination === destination);
   const kernel = createKernelMounts(options).filter((mount) => !isReplaced(mount));
-  return [...kernel, ...byDepth(own)];
+  const isInKernels = ({ destination }: Mount): boolean =>
+    KERNEL_DIRECTORIES.some((directory) => isWithin(destination, directory));
+  return [
+    ...own.filter((mount) => !isInKernels(mount)),
+    ...(options.topMounts ?? []).map(toMount),
+    ...kernel,
+    ...own.filter(isInKernels),
+  ];
 }
 
 function createKernelMounts({ shmSizeBytes = DEFAULT_SHM_BYTES, privileged = false }: MountOptions): Mount[] {

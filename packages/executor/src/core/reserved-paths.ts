@@ -1,0 +1,15 @@
+import { isWithin } from "./path.js";
+
+/** Where the runtime mounts the kernel's file systems in every container. */
+export const KERNEL_DIRECTORIES: readonly string[] = ["/dev", "/proc", "/sys"];
+
+/**
+ * The file system in memory that holds a step's secrets. Nothing that a step shares with others can be above it, so nobody can put a link in the way
+ * to it while they are written: a step that has the same volume could, in a directory that is in that.
+ */
+export const SECRETS_DIRECTORY = "/.wfe-secrets";
+
+/** Whether a path is, or is in, one that a step may mount nothing on. */
+export function isReservedTarget(path: string): boolean {
+  return [...KERNEL_DIRECTORIES, SECRETS_DIRECTORY].some((reserved) => isWithin(path, reserved));
+}
