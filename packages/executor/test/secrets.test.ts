@@ -32,7 +32,7 @@ const LOOK = `cd /run/secrets; stat -c '%a %u:%g %n' *; stat -f -c %T . ; cat to
 const SHIFTED = "tfdsfu-dbobsz-uplfo";
 
 describe("a secret", () => {
-  test.each([["65534:65534"], ["0:0"], ["1000:7"]])(
+  test.each([["65534:65534"], ["0:0"], ["1000:7"], ["262143:262144"], ["2147483647:300000"]])(
     "is a file in memory, of the user %s alone",
     async (user) => {
       const result = await run({ user, run: LOOK });

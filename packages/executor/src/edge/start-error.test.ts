@@ -53,7 +53,7 @@ test.each([
   ],
   [
     "apparmor_profile",
-    "unable to apply apparmor profile: apparmor failed to apply profile: write x: no such file",
+    "unable to start container process: error during container init: unable to apply apparmor profile: apparmor failed to apply profile: write /proc/self/attr/apparmor/exec: no such file or directory: unknown",
   ],
 ])("the daemon's machine refuses %s: %s", (field, message) => {
   expect(startError(new Error(message), plan)).toMatchObject({

@@ -6,8 +6,8 @@ import { findHostRefusal } from "./host-refusal.js";
  * What runc says when the first process cannot be started, in the words of runc 1.0 to 1.3 and Go's exec package. There is no
  * code for it on the wire: the daemon hands runc's text through.
  */
-const NOT_FOUND = /exec: .*(?:executable file not found in \$PATH|no such file or directory)/;
-const NOT_EXECUTABLE = /exec: .*(?:permission denied|is a directory|exec format error)|exec format error/;
+const NOT_FOUND = /exec: ".*(?:executable file not found in \$PATH|no such file or directory)/;
+const NOT_EXECUTABLE = /exec: ".*(?:permission denied|is a directory|exec format error)|exec format error/;
 const NO_STDIO = /(?:stdout|stderr).*no such file or directory/;
 
 /** Turns the daemon's refusal to create or start a task into the error that tells the step's author what to mend. */

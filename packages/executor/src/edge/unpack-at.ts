@@ -60,9 +60,11 @@ async function packEntries(entries: readonly ArchiveEntry[]): Promise<Uint8Array
     const header = { name, uname, mtime: new Date(0) };
     if (entry.type === "symlink") archive.entry({ ...header, type: "symlink", linkname: entry.target });
     else {
-      const { mode, uid, gid } = entry;
-      if (entry.type === "directory") archive.entry({ ...header, type: "directory", mode, uid, gid });
-      else archive.entry({ ...header, mode, uid, gid }, Buffer.from(entry.contents));
+      const { type, mode, uid, gid } = entry;
+      // The header has room for six octal digits, and tar-stream fills it with sevens for what is more.
+      const owner = { uid, gid, pax: { uid: String(uid), gid: String(gid) } };
+      if (type === "directory") archive.entry({ ...header, ...owner, type, mode });
+      else archive.entry({ ...header, ...owner, mode }, Buffer.from(entry.contents));
     }
   }
   archive.finalize();

@@ -23,6 +23,17 @@ test("root has the default ones, another user none", () => {
   expect(createCapabilities({ uid: 1000 })).toEqual({ ...held([]), ...none });
 });
 
+test("a user who may gain privileges can gain root's, and has none", () => {
+  expect(createCapabilities({ uid: 1000, newPrivileges: true, add: ["NET_ADMIN"], drop: ["KILL"] })).toEqual({
+    bounding: [...DEFAULT_CAPABILITIES.filter((name) => name !== "CAP_KILL"), "CAP_NET_ADMIN"],
+    permitted: ["CAP_NET_ADMIN"],
+    effective: ["CAP_NET_ADMIN"],
+    inheritable: ["CAP_NET_ADMIN"],
+    ambient: ["CAP_NET_ADMIN"],
+  });
+  expect(createCapabilities({ uid: 0, newPrivileges: true })).toEqual(createCapabilities({ uid: 0 }));
+});
+
 test("names are taken in any spelling", () => {
   const { bounding } = createCapabilities({
     uid: 0,
@@ -84,13 +95,20 @@ test.each([
 test("permitted and effective never exceed the bounding set, nor ambient what is inheritable", () => {
   const names = fc.array(fc.constantFrom("ALL", ...CAPABILITIES), { maxLength: 6 });
   fc.assert(
-    fc.property(fc.constantFrom(0, 1000), names, names, fc.boolean(), (uid, add, drop, privileged) => {
-      const sets = createCapabilities({ uid, add, drop, privileged });
-      for (const set of Object.values(sets)) {
-        expect(set.every((name: string) => sets.bounding.includes(name))).toBe(true);
-        expect(new Set(set).size).toBe(set.length);
-      }
-      expect(sets.ambient).toEqual(sets.inheritable);
-    }),
+    fc.property(
+      fc.constantFrom(0, 1000),
+      names,
+      names,
+      fc.boolean(),
+      fc.boolean(),
+      (uid, add, drop, privileged, newPrivileges) => {
+        const sets = createCapabilities({ uid, add, drop, privileged, newPrivileges });
+        for (const set of Object.values(sets)) {
+          expect(set.every((name: string) => sets.bounding.includes(name))).toBe(true);
+          expect(new Set(set).size).toBe(set.length);
+        }
+        expect(sets.ambient).toEqual(sets.inheritable);
+      },
+    ),
   );
 });

@@ -10,6 +10,8 @@ export interface CapabilityOptions {
   readonly drop?: readonly string[] | undefined;
   /** Starts from every capability instead of the default ones. */
   readonly privileged?: boolean | undefined;
+  /** Set-uid programs and file capabilities work: a user who has none of root's then keeps them in the bounding set. */
+  readonly newPrivileges?: boolean | undefined;
   /** What the daemon itself has to give: `ALL`, privileged and the defaults mean those of these. Default: every one. */
   readonly available?: readonly string[] | undefined;
 }
@@ -21,6 +23,9 @@ export interface CapabilityOptions {
  * `ALL` gives everything that is not dropped by name; dropping `ALL` leaves only what is added; otherwise drops go before adds, so
  * that a name in both is kept.
  *
+ * Where privileges may be gained, the bounding set of another user is root's, as docker has it: without it a set-uid program would run as a root that may do
+ * nothing.
+ *
  * A root process holds the result in bounding, permitted and effective. The kernel clears those last two when another user's process
  * execs, and docker leaves it at that, so that there `--user nobody --cap-add NET_ADMIN` gives nothing. Here what was added *for
  * another user* is made inheritable and ambient as well, and therefore works. Root never gets inheritable or ambient ones.
@@ -30,10 +35,13 @@ export interface CapabilityOptions {
 export function createCapabilities(options: CapabilityOptions): LinuxCapabilities {
   const add = parseCapabilities(options.add ?? [], "cap_add");
   const drop = parseCapabilities(options.drop ?? [], "cap_drop");
-  const held = tweak(baseOf(options), add, drop, options.available ?? CAPABILITIES);
+  const available = options.available ?? CAPABILITIES;
+  const held = tweak(baseOf(options), add, drop, available);
+  const reachable =
+    options.newPrivileges === true ? tweak(baseOf({ ...options, uid: 0 }), add, drop, available) : held;
   const ambient = options.uid === 0 ? [] : held.filter((name) => add.includes(name) || add.includes("ALL"));
   return {
-    bounding: held,
+    bounding: reachable,
     permitted: held,
     effective: held,
     inheritable: ambient,

@@ -1,6 +1,7 @@
 import { requireThat } from "../refuse.js";
 import { type CapabilityOptions, createCapabilities } from "./capabilities.js";
 import { createDeviceRules, createDevices, type StepDevice } from "./devices.js";
+import { checkExecSize } from "./exec-size.js";
 import { createMounts, type StepMount } from "./mounts.js";
 import { createNamespaces, type Network, type UserNamespace } from "./namespaces.js";
 import { createGuardedPaths } from "./paths.js";
@@ -117,15 +118,18 @@ function initMounts(source: string | undefined): StepMount[] {
 }
 
 function createProcess(input: SpecInput, privileged: boolean): Process {
-  const { user, noNewPrivileges = !privileged } = input;
+  const { user, noNewPrivileges = !privileged, ulimits = {} } = input;
+  const args = input.init === undefined ? [...input.args] : [INIT_TARGET, "--", ...input.args];
+  const stack = ulimits["stack"]?.soft;
+  checkExecSize(args, input.env, stack === -1 ? undefined : stack);
   return {
     terminal: input.terminal ?? false,
     user: createUser(user),
-    args: input.init === undefined ? [...input.args] : [INIT_TARGET, "--", ...input.args],
+    args,
     env: [...input.env],
     cwd: input.cwd ?? "/",
     capabilities: capabilitiesOf(input),
-    rlimits: createRlimits(input.ulimits ?? {}),
+    rlimits: createRlimits(ulimits),
     noNewPrivileges,
     ...createAppArmor(input),
     ...(input.oomScoreAdj === undefined ? {} : { oomScoreAdj: input.oomScoreAdj }),
@@ -174,8 +178,20 @@ function createLinux(input: SpecInput, privileged: boolean, network: Network): L
   };
 }
 
-function capabilitiesOf({ user, privileged, capabilities, host }: SpecInput): LinuxCapabilities {
-  return createCapabilities({ ...capabilities, uid: user.uid, privileged, available: host.capabilities });
+function capabilitiesOf({
+  user,
+  privileged = false,
+  noNewPrivileges = !privileged,
+  capabilities,
+  host,
+}: SpecInput): LinuxCapabilities {
+  return createCapabilities({
+    ...capabilities,
+    uid: user.uid,
+    privileged,
+    newPrivileges: !noNewPrivileges,
+    available: host.capabilities,
+  });
 }
 
 /** A host name from an id: at most 63 characters, with no dot or underscore. */
