@@ -7,6 +7,7 @@ import type { Content } from "./content.js";
 import { ContainerdError } from "./error.js";
 import { MAX_DOCUMENT_BYTES } from "./oci/manifest.js";
 import { atMost } from "./unpack-limit.js";
+import { createUnzstd } from "./zstd.js";
 
 /** A blob of an archive that now is in the content store. */
 export interface ArchiveBlob {
@@ -187,13 +188,9 @@ async function* decompress(source: AsyncIterable<Uint8Array>): AsyncGenerator<Ui
     for (let next = await iterator.next(); next.done !== true; next = await iterator.next()) yield next.value;
   }
   const [a, b, c, d] = first.value;
-  if (a === 0x28 && b === 0xb5 && c === 0x2f && d === 0xfd) {
-    throw new ContainerdError("the archive is compressed with zstd; allowed: a tar, or a tar with gzip", {
-      kind: "invalid-argument",
-    });
-  }
-  if (a !== 0x1f || b !== 0x8b) return yield* all();
-  const unzip = createGunzip();
+  const isZstd = a === 0x28 && b === 0xb5 && c === 0x2f && d === 0xfd;
+  if (!isZstd && (a !== 0x1f || b !== 0x8b)) return yield* all();
+  const unzip = isZstd ? createUnzstd("the archive") : createGunzip();
   // What goes wrong comes out of its end.
   pipeline(Readable.from(all()), unzip).catch(() => undefined);
   yield* unzip;

@@ -1,5 +1,5 @@
 import { posix } from "node:path";
-import { Readable } from "node:stream";
+import { Readable, type Transform } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import { createGunzip } from "node:zlib";
 import { extract, type Header } from "tar-stream";
@@ -9,6 +9,7 @@ import { ContainerdError } from "./error.js";
 import type { ResolvedImage } from "./image-resolve.js";
 import type { Descriptor } from "./oci/descriptor.js";
 import { atMost, DEFAULT_MAX_UNPACKED_BYTES } from "./unpack-limit.js";
+import { createUnzstd } from "./zstd.js";
 
 export interface ReadFilesOptions {
   /** The largest file that is taken. */
@@ -137,21 +138,14 @@ async function readLayer(
   const found = new Map<string, Entry | HardLink>();
   const hidden = new Set<string>();
   const tar = extract();
+  const unzip = decompressor(layer);
   const bytes = Readable.from(content.read(layer.digest, { signal }));
   const limit = (source: AsyncIterable<Uint8Array>): AsyncIterable<Uint8Array> =>
     atMost(source, maxUnpackedBytes);
   const ending = { ...(signal !== undefined && { signal }) };
-  const feeding = /gzip$/.test(layer.mediaType)
-    ? pipeline(bytes, createGunzip(), limit, tar, ending)
-    : pipeline(bytes, limit, tar, ending);
+  const feeding =
+    unzip === undefined ? pipeline(bytes, limit, tar, ending) : pipeline(bytes, unzip, limit, tar, ending);
   feeding.catch(() => undefined);
-  if (/zstd$/.test(layer.mediaType)) {
-    bytes.destroy();
-    throw new ContainerdError(
-      `layer ${layer.digest} is compressed with zstd, in which files cannot be looked up`,
-      { kind: "not-implemented" },
-    );
-  }
   for await (const entry of tar) {
     const path = clean(entry.header.name);
     const name = posix.basename(path);
@@ -167,6 +161,11 @@ async function readLayer(
   await feeding;
   for (const path of hidden) if (!found.has(path)) found.set(path, { kind: "none" });
   return found;
+}
+
+function decompressor({ mediaType, digest }: Descriptor): Transform | undefined {
+  if (/zstd$/.test(mediaType)) return createUnzstd(`layer ${digest}`);
+  return /gzip$/.test(mediaType) ? createGunzip() : undefined;
 }
 
 async function readEntry(

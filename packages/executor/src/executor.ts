@@ -13,6 +13,7 @@ import { openFifoIo } from "./edge/io/fifo.js";
 import { openFileIo } from "./edge/io/file.js";
 import type { StepIo } from "./edge/io/io.js";
 import type { ImagePullOptions } from "./edge/resolve-image.js";
+import { createUserFileCache } from "./edge/user-file-cache.js";
 import { ExecutorError } from "./error.js";
 import type { StepEvent } from "./event.js";
 import { createEventQueue, type EventQueue } from "./event-queue.js";
@@ -88,6 +89,7 @@ export function createExecutor(options: ExecutorOptions = {}): Executor {
   const bridge = parseBridge(options.bridge);
   const connections = createConnections(options.client);
   const ioDirectory = createIoDirectory(options.ioDir ?? process.env["WFE_IO_DIR"]);
+  const readUserFiles = createUserFileCache();
   let owner: Promise<string> | undefined;
   const running = new Set<StepHandle>();
   let closing: Promise<void> | undefined;
@@ -117,6 +119,7 @@ export function createExecutor(options: ExecutorOptions = {}): Executor {
       bridge,
       host: { init: options.init, userNamespace: options.userNamespace },
       pull: options.pull ?? {},
+      readUserFiles,
       control: { signal: stop.signal, hurry: hurry.signal },
       connect: connections.to,
       ioDirectory: (client) => directoryFor(client, id),

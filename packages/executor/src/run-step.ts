@@ -24,6 +24,7 @@ import { createRelease } from "./edge/release.js";
 import { type ImagePullOptions, resolveImage } from "./edge/resolve-image.js";
 import { resolveUser } from "./edge/resolve-user.js";
 import { type Control, createTask, runTask } from "./edge/run-task.js";
+import type { ReadUserFiles } from "./edge/user-file-cache.js";
 import { ExecutorError } from "./error.js";
 import type { Phase } from "./event.js";
 import type { EventQueue } from "./event-queue.js";
@@ -47,6 +48,7 @@ export interface StepRun {
   /** How many bytes of each stream the result holds. */
   readonly captureBytes: number;
   readonly pull: ImagePullOptions;
+  readonly readUserFiles: ReadUserFiles;
   readonly control: Control;
   readonly events: EventQueue;
   connect(step: StepConfig): Promise<{ client: Client; daemon: DaemonFacts }>;
@@ -82,7 +84,10 @@ export async function runStep(run: StepRun): Promise<void> {
       signal: control.signal,
       onProgress: (progress) => void events.push(progress),
     });
-    const user = await resolveUser(leased, image, step, control.signal);
+    const user = await resolveUser(leased, image, step, {
+      readUserFiles: run.readUserFiles,
+      signal: control.signal,
+    });
     const host = await findOnHost(client, step, user, run.host);
     const hostUser = toHostUser(user, host.userNamespace);
     const volumes = await openVolumes(leased, id, uses, hostUser);

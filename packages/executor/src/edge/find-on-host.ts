@@ -1,5 +1,6 @@
 import type { Client } from "@wfe-containerd/client";
 import type { UserNamespace } from "../core/spec/namespaces.js";
+import type { ProcessUser } from "../core/spec/user.js";
 import type { StepConfig } from "../core/step.js";
 import { findInit } from "./find-init.js";
 import { findUserNamespace, type IdRange } from "./find-user-namespace.js";
@@ -16,7 +17,7 @@ export interface HostOptions {
 export async function findOnHost(
   client: Client,
   step: StepConfig,
-  user: { readonly uid: number; readonly gid: number },
+  user: ProcessUser,
   { init, userNamespace = {} }: HostOptions,
 ): Promise<{ init: string | undefined; userNamespace: UserNamespace | undefined }> {
   return {

@@ -1,6 +1,7 @@
 import type { Client } from "@wfe-containerd/client";
 import { refuse, requireThat } from "../core/refuse.js";
 import type { UserNamespace } from "../core/spec/namespaces.js";
+import type { ProcessUser } from "../core/spec/user.js";
 import type { StepConfig } from "../core/step.js";
 import { ExecutorError } from "../error.js";
 
@@ -40,13 +41,25 @@ export function checkIdRange({ hostId = DEFAULT_HOST_ID, size = DEFAULT_SIZE }: 
  */
 export async function findUserNamespace(
   client: Client,
-  { userNamespace, privileged }: StepConfig,
-  user: { readonly uid: number; readonly gid: number },
+  { userNamespace, privileged, network, secrets }: StepConfig,
+  user: ProcessUser,
   range: IdRange,
 ): Promise<UserNamespace | undefined> {
   if (!userNamespace) return undefined;
   const { hostId, size } = checkIdRange(range);
   requireThat(!privileged, "user_namespace", "it is given together with privileged", "one of them");
+  requireThat(
+    network !== "host",
+    "user_namespace",
+    "it is given together with the host's network, whose /sys its root may not mount",
+    "one of them",
+  );
+  requireThat(
+    secrets.length === 0,
+    "user_namespace",
+    "it is given together with secrets: into a file system in memory of a user namespace the kernel lets only those write who are in it",
+    "one of them",
+  );
   const plugins = await client.introspection.plugins([
     `type==io.containerd.snapshotter.v1,id==${client.snapshotter}`,
   ]);
@@ -58,8 +71,12 @@ export async function findUserNamespace(
       "false; or true with overlayfs from containerd 2.0 on, on Linux 5.19 or later",
     );
   }
-  for (const id of [user.uid, user.gid]) {
-    requireThat(id < size, "user", `${id} is outside the user namespace`, `ids below ${size}`);
+  for (const [field, ids] of [
+    ["user", [user.uid, user.gid]],
+    ["group_add", user.additionalGids ?? []],
+  ] as const) {
+    for (const id of ids)
+      requireThat(id < size, field, `${id} is outside the user namespace`, `ids below ${size}`);
   }
   const mapping = [{ containerID: 0, hostID: hostId, size }];
   return { uidMappings: mapping, gidMappings: mapping };

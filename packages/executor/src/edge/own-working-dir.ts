@@ -21,14 +21,19 @@ import { unpackAt } from "./unpack-at.js";
 export async function ownWorkingDir(
   leased: Client,
   { pid }: Pick<CreatedTask, "pid">,
-  { workingDir, readOnly, volumes, namedVolumes, caches }: StepConfig,
+  { workingDir, readOnly, volumes, namedVolumes, caches, tmpfs }: StepConfig,
   { process: { cwd }, mounts }: Pick<Spec, "process" | "mounts">,
   rootfs: readonly Mount[],
   { uid, gid }: HostUser,
 ): Promise<void> {
-  const layer = upperDirectory(rootfs);
-  if (workingDir === undefined || cwd === "/" || uid === 0 || readOnly || layer === undefined) return;
+  if (workingDir === undefined || cwd === "/" || uid === 0) return;
   const shared = [...volumes, ...namedVolumes, ...caches];
+  const own = { type: "directory", name: cwd.slice(1), mode: 0o755, uid, gid } as const;
+  // In a file system in memory there is nothing yet but what the runtime made, and nobody else is there.
+  if (shared.length === 0 && tmpfs.some(({ target }) => cwd !== target && isWithin(cwd, target)))
+    return unpackAt(leased, `/proc/${pid}/root`, [own]);
+  const layer = upperDirectory(rootfs);
+  if (readOnly || layer === undefined) return;
   const mountpoints = shared.length === 0 ? [] : await mountpointsOf(leased, pid);
   if (mountpoints === undefined) return;
   const taken = [
@@ -36,9 +41,7 @@ export async function ownWorkingDir(
     ...mountpoints.filter((path) => path !== "/"),
   ];
   if (taken.some((path) => isWithin(cwd, path) || isWithin(path, cwd))) return;
-  const name = cwd.slice(1);
-  if (!(await isMade(leased, layer, name))) return;
-  await unpackAt(leased, `/proc/${pid}/root`, [{ type: "directory", name, mode: 0o755, uid, gid }]);
+  if (await isMade(leased, layer, own.name)) await unpackAt(leased, `/proc/${pid}/root`, [own]);
 }
 
 function upperDirectory(rootfs: readonly Mount[]): string | undefined {

@@ -16,7 +16,10 @@ export interface BridgeOptions {
   readonly masquerade?: boolean | undefined;
   /** Name servers of steps that name none. Default: those of the daemon's machine. */
   readonly dns?: readonly string[] | undefined;
-  /** Where the plugin `host-local` notes which addresses are taken. Default `/var/lib/cni/networks`. */
+  /**
+   * Where the plugin `host-local` notes which addresses are taken. Default `/run/wfe-containerd/networks`: after a crash of the machine, when no hook could
+   * give them back, it is empty again.
+   */
   readonly dataDir?: string | undefined;
 }
 
@@ -32,7 +35,7 @@ export function parseBridge(options: BridgeOptions = {}): Bridge {
     pluginDirs = ["/opt/cni/bin", "/usr/lib/cni", "/usr/libexec/cni"],
     masquerade = true,
     dns,
-    dataDir = "/var/lib/cni/networks",
+    dataDir = "/run/wfe-containerd/networks",
   } = options;
   requireThat(
     /^[A-Za-z][\w.-]{0,14}$/.test(name),
