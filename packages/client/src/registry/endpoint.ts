@@ -41,6 +41,8 @@ export interface EndpointRequest {
 /** One host that serves a registry's content, with whom we are, or are not yet, on terms. */
 export interface Endpoint extends AsyncDisposable {
   readonly host: RegistryHost;
+  /** Another host than the registry that is meant: it has credentials of its own. */
+  readonly isMirror: boolean;
   /**
    * Sends a request, logging in where the host asks for it. Any status but 401 is an answer.
    *
@@ -61,7 +63,7 @@ export function createEndpoint({
   const hostTimeouts = { ...timeouts, connectMs: host.dialTimeoutMs ?? timeouts.connectMs };
   const http = createHttpClient({ tls: host.tls, timeouts: hostTimeouts, mayBePlain });
   let elsewhere: HttpClient | undefined;
-  const isMirror = canonicalHost(origin.host) !== canonicalHost(registry);
+  const isMirror = !isSameHost(origin, registry);
   const hasOwnAuthorization = "authorization" in host.headers;
 
   /** What was said of this host's certificate, and the one that tells who we are, hold for this host alone. */
@@ -78,7 +80,7 @@ export function createEndpoint({
   const authorizer = createAuthorizer({
     ...options,
     registry: origin,
-    host: canonicalHost(origin.host),
+    host: canonicalHost(isMirror ? origin.host : registry),
     mayBePlain,
     httpFor,
     clock,
@@ -132,9 +134,18 @@ export function createEndpoint({
 
   return {
     host,
+    isMirror,
     send,
     async [Symbol.asyncDispose]() {
       await Promise.all([http[Symbol.asyncDispose](), elsewhere?.[Symbol.asyncDispose]()]);
     },
   };
+}
+
+/** Whether an origin is the registry of a reference, which may name the port that its scheme has anyway. */
+function isSameHost({ protocol, host }: URL, registry: string): boolean {
+  const named = URL.canParse(`${protocol}//${registry}`)
+    ? new URL(`${protocol}//${registry}`).host
+    : registry;
+  return canonicalHost(host) === canonicalHost(named);
 }

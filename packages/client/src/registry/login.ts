@@ -1,18 +1,20 @@
 import type { CallOptions } from "../call.js";
 import { ContainerdError } from "../error.js";
 import { parseReference, type Reference } from "../oci/reference.js";
-import type { RegistryCredential } from "./credential.js";
-import { openRepository, type RegistryOptions } from "./repository.js";
+import { canonicalHost, type RegistryCredential } from "./credential.js";
+import type { Endpoint } from "./endpoint.js";
+import { openRepository, type RegistryOptions, type Repository } from "./repository.js";
 import { withTimeLimit } from "./time-limit.js";
 
 export type CheckLoginOptions = Omit<RegistryOptions, "auth"> & CallOptions;
 
 /**
  * Asks a registry whether it knows a credential, as `docker login` does: by the root of its API. One that lets everybody in there says yes
- * to anything.
+ * to anything. The credential is given to that host alone, whatever hosts.toml says of others that serve its content.
  *
  * @param host as in a reference: `docker.io`, `registry.example.com:5000`.
- * @throws ContainerdError `unauthenticated` when it does not; `invalid-argument` for what is no host; and as a pull does.
+ * @throws ContainerdError `unauthenticated` when it does not; `permission-denied` when hosts.toml has only others to ask; `invalid-argument` for what
+ * is no host; and as a pull does.
  */
 export async function checkRegistryLogin(
   host: string,
@@ -23,16 +25,23 @@ export async function checkRegistryLogin(
   await withTimeLimit(`log in at ${reference.domain}`, options, async (signal) => {
     const auth = async (): Promise<RegistryCredential> => credential;
     await using repository = await openRepository(reference, { ...options, auth });
-    // Mirrors come before it, and have credentials of their own.
-    const endpoint = repository.endpoints("resolve").at(-1) ?? repository.endpoints("pull").at(-1);
-    if (endpoint === undefined) {
-      const problem = `no host of ${reference.domain} may be asked; allowed: one with a capability in hosts.toml`;
-      throw new ContainerdError(problem, { kind: "failed-precondition" });
-    }
+    const endpoint = ownEndpoint(repository);
     const root = new URL(`${endpoint.host.path}/`, endpoint.host.origin);
     const response = await repository.askOne(endpoint, { method: "GET", to: root, scopes: [], signal });
     await response.discard();
   });
+}
+
+/** Others, a mirror or another server, have credentials of their own. */
+function ownEndpoint({ reference: { domain }, endpoints }: Repository): Endpoint {
+  const all = (["pull", "resolve", "push"] as const).flatMap(endpoints);
+  const own = all.find(({ isMirror }) => !isMirror);
+  if (own !== undefined) return own;
+  const others = [...new Set(all.map(({ host }) => canonicalHost(new URL(host.origin).host)))].join(", ");
+  throw new ContainerdError(
+    `what is for ${domain} is not given to ${others === "" ? "anybody else" : others}, which hosts.toml has instead of it; allowed: to log in at a host by its own name`,
+    { kind: "permission-denied" },
+  );
 }
 
 /** Whatever the host is, a reference needs a repository. */
