@@ -343,6 +343,24 @@ describe("mirrors", () => {
     await pull(name);
   });
 
+  test.each([
+    [404, {}, "not-found"],
+    [403, {}, "permission-denied"],
+    [401, { "www-authenticate": 'Basic realm="give me"' }, "unauthenticated"],
+  ])("that are gone do not have a registry that answers %d asked again", async (status, headers, kind) => {
+    const gone = await startFaultProxy();
+    await gone[Symbol.asyncDispose]();
+    await hostsToml(front.host, `[host."${gone.origin}"]`);
+    front.on(/./, { kind: "answer", status, headers });
+    const auth = { [front.host]: CREDENTIAL };
+    await expect(pull(name, { auth })).rejects.toMatchObject({
+      kind,
+      message: expect.stringContaining("nothing listens there; "),
+    });
+    // By HEAD, by GET where that does not say why, and with the password.
+    expect(front.requests.length).toBeLessThanOrEqual(2);
+  });
+
   test("get no credential that is for the registry", async () => {
     await hostsToml(front.host, `[host."${mirror.origin}"]`);
     mirror.on(/./, { kind: "answer", status: 401, headers: { "www-authenticate": 'Basic realm="give me"' } });

@@ -4,8 +4,9 @@ import { type Clock, systemClock } from "./clock.js";
 import { anonymous, type CredentialProvider, credentialsOf, type RegistryAuth } from "./credential.js";
 import { dockerCredentials } from "./docker-config.js";
 import { createEndpoint, type Endpoint, type EndpointRequest } from "./endpoint.js";
-import { answerError, failureOf } from "./failure.js";
+import { answerError } from "./failure.js";
 import type { HostCapability, RegistryHosts } from "./host.js";
+import { combineFailures, type HostFailure } from "./host-failure.js";
 import { hostsFromDirectories, type RegistryHostsOptions } from "./hosts.js";
 import { DEFAULT_TIMEOUTS, type HttpResponse, type HttpTimeouts } from "./http.js";
 import { showUrl } from "./plain-http.js";
@@ -63,7 +64,8 @@ export interface Repository extends AsyncDisposable {
   /**
    * Asks one host after the other, once each. What only the next attempt can mend is not retried here: see {@link retrier}.
    *
-   * @throws ContainerdError of the last host's kind, whose cause is a RegistryFailure; it is transient when any host's failure is.
+   * @throws ContainerdError that names what each host made of it, with the kind and cause of the one that decides: see
+   * {@link combineFailures}.
    */
   ask(request: RepositoryRequest): Promise<Answered>;
   /** Asks one host. @throws as {@link ask} does. */
@@ -143,17 +145,17 @@ export async function openRepository(
           },
         );
       }
-      const failures: ContainerdError[] = [];
+      const failures: HostFailure[] = [];
       for (const endpoint of able) {
         try {
           return { endpoint, response: await askOne(endpoint, { ...request, to: path }) };
         } catch (reason) {
           const error = ContainerdError.from(reason);
           if (error.kind === "canceled") throw error;
-          failures.push(error);
+          failures.push({ error, isServer: endpoint === endpoints.at(-1) });
         }
       }
-      throw combine(`${formatReference(reference)}: ${path}`, failures);
+      throw combineFailures(`${formatReference(reference)}: ${path}`, failures);
     },
     askOne,
     retrier: () => createRetrier(policy, clock),
@@ -171,15 +173,4 @@ export function credentialsFor({ auth }: RegistryOptions): CredentialProvider {
   if (auth === undefined) return dockerCredentials();
   if (auth === "anonymous") return anonymous;
   return typeof auth === "function" ? auth : credentialsOf(auth);
-}
-
-/** The last host is the registry itself: its word counts. But while a mirror may come back, all is not lost. */
-function combine(what: string, failures: readonly ContainerdError[]): ContainerdError {
-  const last = failures.at(-1) as ContainerdError;
-  if (failures.length === 1) return last;
-  const transient = failures.map(failureOf).find((failure) => failure?.isTransient === true);
-  return new ContainerdError(`${what} from no host: ${failures.map(({ message }) => message).join("; ")}`, {
-    kind: last.kind,
-    cause: transient ?? last.cause,
-  });
 }
