@@ -7,6 +7,7 @@ import { startRegistry, type TestRegistry } from "@wfe-containerd/test-infra/reg
 import { type FaultProxy, startFaultProxy } from "@wfe-containerd/test-infra/registry/fault-proxy";
 import { putAsBuilt } from "@wfe-containerd/test-infra/registry/put-as-built";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import { patientClock } from "./patient-clock.js";
 
 const at = useDaemon({ image: false });
 const LAYER_BYTES = 8 * 1024 * 1024;
@@ -66,23 +67,6 @@ async function expectCleanFailure(pulling: Promise<unknown>, expected: object): 
 }
 
 describe("a registry that is busy or broken", () => {
-  /** Waiting takes no time, and is written down. */
-  function patientClock(): { clock: NonNullable<PullOptions["clock"]>; slept: number[] } {
-    const slept: number[] = [];
-    let skippedMs = 0;
-    return {
-      slept,
-      clock: {
-        monotonicMs: () => performance.now() + skippedMs,
-        wallMs: () => Date.now() + skippedMs,
-        sleep: async (ms) => {
-          slept.push(ms);
-          skippedMs += ms;
-        },
-      },
-    };
-  }
-
   test.each([429, 500, 502, 503, 504])("is asked again after a %d", async (status) => {
     const { clock, slept } = patientClock();
     proxy.on(/HEAD .*\/manifests\/1/, (count) => (count < 2 ? { kind: "answer", status } : undefined));

@@ -1,23 +1,20 @@
 import { createHash } from "node:crypto";
-import { ContainerdError } from "../error.js";
+import type { ContainerdError } from "../error.js";
 import type { Descriptor } from "../oci/descriptor.js";
 import { MAX_DOCUMENT_BYTES } from "../oci/manifest.js";
 import { isIndex, isManifest } from "../oci/media-type.js";
 import { formatReference } from "../oci/reference.js";
 import type { Endpoint } from "./endpoint.js";
+import { uselessAnswer } from "./failure.js";
 import type { HttpResponse } from "./http.js";
-import type { Repository } from "./repository.js";
+import type { Repository, RepositoryRequest } from "./repository.js";
 import { retrying } from "./retrier.js";
 
 /** @throws ContainerdError `out-of-range` for a document that is too large to be one. */
 export function checkSize({ reference }: Repository, size: number): number {
   if (size <= MAX_DOCUMENT_BYTES) return size;
-  throw new ContainerdError(
-    `${formatReference(reference)}: the manifest has ${size} bytes; allowed: at most ${MAX_DOCUMENT_BYTES}`,
-    {
-      kind: "out-of-range",
-    },
-  );
+  const problem = `${formatReference(reference)}: the manifest has ${size} bytes; allowed: at most ${MAX_DOCUMENT_BYTES}`;
+  throw uselessAnswer(problem, "out-of-range");
 }
 
 /** Reads no more than a document may have. */
@@ -44,23 +41,20 @@ export async function fetchDocument(
   const { digest, mediaType } = descriptor;
   const isDocument = isIndex(mediaType) || isManifest(mediaType);
   checkSize(repository, descriptor.size);
-  const except = new Set<Endpoint>();
-  return retrying({ retrier: repository.retrier(), signal }, async () => {
-    for (;;) {
-      const { response, endpoint } = await repository.ask({
-        method: "GET",
-        capability: "pull",
-        path: `${isDocument ? "manifests" : "blobs"}/${digest}`,
-        headers: isDocument ? { accept: `${mediaType}, */*;q=0.1` } : {},
-        except,
-        signal,
-      });
+  const request: RepositoryRequest = {
+    method: "GET",
+    capability: "pull",
+    path: `${isDocument ? "manifests" : "blobs"}/${digest}`,
+    headers: isDocument ? { accept: `${mediaType}, */*;q=0.1` } : {},
+    signal,
+  };
+  return retrying({ retrier: repository.retrier(), signal }, () =>
+    repository.ask(request, async ({ response, endpoint }) => {
       const bytes = await readDocument(repository, response);
       if (bytes.byteLength === descriptor.size && digestOf(digest, bytes) === digest) return bytes;
-      except.add(endpoint);
-      if (except.size === repository.endpoints("pull").length) throw wrongBytes(digest, endpoint);
-    }
-  });
+      throw wrongBytes(digest, endpoint);
+    }),
+  );
 }
 
 /** @param like a digest, or the beginning of one, that names the algorithm. */
@@ -70,7 +64,6 @@ export function digestOf(like: string, bytes: Uint8Array): string {
 }
 
 export function wrongBytes(digest: string, { host }: Endpoint): ContainerdError {
-  return new ContainerdError(`${host.origin} gives something else for ${digest}: digest or size is another`, {
-    kind: "data-loss",
-  });
+  const problem = `${host.origin} gives something else for ${digest}: digest or size is another`;
+  return uselessAnswer(problem, "data-loss");
 }

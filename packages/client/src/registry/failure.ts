@@ -21,6 +21,12 @@ export function failureOf(error: unknown): RegistryFailure | undefined {
     : undefined;
 }
 
+/** An answer that cannot be used, and will be no better the next time: another host's may be. */
+export function uselessAnswer(message: string, kind: ErrorKind): ContainerdError {
+  const cause: RegistryFailure = { isTransient: false };
+  return new ContainerdError(message, { kind, cause });
+}
+
 /** An answer that is none of those that were hoped for. */
 export interface RefusedAnswer {
   readonly status: number;

@@ -8,7 +8,8 @@ import { wrongBytes } from "./document.js";
 import type { Endpoint } from "./endpoint.js";
 import { failureOf, type RegistryFailure } from "./failure.js";
 import { type BlobIngest, openIngest } from "./ingest.js";
-import type { Repository } from "./repository.js";
+import type { Answered, Repository, RepositoryRequest } from "./repository.js";
+import type { Retrier } from "./retrier.js";
 
 export interface FetchBlobOptions {
   readonly repository: Repository;
@@ -25,6 +26,9 @@ export interface FetchBlobOptions {
 /** The daemon confirms each write: few and large ones, well below its limit of 16 MiB a message. */
 const WRITE_BYTES = 512 * 1024;
 
+/** Of an answer that breaks off, so much is worth asking the same host again, before the next one. */
+const MUCH_BYTES = 256 * 1024;
+
 /**
  * Brings a blob from a registry into the content store. It goes on where an earlier attempt stopped, by a Range request; it waits for as
  * long as somebody else is writing the same blob; the daemon verifies digest and size before anything becomes content.
@@ -35,7 +39,7 @@ const WRITE_BYTES = 512 * 1024;
 export async function fetchBlob(blob: Descriptor, options: FetchBlobOptions): Promise<"fetched" | "exists"> {
   const { repository, signal, onProgress } = options;
   const retrier = repository.retrier();
-  const distrusted = new Set<Endpoint>();
+  const distrusted = new Map<Endpoint, ContainerdError>();
   let isResumeTrusted = true;
   for (;;) {
     const used = new Set<Endpoint>();
@@ -50,13 +54,7 @@ export async function fetchBlob(blob: Descriptor, options: FetchBlobOptions): Pr
       if (ingest === undefined) return "exists";
       resumedAt = ingest.offset;
       onProgress?.("fetching", ingest.offset);
-      while (ingest.offset < blob.size) {
-        try {
-          await fetchRest(blob, ingest, { ...options, distrusted, used, onBytes: retrier.progress });
-        } catch (reason) {
-          await retrier.wait(reason, signal);
-        }
-      }
+      await fetchAll(blob, ingest, { ...options, retrier, distrusted, used });
       await ingest.commit(options.labels);
       return "fetched";
     } catch (reason) {
@@ -74,9 +72,7 @@ export async function fetchBlob(blob: Descriptor, options: FetchBlobOptions): Pr
         continue;
       }
       await ingest?.abandon();
-      if (!isContainerdError(reason, "failed-precondition") && !isContainerdError(reason, "data-loss"))
-        throw reason;
-      if (failureOf(reason) !== undefined) throw reason;
+      if (failureOf(reason) !== undefined || !isContainerdError(reason, "failed-precondition")) throw reason;
       // What an earlier attempt left may be at fault: once more, without it.
       if (resumedAt > 0 && isResumeTrusted) {
         isResumeTrusted = false;
@@ -84,48 +80,74 @@ export async function fetchBlob(blob: Descriptor, options: FetchBlobOptions): Pr
       }
       const [first] = used;
       if (first === undefined) throw reason;
-      distrusted.add(first);
-      if (distrusted.size === repository.endpoints("pull").length) throw wrongBytes(blob.digest, first);
+      distrusted.set(first, wrongBytes(blob.digest, first));
     }
   }
 }
 
-interface FetchRestOptions extends FetchBlobOptions {
-  readonly distrusted: ReadonlySet<Endpoint>;
-  /** Gets the host whose bytes were taken. */
+interface FetchAllOptions extends FetchBlobOptions {
+  readonly retrier: Retrier;
+  readonly distrusted: ReadonlyMap<Endpoint, ContainerdError>;
+  /** Gets the hosts whose bytes were taken. */
   readonly used: Set<Endpoint>;
-  readonly onBytes: () => void;
 }
 
-/** One request for what is missing; what comes before it fails is kept. */
-async function fetchRest(
+/** Asks for what is missing until nothing is. */
+async function fetchAll(blob: Descriptor, ingest: BlobIngest, options: FetchAllOptions): Promise<void> {
+  const { repository, signal, retrier, distrusted } = options;
+  /** Hosts that gave little or nothing that could be used; until that is all of them. */
+  const passedOver = new Map<Endpoint, ContainerdError>();
+  while (ingest.offset < blob.size) {
+    const from = ingest.offset;
+    const request: RepositoryRequest = {
+      method: "GET",
+      capability: "pull",
+      path: `blobs/${blob.digest}`,
+      headers: from > 0 ? { range: `bytes=${from}-` } : {},
+      except: new Map([...passedOver, ...distrusted]),
+      alsoFine: from > 0 ? [416] : [],
+      signal,
+    };
+    const asking = repository.ask(request, async (answered): Promise<unknown> => {
+      const { offset } = ingest;
+      try {
+        await takeBody(blob, ingest, answered, { ...options, from });
+        return undefined;
+      } catch (reason) {
+        const failure = failureOf(reason);
+        // One that brought much is asked again, from there on.
+        if (failure?.isTransient === true && ingest.offset - offset >= MUCH_BYTES) return reason;
+        if (failure !== undefined) passedOver.set(answered.endpoint, ContainerdError.from(reason));
+        throw reason;
+      }
+    });
+    const failure = await asking.catch((reason: unknown) => {
+      passedOver.clear();
+      return reason;
+    });
+    if (failure !== undefined) await retrier.wait(failure, signal);
+  }
+}
+
+/** Takes what is missing from an answer to a request for all from an offset on. What comes before it fails is kept. */
+async function takeBody(
   { digest, size }: Descriptor,
   ingest: BlobIngest,
-  options: FetchRestOptions,
+  { endpoint, response }: Answered,
+  { from, retrier, used, onProgress }: FetchAllOptions & { readonly from: number },
 ): Promise<void> {
-  const { repository, signal, distrusted, used, onProgress, onBytes } = options;
-  const offset = ingest.offset;
-  const { endpoint, response } = await repository.ask({
-    method: "GET",
-    capability: "pull",
-    path: `blobs/${digest}`,
-    headers: offset > 0 ? { range: `bytes=${offset}-` } : {},
-    except: distrusted,
-    alsoFine: offset > 0 ? [416] : [],
-    signal,
-  });
-  used.add(endpoint);
   const range = response.status === 206 ? parseContentRange(response.header("content-range")) : undefined;
   const length = Number(response.header("content-length") ?? Number.NaN);
   const isRightRange =
-    range !== undefined && range.start === offset && (range.total ?? size) === size && range.end < size;
+    range !== undefined && range.start === from && (range.total ?? size) === size && range.end < size;
   const isWhole = response.status === 200 && (Number.isNaN(length) || length === size);
   if (!isRightRange && !isWhole) {
     await response.discard();
     throw wrongBytes(digest, endpoint);
   }
-  // A registry that does not know ranges begins at the beginning.
-  let skip = isWhole ? offset : 0;
+  used.add(endpoint);
+  // A registry that does not know ranges begins at the beginning; and a host before this one may have brought a little.
+  let skip = isWhole ? ingest.offset : ingest.offset - from;
   for await (const chunks of batch(response.body, WRITE_BYTES)) {
     const wanted = chunks.map((chunk) => {
       const bytes = chunk.subarray(Math.min(skip, chunk.byteLength));
@@ -136,15 +158,13 @@ async function fetchRest(
     if (ingest.offset + length > size) throw wrongBytes(digest, endpoint);
     if (length === 0) continue;
     await ingest.write(wanted);
-    onBytes();
+    retrier.progress();
     onProgress?.("fetching", ingest.offset);
   }
-  if (ingest.offset > offset) return;
+  if (ingest.offset === size) return;
   const cause: RegistryFailure = { isTransient: true };
-  throw new ContainerdError(`${endpoint.host.origin} gives no bytes of ${digest}`, {
-    kind: "unavailable",
-    cause,
-  });
+  const problem = `${endpoint.host.origin} gives only ${ingest.offset} of the ${size} bytes of ${digest}`;
+  throw new ContainerdError(problem, { kind: "unavailable", cause });
 }
 
 /** The daemon's connection broke, or it restarts: what it has so far, it keeps. */

@@ -1,7 +1,7 @@
 import * as tls from "node:tls";
 import { Agent, type Dispatcher, EnvHttpProxyAgent, request as send } from "undici";
 import { ContainerdError } from "../error.js";
-import { transportError } from "./failure.js";
+import { transportError, uselessAnswer } from "./failure.js";
 import { isLoopback, showUrl } from "./plain-http.js";
 import { isRedirect, MAX_REDIRECTS, redirectHeaders, redirectTarget } from "./redirect.js";
 
@@ -103,10 +103,10 @@ export function createHttpClient({ tls: hostTls, timeouts, mayBePlain }: HttpCli
       if (!isRedirect(answer.statusCode) || body !== undefined) return toResponse(answer, at, signal);
       await answer.body.dump({ limit: DISCARD_BYTES }).catch(() => undefined);
       if (redirects === MAX_REDIRECTS) {
-        throw new ContainerdError(`${showUrl(url)} redirects more than ${MAX_REDIRECTS} times`, {
-          kind: "failed-precondition",
-          cause: { isTransient: false },
-        });
+        throw uselessAnswer(
+          `${showUrl(url)} redirects more than ${MAX_REDIRECTS} times`,
+          "failed-precondition",
+        );
       }
       const location = answer.headers["location"];
       const to = redirectTarget(at, Array.isArray(location) ? location[0] : location, mayBePlain);

@@ -1,5 +1,5 @@
 import { isIP } from "node:net";
-import { ContainerdError } from "../error.js";
+import { uselessAnswer } from "./failure.js";
 import { hostName, isLoopback, showUrl } from "./plain-http.js";
 
 export interface RealmRules {
@@ -27,9 +27,10 @@ export function checkRealm(
   { registry, withCredential, allowed, mayBePlain }: RealmRules,
 ): URL {
   const refuse = (problem: string, allowedInstead: string): never => {
-    throw new ContainerdError(`registry ${registry.host} ${problem}; allowed: ${allowedInstead}`, {
-      kind: "permission-denied",
-    });
+    throw uselessAnswer(
+      `registry ${registry.host} ${problem}; allowed: ${allowedInstead}`,
+      "permission-denied",
+    );
   };
   if (text === undefined || !URL.canParse(text))
     return refuse("asks for a token and does not say where", "a realm that is a URL");

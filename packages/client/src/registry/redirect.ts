@@ -1,4 +1,4 @@
-import { ContainerdError } from "../error.js";
+import { uselessAnswer } from "./failure.js";
 import { isLoopback, showUrl } from "./plain-http.js";
 
 /** A chain of redirects that is longer is a loop. */
@@ -53,7 +53,8 @@ export function redirectHeaders(
 }
 
 function refuse(from: URL, problem: string): never {
-  throw new ContainerdError(`${showUrl(from)} ${problem}; allowed: https, or http on this machine`, {
-    kind: "permission-denied",
-  });
+  throw uselessAnswer(
+    `${showUrl(from)} ${problem}; allowed: https, or http on this machine`,
+    "permission-denied",
+  );
 }

@@ -4,7 +4,7 @@ import { type Clock, systemClock } from "./clock.js";
 import { anonymous, type CredentialProvider, credentialsOf, type RegistryAuth } from "./credential.js";
 import { dockerCredentials } from "./docker-config.js";
 import { createEndpoint, type Endpoint, type EndpointRequest } from "./endpoint.js";
-import { answerError } from "./failure.js";
+import { answerError, failureOf } from "./failure.js";
 import type { HostCapability, RegistryHosts } from "./host.js";
 import { combineFailures, type HostFailure } from "./host-failure.js";
 import { hostsFromDirectories, type RegistryHostsOptions } from "./hosts.js";
@@ -33,8 +33,8 @@ export interface RepositoryRequest extends Omit<EndpointRequest, "to" | "scopes"
   readonly capability: HostCapability;
   /** Below the repository: `manifests/latest`. */
   readonly path: string;
-  /** Hosts that are not to be asked, for what they gave was wrong. */
-  readonly except?: ReadonlySet<Endpoint> | undefined;
+  /** Hosts that are not to be asked, with what was wrong with what they gave. */
+  readonly except?: ReadonlyMap<Endpoint, ContainerdError> | undefined;
   /** Statuses that are an answer too, besides 200 to 299. */
   readonly alsoFine?: readonly number[] | undefined;
 }
@@ -62,12 +62,14 @@ export interface Repository extends AsyncDisposable {
   /** Hosts that are trusted with something, in the order in which they are asked. */
   endpoints(capability: HostCapability): readonly Endpoint[];
   /**
-   * Asks one host after the other, once each. What only the next attempt can mend is not retried here: see {@link retrier}.
+   * Asks one host after the other, once each, until one gives what can be used. What only the next attempt can mend is not retried here: see
+   * {@link retrier}.
    *
-   * @throws ContainerdError that names what each host made of it, with the kind and cause of the one that decides: see
+   * @param take uses an answer. Where it throws what the host is to blame for, an error whose cause is a RegistryFailure, the next host is asked.
+   * @throws whatever else `take` throws; ContainerdError that names what each host made of it, with the kind and cause of the one that decides: see
    * {@link combineFailures}.
    */
-  ask(request: RepositoryRequest): Promise<Answered>;
+  ask<T>(request: RepositoryRequest, take: (answered: Answered) => Promise<T>): Promise<T>;
   /** Asks one host. @throws as {@link ask} does. */
   askOne(endpoint: Endpoint, request: HostRequest): Promise<HttpResponse>;
   /** Hosts that may be asked without TLS, besides this machine itself. */
@@ -135,8 +137,8 @@ export async function openRepository(
     clock,
     mayBePlain,
     endpoints: trusted,
-    async ask({ capability, path, except, ...request }) {
-      const able = trusted(capability).filter((endpoint) => except?.has(endpoint) !== true);
+    async ask({ capability, path, except = new Map(), ...request }, take) {
+      const able = trusted(capability);
       if (able.length === 0) {
         throw new ContainerdError(
           `no host of ${domain} may be asked to ${capability}; allowed: one with that capability in hosts.toml`,
@@ -147,13 +149,20 @@ export async function openRepository(
       }
       const failures: HostFailure[] = [];
       for (const endpoint of able) {
-        try {
-          return { endpoint, response: await askOne(endpoint, { ...request, to: path }) };
-        } catch (reason) {
-          const error = ContainerdError.from(reason);
-          if (error.kind === "canceled") throw error;
-          failures.push({ error, isServer: endpoint === endpoints.at(-1) });
+        let error = except.get(endpoint);
+        if (error === undefined) {
+          let isAnswered = false;
+          try {
+            const response = await askOne(endpoint, { ...request, to: path });
+            isAnswered = true;
+            return await take({ endpoint, response });
+          } catch (reason) {
+            if (isAnswered && failureOf(reason) === undefined) throw reason;
+            error = ContainerdError.from(reason);
+            if (error.kind === "canceled") throw error;
+          }
         }
+        failures.push({ error, isServer: endpoint === endpoints.at(-1) });
       }
       throw combineFailures(`${formatReference(reference)}: ${path}`, failures);
     },

@@ -1,13 +1,12 @@
-import { ContainerdError } from "../error.js";
 import type { Descriptor } from "../oci/descriptor.js";
-import { checkDigest } from "../oci/digest.js";
+import { isDigest } from "../oci/digest.js";
 import { isIndex, isManifest, MEDIA_TYPES } from "../oci/media-type.js";
 import { formatReference } from "../oci/reference.js";
 import { checkSize, digestOf, readDocument, wrongBytes } from "./document.js";
 import type { Endpoint } from "./endpoint.js";
-import { failureOf } from "./failure.js";
+import { uselessAnswer } from "./failure.js";
 import type { HttpResponse } from "./http.js";
-import type { Answered, Repository, RepositoryRequest } from "./repository.js";
+import type { Repository } from "./repository.js";
 import { retrying } from "./retrier.js";
 
 const ACCEPT = [
@@ -18,8 +17,12 @@ const ACCEPT = [
 ].join(", ");
 const SCHEMA_1 = /^application\/vnd\.docker\.distribution\.manifest\.v1\+(?:json|prettyjws)$/;
 
+/** Some registries do not know HEAD here, and a refusal explains itself only in the body that HEAD does not have. */
+const ANSWERS_TO_ASK_BY_GET = [400, 403, 405, 501];
+
 /**
- * Finds what a tag or digest names now: by HEAD, which registries do not count as a pull, and where that tells too little by GET.
+ * Finds what a tag or digest names now: by HEAD, which registries do not count as a pull, and where that tells too little by GET. A host that
+ * answers with what names nothing is passed over.
  *
  * @throws ContainerdError `not-found`; `not-implemented` for an image of docker's schema 1; `data-loss` when the registry gives something else than
  * the digest that was asked for.
@@ -31,39 +34,25 @@ export async function resolveDescriptor(
 ): Promise<Descriptor> {
   // A tag means what a trusted host says; a digest can be had from anybody.
   const capability = wanted === undefined ? "resolve" : "pull";
-  const request = {
-    capability,
-    path: `manifests/${wanted ?? tag}`,
-    headers: { accept: ACCEPT },
-    signal,
-  } as const;
-  return retrying({ retrier: repository.retrier(), signal }, async () => {
-    const head = await askHead(repository, request);
-    const found = head === undefined ? undefined : describe(repository, head.response, wanted);
-    await head?.response.discard();
-    if (found !== undefined) return found;
-    const { response, endpoint } = await repository.ask({ ...request, method: "GET" });
-    return describeBody(repository, response, endpoint, wanted);
-  });
+  const path = `manifests/${wanted ?? tag}`;
+  const request = { headers: { accept: ACCEPT }, signal };
+  const head = { ...request, capability, path, method: "HEAD", alsoFine: ANSWERS_TO_ASK_BY_GET } as const;
+  return retrying({ retrier: repository.retrier(), signal }, () =>
+    repository.ask(head, async ({ endpoint, response }) => {
+      await response.discard();
+      // A mirror's word for the size of what only a digest protects is worth nothing.
+      const isTrusted = wanted === undefined || !endpoint.isMirror;
+      const found = response.status === 200 && isTrusted ? describe(repository, response, wanted) : undefined;
+      if (found !== undefined) return found;
+      const whole = await repository.askOne(endpoint, { ...request, method: "GET", to: path });
+      return describeBody(repository, whole, endpoint, wanted);
+    }),
+  );
 }
 
 interface TagOrDigest {
   readonly tag?: string | undefined;
   readonly digest?: string | undefined;
-}
-
-async function askHead(
-  repository: Repository,
-  request: Omit<RepositoryRequest, "method">,
-): Promise<Answered | undefined> {
-  try {
-    return await repository.ask({ ...request, method: "HEAD" });
-  } catch (reason) {
-    // Some registries do not know HEAD here, and a refusal explains itself only in the body that HEAD does not have.
-    const status = failureOf(reason)?.status;
-    if (status === 405 || status === 501 || status === 400 || status === 403) return undefined;
-    throw reason;
-  }
 }
 
 /** Undefined when the headers do not tell enough. */
@@ -80,7 +69,11 @@ function describe(
     return undefined;
   const size = checkSize(repository, Number(length));
   if (size === 0) return undefined;
-  return { mediaType, digest: checkDigest("Docker-Content-Digest", digest), size };
+  if (!isDigest(digest)) {
+    const problem = `Docker-Content-Digest: ${JSON.stringify(digest).slice(0, 160)} is no digest`;
+    throw uselessAnswer(problem, "invalid-argument");
+  }
+  return { mediaType, digest, size };
 }
 
 async function describeBody(
@@ -92,9 +85,9 @@ async function describeBody(
   const mediaType = mediaTypeOf(repository, response);
   const bytes = await readDocument(repository, response);
   if (mediaType === undefined) {
-    throw new ContainerdError(
+    throw uselessAnswer(
       `${formatReference(repository.reference)} is ${JSON.stringify(response.header("content-type") ?? "of no media type").slice(0, 100)}; allowed: an image manifest or index, of OCI or docker's schema 2`,
-      { kind: "not-implemented" },
+      "not-implemented",
     );
   }
   const digest = digestOf(wanted ?? "sha256:", bytes);
@@ -106,9 +99,9 @@ async function describeBody(
 function mediaTypeOf({ reference }: Repository, response: HttpResponse): string | undefined {
   const mediaType = (response.header("content-type") ?? "").split(";")[0]?.trim().toLowerCase() ?? "";
   if (SCHEMA_1.test(mediaType)) {
-    throw new ContainerdError(
+    throw uselessAnswer(
       `${formatReference(reference)} is an image of docker's retired schema 1; allowed: schema 2 and OCI, which a push by any present tool makes of it`,
-      { kind: "not-implemented" },
+      "not-implemented",
     );
   }
   return isIndex(mediaType) || isManifest(mediaType) ? mediaType : undefined;

@@ -1,6 +1,5 @@
-import { ContainerdError } from "../error.js";
 import type { RegistryCredential } from "./credential.js";
-import { answerError } from "./failure.js";
+import { answerError, uselessAnswer } from "./failure.js";
 import type { HttpClient, HttpResponse } from "./http.js";
 import { showUrl } from "./plain-http.js";
 import type { Secrets } from "./secret.js";
@@ -56,7 +55,7 @@ export async function requestToken(
   const value = nonEmpty(access_token) ?? nonEmpty(token);
   // What goes into a header must not start another one.
   if (value === undefined || !/^[\x21-\x7e]+$/.test(value)) {
-    throw new ContainerdError(`${what} gives no token that can be used`, { kind: "unauthenticated" });
+    throw uselessAnswer(`${what} gives no token that can be used`, "unauthenticated");
   }
   secrets.add(value);
   const refreshToken = nonEmpty(refresh_token);
@@ -107,7 +106,7 @@ function parseBody(what: string, text: string): Record<string, unknown> {
   } catch {
     // Said below. The cause would quote the body, and a token with it.
   }
-  throw new ContainerdError(`${what} does not answer in JSON`, { kind: "unauthenticated" });
+  throw uselessAnswer(`${what} does not answer in JSON`, "unauthenticated");
 }
 
 function nonEmpty(value: unknown): string | undefined {
