@@ -20,9 +20,11 @@ let authority: Authority;
 let app: BuiltImage;
 let arm: BuiltImage;
 let before: Inventory;
+/** Where giving up is waited for. */
+const soon = { firstDelayMs: 10, deadlineMs: 300 };
 const options: PushOptions = {
   auth: "anonymous",
-  retry: { firstDelayMs: 10, deadlineMs: 1_000 },
+  retry: { firstDelayMs: 10, deadlineMs: 30_000 },
   timeouts: { stallMs: 500 },
 };
 
@@ -229,6 +231,45 @@ describe("an upload", () => {
     expect((await inspect(`${registry.host}/cut:1`)).Layers).toEqual(digests(app));
   });
 
+  test.each([
+    ["goes on", 416, { range: "0-2097151" }],
+    ["is begun anew", 404, {}],
+  ])("%s where the registry answers %d in the midst of it", async (_, status, headers) => {
+    await using spec = await startUploadServer();
+    await using front = await startFaultProxy(spec.origin);
+    // The second part is lost on the way to a registry that is behind, or that was restarted.
+    front.on(/PATCH .*uploads/, (count) => (count === 1 ? { kind: "answer", status, headers } : undefined));
+    await at.client.images.push("app:1", {
+      ...options,
+      as: `${front.host}/app:1`,
+      chunkBytes: 2 * 1024 * 1024,
+    });
+    for (const { digest, bytes } of app.layers) expect(spec.blobs.get(digest)?.equals(bytes)).toBe(true);
+    const count = (line: RegExp): number =>
+      front.requests.filter(({ method, path }) => line.test(`${method} ${path}`)).length;
+    expect(count(/^POST/)).toBe(status === 404 ? 4 : 3);
+    expect(count(/^GET .*uploads/)).toBe(status === 416 ? 1 : 0);
+  });
+
+  test.each([416, 404])("that is always answered with %d is given up", async (status) => {
+    await using spec = await startUploadServer();
+    await using front = await startFaultProxy(spec.origin);
+    front.on(/(?:PATCH|PUT) .*uploads/, { kind: "answer", status });
+    const pushing = at.client.images.push("app:1", { ...options, retry: soon, as: `${front.host}/app:1` });
+    await expect(pushing).rejects.toThrow(`answers ${status}; given up after`);
+  });
+
+  test("that may not begin is not asked for again", async () => {
+    proxy.on(/POST .*uploads/, { kind: "answer", status: 404 });
+    const pushing = at.client.images.push("app:1", {
+      ...options,
+      as: `${proxy.host}/app:1`,
+      maxConcurrentBlobs: 1,
+    });
+    await expect(pushing).rejects.toMatchObject({ kind: "not-found" });
+    expect(sent("POST")).toHaveLength(1);
+  });
+
   test("is sent in chunks where that is asked for", async () => {
     await at.client.images.push("app:1", {
       ...options,
@@ -256,7 +297,7 @@ describe("an upload", () => {
   test("that nobody takes is noticed, and given up", async () => {
     proxy.on(/PATCH .*uploads/, { kind: "hold", until: new Promise(() => undefined) });
     await expect(
-      at.client.images.push("app:1", { ...options, as: `${proxy.host}/stalled:1` }),
+      at.client.images.push("app:1", { ...options, retry: soon, as: `${proxy.host}/stalled:1` }),
     ).rejects.toMatchObject({ kind: "unavailable" });
   });
 

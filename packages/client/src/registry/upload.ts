@@ -32,8 +32,8 @@ interface Session {
 const SINGLE_REQUEST_BYTES = 4 * 1024 * 1024;
 
 /**
- * Uploads a blob in a session that the registry has begun. After a cut the registry is asked how much it has, and the rest is sent; where
- * it has forgotten the session, a new one is begun.
+ * Uploads a blob in a session that the registry has begun. After a cut, or a 416 for a part that it did not expect, the registry is asked how
+ * much it has, and the rest is sent; where it has forgotten the session, a new one is begun.
  */
 export async function uploadBlob(
   blob: Descriptor,
@@ -48,18 +48,33 @@ export async function uploadBlob(
   for (;;) {
     try {
       session ??= await beginUpload(options);
+    } catch (reason) {
+      await retrier.wait(reason, signal);
+      continue;
+    }
+    try {
       await sendRest(blob, session, options);
       return;
     } catch (reason) {
-      if (failureOf(reason)?.isTransient === true && session !== undefined) {
-        session = await askStatus(session, options);
+      const error = passingInSession(reason);
+      if (failureOf(error)?.isTransient === true) {
+        session = failureOf(error)?.status === 404 ? undefined : await askStatus(session, options);
         // What was sent may have got no further than our own machine's buffers.
         if (session !== undefined && session.offset > confirmed) retrier.progress();
         confirmed = session?.offset ?? 0;
       }
-      await retrier.wait(reason, signal);
+      await retrier.wait(error, signal);
     }
   }
+}
+
+/** Within a session, 404 and 416 say that the registry's state is another than ours: that can be mended. */
+function passingInSession(reason: unknown): unknown {
+  const failure = failureOf(reason);
+  if (failure?.status !== 404 && failure?.status !== 416) return reason;
+  const { message, kind } = ContainerdError.from(reason);
+  const cause: RegistryFailure = { ...failure, isTransient: true };
+  return new ContainerdError(message, { kind, cause });
 }
 
 async function beginUpload({ repository, endpoint, signal }: UploadOptions): Promise<Session> {
