@@ -182,6 +182,15 @@ describe("a body that is cut", () => {
     await pull({ retry: { firstDelayMs: 50, longestDelayMs: 50, deadlineMs: 100 } });
   });
 
+  test("does not count when hardly anything comes", async () => {
+    const { clock, slept } = patientClock();
+    proxy.on(layerRequest(), { kind: "cut", afterBytes: 1 });
+    await expectCleanFailure(pull({ clock, retry: { longestDelayMs: 1_000, deadlineMs: 20_000 } }), {
+      kind: "unavailable",
+    });
+    expect(slept.reduce((sum, ms) => sum + ms, 0)).toBeLessThanOrEqual(20_000);
+  });
+
   test("is given up when nothing more comes", async () => {
     proxy.on(layerRequest(), { kind: "cut", afterBytes: 0 });
     await expectCleanFailure(pull(), { kind: "unavailable" });

@@ -158,7 +158,7 @@ async function takeBody(
     if (ingest.offset + length > size) throw wrongBytes(digest, endpoint);
     if (length === 0) continue;
     await ingest.write(wanted);
-    retrier.progress();
+    retrier.progress(length);
     onProgress?.("fetching", ingest.offset);
   }
   if (ingest.offset === size) return;

@@ -2,6 +2,7 @@ import * as tls from "node:tls";
 import { Agent, type Dispatcher, EnvHttpProxyAgent, request as send } from "undici";
 import { ContainerdError } from "../error.js";
 import { transportError, uselessAnswer } from "./failure.js";
+import { createPace } from "./pace.js";
 import { isLoopback, showUrl } from "./plain-http.js";
 import { isRedirect, MAX_REDIRECTS, redirectHeaders, redirectTarget } from "./redirect.js";
 
@@ -19,7 +20,7 @@ export interface HttpTimeouts {
   readonly connectMs: number;
   /** From the request to the answer's headers. Default 60,000. */
   readonly headersMs: number;
-  /** Without a byte of the body while we wait for one. Default 60,000. */
+  /** Without a byte of the body while we wait for one, or with less than 1 KiB a second. Default 60,000. */
   readonly stallMs: number;
 }
 
@@ -100,7 +101,8 @@ export function createHttpClient({ tls: hostTls, timeouts, mayBePlain }: HttpCli
       }).catch((reason: unknown) => {
         throw toError(showUrl(at), reason, signal);
       });
-      if (!isRedirect(answer.statusCode) || body !== undefined) return toResponse(answer, at, signal);
+      if (!isRedirect(answer.statusCode) || body !== undefined)
+        return toResponse(answer, at, timeouts.stallMs, signal);
       await answer.body.dump({ limit: DISCARD_BYTES }).catch(() => undefined);
       if (redirects === MAX_REDIRECTS) {
         throw uselessAnswer(
@@ -152,6 +154,7 @@ function defaultAuthorities(): readonly string[] {
 function toResponse(
   answer: Dispatcher.ResponseData,
   url: URL,
+  stallMs: number,
   signal: AbortSignal | undefined,
 ): HttpResponse {
   const headerAll = (name: string): string[] => {
@@ -159,8 +162,15 @@ function toResponse(
     return value === undefined ? [] : Array.isArray(value) ? value : [value];
   };
   async function* read(): AsyncGenerator<Uint8Array, void, undefined> {
+    const isFastEnough = createPace(stallMs);
+    let askedMs = performance.now();
     try {
-      yield* answer.body as AsyncIterable<Uint8Array>;
+      for await (const chunk of answer.body as AsyncIterable<Uint8Array>) {
+        if (!isFastEnough(chunk.byteLength, performance.now() - askedMs))
+          throw new Error("too slow: less than 1 KiB a second");
+        yield chunk;
+        askedMs = performance.now();
+      }
     } catch (reason) {
       throw toError(showUrl(url), reason, signal);
     }

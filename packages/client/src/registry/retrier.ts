@@ -1,12 +1,16 @@
 import { ContainerdError } from "../error.js";
 import type { Clock } from "./clock.js";
 import { failureOf } from "./failure.js";
+import { isWorthIt } from "./pace.js";
 import { type RetryPolicy, retryDelayMs } from "./retry.js";
 
 /** Decides, for one thing that is wanted from a registry, whether and when to ask again. */
 export interface Retrier {
-  /** Something came, or was taken: the count of failures, and with the next one the time, begin anew. */
-  progress(): void;
+  /**
+   * Bytes came, or were taken. If they are worth the time since the first failure, the count of failures, and with it the time, begin anew with
+   * the next one: a registry that gives a byte at a time does not go on for ever.
+   */
+  progress(bytes: number): void;
   /**
    * Waits before the next attempt.
    *
@@ -22,15 +26,21 @@ export function createRetrier(
 ): Retrier {
   let failures = 0;
   let sinceMs = 0;
+  let bytesSince = 0;
   return {
-    progress() {
-      failures = 0;
+    progress(bytes) {
+      bytesSince += bytes;
     },
     async wait(error, signal) {
       const failure = failureOf(error);
       if (failure?.isTransient !== true) throw error;
-      if (failures++ === 0) sinceMs = clock.monotonicMs();
-      const elapsedMs = clock.monotonicMs() - sinceMs;
+      const nowMs = clock.monotonicMs();
+      if (failures > 0 && isWorthIt(bytesSince, nowMs - sinceMs)) failures = 0;
+      if (failures++ === 0) {
+        sinceMs = nowMs;
+        bytesSince = 0;
+      }
+      const elapsedMs = nowMs - sinceMs;
       const delayMs = retryDelayMs(
         { failures, elapsedMs, retryAfterMs: failure.retryAfterMs },
         policy,

@@ -4,7 +4,7 @@ export interface RetryPolicy {
   readonly firstDelayMs: number;
   /** The most that one wait doubles up to, in milliseconds. Default 10,000. A registry's own Retry-After may be longer. */
   readonly longestDelayMs: number;
-  /** Milliseconds from a failure on, without any progress since, after which it is given up. Default 120,000. */
+  /** Milliseconds from a failure on after which it is given up, unless 1 KiB a second has come, or was taken, since. Default 120,000. */
   readonly deadlineMs: number;
 }
 

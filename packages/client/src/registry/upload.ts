@@ -60,7 +60,7 @@ export async function uploadBlob(
       if (failureOf(error)?.isTransient === true) {
         session = failureOf(error)?.status === 404 ? undefined : await askStatus(session, options);
         // What was sent may have got no further than our own machine's buffers.
-        if (session !== undefined && session.offset > confirmed) retrier.progress();
+        if (session !== undefined && session.offset > confirmed) retrier.progress(session.offset - confirmed);
         confirmed = session?.offset ?? 0;
       }
       await retrier.wait(error, signal);

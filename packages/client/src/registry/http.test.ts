@@ -1,0 +1,48 @@
+import { once } from "node:events";
+import { createServer, type Server, type ServerResponse } from "node:http";
+import type { AddressInfo } from "node:net";
+import { afterEach, describe, expect, it } from "vitest";
+import { DEFAULT_TLS } from "./host.js";
+import { createHttpClient } from "./http.js";
+
+let server: Server;
+afterEach(async () => {
+  server.closeAllConnections();
+  server.close();
+  await once(server, "close");
+});
+
+async function serve(handle: (response: ServerResponse) => void): Promise<URL> {
+  server = createServer((_, response) => handle(response)).listen(0, "127.0.0.1");
+  await once(server, "listening");
+  return new URL(`http://127.0.0.1:${(server.address() as AddressInfo).port}/`);
+}
+
+/** Reads a body of which one chunk comes every few milliseconds. */
+async function read(chunk: Uint8Array, count: number): Promise<number> {
+  const url = await serve((response) => {
+    let left = count;
+    const timer = setInterval(() => (left-- > 0 ? response.write(chunk) : response.end()), 5);
+    response.on("close", () => clearInterval(timer));
+  });
+  const timeouts = { connectMs: 10_000, headersMs: 10_000, stallMs: 200 };
+  await using http = createHttpClient({ tls: DEFAULT_TLS, timeouts, mayBePlain: new Set() });
+  const { body } = await http.request({ method: "GET", url, headers: {} });
+  let bytes = 0;
+  for await (const part of body) bytes += part.byteLength;
+  return bytes;
+}
+
+describe("a body that never stands still", () => {
+  it("is given up when it is too slow", async () => {
+    await expect(read(Buffer.alloc(1), 100_000)).rejects.toMatchObject({
+      kind: "unavailable",
+      message: expect.stringContaining("too slow"),
+      cause: { isTransient: true },
+    });
+  });
+
+  it("is read to its end when it is slow, and steady", async () => {
+    expect(await read(Buffer.alloc(2048), 100)).toBe(204_800);
+  });
+});
