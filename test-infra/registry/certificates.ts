@@ -18,19 +18,19 @@ export interface Certificate {
 export interface Authority extends AsyncDisposable {
   readonly certFile: string;
   readonly cert: string;
-  /** For 127.0.0.1 and localhost, as server and as client. */
-  issue(name: string): Promise<Certificate>;
+  /** For 127.0.0.1 and localhost, as server and as client. Default: with an EC key. */
+  issue(name: string, kind?: "ec" | "rsa"): Promise<Certificate>;
 }
 
 export async function createAuthority(): Promise<Authority> {
   const directory = await mkdtemp(join(tmpdir(), "authority-"));
   const path = (name: string): string => join(directory, name);
-  const key = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes"];
+  const ec = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes"];
   const own = { certFile: path("ca.crt"), keyFile: path("ca.key") };
   await openssl(
     "req",
     "-x509",
-    ...key,
+    ...ec,
     "-keyout",
     own.keyFile,
     "-out",
@@ -44,7 +44,8 @@ export async function createAuthority(): Promise<Authority> {
   return {
     certFile: own.certFile,
     cert: await readFile(own.certFile, "utf8"),
-    async issue(name) {
+    async issue(name, kind = "ec") {
+      const key = kind === "ec" ? ec : ["-newkey", "rsa:2048", "-nodes"];
       const [certFile, keyFile, request, extensions] = ["crt", "key", "csr", "ext"].map((kind) =>
         path(`${name}.${kind}`),
       ) as [string, string, string, string];

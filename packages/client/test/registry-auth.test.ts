@@ -6,7 +6,11 @@ import { dockerCredentials, type PullOptions } from "@wfe-containerd/client";
 import { useDaemon } from "@wfe-containerd/test-infra/daemon";
 import { type BuiltImage, buildImage, ociArchive } from "@wfe-containerd/test-infra/images";
 import { putImage, startRegistry, type TestRegistry } from "@wfe-containerd/test-infra/registry";
-import { type Authority, createAuthority } from "@wfe-containerd/test-infra/registry/certificates";
+import {
+  type Authority,
+  type Certificate,
+  createAuthority,
+} from "@wfe-containerd/test-infra/registry/certificates";
 import { type FaultProxy, startFaultProxy } from "@wfe-containerd/test-infra/registry/fault-proxy";
 import { startTokenServer, type TokenServer } from "@wfe-containerd/test-infra/registry/token-server";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
@@ -171,11 +175,21 @@ describe("a registry with TLS of its own", () => {
     await expect(pull(`${strict.host}/absent:1`)).rejects.toMatchObject({
       kind: expect.not.stringMatching("not-found"),
     });
-    await hostsToml(
-      strict.host,
-      `${ca}\nclient = [[${JSON.stringify(us.certFile)}, ${JSON.stringify(us.keyFile)}]]`,
-    );
-    await expect(pull(`${strict.host}/absent:1`)).rejects.toMatchObject({ kind: "not-found" });
+    const say = (...pairs: Certificate[]): Promise<void> =>
+      hostsToml(
+        strict.host,
+        `${ca}\nclient = ${JSON.stringify(pairs.map(({ certFile, keyFile }) => [certFile, keyFile]))}`,
+      );
+    const [rsa, other] = [await authority.issue("us-rsa", "rsa"), await authority.issue("us-too")];
+    for (const pairs of [[us], [rsa], [rsa, us], [us, rsa]]) {
+      await say(...pairs);
+      await expect(pull(`${strict.host}/absent:1`)).rejects.toMatchObject({ kind: "not-found" });
+    }
+    await say(us, other);
+    await expect(pull(`${strict.host}/absent:1`)).rejects.toMatchObject({
+      kind: "invalid-argument",
+      message: expect.stringContaining("one of each kind"),
+    });
   });
 });
 

@@ -1,6 +1,7 @@
 import { readdir, readFile } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { ContainerdError } from "../error.js";
+import { checkClientPairs } from "./client-pair.js";
 import { DEFAULT_TLS, defaultHost, type RegistryHost, type RegistryHosts } from "./host.js";
 import { type HostEntry, parseHostsFile } from "./hosts-file.js";
 import type { HttpTls } from "./http.js";
@@ -75,8 +76,11 @@ async function toHost(
   const read = (file: string): Promise<string> => readText(resolve(directory, file));
   const tls: HttpTls = {
     ca: [...general.ca, ...(await Promise.all(entry.caFiles.map(read)))],
-    clientPairs: await Promise.all(
-      entry.clientFiles.map(async ({ cert, key }) => ({ cert: await read(cert), key: await read(key) })),
+    clientPairs: checkClientPairs(
+      `${join(directory, "hosts.toml")}: client`,
+      await Promise.all(
+        entry.clientFiles.map(async ({ cert, key }) => ({ cert: await read(cert), key: await read(key) })),
+      ),
     ),
     skipVerify: entry.skipVerify,
   };
@@ -118,7 +122,11 @@ async function readCertificates(
       return { cert: await read(cert), key: await read(key) };
     }),
   );
-  return { ca: [...general.ca, ...ca], clientPairs, skipVerify: false };
+  return {
+    ca: [...general.ca, ...ca],
+    clientPairs: checkClientPairs(directory, clientPairs),
+    skipVerify: false,
+  };
 }
 
 async function readText(file: string): Promise<string> {
