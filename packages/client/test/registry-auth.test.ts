@@ -527,6 +527,29 @@ describe("credentials stay where they belong", () => {
     expect(inspect(elsewhere.requests, { depth: 9 })).not.toMatch(/canary|authorization/i);
   });
 
+  test("of hosts.toml, in its headers, but for a token service at the registry's own origin", async () => {
+    await hostsToml(front.host, `[header]\nx-key = "${HEADER}"`);
+    const challenge = (origin: string) => ({
+      kind: "answer" as const,
+      status: 401,
+      headers: { "www-authenticate": `Bearer realm="${origin}/token"` },
+    });
+    const token = { kind: "answer", status: 200, body: JSON.stringify({ token: "t" }) } as const;
+    for (const service of [front, elsewhere]) {
+      front.on(/manifests/, challenge(service.origin));
+      service.on(/\/token/, token);
+      for (const auth of [{ [front.host]: CREDENTIAL }, { [front.host]: { identityToken: REFRESH } }]) {
+        await expect(pull(`${front.host}/app:1`, { auth })).rejects.toMatchObject({
+          kind: "unauthenticated",
+        });
+      }
+    }
+    const keys = (service: FaultProxy) =>
+      service.requests.filter(({ path }) => path.includes("token")).map(({ headers }) => headers["x-key"]);
+    expect(keys(front)).toEqual([HEADER, HEADER]);
+    expect(keys(elsewhere)).toEqual([undefined, undefined]);
+  });
+
   test("when the registry says them back", async () => {
     const basic = Buffer.from(`user:${PASSWORD}`).toString("base64");
     front.on(/./, (count) =>

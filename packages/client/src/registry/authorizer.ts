@@ -17,6 +17,8 @@ export interface AuthorizerOptions {
   readonly mayBePlain: ReadonlySet<string>;
   /** Speaks with a token service. */
   readonly httpFor: (realm: URL) => HttpClient;
+  /** Headers that are sent to the registry's origin, and so to a token service there. */
+  readonly headers: Readonly<Record<string, string>>;
   readonly secrets: Secrets;
   readonly clock: Clock;
 }
@@ -79,7 +81,14 @@ export function createAuthorizer(options: AuthorizerOptions): Authorizer {
     const askedAtMs = clock.monotonicMs();
     const given = await requestToken(
       options.httpFor(realm),
-      { realm, service, scopes, credential, signal },
+      {
+        realm,
+        service,
+        scopes,
+        credential,
+        headers: realm.origin === registry.origin ? options.headers : {},
+        signal,
+      },
       secrets,
       clock.wallMs(),
     );

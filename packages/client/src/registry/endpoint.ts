@@ -83,6 +83,7 @@ export function createEndpoint({
     host: canonicalHost(isMirror ? origin.host : registry),
     mayBePlain,
     httpFor,
+    headers: host.headers,
     clock,
   });
 

@@ -10,6 +10,8 @@ export interface TokenRequest {
   readonly service: string | undefined;
   readonly scopes: readonly string[];
   readonly credential: RegistryCredential | undefined;
+  /** Further headers for the realm. */
+  readonly headers: Readonly<Record<string, string>>;
   readonly signal?: AbortSignal | undefined;
 }
 
@@ -66,12 +68,12 @@ export async function requestToken(
 
 async function get(
   http: HttpClient,
-  { realm, service, scopes, credential, signal }: TokenRequest,
+  { realm, service, scopes, credential, headers: further, signal }: TokenRequest,
 ): Promise<HttpResponse> {
   const url = new URL(realm);
   if (service !== undefined) url.searchParams.set("service", service);
   for (const scope of scopes) url.searchParams.append("scope", scope);
-  const headers: Record<string, string> = { "user-agent": USER_AGENT };
+  const headers: Record<string, string> = { "user-agent": USER_AGENT, ...further };
   if (credential !== undefined && "password" in credential) {
     headers["authorization"] = basicAuthorization(credential.username, credential.password);
     url.searchParams.set("account", credential.username);
@@ -81,7 +83,7 @@ async function get(
 
 async function post(
   http: HttpClient,
-  { realm, service, scopes, signal }: TokenRequest,
+  { realm, service, scopes, headers: further, signal }: TokenRequest,
   refreshToken: string,
 ): Promise<HttpResponse> {
   const form = new URLSearchParams({
@@ -91,7 +93,11 @@ async function post(
     ...(service !== undefined && { service }),
     ...(scopes.length > 0 && { scope: scopes.join(" ") }),
   });
-  const headers = { "user-agent": USER_AGENT, "content-type": "application/x-www-form-urlencoded" };
+  const headers = {
+    "user-agent": USER_AGENT,
+    ...further,
+    "content-type": "application/x-www-form-urlencoded",
+  };
   return http.request({ method: "POST", url: realm, headers, body: form.toString(), signal });
 }
 
