@@ -454,6 +454,35 @@ describe("credentials stay where they belong", () => {
     expect(elsewhere.requests.map(({ headers }) => headers["authorization"])).toEqual([undefined]);
   });
 
+  test("when what it is redirected to gives tokens: it gets one that is for anybody", async () => {
+    await using real = await startFaultProxy(registry.origin);
+    await hostsToml(front.host, `[header]\nx-key = "${HEADER}"`);
+    const basic = `Basic ${Buffer.from(`user:${PASSWORD}`).toString("base64")}`;
+    front.on(/v2/, () => ({
+      kind: "answer",
+      status: 307,
+      headers: { location: `${real.origin}${front.requests.at(-1)?.path}` },
+    }));
+    elsewhere.on(/token/, { kind: "answer", status: 200, body: JSON.stringify({ token: "for-anybody" }) });
+    real.on(/v2/, () =>
+      real.requests.at(-1)?.headers["authorization"] === "Bearer for-anybody"
+        ? { kind: "answer", status: 404 }
+        : {
+            kind: "answer",
+            status: 401,
+            headers: {
+              "www-authenticate": `Bearer realm="${elsewhere.origin}/token",scope="repository:app:pull"`,
+            },
+          },
+    );
+    const auth = { [front.host]: CREDENTIAL, [real.host]: CREDENTIAL, [elsewhere.host]: CREDENTIAL };
+    await expect(pull(`${front.host}/app:1`, { auth })).rejects.toMatchObject({ kind: "not-found" });
+    expect(elsewhere.requests.map(({ path }) => path)).toEqual(["/token?scope=repository%3Aapp%3Apull"]);
+    const seen = inspect([...real.requests, ...elsewhere.requests], { depth: 9 });
+    expect(seen).not.toContain(basic);
+    expect(seen).not.toContain(HEADER);
+  });
+
   test("bad input 20: when the realm is a host that has no business with the registry", async () => {
     // By name another host than 127.0.0.1, where the registry is.
     const realm = elsewhere.origin.replace("127.0.0.1", "localhost");

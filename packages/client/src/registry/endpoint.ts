@@ -1,8 +1,8 @@
 import { ContainerdError } from "../error.js";
-import { createAuthorizer } from "./authorizer.js";
-import { parseChallenges } from "./challenge.js";
+import { type Authorizer, createAuthorizer } from "./authorizer.js";
+import { type Challenge, parseChallenges } from "./challenge.js";
 import type { Clock } from "./clock.js";
-import { type CredentialProvider, canonicalHost } from "./credential.js";
+import { anonymous, type CredentialProvider, canonicalHost } from "./credential.js";
 import type { RegistryHost } from "./host.js";
 import {
   createHttpClient,
@@ -12,6 +12,7 @@ import {
   type HttpTimeouts,
 } from "./http.js";
 import { hostName, showUrl } from "./plain-http.js";
+import { redirectHeaders } from "./redirect.js";
 import type { Secrets } from "./secret.js";
 import { USER_AGENT } from "./user-agent.js";
 
@@ -66,15 +67,18 @@ export function createEndpoint({
   const isMirror = !isSameHost(origin, registry);
   const hasOwnAuthorization = "authorization" in host.headers;
 
-  /** What was said of this host's certificate, and the one that tells who we are, hold for this host alone. */
-  function httpFor(realm: URL): HttpClient {
-    if (hostName(realm.host) === hostName(origin.host)) return http;
+  /** For strangers: what was said of this host's certificate, and the one that tells who we are, hold for it alone. */
+  function httpElsewhere(): HttpClient {
     elsewhere ??= createHttpClient({
       tls: { ca: host.tls.ca, clientPairs: [], skipVerify: false },
       timeouts,
       mayBePlain,
     });
     return elsewhere;
+  }
+
+  function httpFor(url: URL): HttpClient {
+    return hostName(url.host) === hostName(origin.host) ? http : httpElsewhere();
   }
 
   const authorizer = createAuthorizer({
@@ -86,6 +90,24 @@ export function createEndpoint({
     headers: host.headers,
     clock,
   });
+
+  const guests = new Map<string, Authorizer>();
+  function guestAt({ origin: elsewhereOrigin, host: name }: URL): Authorizer {
+    const known = guests.get(elsewhereOrigin);
+    if (known !== undefined) return known;
+    const made = createAuthorizer({
+      ...options,
+      registry: new URL(elsewhereOrigin),
+      host: canonicalHost(name),
+      credentials: anonymous,
+      mayBePlain,
+      httpFor: httpElsewhere,
+      headers: {},
+      clock,
+    });
+    guests.set(elsewhereOrigin, made);
+    return made;
+  }
 
   function urlOf(to: string | URL): URL {
     if (to instanceof URL) return to;
@@ -112,11 +134,35 @@ export function createEndpoint({
       return http.request({ method, url, headers: sent, body: body?.(), signal });
     }
 
+    /** Where we were redirected to nobody knows us, but may give a token to anybody. */
+    async function attemptAsGuest(
+      at: URL,
+      challenges: readonly Challenge[],
+    ): Promise<HttpResponse | undefined> {
+      const guest = guestAt(at);
+      if (!(await guest.answer(challenges, { scopes: [], rejected: undefined, signal }))) return undefined;
+      const authorization = await guest.authorization([], signal);
+      if (authorization === undefined) return undefined;
+      const neutral = redirectHeaders(url, at, { "user-agent": USER_AGENT, ...headers });
+      return httpElsewhere().request({
+        method,
+        url: at,
+        headers: { "accept-encoding": "identity", ...neutral, authorization },
+        signal,
+      });
+    }
+
     const first = mayLogIn ? await authorizer.authorization(scopes, signal) : undefined;
     const response = await attempt(first);
-    // A challenge from where we were redirected to is not this registry's.
-    if (response.status !== 401 || response.url.origin !== origin.origin) return response;
+    if (response.status !== 401) return response;
     const challenges = parseChallenges(response.headerAll("www-authenticate"));
+    // A challenge from where we were redirected to is not this registry's.
+    if (response.url.origin !== origin.origin) {
+      const isRead = body === undefined && response.url.origin !== url.origin;
+      const asGuest = isRead ? await attemptAsGuest(response.url, challenges) : undefined;
+      if (asGuest !== undefined) await response.discard();
+      return asGuest ?? response;
+    }
     await response.discard();
     const hasMore = mayLogIn && (await authorizer.answer(challenges, { scopes, rejected: first, signal }));
     if (hasMore) {
