@@ -1,9 +1,10 @@
 import * as tls from "node:tls";
-import { Agent, type Dispatcher, EnvHttpProxyAgent, request as send } from "undici";
+import { Agent, type Dispatcher, ProxyAgent, request as send } from "undici";
 import { ContainerdError } from "../error.js";
 import { transportError, uselessAnswer } from "./failure.js";
 import { createPace } from "./pace.js";
-import { isLoopback, showUrl } from "./plain-http.js";
+import { showUrl } from "./plain-http.js";
+import { proxyFor } from "./proxy.js";
 import { isRedirect, MAX_REDIRECTS, redirectHeaders, redirectTarget } from "./redirect.js";
 
 /** How TLS is spoken with a host; PEM contents. */
@@ -73,14 +74,11 @@ export function createHttpClient({ tls: hostTls, timeouts, mayBePlain }: HttpCli
 
   function dispatcherFor(url: URL, isFirst: boolean): Dispatcher {
     // The certificate that tells who we are is for the host alone; a host that it redirects to need not know.
-    const key = `${isFirst ? "host" : "redirected"} ${isLoopback(url.host) ? "direct" : "proxied"}`;
+    const proxy = proxyFor(url, process.env);
+    const key = `${isFirst ? "host" : "redirected"} ${proxy?.href ?? "direct"}`;
     const known = dispatchers.get(key);
     if (known !== undefined) return known;
-    const made = createDispatcher(
-      isFirst ? hostTls : { ...hostTls, clientPairs: [] },
-      timeouts,
-      isLoopback(url.host),
-    );
+    const made = createDispatcher(isFirst ? hostTls : { ...hostTls, clientPairs: [] }, timeouts, proxy);
     dispatchers.set(key, made);
     return made;
   }
@@ -130,19 +128,31 @@ export function createHttpClient({ tls: hostTls, timeouts, mayBePlain }: HttpCli
 function createDispatcher(
   { ca, clientPairs, skipVerify }: HttpTls,
   { connectMs }: HttpTimeouts,
-  isDirect: boolean,
+  proxy: URL | undefined,
 ): Dispatcher {
-  const secure = {
+  const common = {
+    timeout: connectMs,
     ...(ca.length > 0 && { ca: [...defaultAuthorities(), ...ca] }),
+  };
+  const secure = {
+    ...common,
     ...(clientPairs.length > 0 && {
       cert: clientPairs.map(({ cert }) => cert),
       key: clientPairs.map(({ key }) => key),
     }),
     rejectUnauthorized: !skipVerify,
   };
-  const options = { connect: { ...secure, timeout: connectMs } };
-  // Proxies as the environment has them (HTTPS_PROXY, NO_PROXY), and as Go's programs do it never for this machine itself.
-  return isDirect ? new Agent(options) : new EnvHttpProxyAgent({ ...options, requestTls: secure });
+  if (proxy === undefined) return new Agent({ connect: secure });
+  const { username, password } = proxy;
+  const userInfo = `${decodeURIComponent(username)}:${decodeURIComponent(password)}`;
+  return new ProxyAgent({
+    uri: proxy.href,
+    requestTls: secure,
+    proxyTls: common,
+    // Plain http is forwarded, not tunnelled: many proxies tunnel to port 443 alone.
+    proxyTunnel: false,
+    ...(userInfo !== ":" && { token: `Basic ${Buffer.from(userInfo).toString("base64")}` }),
+  });
 }
 
 /** Node takes a list of authorities instead of its own, not besides it. Newer ones tell what NODE_EXTRA_CA_CERTS adds, too. */
