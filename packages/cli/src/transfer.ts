@@ -12,6 +12,7 @@ export interface TransferFlags extends RegistryFlags {
 export interface RegistryFlags {
   readonly plainHttp?: readonly string[];
   readonly hostsDir?: string;
+  readonly tokenHost?: readonly string[];
 }
 
 export function addRegistryFlags(command: Command): Command {
@@ -21,7 +22,12 @@ export function addRegistryFlags(command: Command): Command {
       "speak http, without TLS, with this registry or mirror; may be given again (default: with this machine only)",
       collect,
     )
-    .option("--hosts-dir <path>", "hosts.toml files by registry (default: /etc/containerd/certs.d)");
+    .option("--hosts-dir <path>", "hosts.toml files by registry (default: /etc/containerd/certs.d)")
+    .option(
+      "--token-host <host>",
+      "token service that may see a credential, outside the registry's own domain; may be given again",
+      collect,
+    );
 }
 
 export function addTransferFlags(command: Command): Command {
@@ -33,8 +39,9 @@ export function addTransferFlags(command: Command): Command {
 }
 
 /** For the client: where registries are, and how they are spoken with. */
-export function registryOptions({ plainHttp, hostsDir }: RegistryFlags) {
+export function registryOptions({ plainHttp, hostsDir, tokenHost }: RegistryFlags) {
   return {
+    tokenHosts: tokenHost,
     hosts: { plainHttp, directories: hostsDir === undefined ? undefined : [hostsDir] },
   };
 }

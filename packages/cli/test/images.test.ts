@@ -5,6 +5,7 @@ import { delimiter, join } from "node:path";
 import { promisify } from "node:util";
 import { useDaemon } from "@wfe-containerd/test-infra/daemon";
 import { startRegistry, type TestRegistry } from "@wfe-containerd/test-infra/registry";
+import { startFaultProxy } from "@wfe-containerd/test-infra/registry/fault-proxy";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { call, type Finished } from "./command.js";
 
@@ -280,6 +281,27 @@ describe("login", () => {
     expect({ code, stderr }).toEqual({ code: 125, stderr: expect.stringContaining("is not enough") });
     expect(stderr).not.toContain("wrong-password");
     await expect(stat(configFile())).rejects.toThrow("ENOENT");
+  });
+
+  test("gives it to a token service elsewhere only when that is named", async () => {
+    await using registry = await startFaultProxy();
+    await using service = await startFaultProxy();
+    // By name another host than 127.0.0.1, where the registry is.
+    const realm = service.origin.replace("127.0.0.1", "localhost");
+    const headers = { "www-authenticate": `Bearer realm="${realm}/token"` };
+    registry.on(/./, () =>
+      registry.requests.at(-1)?.headers["authorization"] === "Bearer t"
+        ? { kind: "answer", status: 200 }
+        : { kind: "answer", status: 401, headers },
+    );
+    service.on(/./, { kind: "answer", status: 200, body: JSON.stringify({ token: "t" }) });
+    const input = `${PASSWORD}\n`;
+    const args = ["login", registry.host, "-u", "user", "--password-stdin"];
+    const refused = await cli(args, { input });
+    expect(refused).toMatchObject({ code: 125, stderr: expect.stringContaining("(--token-host)") });
+    expect(service.requests).toEqual([]);
+    expect((await cli([...args, "--token-host", "localhost"], { input })).code).toBe(0);
+    expect(service.requests).toHaveLength(1);
   });
 
   test("leaves alone a file that is not docker's", async () => {

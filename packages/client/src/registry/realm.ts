@@ -1,6 +1,6 @@
-import { isIP } from "node:net";
 import { uselessAnswer } from "./failure.js";
 import { hostName, isLoopback, showUrl } from "./plain-http.js";
+import { shareDomain } from "./public-suffix.js";
 
 export interface RealmRules {
   /** Origin of the registry that names the realm. */
@@ -17,7 +17,7 @@ export interface RealmRules {
  * Reads where a registry sends us for a token, and refuses places that have no business with it.
  *
  * A credential goes only to the registry's own host, or to one that shares a domain with it (`registry.example.com` and
- * `auth.example.com`), or to one that is allowed by name. Without a credential nothing is given away, but a registry elsewhere still must not
+ * `auth.example.com`; see {@link shareDomain}), or to one that is allowed by name. Without a credential nothing is given away, but a registry elsewhere still must not
  * make us ask this machine's own services or a cloud's metadata service.
  *
  * @throws ContainerdError `permission-denied`.
@@ -43,7 +43,7 @@ export function checkRealm(
     if (!isPlain || !(isLoopback(realm.host) || mayBePlain.has(realm.host))) {
       refuse(
         `sends us for a token to ${shown}`,
-        "https; or plain http on this machine, when the registry is there too",
+        "https; or plain http, where the registry has that too, on this machine and on hosts in hosts.plainHttp (--plain-http)",
       );
     }
   }
@@ -59,7 +59,7 @@ export function checkRealm(
   if (withCredential && !shareDomain(hostName(realm.host), hostName(registry.host))) {
     refuse(
       `sends us with its credential to ${shown}, a host that has no business with it`,
-      "the registry's own domain, or a host that is named in tokenHosts",
+      "the registry's own domain, or a host that is named in tokenHosts (--token-host)",
     );
   }
   return realm;
@@ -70,15 +70,4 @@ function isLinkLocal(host: string): boolean {
   return (
     host.startsWith("169.254.") || /^fe[89ab][0-9a-f]:/.test(host) || host === "metadata.google.internal"
   );
-}
-
-/** Both lie below one domain that somebody can own: `example.com`, `example.co.uk`; not `com`, `co.uk`. */
-function shareDomain(a: string, b: string): boolean {
-  if (isIP(a) !== 0 || isIP(b) !== 0) return false;
-  const [left, right] = [a.split(".").toReversed(), b.split(".").toReversed()];
-  let common = 0;
-  while (common < left.length && common < right.length && left[common] === right[common]) common++;
-  const [top = "", second = ""] = left;
-  // Below a country, short names such as co, com, ac, gov are sold to many owners.
-  return common >= (top.length === 2 && second.length <= 3 ? 3 : 2);
 }

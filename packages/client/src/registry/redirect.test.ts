@@ -53,7 +53,7 @@ describe("redirectTarget", () => {
         }
       }),
     );
-  });
+  }, 30_000);
 });
 
 describe("redirectHeaders", () => {

@@ -54,7 +54,7 @@ export function redirectHeaders(
 
 function refuse(from: URL, problem: string): never {
   throw uselessAnswer(
-    `${showUrl(from)} ${problem}; allowed: https, or http on this machine`,
+    `${showUrl(from)} ${problem}; allowed: https, or http on this machine and on hosts in hosts.plainHttp (--plain-http)`,
     "permission-denied",
   );
 }
