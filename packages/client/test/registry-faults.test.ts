@@ -249,6 +249,37 @@ describe("bytes that are not what they should be", () => {
     await expectCleanFailure(pull(), { kind: difference > 0 ? "data-loss" : "unavailable" });
   });
 
+  test.each(
+    (["layer", "config", "manifest"] as const).flatMap(
+      (part) =>
+        [
+          [part, 1_000],
+          [part, -100],
+        ] as const,
+    ),
+  )("though the answer says of the %s that it has %d bytes more", async (part, difference) => {
+    const { digest } = part === "layer" ? layer : image[part];
+    const size = part === "layer" ? layer.size : image[part].bytes.byteLength;
+    const lie = { kind: "headers", headers: { "content-length": String(size + difference) } } as const;
+    proxy.on(new RegExp(`^GET .*${digest}`), lie);
+    await expectCleanFailure(pull(), { kind: "data-loss", message: expect.stringContaining(digest) });
+  });
+
+  test("though the registry says of a tag or digest that its manifest has another size", async () => {
+    for (const reference of ["app:1", `app@${image.manifest.digest}`]) {
+      for (const difference of [1_000, -100]) {
+        proxy.reset();
+        const said = String(image.manifest.bytes.byteLength + difference);
+        proxy.on(/^HEAD .*manifests/, { kind: "headers", headers: { "content-length": said } });
+        const pulling = at.client.images.pull(`${proxy.host}/${reference}`, options);
+        await expectCleanFailure(pulling, {
+          kind: "data-loss",
+          message: expect.stringContaining(image.manifest.digest),
+        });
+      }
+    }
+  });
+
   test("of another range than was asked for", async () => {
     proxy.on(layerRequest(), (count) =>
       count === 0

@@ -50,6 +50,12 @@ export async function fetchDocument(
   };
   return retrying({ retrier: repository.retrier(), signal }, () =>
     repository.ask(request, async ({ response, endpoint }) => {
+      const length = Number(response.header("content-length") ?? descriptor.size);
+      if (length !== descriptor.size) {
+        // Not to wait for what will never come.
+        await response.discard();
+        throw wrongBytes(digest, endpoint);
+      }
       const bytes = await readDocument(repository, response);
       if (bytes.byteLength === descriptor.size && digestOf(digest, bytes) === digest) return bytes;
       throw wrongBytes(digest, endpoint);
