@@ -33,6 +33,17 @@ async function read(chunk: Uint8Array, count: number): Promise<number> {
   return bytes;
 }
 
+describe("a body that nobody wants", () => {
+  it("is not waited for", async () => {
+    const url = await serve((response) => void response.writeHead(200, { "content-length": "9" }).write("x"));
+    const timeouts = { connectMs: 10_000, headersMs: 10_000, stallMs: 60_000 };
+    await using http = createHttpClient({ tls: DEFAULT_TLS, timeouts, mayBePlain: new Set() });
+    const closed = new Promise((resolve) => server.on("connection", (socket) => socket.on("close", resolve)));
+    await (await http.request({ method: "GET", url, headers: {} })).discard();
+    await closed;
+  });
+});
+
 describe("a body that never stands still", () => {
   it("is given up when it is too slow", async () => {
     await expect(read(Buffer.alloc(1), 100_000)).rejects.toMatchObject({

@@ -67,8 +67,10 @@ export interface HttpClient extends AsyncDisposable {
   request(request: HttpRequest): Promise<HttpResponse>;
 }
 
-/** Of a body that is not read on, this much may be thrown away to keep the connection. */
+/** Of a body that is not read on, so much may be thrown away, and so long waited, to keep the connection. */
 const DISCARD_BYTES = 64 * 1024;
+const DISCARD_MS = 1_000;
+
 export function createHttpClient({ tls: hostTls, timeouts, mayBePlain }: HttpClientOptions): HttpClient {
   const dispatchers = new Map<string, Dispatcher>();
 
@@ -101,7 +103,7 @@ export function createHttpClient({ tls: hostTls, timeouts, mayBePlain }: HttpCli
       });
       if (!isRedirect(answer.statusCode) || body !== undefined)
         return toResponse(answer, at, timeouts.stallMs, signal);
-      await answer.body.dump({ limit: DISCARD_BYTES }).catch(() => undefined);
+      await discard(answer);
       if (redirects === MAX_REDIRECTS) {
         throw uselessAnswer(
           `${showUrl(url)} redirects more than ${MAX_REDIRECTS} times`,
@@ -201,10 +203,12 @@ function toResponse(
       }
       return Buffer.concat(chunks).toString("utf8");
     },
-    async discard() {
-      await answer.body.dump({ limit: DISCARD_BYTES }).catch(() => undefined);
-    },
+    discard: () => discard(answer),
   };
+}
+
+async function discard({ body }: Dispatcher.ResponseData): Promise<void> {
+  await body.dump({ limit: DISCARD_BYTES, signal: AbortSignal.timeout(DISCARD_MS) }).catch(() => undefined);
 }
 
 function toError(what: string, reason: unknown, signal: AbortSignal | undefined): ContainerdError {
