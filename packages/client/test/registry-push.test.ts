@@ -1,11 +1,22 @@
 import { execFile } from "node:child_process";
 import { randomBytes } from "node:crypto";
+import { once as onceEmitted } from "node:events";
+import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
+import { createServer, type Server } from "node:https";
+import type { AddressInfo } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import type { TLSSocket } from "node:tls";
 import { promisify } from "node:util";
 import type { PushOptions, TransferProgress } from "@wfe-containerd/client";
 import { type Inventory, once, useDaemon } from "@wfe-containerd/test-infra/daemon";
 import { type BuiltImage, buildImage, ociArchive } from "@wfe-containerd/test-infra/images";
 import { startRegistry, type TestRegistry } from "@wfe-containerd/test-infra/registry";
-import { type Authority, createAuthority } from "@wfe-containerd/test-infra/registry/certificates";
+import {
+  type Authority,
+  type Certificate,
+  createAuthority,
+} from "@wfe-containerd/test-infra/registry/certificates";
 import { type FaultProxy, startFaultProxy } from "@wfe-containerd/test-infra/registry/fault-proxy";
 import { startTokenServer } from "@wfe-containerd/test-infra/registry/token-server";
 import { startUploadServer } from "@wfe-containerd/test-infra/registry/upload-server";
@@ -325,6 +336,61 @@ describe("an upload", () => {
     await expect(pushing).rejects.toMatchObject({ message: expect.not.stringContaining("canary") });
     expect(elsewhere.requests.length).toBeGreaterThan(0);
     for (const { headers } of elsewhere.requests) expect(headers).not.toHaveProperty("authorization");
+  });
+
+  test("to another host goes without what is said of the registry's TLS alone", async () => {
+    const [own, us, theirs] = [
+      await authority.issue("front"),
+      await authority.issue("us"),
+      await authority.issue("elsewhere"),
+    ];
+    await using strangers = await createAuthority();
+    await using front = await startFaultProxy(undefined, { tls: own });
+    const directory = await mkdtemp(join(tmpdir(), "certs.d-"));
+    await mkdir(join(directory, front.host));
+    const hostsToml = (rest: string): Promise<void> =>
+      writeFile(
+        join(directory, front.host, "hosts.toml"),
+        `server = "${front.origin}"\nclient = ${JSON.stringify([[us.certFile, us.keyFile]])}\n${rest}`,
+      );
+    const seen: unknown[] = [];
+    const serve = async ({ cert, key }: Certificate): Promise<Server> => {
+      const server = createServer(
+        { cert, key, requestCert: true, rejectUnauthorized: false },
+        (request, response) => {
+          seen.push((request.socket as TLSSocket).getPeerCertificate().subject?.CN);
+          request.resume();
+          response.writeHead(201, { location: "/upload" }).end();
+        },
+      ).listen(0, "127.0.0.1");
+      await onceEmitted(server, "listening");
+      // By name another host than the registry.
+      const location = `https://localhost:${(server.address() as AddressInfo).port}/upload`;
+      front.on(/POST .*uploads/, { kind: "answer", status: 202, headers: { location } });
+      return server;
+    };
+    const push = () =>
+      at.client.images.push("app:1", {
+        ...options,
+        hosts: { directories: [directory] },
+        as: `${front.host}/other:1`,
+      });
+
+    const known = await serve(theirs);
+    await hostsToml(`ca = ${JSON.stringify(authority.certFile)}`);
+    await expect(push()).rejects.toMatchObject({
+      kind: "not-found",
+      message: expect.stringContaining("/manifests/"),
+    });
+    expect(seen).toEqual(Array.from({ length: 4 }, () => undefined));
+    known.close();
+
+    const unknown = await serve(await strangers.issue("unknown"));
+    await hostsToml("skip_verify = true");
+    await expect(push()).rejects.toThrow(/localhost.*certificate.* not trusted/);
+    expect(seen).toHaveLength(4);
+    unknown.close();
+    await rm(directory, { recursive: true });
   });
 
   test("ends with the caller", async () => {

@@ -131,7 +131,7 @@ export function createEndpoint({
         ...headers,
         ...(authorization !== undefined && { authorization }),
       };
-      return http.request({ method, url, headers: sent, body: body?.(), signal });
+      return httpFor(url).request({ method, url, headers: sent, body: body?.(), signal });
     }
 
     /** Where we were redirected to nobody knows us, but may give a token to anybody. */
