@@ -150,6 +150,13 @@ describe("a registry with TLS of its own", () => {
     );
   });
 
+  test("says that it wants https when it is asked without", async () => {
+    await expect(pull(name)).rejects.toMatchObject({
+      kind: "failed-precondition",
+      message: expect.stringMatching(/\/v2\/app\/manifests\/1 answers 400.*it wants https.*hosts\.toml/),
+    });
+  });
+
   test("is trusted by hosts.toml, by docker's directory, and by an option", async () => {
     await hostsToml(registry.host, `ca = ${JSON.stringify(authority.certFile)}`);
     await pull(name);

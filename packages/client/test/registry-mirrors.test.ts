@@ -148,6 +148,15 @@ test("what each host made of it is told, and the registry's word decides", async
   });
 });
 
+test("each host is told of by the URL that it was asked for", async () => {
+  const odd = `[host."${mirror.origin}/cache/of/it"]\noverride_path = true`;
+  await writeFile(join(directory, registry.host, "hosts.toml"), odd);
+  for (const each of [mirror, registry]) each.on(/./, { kind: "answer", status: 404 });
+  await expect(pull()).rejects.toThrow(
+    `${mirror.origin}/cache/of/it/app/manifests/1 answers 404; ${registry.origin}/v2/app/manifests/1 answers 404`,
+  );
+});
+
 test("when every host is broken, they are asked again in their order", async () => {
   const { digest } = built.layers[0] ?? { digest: "" };
   for (const each of [mirror, registry]) {

@@ -37,6 +37,9 @@ export interface RefusedAnswer {
 
 const TRANSIENT_STATUS = new Set([408, 425, 429, 500, 502, 503, 504]);
 const MAX_MESSAGE_LENGTH = 300;
+/** What Go's servers say to plain http, and nginx. */
+const WANTS_TLS = /HTTP request to an HTTPS server|HTTP request was sent to HTTPS port/i;
+const SPEAKS_TLS = 'it wants https: say so in hosts.toml, server = "https://…", with its ca';
 
 /**
  * @param what the subject of the message: `https://registry.example.com/v2/app/manifests/1`.
@@ -57,7 +60,11 @@ export function answerError(
     retryAfterMs: parseRetryAfter(retryAfter, wallMs),
   };
   const detail = said === "" ? "" : ` (${redact(said).slice(0, MAX_MESSAGE_LENGTH)})`;
-  return new ContainerdError(`${what} answers ${status}${detail}`, { kind: kindOf(status), cause });
+  const wantsTls = status === 400 && WANTS_TLS.test(text) ? `: ${SPEAKS_TLS}` : "";
+  return new ContainerdError(`${what} answers ${status}${detail}${wantsTls}`, {
+    kind: kindOf(status),
+    cause,
+  });
 }
 
 function kindOf(status: number): ErrorKind {

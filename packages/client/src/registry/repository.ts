@@ -120,9 +120,8 @@ export async function openRepository(
     const { status } = response;
     if ((status >= 200 && status < 300) || alsoFine.includes(status)) return response;
     const text = await response.text(MAX_ERROR_BYTES).catch(() => "");
-    const url = typeof place === "string" ? `${endpoint.host.origin}/${place}` : showUrl(place);
     throw answerError(
-      url,
+      showUrl(response.url),
       { status, text, retryAfter: response.header("retry-after") },
       secrets.redact,
       clock.wallMs(),
