@@ -4,6 +4,7 @@ import { tmpdir } from "node:os";
 import { delimiter, join } from "node:path";
 import { promisify } from "node:util";
 import { useDaemon } from "@wfe-containerd/test-infra/daemon";
+import { ctr } from "@wfe-containerd/test-infra/daemon/ctr";
 import { startRegistry, type TestRegistry } from "@wfe-containerd/test-infra/registry";
 import { startFaultProxy } from "@wfe-containerd/test-infra/registry/fault-proxy";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
@@ -115,6 +116,24 @@ test("images tells what they take", async () => {
   expect(table.toString()).toMatch(
     /^NAME +DIGEST +PACKED +UNPACKED +CREATED\nbusybox +sha256:[0-9a-f]{64} +[\d.]+ [KM]iB/,
   );
+});
+
+test("images that ctr named in short form are listed, shown and removed by that name", async () => {
+  const { target } = await daemon_.client.images.get("busybox");
+  await ctr(daemon_, "image", "tag", "docker.io/library/busybox:latest", "mine:1");
+  await daemon_.client.images.put("mine:1", target);
+  const listed = async (): Promise<string[]> => {
+    const { stdout } = await cli(["--format", "json", "images"]);
+    return JSON.parse(stdout.toString()).map(({ name }: { name: string }) => name);
+  };
+  // Each by a name that leads to it, and to no other one.
+  expect(await listed()).toEqual(["busybox", "docker.io/library/mine:1", "mine:1"]);
+  const [shown] = JSON.parse((await cli(["inspect", "mine:1"])).stdout.toString());
+  expect(shown).toMatchObject({ name: "mine:1", target });
+  expect((await cli(["rmi", "mine:1"])).stdout.toString()).toBe("mine:1\n");
+  expect(await listed()).toEqual(["busybox", "mine:1"]);
+  expect((await cli(["rmi", "mine:1"])).stdout.toString()).toBe("docker.io/library/mine:1\n");
+  expect(await listed()).toEqual(["busybox"]);
 });
 
 describe("rmi", () => {

@@ -4,6 +4,7 @@ import { type Pack, pack } from "tar-stream";
 import type { Content } from "./content.js";
 import type { Context } from "./context.js";
 import { ContainerdError, isContainerdError } from "./error.js";
+import { findImage, type Image } from "./image-record.js";
 import type { ImageStore } from "./image-store.js";
 import type { Leases } from "./lease.js";
 import type { Descriptor } from "./oci/descriptor.js";
@@ -17,7 +18,7 @@ import {
 } from "./oci/manifest.js";
 import { MEDIA_TYPES } from "./oci/media-type.js";
 import { formatPlatform, type Platform, rankPlatform } from "./oci/platform.js";
-import { normalizeReference, parseReference } from "./oci/reference.js";
+import { parseReference } from "./oci/reference.js";
 import { beginWork } from "./work-lease.js";
 
 export interface ExportOptions {
@@ -28,7 +29,7 @@ export interface ExportOptions {
 
 interface Exporter {
   readonly context: Context;
-  get: ImageStore["get"];
+  readonly images: Pick<ImageStore, "get">;
   readonly content: Content;
   readonly leases: Leases;
 }
@@ -38,19 +39,21 @@ const LAYOUT = JSON.stringify({ imageLayoutVersion: "1.0.0" });
 
 /** See `Images.export`. */
 export async function* exportImages(
-  { context, get, content, leases }: Exporter,
-  names: string | readonly string[],
+  { context, images, content, leases }: Exporter,
+  given: readonly (string | Image)[],
   { platforms, signal }: ExportOptions = {},
 ): AsyncGenerator<Uint8Array, void, undefined> {
-  const all = [...new Set([names].flat().map(normalizeReference))].toSorted();
-  if (all.length === 0)
+  if (given.length === 0)
     throw new ContainerdError("names: there are none; allowed: at least one", { kind: "invalid-argument" });
   // Somebody else may remove an image while it is read.
   await using work = await beginWork({ context, leases }, "export");
   const blobs = new Map<string, Descriptor>();
   const entries: object[] = [];
-  for (const name of all) {
-    const { target } = await get(name, { signal });
+  const found = await Promise.all(given.map((image) => findImage(images, image, { signal })));
+  const all = [...new Map(found.map((image) => [image.name, image])).values()].toSorted((a, b) =>
+    a.name < b.name ? -1 : 1,
+  );
+  for (const { name, target } of all) {
     for (const blob of await collect(content, name, target, { platforms, signal })) {
       if (!blobs.has(blob.digest)) await leases.addResource(work.id, { type: "content", id: blob.digest });
       blobs.set(blob.digest, blob);
@@ -60,7 +63,7 @@ export async function* exportImages(
   const index = JSON.stringify({ schemaVersion: 2, mediaType: MEDIA_TYPES.index, manifests: entries });
   const tar = pack();
   const writing = writeArchive(tar, content, index, [...blobs.values()], signal).catch((reason: unknown) => {
-    const error = ContainerdError.from(reason, `export ${all.join(", ")}`);
+    const error = ContainerdError.from(reason, `export ${all.map(({ name }) => name).join(", ")}`);
     tar.destroy(error);
     return error;
   });
@@ -92,11 +95,20 @@ async function writeArchive(
 
 /** containerd reads the full name, and others OCI's, which is the tag alone. */
 function annotationsOf(name: string): Record<string, string> {
-  const { tag } = parseReference(name);
+  const tag = tagOf(name);
   return {
     "io.containerd.image.name": name,
     ...(tag !== undefined && { "org.opencontainers.image.ref.name": tag }),
   };
+}
+
+/** Other clients may give names that are no references. */
+function tagOf(name: string): string | undefined {
+  try {
+    return parseReference(name).tag;
+  } catch {
+    return undefined;
+  }
 }
 
 /** Everything of an image that is to be written, parents first. */

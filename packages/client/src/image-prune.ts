@@ -2,7 +2,9 @@ import type { CallOptions } from "./call.js";
 import { call } from "./call.js";
 import type { Context } from "./context.js";
 import { isContainerdError } from "./error.js";
-import type { Image, ImageStore } from "./image-store.js";
+import type { Image } from "./image-record.js";
+import type { ImageStore } from "./image-store.js";
+import type { Leases } from "./lease.js";
 
 export interface PruneOptions extends CallOptions {
   /** Only images that were made or changed before this moment, by the daemon's clock. */
@@ -11,6 +13,12 @@ export interface PruneOptions extends CallOptions {
   readonly filters?: readonly string[] | undefined;
   /** Say what would be removed, and remove nothing. Default `false`. */
   readonly dryRun?: boolean | undefined;
+}
+
+interface Pruner {
+  readonly context: Context;
+  readonly leases: Pick<Leases, "collectGarbage">;
+  readonly images: Pick<ImageStore, "list" | "remove">;
 }
 
 /** By this label other clients of containerd (`ctr`, the kubelet's) say that an image is to stay. */
@@ -22,7 +30,7 @@ const PINNED_LABEL = "io.cri-containerd.pinned";
  * @returns what was removed.
  */
 export async function pruneImages(
-  { context, images }: { readonly context: Context; readonly images: Pick<ImageStore, "list" | "remove"> },
+  { context, leases, images }: Pruner,
   { until, filters = [], dryRun = false, ...options }: PruneOptions = {},
 ): Promise<Image[]> {
   const { containers } = await call("list containers", () =>
@@ -37,9 +45,8 @@ export async function pruneImages(
   );
   if (dryRun) return unused;
   const removed: Image[] = [];
-  for (const [at, image] of unused.entries()) {
-    // The last one waits for the collection, which then is one for all.
-    const isGone = await images.remove(image.name, { ...options, sync: at === unused.length - 1 }).then(
+  for (const image of unused) {
+    const isGone = await images.remove(image, options).then(
       () => true,
       (reason: unknown) => {
         // Somebody else was faster.
@@ -49,5 +56,6 @@ export async function pruneImages(
     );
     if (isGone) removed.push(image);
   }
+  if (removed.length > 0) await leases.collectGarbage(options);
   return removed;
 }

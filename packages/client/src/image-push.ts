@@ -1,6 +1,7 @@
 import type { CallOptions } from "./call.js";
 import type { Content } from "./content.js";
 import { ContainerdError } from "./error.js";
+import { findImage, type Image } from "./image-record.js";
 import type { ImageParts, ImageStore } from "./image-store.js";
 import type { Descriptor } from "./oci/descriptor.js";
 import type { Platform } from "./oci/platform.js";
@@ -45,13 +46,14 @@ const DEFAULT_CONCURRENT_BLOBS = 3;
 /** See `Images.push`. */
 export async function pushImage(
   pusher: Pusher,
-  source: string,
+  source: string | Image,
   options: PushOptions = {},
 ): Promise<PushedImage> {
   const reference = options.as === undefined ? undefined : parseReference(options.as);
-  const operation = `push ${source}${reference === undefined ? "" : ` as ${formatReference(reference)}`}`;
+  const given = typeof source === "string" ? source : source.name;
+  const operation = `push ${given}${reference === undefined ? "" : ` as ${formatReference(reference)}`}`;
   return withTimeLimit(operation, options, async (signal) => {
-    const image = await pusher.images.get(source, { signal });
+    const image = await findImage(pusher.images, source, { signal });
     return push(pusher.content, image.target, reference ?? parseReference(image.name), {
       ...options,
       signal,

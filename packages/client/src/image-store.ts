@@ -1,10 +1,10 @@
-import { timestampDate } from "@bufbuild/protobuf/wkt";
 import type { Image as WireImage } from "@wfe-containerd/proto/services/images";
 import { type CallOptions, call } from "./call.js";
 import { type Content, createContent } from "./content.js";
 import type { Context } from "./context.js";
-import { ContainerdError, isContainerdError } from "./error.js";
+import { isContainerdError } from "./error.js";
 import { checkLabels } from "./identifier.js";
+import { askByName, findImage, type Image, toImage } from "./image-record.js";
 import { type ResolvedImage, resolveTarget } from "./image-resolve.js";
 import type { Introspection } from "./introspection.js";
 import type { Leases } from "./lease.js";
@@ -14,16 +14,6 @@ import { normalizeReference } from "./oci/reference.js";
 import { createSnapshots, type Snapshots } from "./snapshot.js";
 import { type UnpackOptions, unpackImage } from "./unpack.js";
 import { beginWork } from "./work-lease.js";
-
-/** A name for content. */
-export interface Image {
-  /** In full: `docker.io/library/alpine:latest`. */
-  readonly name: string;
-  readonly target: Descriptor;
-  readonly labels: Readonly<Record<string, string>>;
-  readonly createdAt: Date;
-  readonly updatedAt: Date;
-}
 
 export interface ResolveImageOptions extends CallOptions {
   /** Default: the daemon's own. */
@@ -35,7 +25,10 @@ export interface RemoveImageOptions extends CallOptions {
   readonly sync?: boolean;
 }
 
-/** The images that a daemon has. Names may be given as people write them: `alpine`. */
+/**
+ * The images that a daemon has. An image may be given as people write its name, `alpine`: meant is the record of exactly that name, and where there is
+ * none, the one of the full name. Given as its record, it is that one. What gets a name gets it in full.
+ */
 export interface ImageStore {
   /** @throws ContainerdError `not-found`. */
   get(name: string, options?: CallOptions): Promise<Image>;
@@ -48,15 +41,15 @@ export interface ImageStore {
     options?: CallOptions,
   ): Promise<Image>;
   /** Gives an image a second name. @throws ContainerdError `not-found`. */
-  tag(source: string, target: string, options?: CallOptions): Promise<Image>;
+  tag(source: string | Image, target: string, options?: CallOptions): Promise<Image>;
   /** @throws ContainerdError `not-found`. */
-  remove(name: string, options?: RemoveImageOptions): Promise<void>;
+  remove(image: string | Image, options?: RemoveImageOptions): Promise<void>;
   /**
    * The manifest, config and chain ID for one platform.
    *
    * @throws ContainerdError `not-found` when there is no such image, or none for that platform.
    */
-  resolve(name: string, options?: ResolveImageOptions): Promise<ResolvedImage>;
+  resolve(image: string | Image, options?: ResolveImageOptions): Promise<ResolvedImage>;
   isUnpacked(image: ResolvedImage, options?: CallOptions): Promise<boolean>;
   /** Unpacks the layers for the client's snapshotter; those that are there stay. Under the client's lease, or one of its own. */
   unpack(image: ResolvedImage, options?: UnpackOptions): Promise<void>;
@@ -74,10 +67,11 @@ export function createImageStore(context: Context, parts: ImageParts): ImageStor
   const { images } = context.services;
   const { content, snapshots, introspection } = parts;
 
-  async function get(name: string, options?: CallOptions): Promise<Image> {
-    const full = normalizeReference(name);
-    return call(`get image ${full}`, async () =>
-      toImage((await images.get({ name: full }, options)).image as WireImage),
+  function get(text: string, options?: CallOptions): Promise<Image> {
+    return askByName(text, (name) =>
+      call(`get image ${name}`, async () =>
+        toImage((await images.get({ name }, options)).image as WireImage),
+      ),
     );
   }
 
@@ -110,14 +104,14 @@ export function createImageStore(context: Context, parts: ImageParts): ImageStor
   }
 
   async function resolve(
-    name: string,
+    image: string | Image,
     { platform, ...options }: ResolveImageOptions = {},
   ): Promise<ResolvedImage> {
-    const image = await get(name, options);
+    const { name, target } = await findImage({ get }, image, options);
     return resolveTarget(
       content,
-      image.name,
-      image.target,
+      name,
+      target,
       platform ?? (await introspection.daemonPlatform(options)),
       options,
     );
@@ -143,12 +137,13 @@ export function createImageStore(context: Context, parts: ImageParts): ImageStor
       ),
     put: (name, target, labels, options) => put(normalizeReference(name), target, labels, options),
     async tag(source, target, options) {
-      const image = await get(source, options);
+      const image = await findImage({ get }, source, options);
       return put(normalizeReference(target), image.target, image.labels, options);
     },
-    async remove(name, { sync = false, ...options } = {}) {
-      const full = normalizeReference(name);
-      await call(`remove image ${full}`, () => images.delete({ name: full, sync }, options));
+    async remove(image, { sync = false, ...options } = {}) {
+      const remove = (name: string): Promise<unknown> =>
+        call(`remove image ${name}`, () => images.delete({ name, sync }, options));
+      await (typeof image === "string" ? askByName(image, remove) : remove(image.name));
     },
     resolve,
     async isUnpacked({ chainId }, options) {
@@ -162,19 +157,5 @@ export function createImageStore(context: Context, parts: ImageParts): ImageStor
       );
     },
     unpack,
-  };
-}
-
-function toImage({ name, target, labels, createdAt, updatedAt }: WireImage): Image {
-  if (target === undefined)
-    throw new ContainerdError(`image ${name} points at nothing`, { kind: "data-loss" });
-  const date = (time: WireImage["createdAt"]): Date =>
-    time === undefined ? new Date(0) : timestampDate(time);
-  return {
-    name,
-    target: { mediaType: target.mediaType, digest: target.digest, size: Number(target.size) },
-    labels,
-    createdAt: date(createdAt),
-    updatedAt: date(updatedAt),
   };
 }

@@ -1,6 +1,7 @@
 import type { CallOptions } from "./call.js";
 import { isContainerdError } from "./error.js";
-import type { Image, ImageParts } from "./image-store.js";
+import type { Image } from "./image-record.js";
+import type { ImageParts } from "./image-store.js";
 import { chainIds } from "./oci/chain-id.js";
 import type { Descriptor } from "./oci/descriptor.js";
 import {

@@ -6,17 +6,19 @@ import { type ImportOptions, importImages } from "./image-import.js";
 import { type PruneOptions, pruneImages } from "./image-prune.js";
 import { type PullOptions, pullImage } from "./image-pull.js";
 import { type PushedImage, type PushOptions, pushImage } from "./image-push.js";
+import { findImage, type Image } from "./image-record.js";
 import type { ResolvedImage } from "./image-resolve.js";
-import { createImageStore, type Image, type ImageParts, type ImageStore } from "./image-store.js";
+import { createImageStore, type ImageParts, type ImageStore } from "./image-store.js";
 import { type ImageUsage, imageUsage } from "./image-usage.js";
 
-/** containerd's images (`services/images/v1`), and what is done with them. Names may be given as people write them: `alpine`. */
+/** containerd's images (`services/images/v1`), and what is done with them. */
 export interface Images extends ImageStore {
   /**
    * Brings an image from its registry, verified and unpacked, and gives it its name. Blobs that are here are not fetched, and what others are
    * fetching at the moment is waited for; whatever fails, nothing half-brought is left.
    *
-   * @param name as people write it: `alpine`, `registry.example.com:5000/app:1.2`, `app@sha256:…`.
+   * @param name as people write it: `alpine`, `registry.example.com:5000/app:1.2`, `app@sha256:…`. A reference, for a registry is asked: an image that is here
+   * under that very text, short as another client may name it, is not meant.
    * @throws ContainerdError `not-found`, `unauthenticated`, `permission-denied`, `unavailable`, `resource-exhausted`, `data-loss`, `canceled`; one that
    * comes from a registry's answer has a {@link RegistryFailure} as its cause.
    */
@@ -27,11 +29,11 @@ export interface Images extends ImageStore {
    *
    * @throws ContainerdError `not-found`, `failed-precondition` when a platform is not here, and as {@link pull}.
    */
-  push(name: string, options?: PushOptions): Promise<PushedImage>;
+  push(image: string | Image, options?: PushOptions): Promise<PushedImage>;
   /** Removes the images that no container of the namespace is made of; those with the label `io.cri-containerd.pinned` stay. */
   prune(options?: PruneOptions): Promise<Image[]>;
   /** What an image takes on the daemon's disk. @throws ContainerdError `not-found`. */
-  usage(name: string, options?: CallOptions): Promise<ImageUsage>;
+  usage(image: string | Image, options?: CallOptions): Promise<ImageUsage>;
   /** Brings in the images of an archive: an OCI layout or the output of `docker save`, as a tar, gzipped or not. */
   import(source: AsyncIterable<Uint8Array>, options?: ImportOptions): Promise<Image[]>;
   /**
@@ -40,7 +42,10 @@ export interface Images extends ImageStore {
    *
    * @throws ContainerdError `not-found` before the first byte, when there is no such image, or when a part of one is not here.
    */
-  export(names: string | readonly string[], options?: ExportOptions): AsyncIterable<Uint8Array>;
+  export(
+    images: string | Image | readonly (string | Image)[],
+    options?: ExportOptions,
+  ): AsyncIterable<Uint8Array>;
   /** Files out of an image's layers, by absolute path; those that the image does not have are left out. */
   readFiles(
     image: ResolvedImage,
@@ -55,11 +60,11 @@ export function createImages(context: Context, parts: ImageParts): Images {
   return {
     ...images,
     import: (source, options) => importImages({ context, ...parts, put: images.put }, source, options),
-    export: (names, options) => exportImages({ context, get: images.get, content, leases }, names, options),
+    export: (given, options) => exportImages({ context, images, content, leases }, [given].flat(), options),
     readFiles: (image, paths, options) => readImageFiles(content, image, paths, options),
-    prune: (options) => pruneImages({ context, images }, options),
-    usage: async (name, options) => imageUsage(parts, await images.get(name, options), options),
-    push: (name, options) => pushImage({ content, images }, name, options),
+    prune: (options) => pruneImages({ context, leases, images }, options),
+    usage: async (image, options) => imageUsage(parts, await findImage(images, image, options), options),
+    push: (image, options) => pushImage({ content, images }, image, options),
     pull: (name, options) => pullImage({ context, ...parts, images }, name, options),
   };
 }

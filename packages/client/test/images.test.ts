@@ -3,11 +3,11 @@ import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
-import { type Client, normalizeReference } from "@wfe-containerd/client";
+import { type Client, createClient, normalizeReference } from "@wfe-containerd/client";
 import { once, useDaemon } from "@wfe-containerd/test-infra/daemon";
 import { ctr } from "@wfe-containerd/test-infra/daemon/ctr";
 import { buildImage, busyboxArchive, busyboxLayer, ociArchive } from "@wfe-containerd/test-infra/images";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
 import { all } from "./archive.js";
 
 const run = promisify(execFile);
@@ -89,6 +89,90 @@ describe("an image that ctr imported", () => {
     expect((await all(client.images.export(name))).length).toBeGreaterThan(0);
     await client.images.remove(name, { sync: true });
     expect(await kept(client)).toEqual(NOTHING);
+  });
+});
+
+describe("images that other clients named as they please", () => {
+  const full = normalizeReference("mine:1");
+  const names = async (): Promise<string[]> => (await here.client.images.list()).map(({ name }) => name);
+
+  /** Two images: one in full, and another that ctr knows by the short form, by no tag, and by what is no reference. */
+  async function bring(): Promise<{ ours: string; theirs: string; odd: string[] }> {
+    const { client } = here;
+    const [own] = await client.images.import(
+      once(await ociArchive(await buildImage({ layers: [[{ path: "own", contents: "1" }]] }))),
+      { name: full },
+    );
+    const other = normalizeReference("other:1");
+    const [their] = await client.images.import(once(await busyboxArchive(other)));
+    const theirs = their?.target.digest ?? "";
+    const odd = [`import-2024@${theirs}`, "mine:1", theirs, "No Reference"];
+    for (const name of odd) await ctr(here, "image", "tag", other, name);
+    await ctr(here, "image", "rm", "--sync", other);
+    return { ours: own?.target.digest ?? "", theirs, odd };
+  }
+
+  afterEach(async () => {
+    for (const name of await names()) await ctr(here, "image", "rm", "--sync", name);
+    expect(await kept(here.client)).toEqual(NOTHING);
+  });
+
+  test("are meant by exactly their names, and else the full name is", async () => {
+    const { images } = here.client;
+    const { ours, theirs, odd } = await bring();
+    for (const name of odd) {
+      expect(await images.get(name)).toMatchObject({ name, target: { digest: theirs } });
+      expect((await images.resolve(name)).manifest.digest).toBe(theirs);
+      expect((await images.usage(name)).snapshots).toBe(1);
+      expect((await all(images.export(name))).length).toBeGreaterThan(0);
+    }
+    expect((await images.get(full)).target.digest).toBe(ours);
+    // What gets a name gets it in full.
+    expect(await images.tag("No Reference", "named:1")).toMatchObject({
+      name: normalizeReference("named:1"),
+      target: { digest: theirs },
+    });
+    await images.remove("mine:1");
+    expect(await names()).toContain(full);
+    expect((await images.get("mine:1")).target.digest).toBe(ours);
+    await images.remove("mine:1");
+    await expect(images.get("mine:1")).rejects.toMatchObject({ kind: "not-found" });
+    await expect(images.get("Absent")).rejects.toMatchObject({
+      kind: "invalid-argument",
+      message: expect.stringContaining("upper case"),
+    });
+  });
+
+  test("are meant by their records, and no other one is", async () => {
+    const { images } = here.client;
+    const { ours, theirs } = await bring();
+    const [short] = await images.list([`name==${JSON.stringify("mine:1")}`]);
+    if (short === undefined) throw new Error("ctr has made no mine:1");
+    expect((await images.resolve(short)).manifest.digest).toBe(theirs);
+    await images.remove(short);
+    await expect(images.remove(short)).rejects.toMatchObject({ kind: "not-found" });
+    expect((await images.get("mine:1")).target.digest).toBe(ours);
+  });
+
+  test("are pruned with the others, and what they were is collected before it ends", async () => {
+    const { images } = here.client;
+    const { odd } = await bring();
+    const expected = [full, ...odd].toSorted();
+    expect((await images.prune({ dryRun: true })).map(({ name }) => name).toSorted()).toEqual(expected);
+    expect((await images.prune()).map(({ name }) => name).toSorted()).toEqual(expected);
+    expect(await kept(here.client)).toEqual(NOTHING);
+  });
+
+  test("are no place for what may be a password", async () => {
+    const away = createClient({ address: join(directory, "absent.sock"), namespace: "default" });
+    const text = "user:secret-canary-password@registry.example.com/app";
+    const failure = await away.images.get(text).then(
+      () => "",
+      (reason: unknown) => String(reason),
+    );
+    await away.close();
+    expect(failure).toMatch(/digest that is none/);
+    expect(failure).not.toContain("canary");
   });
 });
 

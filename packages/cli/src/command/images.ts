@@ -1,6 +1,7 @@
 import {
   type Client,
   familiarReference,
+  formatReference,
   type Image,
   isContainerdError,
   parseReference,
@@ -17,7 +18,10 @@ export function addImagesCommand(program: Command): void {
       await using client = await connect(command);
       const { format } = globalOptions(command);
       const images = (await client.images.list()).toSorted((a, b) => a.name.localeCompare(b.name));
-      const rows = await Promise.all(images.map((image) => toRow(client, image, format)));
+      const all = new Set(images.map(({ name }) => name));
+      const rows = await Promise.all(
+        images.map((image) => toRow(client, image, shortName(image.name, all), format)),
+      );
       const present = rows.filter((row) => row !== undefined);
       printRows(format, present, ["name", "digest", "packed", "unpacked", "created"]);
     });
@@ -25,10 +29,11 @@ export function addImagesCommand(program: Command): void {
 
 async function toRow(
   client: Client,
-  { name, target, createdAt }: Image,
+  image: Image,
+  name: string,
   format: "table" | "json",
 ): Promise<Record<string, string | number> | undefined> {
-  const usage = await client.images.usage(name).catch((reason: unknown) => {
+  const usage = await client.images.usage(image).catch((reason: unknown) => {
     // It was removed meanwhile.
     if (isContainerdError(reason, "not-found")) return undefined;
     throw reason;
@@ -36,19 +41,20 @@ async function toRow(
   if (usage === undefined) return undefined;
   const show = (bytes: number): string | number => (format === "json" ? bytes : formatBytes(bytes));
   return {
-    name: shortName(name),
-    digest: target.digest,
+    name,
+    digest: image.target.digest,
     packed: show(usage.contentBytes),
     unpacked: show(usage.snapshotBytes),
-    created: createdAt.toISOString(),
+    created: image.createdAt.toISOString(),
   };
 }
 
-/** Other clients may give names that are no references. */
-function shortName(name: string): string {
+/** Short where that leads back to this image: other clients name theirs as they please, in short form too. */
+function shortName(name: string, all: ReadonlySet<string>): string {
   try {
     const reference = parseReference(name);
-    return familiarReference(reference);
+    const short = familiarReference(reference);
+    return formatReference(reference) === name && !all.has(short) ? short : name;
   } catch {
     return name;
   }

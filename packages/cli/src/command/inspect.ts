@@ -24,10 +24,11 @@ async function inspect(client: Client, name: string): Promise<object> {
 }
 
 async function inspectImage(client: Client, name: string): Promise<object> {
-  const { labels, createdAt, updatedAt } = await client.images.get(name);
-  const { platform, ...image } = await client.images.resolve(name);
+  const record = await client.images.get(name);
+  const { labels, createdAt, updatedAt } = record;
+  const { platform, ...image } = await client.images.resolve(record);
   const isUnpacked = await client.images.isUnpacked({ ...image, platform });
-  const usage = await client.images.usage(name);
+  const usage = await client.images.usage(record);
   return { ...image, platform: formatPlatform(platform), isUnpacked, usage, labels, createdAt, updatedAt };
 }
 

@@ -14,10 +14,10 @@ export function addRmiCommand(program: Command): void {
       // All are looked at before the first one goes.
       const images = await Promise.all(names.map((name) => client.images.get(name)));
       if (!force) await refuseUsed(client, new Set(images.map(({ name }) => name)));
-      for (const [at, { name }] of images.entries()) {
+      for (const [at, image] of images.entries()) {
         // The last one waits for the collection of garbage, which is one for all.
-        await client.images.remove(name, { sync: at === images.length - 1 });
-        console.log(name);
+        await client.images.remove(image, { sync: at === images.length - 1 });
+        console.log(image.name);
       }
     });
 }

@@ -59,7 +59,7 @@ export function parseReference(text: string): Reference {
 }
 
 /** What stands before an @ may be a password; before a digest's it is not, and a digest has no slash. */
-function withoutCredentials(text: string): string {
+export function withoutCredentials(text: string): string {
   return text.replace(/^([a-z]+:\/\/)?.*@(?=[^@]*(?:\/|$))(?!sha(?:256|512):[^/]*$)/s, "$1…@");
 }
 
