@@ -15,6 +15,7 @@ import { createTasks, type Tasks } from "./task.js";
 import { createConnection } from "./transport/connection.js";
 import { createTlsContext, type TlsOptions } from "./transport/tls.js";
 import { createGrpcTransport } from "./transport/transport.js";
+import { createTurns } from "./turns.js";
 
 export interface ClientOptions {
   /**
@@ -84,7 +85,7 @@ export function createClient(options: ClientOptions = {}): Client {
   });
   const timeoutMs = options.timeoutMs ?? DEFAULT_TIMEOUT_MS;
   const interceptors = options.interceptors ?? [];
-  const undeletedLeases = new Set<string>();
+  const shared = { undeletedLeases: new Set<string>(), turns: createTurns() };
 
   function view(scope: Scope, close: () => Promise<void>): Client {
     const { namespace, leaseId } = scope;
@@ -101,7 +102,7 @@ export function createClient(options: ClientOptions = {}): Client {
       ...scope,
       services,
       isLocal: address.isLocal,
-      undeletedLeases,
+      ...shared,
       withLease: (id) => view({ ...scope, leaseId: id }, nothing).context,
     };
     const content = createContent(context);

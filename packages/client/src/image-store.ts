@@ -118,6 +118,10 @@ export function createImageStore(context: Context, parts: ImageParts): ImageStor
   }
 
   async function unpack(image: ResolvedImage, options?: UnpackOptions): Promise<void> {
+    await call(`unpack image ${image.name}`, () => unpackHeld(image, options));
+  }
+
+  async function unpackHeld(image: ResolvedImage, options?: UnpackOptions): Promise<void> {
     if (context.leaseId !== undefined) return unpackImage({ context, content, snapshots }, image, options);
     // Until the image's config refers to them, nothing else keeps the snapshots from a garbage collection.
     await using work = await beginWork({ context, leases: parts.leases }, "unpack", options);

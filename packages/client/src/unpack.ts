@@ -5,6 +5,7 @@ import type { Content } from "./content.js";
 import type { Context } from "./context.js";
 import { ContainerdError, isContainerdError } from "./error.js";
 import type { ResolvedImage } from "./image-resolve.js";
+import { createLeases } from "./lease.js";
 import { chainIds } from "./oci/chain-id.js";
 import type { Descriptor } from "./oci/descriptor.js";
 import type { Snapshots } from "./snapshot.js";
@@ -30,7 +31,8 @@ const TRIES = 5;
 
 /**
  * Unpacks an image's layers into committed snapshots, each named by its chain ID, as containerd's own clients do. What somebody else
- * has unpacked, or is unpacking now, is shared.
+ * has unpacked is shared, and of what users of one client unpack at the same time, each layer is unpacked once. Another process that is unpacking the same
+ * is not seen before it is done: then the first snapshot stays, and is shared.
  */
 export async function unpackImage(
   unpacker: Unpacker,
@@ -67,19 +69,32 @@ interface LayerPlace {
   readonly options: CallOptions;
 }
 
-/** False when the layer was there already. */
+/**
+ * False when the layer was there already. Whoever waits while another one unpacks it looks for itself then: the snapshot must come onto its own lease, and
+ * the other one may have failed.
+ */
 async function unpackLayer(unpacker: Unpacker, layer: Descriptor, place: LayerPlace): Promise<boolean> {
+  const { namespace, snapshotter, turns } = unpacker.context;
+  const name = JSON.stringify([namespace, snapshotter, place.chainId]);
+  return call(`unpack layer ${layer.digest}`, () =>
+    turns.run(name, place.options.signal, () => makeSnapshot(unpacker, layer, place)),
+  );
+}
+
+async function makeSnapshot(unpacker: Unpacker, layer: Descriptor, place: LayerPlace): Promise<boolean> {
   const { snapshots } = unpacker;
   const { chainId, parent, options } = place;
   const labels = { "containerd.io/snapshot.ref": chainId };
   for (let tries = 0; tries < TRIES; tries++) {
     const key = `extract-${randomBytes(6).toString("hex")} ${chainId}`;
     try {
-      // Prepared before anything is asked: if the snapshot is there, this puts it on our lease, which a Stat would not.
       const mounts = await snapshots.prepare(key, parent, { labels });
-      return await fillSnapshot(unpacker, layer, place, key, mounts);
+      await fillSnapshot(unpacker, layer, place, key, mounts);
+      return true;
     } catch (reason) {
       if (!isContainerdError(reason, "already-exists")) throw reason;
+      // From 1.7 on the daemon has put it there itself. Before it is looked at: what is held and seen then, stays.
+      await holdSnapshot(unpacker.context, chainId, options);
       if (await exists(snapshots, chainId, options)) return false;
     }
   }
@@ -88,13 +103,14 @@ async function unpackLayer(unpacker: Unpacker, layer: Descriptor, place: LayerPl
   });
 }
 
+/** @throws ContainerdError `already-exists` when somebody else was faster. */
 async function fillSnapshot(
   { context, content, snapshots }: Unpacker,
   layer: Descriptor,
   { chainId, diffId, maxBytes, options }: LayerPlace,
   key: string,
   mounts: Awaited<ReturnType<Snapshots["prepare"]>>,
-): Promise<boolean> {
+): Promise<void> {
   try {
     const { mediaType, digest, size } = layer;
     const applied = await withinLimit({ snapshots, key, maxBytes }, (tooLarge) =>
@@ -117,20 +133,18 @@ async function fillSnapshot(
         { kind: "data-loss" },
       );
     }
-    const isNew = await snapshots.commit(chainId, key).then(
-      () => true,
-      async (reason: unknown) => {
-        if (!isContainerdError(reason, "already-exists")) throw reason;
-        await snapshots.remove(key);
-        return false;
-      },
-    );
+    await snapshots.commit(chainId, key);
     await content.setLabels(digest, { "containerd.io/uncompressed": diffId });
-    return isNew;
   } catch (reason) {
     await snapshots.remove(key).catch(() => undefined);
     throw reason;
   }
+}
+
+async function holdSnapshot(context: Context, id: string, options: CallOptions): Promise<void> {
+  const { leaseId, snapshotter } = context;
+  if (leaseId === undefined) return;
+  await createLeases(context).addResource(leaseId, { type: `snapshots/${snapshotter}`, id }, options);
 }
 
 async function exists(snapshots: Snapshots, name: string, options: CallOptions): Promise<boolean> {

@@ -70,13 +70,10 @@ async function bringDocument(carrier: Carrier, descriptor: Descriptor): Promise<
   const labels = await sourceLabels(carrier, digest);
   const { services } = carrier.context;
   const { clock } = repository;
-  const state = await storeBytes(descriptor, bytes, labels, {
-    services,
-    content,
-    clock,
-    ref: ingestRef(descriptor),
-    signal,
-  });
+  const ref = ingestRef(descriptor);
+  const state = await takeTurn(carrier, ref, () =>
+    storeBytes(descriptor, bytes, labels, { services, content, clock, ref, signal }),
+  );
   if (state === "exists") await content.setLabels(digest, labels, { signal });
   return bytes;
 }
@@ -123,17 +120,26 @@ export async function bringLayers(
 async function bringLayer(carrier: Carrier, layer: Descriptor): Promise<void> {
   const { repository, content, context, progress, signal } = carrier;
   signal.throwIfAborted();
-  const state = await fetchBlob(layer, {
-    repository,
-    content,
-    services: context.services,
-    ref: ingestRef(layer),
-    labels: await sourceLabels(carrier, layer.digest),
-    signal,
-    onProgress: (now, offset) => progress.report(layer, now, offset),
-  });
+  const ref = ingestRef(layer);
+  const labels = await sourceLabels(carrier, layer.digest);
+  const state = await takeTurn(carrier, ref, () =>
+    fetchBlob(layer, {
+      repository,
+      content,
+      services: context.services,
+      ref,
+      labels,
+      signal,
+      onProgress: (now, offset) => progress.report(layer, now, offset),
+    }),
+  );
   if (state === "exists")
     await content.setLabels(layer.digest, await sourceLabels(carrier, layer.digest), { signal });
+}
+
+/** Others in this process wait here, and not at the daemon: one of version 1 holds up all its writers while one of them finds an ingest locked. */
+function takeTurn<T>({ context, signal }: Carrier, ref: string, task: () => Promise<T>): Promise<T> {
+  return context.turns.run(JSON.stringify([context.namespace, ref]), signal, task);
 }
 
 async function sourceLabels(
