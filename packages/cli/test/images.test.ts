@@ -5,8 +5,10 @@ import { delimiter, join } from "node:path";
 import { promisify } from "node:util";
 import { useDaemon } from "@wfe-containerd/test-infra/daemon";
 import { ctr } from "@wfe-containerd/test-infra/daemon/ctr";
+import { buildImage } from "@wfe-containerd/test-infra/images";
 import { startRegistry, type TestRegistry } from "@wfe-containerd/test-infra/registry";
 import { startFaultProxy } from "@wfe-containerd/test-infra/registry/fault-proxy";
+import { putAsBuilt } from "@wfe-containerd/test-infra/registry/put-as-built";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { call, type Finished } from "./command.js";
 
@@ -221,6 +223,29 @@ test("inspect shows an image, and a container", async () => {
     code: 125,
     stderr: expect.stringContaining("no image and no step nothing-of-that-name"),
   });
+});
+
+test("inspect shows an image that is here for another platform only", async () => {
+  const images = await Promise.all(
+    ["arm64", "amd64"].map((architecture) =>
+      buildImage({ layers: [[{ path: architecture, contents: architecture }]], architecture }),
+    ),
+  );
+  await putAsBuilt(open.origin, "multi", "1", images);
+  const name = `${open.host}/multi:1`;
+  await daemon_.client.images.pull(name, {
+    auth: "anonymous",
+    platform: { os: "linux", architecture: "arm64" },
+  });
+  const [image] = JSON.parse((await cli(["inspect", name])).stdout.toString());
+  expect(image).toMatchObject({
+    name,
+    platform: "linux/arm64",
+    platforms: ["linux/arm64"],
+    manifest: { digest: images[0]?.manifest.digest },
+    isUnpacked: true,
+  });
+  await daemon_.client.images.remove(name, { sync: true });
 });
 
 test("what is exported is an OCI archive to others, and imported again the same", async () => {

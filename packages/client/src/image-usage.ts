@@ -10,6 +10,7 @@ import {
   parseImageConfig,
   parseIndexOrManifest,
 } from "./oci/manifest.js";
+import { isImageConfig } from "./oci/media-type.js";
 
 /** What an image takes on the daemon's disk. What it shares with other images is counted for each of them. */
 export interface ImageUsage {
@@ -41,8 +42,8 @@ export async function imageUsage(
       return;
     }
     for (const layer of document.layers) await count(layer);
-    const { digest } = document.config;
-    if (!(await count(document.config))) return;
+    const { digest, mediaType } = document.config;
+    if (!(await count(document.config)) || !isImageConfig(mediaType)) return;
     const config = await content.readAll(digest, { maxBytes: MAX_DOCUMENT_BYTES, signal: options.signal });
     for (const chain of chainIds(parseImageConfig(digest, config).rootfs.diff_ids)) chains.add(chain);
   }

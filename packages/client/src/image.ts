@@ -3,6 +3,7 @@ import type { Context } from "./context.js";
 import { type ExportOptions, exportImages } from "./image-export.js";
 import { type ReadFilesOptions, readImageFiles } from "./image-file.js";
 import { type ImportOptions, importImages } from "./image-import.js";
+import { platformsHere } from "./image-platforms.js";
 import { type PruneOptions, pruneImages } from "./image-prune.js";
 import { type PullOptions, pullImage } from "./image-pull.js";
 import { type PushedImage, type PushOptions, pushImage } from "./image-push.js";
@@ -10,6 +11,7 @@ import { findImage, type Image } from "./image-record.js";
 import type { ResolvedImage } from "./image-resolve.js";
 import { createImageStore, type ImageParts, type ImageStore } from "./image-store.js";
 import { type ImageUsage, imageUsage } from "./image-usage.js";
+import type { Platform } from "./oci/platform.js";
 
 /** containerd's images (`services/images/v1`), and what is done with them. */
 export interface Images extends ImageStore {
@@ -34,6 +36,8 @@ export interface Images extends ImageStore {
   prune(options?: PruneOptions): Promise<Image[]>;
   /** What an image takes on the daemon's disk. @throws ContainerdError `not-found`. */
   usage(image: string | Image, options?: CallOptions): Promise<ImageUsage>;
+  /** The platforms for which all of an image is here, in the order of its index. @throws ContainerdError `not-found`. */
+  platforms(image: string | Image, options?: CallOptions): Promise<Platform[]>;
   /** Brings in the images of an archive: an OCI layout or the output of `docker save`, as a tar, gzipped or not. */
   import(source: AsyncIterable<Uint8Array>, options?: ImportOptions): Promise<Image[]>;
   /**
@@ -64,6 +68,8 @@ export function createImages(context: Context, parts: ImageParts): Images {
     readFiles: (image, paths, options) => readImageFiles(content, image, paths, options),
     prune: (options) => pruneImages({ context, leases, images }, options),
     usage: async (image, options) => imageUsage(parts, await findImage(images, image, options), options),
+    platforms: async (image, options) =>
+      platformsHere(content, (await findImage(images, image, options)).target, options),
     push: (image, options) => pushImage({ content, images }, image, options),
     pull: (name, options) => pullImage({ context, ...parts, images }, name, options),
   };

@@ -265,11 +265,13 @@ describe("an image for several platforms", () => {
     const whole = Buffer.concat(await all(client.images.export(name)));
     const part = Buffer.concat(await all(client.images.export(name, { platforms: [own] })));
     expect(part.byteLength).toBeLessThan(whole.byteLength);
+    expect(await client.images.platforms(name)).toEqual([{ os: "linux", architecture: "s390x" }, own]);
     const { target } = await client.images.get(name);
     await client.images.remove(name, { sync: true });
     expect(await kept(client)).toEqual(NOTHING);
     await client.images.import(once(part));
     // The index is the same; the foreign image is not there.
+    expect(await client.images.platforms(name)).toEqual([own]);
     expect((await client.images.get(name)).target).toEqual(target);
     await expect(
       client.images.resolve(name, { platform: { os: "linux", architecture: "s390x" } }),

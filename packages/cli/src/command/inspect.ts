@@ -1,4 +1,10 @@
-import { type Client, formatPlatform, isContainerdError } from "@wfe-containerd/client";
+import {
+  type Client,
+  formatPlatform,
+  type Image,
+  isContainerdError,
+  type Platform,
+} from "@wfe-containerd/client";
 import type { Command } from "commander";
 import { connect } from "../connection.js";
 import { UsageError } from "../failure.js";
@@ -25,11 +31,32 @@ async function inspect(client: Client, name: string): Promise<object> {
 
 async function inspectImage(client: Client, name: string): Promise<object> {
   const record = await client.images.get(name);
-  const { labels, createdAt, updatedAt } = record;
-  const { platform, ...image } = await client.images.resolve(record);
-  const isUnpacked = await client.images.isUnpacked({ ...image, platform });
-  const usage = await client.images.usage(record);
-  return { ...image, platform: formatPlatform(platform), isUnpacked, usage, labels, createdAt, updatedAt };
+  const platforms = await client.images.platforms(record);
+  const { labels, createdAt, updatedAt, target } = record;
+  return {
+    name: record.name,
+    target,
+    ...(await inspectManifest(client, record, platforms)),
+    platforms: platforms.map(formatPlatform),
+    usage: await client.images.usage(record),
+    labels,
+    createdAt,
+    updatedAt,
+  };
+}
+
+/** That for the daemon's platform, or where it is not here, what is. */
+async function inspectManifest(
+  client: Client,
+  record: Image,
+  [other]: readonly Platform[],
+): Promise<object | undefined> {
+  const image =
+    (await orMissing(client.images.resolve(record))) ??
+    (other && (await client.images.resolve(record, { platform: other })));
+  if (image === undefined) return undefined;
+  const isUnpacked = await client.images.isUnpacked(image);
+  return { ...image, platform: formatPlatform(image.platform), isUnpacked };
 }
 
 async function inspectContainer(client: Client, id: string): Promise<object> {

@@ -21,6 +21,11 @@ export function isManifest(mediaType: string): boolean {
   return mediaType === MEDIA_TYPES.manifest || mediaType === MEDIA_TYPES.dockerManifest;
 }
 
+/** The config of an image, and not of another artifact that is stored as one. */
+export function isImageConfig(mediaType: string): boolean {
+  return mediaType === MEDIA_TYPES.config || mediaType === MEDIA_TYPES.dockerConfig;
+}
+
 /** A file system layer that an unpacker can apply; not a signature or another artifact that is stored as a layer. */
 export function isLayer(mediaType: string): boolean {
   return /^application\/vnd\.(?:oci\.image\.layer\.|docker\.image\.rootfs\.(?:diff|foreign))/.test(mediaType);

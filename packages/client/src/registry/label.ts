@@ -1,7 +1,7 @@
 import type { Descriptor } from "../oci/descriptor.js";
 import type { Index, Manifest } from "../oci/manifest.js";
 import { isIndexDocument } from "../oci/manifest.js";
-import { isIndex, isLayer, isManifest, MEDIA_TYPES } from "../oci/media-type.js";
+import { isImageConfig, isIndex, isLayer, isManifest } from "../oci/media-type.js";
 import type { Reference } from "../oci/reference.js";
 import { hostName } from "./plain-http.js";
 
@@ -26,8 +26,7 @@ export function childLabels(document: Index | Manifest): Record<string, string> 
 }
 
 function childKey(mediaType: string): string {
-  if (mediaType === MEDIA_TYPES.config || mediaType === MEDIA_TYPES.dockerConfig)
-    return `${GC_REFERENCE}config`;
+  if (isImageConfig(mediaType)) return `${GC_REFERENCE}config`;
   if (isManifest(mediaType)) return `${GC_REFERENCE}m.`;
   return isLayer(mediaType) ? `${GC_REFERENCE}l.` : GC_REFERENCE;
 }
@@ -37,9 +36,7 @@ export function ingestRef({ mediaType, digest }: Descriptor): string {
   if (isManifest(mediaType)) return `manifest-${digest}`;
   if (isIndex(mediaType)) return `index-${digest}`;
   if (isLayer(mediaType)) return `layer-${digest}`;
-  return mediaType === MEDIA_TYPES.config || mediaType === MEDIA_TYPES.dockerConfig
-    ? `config-${digest}`
-    : `unknown-${digest}`;
+  return isImageConfig(mediaType) ? `config-${digest}` : `unknown-${digest}`;
 }
 
 /** Tells from which repositories of a registry a blob came: a push to another one can mount it from there. */
