@@ -22,6 +22,8 @@ export interface ResolvedImage {
   readonly manifest: Descriptor;
   /** Lowest first. */
   readonly layers: readonly Descriptor[];
+  /** What else the manifest lists among its layers, and nobody unpacks: signatures, attestations. */
+  readonly artifacts: readonly Descriptor[];
   readonly configDescriptor: Descriptor;
   readonly config: ImageConfig;
   readonly platform: Platform;
@@ -64,6 +66,7 @@ export async function resolveTarget(
     target,
     manifest: descriptor,
     layers,
+    artifacts: document.layers.filter(({ mediaType }) => !isLayer(mediaType)),
     configDescriptor: document.config,
     config,
     platform: { os: config.os, architecture: config.architecture, variant: config.variant },

@@ -8,10 +8,11 @@ import {
   busyboxArchive,
   busyboxLayer,
   ociArchive,
+  toBlob,
 } from "@wfe-containerd/test-infra/images";
 import { putImage, startRegistry, type TestRegistry } from "@wfe-containerd/test-infra/registry";
 import { type FaultProxy, startFaultProxy } from "@wfe-containerd/test-infra/registry/fault-proxy";
-import { putAsBuilt } from "@wfe-containerd/test-infra/registry/put-as-built";
+import { putAsBuilt, putBlob, putManifest } from "@wfe-containerd/test-infra/registry/put-as-built";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
 
 const run = promisify(execFile);
@@ -102,6 +103,31 @@ describe("what is pulled", () => {
     expect(await at.client.images.isUnpacked(image)).toBe(true);
     const empty = await at.client.images.pull(`${registry.host}/formats:empty`, { auth });
     expect(empty).toMatchObject({ layers: [], chainId: "" });
+  });
+
+  test("is all that the manifest lists, also what is no layer, so that it is complete to ctr and can be passed on", async () => {
+    const built = await buildImage({ layers: [[{ path: "x", contents: "x" }]] });
+    const artifact = toBlob(Buffer.from('{"hello":1}'));
+    const manifest = JSON.parse(Buffer.from(built.manifest.bytes).toString());
+    const mediaType = "application/vnd.example.thing+json";
+    manifest.layers.push({ mediaType, digest: artifact.digest, size: artifact.bytes.byteLength });
+    const base = `${registry.origin}/v2/artifact`;
+    for (const blob of [built.config, ...built.layers, artifact]) await putBlob(base, blob);
+    await putManifest(base, "1", manifest.mediaType, toBlob(manifest).bytes);
+
+    const name = `${registry.host}/artifact:1`;
+    const seen = new Map<string, TransferProgress>();
+    const image = await at.client.images.pull(name, {
+      auth,
+      onProgress: (progress) => seen.set(progress.what, progress),
+    });
+    expect(image).toMatchObject({ layers: [{}], artifacts: [{ mediaType, digest: artifact.digest }] });
+    expect(seen.get(artifact.digest)).toMatchObject({ state: "done", offset: artifact.bytes.byteLength });
+    expect(await ctr("-n", at.client.namespace, "images", "check", `name==${name}`)).toMatch(
+      / complete \(3\/3\) .* true/,
+    );
+    await at.client.images.push(name, { auth, as: `${registry.host}/passed-on:1` });
+    for await (const _ of at.client.images.export(name));
   });
 
   test("is for another platform when that is asked for", async () => {

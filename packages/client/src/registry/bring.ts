@@ -79,8 +79,8 @@ async function bringDocument(carrier: Carrier, descriptor: Descriptor): Promise<
 }
 
 /**
- * Brings the layers, several at a time, and unpacks each as soon as it and those below it are there. When one fails, the others are given
- * up.
+ * Brings the layers, several at a time, and unpacks each as soon as it and those below it are there; what else the manifest lists comes with them. When one
+ * fails, the others are given up.
  */
 export async function bringLayers(
   carrier: Carrier,
@@ -95,13 +95,14 @@ export async function bringLayers(
     throw reason;
   };
   // An image may have a layer twice: it is brought once.
-  const layers = [...new Map(image.layers.map((layer) => [layer.digest, layer])).values()];
-  for (const layer of layers) progress.report(layer, "waiting", 0);
+  const blobs = new Map([...image.layers, ...image.artifacts].map((blob) => [blob.digest, blob]));
+  const unpacked = new Set(image.layers.map(({ digest }) => digest));
+  for (const blob of blobs.values()) progress.report(blob, "waiting", 0);
   const slots = createSlots(maxConcurrentLayers);
   const brought = new Map(
-    layers.map((layer) => [
-      layer.digest,
-      slots.run(() => bringLayer({ ...carrier, signal }, layer)).catch(giveUp),
+    [...blobs.values()].map((blob) => [
+      blob.digest,
+      slots.run(() => bringBlob({ ...carrier, signal }, blob, !unpacked.has(blob.digest))).catch(giveUp),
     ]),
   );
   const unpacking = unpackImage({ context, content, snapshots }, image, {
@@ -117,24 +118,26 @@ export async function bringLayers(
   if (settled.some(({ status }) => status === "rejected")) throw rootOf(carrier.signal, failure.signal);
 }
 
-async function bringLayer(carrier: Carrier, layer: Descriptor): Promise<void> {
+/** @param isAll nothing is done with it after that. */
+async function bringBlob(carrier: Carrier, blob: Descriptor, isAll: boolean): Promise<void> {
   const { repository, content, context, progress, signal } = carrier;
   signal.throwIfAborted();
-  const ref = ingestRef(layer);
-  const labels = await sourceLabels(carrier, layer.digest);
+  const ref = ingestRef(blob);
+  const labels = await sourceLabels(carrier, blob.digest);
   const state = await takeTurn(carrier, ref, () =>
-    fetchBlob(layer, {
+    fetchBlob(blob, {
       repository,
       content,
       services: context.services,
       ref,
       labels,
       signal,
-      onProgress: (now, offset) => progress.report(layer, now, offset),
+      onProgress: (now, offset) => progress.report(blob, now, offset),
     }),
   );
   if (state === "exists")
-    await content.setLabels(layer.digest, await sourceLabels(carrier, layer.digest), { signal });
+    await content.setLabels(blob.digest, await sourceLabels(carrier, blob.digest), { signal });
+  if (isAll) progress.report(blob, state === "exists" ? "exists" : "done", blob.size);
 }
 
 /** Others in this process wait here, and not at the daemon: one of version 1 holds up all its writers while one of them finds an ingest locked. */
