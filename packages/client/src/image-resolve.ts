@@ -36,7 +36,13 @@ export interface ResolvedImage {
 /** An index may hold indexes; nobody needs more than these. */
 const MAX_DEPTH = 4;
 
-/** Follows a descriptor in the content store to the manifest that suits a host best, and its config. */
+/**
+ * Follows a descriptor in the content store to the manifest that suits a host best, and its config. What an index says of a manifest's platform counts, as
+ * it does for containerd, whatever the manifest's config says. Where there is no index, the config's word does: a manifest for another platform is refused
+ * here, which containerd 1.6 pulls, to fail with an exec format error.
+ *
+ * @throws ContainerdError `not-found` that names both platforms.
+ */
 export async function resolveTarget(
   content: Content,
   name: string,
@@ -53,6 +59,7 @@ export async function resolveTarget(
     );
   }
   const { descriptor, document, config } = found;
+  const { os, architecture, variant } = descriptor.platform ?? config;
   const layers = document.layers.filter(({ mediaType }) => isLayer(mediaType));
   const diffIds = config.rootfs.diff_ids;
   if (layers.length !== diffIds.length) {
@@ -69,7 +76,7 @@ export async function resolveTarget(
     artifacts: document.layers.filter(({ mediaType }) => !isLayer(mediaType)),
     configDescriptor: document.config,
     config,
-    platform: { os: config.os, architecture: config.architecture, variant: config.variant },
+    platform: { os, architecture, variant },
     diffIds,
     chainId: chainId(diffIds),
   };
@@ -104,7 +111,7 @@ async function bestManifest(
       document.config.digest,
       await readDocument(content, document.config, search),
     );
-    if (rankPlatform(host, config) === undefined) {
+    if (rankPlatform(host, descriptor.platform ?? config) === undefined) {
       search.offered.push(formatPlatform(config));
       return undefined;
     }

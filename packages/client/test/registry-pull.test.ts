@@ -1,6 +1,6 @@
 import { execFile } from "node:child_process";
 import { promisify } from "node:util";
-import type { Client, TransferProgress } from "@wfe-containerd/client";
+import type { Client, Platform, TransferProgress } from "@wfe-containerd/client";
 import { useDaemon } from "@wfe-containerd/test-infra/daemon";
 import {
   type BuiltImage,
@@ -141,6 +141,52 @@ describe("what is pulled", () => {
     await expect(at.client.images.pull(name, { auth, platform })).rejects.toMatchObject({
       kind: "not-found",
       message: expect.stringContaining("linux/arm64, linux/amd64"),
+    });
+  });
+
+  describe("for a platform", () => {
+    const [amd64, arm64] = ["amd64", "arm64"].map((architecture) => ({ os: "linux", architecture })) as [
+      Platform,
+      Platform,
+    ];
+    const build = (architecture: string): Promise<BuiltImage> =>
+      buildImage({ layers: [[{ path: architecture, contents: architecture }]], architecture });
+
+    test("is of an older one that the platform runs, where nothing suits better", async () => {
+      const [old, other] = [await build("386"), await build("arm64")];
+      await putAsBuilt(registry.origin, "older", "1", [old, other]);
+      const name = `${registry.host}/older:1`;
+      const image = await at.client.images.pull(name, { auth, platform: amd64 });
+      expect(image.manifest.digest).toBe(old.manifest.digest);
+      await at.client.images.remove(name, { sync: true });
+      await putAsBuilt(registry.origin, "older", "1", [old, await build("amd64")]);
+      expect((await at.client.images.pull(name, { auth, platform: amd64 })).platform).toMatchObject(amd64);
+    });
+
+    test("is what the index says is for it, whatever the config says", async () => {
+      const wrong = await build("amd64");
+      await putAsBuilt(registry.origin, "misstated", "1", [
+        { ...wrong, architecture: "arm64" },
+        await build("s390x"),
+      ]);
+      const name = `${registry.host}/misstated:1`;
+      const image = await at.client.images.pull(name, { auth, platform: arm64 });
+      expect(image).toMatchObject({ platform: arm64, manifest: { digest: wrong.manifest.digest } });
+      expect(await at.client.images.platforms(name)).toEqual([arm64]);
+      await expect(at.client.images.pull(name, { auth, platform: amd64 })).rejects.toMatchObject({
+        kind: "not-found",
+        message: expect.stringMatching(/is not for linux\/amd64; it is for: linux\/arm64, linux\/s390x$/),
+      });
+    });
+
+    test("is refused where it is no index, and the config says another one", async () => {
+      await putAsBuilt(registry.origin, "single", "1", [await build("arm64")]);
+      await expect(
+        at.client.images.pull(`${registry.host}/single:1`, { auth, platform: amd64 }),
+      ).rejects.toMatchObject({
+        kind: "not-found",
+        message: expect.stringMatching(/is not for linux\/amd64; it is for: linux\/arm64$/),
+      });
     });
   });
 

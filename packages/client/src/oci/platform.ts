@@ -16,6 +16,15 @@ const ARCHITECTURES: ReadonlyMap<string, string> = new Map([
   ["i386", "386"],
 ]);
 
+const ARM64_VARIANTS: ReadonlyMap<string, string> = new Map([
+  ["8", ""],
+  ["v8", ""],
+  ["v8.0", ""],
+  ["9", "v9"],
+  ["9.0", "v9"],
+  ["v9.0", "v9"],
+]);
+
 /** Brings the names that people and kernels use to Go's, and leaves out a variant that says nothing (`arm64/v8`, `amd64/v1`). */
 export function normalizePlatform({ os, architecture, variant }: Platform): Platform {
   const name = architecture.toLowerCase();
@@ -31,11 +40,13 @@ function normalVariant(architecture: string, variant: string): string {
   switch (architecture) {
     case "aarch64":
     case "arm64":
-      return variant === "v8" || variant === "8" ? "" : variant;
+      return ARM64_VARIANTS.get(variant) ?? variant;
     case "amd64":
     case "x86_64":
     case "x86-64":
       return variant === "v1" ? "" : variant;
+    case "i386":
+      return "";
     case "armhf":
       return "v7";
     case "armel":
@@ -68,8 +79,8 @@ export function formatPlatform({ os, architecture, variant }: Platform): string 
 }
 
 /**
- * How well a host runs a program that was built for a platform: 0 is best, larger is worse, undefined is not at all. As containerd's
- * `platforms.Only`: an arm host takes older variants, and an arm64 host 32-bit arm after its own; amd64 takes lower levels.
+ * How well a host runs a program that was built for a platform: 0 is best, larger is worse, undefined is not at all. An arm host takes older variants; an
+ * arm64 host older versions of its architecture, and then 32-bit arm; amd64 lower levels, and then 386. Source: `Only` of containerd/platforms.
  */
 export function rankPlatform(host: Platform, offered: Platform): number | undefined {
   const own = normalizePlatform(host);
@@ -82,29 +93,41 @@ export function rankPlatform(host: Platform, offered: Platform): number | undefi
   return rank === -1 ? undefined : rank;
 }
 
-function runnable({ os, architecture, variant }: Platform): Platform[] {
-  const older = (name: string, from: string, lowest: number): Platform[] => {
-    // What is no level has none below it, and a level of many digits must not make a list as long.
-    if (!/^v\d$/.test(from)) return [{ os, architecture: name, variant: from }];
-    const level = Number(from.slice(1));
-    return Array.from({ length: Math.max(level - lowest + 1, 0) }, (_, step) => ({
-      os,
-      architecture: name,
-      variant: `v${level - step}`,
-    }));
-  };
+type Machine = Pick<Platform, "architecture" | "variant">;
+
+/** What a host of a normal form runs, best first. */
+function runnable({ architecture, variant }: Machine): Machine[] {
   switch (architecture) {
     case "arm":
-      return older("arm", variant ?? "v7", 5);
+      return levels("arm", variant ?? "v7", 5);
     case "arm64":
-      return [
-        ...(variant === undefined ? [] : [{ os, architecture, variant }]),
-        { os, architecture },
-        ...older("arm", "v8", 5),
-      ];
+      return [...arm64(variant ?? "v8"), { architecture }, ...levels("arm", "v8", 5)];
     case "amd64":
-      return [...older("amd64", variant ?? "v1", 2), { os, architecture }];
+      return [...levels("amd64", variant ?? "v1", 2), { architecture }, { architecture: "386" }];
     default:
-      return [{ os, architecture, variant }];
+      return [{ architecture, variant }];
   }
+}
+
+/** From a level down. What is no level has none below it, and one of many digits must not make a list as long. */
+function levels(architecture: string, from: string, lowest: number): Machine[] {
+  if (!/^v\d$/.test(from)) return [{ architecture, variant: from }];
+  const level = Number(from.slice(1));
+  return Array.from({ length: Math.max(level - lowest + 1, 0) }, (_, step) => ({
+    architecture,
+    variant: `v${level - step}`,
+  }));
+}
+
+/** Above the plain v8. Arm's v9.x has all of v8.(x+5), and there is nothing above v8.9. */
+function arm64(variant: string): Machine[] {
+  const [, major, digit = "0"] = /^v([89])(?:\.(\d))?$/.exec(variant) ?? [];
+  const minor = Number(digit);
+  if (major === undefined) return [{ architecture: "arm64", variant }];
+  const down = (version: number, from: number, to: number): Machine[] =>
+    Array.from({ length: from - to + 1 }, (_, step) => {
+      const each = from - step;
+      return { architecture: "arm64", variant: `v${version}${each === 0 ? "" : `.${each}`}` };
+    });
+  return major === "8" ? down(8, minor, 1) : [...down(9, minor, 0), ...down(8, Math.min(minor + 5, 9), 1)];
 }
