@@ -1,5 +1,6 @@
 import type { CallOptions } from "./call.js";
 import type { Content } from "./content.js";
+import type { Context } from "./context.js";
 import { ContainerdError } from "./error.js";
 import { findImage, type Image } from "./image-record.js";
 import type { ImageParts, ImageStore } from "./image-store.js";
@@ -15,6 +16,7 @@ import { openRepository, type RegistryOptions, type Repository } from "./registr
 import { retrying } from "./registry/retrier.js";
 import { forEachInSlots } from "./registry/slots.js";
 import { withTimeLimit } from "./registry/time-limit.js";
+import { beginWork } from "./work-lease.js";
 
 export interface PushOptions extends RegistryOptions, CallOptions {
   /** The reference to push as. Default: the image's own name. */
@@ -37,7 +39,8 @@ export interface PushedImage {
   readonly target: Descriptor;
 }
 
-export interface Pusher extends Pick<ImageParts, "content"> {
+export interface Pusher extends Pick<ImageParts, "content" | "leases"> {
+  readonly context: Context;
   readonly images: Pick<ImageStore, "get">;
 }
 
@@ -54,7 +57,10 @@ export async function pushImage(
   const operation = `push ${given}${reference === undefined ? "" : ` as ${formatReference(reference)}`}`;
   return withTimeLimit(operation, options, async (signal) => {
     const image = await findImage(pusher.images, source, { signal });
-    return push(pusher.content, image.target, reference ?? parseReference(image.name), {
+    // Somebody else may remove it meanwhile. By its labels the target holds the rest.
+    await using work = await beginWork(pusher, "push", { signal });
+    await pusher.leases.addResource(work.id, { type: "content", id: image.target.digest }, { signal });
+    return await push(pusher.content, image.target, reference ?? parseReference(image.name), {
       ...options,
       signal,
     });

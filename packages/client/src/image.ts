@@ -70,7 +70,7 @@ export function createImages(context: Context, parts: ImageParts): Images {
     usage: async (image, options) => imageUsage(parts, await findImage(images, image, options), options),
     platforms: async (image, options) =>
       platformsHere(content, (await findImage(images, image, options)).target, options),
-    push: (image, options) => pushImage({ content, images }, image, options),
+    push: (image, options) => pushImage({ context, content, leases, images }, image, options),
     pull: (name, options) => pullImage({ context, ...parts, images }, name, options),
   };
 }

@@ -191,6 +191,26 @@ describe("a push", () => {
     expect([states[0], states[1], states.at(-1)]).toEqual(["waiting", "pushing", "done"]);
   });
 
+  test("goes on to its end when the image is removed meanwhile", async () => {
+    const name = `${proxy.host}/removed:1`;
+    let go = (): void => undefined;
+    const gone = new Promise<void>((resolve) => {
+      go = resolve;
+    });
+    const begun = new Promise<void>((resolve) => {
+      proxy.on(/POST .*uploads/, () => {
+        resolve();
+        return { kind: "hold", until: gone };
+      });
+    });
+    const pushing = at.client.images.push("app:1", { ...options, as: name, maxConcurrentBlobs: 1 });
+    await begun;
+    for (const image of await at.client.images.list()) await at.client.images.remove(image, { sync: true });
+    go();
+    await pushing;
+    expect((await inspect(`${registry.host}/removed:1`)).Layers).toEqual(digests(app));
+  });
+
   test("needs the right to", async () => {
     const signer = await authority.issue("push-signer");
     await using tokens = await startTokenServer({ signer, users: { user: "secret-canary-password" } });
