@@ -1,4 +1,5 @@
 import type { TransferProgress } from "@wfe-containerd/client";
+import { drawBars, redraw, shorten, type TerminalSize } from "./bars.js";
 import { formatBytes } from "./table.js";
 
 export interface ProgressView {
@@ -7,7 +8,7 @@ export interface ProgressView {
   close(): void;
 }
 
-const BAR_WIDTH = 24;
+const DEFAULT_SIZE: TerminalSize = { rows: 24, columns: 80 };
 
 /** Draws how far an image's blobs are: bars that move on a terminal, a line a change elsewhere, or JSON lines. */
 export function createProgressView(
@@ -39,11 +40,11 @@ function createBars(to: NodeJS.WriteStream): ProgressView {
   return {
     show(progress) {
       blobs.set(progress.what, progress);
-      const lines = [...blobs.values()].map(drawBar);
-      // Back to the first line, and over all of them.
-      to.write(
-        `${drawn > 0 ? `\x1b[${drawn}A` : ""}${lines.map((line) => `\x1b[2K${line.slice(0, to.columns)}\n`).join("")}`,
-      );
+      // Some terminals do not say how large they are.
+      const size = { rows: to.rows || DEFAULT_SIZE.rows, columns: to.columns || DEFAULT_SIZE.columns };
+      const lines = drawBars([...blobs.values()], size);
+      // It may have become smaller.
+      to.write(redraw(lines, Math.min(drawn, size.rows - 1)));
       drawn = lines.length;
     },
     close() {
@@ -51,15 +52,4 @@ function createBars(to: NodeJS.WriteStream): ProgressView {
       drawn = 0;
     },
   };
-}
-
-function drawBar({ what, state, offset, total, bytesPerSecond }: TransferProgress): string {
-  const share = state === "done" || state === "exists" ? 1 : total > 0 ? Math.min(offset / total, 1) : 0;
-  const filled = Math.round(share * BAR_WIDTH);
-  const rate = bytesPerSecond > 0 ? `  ${formatBytes(bytesPerSecond)}/s` : "";
-  return `${shorten(what)}  ${state.padEnd(9)} [${"=".repeat(filled)}${" ".repeat(BAR_WIDTH - filled)}] ${formatBytes(offset)}/${formatBytes(total)}${rate}`;
-}
-
-function shorten(digest: string): string {
-  return digest.replace(/^sha\d+:/, "").slice(0, 12);
 }

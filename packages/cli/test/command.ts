@@ -3,7 +3,7 @@ import { closeSync, existsSync, openSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 
 /** The command as it is published: what `pnpm build` made. */
-const MAIN = fileURLToPath(new URL("../dist/main.js", import.meta.url));
+export const MAIN = fileURLToPath(new URL("../dist/main.js", import.meta.url));
 
 export interface Finished {
   readonly code: number | null;

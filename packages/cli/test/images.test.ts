@@ -10,7 +10,8 @@ import { startRegistry, type TestRegistry } from "@wfe-containerd/test-infra/reg
 import { startFaultProxy } from "@wfe-containerd/test-infra/registry/fault-proxy";
 import { putAsBuilt } from "@wfe-containerd/test-infra/registry/put-as-built";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
-import { call, type Finished } from "./command.js";
+import { call, type Finished, MAIN } from "./command.js";
+import { Screen } from "./screen.js";
 
 const run = promisify(execFile);
 const PASSWORD = "secret-canary-password";
@@ -99,6 +100,31 @@ test("an image is tagged, pushed, removed, and pulled again", async () => {
       stderr: expect.stringContaining(`via: containerd ${version}`),
     });
   await cli(["rmi", name]);
+});
+
+test("a pull draws bars on a terminal, no more than it has lines, and each over itself", async () => {
+  const layers = Array.from({ length: 12 }, (_, layer) => [{ path: `file-${layer}`, contents: `${layer}` }]);
+  await putAsBuilt(open.origin, "many", "1", [await buildImage({ layers })]);
+  const name = `${open.host}/many:1`;
+  const size = { rows: 10, columns: 120 };
+  const { address } = daemon_.daemon;
+  const command = `${process.execPath} ${MAIN} --address ${address} --namespace ${daemon_.client.namespace} pull ${name}`;
+  const { stdout } = await run("script", [
+    "--quiet",
+    "--return",
+    "--command",
+    `stty rows ${size.rows} cols ${size.columns}; exec ${command}`,
+    "/dev/null",
+  ]);
+  const screen = new Screen(size);
+  screen.write(stdout);
+  // The result's two lines come last, and push out the first bars.
+  expect(screen.lines.at(-2)).toMatch(/^NAME +DIGEST/);
+  const bars = [...screen.scrolledOff, ...screen.lines.slice(0, -2)];
+  expect(bars.at(-1)).toBe("and 4 done");
+  expect(bars.slice(0, -1).filter((line) => / done +\[=+\]/.test(line))).toHaveLength(8);
+  expect(new Set(bars).size).toBe(9);
+  await daemon_.client.images.remove(name, { sync: true });
 });
 
 test("one image is pushed by the name of another", async () => {
