@@ -27,7 +27,7 @@ export interface Images extends ImageStore {
   pull(name: string, options?: PullOptions): Promise<ResolvedImage>;
   /**
    * Brings an image to its registry, or by another name to another one. Blobs that are there are not sent; those that the registry has in another
-   * repository are mounted from it.
+   * repository are mounted from it, and layers that are not to be passed on (of a `nondistributable` or `foreign` media type) are left out.
    *
    * @throws ContainerdError `not-found`, `failed-precondition` when a platform is not here, and as {@link pull}.
    */

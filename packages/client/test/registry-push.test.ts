@@ -10,7 +10,7 @@ import type { TLSSocket } from "node:tls";
 import { promisify } from "node:util";
 import type { PushOptions, TransferProgress } from "@wfe-containerd/client";
 import { type Inventory, once, useDaemon } from "@wfe-containerd/test-infra/daemon";
-import { type BuiltImage, buildImage, ociArchive } from "@wfe-containerd/test-infra/images";
+import { type BuiltImage, buildImage, ociArchive, toBlob } from "@wfe-containerd/test-infra/images";
 import { startRegistry, type TestRegistry } from "@wfe-containerd/test-infra/registry";
 import {
   type Authority,
@@ -189,6 +189,24 @@ describe("a push", () => {
     const [layer] = digests(app);
     const states = seen.filter(({ what }) => what === layer).map(({ state }) => state);
     expect([states[0], states[1], states.at(-1)]).toEqual(["waiting", "pushing", "done"]);
+  });
+
+  test("leaves out layers that are not to be passed on", async () => {
+    const manifest = JSON.parse(Buffer.from(app.manifest.bytes).toString());
+    const urls = ["https://example.com/layer"];
+    const mediaType = "application/vnd.docker.image.rootfs.foreign.diff.tar.gzip";
+    manifest.layers[0] = { ...manifest.layers[0], mediaType, urls };
+    const foreign = { ...app, manifest: toBlob(manifest) };
+    await at.client.images.import(once(await ociArchive(foreign)), { name: "foreign:1" });
+    await using spec = await startUploadServer();
+    await at.client.images.push("foreign:1", { ...options, as: `${spec.host}/foreign:1` });
+    const [layer, small] = digests(app);
+    expect([layer, small, app.config.digest].map((digest) => spec.blobs.has(digest ?? ""))).toEqual([
+      false,
+      true,
+      true,
+    ]);
+    expect(spec.manifests.get("1")?.equals(foreign.manifest.bytes)).toBe(true);
   });
 
   test("goes on to its end when the image is removed meanwhile", async () => {

@@ -26,6 +26,13 @@ export function isImageConfig(mediaType: string): boolean {
   return mediaType === MEDIA_TYPES.config || mediaType === MEDIA_TYPES.dockerConfig;
 }
 
+/** A layer that is not to be passed on; those who pull it have it from the `urls` of its descriptor (OCI image spec, layer.md). */
+export function isNonDistributable(mediaType: string): boolean {
+  return /^application\/vnd\.(?:oci\.image\.layer\.nondistributable|docker\.image\.rootfs\.foreign)\./.test(
+    mediaType,
+  );
+}
+
 /** A file system layer that an unpacker can apply; not a signature or another artifact that is stored as a layer. */
 export function isLayer(mediaType: string): boolean {
   return /^application\/vnd\.(?:oci\.image\.layer\.|docker\.image\.rootfs\.(?:diff|foreign))/.test(mediaType);

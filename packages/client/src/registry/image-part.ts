@@ -2,6 +2,7 @@ import type { Content } from "../content.js";
 import { ContainerdError, isContainerdError } from "../error.js";
 import type { Descriptor } from "../oci/descriptor.js";
 import { isIndexDocument, MAX_DOCUMENT_BYTES, parseIndexOrManifest } from "../oci/manifest.js";
+import { isNonDistributable } from "../oci/media-type.js";
 import { formatPlatform, type Platform, rankPlatform } from "../oci/platform.js";
 import { digestOf } from "./document.js";
 
@@ -9,6 +10,7 @@ import { digestOf } from "./document.js";
 export interface ImagePart {
   readonly descriptor: Descriptor;
   readonly bytes: Uint8Array;
+  /** Without layers that are not to be passed on. */
   readonly blobs: readonly Descriptor[];
 }
 
@@ -47,7 +49,8 @@ async function collect(
     });
   const document = parseIndexOrManifest(descriptor, bytes);
   if (!isIndexDocument(document)) {
-    found.push({ descriptor, bytes, blobs: [document.config, ...document.layers] });
+    const layers = document.layers.filter(({ mediaType }) => !isNonDistributable(mediaType));
+    found.push({ descriptor, bytes, blobs: [document.config, ...layers] });
     return descriptor;
   }
   const wanted =
