@@ -1,23 +1,28 @@
 import { existsSync } from "node:fs";
-import { readFile, readlink } from "node:fs/promises";
+import { readFile } from "node:fs/promises";
 import { cpus, release } from "node:os";
 import type { Client } from "@wfe-containerd/client";
-import type { DaemonFacts } from "../core/daemon.js";
+import type { DaemonFacts, Locality } from "../core/daemon.js";
 import { CAPABILITIES } from "../core/spec/capability-names.js";
+import { locateDaemon } from "./locate-daemon.js";
 
 /**
  * What plans depend on, of the machine that the daemon runs on. Its platform is asked from the daemon; the kernel and what it has only
  * a daemon on our own machine lets us see, and where they are unknown a plan assumes the least.
  */
 export async function describeDaemon(client: Client): Promise<DaemonFacts> {
-  const platform = await client.introspection.daemonPlatform();
-  if (!client.isLocal || process.platform !== "linux") return { platform };
+  const [platform, locality] = await Promise.all([
+    client.introspection.daemonPlatform(),
+    locateDaemon(client),
+  ]);
+  if (locality === "elsewhere") return { platform, locality };
   return {
     platform,
+    locality,
     kernelVersion: release(),
     cpuCount: cpus().length,
     cgroupNamespace: existsSync("/proc/self/ns/cgroup"),
-    capabilities: await findCapabilities(client),
+    capabilities: await findCapabilities(client, locality),
     appArmor: (await readOrEmpty("/sys/module/apparmor/parameters/enabled")).startsWith("Y"),
     defaultAppArmorProfile: findDefaultProfile(await readOrEmpty("/sys/kernel/security/apparmor/profiles")),
   };
@@ -36,11 +41,10 @@ export function findDefaultProfile(loaded: string): string | undefined {
  * What a runtime that the daemon starts can give: a daemon in a container, or under a service manager that holds it back, has not
  * everything. Before 1.7 a daemon does not say which process it is; then what we ourselves may have is the nearest that is known.
  */
-async function findCapabilities(client: Client): Promise<string[] | undefined> {
+async function findCapabilities(client: Client, locality: Locality): Promise<string[] | undefined> {
   const { process: daemon } = await client.introspection.server();
   if (daemon === undefined) return readCapabilities("self");
-  const ours = await readlink("/proc/self/ns/pid").catch(() => "");
-  return ours === `pid:[${daemon.pidNamespace}]` ? readCapabilities(daemon.pid) : undefined;
+  return locality === "here" ? readCapabilities(daemon.pid) : undefined;
 }
 
 /** A process's bounding set, by name; undefined when it does not let us see. */
