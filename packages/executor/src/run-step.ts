@@ -10,13 +10,14 @@ import { parseStep, type StepConfig } from "./core/step.js";
 import { volumesLabel, volumeUses } from "./core/volume.js";
 import type { WorkflowData } from "./core/workflow-data.js";
 import { acquire } from "./edge/acquire.js";
-import { applyPolicy, applyPolicyToLinks, type Rules } from "./edge/apply-policy.js";
+import { applyPolicy, type Rules } from "./edge/apply-policy.js";
 import type { Ending } from "./edge/ending.js";
 import { toExecutorError } from "./edge/failure.js";
 import { findOnHost, type HostOptions } from "./edge/find-on-host.js";
 import { giveSecrets } from "./edge/give-secrets.js";
 import type { StepIo } from "./edge/io/io.js";
 import { readToEnd } from "./edge/io/read-to-end.js";
+import { checkSources, confirmSources, followSources } from "./edge/mount-sources.js";
 import { openLease } from "./edge/open-lease.js";
 import { openVolumes } from "./edge/open-volumes.js";
 import { ownWorkingDir } from "./edge/own-working-dir.js";
@@ -71,7 +72,8 @@ export async function runStep(run: StepRun): Promise<void> {
     applyPolicy(step, run.rules);
     const secrets = matchSecrets(step.secrets, run.secrets);
     const { client, daemon } = await run.connect(step);
-    await applyPolicyToLinks(client, step, run.rules);
+    const place = { client, locality: daemon.locality };
+    await checkSources(place, step, run.rules);
 
     enter("resolving");
     const [owner, ioDirectory] = await Promise.all([run.owner(), run.ioDirectory(client)]);
@@ -91,12 +93,14 @@ export async function runStep(run: StepRun): Promise<void> {
     const host = await findOnHost(client, step, user, run.host);
     const hostUser = toHostUser(user, host.userNamespace);
     const volumes = await openVolumes(leased, id, uses, hostUser);
+    // Again: a pull takes long enough to put a link in the way.
+    const sources = await checkSources(place, step, run.rules);
     const plan = planStep({
       id,
       labels,
       ioDirectory,
       data: run.data,
-      step,
+      step: followSources(step, sources),
       image,
       user,
       daemon,
@@ -121,6 +125,7 @@ export async function runStep(run: StepRun): Promise<void> {
     enter("starting");
     refuseIfAborted(control);
     const task = await createTask(client, plan, rootfs, io, release);
+    await confirmSources(task, sources);
     await ownWorkingDir(leased, task, step, plan.container.spec, rootfs, hostUser);
     await giveSecrets(leased, task, secrets, hostUser);
     refuseIfAborted(control);

@@ -288,7 +288,7 @@ describe("what cannot be run is an error", () => {
     ["command-not-executable", { command: ["/etc/passwd"] }],
     ["image-not-found", { image: "no/such:image", pull: "never" as const }],
     ["invalid-step", { volumes: [{ source: "/x", target: "../y" }] }],
-    ["runtime", { volumes: [{ source: "/no/such/directory", target: "/y" }] }],
+    ["refused", { volumes: [{ source: "/no/such/directory", target: "/y" }] }],
   ])("%s: %j", async (kind, change) => {
     await using runner = executor();
     await expect(runner.run({ name: "bad", image: IMAGE, ...change })).rejects.toMatchObject({

@@ -1,3 +1,5 @@
+import { isWithin } from "./path.js";
+
 /**
  * Never a mount's source, nor anything above or below it: with these, a step would own the daemon's host at once. the kernel's
  * own trees, and the state and sockets of container runtimes.
@@ -103,11 +105,6 @@ function refusal(reason: string): MountSourceRefusal {
 
 function overlaps(path: string, tree: string): boolean {
   return isWithin(path, tree) || isWithin(tree, path);
-}
-
-/** Whether `path` is `tree` or lies in it. */
-function isWithin(path: string, tree: string): boolean {
-  return path === tree || path.startsWith(tree === "/" ? "/" : `${tree}/`);
 }
 
 /** Without doubled and final slashes; `undefined` for what is not absolute and plain. */
