@@ -87,6 +87,11 @@ export function createExecutor(options: ExecutorOptions = {}): Executor {
   const policy = parsePolicy(options.policy ?? {});
   if (options.userNamespace !== undefined) checkIdRange(options.userNamespace);
   const bridge = parseBridge(options.bridge);
+  const programs = [
+    ...bridge.pluginDirs,
+    bridge.dataDir,
+    ...(options.init === undefined ? [] : [options.init]),
+  ];
   const connections = createConnections(options.client);
   const ioDirectory = createIoDirectory(options.ioDir ?? process.env["WFE_IO_DIR"]);
   const readUserFiles = createUserFileCache();
@@ -115,7 +120,7 @@ export function createExecutor(options: ExecutorOptions = {}): Executor {
       owner: () => (owner ??= currentOwner()),
       events,
       captureBytes: options.captureBytes ?? DEFAULT_CAPTURE_BYTES,
-      rules: { policy, ioDirectories: ioDirectory.paths },
+      rules: { policy, ioDirectories: ioDirectory.paths, programs },
       bridge,
       host: { init: options.init, userNamespace: options.userNamespace },
       pull: options.pull ?? {},

@@ -29,7 +29,7 @@ async function startGated(): Promise<Gated> {
   const executor = createExecutor({
     client: daemon_.client,
     ioDir: daemon_.ioDir,
-    policy: { mountSources: "ordinary" },
+    policy: { mountSources: [daemon_.daemon.directory] },
   });
   const gate = join(daemon_.daemon.directory, `gate-${randomUUID()}`);
   await mkdir(gate, { mode: 0o755 });

@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createExecutor, type ExecutorOptions, type StepInput } from "@wfe-containerd/executor";
 import { useDaemon } from "@wfe-containerd/test-infra/daemon";
-import { afterAll, beforeAll, expect, test } from "vitest";
+import { afterAll, beforeAll, expect, test, vi } from "vitest";
 
 const daemon_ = useDaemon();
 let directory: string;
@@ -44,17 +44,23 @@ test("a source that is allowed is had; a link in it that leads elsewhere is not"
   });
 });
 
-test.each(["/", "/etc", "/proc/1", "/run/containerd", "/run/docker/x", "/srv/containerd.sock"])(
-  "%s is no policy's to allow",
-  async (source) => {
-    await expect(run({ volumes: [`${source}:/x`] }, { mountSources: ["/"] })).rejects.toMatchObject({
-      kind: "refused",
-    });
-  },
-);
+test.each([
+  "/",
+  "/etc",
+  "/opt/cni/bin",
+  "/tmp",
+  "/proc/1",
+  "/run/containerd",
+  "/run/docker/x",
+  "/srv/containerd.sock",
+])("%s is no policy's to allow", async (source) => {
+  await expect(run({ volumes: [`${source}:/x`] }, { mountSources: ["/"] })).rejects.toMatchObject({
+    kind: "refused",
+  });
+});
 
 test("the output of steps is nobody's volume; a directory beside it may be one", async () => {
-  const policy = { mountSources: "ordinary" } as const;
+  const policy = { mountSources: [tmpdir()] };
   const other = join(daemon_.ioDir, `wfe-${"0".repeat(20)}`);
   for (const source of [daemon_.ioDir, other, `${other}/stdout`]) {
     await expect(run({ volumes: [`${source}:/x`] }, policy)).rejects.toMatchObject({ kind: "refused" });
@@ -63,6 +69,28 @@ test("the output of steps is nobody's volume; a directory beside it may be one",
   await mkdir(beside);
   expect(await run({ volumes: [`${beside}:/x`] }, policy)).toMatchObject({ exitCode: 0 });
   await rm(beside, { recursive: true });
+});
+
+test("nor is it by another name, wherever it is, and neither are the programs that root runs", async () => {
+  const policy = { mountSources: [directory] };
+  const [real, link] = [join(directory, "real"), join(directory, "name")];
+  await mkdir(real, { mode: 0o700 });
+  await symlink(real, link);
+  const refused = async (source: string, options: ExecutorOptions) => {
+    const executor = createExecutor({ client: daemon_.client, ioDir: daemon_.ioDir, policy, ...options });
+    const step = { name: "asks", image: "busybox", run: "true", volumes: [`${source}:/x`] };
+    await expect(executor.run(step)).rejects.toMatchObject({
+      kind: "refused",
+      issues: [{ field: "volumes[0].source", allowed: "by no policy" }],
+    });
+    await executor.close();
+  };
+  await refused(real, { ioDir: join(link, "io") });
+  await refused(real, { bridge: { pluginDirs: [join(link, "cni")] } });
+  await refused(real, { init: join(link, "tini") });
+  vi.stubEnv("TMPDIR", join(link, "tmp"));
+  await refused(real, { ioDir: undefined });
+  vi.unstubAllEnvs();
 });
 
 test("images come from the registries that are allowed", async () => {

@@ -1,6 +1,8 @@
+import { tmpdir } from "node:os";
 import {
   createExecutor,
   type ExecutorOptions,
+  type Policy,
   type StepEvent,
   toWorkflowData,
 } from "@wfe-containerd/executor";
@@ -10,7 +12,12 @@ import { describe, expect, test } from "vitest";
 const test_ = useDaemon();
 const IMAGE = "busybox";
 /** What an operator says who trusts the steps. */
-const OPEN = { mountSources: "ordinary", hostNetwork: true, imageUser: true, addresses: "any" } as const;
+const OPEN: Partial<Policy> = {
+  mountSources: [tmpdir()],
+  hostNetwork: true,
+  imageUser: true,
+  addresses: "any",
+};
 
 function executor(options: ExecutorOptions = {}) {
   return createExecutor({ client: test_.client, ioDir: test_.ioDir, policy: OPEN, ...options });

@@ -1,8 +1,8 @@
 import { isWithin } from "./path.js";
 
 /**
- * Never a mount's source, nor anything above or below it: with these, a step would own the daemon's host at once. the kernel's
- * own trees, and the state and sockets of container runtimes.
+ * Never a mount's source, nor anything above or below it: with these, a step would own the daemon's host at once. The kernel's
+ * own trees, the state and sockets of container runtimes, and the programs that those run as root.
  */
 const FORBIDDEN_TREES: readonly string[] = [
   "/proc",
@@ -26,33 +26,22 @@ const FORBIDDEN_TREES: readonly string[] = [
   "/var/lib/kubelet",
   "/run/runc",
   "/run/crun",
+  "/opt/cni",
+  "/opt/containerd",
+  "/opt/nri",
 ];
+
+/** Where executors make directories for steps' output, when they are given none: what is in these is had, they themselves are not. */
+const TEMPORARY_DIRECTORIES: readonly string[] = ["/tmp", "/var/tmp"];
+/** Those directories begin so. */
+export const OUTPUT_PREFIX = "wfe-containerd-";
 
 /** Sockets of container runtimes, wherever they are. */
 const FORBIDDEN_NAMES =
   /^(docker|containerd|dockershim|crio|nri|podman|buildkitd|cri-dockerd)[\w.-]*\.(sock|ttrpc)(\.ttrpc)?$/;
 
-/** Where the host's programs, settings and secrets are: a step gets them only from an allow-list that names them. */
-const SYSTEM_TREES: readonly string[] = [
-  "/bin",
-  "/boot",
-  "/efi",
-  "/etc",
-  "/lib",
-  "/lib32",
-  "/lib64",
-  "/libx32",
-  "/lost+found",
-  "/root",
-  "/run",
-  "/sbin",
-  "/usr",
-  "/var/backups",
-  "/var/lib",
-  "/var/log",
-  "/var/run",
-  "/var/spool",
-];
+/** Where the Filesystem Hierarchy Standard and custom have data for services, and disks; no program of the host's, and nobody's home. */
+const ORDINARY_TREES: readonly string[] = ["/data", "/media", "/mnt", "/srv"];
 
 /** Why a source is refused; `isAllowable` when an operator's allow-list could name it. */
 export interface MountSourceRefusal {
@@ -61,7 +50,7 @@ export interface MountSourceRefusal {
 }
 
 export interface MountSourceRules {
-  /** Directories and files that steps may have, with all that is below them; or `ordinary`: all but the system's own. */
+  /** Directories and files that steps may have, with all that is below them; or `ordinary`: {@link ORDINARY_TREES}. */
   readonly allowed: readonly string[] | "ordinary";
   /** Further trees that are never given: the socket, root and state of the daemon in use, the executor's own directories. */
   readonly forbidden?: readonly string[] | undefined;
@@ -84,19 +73,19 @@ export function checkMountSource(
   const name = path.slice(path.lastIndexOf("/") + 1);
   if (FORBIDDEN_NAMES.test(name)) return refusal("it is a container runtime's socket");
 
+  const isOutput = path.split("/").some((part) => part.startsWith(OUTPUT_PREFIX));
+  if (isOutput || TEMPORARY_DIRECTORIES.includes(path)) return refusal("it holds the output of steps");
+
   const touched = [...FORBIDDEN_TREES, ...forbidden].find((tree) => overlaps(path, tree));
   if (touched !== undefined) {
     return refusal(isWithin(path, touched) ? `it is part of ${touched}` : `${touched} is in it`);
   }
-  if (allowed !== "ordinary") {
-    if (allowed.some((tree) => isWithin(path, normalizeAbsolute(tree) ?? "//"))) return undefined;
-    return { reason: "no allowed source holds it", isAllowable: true };
-  }
-
-  const system = SYSTEM_TREES.find((tree) => overlaps(path, tree));
-  if (system === undefined) return undefined;
-  const relation = isWithin(path, system) ? `it is part of ${system}` : `${system} is in it`;
-  return { reason: `${relation}, which is the host's own`, isAllowable: true };
+  const trees = allowed === "ordinary" ? ORDINARY_TREES : allowed;
+  if (trees.some((tree) => isWithin(path, normalizeAbsolute(tree) ?? "//"))) return undefined;
+  return {
+    reason: allowed === "ordinary" ? `it is in none of ${trees.join(", ")}` : "no allowed source holds it",
+    isAllowable: true,
+  };
 }
 
 function refusal(reason: string): MountSourceRefusal {

@@ -15,8 +15,9 @@ export interface Policy {
   /** `network: bridge`: the daemon's host, what it can reach, and with masquerading the world. */
   readonly bridgeNetwork: boolean;
   /**
-   * Host paths that volumes may have as source, with all below them. `ordinary`: any but the system's own. Some are refused whatever
-   * is said: `/`, `/etc`, `/proc`, `/sys`, `/dev`, and the state and sockets of container runtimes.
+   * Host paths that volumes may have as source, with all below them. `ordinary`: `/data`, `/media`, `/mnt` and
+   * `/srv`. Some are refused whatever is said: `/`, `/etc`, `/proc`, `/sys`, `/dev`, the state, sockets and plugins of container runtimes, and
+   * where the output of steps is, so `/tmp` and `/var/tmp` themselves.
    */
   readonly mountSources: readonly string[] | "ordinary";
   /** Named volumes and caches, by name. What one step leaves in them, others find. `any`: all. */

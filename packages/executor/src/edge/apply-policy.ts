@@ -1,11 +1,5 @@
 import { parseReference } from "@wfe-containerd/client";
-import {
-  checkPolicy,
-  type PolicyContext,
-  type PolicySubject,
-  type Refusal,
-  refuseAll,
-} from "../core/check-policy.js";
+import { checkPolicy, type PolicySubject, type Refusal, refuseAll } from "../core/check-policy.js";
 import type { Policy } from "../core/policy.js";
 import type { HostVolume, StepConfig } from "../core/step.js";
 import { isStepId } from "../step-id.js";
@@ -18,6 +12,8 @@ export interface Rules {
    * That of another step's output may not.
    */
   readonly ioDirectories: readonly string[];
+  /** What root runs on the daemon's machine, or other steps do: the bridge's plugins and notes, the init program. */
+  readonly programs: readonly string[];
 }
 
 /**
@@ -29,14 +25,21 @@ export function applyPolicy(step: StepConfig, rules: Rules): void {
   refuseAll(checkStep(step, rules));
 }
 
-/** All that is refused of a step. */
+/**
+ * All that is refused of a step.
+ *
+ * @param daemonsPlaces where the daemon itself is.
+ */
 export function checkStep(
   step: StepConfig,
-  { policy, ioDirectories }: Rules,
-  context: PolicyContext = {},
+  { policy, ioDirectories, programs }: Rules,
+  daemonsPlaces: readonly string[] = [],
 ): Refusal[] {
   const subject: PolicySubject = { ...step, registry: parseReference(step.image).domain };
-  return [...checkPolicy(subject, policy, context), ...checkOutputs(step.volumes, ioDirectories)];
+  return [
+    ...checkPolicy(subject, policy, { forbiddenSources: [...programs, ...daemonsPlaces] }),
+    ...checkOutputs(step.volumes, ioDirectories),
+  ];
 }
 
 function checkOutputs(volumes: StepConfig["volumes"], ioDirectories: readonly string[]): Refusal[] {

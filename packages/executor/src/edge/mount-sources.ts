@@ -34,8 +34,15 @@ export async function checkSources(
   const paths = await Promise.all(step.volumes.map((volume) => resolveSource(volume, locality)));
   const volumes = step.volumes.map((volume, at) => ({ ...volume, source: paths[at] ?? volume.source }));
   const places = await placesOf(client);
-  const forbidden = locality === "elsewhere" ? places : await Promise.all(places.map(resolvePlace));
-  refuseAll(checkStep({ ...step, volumes }, rules, { forbiddenSources: forbidden }));
+  const follow = (given: readonly string[]) =>
+    locality === "elsewhere" ? given : Promise.all(given.map(resolvePlace));
+  const followed: Rules = {
+    ...rules,
+    programs: await follow(rules.programs),
+    // Of ours, wherever the daemon is; a share has one path on both machines.
+    ioDirectories: [...rules.ioDirectories, ...(await Promise.all(rules.ioDirectories.map(resolvePlace)))],
+  };
+  refuseAll(checkStep({ ...step, volumes }, followed, await follow(places)));
   if (locality !== "here") return [];
   const table = parseMountTable(await readFile("/proc/self/mountinfo", "utf8"));
   return step.volumes.map((volume, at) => {

@@ -2,11 +2,12 @@ import { lstat, mkdir, mkdtemp, rmdir } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { isAbsolute, join } from "node:path";
 import type { Client } from "@wfe-containerd/client";
+import { OUTPUT_PREFIX } from "../../core/mount-source.js";
 import { ExecutorError } from "../../error.js";
 
 /** Where the directories for steps' output are made. */
 export interface IoDirectory {
-  /** Where steps' directories are, as far as it is known. */
+  /** What steps' directories are in, before there is any: the one that was given, or else what a private one is made in. */
   readonly paths: readonly string[];
   /** The path of a step's own directory, not made yet. */
   forStep(client: Client, id: string): Promise<string>;
@@ -18,9 +19,8 @@ export interface IoDirectory {
 export function createIoDirectory(given: string | undefined): IoDirectory {
   let own: Promise<string> | undefined;
   let checked: Promise<string> | undefined;
-  const paths = given === undefined ? [] : [given];
   return {
-    paths,
+    paths: [given ?? tmpdir()],
     async forStep(client, id) {
       if (given !== undefined) {
         checked ??= checkDirectory(given);
@@ -32,10 +32,7 @@ export function createIoDirectory(given: string | undefined): IoDirectory {
           { kind: "invalid-argument" },
         );
       }
-      own ??= mkdtemp(join(tmpdir(), "wfe-containerd-")).then((path) => {
-        paths.push(path);
-        return path;
-      });
+      own ??= mkdtemp(join(tmpdir(), OUTPUT_PREFIX));
       return join(await own, id);
     },
     async remove() {
