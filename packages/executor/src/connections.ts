@@ -1,9 +1,8 @@
-import { readFile } from "node:fs/promises";
-import { type Client, createClient, type TlsOptions } from "@wfe-containerd/client";
+import { type Client, createClient } from "@wfe-containerd/client";
 import type { DaemonFacts } from "./core/daemon.js";
 import type { StepConfig } from "./core/step.js";
 import { describeDaemon } from "./edge/describe-daemon.js";
-import { ExecutorError } from "./error.js";
+import { readTls } from "./edge/read-tls.js";
 
 /** A daemon, and what plans depend on of the machine it runs on. */
 export interface Connection {
@@ -66,18 +65,4 @@ async function open(
     ...(tls !== undefined && { tls: await readTls(tls) }),
     ...(given !== undefined && { namespace: given.namespace, snapshotter: given.snapshotter }),
   });
-}
-
-/** A step names PEM files, or holds their contents. */
-async function readTls(tls: NonNullable<StepConfig["tls"]>): Promise<TlsOptions> {
-  const read = async (field: "ca" | "cert" | "key"): Promise<TlsOptions> => {
-    const value = tls[field];
-    if (value === undefined) return {};
-    if (value.includes("-----BEGIN ")) return { [field]: value };
-    const contents = await readFile(value, "utf8").catch((cause: unknown) => {
-      throw new ExecutorError(`tls.${field}: cannot read the file ${value}`, { kind: "invalid-step", cause });
-    });
-    return { [field]: contents };
-  };
-  return Object.assign({}, ...(await Promise.all([read("ca"), read("cert"), read("key")])));
 }

@@ -48,6 +48,7 @@ const FULL_STEP = {
   sysctls: { "net.core.somaxconn": 1 },
   annotations: { a: "b" },
   registry_auth: { "r.example": { username: "u", password: "p" } },
+  containerd_addr: "https://d.example:2500",
   tls: { ca: "x" },
   timeout: "1h30m",
   labels: { a: "b" },

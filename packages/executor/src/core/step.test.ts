@@ -228,6 +228,7 @@ describe("what is refused", () => {
     ["workingDir", { working_dir: "/a", workingDir: "/b" }],
     ["pull", { pull: "sometimes" }],
     ["tls.secret", { tls: { secret: "x" } }],
+    ["tls", { tls: { ca: "/etc/shadow" } }],
   ])("%s: %j", (field, change) => {
     expect(issuesOf({ ...least, ...change }).map((issue) => issue.field)).toContain(field);
   });

@@ -244,10 +244,23 @@ function checkExclusive(step: StepFile, spelling: Spelling): Issue[] {
   );
 }
 
+function checkTls(step: StepFile, spelling: Spelling): Issue[] {
+  if (step.tls === undefined || step.containerd_addr !== undefined) return [];
+  const address = spelling("containerd_addr");
+  return [
+    {
+      field: spelling("tls"),
+      message: `it is given without ${address}`,
+      allowed: `with ${address}: the executor's own daemon is the operator's`,
+    },
+  ];
+}
+
 /** What each field allows by itself, and not with the others. */
 function checkTogether(step: StepFile, spelling: Spelling): Issue[] {
   return [
     ...checkExclusive(step, spelling),
+    ...checkTls(step, spelling),
     ...checkTargets(step, spelling),
     ...refusalsOf(() => createResources(toResourceLimits(step), []), spelling),
     ...refusalsOf(() => createRlimits(step.ulimits), spelling),
