@@ -1,4 +1,4 @@
-// Two steps, one after the other: what the first one gives out becomes environment variables of the second.
+// Two steps, one after the other: what the first one gives out becomes environment variables of the second, behind the first one's name.
 import { createExecutor, toWorkflowData } from "@wfe-containerd/executor";
 
 await using executor = createExecutor();
@@ -10,7 +10,7 @@ const version = await executor.run({
 });
 
 const notes = await executor.run(
-  { name: "notes", image: "busybox:latest", run: 'echo "Release $RELEASE is out"' },
+  { name: "notes", image: "busybox:latest", run: 'echo "Release $VERSION_OUTPUTS_RELEASE is out"' },
   { data: toWorkflowData(version) },
 );
 

@@ -73,7 +73,7 @@ test("a user's program passes the type checker under NodeNext, declarations incl
       "packed.stdout": "from a tarball\n##wfe[output answer=42]\n",
       "packed.stderr": "",
       "packed.exit_code": 5,
-      answer: "42",
+      "packed.outputs.answer": "42",
     },
   });
 }, 120_000);

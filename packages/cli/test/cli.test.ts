@@ -251,7 +251,7 @@ steps:
     run: echo "##wfe[output release=1.2.3]"
   - name: two
     image: busybox
-    run: echo "got $RELEASE and $EXTRA, after $ONE_EXIT_CODE"
+    run: echo "got $ONE_OUTPUTS_RELEASE and $EXTRA, after $ONE_EXIT_CODE"
 `;
 
   test("runs steps in order, each with the outputs of those before", async () => {
@@ -294,6 +294,10 @@ steps:
     ["steps: [{name: a, image: b}]\nname: x", /name stands beside steps/],
     ["name: a\nimage: busybox\nvolums: []", /did you mean volumes/],
     ["name: a\nimage: busybox\nsteps:\n  - {name: a}", /stands beside/],
+    [
+      "steps: [{name: a-b, image: c}, {name: A.b, image: c}]",
+      /steps\[1\]: name: A\.b and a-b become the same variables/,
+    ],
   ])("refuses %j before anything runs", async (contents, message) => {
     const { code, stdout, stderr } = await call([...at(), "step", "-"], { env: env(), input: contents });
     expect({ code, stdout: stdout.toString() }).toEqual({ code: 125, stdout: "" });

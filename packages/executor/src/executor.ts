@@ -62,7 +62,10 @@ export interface StartOptions {
    * environment, label, argument, error or event.
    */
   readonly secrets?: SecretValues;
-  /** Values of the workflow: each becomes an environment variable of the step, in upper case. */
+  /**
+   * Values of the workflow: each becomes an environment variable of the step, in upper case. One by the name of a variable of the image's, or of one that
+   * programs take orders from, is refused.
+   */
   readonly data?: WorkflowData;
 }
 

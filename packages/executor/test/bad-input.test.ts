@@ -1,5 +1,5 @@
 import { checkLabels, createClient } from "@wfe-containerd/client";
-import { createExecutor, UNRESTRICTED_POLICY } from "@wfe-containerd/executor";
+import { createExecutor, toWorkflowData, UNRESTRICTED_POLICY } from "@wfe-containerd/executor";
 import { describe, expect, test } from "vitest";
 import { BUSYBOX, useRefusals } from "./refusals.js";
 
@@ -170,7 +170,18 @@ test("bad input 11: host names and further hosts are one line each", async () =>
 });
 
 test("bad input 12: an output's name stays a name, and outputs stay within their limits", async () => {
-  const names = ["__proto__", "constructor", "prototype", "a b", "", "1a", "a/b", "-", "x".repeat(129)];
+  const names = [
+    "__proto__",
+    "constructor",
+    "prototype",
+    "a b",
+    "",
+    "1a",
+    "a/b",
+    "a.b",
+    "-",
+    "x".repeat(129),
+  ];
   const lines = [
     ...names.map((name) => `##wfe[output ${name}=evil]`),
     "##wfe[output a\nb=evil]",
@@ -185,6 +196,17 @@ test("bad input 12: an output's name stays a name, and outputs stay within their
   });
   expect(Object.keys(many.outputs)).toHaveLength(1024);
   expect(many.outputs["k0"]).toBe("x");
+});
+
+test("bad input 12: an output is no variable that the next step's programs take orders from", async () => {
+  const hostile = await run({
+    run: `for key in ld_preload path env bash_env node_options https_proxy; do echo "##wfe[output $key=evil]"; done`,
+  });
+  await using executor = createExecutor({ client: at.client, ioDir: at.ioDir });
+  const { stdout } = await executor.run({ ...BUSYBOX, run: "env" }, { data: toWorkflowData(hostile) });
+  const evil = stdout.split("\n").filter((line) => line.endsWith("=evil"));
+  expect(evil).toHaveLength(6);
+  for (const line of evil) expect(line).toMatch(/^[A-Z]+_OUTPUTS_[A-Z_]+=evil$/);
 });
 
 test("bad input 13: nothing that a step prints is a command but the documented line", async () => {

@@ -46,7 +46,11 @@ describe.each(["file", "fifo"] as const)("a step in %s mode", (ioMode) => {
     });
     expect(result.stdout).toBe("out\n##wfe[output a=1]\n##wfe[output a=2]\n##wfe[output bad\n");
     expect({ ...result.outputs }).toEqual({ a: "2" });
-    expect(toWorkflowData(result)).toMatchObject({ "greet.exit_code": 3, "greet.stderr": "err\n", a: "2" });
+    expect(toWorkflowData(result)).toMatchObject({
+      "greet.exit_code": 3,
+      "greet.stderr": "err\n",
+      "greet.outputs.a": "2",
+    });
   });
 
   test("tells every exit code as it is", async () => {
@@ -222,7 +226,7 @@ describe("what a step gets", () => {
     expect(stdout).toBe("CapEff:\t00000000a80425fb\n");
   });
 
-  test("is the image's environment, then the workflow's data, then its own", async () => {
+  test("is the image's environment and the workflow's data, and its own above them", async () => {
     await using runner = executor();
     const { stdout } = await runner.run(
       {

@@ -6,8 +6,10 @@ import {
   parsePolicy,
   parseStep,
   type StartOptions,
+  type StepConfig,
   type StepInput,
   type StepResult,
+  toVariableName,
   toWorkflowData,
   type WorkflowData,
 } from "@wfe-containerd/executor";
@@ -43,7 +45,7 @@ export function addStepCommand(program: Command): void {
     .option("--secret <id=name,src=file>", "for the steps that name it; or id=NAME,env=VARIABLE", collect)
     .option(
       "-d, --data <key=value>",
-      "data for the first step",
+      "environment variable of every step, in upper case",
       (value: string, all: readonly string[]) => [...all, value],
       [],
     );
@@ -55,7 +57,7 @@ export function addStepCommand(program: Command): void {
 async function runFile(file: string, flags: StepFlags, command: Command): Promise<number> {
   const steps = await readStepFile(file);
   // All are checked before the first one runs.
-  for (const [at, step] of steps.entries()) check(step, steps.length === 1 ? file : `${file}: steps[${at}]`);
+  checkAll(steps, file);
   await using client = await connect(command);
   const policy = await readPolicy(flags.policy);
   const options = { data: parseData(flags.data), secrets: await readSecrets(parseSecrets(flags.secret)) };
@@ -90,7 +92,7 @@ async function runSteps(
       output === "text" ? await follow(executor.start(step, started)) : await executor.run(step, started);
     results.push(result);
     if (result.exitCode !== 0 || result.cause !== "exit") return;
-    data = { ...data, ...toWorkflowData(result) };
+    data = { ...data, ...toWorkflowData(result), ...given };
   }
 }
 
@@ -105,9 +107,24 @@ function parseSecrets(flags: readonly string[] = []): SecretFlag[] {
   });
 }
 
-function check(step: StepInput, where: string): void {
+/** Each by itself, and that no two become the same variables of those that follow. */
+function checkAll(steps: readonly StepInput[], file: string): void {
+  const names = new Map<string, string>();
+  for (const [at, step] of steps.entries()) {
+    const where = steps.length === 1 ? file : `${file}: steps[${at}]`;
+    const { name } = check(step, where);
+    const other = names.get(toVariableName(name));
+    if (other !== undefined)
+      throw new UsageError(
+        `${where}: name: ${name} and ${other} become the same variables; allowed: names that differ in a letter or digit`,
+      );
+    names.set(toVariableName(name), name);
+  }
+}
+
+function check(step: StepInput, where: string): StepConfig {
   try {
-    parseStep(step);
+    return parseStep(step);
   } catch (reason) {
     if (!isExecutorError(reason, "invalid-step")) throw reason;
     throw new UsageError(`${where}: ${reason.message}`, { cause: reason });

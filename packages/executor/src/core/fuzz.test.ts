@@ -13,7 +13,7 @@ import { composeCwd, composeEnvironment } from "./spec/process.js";
 import { parseSeccompProfile } from "./spec/seccomp-parse.js";
 import { parseStep } from "./step.js";
 import { parseUser, resolveUser } from "./user.js";
-import { toStrings } from "./workflow-data.js";
+import { toVariables } from "./workflow-data.js";
 
 const options = { inputs: 3_500, isRefusal: (reason: unknown) => isExecutorError(reason) };
 const encoder = new TextEncoder();
@@ -193,7 +193,7 @@ const TARGETS: readonly FuzzTarget[] = [
   {
     name: "data",
     samples: [{ "a.b": "x", n: 1, b: true, nothing: null }],
-    parse: (data: never) => composeEnvironment({ data: toStrings(Object(data)) }),
+    parse: (data: never) => composeEnvironment({ data: toVariables(Object(data)) }),
   },
 ];
 

@@ -12,7 +12,8 @@ const PREFIX = new TextEncoder().encode("##wfe[output ");
 const NEWLINE = 0x0a;
 /** Names that would reach into an object's prototype somewhere downstream. */
 const RESERVED = new Set(["__proto__", "constructor", "prototype"]);
-const KEY = /^[A-Za-z_][A-Za-z0-9_.-]{0,127}$/;
+/** No dots: these part a step's name from its outputs' in workflow data. */
+const KEY = /^[A-Za-z_][A-Za-z0-9_-]{0,127}$/;
 
 export interface OutputParser {
   /** Takes the next bytes of standard output, cut anywhere. */
@@ -26,7 +27,7 @@ export interface OutputParser {
  * Finds lines `##wfe[output key=value]` in a stream of bytes.
  *
  * The mark stands at the start of a line, and the last `]` ends it; a carriage return after that is let go. A key is a letter or
- * `_`, then letters, digits, `_`, `.` and `-`. The value is everything between the first `=` and that `]`. The last of a key wins. What is
+ * `_`, then letters, digits, `_` and `-`. The value is everything between the first `=` and that `]`. The last of a key wins. What is
  * not so is an ordinary line. Memory is bounded by `limits`, however long a line is.
  */
 export function createOutputParser(

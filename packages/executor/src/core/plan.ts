@@ -12,7 +12,7 @@ import type { Hooks, Spec } from "./spec/spec.js";
 import type { ProcessUser } from "./spec/user.js";
 import type { StepConfig } from "./step.js";
 import { volumeReferences, volumesLabel, volumeUses } from "./volume.js";
-import { toStrings, type WorkflowData } from "./workflow-data.js";
+import { toVariables, type WorkflowData } from "./workflow-data.js";
 
 /** The image a step runs in, as far as a plan depends on it. */
 export interface PlanImage {
@@ -128,7 +128,7 @@ function planSpec(input: PlanInput, hostname: string, files: readonly HostFile[]
     args: composeArgs({ image: process, entrypoint: step.command, args: step.args }),
     env: composeEnvironment({
       image: process,
-      data: toStrings(data),
+      data: toVariables(data),
       step: step.env,
       hostname,
     }),

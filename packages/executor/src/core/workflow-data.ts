@@ -1,10 +1,16 @@
 import { ExecutorError } from "../error.js";
+import { isReservedVariable } from "./reserved-variables.js";
 import type { StepResult } from "./result.js";
 
 /** Values that a workflow hands from step to step, by name. Null and undefined values are passed over. */
 export type WorkflowData = Readonly<Record<string, string | number | boolean | null | undefined>>;
 
-/** A result as values for the steps that follow: `<step>.stdout`, `<step>.stderr`, `<step>.exit_code`, and its outputs by their own keys. */
+/**
+ * A result as values for the steps that follow: `<step>.stdout`, `<step>.stderr`, `<step>.exit_code`, and `<step>.outputs.<key>`.
+ *
+ * The step chose the keys and values of its outputs, and these become environment variables of another: so each stands behind a name that
+ * no program takes orders from, and that no other step has.
+ */
 export function toWorkflowData(
   result: Pick<StepResult, "name" | "stdout" | "stderr" | "exitCode" | "outputs">,
 ): Record<string, string | number | null> {
@@ -13,35 +19,61 @@ export function toWorkflowData(
     [`${name}.stdout`]: stdout,
     [`${name}.stderr`]: stderr,
     [`${name}.exit_code`]: exitCode,
-    ...outputs,
+    ...Object.fromEntries(Object.entries(outputs).map(([key, value]) => [`${name}.outputs.${key}`, value])),
   };
 }
 
-/** The kernel's limit for one string of argv or the environment (MAX_ARG_STRLEN); a program with a longer one is not started. */
+/** The environment variable that a piece of workflow data becomes: `build.exit_code` is `BUILD_EXIT_CODE`. */
+export function toVariableName(key: string): string {
+  return key.toUpperCase().replaceAll(/[^A-Z0-9_]/g, "_");
+}
+
+/** The kernel's limit for one string of argv or the environment (MAX_ARG_STRLEN), with NUL; a program with a longer one is not started. */
 const MAX_VARIABLE_BYTES = 128 * 1024;
 
+/** What `toWorkflowData` makes: whatever the step and the key are called, no program takes orders from a variable that ends so, or has this inside. */
+const OF_A_STEP = /\.(?:stdout|stderr|exit_code|outputs\.[^.]+)$/;
+
 /**
- * The values as environment variables hold them. One that no variable can hold, because it has a NUL or is longer than the kernel
+ * The values as environment variables, by their names. One that no variable can hold, because it has a NUL or is longer than the kernel
  * takes, is passed over when it is a step's output as a whole, and refused otherwise.
  *
- * @throws ExecutorError `invalid-argument`.
+ * @throws ExecutorError `invalid-argument`; also for a name that programs take orders from, and for two keys that become one variable.
  */
-export function toStrings(data: WorkflowData): Record<string, string> {
-  const strings = new Map<string, string>();
+export function toVariables(data: WorkflowData): Map<string, string> {
+  const variables = new Map<string, string>();
+  const keys = new Map<string, string>();
   for (const [key, value] of Object.entries(data)) {
     if (value === null || value === undefined) continue;
     if (!["string", "number", "boolean"].includes(typeof value))
-      refuseValue(key, "is no text, number or boolean", "one of them");
+      refuseData(key, "is no text, number or boolean", "one of them");
+    const name = toVariableName(key);
+    if (name === "") refuseData(key, "is no name", "a name");
+    const other = keys.get(name);
+    if (other !== undefined)
+      refuseData(key, `becomes ${name.slice(0, 80)}, as ${other.slice(0, 80)} does`, "one of them");
+    if (!OF_A_STEP.test(key) && isReservedVariable(name))
+      refuseData(
+        key,
+        `becomes ${name.slice(0, 80)}, which programs take orders from`,
+        "another name, or the step's env",
+      );
     const text = String(value);
-    const fits = !text.includes("\0") && key.length + text.length * 3 < MAX_VARIABLE_BYTES;
-    if (fits) strings.set(key, text);
-    else if (!/\.(?:stdout|stderr)$/.test(key))
-      refuseValue(key, "holds NUL or is too long", `less than ${MAX_VARIABLE_BYTES} bytes without NUL`);
+    if (!text.includes("\0") && bytesOf(`${name}=${text}`) < MAX_VARIABLE_BYTES) {
+      variables.set(name, text);
+      keys.set(name, key);
+    } else if (!/\.(?:stdout|stderr)$/.test(key))
+      refuseData(key, "holds NUL or is too long", `less than ${MAX_VARIABLE_BYTES} bytes without NUL`);
   }
-  return Object.fromEntries(strings);
+  return variables;
 }
 
-function refuseValue(key: string, message: string, allowed: string): never {
+function bytesOf(text: string): number {
+  return text.length < MAX_VARIABLE_BYTES ? new TextEncoder().encode(text).byteLength : text.length;
+}
+
+/** Says what is wrong with a piece of data, without its value. */
+function refuseData(key: string, message: string, allowed: string): never {
   throw new ExecutorError(`data: ${key.slice(0, 80)} ${message}; allowed: ${allowed}`, {
     kind: "invalid-argument",
     issues: [{ field: `data.${key.slice(0, 80)}`, message, allowed }],

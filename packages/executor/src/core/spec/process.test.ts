@@ -2,14 +2,25 @@ import { describe, expect, test } from "vitest";
 import { composeArgs, composeCwd, composeEnvironment, DEFAULT_PATH } from "./process.js";
 
 describe("composeEnvironment", () => {
-  test("the step's variables are over the workflow's, and those over the image's", () => {
+  test("the step's variables are over the image's, and the workflow's beside them", () => {
     expect(
       composeEnvironment({
         image: { Env: ["PATH=/opt/bin", "A=image", "B=image", "C=image", "EMPTY=", "EQ=a=b"] },
-        data: { b: "data", c: "data" },
-        step: { C: "step" },
+        data: new Map([
+          ["C", "data"],
+          ["D", "data"],
+        ]),
+        step: { B: "step", C: "step" },
       }),
-    ).toEqual(["PATH=/opt/bin", "A=image", "B=data", "C=step", "EMPTY=", "EQ=a=b"]);
+    ).toEqual(["PATH=/opt/bin", "A=image", "B=step", "C=step", "EMPTY=", "EQ=a=b", "D=data"]);
+  });
+
+  test.each(["A", "PATH", "HOSTNAME", "TERM"])("data does not become %s, which is set already", (name) => {
+    const data = new Map([[name, "data"]]);
+    const image = { Env: ["A=image"] };
+    expect(() => composeEnvironment({ image, data, hostname: "h", terminal: true })).toThrow(
+      `data: ${name} is a variable of the image's, or the system's; allowed: another name, or the step's env`,
+    );
   });
 
   test("PATH has a default, HOSTNAME the container's name, TERM a value with a terminal", () => {
@@ -22,13 +33,6 @@ describe("composeEnvironment", () => {
     expect(composeEnvironment({ step: { HOSTNAME: "mine", PATH: "/bin" }, hostname: "h" })).toEqual([
       "PATH=/bin",
       "HOSTNAME=mine",
-    ]);
-  });
-
-  test("names of data become names of variables", () => {
-    expect(composeEnvironment({ data: { "build.exit_code": "0", "a-b": "x" } }).slice(1)).toEqual([
-      "BUILD_EXIT_CODE=0",
-      "A_B=x",
     ]);
   });
 

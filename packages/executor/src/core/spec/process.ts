@@ -14,8 +14,8 @@ export const DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/
 
 export interface EnvironmentSources {
   readonly image?: ImageProcess | undefined;
-  /** Workflow data, already strings: its names are made upper-case, and what is no letter, digit or `_` in them becomes `_`. */
-  readonly data?: Readonly<Record<string, string>> | undefined;
+  /** Workflow data, as variables. */
+  readonly data?: ReadonlyMap<string, string> | undefined;
   /** The step's own variables. */
   readonly step?: Readonly<Record<string, string>> | undefined;
   /** Becomes HOSTNAME, as docker has it. */
@@ -25,14 +25,16 @@ export interface EnvironmentSources {
 }
 
 /**
- * A process's environment, later over earlier: PATH's default and HOSTNAME, the image's, the workflow's data, the step's own.
+ * A process's environment, later over earlier: PATH's default and HOSTNAME, the image's, the step's own. The workflow's data is over none of
+ * them: it adds variables, and changes none that the image's programs count on.
  *
  * HOME is not among them: runtimes take it from the container's passwd file, where nobody set it.
  *
- * @throws ExecutorError `refused` for a name that is empty or holds `=`, and for NUL; values are not shown.
+ * @throws ExecutorError `refused` for a name that is empty or holds `=`, for NUL, and for data by the name of a variable that is set, unless
+ * the step itself sets it; values are not shown.
  */
 export function composeEnvironment(sources: EnvironmentSources): string[] {
-  const { image, data = {}, step = {}, hostname, terminal = false } = sources;
+  const { image, data = new Map<string, string>(), step = {}, hostname, terminal = false } = sources;
   const merged = new Map<string, string>([["PATH", DEFAULT_PATH]]);
   if (hostname !== undefined) merged.set("HOSTNAME", hostname);
   if (terminal) merged.set("TERM", "xterm");
@@ -40,7 +42,15 @@ export function composeEnvironment(sources: EnvironmentSources): string[] {
     const [name, value] = parseEntry(entry);
     merged.set(name, value);
   }
-  for (const [name, value] of Object.entries(data)) merged.set(toVariableName(name), value);
+  for (const [name, value] of data) {
+    if (merged.has(name) && !Object.hasOwn(step, name))
+      refuse(
+        "data",
+        `${name} is a variable of the image's, or the system's`,
+        "another name, or the step's env",
+      );
+    merged.set(name, value);
+  }
   for (const [name, value] of Object.entries(step)) merged.set(name, value);
   return [...merged].map(([name, value]) => {
     if (name === "" || /[=\0]/.test(name))
@@ -48,11 +58,6 @@ export function composeEnvironment(sources: EnvironmentSources): string[] {
     if (value.includes("\0")) refuse("env", `the value of ${name} holds NUL`, "anything else");
     return `${name}=${value}`;
   });
-}
-
-/** The environment variable that a piece of workflow data becomes: `build.id` is `BUILD_ID`. */
-export function toVariableName(key: string): string {
-  return key.toUpperCase().replaceAll(/[^A-Z0-9_]/g, "_");
 }
 
 function parseEntry(entry: string): [string, string] {
