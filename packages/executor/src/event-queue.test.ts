@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import type { StepEvent } from "./event.js";
-import { createEventQueue } from "./event-queue.js";
+import { createEventQueue, type EventQueue } from "./event-queue.js";
 
 const output = (bytes: number): StepEvent => ({
   type: "output",
@@ -81,4 +81,65 @@ describe("without a consumer", () => {
     for await (const event of queue.iterate()) types.push(event.type);
     expect(types.slice(0, 2)).toEqual(["gap", "phase"]);
   });
+
+  test("of an output's values the last is kept, wherever it comes", async () => {
+    const queue = createEventQueue();
+    for (let at = 0; at < 30_000; at++) {
+      queue.push({ type: "output-value", key: "a", value: String(at) });
+      queue.push({ type: "output-value", key: `b${at % 3}`, value: String(at) });
+    }
+    expect(await drain(queue)).toEqual([
+      { type: "output-value", key: "b0", value: "29997" },
+      { type: "output-value", key: "b1", value: "29998" },
+      { type: "output-value", key: "a", value: "29999" },
+      { type: "output-value", key: "b2", value: "29999" },
+    ]);
+  });
+
+  test("many events that say little are few, too", async () => {
+    const queue = createEventQueue();
+    for (let at = 0; at < 30_000; at++) queue.push(output(1));
+    const [gap, ...rest] = await drain(queue);
+    expect(gap).toEqual({ type: "gap", bytes: 30_000 - rest.length });
+    expect(rest.length).toBeLessThan(10_000);
+  });
 });
+
+const progress = (state: "fetching" | "done", offset: number): StepEvent => ({
+  type: "progress",
+  what: "sha256:a",
+  state,
+  offset,
+  total: 9,
+  bytesPerSecond: 1,
+});
+
+test.each([true, false])(
+  "of a blob's state the newest is kept until it is taken (iterated: %s)",
+  async (iterated) => {
+    const queue = createEventQueue();
+    const events = iterated ? queue.iterate() : undefined;
+    for (const offset of [1, 2, 3]) queue.push(progress("fetching", offset));
+    queue.push(progress("done", 9));
+    expect(await drain(queue, events)).toEqual([progress("fetching", 3), progress("done", 9)]);
+  },
+);
+
+test("who prints values waits while many are queued, and who iterates sees each", async () => {
+  const queue = createEventQueue();
+  const events = queue.iterate();
+  const value = "x".repeat(60 * KIB);
+  const waits = ["1", "2", "3"].map((at) =>
+    queue.push({ type: "output-value", key: "a", value: at + value }),
+  );
+  expect(waits).toEqual([undefined, undefined, expect.any(Promise)]);
+  expect(await drain(queue, events)).toHaveLength(3);
+  await waits[2];
+});
+
+async function drain(queue: EventQueue, events = queue.iterate()): Promise<StepEvent[]> {
+  queue.close();
+  const seen: StepEvent[] = [];
+  for await (const event of events) seen.push(event);
+  return seen;
+}

@@ -24,14 +24,14 @@ export interface PhaseEvent {
   readonly id: string;
 }
 
-/** How far the image's pull and unpacking are: of each of its blobs. */
+/** How far the image's pull and unpacking are: of each of its blobs. Who is slow to take them sees of each state the latest. */
 export interface ProgressEvent extends TransferProgress {
   readonly type: "progress";
 }
 
 /**
  * Events were not kept, because nobody was iterating and more than a mebibyte had come: that many bytes of
- * output are missing at this place. Iterate a handle at once to see everything.
+ * output are missing at this place. Of the values of one output only the last is kept then. Iterate a handle at once to see everything.
  */
 export interface GapEvent {
   readonly type: "gap";

@@ -37,3 +37,25 @@ test("events hold their own copy: readers use one buffer again and again", async
     "bbb",
   ]);
 });
+
+test("a flood of values of one output waits for who iterates, and is not kept for who does not", async () => {
+  const line = bytes(`##wfe[output a=${"x".repeat(60_000)}]\n`);
+  const heard = createEventQueue();
+  const events = heard.iterate();
+  const slow = createRecorder(heard, 0);
+  const waits = Array.from({ length: 3 }, () => slow.take("stdout", line));
+  expect(waits.at(-1)).toBeInstanceOf(Promise);
+  await events.next();
+  await events.return();
+  await waits.at(-1);
+
+  const unheard = createEventQueue();
+  const fast = createRecorder(unheard, 0);
+  for (let at = 0; at < 300; at++) expect(fast.take("stdout", line)).toBeUndefined();
+  expect({ ...fast.finish().outputs }).toEqual({ a: "x".repeat(60_000) });
+  unheard.close();
+  const types: string[] = [];
+  for await (const { type } of unheard.iterate()) types.push(type);
+  expect(types.filter((type) => type === "output-value")).toHaveLength(1);
+  expect(types.length).toBeLessThan(20);
+});

@@ -31,8 +31,11 @@ export function createRecorder(
   const maskers =
     masked.length === 0 ? undefined : { stdout: createMasker(masked), stderr: createMasker(masked) };
   const held = { stdout: createHead(limitBytes), stderr: createHead(limitBytes) };
+  let room: Promise<void> | undefined;
   const parser = createOutputParser({
-    onOutput: (key, value) => void events.push({ type: "output-value", key, value }),
+    onOutput: (key, value) => {
+      room = events.push({ type: "output-value", key, value });
+    },
   });
 
   let isOver = false;
@@ -40,9 +43,9 @@ export function createRecorder(
   function record(stream: "stdout" | "stderr", chunk: Uint8Array): Promise<void> | undefined {
     if (isOver || chunk.byteLength === 0) return undefined;
     held[stream].add(chunk);
-    const waits = events.isHeard ? events.push({ type: "output", stream, data: chunk.slice() }) : undefined;
+    room = events.isHeard ? events.push({ type: "output", stream, data: chunk.slice() }) : undefined;
     if (stream === "stdout") parser.push(chunk);
-    return waits;
+    return room;
   }
 
   return {
