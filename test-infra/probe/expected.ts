@@ -89,6 +89,9 @@ export const ATTEMPTS: readonly Attempt[] = [
 
   always("processes seen", "its own"),
   always("the cgroup's path", "hidden"),
+  always("trace a child", "allowed"),
+  row("trace a process that is not dumpable", "EPERM", "EPERM", "allowed"),
+  always("trace a process of the host's", "ESRCH"),
 
   always("interfaces", "loopback"),
   rootOnly("a raw socket"),
@@ -100,6 +103,7 @@ export const ATTEMPTS: readonly Attempt[] = [
   always("an abstract socket of the host's", "ECONNREFUSED"),
 
   always("fork past the limit", "EAGAIN"),
+  always("eat memory past the limit", "killed"),
 ];
 
 /** What a probe's output says that the table does not, one line each; empty when they agree. */

@@ -15,13 +15,13 @@ my %NUMBERS = (
         socket => 41, clone => 56, ptrace => 101, syslog => 103, personality => 135, chroot => 161, mount => 165, umount2 => 166,
         swapon => 167, reboot => 169, sethostname => 170, iopl => 172, init_module => 175, quotactl => 179, add_key => 248,
         keyctl => 250, unshare => 272, clock_settime => 227, kexec_load => 246, perf_event_open => 298, open_by_handle_at => 304,
-        setns => 308, bpf => 321, userfaultfd => 323, io_uring_setup => 425, setgroups => 116, acct => 163, mknod => 133,
+        setns => 308, bpf => 321, userfaultfd => 323, io_uring_setup => 425, setgroups => 116, acct => 163, prctl => 157,
     },
     aarch64 => {
         socket => 198, clone => 220, ptrace => 117, syslog => 116, personality => 92, chroot => 51, mount => 40, umount2 => 39,
         swapon => 224, reboot => 142, sethostname => 161, init_module => 105, quotactl => 60, add_key => 217, keyctl => 219,
         unshare => 97, clock_settime => 112, kexec_load => 104, perf_event_open => 241, open_by_handle_at => 265, setns => 268,
-        bpf => 280, userfaultfd => 282, io_uring_setup => 425, setgroups => 159, acct => 89,
+        bpf => 280, userfaultfd => 282, io_uring_setup => 425, setgroups => 159, acct => 89, prctl => 167,
     },
 );
 my $number = $NUMBERS{$arch} or die "no system call numbers for $arch\n";
@@ -162,6 +162,33 @@ say_outcome("processes seen", scalar(@processes) <= 8 ? "its own" : "more than i
 open my $cgroups, "<", "/proc/self/cgroup" or die "/proc/self/cgroup: $!\n";
 say_outcome("the cgroup's path", (grep { !m{:/$} } <$cgroups>) ? "shown" : "hidden");
 close $cgroups;
+# PTRACE_SEIZE: it stops nobody, should it succeed.
+sub trace {
+    my ($name, $process) = @_;
+    say_outcome($name, syscall($number->{ptrace}, 0x4206, $process + 0, 0, 0) < 0 ? error_name() : "allowed");
+}
+sub trace_child {
+    my ($name, $dumpable) = @_;
+    pipe my $ready, my $tell or die "pipe: $!\n";
+    my $child = fork // die "fork: $!\n";
+    if ($child == 0) {
+        syscall $number->{prctl}, 4, $dumpable, 0, 0, 0;
+        syswrite $tell, "x";
+        sleep 60;
+        exit 0;
+    }
+    sysread $ready, my $byte, 1;
+    trace($name, $child);
+    kill 9, $child;
+    waitpid $child, 0;
+}
+# Yama's modes from 2 on leave all of it to administrators.
+my $yama = 0;
+if (open my $scope, "<", "/proc/sys/kernel/yama/ptrace_scope") { $yama = readline $scope }
+if ($yama < 2) { trace_child("trace a child", 1) } else { say_outcome("trace a child", "absent") }
+# As one of another user's is, whom only root could make here.
+trace_child("trace a process that is not dumpable", 0);
+trace("trace a process of the host's", $ENV{PROBE_PROCESS}) if $ENV{PROBE_PROCESS};
 
 # Networks.
 say_outcome("interfaces", join(" ", sort map { m{([^/]+)$} } glob "/sys/class/net/*") eq "lo" ? "loopback" : "more");
@@ -197,6 +224,18 @@ if (my $limit = $ENV{PROBE_PIDS}) {
     say_outcome("fork past the limit", @children < $limit ? "EAGAIN" : "allowed");
     kill 9, @children;
     waitpid $_, 0 for @children;
+}
+if (my $limit = $ENV{PROBE_MEMORY}) {
+    my $child = fork // die "fork: $!\n";
+    if ($child == 0) {
+        # Whom the kernel is to choose.
+        open my $own_score, ">", "/proc/self/oom_score_adj" or die "/proc/self/oom_score_adj: $!\n";
+        syswrite $own_score, "1000\n";
+        my $eaten = "x" x (2 * $limit);
+        exit 0;
+    }
+    waitpid $child, 0;
+    say_outcome("eat memory past the limit", $? == 0 ? "allowed" : $? == 9 ? "killed" : "status $?");
 }
 
 unlink "$directory/owned";

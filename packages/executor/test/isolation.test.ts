@@ -15,6 +15,7 @@ const here = useDaemon({ image: false });
 
 /** The same with a USER: what ctr has no flag for. */
 const NOBODYS = "docker.io/library/debian:nobody";
+const MEMORY_BYTES = 64 * 1024 * 1024;
 const ABSTRACT = `wfe-isolation-${process.pid}`;
 let tcp: Server;
 let abstract: Server;
@@ -57,7 +58,12 @@ const STEPS: Readonly<Record<Profile, Partial<StepInput>>> = {
 function probeEnv(): Record<string, string> {
   const address = tcp.address();
   const port = typeof address === "object" && address !== null ? address.port : 0;
-  return { PROBE_PORT: String(port), PROBE_ABSTRACT: ABSTRACT };
+  return {
+    PROBE_PORT: String(port),
+    PROBE_ABSTRACT: ABSTRACT,
+    PROBE_PROCESS: String(process.pid),
+    PROBE_MEMORY: String(MEMORY_BYTES),
+  };
 }
 
 async function probeStep(profile: Profile): Promise<string> {
@@ -65,9 +71,10 @@ async function probeStep(profile: Profile): Promise<string> {
     ...STEPS[profile],
     run: "exec perl /probe.pl",
     pidsLimit: 50,
+    memory: MEMORY_BYTES,
     env: { ...probeEnv(), PROBE_PIDS: "50" },
   });
-  expect(result).toMatchObject({ exitCode: 0, stderr: "" });
+  expect(result).toMatchObject({ exitCode: 0, stderr: "", oomKills: 1 });
   return result.stdout;
 }
 
@@ -83,12 +90,23 @@ describe.each(PROFILES)("a step with the profile %s", (profile) => {
       privileged: ["--privileged", DEBIAN_NAME],
     };
     const env = Object.entries(probeEnv()).flatMap(([name, value]) => ["--env", `${name}=${value}`]);
+    const limit = ["--memory-limit", String(MEMORY_BYTES)];
     const theirs = toOutcomes(
-      await ctr(here, "run", "--rm", ...env, ...flags[profile], `ctr-${profile}`, "perl", "/probe.pl"),
+      await ctr(
+        here,
+        "run",
+        "--rm",
+        ...limit,
+        ...env,
+        ...flags[profile],
+        `ctr-${profile}`,
+        "perl",
+        "/probe.pl",
+      ),
     );
     const ours = toOutcomes(await probeStep(profile));
     const different = [...theirs].filter(([attempt, outcome]) => ours.get(attempt) !== outcome);
-    // All of them are tried, or the comparison says nothing.
+    // All of them are tried, or the comparison says nothing; but it has no flag for a limit of processes.
     expect(theirs.size).toBe(ours.size - 1);
     for (const [attempt, outcome] of different) {
       expect(WIDER_IN_CTR[profile], `${attempt}: ${outcome}, ours ${ours.get(attempt)}`).toContain(attempt);
@@ -98,10 +116,10 @@ describe.each(PROFILES)("a step with the profile %s", (profile) => {
 
 /**
  * Where a container of ctr's has more than ours, in one release or another; but for the cgroup, which ctr does not mount at all, and
- * which only privileged steps may write to.
+ * which only privileged steps may write to. Its limit of memory is none where the machine has swap.
  */
 const WIDER_IN_CTR: Readonly<Record<Profile, readonly string[]>> = (() => {
-  const always = ["the cgroup's path", "write to a cgroup"];
+  const always = ["the cgroup's path", "write to a cgroup", "eat memory past the limit"];
   const confined = [
     ...always,
     "io_uring",

@@ -13,6 +13,7 @@ const INPUTS: Record<Profile, Partial<SpecInput>> = {
   privileged: { user: { uid: 0, gid: 0 }, privileged: true },
 };
 
+const MEMORY_BYTES = 64 * 1024 * 1024;
 const ABSTRACT = `wfe-probe-${process.pid}`;
 
 let bundle: Bundle;
@@ -49,8 +50,15 @@ async function probe(input: Partial<SpecInput>): Promise<string> {
   const port = typeof address === "object" && address !== null ? address.port : 0;
   const { stdout, stderr, exitCode } = await bundle.run("exec perl /probe.pl", {
     mounts: [HOST_PROGRAMS],
-    env: ["PATH=/usr/bin:/bin", `PROBE_PORT=${port}`, `PROBE_ABSTRACT=${ABSTRACT}`, "PROBE_PIDS=50"],
-    resources: { pidsLimit: 50 },
+    env: [
+      "PATH=/usr/bin:/bin",
+      `PROBE_PORT=${port}`,
+      `PROBE_ABSTRACT=${ABSTRACT}`,
+      `PROBE_PROCESS=${process.pid}`,
+      "PROBE_PIDS=50",
+      `PROBE_MEMORY=${MEMORY_BYTES}`,
+    ],
+    resources: { pidsLimit: 50, memoryBytes: MEMORY_BYTES },
     ...input,
   });
   expect(stderr).toBe("");
@@ -68,9 +76,15 @@ test("on the host's network, what listens there is reached: the attempts do not 
   expect(output).toContain("an abstract socket of the host's\treached\n");
 });
 
-test("without a filter, without a pids limit, the attempts succeed that those refuse", async () => {
+test("without a filter, without limits, the attempts succeed that those refuse", async () => {
   const output = await probe({ ...INPUTS.root, seccomp: "unconfined", resources: { pidsLimit: 500 } });
-  for (const attempt of ["unshare a user namespace", "keyrings", "userfaultfd", "fork past the limit"]) {
+  for (const attempt of [
+    "unshare a user namespace",
+    "keyrings",
+    "userfaultfd",
+    "fork past the limit",
+    "eat memory past the limit",
+  ]) {
     expect(output).toContain(`${attempt}\tallowed\n`);
   }
 });
