@@ -56,6 +56,9 @@ sub attempt {
     say_outcome($name, $error =~ /^(EPERM|EACCES|ENOSYS|EROFS)$/ ? $error : "allowed");
 }
 
+# The first path that this kernel has.
+sub first { (grep { -e } @_)[0] // "/nowhere" }
+
 sub attempt_open {
     my ($name, $path, $mode) = @_;
     if (!-e $path) { return say_outcome($name, "absent") }
@@ -140,13 +143,16 @@ sub device {
 device("a block device of the host's", "b", 7, 0);
 device("the kernel's log as a device", "c", 1, 11);
 device("the machine's memory", "c", 1, 1);
-say_outcome("devices in /dev", join " ", sort grep { !/^std/ && (-c "/dev/$_" || -b _) } map { s{^/dev/}{}r } glob "/dev/*");
+# /dev/core is a link to /proc/kcore, where the kernel has that: it is tried below.
+my @devices = grep { (readlink "/dev/$_" // "") ne "/proc/kcore" } map { s{^/dev/}{}r } glob "/dev/*";
+say_outcome("devices in /dev", join " ", sort grep { !/^std/ && (-c "/dev/$_" || -b _) } @devices);
 
 # Files of the kernel.
 attempt_open("write to /proc/sys", "/proc/sys/kernel/shmmni", "+<");
+attempt_open("write to /proc/irq", "/proc/irq/default_smp_affinity", "+<");
 attempt_open("write to the magic system request", "/proc/sysrq-trigger", "+<");
-attempt_open("write to /sys", "/sys/kernel/mm/ksm/run", "+<");
-attempt_open("write to a cgroup", (grep { -e } "/sys/fs/cgroup/cgroup.procs", "/sys/fs/cgroup/memory/cgroup.procs")[0] // "/nowhere", "+<");
+attempt_open("write to /sys", first("/sys/kernel/rcu_expedited", "/sys/kernel/mm/ksm/run", "/sys/kernel/uevent_helper"), "+<");
+attempt_open("write to a cgroup", first("/sys/fs/cgroup/cgroup.procs", "/sys/fs/cgroup/memory/cgroup.procs"), "+<");
 content("/proc/kcore", "/proc/kcore");
 content("/proc/keys", "/proc/keys");
 content("/proc/timer_list", "/proc/timer_list");
