@@ -1,5 +1,6 @@
+import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
-import { mkdtemp, readdir, rm } from "node:fs/promises";
+import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
@@ -13,6 +14,7 @@ import {
 import { useDaemon } from "@wfe-containerd/test-infra/daemon";
 import { createPrivateNetwork, type PrivateNetwork } from "@wfe-containerd/test-infra/daemon/network";
 import { afterAll, afterEach, describe, expect, test } from "vitest";
+import { createBridgeHooks, parseBridge } from "../src/core/network/bridge.js";
 
 const network: PrivateNetwork = await createPrivateNetwork();
 const dataDir = await mkdtemp(join(tmpdir(), "test-cni-"));
@@ -41,6 +43,31 @@ async function run(change: Partial<StepInput>, options?: ExecutorOptions) {
   return runner.run(step).finally(() => runner.close());
 }
 
+/** What the bridge's hook makes of a step's `own` resolv.conf on a machine with such files; its plugin does nothing. */
+async function resolvConfOn(files: { etc: string; systemd?: string; own?: string }): Promise<string> {
+  const at = await mkdtemp(join(tmpdir(), "test-resolv-"));
+  try {
+    for (const name of ["etc", "systemd/resolve", "plugins"])
+      await mkdir(join(at, name), { recursive: true });
+    await writeFile(join(at, "etc/resolv.conf"), files.etc);
+    if (files.systemd !== undefined) await writeFile(join(at, "systemd/resolve/resolv.conf"), files.systemd);
+    await writeFile(join(at, "own"), files.own ?? "");
+    await writeFile(join(at, "plugins/bridge"), "#!/bin/sh\n", { mode: 0o755 });
+    const bridge = parseBridge({ pluginDirs: [join(at, "plugins")], masquerade: false });
+    const [hook] = createBridgeHooks("hooked", bridge, join(at, "own")).createRuntime ?? [];
+    assert(hook?.args && hook.env);
+    const machine = `mount --bind ${at}/etc /etc && mount -t tmpfs none /run && cp -r ${at}/systemd /run/ && exec "$@"`;
+    const args = ["--mount", "sh", "-c", machine, "sh", hook.path, ...hook.args.slice(1)];
+    const env = Object.fromEntries(hook.env.map((entry) => entry.split(/=(.*)/s).slice(0, 2)));
+    const running = promisify(execFile)("unshare", args, { env });
+    running.child.stdin?.end(`{"pid": ${process.pid}}`);
+    await running;
+    return await readFile(join(at, "own"), "utf8");
+  } finally {
+    await rm(at, { recursive: true });
+  }
+}
+
 /** What steps leave of a bridge: addresses that are taken, and interfaces. The bridge itself and its rules stay, for the next step. */
 async function remains(): Promise<{ addresses: string[]; interfaces: string[]; rules: number }> {
   const taken = await readdir(join(dataDir, BRIDGE.name)).catch(() => []);
@@ -56,6 +83,21 @@ async function remains(): Promise<{ addresses: string[]; interfaces: string[]; r
 afterEach(async () => {
   expect(await remains()).toMatchObject({ addresses: [], interfaces: [] });
 });
+
+function nameServersIn(resolvConf: string): string[] {
+  return [...resolvConf.matchAll(/^nameserver\s+(\S+)/gm)].map(([, address = ""]) => address);
+}
+
+/** Those of this machine that are not on its own loopback; behind systemd's, those that it asks. */
+async function machinesNameServers(): Promise<string[]> {
+  const reached: string[][] = await Promise.all(
+    ["/etc/resolv.conf", "/run/systemd/resolve/resolv.conf"].map(async (path) => {
+      const servers = nameServersIn(await readFile(path, "utf8").catch(() => ""));
+      return servers.filter((address) => !address.startsWith("127.") && address !== "::1");
+    }),
+  );
+  return reached.find((servers) => servers.length > 0) ?? [];
+}
 
 const SERVERS = `
   const http = require("node:http"), dgram = require("node:dgram");
@@ -90,10 +132,44 @@ describe("a step on the bridge", () => {
   });
 
   test("has the daemon's name servers when it names none", async () => {
-    const result = await run({ run: "grep -c ^nameserver /etc/resolv.conf || true" });
-    expect(result).toMatchObject({ exitCode: 0, stderr: "" });
+    const { stdout } = await run({ run: "cat /etc/resolv.conf" });
+    expect(nameServersIn(stdout)).toEqual(await machinesNameServers());
     const other = await run({ run: "cat /etc/resolv.conf" }, { bridge: { ...BRIDGE, dns: ["9.9.9.9"] } });
     expect(other.stdout).toBe("nameserver 9.9.9.9\n");
+  });
+
+  const STUB = "nameserver 127.0.0.53\nsearch lan\n";
+  test.each<[string, { etc: string; systemd?: string; own?: string; expected: string }]>([
+    [
+      "as they are",
+      {
+        etc: "# mine\nnameserver 192.0.2.1\nsearch lan\noptions ndots:2\n",
+        expected: "# mine\nnameserver 192.0.2.1\nsearch lan\noptions ndots:2\n",
+      },
+    ],
+    [
+      "behind systemd's stub",
+      { etc: STUB, systemd: "nameserver 192.0.2.2\n", expected: "nameserver 192.0.2.2\n" },
+    ],
+    [
+      "not those of its loopback",
+      {
+        etc: "nameserver 127.0.0.1\nnameserver\t::1\nnameserver 192.0.2.1\nnameserver 2001:db8::1\n",
+        systemd: "nameserver 192.0.2.2\n",
+        expected: "nameserver 192.0.2.1\nnameserver 2001:db8::1\n",
+      },
+    ],
+    ["none, where none but its loopback's are", { etc: STUB, systemd: STUB, expected: "search lan\n" }],
+    [
+      "and no more, when it says of domains itself",
+      {
+        etc: "nameserver 192.0.2.1\nsearch lan\n",
+        own: "search mine\n",
+        expected: "search mine\nnameserver 192.0.2.1\n",
+      },
+    ],
+  ])("takes the name servers of the daemon's machine: %s", async (_, { expected, ...files }) => {
+    expect(await resolvConfOn(files)).toBe(expected);
   });
 
   test("shares its address with no other", async () => {
