@@ -18,7 +18,6 @@ export interface PolicySubject {
   readonly noNewPrivileges?: boolean | undefined;
   readonly devices?: readonly StepDevice[] | undefined;
   readonly sysctls?: Readonly<Record<string, string>> | undefined;
-  readonly logUri?: string | undefined;
   /** Host, and port if any, that the image comes from. */
   readonly registry?: string | undefined;
   readonly user?: string | undefined;
@@ -144,20 +143,12 @@ function* checkConfinement(step: PolicySubject, policy: Policy): Iterable<Refusa
 }
 
 function* checkOrigin(step: PolicySubject, policy: Policy): Iterable<Refusal> {
-  const { registry, logUri, user, containerdAddr } = step;
+  const { registry, user, containerdAddr } = step;
   if (containerdAddr !== undefined && !allows(policy.addresses, containerdAddr)) {
     yield refusal("containerd_addr", `${JSON.stringify(containerdAddr)} is another daemon`, "addresses");
   }
   if (registry !== undefined && !allows(policy.registries, registry)) {
     yield refusal("image", `it comes from ${JSON.stringify(registry)}`, "registries");
-  }
-  if (logUri !== undefined) {
-    const scheme = logUri.split(":", 1)[0];
-    if (scheme !== "file" && scheme !== "binary") {
-      yield { field: "log_uri", message: "its scheme is neither file nor binary", policyKey: undefined };
-    } else if (!policy.logUris.includes(scheme)) {
-      yield refusal("log_uri", `${scheme} URIs act on the daemon's host`, "logUris");
-    }
   }
   if (user === "image" && !policy.imageUser) {
     yield refusal("user", "image leaves the choice to whoever made the image", "imageUser");

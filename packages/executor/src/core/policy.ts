@@ -34,8 +34,6 @@ export interface Policy {
   readonly devices: readonly string[] | "any";
   /** Kernel parameters of the step's own namespaces: names, or `net.*`. `any`: all. */
   readonly sysctls: readonly string[] | "any";
-  /** Schemes of log URIs: `file`, `binary`. Containerd runs a binary as root on the daemon's host. */
-  readonly logUris: readonly ("file" | "binary")[];
   /** Registries by host (and port) that images come from. `any`: all. */
   readonly registries: readonly string[] | "any";
   /** `user: image`. */
@@ -63,7 +61,6 @@ export const DEFAULT_POLICY: Policy = {
   newPrivileges: false,
   devices: [],
   sysctls: [],
-  logUris: [],
   registries: "any",
   imageUser: false,
   annotations: [],
@@ -85,7 +82,6 @@ export const UNRESTRICTED_POLICY: Policy = {
   newPrivileges: true,
   devices: "any",
   sysctls: "any",
-  logUris: ["file", "binary"],
   registries: "any",
   imageUser: true,
   annotations: "any",
@@ -126,7 +122,6 @@ const KEYS: Readonly<Record<keyof Policy, readonly [check: Check, allowed: strin
     "a list of paths below /dev whose numbers are fixed, of numbers as c 10:229, or any",
   ],
   sysctls: [isOr("any", isListOf(/^[\w.*/-]+$/)), "a list of names, net.* for all that begin so, or any"],
-  logUris: [isListOf(/^(file|binary)$/), "a list of file, binary"],
   registries: [isOr("any", isListOf(/^[\w.-]+(:\d+)?$/)), "a list of hosts, with port if need be, or any"],
   imageUser: [isBoolean, "true or false"],
   annotations: [isOr("any", isListOf(/./)), "a list of keys, or any"],
