@@ -30,8 +30,9 @@ export interface BlobIngest {
   abandon(): Promise<void>;
 }
 
-/** Longer than a healthy daemon takes, even with a slow disk. */
+/** Longer than a healthy daemon takes, even with a slow disk; and where it may read or write the whole blob, so long for each megabyte. */
 const ANSWER_TIMEOUT_MS = 60_000;
+const PER_MEGABYTE_MS = 100;
 const CLEANUP_TIMEOUT_MS = 10_000;
 const FIRST_DELAY_MS = 50;
 const LONGEST_DELAY_MS = 1_000;
@@ -102,6 +103,15 @@ export async function storeBytes(
   }
 }
 
+/**
+ * How long the daemon may take to open or to commit an ingest, in milliseconds: it hashes again what an earlier attempt left, and waits for its disk.
+ *
+ * @param size of the blob, in bytes.
+ */
+export function wholeBlobTimeoutMs(size: number): number {
+  return ANSWER_TIMEOUT_MS + Math.ceil((size / 1_000_000) * PER_MEGABYTE_MS);
+}
+
 async function openNow(
   { digest, size }: Descriptor,
   { services, content, ref, signal }: IngestOptions,
@@ -109,6 +119,7 @@ async function openNow(
   // Not the caller's signal: by it the daemon would let go of the ingest, and somebody else could open it, before we have removed it.
   const stream = new AbortController();
   const limits = { signal, timeoutMs: ANSWER_TIMEOUT_MS };
+  const wholeBlob = { signal, timeoutMs: wholeBlobTimeoutMs(size) };
   const opening = openWriter(services.content, { ref, size, digest, signal: stream.signal }).then(toIngest);
 
   function toIngest(writer: ContentWriter): BlobIngest {
@@ -125,7 +136,7 @@ async function openNow(
       },
       write: (bytes) => within(writer.write(bytes), { ...limits, what: `write to ingest ${ref}` }),
       async commit(labels) {
-        await within(writer.commit({ digest, size, labels }), { ...limits, what: `commit ingest ${ref}` });
+        await within(writer.commit({ digest, size, labels }), { ...wholeBlob, what: `commit ingest ${ref}` });
       },
       close,
       async abandon() {
@@ -137,7 +148,7 @@ async function openNow(
   }
 
   try {
-    return await within(opening, { ...limits, what: `open ingest ${ref}` });
+    return await within(opening, { ...wholeBlob, what: `open ingest ${ref}` });
   } catch (reason) {
     // The daemon may have made it all the same.
     const late = { timeoutMs: CLEANUP_TIMEOUT_MS, what: `open ingest ${ref}` };
