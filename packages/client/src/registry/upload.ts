@@ -12,7 +12,7 @@ export interface UploadOptions {
   readonly repository: Repository;
   readonly endpoint: Endpoint;
   readonly content: Content;
-  /** At most so many bytes in one request. Default: all of them. */
+  /** At most so many bytes in one request, but as many as the registry wants at least. Default: all of them. */
   readonly chunkBytes?: number | undefined;
   readonly stallMs: number;
   readonly signal: AbortSignal;
@@ -26,6 +26,8 @@ interface Session {
   at: URL;
   /** Bytes that the registry has. */
   offset: number;
+  /** Bytes that it takes in a request at least, but for the last. */
+  readonly minChunkBytes: number;
 }
 
 /** A blob of at most this size is sent whole, in the request that ends the upload. */
@@ -42,7 +44,7 @@ export async function uploadBlob(
 ): Promise<void> {
   const { repository, signal } = options;
   const retrier = repository.retrier();
-  let session: Session | undefined = { at: nextPlace(begun, repository), offset: 0 };
+  let session: Session | undefined = sessionOf(begun, repository);
   let confirmed = 0;
   await begun.discard();
   for (;;) {
@@ -85,11 +87,18 @@ async function beginUpload({ repository, endpoint, signal }: UploadOptions): Pro
     signal,
   });
   await response.discard();
-  return { at: nextPlace(response, repository), offset: 0 };
+  return sessionOf(response, repository);
+}
+
+function sessionOf(begun: HttpResponse, repository: Repository): Session {
+  const min = begun.header("oci-chunk-min-length") ?? "";
+  const minChunkBytes = /^\d{1,15}$/.test(min) ? Number(min) : 0;
+  return { at: nextPlace(begun, repository), offset: 0, minChunkBytes };
 }
 
 async function sendRest(blob: Descriptor, session: Session, options: UploadOptions): Promise<void> {
-  const { repository, endpoint, chunkBytes = Number.POSITIVE_INFINITY, signal } = options;
+  const { repository, endpoint, signal } = options;
+  const chunkBytes = Math.max(options.chunkBytes ?? Number.POSITIVE_INFINITY, session.minChunkBytes);
   const { digest, size } = blob;
   while (session.offset < size && size - session.offset > Math.min(SINGLE_REQUEST_BYTES, chunkBytes)) {
     const end = Math.min(session.offset + chunkBytes, size);
@@ -164,7 +173,7 @@ async function sendPart(
 
 /** How much the registry has; undefined where it knows nothing of the session any more. */
 async function askStatus(
-  { at }: Session,
+  { at, minChunkBytes }: Session,
   { repository, endpoint, signal }: UploadOptions,
 ): Promise<Session | undefined> {
   try {
@@ -174,7 +183,7 @@ async function askStatus(
     if (range === null) return undefined;
     // The spec has no way to say "none": an empty upload is 0-0, and so is one of a single byte, which is then sent twice and refused.
     const last = Number(range[1]);
-    return last === 0 ? undefined : { at: nextPlace(response, repository), offset: last + 1 };
+    return last === 0 ? undefined : { at: nextPlace(response, repository), offset: last + 1, minChunkBytes };
   } catch (reason) {
     if (failureOf(reason) === undefined) throw reason;
     return undefined;
