@@ -11,6 +11,7 @@ import type { Platform } from "./oci/platform.js";
 import { formatReference, parseReference, type Reference } from "./oci/reference.js";
 import { bringDocuments, bringLayers, type Carrier } from "./registry/bring.js";
 import { systemClock } from "./registry/clock.js";
+import { checkCount } from "./registry/count.js";
 import { fetchDocument } from "./registry/document.js";
 import { createProgressReporter, type TransferProgress } from "./registry/progress.js";
 import {
@@ -85,6 +86,7 @@ export async function pullImage(
   options: PullOptions = {},
 ): Promise<ResolvedImage> {
   const reference = parseReference(text);
+  checkCount("maxConcurrentLayers", options.maxConcurrentLayers);
   return withTimeLimit(`pull ${formatReference(reference)}`, options, (signal) =>
     pull(puller, reference, { ...options, signal }),
   );

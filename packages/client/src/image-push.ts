@@ -7,6 +7,7 @@ import type { ImageParts, ImageStore } from "./image-store.js";
 import type { Descriptor } from "./oci/descriptor.js";
 import type { Platform } from "./oci/platform.js";
 import { formatReference, parseReference, type Reference } from "./oci/reference.js";
+import { checkCount } from "./registry/count.js";
 import type { Endpoint } from "./registry/endpoint.js";
 import { DEFAULT_TIMEOUTS } from "./registry/http.js";
 import { collectParts, type ImagePart } from "./registry/image-part.js";
@@ -28,7 +29,7 @@ export interface PushOptions extends RegistryOptions, CallOptions {
   readonly platforms?: readonly Platform[] | undefined;
   /** Blobs that are sent at a time. Default 3. */
   readonly maxConcurrentBlobs?: number | undefined;
-  /** Bytes that are sent in one request at most. Default: a blob whole, from where the registry has it. */
+  /** Bytes that are sent in one request at most, where the registry does not want more. Default: a blob whole, from where the registry has it. */
   readonly chunkBytes?: number | undefined;
   readonly onProgress?: ((progress: TransferProgress) => void) | undefined;
 }
@@ -53,6 +54,7 @@ export async function pushImage(
   options: PushOptions = {},
 ): Promise<PushedImage> {
   const reference = options.as === undefined ? undefined : parseReference(options.as);
+  for (const field of ["chunkBytes", "maxConcurrentBlobs"] as const) checkCount(field, options[field]);
   const given = typeof source === "string" ? source : source.name;
   const operation = `push ${given}${reference === undefined ? "" : ` as ${formatReference(reference)}`}`;
   return withTimeLimit(operation, options, async (signal) => {

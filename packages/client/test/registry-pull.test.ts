@@ -209,6 +209,18 @@ describe("what is pulled", () => {
   });
 });
 
+test.each([0, -1, 1.5, Number.NaN, Number.POSITIVE_INFINITY])(
+  "maxConcurrentLayers of %d is refused before anything is asked",
+  async (maxConcurrentLayers) => {
+    const pulling = at.client.images.pull(`${proxy.host}/team/multi:1`, { auth, maxConcurrentLayers });
+    await expect(pulling).rejects.toMatchObject({
+      kind: "invalid-argument",
+      message: expect.stringContaining(`maxConcurrentLayers: ${maxConcurrentLayers} is`),
+    });
+    expect(proxy.requests).toEqual([]);
+  },
+);
+
 describe("the pull policy", () => {
   const pulled = (): string[] =>
     proxy.requests.map(({ method, path }) => `${method} ${path.replace(/sha256:.*/, "…")}`);

@@ -335,6 +335,39 @@ describe("an upload", () => {
     expect((await inspect(`${registry.host}/chunks:1`)).Layers).toEqual(digests(app));
   });
 
+  test("is sent in chunks that are as large as the registry wants at least", async () => {
+    await using spec = await startUploadServer();
+    await using front = await startFaultProxy(spec.origin);
+    front.on(/POST .*uploads/, {
+      kind: "headers",
+      headers: { "oci-chunk-min-length": String(4 * 1024 * 1024) },
+    });
+    await at.client.images.push("app:1", {
+      ...options,
+      as: `${front.host}/chunks:1`,
+      chunkBytes: 1024 * 1024,
+    });
+    const patches = front.requests.filter(({ method }) => method === "PATCH");
+    expect(patches.map(({ headers }) => headers["content-range"])).toEqual(["0-4194303", "4194304-8388607"]);
+  });
+
+  test("needs sizes and counts that are some", async () => {
+    for (const field of ["chunkBytes", "maxConcurrentBlobs"]) {
+      for (const value of [0, -1, 1.5, Number.NaN]) {
+        const pushing = at.client.images.push("app:1", {
+          ...options,
+          as: `${proxy.host}/none:1`,
+          [field]: value,
+        });
+        await expect(pushing).rejects.toMatchObject({
+          kind: "invalid-argument",
+          message: expect.stringContaining(`${field}: ${value} is no count; allowed: `),
+        });
+      }
+    }
+    expect(proxy.requests).toEqual([]);
+  });
+
   test.each(["POST", "PATCH", "PUT"])("is tried again when its %s is answered with a 503", async (method) => {
     proxy.on(new RegExp(`${method} .*uploads`), (count) =>
       count < 2 ? { kind: "answer", status: 503 } : undefined,
