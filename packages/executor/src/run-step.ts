@@ -72,8 +72,8 @@ export async function runStep(run: StepRun): Promise<void> {
     applyPolicy(step, run.rules);
     const secrets = matchSecrets(step.secrets, run.secrets);
     const { client, daemon } = await run.connect(step);
-    const place = { client, locality: daemon.locality };
-    await checkSources(place, step, run.rules);
+    const { locality } = daemon;
+    await checkSources({ client, locality }, step, run.rules);
 
     enter("resolving");
     const [owner, ioDirectory] = await Promise.all([run.owner(), run.ioDirectory(client)]);
@@ -94,7 +94,7 @@ export async function runStep(run: StepRun): Promise<void> {
     const hostUser = toHostUser(user, host.userNamespace);
     const volumes = await openVolumes(leased, id, uses, hostUser);
     // Again: a pull takes long enough to put a link in the way.
-    const sources = await checkSources(place, step, run.rules);
+    const sources = await checkSources({ client, locality }, step, run.rules);
     const plan = planStep({
       id,
       labels,
@@ -126,7 +126,7 @@ export async function runStep(run: StepRun): Promise<void> {
     refuseIfAborted(control);
     const task = await createTask(client, plan, rootfs, io, release);
     await confirmSources(task, sources);
-    await ownWorkingDir(leased, task, step, plan.container.spec, rootfs, hostUser);
+    await ownWorkingDir({ leased, locality }, task, step, plan.container.spec, rootfs, hostUser);
     await giveSecrets(leased, task, secrets, hostUser);
     refuseIfAborted(control);
     const clock = startClock();

@@ -2,6 +2,7 @@ import { randomUUID } from "node:crypto";
 import { Readable } from "node:stream";
 import { type Client, call, type Mount } from "@wfe-containerd/client";
 import { extract } from "tar-stream";
+import type { Locality } from "../core/daemon.js";
 import { isWithin } from "../core/path.js";
 import type { Spec } from "../core/spec/spec.js";
 import type { StepConfig } from "../core/step.js";
@@ -19,7 +20,7 @@ import { unpackAt } from "./unpack-at.js";
  * and its owner is not ours to change: where the container's mounts cannot be seen, the directory stays root's in a step that has volumes.
  */
 export async function ownWorkingDir(
-  leased: Client,
+  { leased, locality }: { readonly leased: Client; readonly locality: Locality },
   { pid }: Pick<CreatedTask, "pid">,
   { workingDir, readOnly, volumes, namedVolumes, caches, tmpfs }: StepConfig,
   { process: { cwd }, mounts }: Pick<Spec, "process" | "mounts">,
@@ -34,7 +35,7 @@ export async function ownWorkingDir(
     return unpackAt(leased, `/proc/${pid}/root`, [own]);
   const layer = upperDirectory(rootfs);
   if (readOnly || layer === undefined) return;
-  const mountpoints = shared.length === 0 ? [] : await mountpointsOf(leased, pid);
+  const mountpoints = shared.length === 0 ? [] : await mountpointsOf(locality, pid);
   if (mountpoints === undefined) return;
   const taken = [
     ...mounts.map(({ destination }) => destination),

@@ -16,7 +16,8 @@ export async function resolveUser(
 ): Promise<ProcessUser> {
   const reference = user === "image" ? parseImageUser(image.config.config?.User) : parseUser(user);
   const needed = neededUserFiles(reference, groupAdd);
-  if (!needed.passwd && !needed.group) return resolve(reference, {}, groupAdd);
-  const files = await readUserFiles(client, image, signal);
+  const paths = [...(needed.passwd ? ["/etc/passwd"] : []), ...(needed.group ? ["/etc/group"] : [])];
+  if (paths.length === 0) return resolve(reference, {}, groupAdd);
+  const files = await readUserFiles(client, image, paths, signal);
   return resolve(reference, { passwd: files.get("/etc/passwd"), group: files.get("/etc/group") }, groupAdd);
 }
