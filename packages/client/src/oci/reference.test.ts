@@ -72,6 +72,7 @@ describe("what the grammar allows", () => {
     [`app:1@sha256:${hex}`, `docker.io/library/app:1@sha256:${hex}`, `app:1@sha256:${hex}`],
     [`app:latest@sha256:${hex}`, `docker.io/library/app:latest@sha256:${hex}`, `app:latest@sha256:${hex}`],
     ["UPPER/app", "UPPER/app:latest", "UPPER/app"],
+    [`library/${hex}`, `docker.io/library/${hex}:latest`, `library/${hex}`],
   ])("%s is %s, and %s for short", (text, full, short) => {
     expect(normalizeReference(text)).toBe(full);
     expect(familiarReference(parseReference(text))).toBe(short);
@@ -108,6 +109,7 @@ describe("what it does not allow", () => {
     ["registry.example:123456/app"],
     ["-registry.example/app"],
     [`${"a".repeat(256)}`],
+    ["a".repeat(64)],
     ["app\n"],
     ["app\0"],
   ])("%j is refused", (text) => {

@@ -15,6 +15,8 @@ const DOMAIN =
   /^(?:(?:[a-zA-Z0-9]|[a-zA-Z0-9][a-zA-Z0-9-]*[a-zA-Z0-9])(?:\.(?:[a-zA-Z0-9]|[a-zA-Z0-9][a-zA-Z0-9-]*[a-zA-Z0-9]))*|\[[a-fA-F0-9:]+\])(?::\d{1,5})?$/;
 const PATH = /^[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*(?:\/[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*)*$/;
 const TAG = /^\w[\w.-]{0,127}$/;
+/** A digest without its algorithm, by which docker knows images: no name. */
+const IDENTIFIER = /^[a-f0-9]{64}$/;
 const MAX_NAME_LENGTH = 255;
 const ALLOWED = "[registry[:port]/]name[:tag][@digest], the name in lower case";
 
@@ -31,6 +33,7 @@ export function parseReference(text: string): Reference {
     );
   };
   if (text.includes("://")) refuse("starts with a scheme");
+  if (IDENTIFIER.test(text)) refuse("is a digest without its algorithm");
   const [beforeDigest = "", digest, ...more] = text.split("@");
   if (more.length > 0) refuse("has more than one @");
   if (digest !== undefined && !isDigest(digest)) refuse("has a digest that is none");
@@ -77,7 +80,9 @@ export function familiarReference(reference: Reference): string {
 
 function withoutHub(path: string): string {
   const [first = "", ...rest] = path.split("/");
-  if (first === "library" && rest.length === 1) return rest[0] as string;
+  const [second = "", ...more] = rest;
+  if (first === "library" && second !== "" && more.length === 0)
+    return IDENTIFIER.test(second) ? path : second;
   // Without the hub before it, this part would be read as a registry.
   return isRegistry(first) && rest.length > 0 ? `docker.io/${path}` : path;
 }
