@@ -16,13 +16,16 @@ export async function describeDaemon(client: Client): Promise<DaemonFacts> {
     locateDaemon(client),
   ]);
   if (locality === "elsewhere") return { platform, locality };
+  const pid = await findProcess(client, locality);
+  const capabilities = pid === undefined ? undefined : await readCapabilities(pid);
   return {
     platform,
     locality,
     kernelVersion: release(),
     cpuCount: cpus().length,
     cgroupNamespace: existsSync("/proc/self/ns/cgroup"),
-    capabilities: await findCapabilities(client, locality),
+    capabilities,
+    minimumOomScoreAdj: pid === undefined ? undefined : await readMinimumOomScoreAdj(pid, capabilities),
     appArmor: (await readOrEmpty("/sys/module/apparmor/parameters/enabled")).startsWith("Y"),
     defaultAppArmorProfile: findDefaultProfile(await readOrEmpty("/sys/kernel/security/apparmor/profiles")),
   };
@@ -38,13 +41,13 @@ export function findDefaultProfile(loaded: string): string | undefined {
 }
 
 /**
- * What a runtime that the daemon starts can give: a daemon in a container, or under a service manager that holds it back, has not
- * everything. Before 1.7 a daemon does not say which process it is; then what we ourselves may have is the nearest that is known.
+ * Whose process tells what a runtime that the daemon starts can give: a daemon in a container, or under a service manager that holds it back, has
+ * not everything. Before 1.7 a daemon does not say which process it is; then what we ourselves may have is the nearest that is known.
  */
-async function findCapabilities(client: Client, locality: Locality): Promise<string[] | undefined> {
+async function findProcess(client: Client, locality: Locality): Promise<number | "self" | undefined> {
   const { process: daemon } = await client.introspection.server();
-  if (daemon === undefined) return readCapabilities("self");
-  return locality === "here" ? readCapabilities(daemon.pid) : undefined;
+  if (daemon === undefined) return "self";
+  return locality === "here" ? daemon.pid : undefined;
 }
 
 /** A process's bounding set, by name; undefined when it does not let us see. */
@@ -53,6 +56,16 @@ async function readCapabilities(pid: number | "self"): Promise<string[] | undefi
   if (mask === undefined) return undefined;
   const bits = BigInt(`0x${mask}`);
   return CAPABILITIES.filter((_, bit) => (bits >> BigInt(bit)) & 1n);
+}
+
+/** Without CAP_SYS_RESOURCE none may be below what its maker had to have; nobody shows how low that is, but not above what the process has now. */
+async function readMinimumOomScoreAdj(
+  pid: number | "self",
+  capabilities: readonly string[] | undefined,
+): Promise<number | undefined> {
+  if (capabilities?.includes("CAP_SYS_RESOURCE") !== false) return undefined;
+  const own = Number(await readOrEmpty(`/proc/${pid}/oom_score_adj`));
+  return own > 0 ? own : undefined;
 }
 
 function readOrEmpty(path: string): Promise<string> {

@@ -22,6 +22,7 @@ test("by default a step is held as tightly as can be", () => {
     capabilities: { bounding: [], permitted: [], effective: [], inheritable: [], ambient: [] },
     rlimits: [],
     noNewPrivileges: true,
+    oomScoreAdj: 0,
   });
   expect(root).toEqual({ path: "rootfs", readonly: false });
   expect(linux.namespaces.map(({ type }) => type)).toEqual([

@@ -24,6 +24,8 @@ export interface SpecHost {
   readonly cgroupNamespace?: boolean | undefined;
   /** The capabilities that the daemon itself holds: a runtime fails when told to give others. Default: every one. */
   readonly capabilities?: readonly string[] | undefined;
+  /** The least out-of-memory score that it gives to a process, where that is above 0. */
+  readonly minimumOomScoreAdj?: number | undefined;
   /** Whether its kernel confines by AppArmor; undefined when that is not known. */
   readonly appArmor?: boolean | undefined;
   /** The profile there for steps that name none, if one is loaded. */
@@ -76,7 +78,7 @@ export interface SpecInput {
   readonly resources?: ResourceLimits | undefined;
   readonly ulimits?: Readonly<Record<string, Ulimit>> | undefined;
   readonly sysctls?: Readonly<Record<string, string>> | undefined;
-  /** -1000 to 1000; below the shim's own needs CAP_SYS_RESOURCE there. */
+  /** -1000 to 1000; below the shim's own needs CAP_SYS_RESOURCE there. Default: 0, or what the daemon can give. */
   readonly oomScoreAdj?: number | undefined;
   readonly hooks?: Hooks | undefined;
   readonly annotations?: Readonly<Record<string, string>> | undefined;
@@ -132,7 +134,8 @@ function createProcess(input: SpecInput, privileged: boolean): Process {
     rlimits: createRlimits(ulimits),
     noNewPrivileges,
     ...createAppArmor(input),
-    ...(input.oomScoreAdj === undefined ? {} : { oomScoreAdj: input.oomScoreAdj }),
+    // Without one the shim's would be inherited, and daemons are often told to be killed last.
+    oomScoreAdj: input.oomScoreAdj ?? input.host.minimumOomScoreAdj ?? 0,
   };
 }
 
