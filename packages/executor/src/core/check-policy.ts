@@ -4,6 +4,7 @@ import { type Policy, toSnakeCase } from "./policy.js";
 import { parseCapabilities } from "./spec/capabilities.js";
 import { DEFAULT_CAPABILITIES } from "./spec/capability-names.js";
 import { deviceNumbers, numbersOf, type StepDevice } from "./spec/devices.js";
+import { exceededBy, type Ulimit } from "./spec/rlimits.js";
 
 /** What of a step a policy looks at. What a step does not say, it does not ask for. */
 export interface PolicySubject {
@@ -24,6 +25,7 @@ export interface PolicySubject {
   readonly containerdAddr?: string | undefined;
   readonly annotations?: Readonly<Record<string, string>> | undefined;
   readonly oomScoreAdj?: number | undefined;
+  readonly ulimits?: Readonly<Record<string, Ulimit>> | undefined;
   readonly resources?: { readonly pidsLimit?: number | undefined } | undefined;
 }
 
@@ -156,9 +158,14 @@ function* checkOrigin(step: PolicySubject, policy: Policy): Iterable<Refusal> {
 }
 
 function* checkLimits(step: PolicySubject, policy: Policy): Iterable<Refusal> {
-  const { oomScoreAdj = 0, resources: { pidsLimit = 0 } = {} } = step;
+  const { oomScoreAdj = 0, ulimits = {}, resources: { pidsLimit = 0 } = {} } = step;
   if (oomScoreAdj < policy.minimumOomScoreAdj) {
     yield refusal("oom_score_adj", `${oomScoreAdj} lets others be killed first`, "minimumOomScoreAdj");
+  }
+  for (const [name, ulimit] of Object.entries(ulimits)) {
+    const most = exceededBy(name, ulimit);
+    if (most === undefined || allows(policy.ulimits, name)) continue;
+    yield refusal(`ulimits.${name}`, `a hard limit above ${most} takes from others`, "ulimits");
   }
   if (policy.maximumPids !== -1 && (pidsLimit === -1 || pidsLimit > policy.maximumPids)) {
     yield refusal("pids_limit", `${pidsLimit} is above ${policy.maximumPids}`, "maximumPids");

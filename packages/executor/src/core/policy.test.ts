@@ -32,7 +32,7 @@ describe("parsePolicy", () => {
     [{ mount_sources: ["/srv/../etc"] }, "policy.mount_sources"],
     [{ seccomp: ["none"] }, "policy.seccomp"],
     [{ devices: ["/tmp/x"] }, "policy.devices"],
-    [{ log_uris: ["file"] }, "no key"],
+    [{ ulimits: ["CORE"] }, "policy.ulimits"],
     [{ registries: ["https://x"] }, "policy.registries"],
     [{ maximum_pids: 1.5 }, "policy.maximum_pids"],
     [{ __proto_: 1 }, "no key"],
@@ -78,6 +78,9 @@ const CASES: [step: PolicySubject, field: string, policy: Partial<Policy>][] = [
   [{ user: "image" }, "user", { imageUser: true }],
   [{ annotations: { "run.oci.x": "1" } }, "annotations", { annotations: ["run.oci.x"] }],
   [{ oomScoreAdj: -5 }, "oom_score_adj", { minimumOomScoreAdj: -100 }],
+  [{ ulimits: { rtprio: { soft: 0, hard: 1 } } }, "ulimits.rtprio", { ulimits: ["rtprio"] }],
+  [{ ulimits: { nice: { soft: 21, hard: 21 } } }, "ulimits.nice", { ulimits: ["nice"] }],
+  [{ ulimits: { memlock: { soft: -1, hard: -1 } } }, "ulimits.memlock", { ulimits: "any" }],
   [{ resources: { pidsLimit: -1 } }, "pids_limit", { maximumPids: -1 }],
   [{ resources: { pidsLimit: 5000 } }, "pids_limit", { maximumPids: 5000 }],
 ];
@@ -110,6 +113,21 @@ describe("checkPolicy", () => {
 
   test.each(CASES)("%j: the unrestricted policy allows it", (step) => {
     expect(checkPolicy(step, UNRESTRICTED_POLICY)).toEqual([]);
+  });
+
+  test("limits that hold back, and those that services have anyway, are no policy's matter", () => {
+    const same = (limit: number) => ({ soft: limit, hard: limit });
+    const ulimits = {
+      nofile: same(1_048_576),
+      core: same(-1),
+      stack: same(-1),
+      nproc: same(-1),
+      memlock: same(65_536),
+      rtprio: same(0),
+      nice: same(20),
+    };
+    expect(checkPolicy({ ulimits }, DEFAULT_POLICY)).toEqual([]);
+    expect(checkPolicy({ ulimits: { nofile: same(1_048_577) } }, DEFAULT_POLICY)).toHaveLength(1);
   });
 
   test("registries are all allowed until some are named", () => {

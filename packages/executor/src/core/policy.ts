@@ -44,6 +44,8 @@ export interface Policy {
   readonly addresses: readonly string[] | "any";
   /** The lowest `oom_score_adj`: below 0, the kernel kills others first. */
   readonly minimumOomScoreAdj: number;
+  /** `ulimits` by name that take from others: locked memory, real-time priority, more open files than services have. `any`: all. */
+  readonly ulimits: readonly string[] | "any";
   /** The highest `pids_limit`; -1 for any. */
   readonly maximumPids: number;
 }
@@ -66,6 +68,7 @@ export const DEFAULT_POLICY: Policy = {
   annotations: [],
   addresses: [],
   minimumOomScoreAdj: 0,
+  ulimits: [],
   maximumPids: DEFAULT_PIDS_LIMIT,
 };
 
@@ -87,6 +90,7 @@ export const UNRESTRICTED_POLICY: Policy = {
   annotations: "any",
   addresses: "any",
   minimumOomScoreAdj: -1000,
+  ulimits: "any",
   maximumPids: -1,
 };
 
@@ -127,6 +131,7 @@ const KEYS: Readonly<Record<keyof Policy, readonly [check: Check, allowed: strin
   annotations: [isOr("any", isListOf(/./)), "a list of keys, or any"],
   addresses: [isOr("any", isListOf(/./)), "a list of addresses, or any"],
   minimumOomScoreAdj: [isInteger, "-1000 to 1000"],
+  ulimits: [isOr("any", isListOf(/^[a-z]+$/)), "a list of names, or any"],
   maximumPids: [isInteger, "1 or more, or -1 for any number"],
 };
 

@@ -34,6 +34,25 @@ export interface Ulimit {
 const UNLIMITED = Number.MAX_SAFE_INTEGER;
 
 /**
+ * The highest hard limit of each that takes nothing from others on the machine, by what kernels and service managers give anyway. The ones that are not here limit the
+ * process itself, or what its control group limits: any is harmless. `nice` counts from 20 downwards: above it, a process goes before others.
+ */
+const HARMLESS: Readonly<Record<string, number>> = {
+  memlock: 8 * 1024 * 1024,
+  msgqueue: 819_200,
+  nice: 20,
+  nofile: 1024 * 1024,
+  rtprio: 0,
+  sigpending: 65_536,
+};
+
+/** The highest harmless limit, when this one is above it; undefined when it is not. */
+export function exceededBy(name: string, { hard }: Ulimit): number | undefined {
+  const most = Object.hasOwn(HARMLESS, name) ? HARMLESS[name] : undefined;
+  return most !== undefined && (hard === -1 || hard > most) ? most : undefined;
+}
+
+/**
  * Resource limits of a step's process, by name (`nofile`, `core`, ...). What is not named is inherited from the daemon's shim.
  * A hard limit above the shim's own needs CAP_SYS_RESOURCE there, else the runtime fails.
  *
