@@ -82,7 +82,7 @@ export { type CheckLoginOptions, checkRegistryLogin } from "./registry/login.js"
 export type { TransferProgress } from "./registry/progress.js";
 export type { RegistryOptions } from "./registry/repository.js";
 export type { RetryPolicy } from "./registry/retry.js";
-export type { Signal } from "./signal.js";
+export { isSignal, type Signal } from "./signal.js";
 export type { CreateSnapshotOptions, Mount, Snapshot, SnapshotOptions, Snapshots } from "./snapshot.js";
 export type {
   CreateTaskOptions,

@@ -1,6 +1,6 @@
 import { constants } from "node:os";
 import { expect, test } from "vitest";
-import { signalNumber } from "./signal.js";
+import { isSignal, signalNumber } from "./signal.js";
 
 test("names have Linux's numbers", () => {
   for (const [name, number] of Object.entries(constants.signals)) {
@@ -19,8 +19,10 @@ test.each([
   ["SIGRTMAX-1", 63],
 ])("%s is %d", (signal, number) => {
   expect(signalNumber(signal)).toBe(number);
+  expect(isSignal(signal)).toBe(true);
 });
 
 test.each(["", "SIG", "SIGNOPE", "0", "65", 0, -1, 1.5, "SIGRTMIN+99", "RTMIN+"])("%j is none", (signal) => {
+  expect(isSignal(signal)).toBe(false);
   expect(() => signalNumber(signal)).toThrow(expect.objectContaining({ kind: "invalid-argument" }));
 });

@@ -14,14 +14,25 @@ const RTMAX = 64;
 
 /** @throws ContainerdError `invalid-argument`. */
 export function signalNumber(signal: Signal): number {
-  const number = typeof signal === "number" ? signal : parse(signal.toUpperCase().replace(/^SIG/, ""));
-  if (number !== undefined && Number.isInteger(number) && number >= 1 && number <= RTMAX) return number;
+  const number = toNumber(signal);
+  if (number !== undefined) return number;
   throw new ContainerdError(
     `signal: ${JSON.stringify(signal)} is none; allowed: SIGTERM and the like, or 1 to ${RTMAX}`,
     {
       kind: "invalid-argument",
     },
   );
+}
+
+/** Whether there is such a signal. */
+export function isSignal(signal: Signal): boolean {
+  return toNumber(signal) !== undefined;
+}
+
+function toNumber(signal: Signal): number | undefined {
+  const number = typeof signal === "number" ? signal : parse(signal.toUpperCase().replace(/^SIG/, ""));
+  const isOne = number !== undefined && Number.isInteger(number) && number >= 1 && number <= RTMAX;
+  return isOne ? number : undefined;
 }
 
 function parse(name: string): number | undefined {

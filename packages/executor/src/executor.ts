@@ -13,6 +13,7 @@ import { openFifoIo } from "./edge/io/fifo.js";
 import { openFileIo } from "./edge/io/file.js";
 import type { StepIo } from "./edge/io/io.js";
 import type { ImagePullOptions } from "./edge/resolve-image.js";
+import { startTimer } from "./edge/timer.js";
 import { createUserFileCache } from "./edge/user-file-cache.js";
 import { ExecutorError } from "./error.js";
 import type { StepEvent } from "./event.js";
@@ -74,17 +75,26 @@ export interface RunOptions extends StartOptions {
   readonly onEvent?: (event: StepEvent) => void | Promise<void>;
 }
 
+export interface CloseOptions {
+  /** How long steps have to end after their stop signal, whatever grace they have themselves. Default 60 000. */
+  readonly graceMs?: number;
+}
+
 /** Runs steps on a containerd. */
 export interface Executor extends AsyncDisposable {
   /** Starts a step and returns at once. Never throws: what is wrong rejects the handle's `result`. */
   start(step: StepInput, options?: StartOptions): StepHandle;
   /** Runs a step to its end, and releases all it held. Rejects with an {@link ExecutorError} when it could not be run. */
   run(step: StepInput, options?: RunOptions): Promise<StepResult>;
-  /** Stops the steps that still run, waits until everything is released, and closes the connections that the executor opened. */
-  close(): Promise<void>;
+  /**
+   * Stops the steps that still run, kills those that have not ended after `graceMs` (default: a minute), waits until everything is released, and closes
+   * the connections that the executor opened. Called again, it is the first call's promise.
+   */
+  close(options?: CloseOptions): Promise<void>;
 }
 
 const DEFAULT_CAPTURE_BYTES = 1024 * 1024;
+const DEFAULT_CLOSE_GRACE_MS = 60_000;
 
 export function createExecutor(options: ExecutorOptions = {}): Executor {
   const policy = parsePolicy(options.policy ?? {});
@@ -190,8 +200,12 @@ export function createExecutor(options: ExecutorOptions = {}): Executor {
     }
   }
 
-  async function close(): Promise<void> {
-    await Promise.allSettled([...running].map((handle) => handle[Symbol.asyncDispose]()));
+  async function close({ graceMs = DEFAULT_CLOSE_GRACE_MS }: CloseOptions = {}): Promise<void> {
+    const ended = Promise.allSettled([...running].map((handle) => handle[Symbol.asyncDispose]()));
+    const late = startTimer(graceMs);
+    void late.fired.then(() => running.forEach((handle) => void handle.kill()));
+    await ended;
+    late.cancel();
     await ioDirectory.remove();
     await connections.close();
   }
@@ -199,7 +213,7 @@ export function createExecutor(options: ExecutorOptions = {}): Executor {
   return {
     start: (step, startOptions = {}) => begin(step, startOptions, createEventQueue()),
     run,
-    close: () => (closing ??= close()),
+    close: (closeOptions) => (closing ??= close(closeOptions)),
     [Symbol.asyncDispose]: () => (closing ??= close()),
   };
 }

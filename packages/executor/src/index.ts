@@ -26,6 +26,7 @@ export type {
   StepEvent,
 } from "./event.js";
 export {
+  type CloseOptions,
   createExecutor,
   type Executor,
   type ExecutorOptions,

@@ -26,6 +26,7 @@ export interface PolicySubject {
   readonly annotations?: Readonly<Record<string, string>> | undefined;
   readonly oomScoreAdj?: number | undefined;
   readonly ulimits?: Readonly<Record<string, Ulimit>> | undefined;
+  readonly stopGraceMs?: number | undefined;
   readonly resources?: { readonly pidsLimit?: number | undefined } | undefined;
 }
 
@@ -158,7 +159,7 @@ function* checkOrigin(step: PolicySubject, policy: Policy): Iterable<Refusal> {
 }
 
 function* checkLimits(step: PolicySubject, policy: Policy): Iterable<Refusal> {
-  const { oomScoreAdj = 0, ulimits = {}, resources: { pidsLimit = 0 } = {} } = step;
+  const { oomScoreAdj = 0, ulimits = {}, stopGraceMs = 0, resources: { pidsLimit = 0 } = {} } = step;
   if (oomScoreAdj < policy.minimumOomScoreAdj) {
     yield refusal("oom_score_adj", `${oomScoreAdj} lets others be killed first`, "minimumOomScoreAdj");
   }
@@ -166,6 +167,13 @@ function* checkLimits(step: PolicySubject, policy: Policy): Iterable<Refusal> {
     const most = exceededBy(name, ulimit);
     if (most === undefined || allows(policy.ulimits, name)) continue;
     yield refusal(`ulimits.${name}`, `a hard limit above ${most} takes from others`, "ulimits");
+  }
+  if (policy.maximumStopGraceMs !== -1 && stopGraceMs > policy.maximumStopGraceMs) {
+    yield refusal(
+      "stop_grace",
+      `${stopGraceMs} ms are more than ${policy.maximumStopGraceMs} ms`,
+      "maximumStopGraceMs",
+    );
   }
   if (policy.maximumPids !== -1 && (pidsLimit === -1 || pidsLimit > policy.maximumPids)) {
     yield refusal("pids_limit", `${pidsLimit} is above ${policy.maximumPids}`, "maximumPids");

@@ -32,6 +32,7 @@ describe("parsePolicy", () => {
     [{ mount_sources: ["/srv/../etc"] }, "policy.mount_sources"],
     [{ seccomp: ["none"] }, "policy.seccomp"],
     [{ devices: ["/tmp/x"] }, "policy.devices"],
+    [{ log_uris: ["file"] }, "no key"],
     [{ ulimits: ["CORE"] }, "policy.ulimits"],
     [{ registries: ["https://x"] }, "policy.registries"],
     [{ maximum_pids: 1.5 }, "policy.maximum_pids"],
@@ -81,6 +82,7 @@ const CASES: [step: PolicySubject, field: string, policy: Partial<Policy>][] = [
   [{ ulimits: { rtprio: { soft: 0, hard: 1 } } }, "ulimits.rtprio", { ulimits: ["rtprio"] }],
   [{ ulimits: { nice: { soft: 21, hard: 21 } } }, "ulimits.nice", { ulimits: ["nice"] }],
   [{ ulimits: { memlock: { soft: -1, hard: -1 } } }, "ulimits.memlock", { ulimits: "any" }],
+  [{ stopGraceMs: 60_001 }, "stop_grace", { maximumStopGraceMs: 60_001 }],
   [{ resources: { pidsLimit: -1 } }, "pids_limit", { maximumPids: -1 }],
   [{ resources: { pidsLimit: 5000 } }, "pids_limit", { maximumPids: 5000 }],
 ];

@@ -48,6 +48,8 @@ export interface Policy {
   readonly ulimits: readonly string[] | "any";
   /** The highest `pids_limit`; -1 for any. */
   readonly maximumPids: number;
+  /** The longest `stop_grace`, in milliseconds: so long a step that is told to end may go on. -1 for any. */
+  readonly maximumStopGraceMs: number;
 }
 
 /** What steps may do where the operator says nothing: nothing that widens. */
@@ -70,6 +72,7 @@ export const DEFAULT_POLICY: Policy = {
   minimumOomScoreAdj: 0,
   ulimits: [],
   maximumPids: DEFAULT_PIDS_LIMIT,
+  maximumStopGraceMs: 60_000,
 };
 
 /** All that a policy can allow: for whoever could do the same with the daemon's socket, as the person at a terminal can. */
@@ -92,6 +95,7 @@ export const UNRESTRICTED_POLICY: Policy = {
   minimumOomScoreAdj: -1000,
   ulimits: "any",
   maximumPids: -1,
+  maximumStopGraceMs: -1,
 };
 
 type Check = (value: unknown) => boolean;
@@ -133,6 +137,7 @@ const KEYS: Readonly<Record<keyof Policy, readonly [check: Check, allowed: strin
   minimumOomScoreAdj: [isInteger, "-1000 to 1000"],
   ulimits: [isOr("any", isListOf(/^[a-z]+$/)), "a list of names, or any"],
   maximumPids: [isInteger, "1 or more, or -1 for any number"],
+  maximumStopGraceMs: [isInteger, "milliseconds, or -1 for any number of them"],
 };
 
 /**

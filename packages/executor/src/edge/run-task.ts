@@ -1,4 +1,4 @@
-import type { Client, ExitStatus, Mount } from "@wfe-containerd/client";
+import { type Client, type ExitStatus, isSignal, type Mount } from "@wfe-containerd/client";
 import type { StepPlan } from "../core/plan.js";
 import type { Cause } from "../core/result.js";
 import { isDaemonAway, whenBack } from "./daemon-away.js";
@@ -92,7 +92,8 @@ export async function runTask(
     const wasStopped =
       stopReason !== undefined &&
       (await stopTask(client, plan.id, {
-        signal: plan.stopSignal,
+        // An image may say anything; docker takes SIGTERM then, too.
+        signal: isSignal(plan.stopSignal) ? plan.stopSignal : "SIGTERM",
         graceMs: stopReason === "log-io-failed" ? 0 : plan.stopGraceMs,
         exited: exit,
         hurry: aborted(control.hurry),
