@@ -264,6 +264,16 @@ test("bad input 22: no label of a step or an image becomes an order to container
     "io.cri-containerd.kind",
     "io.containerd.x",
   ];
+  const ofTools = [
+    "nerdctl/state-dir",
+    "com.docker.compose.project",
+    "io.podman.x",
+    "buildkit/x",
+    "k8s.io/x",
+    "a/b",
+  ];
+  for (const key of ["", "a b", ...ofTools])
+    await expectRefused(`labels.${key}`, [{ labels: { [key]: "x" } }]);
   const orders = Object.fromEntries(keys.map((key) => [key, "x"]));
   for (const key of keys) {
     await expectRefused(`labels.${key}`, [{ labels: { [key]: "x" } }]);

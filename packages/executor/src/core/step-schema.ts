@@ -17,17 +17,19 @@ const name = text("1 to 64 letters, digits, dots, dashes and underscores, a lett
   /^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/.test(value),
 ).describe("Names the step: in results, in labels, and in the data for later steps.");
 
-/** Containerd collects garbage, and its CRI and this project find what is theirs, by labels of these. */
-const RESERVED_LABELS =
-  /^(containerd\.io\/|io\.containerd|io\.cri-containerd|io\.kubernetes\.|wfe-containerd\/)/;
+/**
+ * What is on containerd beside us (its garbage collector and its CRI, nerdctl, BuildKit, Kubernetes) finds what is its own, and takes orders, by labels with a
+ * slash, and by those of these names.
+ */
+const LABEL = /^(?!io\.|com\.docker\.)[\w.-]+$/;
 /** Containerd's own limit. */
 const MAX_LABEL_LENGTH = 4096;
 
 const labels = z
   .record(
     text(
-      "1 or more characters, and none that containerd or this project takes orders from",
-      (key) => key !== "" && !RESERVED_LABELS.test(key),
+      "letters, digits, dots, dashes and underscores, not io.* and com.docker.*: other labels are orders to containerd and the tools on it",
+      (key) => LABEL.test(key),
     ),
     z.string(),
   )
