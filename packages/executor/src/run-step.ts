@@ -68,8 +68,7 @@ export async function runStep(run: StepRun): Promise<void> {
   const enter = (phase: Phase): void => void events.push({ type: "phase", phase, id });
   const release = createRelease();
   try {
-    const step = parseStep(run.input);
-    applyPolicy(step, run.rules);
+    const step = applyPolicy(parseStep(run.input), run.rules);
     const secrets = matchSecrets(step.secrets, run.secrets);
     const { client, daemon } = await run.connect(step);
     const { locality } = daemon;

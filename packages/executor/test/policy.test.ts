@@ -93,6 +93,15 @@ test("nor is it by another name, wherever it is, and neither are the programs th
   vi.unstubAllEnvs();
 });
 
+test("a step that says no limit of memory or time has the policy's", async () => {
+  const policy = { maximumMemoryBytes: 64 << 20, maximumTimeoutMs: 600_000 };
+  const limit = "cat /sys/fs/cgroup/memory.max /sys/fs/cgroup/memory/memory.limit_in_bytes 2>/dev/null";
+  expect(await run({ run: limit }, policy)).toMatchObject({ stdout: `${64 << 20}\n` });
+  await expect(run({ memory: "65m", timeout: "11m" }, policy)).rejects.toMatchObject({
+    issues: [{ field: "memory" }, { field: "timeout" }],
+  });
+});
+
 test("images come from the registries that are allowed", async () => {
   await expect(run({}, { registries: ["example.com"] })).rejects.toMatchObject({
     kind: "refused",

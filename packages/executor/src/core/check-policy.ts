@@ -4,6 +4,7 @@ import { type Policy, toSnakeCase } from "./policy.js";
 import { parseCapabilities } from "./spec/capabilities.js";
 import { DEFAULT_CAPABILITIES } from "./spec/capability-names.js";
 import { deviceNumbers, numbersOf, type StepDevice } from "./spec/devices.js";
+import type { ResourceLimits } from "./spec/resources.js";
 import { exceededBy, type Ulimit } from "./spec/rlimits.js";
 
 /** What of a step a policy looks at. What a step does not say, it does not ask for. */
@@ -27,7 +28,8 @@ export interface PolicySubject {
   readonly oomScoreAdj?: number | undefined;
   readonly ulimits?: Readonly<Record<string, Ulimit>> | undefined;
   readonly stopGraceMs?: number | undefined;
-  readonly resources?: { readonly pidsLimit?: number | undefined } | undefined;
+  readonly timeoutMs?: number | undefined;
+  readonly resources?: ResourceLimits | undefined;
 }
 
 /** One thing that a step asks for and may not have. */
@@ -55,6 +57,17 @@ export function checkPolicy(step: PolicySubject, policy: Policy, context: Policy
     ...checkOrigin(step, policy),
     ...checkLimits(step, policy),
   ];
+}
+
+/** A step that says no limit of memory or time has the policy's. */
+export function limitStep<T extends Pick<PolicySubject, "timeoutMs" | "resources">>(
+  step: T,
+  { maximumMemoryBytes, maximumTimeoutMs }: Policy,
+): T {
+  const orNone = (maximum: number) => (maximum === -1 ? undefined : maximum);
+  const memoryBytes = step.resources?.memoryBytes ?? orNone(maximumMemoryBytes);
+  const timeoutMs = step.timeoutMs ?? orNone(maximumTimeoutMs);
+  return { ...step, timeoutMs, resources: { ...step.resources, memoryBytes } };
 }
 
 /** @throws ExecutorError `refused`: one, with everything that {@link checkPolicy} finds. */
@@ -159,7 +172,7 @@ function* checkOrigin(step: PolicySubject, policy: Policy): Iterable<Refusal> {
 }
 
 function* checkLimits(step: PolicySubject, policy: Policy): Iterable<Refusal> {
-  const { oomScoreAdj = 0, ulimits = {}, stopGraceMs = 0, resources: { pidsLimit = 0 } = {} } = step;
+  const { oomScoreAdj = 0, ulimits = {}, stopGraceMs = 0, timeoutMs = 0, resources = {} } = step;
   if (oomScoreAdj < policy.minimumOomScoreAdj) {
     yield refusal("oom_score_adj", `${oomScoreAdj} lets others be killed first`, "minimumOomScoreAdj");
   }
@@ -168,15 +181,17 @@ function* checkLimits(step: PolicySubject, policy: Policy): Iterable<Refusal> {
     if (most === undefined || allows(policy.ulimits, name)) continue;
     yield refusal(`ulimits.${name}`, `a hard limit above ${most} takes from others`, "ulimits");
   }
-  if (policy.maximumStopGraceMs !== -1 && stopGraceMs > policy.maximumStopGraceMs) {
-    yield refusal(
-      "stop_grace",
-      `${stopGraceMs} ms are more than ${policy.maximumStopGraceMs} ms`,
-      "maximumStopGraceMs",
-    );
-  }
-  if (policy.maximumPids !== -1 && (pidsLimit === -1 || pidsLimit > policy.maximumPids)) {
-    yield refusal("pids_limit", `${pidsLimit} is above ${policy.maximumPids}`, "maximumPids");
+  const { memoryBytes = 0, memorySwapBytes = 0, pidsLimit = 0 } = resources;
+  const highest = [
+    ["pids_limit", pidsLimit, "maximumPids"],
+    ["memory", memoryBytes, "maximumMemoryBytes"],
+    ["memory_swap", memorySwapBytes, "maximumMemoryBytes"],
+    ["timeout", timeoutMs, "maximumTimeoutMs"],
+    ["stop_grace", stopGraceMs, "maximumStopGraceMs"],
+  ] as const;
+  for (const [field, asked, key] of highest) {
+    if (policy[key] !== -1 && (asked === -1 || asked > policy[key]))
+      yield refusal(field, `${asked} is above ${policy[key]}`, key);
   }
 }
 

@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { ExecutorError } from "../error.js";
-import { checkPolicy, enforcePolicy, type PolicySubject } from "./check-policy.js";
+import { checkPolicy, enforcePolicy, limitStep, type PolicySubject } from "./check-policy.js";
 import { DEFAULT_POLICY, type Policy, parsePolicy, UNRESTRICTED_POLICY } from "./policy.js";
 import { parseDevice } from "./spec/devices.js";
 
@@ -35,6 +35,7 @@ describe("parsePolicy", () => {
     [{ log_uris: ["file"] }, "no key"],
     [{ ulimits: ["CORE"] }, "policy.ulimits"],
     [{ registries: ["https://x"] }, "policy.registries"],
+    [{ maximum_timeout_ms: 0 }, "policy.maximum_timeout_ms"],
     [{ maximum_pids: 1.5 }, "policy.maximum_pids"],
     [{ __proto_: 1 }, "no key"],
     [null, "no object"],
@@ -130,6 +131,22 @@ describe("checkPolicy", () => {
     };
     expect(checkPolicy({ ulimits }, DEFAULT_POLICY)).toEqual([]);
     expect(checkPolicy({ ulimits: { nofile: same(1_048_577) } }, DEFAULT_POLICY)).toHaveLength(1);
+  });
+
+  test("of memory and time there is any until the policy has a limit, which is then that of a step without one", () => {
+    const step = (memoryBytes?: number, memorySwapBytes?: number, timeoutMs?: number) => ({
+      resources: { memoryBytes, memorySwapBytes },
+      timeoutMs,
+    });
+    expect(checkPolicy(step(2 ** 50, -1, 2 ** 50), DEFAULT_POLICY)).toEqual([]);
+    expect(limitStep(step(), DEFAULT_POLICY)).toEqual(step());
+    const policy = parsePolicy({ maximum_memory_bytes: 100, maximum_timeout_ms: 10 });
+    const fieldsOf = (subject: PolicySubject) => checkPolicy(subject, policy).map(({ field }) => field);
+    expect(fieldsOf(step(100, 100, 10))).toEqual([]);
+    expect(fieldsOf(step(101, 102, 11))).toEqual(["memory", "memory_swap", "timeout"]);
+    expect(fieldsOf(step(100, -1))).toEqual(["memory_swap"]);
+    expect(limitStep(step(), policy)).toEqual(step(100, undefined, 10));
+    expect(limitStep(step(50, 60, 5), policy)).toEqual(step(50, 60, 5));
   });
 
   test("registries are all allowed until some are named", () => {

@@ -24,7 +24,7 @@ export interface Policy {
   readonly volumes: readonly string[] | "any";
   /** Capabilities beyond the fourteen that root has by default; `ALL` allows all. */
   readonly capabilities: readonly string[];
-  /** `profile`: a profile of the step's own. `unconfined`: none at all. */
+  /** `profile`: a profile of the step's own, which may allow everything and so is as much as `unconfined`: none at all. */
   readonly seccomp: readonly ("profile" | "unconfined")[];
   /** AppArmor profiles by name, `unconfined` among them. `any`: all. */
   readonly apparmorProfiles: readonly string[] | "any";
@@ -48,6 +48,10 @@ export interface Policy {
   readonly ulimits: readonly string[] | "any";
   /** The highest `pids_limit`; -1 for any. */
   readonly maximumPids: number;
+  /** The most `memory`, and `memory_swap`; a step that says no limit has this one. What is in a tmpfs or `/dev/shm` counts. -1 for any. */
+  readonly maximumMemoryBytes: number;
+  /** The longest `timeout`; a step that says none has this one. -1 for any. */
+  readonly maximumTimeoutMs: number;
   /** The longest `stop_grace`, in milliseconds: so long a step that is told to end may go on. -1 for any. */
   readonly maximumStopGraceMs: number;
 }
@@ -72,6 +76,8 @@ export const DEFAULT_POLICY: Policy = {
   minimumOomScoreAdj: 0,
   ulimits: [],
   maximumPids: DEFAULT_PIDS_LIMIT,
+  maximumMemoryBytes: -1,
+  maximumTimeoutMs: -1,
   maximumStopGraceMs: 60_000,
 };
 
@@ -95,6 +101,8 @@ export const UNRESTRICTED_POLICY: Policy = {
   minimumOomScoreAdj: -1000,
   ulimits: "any",
   maximumPids: -1,
+  maximumMemoryBytes: -1,
+  maximumTimeoutMs: -1,
   maximumStopGraceMs: -1,
 };
 
@@ -102,6 +110,7 @@ type Check = (value: unknown) => boolean;
 
 const isBoolean: Check = (value) => typeof value === "boolean";
 const isInteger: Check = (value) => Number.isSafeInteger(value);
+const isLimit: Check = (value) => value === -1 || (isInteger(value) && (value as number) > 0);
 const isListOf =
   (pattern: RegExp): Check =>
   (value) =>
@@ -137,6 +146,8 @@ const KEYS: Readonly<Record<keyof Policy, readonly [check: Check, allowed: strin
   minimumOomScoreAdj: [isInteger, "-1000 to 1000"],
   ulimits: [isOr("any", isListOf(/^[a-z]+$/)), "a list of names, or any"],
   maximumPids: [isInteger, "1 or more, or -1 for any number"],
+  maximumMemoryBytes: [isLimit, "bytes, or -1 for any number of them"],
+  maximumTimeoutMs: [isLimit, "milliseconds, or -1 for any number of them"],
   maximumStopGraceMs: [isInteger, "milliseconds, or -1 for any number of them"],
 };
 

@@ -1,5 +1,5 @@
 import { parseReference } from "@wfe-containerd/client";
-import { checkPolicy, type PolicySubject, type Refusal, refuseAll } from "../core/check-policy.js";
+import { checkPolicy, limitStep, type PolicySubject, type Refusal, refuseAll } from "../core/check-policy.js";
 import type { Policy } from "../core/policy.js";
 import type { HostVolume, StepConfig } from "../core/step.js";
 import { isStepId } from "../step-id.js";
@@ -19,10 +19,12 @@ export interface Rules {
 /**
  * Refuses a step that asks for more than the operator allows, as far as its words tell: before any daemon hears of it.
  *
+ * @returns the step, with the policy's limits where it says none.
  * @throws ExecutorError `refused`, with everything that is refused, and which key of a policy could allow it.
  */
-export function applyPolicy(step: StepConfig, rules: Rules): void {
+export function applyPolicy(step: StepConfig, rules: Rules): StepConfig {
   refuseAll(checkStep(step, rules));
+  return limitStep(step, rules.policy);
 }
 
 /**
