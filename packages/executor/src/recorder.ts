@@ -1,4 +1,4 @@
-import { createMasker } from "./core/mask.js";
+import { createMaskers } from "./core/mask.js";
 import { createOutputParser } from "./core/output-line.js";
 import type { TakeOutput } from "./edge/io/io.js";
 import type { EventQueue } from "./event-queue.js";
@@ -28,8 +28,8 @@ export function createRecorder(
   limitBytes: number,
   masked: readonly Uint8Array[] = [],
 ): Recorder {
-  const maskers =
-    masked.length === 0 ? undefined : { stdout: createMasker(masked), stderr: createMasker(masked) };
+  const createMasker = masked.length === 0 ? undefined : createMaskers(masked);
+  const maskers = createMasker && { stdout: createMasker(), stderr: createMasker() };
   const held = { stdout: createHead(limitBytes), stderr: createHead(limitBytes) };
   let room: Promise<void> | undefined;
   const parser = createOutputParser({

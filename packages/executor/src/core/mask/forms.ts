@@ -1,0 +1,104 @@
+/** Shorter secrets would turn up in ordinary words: masking them would tell where they are, and spoil the rest. */
+export const MIN_MASKED_BYTES = 4;
+/** Of a secret of several lines, lines from this length on are masked by themselves too. */
+const MIN_LINE_BYTES = 8;
+
+/** What is masked of a secret: all of it, and the lines of one that has several. */
+export function partsOf(secret: Uint8Array): { whole: Uint8Array; lines: Uint8Array[] } | undefined {
+  const whole = withoutFinalNewlines(secret);
+  if (whole.byteLength < MIN_MASKED_BYTES) return undefined;
+  return { whole, lines: splitLines(whole).filter((line) => line.byteLength >= MIN_LINE_BYTES) };
+}
+
+/** All the ways in which bytes may be printed; none is shorter than they are. */
+export function formsOf(bytes: Uint8Array): Uint8Array[] {
+  return [bytes, ...base64Forms(bytes), ...hexForms(bytes), ...textForms(bytes)];
+}
+
+const NEWLINE = 0x0a;
+const RETURN = 0x0d;
+
+function withoutFinalNewlines(bytes: Uint8Array): Uint8Array {
+  let end = bytes.byteLength;
+  while (end > 0 && (bytes[end - 1] === NEWLINE || bytes[end - 1] === RETURN)) end--;
+  return bytes.subarray(0, end);
+}
+
+function splitLines(bytes: Uint8Array): Uint8Array[] {
+  const lines: Uint8Array[] = [];
+  let start = 0;
+  for (let end = bytes.indexOf(NEWLINE); end !== -1; end = bytes.indexOf(NEWLINE, start)) {
+    lines.push(withoutFinalNewlines(bytes.subarray(start, end)));
+    start = end + 1;
+  }
+  if (start > 0) lines.push(withoutFinalNewlines(bytes.subarray(start)));
+  return lines;
+}
+
+const LETTERS_AND_DIGITS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
+const BASE64 = [encode(`${LETTERS_AND_DIGITS}+/`), encode(`${LETTERS_AND_DIGITS}-_`)];
+const LOWER_HEX = encode("0123456789abcdef");
+const UPPER_HEX = encode("0123456789ABCDEF");
+/** A digit of base64 has six bits. */
+const DIGIT_BITS = 6;
+/** Fewer digits would be found in any base64. */
+const MIN_DIGITS = 5;
+
+/** Those digits that depend on these bytes alone, after 0, 1 or 2 bytes of something else; in both alphabets. */
+function base64Forms(bytes: Uint8Array): Uint8Array[] {
+  return [0, 1, 2].flatMap((shift) => {
+    const first = Math.ceil((shift * 8) / DIGIT_BITS);
+    const end = Math.floor(((shift + bytes.byteLength) * 8) / DIGIT_BITS);
+    if (end - first < MIN_DIGITS) return [];
+    return BASE64.flatMap((digits) => {
+      const form = new Uint8Array(end - first + 1);
+      // And the one after them, as it is when nothing follows.
+      for (let digit = first; digit <= end; digit++)
+        form[digit - first] = digits[digitAt(bytes, digit * DIGIT_BITS - shift * 8)] as number;
+      return [form.subarray(0, -1), form];
+    });
+  });
+}
+
+function digitAt(bytes: Uint8Array, bit: number): number {
+  const at = bit >> 3;
+  const pair = ((bytes[at] ?? 0) << 8) | (bytes[at + 1] ?? 0);
+  return (pair >> (10 - (bit & 7))) & 0x3f;
+}
+
+function hexForms(bytes: Uint8Array): Uint8Array[] {
+  return [LOWER_HEX, UPPER_HEX].map((digits) => {
+    const form = new Uint8Array(2 * bytes.byteLength);
+    bytes.forEach((byte, at) => {
+      form[2 * at] = digits[byte >> 4] as number;
+      form[2 * at + 1] = digits[byte & 15] as number;
+    });
+    return form;
+  });
+}
+
+/** What is no text is not escaped as one either. */
+function textForms(bytes: Uint8Array): Uint8Array[] {
+  let text: string;
+  try {
+    text = new TextDecoder("utf-8", { fatal: true }).decode(bytes);
+  } catch {
+    return [];
+  }
+  const percent = encodeURIComponent(text);
+  const json = JSON.stringify(text).slice(1, -1);
+  const forms = new Set<string>();
+  for (const form of [
+    percent,
+    percent.replaceAll(/[!'()*]/g, (sign) => `%${sign.charCodeAt(0).toString(16).toUpperCase()}`),
+  ])
+    for (const cased of [form, form.replaceAll(/%[0-9A-F]{2}/g, (code) => code.toLowerCase())])
+      for (const spaced of [cased, cased.replaceAll("%20", "+")]) forms.add(spaced);
+  for (const form of [json, json.replaceAll("/", "\\/")]) forms.add(form);
+  forms.delete(text);
+  return [...forms].map(encode);
+}
+
+function encode(text: string): Uint8Array {
+  return new TextEncoder().encode(text);
+}
