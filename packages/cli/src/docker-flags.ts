@@ -1,8 +1,10 @@
 import { readFile } from "node:fs/promises";
 import { parseDuration, type StepInput } from "@wfe-containerd/executor";
 import { type Command, Option } from "commander";
+import { toMounts } from "./docker-mount.js";
 import { readEnvironment } from "./environment.js";
 import { UsageError } from "./failure.js";
+import { collect } from "./transfer.js";
 
 /** The flags of `run`, in docker's names. */
 export interface DockerFlags {
@@ -17,18 +19,23 @@ export interface DockerFlags {
   readonly volume?: readonly string[];
   readonly cache?: readonly string[];
   readonly tmpfs?: readonly string[];
+  readonly mount?: readonly string[];
   readonly readOnly?: boolean;
   readonly shmSize?: string;
-  readonly network: "none" | "bridge" | "host";
+  readonly network: Network;
+  readonly net?: Network;
   readonly hostname?: string;
   readonly addHost?: readonly string[];
   readonly dns?: readonly string[];
   readonly dnsSearch?: readonly string[];
   readonly dnsOption?: readonly string[];
+  readonly dnsOpt?: readonly string[];
   readonly memory?: string;
   readonly memorySwap?: string;
   readonly memoryReservation?: string;
   readonly cpus?: string;
+  readonly cpuQuota?: string;
+  readonly cpuPeriod?: string;
   readonly cpuShares?: string;
   readonly cpusetCpus?: string;
   readonly cpusetMems?: string;
@@ -52,15 +59,19 @@ export interface DockerFlags {
   readonly pull: "always" | "missing" | "never";
   readonly label?: readonly string[];
   readonly timeout?: string;
+  readonly stopSignal?: string;
   readonly stopTimeout?: string;
 }
+
+const NETWORKS = ["none", "bridge", "host"] as const;
+type Network = (typeof NETWORKS)[number];
 
 const PULL = { always: "always", missing: "if-not-present", never: "never" } as const;
 
 /** Adds the flags to a command. */
 export function addDockerFlags(command: Command): Command {
   const list = (flags: string, description: string): void => {
-    command.option(flags, description, (value: string, all: readonly string[] = []) => [...all, value]);
+    command.option(flags, description, collect);
   };
   const choice = (flags: string, description: string, choices: readonly string[], standard: string): void => {
     command.addOption(new Option(flags, description).choices(choices).default(standard));
@@ -78,26 +89,32 @@ export function addDockerFlags(command: Command): Command {
   list("-v, --volume <source:target[:ro]>", "directory or file of the daemon's machine, or a volume by name");
   list("--cache <name:target>", "directory that is kept, and may be dropped between runs");
   list("--tmpfs <target[:size=64m,mode=1777]>", "directory in memory");
+  list("--mount <type=bind,source=path,target=path,readonly>", "the same: a bind, volume or tmpfs");
   command
     .option("--read-only", "the root file system cannot be written to")
     .option("--shm-size <size>", "size of /dev/shm (default: 64m)");
 
-  choice("--network <network>", "network", ["none", "bridge", "host"], "none");
-  command.option("--hostname <name>", "host name");
+  choice("--network <network>", "network", NETWORKS, "none");
+  command.addOption(new Option("--net <network>").choices(NETWORKS).hideHelp());
+  // As docker has it: -h is no call for help there.
+  command.helpOption("--help", "tells of the flags").option("-h, --hostname <name>", "host name");
   list("--add-host <name:address>", "further line of /etc/hosts");
   list("--dns <address>", "name server");
   list("--dns-search <domain>", "domain in which short names are looked up");
   list("--dns-option <option>", "option of resolv.conf");
+  command.addOption(new Option("--dns-opt <option>").argParser(collect).hideHelp());
 
   command
     .option("-m, --memory <size>", "limit of memory: 512m")
     .option("--memory-swap <size>", "limit of memory and swap together; -1 for any")
     .option("--memory-reservation <size>", "memory that the kernel tries to leave")
     .option("--cpus <number>", "limit of CPU time: 0.5")
+    .option("--cpu-quota <microseconds>", "the same in microseconds of each period; -1 for none")
+    .option("--cpu-period <microseconds>", "what the quota is of (default: 100000)")
     .option("-c, --cpu-shares <number>", "share of CPU time; 1024 is usual")
     .option("--cpuset-cpus <list>", "CPUs to run on: 0-3,7")
     .option("--cpuset-mems <list>", "memory nodes to use")
-    .option("--pids-limit <number>", "limit of processes; -1 for none (default: 4096)")
+    .option("--pids-limit <number>", "limit of processes; -1 or 0 for none (default: 4096)")
     .option("--blkio-weight <number>", "share of block I/O, 10 to 1000");
   list("--device-read-bps <major:minor:size>", "bytes read a second from a block device");
   list("--device-write-bps <major:minor:size>", "bytes written a second");
@@ -128,36 +145,8 @@ export function addDockerFlags(command: Command): Command {
   list("-l, --label <name=value>", "label on the container");
   return command
     .option("--timeout <duration>", "limit of time: 30s, 5m")
-    .option("--stop-timeout <duration>", "between SIGTERM and SIGKILL (default: 10s)");
-}
-
-/** The flags whose names are not those of the fields that they become, but for a plural. */
-const FLAGS: Readonly<Record<string, string>> = {
-  command: "--entrypoint",
-  args: "command",
-  image: "image",
-  working_dir: "--workdir",
-  extra_hosts: "--add-host",
-  cpu: "--cpus",
-  seccomp: "--security-opt seccomp",
-  apparmor_profile: "--security-opt apparmor",
-  no_new_privileges: "--security-opt no-new-privileges",
-  user_namespace: "--userns",
-  stop_grace: "--stop-timeout",
-  stop_grace_ms: "--stop-timeout",
-};
-
-/**
- * How a field of a step is called on the command line: `capAdd[0]` is `--cap-add`.
- *
- * @param command whose flags they are.
- */
-export function flagOf(field: string, command: Command): string {
-  const [name = ""] = field.split(/[.[]/);
-  const snake = name.replaceAll(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
-  const kebab = `--${snake.replaceAll("_", "-")}`;
-  const known = command.options.map(({ long }) => long);
-  return FLAGS[snake] ?? [kebab, kebab.slice(0, -1)].find((flag) => known.includes(flag)) ?? field;
+    .option("--stop-signal <signal>", "what stops the command (default: the image's own, SIGTERM)")
+    .option("--stop-timeout <duration>", "between that and SIGKILL (default: 10s)");
 }
 
 /** The step that flags and arguments describe. @throws UsageError for what has not the form of its flag. */
@@ -172,22 +161,22 @@ export async function toStep(image: string, args: readonly string[], flags: Dock
     user: flags.user,
     groupAdd: flags.groupAdd,
     init: flags.init,
-    volumes: flags.volume,
+    ...toMounts(flags.volume, flags.tmpfs, flags.mount),
     caches: flags.cache,
-    tmpfs: flags.tmpfs,
     readOnly: flags.readOnly,
     shmSize: flags.shmSize,
-    network: flags.network,
+    network: flags.net ?? flags.network,
     hostname: flags.hostname,
     extraHosts: flags.addHost,
     dns: flags.dns,
     dnsSearch: flags.dnsSearch,
-    dnsOptions: flags.dnsOption,
+    dnsOptions: [...(flags.dnsOption ?? []), ...(flags.dnsOpt ?? [])],
     ...limits(flags),
     ...(await confinement(flags)),
     pull: PULL[flags.pull],
     labels: pairs("--label", flags.label, ""),
     timeout: flags.timeout,
+    stopSignal: flags.stopSignal,
     stopGraceMs: flags.stopTimeout === undefined ? undefined : stopTimeout(flags.stopTimeout),
   };
 }
@@ -197,11 +186,12 @@ function limits(flags: DockerFlags): Partial<StepInput> {
     memory: flags.memory,
     memorySwap: flags.memorySwap,
     memoryReservation: flags.memoryReservation,
-    cpu: number("--cpus", flags.cpus),
+    cpu: cpus(flags),
     cpuShares: number("--cpu-shares", flags.cpuShares),
     cpusetCpus: flags.cpusetCpus,
     cpusetMems: flags.cpusetMems,
-    pidsLimit: number("--pids-limit", flags.pidsLimit),
+    // Docker takes 0 for any number too.
+    pidsLimit: number("--pids-limit", flags.pidsLimit) || (flags.pidsLimit === undefined ? undefined : -1),
     blkioWeight: number("--blkio-weight", flags.blkioWeight),
     deviceReadBps: rates("--device-read-bps", flags.deviceReadBps),
     deviceWriteBps: rates("--device-write-bps", flags.deviceWriteBps),
@@ -261,6 +251,22 @@ function number(flag: string, text: string | undefined): number | undefined {
   if (text.trim() === "" || Number.isNaN(value))
     throw new UsageError(`${flag}: ${JSON.stringify(text)} is no number`);
   return value;
+}
+
+/** The kernel's default for the period, which a runtime applies. */
+const CPU_PERIOD_US = 100_000;
+
+/** Docker's older flags come to the same: what counts is the one by the other. */
+function cpus({ cpus: given, cpuQuota, cpuPeriod }: DockerFlags): number | undefined {
+  const quota = number("--cpu-quota", cpuQuota);
+  const period = number("--cpu-period", cpuPeriod) ?? CPU_PERIOD_US;
+  if (given !== undefined && (cpuQuota !== undefined || cpuPeriod !== undefined))
+    throw new UsageError(
+      "--cpus: it is given together with --cpu-quota or --cpu-period; allowed: one of them",
+    );
+  if (!Number.isInteger(period) || period < 1000 || period > 1_000_000)
+    throw new UsageError(`--cpu-period: ${period} is no period; allowed: 1000 to 1000000`);
+  return quota === undefined || quota === -1 || quota === 0 ? number("--cpus", given) : quota / period;
 }
 
 /** `8:0:1m` as `{ "8:0": "1m" }`. */

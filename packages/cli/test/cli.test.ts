@@ -205,6 +205,42 @@ describe("run", () => {
     expect(stderr).toContain("was stopped");
   });
 
+  test("a signal of one's own choice does, too", async () => {
+    const script = "trap 'echo bye; exit 9' USR1; trap '' TERM; echo on; while :; do sleep 0.05; done";
+    const step = start([...at(), "run", "--stop-signal", "USR1", "busybox", "sh", "-c", script], {
+      env: env(),
+    });
+    await step.printed("on");
+    step.child.kill("SIGTERM");
+    expect(await step.finished).toMatchObject({ code: 9, stdout: Buffer.from("on\nbye\n") });
+  });
+
+  test("is told of the daemon's machine: its init, its bridge, ids", async () => {
+    const init = "/usr/bin/tini-static";
+    const told = ["--init-path", init, "--bridge-subnet", "10.0.0.0/30", "--userns-range", "7"];
+    const run = async (...args: string[]) => {
+      const { code, stdout, stderr } = await call(
+        [...at(), "run", ...args, "busybox", "cat", "/proc/1/comm"],
+        {
+          env: env(),
+        },
+      );
+      return { code, stdout: stdout.toString(), stderr };
+    };
+    expect(await run("--init", ...told.slice(0, 2))).toMatchObject({ code: 0, stdout: "init\n" });
+    expect(await run("--init", "--init-path", "/no/such")).toMatchObject({ code: 125 });
+    for (const [args, message] of [
+      [told.slice(2, 4), "--bridge-subnet: "],
+      [["--bridge-name", "a bridge"], "--bridge-name: "],
+      [["--cni-plugins", "relative"], "--cni-plugins: "],
+      [["--init-path", "tini"], "--init-path: "],
+      [["--userns-range", "few"], "--userns-range: "],
+      [["--net", "bridge", "--cni-plugins", "/no/such"], "/no/such"],
+    ] as const) {
+      expect(await run(...args)).toMatchObject({ code: 125, stderr: expect.stringContaining(message) });
+    }
+  });
+
   test("a second one kills it", async () => {
     const step = start(
       [

@@ -1,18 +1,15 @@
-import {
-  createExecutor,
-  ExecutorError,
-  isExecutorError,
-  UNRESTRICTED_POLICY,
-} from "@wfe-containerd/executor";
+import { UNRESTRICTED_POLICY } from "@wfe-containerd/executor";
 import { type Command, Option } from "commander";
 import { connect } from "../connection.js";
-import { addDockerFlags, type DockerFlags, flagOf, toStep } from "../docker-flags.js";
+import { addDockerFlags, type DockerFlags, toStep } from "../docker-flags.js";
 import { exitCodeOf } from "../exit-code.js";
+import { inFlags } from "../flag-names.js";
 import { follow } from "../follow.js";
+import { addMachineFlags, createExecutorOn, type MachineFlags } from "../machine-flags.js";
 import { parseSecret, readSecrets, toRequests } from "../secret.js";
 import { addRegistryFlags, collect, type RegistryFlags, registryOptions } from "../transfer.js";
 
-interface RunFlags extends DockerFlags, RegistryFlags {
+interface RunFlags extends DockerFlags, MachineFlags, RegistryFlags {
   readonly secret?: readonly string[];
   readonly io: "file" | "fifo";
 }
@@ -23,7 +20,7 @@ export function addRunCommand(program: Command): void {
     .description("Run a command in a new container; its output, its exit code, and nothing left.")
     .argument("<image>")
     .argument("[command...]", "instead of the image's own");
-  addRegistryFlags(addDockerFlags(command))
+  addRegistryFlags(addMachineFlags(addDockerFlags(command)))
     .addOption(
       new Option("--io <mode>", "how output comes from the container")
         .choices(["file", "fifo"])
@@ -52,26 +49,10 @@ async function run(
   const secrets = await readSecrets(given);
   await using client = await connect(command);
   // What a person types is the operator's own word.
-  await using executor = createExecutor({
-    client,
-    ioMode: flags.io,
-    policy: UNRESTRICTED_POLICY,
-    pull: registryOptions(flags),
-  });
+  const options = { client, ioMode: flags.io, policy: UNRESTRICTED_POLICY, pull: registryOptions(flags) };
+  await using executor = createExecutorOn(flags, options, command);
   const result = await follow(executor.start(step, { secrets })).catch((reason: unknown) => {
     throw inFlags(reason, command);
   });
   return exitCodeOf(result);
-}
-
-/** Whoever typed flags is told of flags. */
-function inFlags(reason: unknown, command: Command): unknown {
-  if (!isExecutorError(reason) || reason.issues.length === 0) return reason;
-  const { kind } = reason;
-  const issues = reason.issues.map((issue) => ({ ...issue, field: flagOf(issue.field, command) }));
-  const lines = issues.map(
-    ({ field, message, allowed }) =>
-      `${field}: ${message}${allowed === undefined ? "" : `; allowed: ${allowed}`}`,
-  );
-  return new ExecutorError(lines.join("; "), { kind, issues, cause: reason });
 }

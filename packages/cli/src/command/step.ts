@@ -1,5 +1,4 @@
 import {
-  createExecutor,
   type Executor,
   isExecutorError,
   type Policy,
@@ -18,11 +17,12 @@ import { connect } from "../connection.js";
 import { exitCodeOf } from "../exit-code.js";
 import { UsageError } from "../failure.js";
 import { follow } from "../follow.js";
+import { addMachineFlags, createExecutorOn, type MachineFlags } from "../machine-flags.js";
 import { parseSecret, readSecrets, type SecretFlag } from "../secret.js";
 import { readStepFile, readYaml } from "../step-file.js";
 import { addRegistryFlags, collect, type RegistryFlags, registryOptions } from "../transfer.js";
 
-interface StepFlags extends RegistryFlags {
+interface StepFlags extends MachineFlags, RegistryFlags {
   readonly secret?: readonly string[];
   readonly output: "text" | "json";
   readonly data: readonly string[];
@@ -49,7 +49,7 @@ export function addStepCommand(program: Command): void {
       (value: string, all: readonly string[]) => [...all, value],
       [],
     );
-  addRegistryFlags(command).action(async (file: string, flags: StepFlags, self: Command) => {
+  addRegistryFlags(addMachineFlags(command)).action(async (file: string, flags: StepFlags, self: Command) => {
     process.exitCode = await runFile(file, flags, self);
   });
 }
@@ -61,7 +61,7 @@ async function runFile(file: string, flags: StepFlags, command: Command): Promis
   await using client = await connect(command);
   const policy = await readPolicy(flags.policy);
   const options = { data: parseData(flags.data), secrets: await readSecrets(parseSecrets(flags.secret)) };
-  await using executor = createExecutor({ client, policy, pull: registryOptions(flags) });
+  await using executor = createExecutorOn(flags, { client, policy, pull: registryOptions(flags) }, command);
   const results: StepResult[] = [];
   try {
     await runSteps(executor, steps, options, flags.output, results);

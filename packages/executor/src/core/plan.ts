@@ -102,7 +102,7 @@ export function planStep(input: PlanInput): StepPlan {
     args: spec.process.args,
     memoryBytes: step.resources.memoryBytes,
     timeoutMs: step.timeoutMs,
-    stopSignal: image.config.config?.StopSignal ?? "SIGTERM",
+    stopSignal: step.stopSignal ?? image.config.config?.StopSignal ?? "SIGTERM",
     stopGraceMs: step.stopGraceMs ?? DEFAULT_STOP_GRACE_MS,
   };
 }

@@ -10,7 +10,7 @@ import {
 import { duration, integer, milliseconds, noNul, refuseField, size, text } from "./schema/field.js";
 import { caches, secrets, tmpfs, volumes } from "./schema/filesystem.js";
 import { dns, dnsOptions, dnsSearch, extraHosts, hostname } from "./schema/network.js";
-import { argument, env, groupAdd, user, workingDir } from "./schema/process.js";
+import { argument, env, groupAdd, stopSignal, user, workingDir } from "./schema/process.js";
 import { blockIo, cpu, hugepages, memorySwap, pidsLimit, ulimits } from "./schema/resources.js";
 
 const name = text("1 to 64 letters, digits, dots, dashes and underscores, a letter or digit first", (value) =>
@@ -143,6 +143,7 @@ export const stepSchema = z.strictObject({
   tls: tls.optional(),
   timeout: duration(positive).optional().describe("Limit of time: 30s, 5m."),
   timeout_ms: milliseconds(1).optional().describe("The same in milliseconds, instead of `timeout`."),
+  stop_signal: stopSignal.optional(),
   stop_grace: duration().optional().describe("Between the stop signal and SIGKILL. Default 10s."),
   stop_grace_ms: milliseconds(0).optional().describe("The same in milliseconds, instead of `stop_grace`."),
   labels,

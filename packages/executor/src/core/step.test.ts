@@ -38,6 +38,7 @@ test("a file's spelling and TypeScript's mean the same", () => {
     working_dir: "/w",
     containerd_addr: "/run/c.sock",
     timeout_ms: 5,
+    stop_signal: "SIGRTMIN+3",
     stop_grace: "2s",
     registry_auth: { "r.io": { username: "u", password: "p" } },
   };
@@ -46,6 +47,7 @@ test("a file's spelling and TypeScript's mean the same", () => {
     workingDir: "/w",
     containerdAddr: "/run/c.sock",
     timeoutMs: 5,
+    stopSignal: "SIGRTMIN+3",
     stopGrace: "2s",
     registryAuth: { "r.io": { username: "u", password: "p" } },
   };
@@ -220,6 +222,8 @@ describe("what is refused", () => {
     ["memory", { memory: "lots" }],
     ["memory", { memory: 0 }],
     ["cpu", { cpu: 0 }],
+    ["stop_signal", { stop_signal: "SIGNOPE" }],
+    ["stop_signal", { stop_signal: "65" }],
     ["timeout", { timeout: "30" }],
     ["timeout", { timeout: "0s" }],
     ["timeoutMs", { timeoutMs: 1.5 }],

@@ -69,6 +69,7 @@ export interface StepConfig {
       }
     | undefined;
   readonly timeoutMs?: number | undefined;
+  readonly stopSignal?: string | undefined;
   readonly stopGraceMs?: number | undefined;
   readonly labels: Readonly<Record<string, string>>;
 }
@@ -201,6 +202,7 @@ function toConfig(step: StepFile): StepConfig {
     containerdAddr: step.containerd_addr,
     tls: step.tls,
     timeoutMs: step.timeout_ms ?? step.timeout,
+    stopSignal: step.stop_signal,
     stopGraceMs: step.stop_grace_ms ?? step.stop_grace,
     labels: step.labels,
   };

@@ -62,3 +62,11 @@ export const groupAdd = z
     z.union([z.string(), z.number()]).transform((value, context) => parsedBy(context, value, parseGroupAdd)),
   )
   .describe("Further groups of the process: gids, or names of the image's.");
+
+/** Those of Linux that end a process, or that it may take for a word to end. */
+const SIGNAL =
+  /^(?:SIG)?(?:HUP|INT|QUIT|ABRT|KILL|USR1|USR2|PIPE|ALRM|TERM|CONT|WINCH|IO|PWR|RTMIN(?:\+(?:[0-9]|1[0-5]))?|RTMAX(?:-(?:[0-9]|1[0-4]))?)$|^(?:[1-9]|[1-5][0-9]|6[0-4])$/;
+
+export const stopSignal = text("SIGTERM, USR1, SIGRTMIN+3 and the like, or 1 to 64", (value) =>
+  SIGNAL.test(value),
+).describe("What stops the process, before SIGKILL. Default: the image's own, else SIGTERM.");

@@ -1,0 +1,86 @@
+import { parseStep, type StepInput } from "@wfe-containerd/executor";
+import { Command } from "commander";
+import { describe, expect, test } from "vitest";
+import { addDockerFlags, type DockerFlags, toStep } from "./docker-flags.js";
+import { flagOf } from "./flag-names.js";
+
+function parse(...args: string[]): Command {
+  const command = addDockerFlags(new Command("run")).exitOverride();
+  return command.configureOutput({ writeErr: () => undefined }).parse(args, { from: "user" });
+}
+
+async function stepOf(...args: string[]): Promise<StepInput> {
+  return toStep("busybox", ["true"], parse(...args).opts<DockerFlags>());
+}
+
+describe("docker's spellings", () => {
+  test.each<[string[], object]>([
+    [["--tmpfs", "/run:rw,noexec,nosuid,size=65536k"], { tmpfs: ["/run:noexec,size=65536k"] }],
+    [["--tmpfs", "/run:rw", "--tmpfs", "/b"], { tmpfs: ["/run", "/b"] }],
+    [
+      ["--mount", "type=bind,source=/a,target=/b,readonly"],
+      { volumes: [{ source: "/a", target: "/b", readonly: true }] },
+    ],
+    [
+      ["--mount", "type=bind,src=/a,dst=/b,ro=false,bind-propagation=rslave"],
+      { volumes: [{ source: "/a", target: "/b", readonly: false, propagation: "rslave" }] },
+    ],
+    [
+      ["-v", "/c:/d", "--mount", "source=data,destination=/b"],
+      { volumes: ["/c:/d", { source: "data", target: "/b", readonly: false }] },
+    ],
+    [["--mount", "type=tmpfs,dst=/t,tmpfs-size=1m,tmpfs-mode=1770"], { tmpfs: ["/t:size=1m,mode=1770"] }],
+    [["--mount", "type=tmpfs,dst=/t"], { tmpfs: ["/t"] }],
+    [["--net", "bridge"], { network: "bridge" }],
+    [["-h", "told"], { hostname: "told" }],
+    [["--dns-option", "ndots:1", "--dns-opt", "rotate"], { dnsOptions: ["ndots:1", "rotate"] }],
+    [["--stop-signal", "SIGUSR1"], { stopSignal: "SIGUSR1" }],
+    [["--cpu-quota", "50000"], { cpu: 0.5 }],
+    [["--cpu-period", "50000", "--cpu-quota", "100000"], { cpu: 2 }],
+    [["--cpu-quota", "-1"], { cpu: undefined }],
+    [["--cpus", "1.5"], { cpu: 1.5 }],
+    [["--pids-limit", "0"], { pidsLimit: -1 }],
+    [["--pids-limit", "-1"], { pidsLimit: -1 }],
+    [["--pids-limit", "7"], { pidsLimit: 7 }],
+    [[], { pidsLimit: undefined, cpu: undefined, network: "none", volumes: [], tmpfs: [] }],
+  ])("%j", async (args, expected) => {
+    const step = await stepOf(...args);
+    expect(step).toMatchObject(expected);
+    parseStep(step);
+  });
+
+  test.each([
+    [["--mount", "type=bind,source=a,target=/b"], /--mount: .*no source of a bind/],
+    [["--mount", "type=volume,source=/a,target=/b"], /--mount: .*no source of a volume/],
+    [["--mount", "type=bind,source=/a"], /--mount: .*no target/],
+    [["--mount", "type=bind,target=/a"], /--mount: .*no source/],
+    [["--mount", "type=npipe,source=/a,target=/b"], /--mount: .*no type/],
+    [["--mount", "type=tmpfs,source=/a,target=/b"], /--mount: .*source is not for a tmpfs/],
+    [["--mount", "type=bind,source=/a,target=/b,readonly=perhaps"], /--mount: .*readonly is/],
+    [["--mount", "type=bind,source=/a,src=/a,target=/b"], /--mount: .*given twice/],
+    [["--mount", "type=bind,source,target=/b"], /--mount: .*no value/],
+    [["--mount", "type=bind,source=/a,target=/b,volume-nocopy"], /--mount: .*no key/],
+    [["--mount", "constructor=bind"], /--mount: .*no key/],
+    [["--cpus", "1", "--cpu-quota", "5"], /--cpus: .*together/],
+    [["--cpu-period", "7"], /--cpu-period: /],
+    [["--cpu-quota", "much"], /--cpu-quota: .*no number/],
+    [["--pids-limit", "many"], /--pids-limit: .*no number/],
+  ])("%j is refused in words", async (args, message) => {
+    await expect(stepOf(...args)).rejects.toThrow(message);
+  });
+
+  test("an unknown network is refused under its other name too", () => {
+    expect(() => parse("--net", "container:x")).toThrow(/--net/);
+  });
+});
+
+test("a field is called by the flag that it came from", () => {
+  const command = parse("-v", "/a:/b", "--mount", "type=bind,source=/c,target=/d", "--tmpfs", "/t");
+  expect(flagOf("volumes[0].source", command)).toBe("--volume");
+  expect(flagOf("volumes[1].source", command)).toBe("--mount");
+  expect(flagOf("tmpfs[0].target", command)).toBe("--tmpfs");
+  expect(flagOf("volumes", command)).toBe("--volume");
+  expect(flagOf("capAdd[0]", command)).toBe("--cap-add");
+  expect(flagOf("cpu", command)).toBe("--cpus");
+  expect(flagOf("bridge.pluginDirs", command)).toBe("--cni-plugins");
+});
