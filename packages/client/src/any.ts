@@ -1,5 +1,6 @@
 import { create, type DescMessage, type MessageShape, toBinary } from "@bufbuild/protobuf";
 import { type Any, AnySchema } from "@bufbuild/protobuf/wkt";
+import { toJson } from "./json.js";
 
 /** A typed value on the wire. */
 export interface AnyValue {
@@ -12,9 +13,9 @@ export const RUNTIME_SPEC = "types.containerd.io/opencontainers/runtime-spec/1/S
 export const RUNTIME_PROCESS = "types.containerd.io/opencontainers/runtime-spec/1/Process";
 export const RUNTIME_RESOURCES = "types.containerd.io/opencontainers/runtime-spec/1/LinuxResources";
 
-/** A value that travels as JSON. */
+/** A value that travels as JSON; a `bigint` in it as a number. */
 export function toJsonAny(typeUrl: string, value: object): Any {
-  return create(AnySchema, { typeUrl, value: new TextEncoder().encode(JSON.stringify(value)) });
+  return create(AnySchema, { typeUrl, value: new TextEncoder().encode(toJson(value)) });
 }
 
 /** Undefined when there is none, or when what is there is no JSON. */

@@ -29,7 +29,7 @@ export interface CreateContainerOptions extends CallOptions {
   readonly snapshotter?: string;
   /** Default: `io.containerd.runc.v2`, without options. */
   readonly runtime?: { readonly name?: string; readonly options?: AnyValue };
-  /** The OCI runtime spec, as its JSON would be. */
+  /** The OCI runtime spec, as its JSON would be; a number above 2^53 is a `bigint`. */
   readonly spec: object;
   readonly labels?: Readonly<Record<string, string>>;
   readonly extensions?: Readonly<Record<string, AnyValue>>;

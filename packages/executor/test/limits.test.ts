@@ -67,6 +67,16 @@ describe("a step sees", () => {
     expect(weight).toBe(control === "io.weight" ? "4950" : "500");
   });
 
+  test("unlimited ones as unlimited", async () => {
+    const { stdout } = await run({
+      ulimits: { core: -1, cpu: { soft: 100, hard: -1 } },
+      run: "ulimit -Sc; ulimit -Hc; ulimit -St; ulimit -Ht; grep -E '^Max core' /proc/self/limits",
+    });
+    expect(stdout.replaceAll(/ +/g, " ")).toBe(
+      "unlimited\nunlimited\n100\nunlimited\nMax core file size unlimited unlimited bytes \n",
+    );
+  });
+
   test("its ulimits, and the size of its shared memory", async () => {
     const { stdout } = await run({
       ulimits: { nofile: { soft: 100, hard: 200 }, core: 0 },

@@ -30,8 +30,8 @@ export interface Ulimit {
   readonly hard: number;
 }
 
-// RLIM_INFINITY, 2^64 - 1, is no `number`, and its nearest one overflows in the runtime's JSON parser. This is as good as unlimited.
-const UNLIMITED = Number.MAX_SAFE_INTEGER;
+/** RLIM_INFINITY. No `number` is, and its nearest one overflows in the runtime's JSON parser. */
+const UNLIMITED = 2n ** 64n - 1n;
 
 /**
  * The highest hard limit of each that takes nothing from others on the machine, by what kernels and service managers give anyway. The ones that are not here limit the
@@ -74,6 +74,6 @@ export function createRlimits(ulimits: Readonly<Record<string, Ulimit>>): PosixR
   });
 }
 
-function toWire(limit: number): number {
+function toWire(limit: number): number | bigint {
   return limit === -1 ? UNLIMITED : limit;
 }

@@ -52,8 +52,8 @@ export interface LinuxCapabilities {
 export interface PosixRlimit {
   /** `RLIMIT_NOFILE` and the like. */
   type: string;
-  soft: number;
-  hard: number;
+  soft: number | bigint;
+  hard: number | bigint;
 }
 
 export interface Mount {

@@ -1,0 +1,20 @@
+/**
+ * JSON, with every `bigint` as the number that it is: OCI documents hold numbers up to 2^64 - 1, as for a limit that is none, which no
+ * `number` is and `JSON.stringify` refuses.
+ */
+export function toJson(value: object): string {
+  return write(value) ?? "null";
+}
+
+/** Undefined for what JSON leaves out of an object. */
+function write(value: unknown): string | undefined {
+  if (typeof value === "bigint") return value.toString();
+  if (typeof value !== "object" || value === null) return JSON.stringify(value);
+  if ("toJSON" in value && typeof value.toJSON === "function") return write(value.toJSON());
+  if (Array.isArray(value)) return `[${value.map((item) => write(item) ?? "null").join(",")}]`;
+  const members = Object.entries(value).flatMap(([key, member]) => {
+    const json = write(member);
+    return json === undefined ? [] : [`${JSON.stringify(key)}:${json}`];
+  });
+  return `{${members.join(",")}}`;
+}
