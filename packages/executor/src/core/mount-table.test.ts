@@ -4,7 +4,7 @@ import { findMount, findPlace, parseMountTable } from "./mount-table.js";
 const table = parseMountTable(`22 27 0:21 / /proc rw,relatime - proc proc rw
 27 1 254:0 / / rw,relatime - ext4 /dev/vda rw
 40 27 254:16 /data /srv rw,relatime shared:7 - ext4 /dev/vdb rw
-41 40 0:50 / /srv/a/cache rw - tmpfs tmpfs rw
+41 40 0:50 / /srv/a/cache rw master:7 - tmpfs tmpfs rw
 42 40 254:0 /home/with\\040space /srv/a rw - ext4 /dev/vda rw
 43 42 0:51 / /srv/a rw - tmpfs tmpfs rw
 `);
@@ -28,4 +28,11 @@ test("a path with a space is read as it is", () => {
 
 test("a table without a root holds nothing", () => {
   expect(findMount(table.slice(2), "/srv")).toBeUndefined();
+});
+
+test("what is shared, or another's slave, receives mounts", () => {
+  expect(table.filter(({ receives }) => receives).map(({ target }) => target)).toEqual([
+    "/srv",
+    "/srv/a/cache",
+  ]);
 });

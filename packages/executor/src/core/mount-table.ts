@@ -9,6 +9,8 @@ export interface TableMount {
   /** What of that device's file system is mounted. */
   readonly root: string;
   readonly target: string;
+  /** Whether mounts that are made below it elsewhere appear in it: it is shared, or another's slave. */
+  readonly receives: boolean;
 }
 
 /** What is at a path, by a name that is the same in every mount namespace. */
@@ -24,13 +26,14 @@ export function parseMountTable(text: string): TableMount[] {
     .split("\n")
     .filter((line) => line !== "")
     .map((line) => {
-      const [id, parent, device = "", root = "", target = ""] = line.split(" ");
+      const [id, parent, device = "", root = "", target = "", , ...others] = line.split(" ");
       return {
         id: Number(id),
         parent: Number(parent),
         device,
         root: unescapePath(root),
         target: unescapePath(target),
+        receives: others.slice(0, others.indexOf("-")).some((field) => /^(?:shared|master):/.test(field)),
       };
     });
 }

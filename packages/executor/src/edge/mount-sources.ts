@@ -4,7 +4,7 @@ import type { Client } from "@wfe-containerd/client";
 import { refuseAll } from "../core/check-policy.js";
 import type { Locality } from "../core/daemon.js";
 import { findMount, findPlace, type Place, parseMountTable, type TableMount } from "../core/mount-table.js";
-import { refuse } from "../core/refuse.js";
+import { refuse, requireThat } from "../core/refuse.js";
 import type { HostVolume, StepConfig } from "../core/step.js";
 import { checkStep, type Rules } from "./apply-policy.js";
 import type { CreatedTask } from "./run-task.js";
@@ -47,6 +47,12 @@ export async function checkSources(
   const table = parseMountTable(await readFile("/proc/self/mountinfo", "utf8"));
   return step.volumes.map((volume, at) => {
     const path = paths[at] ?? volume.source;
+    requireThat(
+      volume.propagation !== "rslave" || findMount(table, path)?.receives !== false,
+      `volumes[${volume.index}].propagation`,
+      `rslave has no effect, for ${JSON.stringify(volume.source)} is on a private mount`,
+      "rprivate; or rslave on a mount that is shared, or a slave itself (mount --make-shared)",
+    );
     return { volume, path, place: findPlace(table, path) };
   });
 }
