@@ -1,3 +1,5 @@
+import { existsSync } from "node:fs";
+import { readdir, readFile } from "node:fs/promises";
 import { cpus } from "node:os";
 import {
   createExecutor,
@@ -25,6 +27,21 @@ async function run(step: Partial<StepInput>): Promise<StepResult> {
 /** Prints a control of the step's own cgroup. */
 function control(v1: string, v2: string): string {
   return `cat /sys/fs/cgroup/${isCgroup1 ? v1 : v2}`;
+}
+
+/** By their numbers. */
+async function wholeBlockDevices(): Promise<string[]> {
+  const names = await readdir("/sys/block").catch(() => []);
+  return Promise.all(names.map(async (name) => (await readFile(`/sys/block/${name}/dev`, "utf8")).trim()));
+}
+
+async function limitsHugePages(): Promise<boolean> {
+  const controllers = await readFile(
+    isCgroup1 ? "/proc/cgroups" : "/sys/fs/cgroup/cgroup.controllers",
+    "utf8",
+  );
+  const isMounted = !isCgroup1 || existsSync("/sys/fs/cgroup/hugetlb");
+  return isMounted && /\bhugetlb\b/.test(controllers);
 }
 
 describe("a step sees", () => {
@@ -67,7 +84,41 @@ describe("a step sees", () => {
     expect(weight).toBe(control === "io.weight" ? "4950" : "500");
   });
 
-  test("unlimited ones as unlimited", async () => {
+  test("what a block device of the machine's gives it", async ({ skip }) => {
+    const [device] = await wholeBlockDevices();
+    if (device === undefined) return skip("this machine has no block device");
+    const { stdout } = await run({
+      deviceReadBps: { [device]: "1m" },
+      deviceWriteBps: { [device]: "2m" },
+      deviceReadIops: { [device]: 3 },
+      deviceWriteIops: { [device]: 4 },
+      run: isCgroup1
+        ? ["read_bps", "write_bps", "read_iops", "write_iops"]
+            .map((rate) => `cat /sys/fs/cgroup/blkio/blkio.throttle.${rate}_device`)
+            .join("; ")
+        : "cat /sys/fs/cgroup/io.max",
+    });
+    const rates = [1 << 20, 2 << 20, 3, 4];
+    const names = ["rbps", "wbps", "riops", "wiops"];
+    expect(stdout).toBe(
+      isCgroup1
+        ? rates.map((rate) => `${device} ${rate}\n`).join("")
+        : `${device} ${rates.map((rate, at) => `${names[at]}=${rate}`).join(" ")}\n`,
+    );
+  });
+
+  test("its limit of huge pages", async ({ skip }) => {
+    const sizes = await readdir("/sys/kernel/mm/hugepages").catch(() => []);
+    if (!sizes.includes("hugepages-2048kB")) return skip("this machine has no huge pages of 2 MB");
+    if (!(await limitsHugePages())) return skip("this machine has no cgroup controller hugetlb");
+    const { stdout } = await run({
+      hugepages: { "2MB": "64m" },
+      run: control("hugetlb/hugetlb.2MB.limit_in_bytes", "hugetlb.2MB.max"),
+    });
+    expect(stdout).toBe(`${64 << 20}\n`);
+  });
+
+  test("ulimits of -1 as unlimited", async () => {
     const { stdout } = await run({
       ulimits: { core: -1, cpu: { soft: 100, hard: -1 } },
       run: "ulimit -Sc; ulimit -Hc; ulimit -St; ulimit -Ht; grep -E '^Max core' /proc/self/limits",
