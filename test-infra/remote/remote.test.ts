@@ -2,8 +2,14 @@ import { mkdir, mkdtemp, readFile, readlink, rm, writeFile } from "node:fs/promi
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type Client, createClient } from "@wfe-containerd/client";
-import { createExecutor } from "@wfe-containerd/executor";
-import { afterAll, beforeAll, expect, test } from "vitest";
+import {
+  createExecutor,
+  type ExecutorOptions,
+  removeVolume,
+  type SecretValues,
+  type StepInput,
+} from "@wfe-containerd/executor";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { importBusybox, takeInventory, whatStays } from "../daemon/daemon.js";
 import { type RemoteDaemon, startRemoteDaemon } from "./remote.js";
 
@@ -65,6 +71,64 @@ test("nothing else is shared: a path of the executor's is not there", async () =
       await readlink(`/proc/self/ns/${kind}`),
     );
   }
+});
+
+describe("over containerd's API alone, a step there", () => {
+  /** Runs a step under a policy for all of these, and finds nothing left of it. */
+  async function run(step: Partial<StepInput>, options: ExecutorOptions = {}, secrets: SecretValues = {}) {
+    const inventory = () => takeInventory({ daemon, client, ioDir });
+    const before = await inventory();
+    const policy = { volumes: "any", bridgeNetwork: true } as const;
+    await using executor = createExecutor({ client, ioDir, policy, ...options });
+    const result = await executor.run({ name: "there", image: "busybox", ...step } as StepInput, { secrets });
+    expect(await whatStays(before, inventory)).toEqual({});
+    return result;
+  }
+
+  test("is told secrets", async () => {
+    const script = "stat -c '%a %u:%g' /run/secrets/token; tr a-z b-za < /run/secrets/token";
+    const result = await run({ secrets: ["token"], run: script }, {}, { token: "secret-canary-there" });
+    expect(result).toMatchObject({ exitCode: 0, stdout: "400 65534:65534\ntfdsfu-dbobsz-uifsf" });
+  });
+
+  test("is a user by a name of the image's, in groups of it, in a directory of its own", async () => {
+    const result = await run({
+      user: "builder",
+      groupAdd: ["video"],
+      workingDir: "/made/here",
+      run: "id -un; id -Gn | tr ' ' '\\n' | grep video; stat -c %U .; pwd; touch file",
+    });
+    expect(result).toMatchObject({ exitCode: 0, stdout: "builder\nvideo\nbuilder\n/made/here\n" });
+  });
+
+  test("finds in a cache what the one before it left", async () => {
+    const step = { caches: ["kept:/cache"], run: "cat /cache/file; echo kept > /cache/file" };
+    await using executor = createExecutor({ client, ioDir, policy: { volumes: "any" } });
+    const both = { name: "there", image: "busybox", ...step };
+    expect(await executor.run(both)).toMatchObject({ exitCode: 0, stdout: "" });
+    expect(await executor.run(both)).toMatchObject({ exitCode: 0, stdout: "kept\n" });
+    await removeVolume(client, "kept");
+  });
+
+  test("has the init that its machine has, of which the operator tells", async () => {
+    await expect(run({ init: true, run: "true" })).rejects.toMatchObject({ issues: [{ field: "init" }] });
+    const result = await run({ init: true, run: "readlink /proc/1/exe" }, { init: "/usr/bin/tini-static" });
+    expect(result).toMatchObject({ exitCode: 0, stdout: "/dev/init\n" });
+  });
+
+  test("joins the bridge of its machine", async () => {
+    const result = await run({
+      network: "bridge",
+      run: "ip -4 addr show eth0 | grep -o 'inet 10.87.[0-9.]*'; cat /etc/resolv.conf",
+    });
+    expect(result.stdout).toMatch(/^inet 10\.87\.\d+\.\d+\n/);
+    expect(await readFile(`/proc/${daemon.pid}/net/dev`, "utf8")).toContain("wfe0:");
+  });
+
+  test("is killed for its memory, and the result says so", async () => {
+    const result = await run({ memory: "16m", run: "exec tail -c 200m /dev/zero" });
+    expect(result).toMatchObject({ exitCode: 137, cause: "oom" });
+  });
 });
 
 test("a step outlives the connection to its daemon", async () => {
