@@ -12,7 +12,9 @@ import { once, useDaemon } from "@wfe-containerd/test-infra/daemon";
 import { buildImage, busyboxLayer, ociArchive } from "@wfe-containerd/test-infra/images";
 import { describe, expect, test } from "vitest";
 
-const daemon_ = useDaemon();
+// What a log never holds is to be looked for in one that says all.
+const daemon_ = useDaemon({ logLevel: "trace" });
+const SCRIPT = "echo on; sleep 60; true";
 const TOKEN = "secret-canary-token";
 
 function run(
@@ -105,7 +107,7 @@ describe("a secret", () => {
   });
 });
 
-test("a secret is in nothing that containerd knows, and in no file that it keeps", async () => {
+test("a secret is in nothing that containerd knows or logs, in no file that it or we keep, and in no process's arguments or environment", async () => {
   const known: unknown[] = [];
   const watching = new AbortController();
   const subscription = daemon_.client.events.subscribe({ signal: watching.signal });
@@ -114,7 +116,7 @@ test("a secret is in nothing that containerd knows, and in no file that it keeps
   })().catch(() => undefined);
   const executor = createExecutor({ client: daemon_.client, ioDir: daemon_.ioDir });
   const handle = executor.start(
-    { name: "told", image: "busybox", secrets: ["token"], run: "echo on; sleep 60", stopGrace: "0s" },
+    { name: "told", image: "busybox", secrets: ["token"], run: SCRIPT, stopGrace: "0s" },
     { secrets: { token: TOKEN } },
   );
   for await (const event of handle) {
@@ -129,10 +131,12 @@ test("a secret is in nothing that containerd knows, and in no file that it keeps
       known.push(await list);
     for await (const snapshot of daemon_.client.snapshots.list()) known.push(snapshot);
     for await (const content of daemon_.client.content.list()) known.push(content);
-    known.push(
-      await filesWith(daemon_.daemon.rootDir, TOKEN),
-      await filesWith(daemon_.daemon.stateDir, TOKEN),
-    );
+    const { rootDir, stateDir } = daemon_.daemon;
+    for (const directory of [rootDir, stateDir, daemon_.ioDir])
+      expect(await filesWith(directory, TOKEN)).toEqual([]);
+    // Where the step itself is found, and it and all others tell nothing.
+    expect(await processesWith(SCRIPT)).toEqual([expect.stringMatching(/cmdline$/)]);
+    expect(await processesWith(TOKEN)).toEqual([]);
     handle.stop();
   }
   known.push(await handle.result);
@@ -149,7 +153,23 @@ test("a secret is in nothing that containerd knows, and in no file that it keeps
   expect(text).not.toContain(TOKEN);
   expect(text).not.toContain(Buffer.from(TOKEN).toString("base64").slice(0, 20));
   expect(await filesWith(daemon_.daemon.rootDir, TOKEN)).toEqual([]);
+  const log = await readFile(daemon_.daemon.logPath, "utf8");
+  expect(log).toContain(handle.id);
+  expect(log).not.toContain(TOKEN);
 });
+
+/** Files of processes' arguments and environments that hold a text. */
+async function processesWith(text: string): Promise<string[]> {
+  const found: string[] = [];
+  for (const pid of (await readdir("/proc")).filter((name) => /^\d+$/.test(name))) {
+    for (const path of [`/proc/${pid}/cmdline`, `/proc/${pid}/environ`]) {
+      // It may have ended.
+      const contents = await readFile(path, "utf8").catch(() => "");
+      if (contents.includes(text)) found.push(path);
+    }
+  }
+  return found;
+}
 
 /** Regular files below a directory that hold a text; not those of a container's own root, which the kernel shows there while it runs. */
 async function filesWith(directory: string, text: string): Promise<string[]> {
