@@ -271,6 +271,9 @@ test("inspect shows an image that is here for another platform only", async () =
     manifest: { digest: images[0]?.manifest.digest },
     isUnpacked: true,
   });
+  expect((await cli(["pull", "--all-platforms", "--progress", "none", name])).code).toBe(0);
+  const [whole] = JSON.parse((await cli(["inspect", name])).stdout.toString());
+  expect(whole).toMatchObject({ platform: "linux/amd64", platforms: ["linux/arm64", "linux/amd64"] });
   await daemon_.client.images.remove(name, { sync: true });
 });
 

@@ -43,6 +43,7 @@ const NOT_THE_DAEMONS = [
   "timeouts",
   "maxConcurrentLayers",
   "maxUnpackedBytes",
+  "platforms",
 ] as const;
 
 /** @throws ContainerdError `invalid-argument` for what the daemon would not heed, `not-implemented` for one before 2.0. */

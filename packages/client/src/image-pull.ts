@@ -3,13 +3,14 @@ import { createContent } from "./content.js";
 import type { Context } from "./context.js";
 import { checkDaemonPull, pullByDaemon } from "./daemon-pull.js";
 import { ContainerdError, isContainerdError } from "./error.js";
+import { blobsFor } from "./image-blobs.js";
 import { type ResolvedImage, resolveTarget } from "./image-resolve.js";
 import type { ImageParts, ImageStore } from "./image-store.js";
 import type { LeaseResource } from "./lease.js";
 import type { Descriptor } from "./oci/descriptor.js";
 import type { Platform } from "./oci/platform.js";
 import { formatReference, parseReference, type Reference } from "./oci/reference.js";
-import { bringDocuments, bringLayers, type Carrier } from "./registry/bring.js";
+import { bringLayers, type Carrier, createBringingContent } from "./registry/bring.js";
 import { systemClock } from "./registry/clock.js";
 import { checkCount } from "./registry/count.js";
 import { fetchDocument } from "./registry/document.js";
@@ -48,6 +49,11 @@ export interface ImageToVerify {
 export interface PullOptions extends RegistryOptions, CallOptions {
   /** Default: the daemon's own. */
   readonly platform?: Platform | undefined;
+  /**
+   * Platforms whose content comes too, to be passed on or exported: some, or `all` that the image is for. Only what is for `platform` is unpacked. Default:
+   * none.
+   */
+  readonly platforms?: "all" | readonly Platform[] | undefined;
   /**
    * Default `always`. A reference with a digest names the same for ever, and is asked for only as long as it is not here. What is here is used by
    * whoever asks for it, whether or not the registry would have let them.
@@ -102,7 +108,8 @@ async function pull(
   const name = formatReference(reference);
   const platform = options.platform ?? (await puller.introspection.daemonPlatform({ signal }));
   const isFixed = policy !== "always" || reference.digest !== undefined;
-  const here = await findHere(puller, name, platform, { unpack: isFixed, signal });
+  const found = await findHere(puller, name, platform, { unpack: isFixed, signal });
+  const here = found !== undefined && (await hasOthers(puller, found, options)) ? found : undefined;
   if (here !== undefined && isFixed) return here;
   if (policy === "never") {
     throw new ContainerdError(`image ${name} is not here, and the pull policy is never`, {
@@ -125,9 +132,11 @@ async function pull(
       progress: createProgressReporter(options.onProgress, repository.clock),
       signal,
     };
-    const image = await bringDocuments(carrier, name, target, platform);
-    const { maxConcurrentLayers = DEFAULT_CONCURRENT_LAYERS, maxUnpackedBytes } = options;
-    await bringLayers(carrier, image, { maxConcurrentLayers, maxUnpackedBytes });
+    const content = createBringingContent(carrier, target);
+    const image = await resolveTarget(content, name, target, platform, { signal });
+    const { platforms = [], maxConcurrentLayers = DEFAULT_CONCURRENT_LAYERS, maxUnpackedBytes } = options;
+    const others = await blobsFor(content, image, platforms, { signal });
+    await bringLayers(carrier, image, others, { maxConcurrentLayers, maxUnpackedBytes });
     await puller.images.put(name, target, {}, { signal });
     return image;
   });
@@ -194,6 +203,22 @@ async function findHere(
     return image;
   } catch (reason) {
     if (isContainerdError(reason, "not-found")) return undefined;
+    throw reason;
+  }
+}
+
+/** Whether that which was asked for beside the image for its platform is here too. */
+async function hasOthers(
+  { content }: Puller,
+  image: ResolvedImage,
+  { platforms = [], signal }: PullOptions,
+): Promise<boolean> {
+  try {
+    for (const { digest } of await blobsFor(content, image, platforms, { signal }))
+      await content.info(digest, { signal });
+    return true;
+  } catch (reason) {
+    if (isContainerdError(reason, "not-found")) return false;
     throw reason;
   }
 }

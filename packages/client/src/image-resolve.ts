@@ -34,7 +34,7 @@ export interface ResolvedImage {
 }
 
 /** An index may hold indexes; nobody needs more than these. */
-const MAX_DEPTH = 4;
+export const MAX_INDEX_DEPTH = 4;
 
 /**
  * Follows a descriptor in the content store to the manifest that suits a host best, and its config. What an index says of a manifest's platform counts, as
@@ -100,8 +100,8 @@ async function bestManifest(
   host: Platform,
   search: Search,
 ): Promise<Candidate | undefined> {
-  if (search.depth > MAX_DEPTH) {
-    throw new ContainerdError(`index ${descriptor.digest} lies more than ${MAX_DEPTH} indexes deep`, {
+  if (search.depth > MAX_INDEX_DEPTH) {
+    throw new ContainerdError(`index ${descriptor.digest} lies more than ${MAX_INDEX_DEPTH} indexes deep`, {
       kind: "invalid-argument",
     });
   }

@@ -144,6 +144,48 @@ describe("what is pulled", () => {
     });
   });
 
+  test("is for all platforms when that is asked for, unpacked for one, and can be passed on whole", async () => {
+    const name = `${proxy.host}/team/multi:1`;
+    const [arm64] = platforms as [BuiltImage];
+    const options = { auth, policy: "if-not-present" } as const;
+    await at.client.images.pull(name, options);
+    expect(await at.client.images.platforms(name)).toHaveLength(1);
+    const seen = new Map<string, TransferProgress>();
+    const onProgress = (progress: TransferProgress): void => void seen.set(progress.what, progress);
+    const image = await at.client.images.pull(name, { ...options, platforms: "all", onProgress });
+    expect(await at.client.images.platforms(name)).toHaveLength(2);
+    expect(seen.get(arm64.layers[0]?.digest ?? "")).toMatchObject({ state: "done" });
+    const other = await at.client.images.resolve(name, { platform: { os: "linux", architecture: "arm64" } });
+    expect(await Promise.all([image, other].map((each) => at.client.images.isUnpacked(each)))).toEqual([
+      true,
+      false,
+    ]);
+    // What is here is not asked for again.
+    proxy.reset();
+    await at.client.images.pull(name, { ...options, platforms: "all" });
+    await at.client.images.pull(name, { ...options, platforms: [other.platform] });
+    expect(proxy.requests).toEqual([]);
+
+    await at.client.leases.collectGarbage();
+    const copy = `${registry.host}/copied:1`;
+    expect((await at.client.images.push(name, { auth, as: copy })).target).toEqual(image.target);
+    await at.client.images.pull(copy, { auth, platform: other.platform });
+  });
+
+  test("is for some platforms, and for none that the image is not for", async () => {
+    const name = `${registry.host}/team/multi:1`;
+    const [arm64, s390x] = ["arm64", "s390x"].map((architecture) => ({ os: "linux", architecture })) as [
+      Platform,
+      Platform,
+    ];
+    await expect(at.client.images.pull(name, { auth, platforms: [arm64, s390x] })).rejects.toMatchObject({
+      kind: "not-found",
+      message: expect.stringContaining("is not for linux/s390x"),
+    });
+    await at.client.images.pull(name, { auth, platforms: [arm64] });
+    expect(await at.client.images.platforms(name)).toHaveLength(2);
+  });
+
   describe("for a platform", () => {
     const [amd64, arm64] = ["amd64", "arm64"].map((architecture) => ({ os: "linux", architecture })) as [
       Platform,

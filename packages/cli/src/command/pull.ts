@@ -6,6 +6,7 @@ import { addTransferFlags, registryOptions, type TransferFlags, transfer } from 
 
 interface PullFlags extends Omit<TransferFlags, "platform"> {
   readonly platform?: string;
+  readonly allPlatforms?: boolean;
   readonly via: "client" | "daemon";
 }
 
@@ -15,6 +16,7 @@ export function addPullCommand(program: Command): void {
     .description("Bring an image from its registry, and unpack it.")
     .argument("<image>")
     .option("--platform <os/arch[/variant]>", "default: the daemon's own")
+    .option("--all-platforms", "bring what is for other platforms too, to be pushed or exported")
     .addOption(
       new Option(
         "--via <who>",
@@ -25,12 +27,13 @@ export function addPullCommand(program: Command): void {
     );
   addTransferFlags(command).action(async (image: string, flags: PullFlags, self: Command) => {
     await using client = await connect(self);
-    const { platform, via } = flags;
+    const { platform, allPlatforms = false, via } = flags;
     const { name, target } = await transfer(flags, (options) =>
       client.images.pull(image, {
         ...options,
         ...registryOptions(flags),
         via,
+        platforms: allPlatforms ? "all" : undefined,
         ...(platform !== undefined && { platform: parsePlatform(platform) }),
       }),
     );

@@ -1,11 +1,10 @@
 import type { Content } from "../content.js";
 import type { Context } from "../context.js";
 import { ContainerdError, isContainerdError } from "../error.js";
-import { type ResolvedImage, resolveTarget } from "../image-resolve.js";
+import type { ResolvedImage } from "../image-resolve.js";
 import type { Descriptor } from "../oci/descriptor.js";
 import { isIndexDocument, MAX_DOCUMENT_BYTES, parseIndexOrManifest } from "../oci/manifest.js";
 import { isIndex, isManifest } from "../oci/media-type.js";
-import type { Platform } from "../oci/platform.js";
 import type { Snapshots } from "../snapshot.js";
 import { unpackImage } from "../unpack.js";
 import { fetchDocument } from "./document.js";
@@ -26,13 +25,11 @@ export interface Carrier {
   readonly signal: AbortSignal;
 }
 
-/** Brings the index, the manifest for a platform and its config; each is verified, and labelled with what it refers to. */
-export async function bringDocuments(
-  carrier: Carrier,
-  name: string,
-  target: Descriptor,
-  platform: Platform,
-): Promise<ResolvedImage> {
+/**
+ * The content store as it is for a walk over an image from its target down: what is read of it comes here first. Each document is verified, and labelled
+ * with what it refers to.
+ */
+export function createBringingContent(carrier: Carrier, target: Descriptor): Content {
   const { content, signal } = carrier;
   const known = new Map([[target.digest, target]]);
 
@@ -47,8 +44,7 @@ export async function bringDocuments(
     return bytes;
   }
 
-  // The same walk as over what is there already; only that what it reads comes here first.
-  return resolveTarget({ ...content, readAll }, name, target, platform, { signal });
+  return { ...content, readAll };
 }
 
 async function bringDocument(carrier: Carrier, descriptor: Descriptor): Promise<Uint8Array> {
@@ -80,11 +76,14 @@ async function bringDocument(carrier: Carrier, descriptor: Descriptor): Promise<
 
 /**
  * Brings the layers, several at a time, and unpacks each as soon as it and those below it are there; what else the manifest lists comes with them. When one
- * fails, the others are given up.
+ * fails, all are given up.
+ *
+ * @param others what is to come beside them.
  */
 export async function bringLayers(
   carrier: Carrier,
   image: ResolvedImage,
+  others: readonly Descriptor[],
   { maxConcurrentLayers, ...limits }: { maxConcurrentLayers: number; maxUnpackedBytes?: number | undefined },
 ): Promise<void> {
   const { context, content, snapshots, progress } = carrier;
@@ -95,7 +94,7 @@ export async function bringLayers(
     throw reason;
   };
   // An image may have a layer twice: it is brought once.
-  const blobs = new Map([...image.layers, ...image.artifacts].map((blob) => [blob.digest, blob]));
+  const blobs = new Map([...others, ...image.artifacts, ...image.layers].map((blob) => [blob.digest, blob]));
   const unpacked = new Set(image.layers.map(({ digest }) => digest));
   for (const blob of blobs.values()) progress.report(blob, "waiting", 0);
   const slots = createSlots(maxConcurrentLayers);
