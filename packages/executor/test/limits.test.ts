@@ -108,7 +108,7 @@ describe("a step sees", () => {
   });
 
   test("its limit of huge pages", async ({ skip }) => {
-    const sizes = await readdir("/sys/kernel/mm/hugepages").catch(() => []);
+    const sizes = await readdir("/sys/kernel/mm/hugepages").catch((): string[] => []);
     if (!sizes.includes("hugepages-2048kB")) return skip("this machine has no huge pages of 2 MB");
     if (!(await limitsHugePages())) return skip("this machine has no cgroup controller hugetlb");
     const { stdout } = await run({
