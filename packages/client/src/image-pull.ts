@@ -109,7 +109,9 @@ async function pull(
   const platform = options.platform ?? (await puller.introspection.daemonPlatform({ signal }));
   const isFixed = policy !== "always" || reference.digest !== undefined;
   const found = await findHere(puller, name, platform, { unpack: isFixed, signal });
-  const here = found !== undefined && (await hasOthers(puller, found, options)) ? found : undefined;
+  const isWanted =
+    found !== undefined && isMeant(reference, found) && (await hasOthers(puller, found, options));
+  const here = isWanted ? found : undefined;
   if (here !== undefined && isFixed) return here;
   if (policy === "never") {
     throw new ContainerdError(`image ${name} is not here, and the pull policy is never`, {
@@ -142,6 +144,11 @@ async function pull(
   });
 }
 
+/** A record can have any name: whoever names a digest means the content, and not what somebody calls so. */
+function isMeant({ digest }: Reference, image: ResolvedImage): boolean {
+  return digest === undefined || image.target.digest === digest;
+}
+
 async function pullByItself(
   puller: Puller,
   reference: Reference,
@@ -164,8 +171,7 @@ async function pullByItself(
     }),
   );
   const image = await findHere(puller, name, platform, { unpack: false, signal });
-  const isRight = reference.digest === undefined || image?.target.digest === reference.digest;
-  if (image !== undefined && isRight) {
+  if (image !== undefined && isMeant(reference, image)) {
     for (const layer of image.layers)
       if (!existing.has(layer.digest)) progress.report(layer, "done", layer.size);
     return image;

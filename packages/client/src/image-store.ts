@@ -2,7 +2,7 @@ import type { Image as WireImage } from "@wfe-containerd/proto/services/images";
 import { type CallOptions, call } from "./call.js";
 import { type Content, createContent } from "./content.js";
 import type { Context } from "./context.js";
-import { isContainerdError } from "./error.js";
+import { ContainerdError, isContainerdError } from "./error.js";
 import { checkLabels } from "./identifier.js";
 import { askByName, findImage, type Image, toImage } from "./image-record.js";
 import { type ResolvedImage, resolveTarget } from "./image-resolve.js";
@@ -10,7 +10,7 @@ import type { Introspection } from "./introspection.js";
 import type { Leases } from "./lease.js";
 import type { Descriptor } from "./oci/descriptor.js";
 import type { Platform } from "./oci/platform.js";
-import { normalizeReference } from "./oci/reference.js";
+import { normalizeReference, parseReference } from "./oci/reference.js";
 import { createSnapshots, type Snapshots } from "./snapshot.js";
 import { type UnpackOptions, unpackImage } from "./unpack.js";
 import { beginWork } from "./work-lease.js";
@@ -82,6 +82,15 @@ export function createImageStore(context: Context, parts: ImageParts): ImageStor
     options?: CallOptions,
   ): Promise<Image> {
     const { mediaType, digest, size } = target;
+    const named = parseReference(name).digest;
+    if (named !== undefined && named !== digest) {
+      throw new ContainerdError(
+        `name: ${name} names another digest than ${digest}; allowed: a name without one, or with this one`,
+        {
+          kind: "invalid-argument",
+        },
+      );
+    }
     const image = { name, labels: checkLabels(labels), target: { mediaType, digest, size: BigInt(size) } };
     return call(`name ${digest} ${name}`, async () => {
       // Somebody else may create or remove the record between any two of these.

@@ -338,6 +338,24 @@ describe("the pull policy", () => {
     expect(pulled()).toEqual([]);
   });
 
+  test("a digest is not what somebody else calls so", async () => {
+    const { images } = at.client;
+    const [wanted, other] = [
+      await images.pull(`${registry.host}/busybox:1`, { auth }),
+      await images.pull(`${registry.host}/team/multi:1`, { auth }),
+    ];
+    const name = `${registry.host}/busybox:1@${wanted.target.digest}`;
+    // Another client may give any name to anything; ours gives no name that says otherwise than it is.
+    await ctr("-n", at.client.namespace, "images", "tag", other.name, name);
+    await expect(images.tag(other.name, name)).rejects.toMatchObject({
+      kind: "invalid-argument",
+      message: expect.stringContaining(other.target.digest),
+    });
+    await expect(images.pull(name, { auth, policy: "never" })).rejects.toMatchObject({ kind: "not-found" });
+    expect((await images.pull(name, { auth, policy: "if-not-present" })).target).toEqual(wanted.target);
+    expect((await images.pull(name, { auth, policy: "never" })).target).toEqual(wanted.target);
+  });
+
   test("a digest is never pulled twice", async () => {
     const { target } = await at.client.images.pull(`${registry.host}/team/multi:1`, { auth });
     const name = `${proxy.host}/team/multi@${target.digest}`;
