@@ -20,7 +20,7 @@ const ROWS = [
   "newlines in host names and further hosts",
   "output names that are none, outputs over a limit",
   "commands in the output other than the documented line",
-  "archives: absolute names, .., links out of them, devices, bombs",
+  "archives: absolute names, .., links out of them, devices, set-uid programs, bombs",
   "references with a scheme, credentials, upper case, a tag beside a digest",
   "digests other than sha256 and sha512; wrong sizes",
   "manifests that are too large, indexes too deep, documents that are both",

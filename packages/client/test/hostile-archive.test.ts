@@ -1,4 +1,5 @@
-import { access } from "node:fs/promises";
+import { access, readdir, stat } from "node:fs/promises";
+import { join } from "node:path";
 import { gzipSync } from "node:zlib";
 import type { ImportOptions } from "@wfe-containerd/client";
 import { type Inventory, once, takeInventory, useDaemon } from "@wfe-containerd/test-infra/daemon";
@@ -143,6 +144,20 @@ test("bad input 14: a hard link to the daemon's own files is no link to them", a
     { name: "copy", type: "link", linkname: "../../../../../../../../etc/passwd" },
   ]);
   await expectRefused(once(await ociArchive(image, NAME)), { name: "ContainerdError" });
+});
+
+test("bad input 14: set-uid bits in an archive are on nothing that the daemon keeps of it", async () => {
+  const entries = layoutEntries(plain, NAME).map((entry) => ({ ...entry, mode: 0o6755 }));
+  await here.client.images.import(once(await tarOf(entries)));
+  const { rootDir } = here.daemon;
+  const kept = await readdir(rootDir, { recursive: true, withFileTypes: true });
+  for (const entry of kept.filter((each) => each.isFile())) {
+    const path = join(entry.parentPath, entry.name);
+    expect([path, (await stat(path)).mode & 0o6000]).toEqual([path, 0]);
+  }
+  expect(kept.length).toBeGreaterThan(3);
+  await here.client.images.remove(NAME, { sync: true });
+  expect(await everything()).toEqual(before);
 });
 
 test("bad input 3: files are looked up inside the image's root, whatever its links say", async () => {

@@ -120,24 +120,24 @@ test("bad input 10: ids above 2^31-1, in a step, an image and its files; a passw
       { field: "image" },
     ]);
   }
-  const files = [
-    { path: "etc/passwd", contents: "big:x:4294967295:0::/:\nneg:x:-1:0::/:\n", mode: 0o644 },
-    { path: "etc/group", contents: "x".repeat(1024 * 1024 + 1), mode: 0o644 },
-  ];
   await withImage(
     {},
-    async (image) => {
-      await expectRefused(
+    (image) =>
+      expectRefused(
         "user",
         ["big", "neg"].map((user) => ({ image, user: `${user}:0` })),
-      );
-      // Not the step's fault, nor known before its image was looked into.
-      await expect(run({ image, user: "0:who", run: "true" })).rejects.toMatchObject({
+      ),
+    [{ path: "etc/passwd", contents: "big:x:4294967295:0::/:\nneg:x:-1:0::/:\n", mode: 0o644 }],
+  );
+  await withImage(
+    {},
+    // Not the step's fault, nor known before its image was looked into.
+    (image) =>
+      expect(run({ image, user: "0:who", run: "true" })).rejects.toMatchObject({
         name: "ExecutorError",
         message: expect.stringContaining("1048577 bytes"),
-      });
-    },
-    files,
+      }),
+    [{ path: "etc/group", contents: "x".repeat(1024 * 1024 + 1), mode: 0o644 }],
   );
 });
 

@@ -1,6 +1,11 @@
+import { chmod, mkdtemp, rm } from "node:fs/promises";
 import { createServer, type Server } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import {
   createExecutor,
+  type Policy,
+  removeVolume,
   type StepInput,
   type StepResult,
   UNRESTRICTED_POLICY,
@@ -43,8 +48,10 @@ function listen(options: { port: number; host: string } | { path: string }): Pro
 }
 
 /** Privileged is what the operator must allow; the others anybody's step gets. */
-async function run(step: Partial<StepInput>): Promise<StepResult> {
-  const policy = step.privileged === true ? UNRESTRICTED_POLICY : {};
+async function run(
+  step: Partial<StepInput>,
+  policy: Partial<Policy> = step.privileged === true ? UNRESTRICTED_POLICY : {},
+): Promise<StepResult> {
   await using executor = createExecutor({ client: here.client, ioDir: here.ioDir, policy });
   return await executor.run({ name: "debian", image: "debian:bookworm", ...step } as StepInput);
 }
@@ -192,8 +199,31 @@ describe("what package managers need", () => {
     expect(stdout).toMatch(new RegExp(complaint));
     expect(exitCode).not.toBe(0);
   });
+});
 
-  test("a set-uid program of the image gives nobody nothing", async () => {
-    expect(await run({ user: "nobody", run: "/usr/bin/suid -un" })).toMatchObject({ stdout: "nobody\n" });
+describe("bad input 14: a set-uid program gives nobody nothing", () => {
+  const AS_ROOT = "cp /usr/bin/suid /kept/suid && chmod 4755 /kept/suid && stat -c '%u %a' /kept/suid";
+
+  test("from the image, unless the operator lets it", async () => {
+    expect(await run({ user: "nobody", run: "/usr/bin/suid -u" })).toMatchObject({ stdout: "65534\n" });
+    const allowed = await run(
+      { user: "nobody", noNewPrivileges: false, run: "/usr/bin/suid -u" },
+      UNRESTRICTED_POLICY,
+    );
+    expect(allowed).toMatchObject({ stdout: "0\n" });
+  });
+
+  test("from a cache or a directory of the machine's, whoever put it there, and never", async () => {
+    const source = await mkdtemp(join(tmpdir(), "test-suid-"));
+    for (const kept of [{ caches: ["suid:/kept"] }, { volumes: [`${source}:/kept`] }]) {
+      expect(await run({ ...kept, user: "root", run: AS_ROOT }, UNRESTRICTED_POLICY)).toMatchObject({
+        stdout: "0 4755\n",
+      });
+      const theirs = { ...kept, user: "nobody", noNewPrivileges: false, run: "/kept/suid -u" };
+      if (kept.volumes !== undefined) await chmod(source, 0o755);
+      expect(await run(theirs, UNRESTRICTED_POLICY)).toMatchObject({ stdout: "65534\n" });
+    }
+    await removeVolume(here.client, "suid");
+    await rm(source, { recursive: true });
   });
 });

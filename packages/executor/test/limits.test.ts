@@ -31,7 +31,7 @@ function control(v1: string, v2: string): string {
 
 /** By their numbers. */
 async function wholeBlockDevices(): Promise<string[]> {
-  const names = await readdir("/sys/block").catch(() => []);
+  const names = await readdir("/sys/block").catch((): string[] => []);
   return Promise.all(names.map(async (name) => (await readFile(`/sys/block/${name}/dev`, "utf8")).trim()));
 }
 

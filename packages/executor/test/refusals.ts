@@ -7,13 +7,20 @@ import {
   type StepResult,
   UNRESTRICTED_POLICY,
 } from "@wfe-containerd/executor";
-import { type Inventory, once, type TestDaemon, useDaemon } from "@wfe-containerd/test-infra/daemon";
+import {
+  type Inventory,
+  once,
+  type TestDaemon,
+  takeInventory,
+  useDaemon,
+  whatStays,
+} from "@wfe-containerd/test-infra/daemon";
 import { buildImage, busyboxLayer, type LayerEntry, ociArchive } from "@wfe-containerd/test-infra/images";
 import { afterEach, beforeEach, expect } from "vitest";
 
 export const BUSYBOX = { name: "bad", image: "busybox" };
 
-/** A daemon for steps that are refused: each test's end finds everything as it was before. */
+/** A daemon for steps that are refused: each test's end finds everything as it was before, images and content too. */
 export interface Refusals {
   readonly at: TestDaemon;
   /** Runs a step under all that a policy can allow, unless another is given: what is refused is refused to everybody. */
@@ -27,11 +34,17 @@ export interface Refusals {
 
 export function useRefusals(): Refusals {
   const at = useDaemon();
+  const everything = (): Promise<Inventory> =>
+    takeInventory({ daemon: at.daemon, client: at.client, ioDir: at.ioDir, images: true });
   let before: Inventory;
   beforeEach(async () => {
-    before = await at.inventory();
+    before = await everything();
   });
-  afterEach(() => at.expectNothingLeft(before));
+  afterEach(async () => {
+    expect(await whatStays(before, everything), "left behind").toEqual({});
+    const { images, content } = await everything();
+    expect({ images, content }).toEqual({ images: before.images, content: before.content });
+  });
 
   async function run(change: object, options: ExecutorOptions = {}): Promise<StepResult> {
     const { client, ioDir } = at;
