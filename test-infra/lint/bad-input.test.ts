@@ -1,9 +1,5 @@
-import { readdir, readFile } from "node:fs/promises";
-import { join } from "node:path";
-import { fileURLToPath } from "node:url";
 import { expect, test } from "vitest";
-
-const ROOT = fileURLToPath(new URL("../..", import.meta.url));
+import { rowsTested } from "./test-names.js";
 
 /** What must be refused, with nothing changed; the tests say in their names, `bad input 7`, which of them they show. */
 const ROWS = [
@@ -34,36 +30,9 @@ const ROWS = [
   "plain text to other machines, half a certificate, secrets in errors, a slash in a helper's name",
 ] as const;
 
-const PLACES = ["packages/client", "packages/executor", "packages/cli"];
-/** Of a test or a group of them; whatever comes before the row's number may be other rows. */
-const NAME = /(?:\b(?:test|it|describe)(?:\.\w+)*(?:<[^()]*>)?\(|\]\)\(\s*|^\s*\[)\s*["'`]([^"'`]*)/gm;
-
-async function rowsTested(): Promise<Set<number>> {
-  const rows = new Set<number>();
-  for (const place of PLACES) {
-    const names = await readdir(join(ROOT, place), { recursive: true });
-    for (const name of names.filter((each) => each.endsWith(".test.ts") && !each.includes("node_modules"))) {
-      for (const row of rowsNamed(await readFile(join(ROOT, place, name), "utf8"))) rows.add(row);
-    }
-  }
-  return rows;
-}
-
-function rowsNamed(source: string): number[] {
-  return [...source.matchAll(NAME)].flatMap(([, name = ""]) =>
-    [...name.matchAll(/\bbad input (\d+)\b/g)].map(([, row]) => Number(row)),
-  );
-}
-
 test("every input that must be refused has a test that says so", async () => {
-  const tested = await rowsTested();
+  const tested = await rowsTested("bad input");
   const missing = ROWS.map((what, at) => `${at + 1}: ${what}`).filter((_, at) => !tested.has(at + 1));
   expect(missing).toEqual([]);
   expect([...tested].filter((row) => row < 1 || row > ROWS.length)).toEqual([]);
-});
-
-test("and the search sees names alone", () => {
-  expect(rowsNamed('test("bad input 3: x", () => {});\ndescribe("bad input 4", f);')).toEqual([3, 4]);
-  expect(rowsNamed('test.each([["a"]])("bad input 12: %s", f);')).toEqual([12]);
-  expect(rowsNamed('// bad input 5\nconst a = "bad input 6";')).toEqual([]);
 });

@@ -66,7 +66,7 @@ async function expectCleanFailure(pulling: Promise<unknown>, expected: object): 
   expect(await at.client.leases.list()).toEqual([]);
 }
 
-describe("a registry that is busy or broken", () => {
+describe("fault case 11: a registry that is busy or broken", () => {
   test.each([429, 500, 502, 503, 504])("is asked again after a %d", async (status) => {
     const { clock, slept } = patientClock();
     proxy.on(/HEAD .*\/manifests\/1/, (count) => (count < 2 ? { kind: "answer", status } : undefined));
@@ -139,7 +139,7 @@ describe("a registry that is busy or broken", () => {
   });
 });
 
-describe("a body that is cut", () => {
+describe("fault case 12: a body that is cut", () => {
   const ranges = (): (string | undefined)[] =>
     proxy.requests.filter(({ path }) => path.includes(layer.digest)).map(({ headers }) => headers["range"]);
 
@@ -197,7 +197,7 @@ describe("a body that is cut", () => {
   });
 });
 
-describe("a transfer that stalls", () => {
+describe("fault case 14: a transfer that stalls", () => {
   test("is noticed and gone on with", async () => {
     proxy.on(layerRequest(), (count) => (count < 2 ? { kind: "stall", afterBytes: 1_000_000 } : undefined));
     await pull();
@@ -220,7 +220,7 @@ describe("a transfer that stalls", () => {
   });
 });
 
-describe("bytes that are not what they should be", () => {
+describe("fault case 13: bytes that are not what they should be", () => {
   test.each(["layer", "config", "manifest"] as const)(
     "in the %s: nothing of it is unpacked or named",
     async (part) => {
@@ -304,7 +304,7 @@ describe("bytes that are not what they should be", () => {
   });
 });
 
-describe("two that pull one image at once", () => {
+describe("fault case 15: two that pull one image at once", () => {
   test("download it once", async () => {
     await using other = createClient({ address: at.daemon.address, namespace: at.client.namespace });
     let second: Promise<void> | undefined;
@@ -357,7 +357,7 @@ describe("two that pull one image at once", () => {
   });
 });
 
-describe("a pull that is aborted", () => {
+describe("fault case 16: a pull that is aborted", () => {
   test.each([
     ["while it resolves", /HEAD .*manifests/],
     ["while it fetches the manifest", /GET .*manifests/],

@@ -1,0 +1,22 @@
+import { expect, test } from "vitest";
+import { rowsTested } from "./test-names.js";
+
+/** What may go wrong between us, a registry and the daemon, and must not matter; the tests say in their names, `fault case 12`, which they show. */
+const ROWS: ReadonlyMap<number, string> = new Map([
+  [
+    11,
+    "a registry that answers 429 or 5xx is asked again, in time and when it says; 401, 403 and 404 are not",
+  ],
+  [12, "a body that is cut is gone on with by Range, from what the daemon has"],
+  [13, "bytes of another digest or size are dropped, and never unpacked"],
+  [14, "a transfer that stalls ends by a time-out on no bytes; waiting for another's lock is no stall"],
+  [15, "two that pull one image download it once"],
+  [16, "a pull that is aborted leaves no ingest and no lease"],
+  [17, "an image that is removed while a container is made of it stays as long"],
+]);
+
+test("every fault of a pull has a test that says so", async () => {
+  const tested = await rowsTested("fault case");
+  expect([...ROWS].filter(([row]) => !tested.has(row))).toEqual([]);
+  expect([...tested].filter((row) => !ROWS.has(row))).toEqual([]);
+});
