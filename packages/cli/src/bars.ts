@@ -1,4 +1,5 @@
 import type { TransferProgress } from "@wfe-containerd/client";
+import { printableLine } from "./printable.js";
 import { formatBytes } from "./table.js";
 
 /** What a terminal shows at a time. */
@@ -52,5 +53,5 @@ function drawBar({ what, state, offset, total, bytesPerSecond }: TransferProgres
 
 /** As much of a digest as tells blobs apart. */
 export function shorten(digest: string): string {
-  return digest.replace(/^sha\d+:/, "").slice(0, 12);
+  return printableLine(digest.replace(/^sha\d+:/, "").slice(0, 12));
 }

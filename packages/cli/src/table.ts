@@ -1,3 +1,5 @@
+import { printableLine, toJson } from "./printable.js";
+
 /** Prints rows under headings, each column as wide as its longest entry; or all of it as JSON. */
 export function printRows(
   format: "table" | "json",
@@ -5,12 +7,12 @@ export function printRows(
   headings: readonly string[],
 ): void {
   if (format === "json") {
-    console.log(JSON.stringify(rows, undefined, 2));
+    console.log(toJson(rows));
     return;
   }
   const lines = [
     headings.map((heading) => heading.toUpperCase()),
-    ...rows.map((row) => headings.map((heading) => String(row[heading] ?? ""))),
+    ...rows.map((row) => headings.map((heading) => printableLine(String(row[heading] ?? "")))),
   ];
   const widths = headings.map((_, column) => Math.max(...lines.map((line) => line[column]?.length ?? 0)));
   for (const line of lines)

@@ -183,6 +183,7 @@ describe("run", () => {
     const { code, stdout, stderr } = await call([...at(), "run", "--pull", "never", ...args], { env: env() });
     expect({ code, stdout: stdout.toString() }).toEqual({ code: expected, stdout: "" });
     expect(stderr).toMatch(message);
+    expect(stderr).not.toContain("\x1b");
     expect(stderr).not.toMatch(/^\s+at /m);
   });
 
@@ -329,6 +330,10 @@ steps:
     ["steps: []", /steps is no list/],
     ["steps: [{name: a, image: b}]\nname: x", /name stands beside steps/],
     ["name: a\nimage: busybox\nvolums: []", /did you mean volumes/],
+    [
+      `name: a\nimage: b\nsysctls: { "net.\\e[31m": "1" }\n"x\\e[2J": 1`,
+      /x\\x1b\[2J: there is no such field/,
+    ],
     ["name: a\nimage: busybox\nsteps:\n  - {name: a}", /stands beside/],
     [
       "steps: [{name: a-b, image: c}, {name: A.b, image: c}]",
@@ -338,6 +343,7 @@ steps:
     const { code, stdout, stderr } = await call([...at(), "step", "-"], { env: env(), input: contents });
     expect({ code, stdout: stdout.toString() }).toEqual({ code: 125, stdout: "" });
     expect(stderr).toMatch(message);
+    expect(stderr).not.toContain("\x1b");
   });
 });
 

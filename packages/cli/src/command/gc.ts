@@ -1,6 +1,7 @@
 import { removeOrphans } from "@wfe-containerd/executor";
 import type { Command } from "commander";
 import { connect } from "../connection.js";
+import { printableLine } from "../printable.js";
 
 export function addGcCommand(program: Command): void {
   program
@@ -10,7 +11,7 @@ export function addGcCommand(program: Command): void {
     )
     .action(async (_flags: object, command: Command) => {
       await using client = await connect(command);
-      for (const id of await removeOrphans(client)) console.log(id);
+      for (const id of await removeOrphans(client)) console.log(printableLine(id));
       await client.leases.collectGarbage();
     });
 }

@@ -8,6 +8,7 @@ import {
 import type { Command } from "commander";
 import { connect } from "../connection.js";
 import { UsageError } from "../failure.js";
+import { toJson } from "../printable.js";
 
 export function addInspectCommand(program: Command): void {
   program
@@ -18,7 +19,7 @@ export function addInspectCommand(program: Command): void {
       await using client = await connect(command);
       const found = [];
       for (const name of names) found.push(await inspect(client, name));
-      console.log(JSON.stringify(found, undefined, 2));
+      console.log(toJson(found));
     });
 }
 

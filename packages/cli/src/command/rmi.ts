@@ -2,6 +2,7 @@ import type { Client } from "@wfe-containerd/client";
 import type { Command } from "commander";
 import { connect } from "../connection.js";
 import { UsageError } from "../failure.js";
+import { printableLine } from "../printable.js";
 
 export function addRmiCommand(program: Command): void {
   program
@@ -17,7 +18,7 @@ export function addRmiCommand(program: Command): void {
       for (const [at, image] of images.entries()) {
         // The last one waits for the collection of garbage, which is one for all.
         await client.images.remove(image, { sync: at === images.length - 1 });
-        console.log(image.name);
+        console.log(printableLine(image.name));
       }
     });
 }

@@ -18,6 +18,7 @@ import { exitCodeOf } from "../exit-code.js";
 import { UsageError } from "../failure.js";
 import { follow } from "../follow.js";
 import { addMachineFlags, createExecutorOn, type MachineFlags } from "../machine-flags.js";
+import { toJson } from "../printable.js";
 import { parseSecret, readSecrets, type SecretFlag } from "../secret.js";
 import { readStepFile, readYaml } from "../step-file.js";
 import { addRegistryFlags, collect, type RegistryFlags, registryOptions } from "../transfer.js";
@@ -66,8 +67,7 @@ async function runFile(file: string, flags: StepFlags, command: Command): Promis
   try {
     await runSteps(executor, steps, options, flags.output, results);
   } finally {
-    if (flags.output === "json")
-      console.log(JSON.stringify(steps.length === 1 ? (results[0] ?? null) : results, undefined, 2));
+    if (flags.output === "json") console.log(toJson(steps.length === 1 ? (results[0] ?? null) : results));
   }
   const last = results.at(-1);
   return last === undefined ? 0 : exitCodeOf(last);

@@ -2,6 +2,7 @@ import { createRequire } from "node:module";
 import type { Command } from "commander";
 import { connect, globalOptions } from "../connection.js";
 import { FAILED, reportFailure } from "../failure.js";
+import { printableLine, toJson } from "../printable.js";
 
 export function addVersionCommand(program: Command): void {
   program
@@ -17,16 +18,14 @@ export function addVersionCommand(program: Command): void {
       });
       if (globalOptions(command).format === "json") {
         console.log(
-          JSON.stringify(
-            { client, node: process.version, address: connection.address, daemon: daemon ?? null },
-            undefined,
-            2,
-          ),
+          toJson({ client, node: process.version, address: connection.address, daemon: daemon ?? null }),
         );
         return;
       }
       console.log(`wfe-containerd ${client} (Node ${process.version})`);
       if (daemon !== undefined)
-        console.log(`containerd ${daemon.version} ${daemon.revision} at ${connection.address}`);
+        console.log(
+          printableLine(`containerd ${daemon.version} ${daemon.revision} at ${connection.address}`),
+        );
     });
 }

@@ -2,6 +2,7 @@ import { listVolumes, parseDuration, parseSize, pruneVolumes, removeVolume } fro
 import type { Command } from "commander";
 import { connect, globalOptions } from "../connection.js";
 import { UsageError } from "../failure.js";
+import { printableLine } from "../printable.js";
 import { formatBytes, printRows } from "../table.js";
 
 interface PruneFlags {
@@ -54,7 +55,7 @@ export function addVolumeCommand(program: Command): void {
       await using client = await connect(command);
       const kinds = all === true ? (["cache", "volume"] as const) : (["cache"] as const);
       for (const { name } of await pruneVolumes(client, { kinds, unusedForMs, maxBytes, dryRun }))
-        console.log(name);
+        console.log(printableLine(name));
     });
 }
 
