@@ -20,6 +20,12 @@ const CONTAINERDS = [
   { from: "Debian unstable", suite: "sid", nodes: [24] },
 ];
 
+/** Rounds of what is done many times over; in full it is done by npm test. What the caller says of them holds. */
+const FEWER = {
+  WFE_ABORT_ROUNDS: process.env.WFE_ABORT_ROUNDS ?? "1",
+  WFE_BRIDGE_STEPS: process.env.WFE_BRIDGE_STEPS ?? "40",
+};
+
 await story(async () => {
   const flags = process.argv.slice(2).filter((arg) => ["--all", "--others", "--fresh"].includes(arg));
   const filters = process.argv.slice(2).filter((arg) => !flags.includes(arg));
@@ -41,7 +47,7 @@ await story(async () => {
         report.notRun(name, reason);
         continue;
       }
-      const env = { ...containerd.value.env, PATH: dirname(node.value.path) };
+      const env = { ...FEWER, ...containerd.value.env, PATH: dirname(node.value.path) };
       await report.part(name, () =>
         runVitest(["--project", "daemon", ...filters], { node: node.value.path, env }),
       );
