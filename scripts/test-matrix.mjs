@@ -24,6 +24,7 @@ const CONTAINERDS = [
 const FEWER = {
   WFE_ABORT_ROUNDS: process.env.WFE_ABORT_ROUNDS ?? "1",
   WFE_BRIDGE_STEPS: process.env.WFE_BRIDGE_STEPS ?? "40",
+  WFE_KILL_ROUNDS: process.env.WFE_KILL_ROUNDS ?? "5",
 };
 
 await story(async () => {

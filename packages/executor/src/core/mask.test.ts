@@ -34,6 +34,32 @@ test.each(FORMS)("a secret is masked %s, and nothing around it", (_, encode) => 
   expect(mask([SECRET], [`before ${encode(SECRET)} after\n`])).toBe("before *** after\n");
 });
 
+test.each([
+  ["base64", (bytes: Buffer) => wrap(bytes.toString("base64"), 76)],
+  ["openssl base64, and PEM", (bytes: Buffer) => wrap(bytes.toString("base64"), 64)],
+  [
+    "base64 with carriage returns",
+    (bytes: Buffer) => wrap(bytes.toString("base64"), 76).replaceAll("\n", "\r\n"),
+  ],
+  ["xxd -p", (bytes: Buffer) => wrap(bytes.toString("hex"), 60)],
+])("a long secret is masked in the lines that %s makes of it", (_, encode) => {
+  for (const length of [60, 91, 100, 1_600]) {
+    // As a file has it, with a newline of its own at the end.
+    const secret = Buffer.from(
+      `${createHash("sha512").update(String(length)).digest("base64").repeat(20).slice(0, length)}`,
+    );
+    const printed = encode(Buffer.concat([secret, Buffer.from("\n")]));
+    const masked = mask([secret], [printed]);
+    // Of the last line, which may be as short as anything, less than eight bytes may be seen.
+    const shown = masked.replaceAll("***", "").replaceAll(/\s/g, "");
+    expect(shown.length, masked).toBeLessThan(17);
+  }
+});
+
+function wrap(text: string, columns: number): string {
+  return `${text.match(new RegExp(`.{1,${columns}}`, "g"))?.join("\n") ?? ""}\n`;
+}
+
 test("a secret inside something longer that is in base64 shows nothing but its borders", () => {
   const secret = "correct horse battery staple";
   for (let before = 0; before < 6; before++) {

@@ -1,5 +1,5 @@
 import { createAutomaton } from "./mask/automaton.js";
-import { formsOf, partsOf } from "./mask/forms.js";
+import { formsOf, partsOf, wrappedFormsOf } from "./mask/forms.js";
 import { createLongForms, STRIDE } from "./mask/long-forms.js";
 import type { Scanner, Stretch } from "./mask/scanner.js";
 
@@ -18,17 +18,17 @@ export interface Masker {
 
 /**
  * Replaces secrets by `***`: as they are, each line of those that have several, in base64 (both alphabets, wherever in a longer text they begin),
- * percent-encoded, escaped as in JSON, and in hexadecimal digits; and at the end, four bytes and more that begin one. It holds back only what may be
+ * percent-encoded, escaped as in JSON, and in hexadecimal digits, also in the lines that programs break these into; and at the end, four bytes and more that begin one. It holds back only what may be
  * the beginning of one, which is never more than the longest form of a secret.
  *
  * Of more than 16 KiB of secrets, their lines counted as well, the longest are masked from their first 32 bytes on, as far as they are there; and of their lines,
- * those shorter than that are left.
+ * those shorter than that are left; and digits that are broken into lines.
  *
  * @returns what makes a masker for each stream; they share what is known of the secrets.
  */
 export function createMaskers(secrets: readonly Uint8Array[]): () => Masker {
   const { exact, long } = divide(secrets);
-  const automaton = createAutomaton(exact.flatMap(formsOf));
+  const automaton = createAutomaton(exact.flatMap((part) => [...formsOf(part), ...wrappedFormsOf(part)]));
   if (long.length === 0) return () => createMasker([automaton()]);
   const forms = createLongForms(long.reduce((sum, { byteLength }) => sum + byteLength, 0));
   for (const part of long) for (const form of formsOf(part)) forms.add(form);

@@ -15,6 +15,16 @@ export function formsOf(bytes: Uint8Array): Uint8Array[] {
   return [bytes, ...base64Forms(bytes), ...hexForms(bytes), ...textForms(bytes)];
 }
 
+/** How many bytes programs put in a line of digits: base64 with 76 columns, openssl and PEM with 64, xxd -p with 60. */
+const BYTES_IN_A_LINE = [57, 48, 30];
+
+/** The lines that come of it where a program prints it in digits, and nothing before it. They are shorter than the bytes themselves. */
+export function wrappedFormsOf(bytes: Uint8Array): Uint8Array[] {
+  return BYTES_IN_A_LINE.flatMap((length) => cut(bytes, length))
+    .filter((piece) => piece.byteLength >= MIN_LINE_BYTES)
+    .flatMap((piece) => [...base64Forms(piece, [0]), ...hexForms(piece)]);
+}
+
 const NEWLINE = 0x0a;
 const RETURN = 0x0d;
 
@@ -35,6 +45,15 @@ function splitLines(bytes: Uint8Array): Uint8Array[] {
   return lines;
 }
 
+/** Pieces of that length, if there is more than one. */
+function cut(bytes: Uint8Array, length: number): Uint8Array[] {
+  if (bytes.byteLength <= length) return [];
+  const pieces: Uint8Array[] = [];
+  for (let start = 0; start < bytes.byteLength; start += length)
+    pieces.push(bytes.subarray(start, start + length));
+  return pieces;
+}
+
 const LETTERS_AND_DIGITS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
 const BASE64 = [encode(`${LETTERS_AND_DIGITS}+/`), encode(`${LETTERS_AND_DIGITS}-_`)];
 const LOWER_HEX = encode("0123456789abcdef");
@@ -45,8 +64,8 @@ const DIGIT_BITS = 6;
 const MIN_DIGITS = 5;
 
 /** Those digits that depend on these bytes alone, after 0, 1 or 2 bytes of something else; in both alphabets. */
-function base64Forms(bytes: Uint8Array): Uint8Array[] {
-  return [0, 1, 2].flatMap((shift) => {
+function base64Forms(bytes: Uint8Array, shifts: readonly number[] = [0, 1, 2]): Uint8Array[] {
+  return shifts.flatMap((shift) => {
     const first = Math.ceil((shift * 8) / DIGIT_BITS);
     const end = Math.floor(((shift + bytes.byteLength) * 8) / DIGIT_BITS);
     if (end - first < MIN_DIGITS) return [];
