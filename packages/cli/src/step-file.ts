@@ -1,16 +1,39 @@
-import { readFile } from "node:fs/promises";
-import { text } from "node:stream/consumers";
+import { createReadStream } from "node:fs";
 import type { StepInput } from "@wfe-containerd/executor";
-import { parseDocument } from "yaml";
+import { type Document, isScalar, LineCounter, parseDocument, visit } from "yaml";
 import { UsageError } from "./failure.js";
+
+/** Nobody writes more by hand, and whoever may write a step file must not keep us busy. */
+const MAX_BYTES = 1024 * 1024;
 
 /** What a file, or `-` for standard input, holds as YAML; JSON is YAML too. Errors name the line. */
 export async function readYaml(file: string): Promise<unknown> {
-  const source = file === "-" ? await text(process.stdin) : await read(file);
-  const document = parseDocument(source);
+  const lineCounter = new LineCounter();
+  // The library compares each key of a map with each other one.
+  const document = parseDocument(await read(file), { lineCounter, uniqueKeys: false });
   const [error] = document.errors;
   if (error !== undefined) throw new UsageError(`${nameOf(file)}: ${error.message.trim()}`);
+  refuseTwins(document, (key, offset) => {
+    const { line } = lineCounter.linePos(offset);
+    throw new UsageError(
+      `${nameOf(file)}: ${JSON.stringify(key)} is given twice, the second time in line ${line}`,
+    );
+  });
   return document.toJS({ maxAliasCount: 100 });
+}
+
+function refuseTwins(document: Document.Parsed, refuse: (key: unknown, offset: number) => never): void {
+  visit(document, {
+    Map(_, map) {
+      const keys = new Set<string>();
+      for (const { key } of map.items) {
+        if (!isScalar(key)) continue;
+        const text = String(key.value);
+        if (keys.has(text)) refuse(key.value, key.range?.[0] ?? 0);
+        keys.add(text);
+      }
+    },
+  });
 }
 
 function nameOf(file: string): string {
@@ -34,7 +57,18 @@ export async function readStepFile(file: string): Promise<StepInput[]> {
 }
 
 async function read(file: string): Promise<string> {
-  return readFile(file, "utf8").catch((cause: unknown) => {
+  const chunks: Buffer[] = [];
+  let bytes = 0;
+  try {
+    for await (const chunk of file === "-" ? process.stdin : createReadStream(file)) {
+      chunks.push(chunk as Buffer);
+      bytes += (chunk as Buffer).byteLength;
+      if (bytes > MAX_BYTES) break;
+    }
+  } catch (cause) {
     throw new UsageError(`cannot read ${file}: ${(cause as NodeJS.ErrnoException).code ?? cause}`, { cause });
-  });
+  }
+  if (bytes > MAX_BYTES)
+    throw new UsageError(`${nameOf(file)}: has more than 1 MiB; allowed: up to ${MAX_BYTES} bytes`);
+  return Buffer.concat(chunks).toString("utf8");
 }

@@ -330,6 +330,7 @@ steps:
     ["steps: []", /steps is no list/],
     ["steps: [{name: a, image: b}]\nname: x", /name stands beside steps/],
     ["name: a\nimage: busybox\nvolums: []", /did you mean volumes/],
+    ["name: a\nimage: b\nenv:\n  A: 1\n  A: 2", /"A" is given twice, the second time in line 5/],
     [
       `name: a\nimage: b\nsysctls: { "net.\\e[31m": "1" }\n"x\\e[2J": 1`,
       /x\\x1b\[2J: there is no such field/,
