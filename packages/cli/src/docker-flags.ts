@@ -145,7 +145,7 @@ export function addDockerFlags(command: Command): Command {
   list("-l, --label <name=value>", "label on the container");
   return command
     .option("--timeout <duration>", "limit of time: 30s, 5m")
-    .option("--stop-signal <signal>", "what stops the command (default: the image's own, SIGTERM)")
+    .option("--stop-signal <signal>", "what stops the command (default: the image's own, else SIGTERM)")
     .option("--stop-timeout <duration>", "between that and SIGKILL (default: 10s)");
 }
 
