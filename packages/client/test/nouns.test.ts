@@ -321,7 +321,8 @@ describe("refused before anything is asked", () => {
     ["content's labels", () => client.content.setLabels("a", tooLong.labels)],
     ["a signal", () => client.tasks.kill("a", "SIGNONE")],
     ["a signal's number", () => client.tasks.kill("a", 65)],
-    ["an image's name", () => client.images.get("Not An Image")],
+    // What is there may have any name, by other clients; what is to be there may not.
+    ["a name for an image", () => client.images.pull("Not An Image")],
     ["a namespace with a line break", () => client.with({ namespace: "a\r\nb" })],
     ["a namespace that is empty", () => client.with({ namespace: "" })],
     ["a lease's id with a line break", () => client.with({ leaseId: "a\r\nb" })],
