@@ -1,4 +1,5 @@
 import { uselessAnswer } from "./failure.js";
+import { leadsToOwnServices } from "./own-services.js";
 import { hostName, isLoopback, showUrl } from "./plain-http.js";
 import { shareDomain } from "./public-suffix.js";
 
@@ -53,7 +54,7 @@ export function checkRealm(
     allowed.has(hostName(realm.host))
   )
     return realm;
-  if (isLoopback(realm.host) ? !isLoopback(registry.host) : isLinkLocal(hostName(realm.host))) {
+  if (leadsToOwnServices(registry, realm)) {
     refuse(`sends us for a token to ${shown}`, "a host that is not this machine's own");
   }
   if (withCredential && !shareDomain(hostName(realm.host), hostName(registry.host))) {
@@ -63,11 +64,4 @@ export function checkRealm(
     );
   }
   return realm;
-}
-
-/** Where clouds keep what only the machine itself may know. */
-function isLinkLocal(host: string): boolean {
-  return (
-    host.startsWith("169.254.") || /^fe[89ab][0-9a-f]:/.test(host) || host === "metadata.google.internal"
-  );
 }

@@ -20,6 +20,8 @@ describe("redirectTarget", () => {
     ["http://registry.example.com/v2/a", "plain http"],
     ["http://127.0.0.1/a", "plain http"],
     ["http://cdn.example.net/a", "plain http"],
+    ["https://127.0.0.1:10250/pods", "only this machine"],
+    ["https://169.254.169.254/latest", "only this machine"],
     ["ftp://cdn.example.net/a", "ftp:"],
     ["file:///etc/passwd", "file:"],
     ["https://user:secret@cdn.example.net/", "credentials"],

@@ -1,4 +1,5 @@
 import { uselessAnswer } from "./failure.js";
+import { leadsToOwnServices } from "./own-services.js";
 import { isLoopback, showUrl } from "./plain-http.js";
 
 /** A chain of redirects that is longer is a loop. */
@@ -16,7 +17,7 @@ export function isRedirect(status: number): boolean {
  *
  * @param mayBePlain hosts that may be asked without TLS, besides this machine itself.
  * @throws ContainerdError `permission-denied` when it leads from https to http, to plain http on a host of which nobody said so, or to
- * something that is not http at all.
+ * something that is not http at all; and when it leads to where only we can go.
  */
 export function redirectTarget(
   from: URL,
@@ -37,6 +38,8 @@ export function redirectTarget(
     refuse(from, `redirects to plain http on ${to.host}, which is not this machine`);
   }
   if (to.protocol !== "http:" && to.protocol !== "https:") refuse(from, `redirects to ${to.protocol}`);
+  if (leadsToOwnServices(from, to))
+    refuse(from, `redirects to ${to.host}, where only this machine itself may go`);
   return to;
 }
 
