@@ -66,3 +66,18 @@ test("a connection that is closed meanwhile is waited for no longer", async () =
   await server.connection.close();
   expect(await waiting).toMatchObject({ code: Code.FailedPrecondition });
 });
+
+test.each(["unary", "exchange"] as const)(
+  "a call (%s) that is aborted as soon as it is made ends",
+  async (kind) => {
+    await using server = await startServer(() => undefined);
+    const { transport } = server;
+    const aborted = new AbortController();
+    const call =
+      kind === "unary"
+        ? transport.unary(METHODS.unary, aborted.signal, undefined, undefined, bytes("one"))
+        : transport.stream(METHODS.exchange, aborted.signal, undefined, undefined, stream(bytes("one")));
+    aborted.abort();
+    expect(await failure(call)).toMatchObject({ code: Code.Canceled });
+  },
+);

@@ -10,13 +10,14 @@ const RECONNECT_MS = 5_000;
  * To be awaited before a call. After a try to connect that failed, grpc-js refuses calls until its next one has succeeded, also while the daemon
  * is back already: so it is looked for, and if it is there, the connection is waited for. At all other times this does nothing.
  *
- * @throws ConnectError Unavailable, with the reason, while the daemon is not back; the signal's reason when that is aborted.
+ * @returns early when the signal is aborted.
+ * @throws ConnectError Unavailable, with the reason, while the daemon is not back.
  */
 export async function awaitComeback(connection: Connection, signal: AbortSignal): Promise<void> {
-  if (!connection.isFailing()) return;
+  if (signal.aborted || !connection.isFailing()) return;
   const { address, tls } = connection;
   const finding = await probe(address, tls);
-  signal.throwIfAborted();
+  if (signal.aborted) return;
   if (finding.kind !== "http2") throw new ConnectError(describeFinding(finding, address), Code.Unavailable);
   const late = new AbortController();
   // A timer that keeps the process: grpc-js's own do so for calls alone.
@@ -26,5 +27,4 @@ export async function awaitComeback(connection: Connection, signal: AbortSignal)
   } finally {
     clearTimeout(timer);
   }
-  signal.throwIfAborted();
 }

@@ -18,8 +18,9 @@ export async function callStreaming<I extends DescMessage, O extends DescMessage
   path: string,
   { service, method, header: requestHeader, message: requests, signal }: StreamRequest<I, O>,
 ): Promise<StreamResponse<I, O>> {
-  signal.throwIfAborted();
   await awaitComeback(connection, signal);
+  // Behind whatever is awaited: from here to where the signal is listened to nothing can abort it.
+  signal.throwIfAborted();
   const trailer = new Headers();
   /** Why we gave up: it says more than the status that follows from it. */
   let failure: { reason: unknown } | undefined;

@@ -13,8 +13,9 @@ export async function callUnary<I extends DescMessage, O extends DescMessage>(
   path: string,
   { service, method, header: requestHeader, message, signal }: UnaryRequest<I, O>,
 ): Promise<UnaryResponse<I, O>> {
-  signal.throwIfAborted();
   await awaitComeback(connection, signal);
+  // Behind whatever is awaited: from here to where the signal is listened to nothing can abort it.
+  signal.throwIfAborted();
   const request = serialize(method.input, message as MessageShape<I>);
   let header = new Headers();
   const received: Buffer[] = [];
