@@ -55,9 +55,10 @@ describe.each(["file", "fifo"] as const)("a step in %s mode", (ioMode) => {
 
   test("tells every exit code as it is", async () => {
     await using runner = executor({ ioMode });
-    // All of them one way; the other way those where something could differ.
+    // All of them one way; the other way those where something could differ, as on the other containerds of the matrix.
+    const isAll = ioMode === "file" && process.env["WFE_EXIT_CODES"] !== "some";
     const codes = Array.from({ length: 256 }, (_, code) => code).filter(
-      (code) => ioMode === "file" || code < 3 || (code > 124 && code < 145) || code > 252,
+      (code) => isAll || code < 3 || (code > 124 && code < 145) || code > 252,
     );
     const seen = new Map<number, number | null>();
     let next = 0;
