@@ -7,6 +7,8 @@ export default defineConfig({
   resolve: { conditions },
   ssr: { resolve: { conditions, externalConditions: conditions } },
   test: {
+    // Tests wait for daemons more than they work: two files at a time, also where there are two cores.
+    maxWorkers: 2,
     projects: [
       {
         extends: true,
