@@ -1,6 +1,7 @@
 import { ExecutorError } from "../error.js";
 import { isReservedVariable } from "./reserved-variables.js";
 import type { StepResult } from "./result.js";
+import { MAX_STRING_BYTES } from "./spec/exec-size.js";
 
 /** Values that a workflow hands from step to step, by name. Null and undefined values are passed over. */
 export type WorkflowData = Readonly<Record<string, string | number | boolean | null | undefined>>;
@@ -27,9 +28,6 @@ export function toWorkflowData(
 export function toVariableName(key: string): string {
   return key.toUpperCase().replaceAll(/[^A-Z0-9_]/g, "_");
 }
-
-/** The kernel's limit for one string of argv or the environment (MAX_ARG_STRLEN), with NUL; a program with a longer one is not started. */
-const MAX_VARIABLE_BYTES = 128 * 1024;
 
 /** What `toWorkflowData` makes: whatever the step and the key are called, no program takes orders from a variable that ends so, or has this inside. */
 const OF_A_STEP = /\.(?:stdout|stderr|exit_code|outputs\.[^.]+)$/;
@@ -59,17 +57,17 @@ export function toVariables(data: WorkflowData): Map<string, string> {
         "another name, or the step's env",
       );
     const text = String(value);
-    if (!text.includes("\0") && bytesOf(`${name}=${text}`) < MAX_VARIABLE_BYTES) {
+    if (!text.includes("\0") && bytesOf(`${name}=${text}`) < MAX_STRING_BYTES) {
       variables.set(name, text);
       keys.set(name, key);
     } else if (!/\.(?:stdout|stderr)$/.test(key))
-      refuseData(key, "holds NUL or is too long", `less than ${MAX_VARIABLE_BYTES} bytes without NUL`);
+      refuseData(key, "holds NUL or is too long", `less than ${MAX_STRING_BYTES} bytes without NUL`);
   }
   return variables;
 }
 
 function bytesOf(text: string): number {
-  return text.length < MAX_VARIABLE_BYTES ? new TextEncoder().encode(text).byteLength : text.length;
+  return text.length < MAX_STRING_BYTES ? new TextEncoder().encode(text).byteLength : text.length;
 }
 
 /** Says what is wrong with a piece of data, without its value. */

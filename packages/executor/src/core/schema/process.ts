@@ -1,13 +1,12 @@
 import { z } from "zod";
 import { isPlainPath, normalPath } from "../path.js";
+import { MAX_STRING_BYTES } from "../spec/exec-size.js";
 import { parseGroupAdd, parseUser } from "../user.js";
 import { noNul, parsedBy, quote, refuseField, text } from "./field.js";
 
 export const argument = text("anything without NUL", noNul);
 
 const isName = (value: string): boolean => value !== "" && !/[=\0]/.test(value);
-/** The kernel's limit for one string of argv or the environment (MAX_ARG_STRLEN). */
-const MAX_VARIABLE_BYTES = 128 * 1024;
 const scalar = z.union([z.string(), z.number(), z.boolean()]).transform(String);
 
 export const env = z
@@ -37,8 +36,8 @@ export const env = z
       if (!isName(key))
         refuseField(context, `${quote(key.slice(0, 80))} is no name`, "a name without = and NUL");
       else if (!noNul(value)) refuseField(context, `the value of ${key} holds NUL`, "a value without NUL");
-      else if (size >= MAX_VARIABLE_BYTES)
-        refuseField(context, `${key} has ${size} bytes`, `fewer than ${MAX_VARIABLE_BYTES}, with its name`);
+      else if (size >= MAX_STRING_BYTES)
+        refuseField(context, `${key} has ${size} bytes`, `fewer than ${MAX_STRING_BYTES}, with its name`);
     }
   })
   .describe("Environment variables: a map, or a list of NAME=value.");
