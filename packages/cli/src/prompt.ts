@@ -3,9 +3,23 @@ import { Writable } from "node:stream";
 import { text } from "node:stream/consumers";
 import { UsageError } from "./failure.js";
 
-/** Asks at the terminal. @param hidden what is typed is not shown. */
-export async function ask(question: string, { hidden = false }: { hidden?: boolean } = {}): Promise<string> {
-  if (!process.stdin.isTTY) throw new UsageError(`${question.trim()} cannot be asked: this is no terminal`);
+/**
+ * Asks at the terminal.
+ *
+ * @param instead what to give where there is no terminal, for the error.
+ * @param hidden what is typed is not shown.
+ */
+export async function ask(
+  question: string,
+  instead: string,
+  { hidden = false }: { hidden?: boolean } = {},
+): Promise<string> {
+  if (!process.stdin.isTTY) {
+    const what = question.replace(/: $/, "").toLowerCase();
+    throw new UsageError(
+      `the ${what} cannot be asked for: standard input is not a terminal; give ${instead}`,
+    );
+  }
   process.stderr.write(question);
   // Node's line editor writes what is typed to its output: one that goes nowhere.
   const output = new Writable({

@@ -325,6 +325,19 @@ describe("login", () => {
     expect(refused).toMatchObject({ code: 125, stderr: expect.stringContaining("401") });
   });
 
+  test("takes a URL for the registry, and so does logout", async () => {
+    const input = `${PASSWORD}\n`;
+    const url = `http://${closed.host}/v2/`;
+    const { code, stdout } = await cli(["login", url, "-u", "user", "--password-stdin"], { input });
+    expect({ code, stdout: stdout.toString() }).toEqual({
+      code: 0,
+      stdout: `logged in at ${closed.host} as user\n`,
+    });
+    expect(await readConfig()).toHaveProperty(["auths", closed.host]);
+    expect((await cli(["logout", url])).stdout.toString()).toBe(`logged out of ${url}\n`);
+    expect(await readConfig()).toEqual({ auths: {} });
+  });
+
   test("gives it to the helper that is set", async () => {
     const path = join(config, "bin");
     await mkdir(path);
@@ -380,15 +393,19 @@ describe("login", () => {
   test("leaves alone a file that is not docker's", async () => {
     await writeFile(configFile(), "not json");
     const { code, stderr } = await login(PASSWORD);
-    expect({ code, stderr }).toEqual({ code: 125, stderr: expect.stringContaining("is no JSON object") });
+    expect({ code, stderr }).toEqual({ code: 125, stderr: expect.stringContaining("is not a JSON object") });
     expect(await readFile(configFile(), "utf8")).toBe("not json");
   });
 
   test.each([
-    [["login", "https://registry.example.com", "-u", "u", "--password-stdin"], /is no registry/],
-    [["login", "registry.example.com/a", "-u", "u", "--password-stdin"], /is no registry/],
+    [["login", "ftp://registry.example.com", "-u", "u", "--password-stdin"], /has a scheme other than http/],
+    [["login", "word", "-u", "u", "--password-stdin"], /"word" is not a registry/],
+    [["login", "localhost:99999", "-u", "u", "--password-stdin"], /has an invalid port: 99999/],
+    [["logout", "word"], /"word" is not a registry/],
     [["login", "--password-stdin"], /needs --username/],
-    [["login", "-u", "u"], /no terminal/],
+    [["login", "-u", "a:b", "--password-stdin"], /has a colon/],
+    [["login", "-u", "u"], /the password cannot be asked for: standard input is not a terminal/],
+    [["login"], /the username cannot be asked for: standard input is not a terminal/],
     [["login", "localhost:1", "-u", "u", "--password-stdin"], /nothing listens there/],
   ])("refuses %j", async (args, message) => {
     const { code, stderr } = await cli(args, { input: "some-password\n" });

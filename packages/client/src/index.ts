@@ -80,6 +80,7 @@ export { hostsFromDirectories, type RegistryHostsOptions } from "./registry/host
 export type { HttpTimeouts, HttpTls } from "./registry/http.js";
 export { type CheckLoginOptions, checkRegistryLogin } from "./registry/login.js";
 export type { TransferProgress } from "./registry/progress.js";
+export { parseRegistryName } from "./registry/registry-name.js";
 export type { RegistryOptions } from "./registry/repository.js";
 export type { RetryPolicy } from "./registry/retry.js";
 export { isSignal, type Signal } from "./signal.js";

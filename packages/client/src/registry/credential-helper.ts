@@ -1,6 +1,15 @@
 import { spawn } from "node:child_process";
 import { ContainerdError } from "../error.js";
 import type { RegistryCredential } from "./credential.js";
+import { goField, parseGoStruct } from "./go-json.js";
+
+/** A helper program, as a config file names it. */
+export interface CredentialHelper {
+  /** The program is `docker-credential-` and this name, on the PATH. */
+  readonly name: string;
+  /** Where it is named, for errors: `/root/.docker/config.json: credsStore`. */
+  readonly field: string;
+}
 
 export interface HelperOptions {
   readonly signal?: AbortSignal | undefined;
@@ -14,51 +23,50 @@ const TIMEOUT_MS = 60_000;
 const MAX_OUTPUT_BYTES = 1024 * 1024;
 /** By this user name a helper says that its secret is an identity token. */
 const TOKEN_USER = "<token>";
+const NOT_FOUND = /credentials not found|no credentials server url|no credentials username/i;
 
 /**
- * Checks the name of a credential helper, as docker's config gives it: the program is `docker-credential-` and this name, on the PATH. One
- * with a slash in it would name a program anywhere.
+ * Checks the name of a credential helper. One with a slash in it would name a program anywhere.
  *
  * @throws ContainerdError `invalid-argument`.
  */
 export function checkHelperName(field: string, name: unknown): string {
   if (typeof name === "string" && NAME.test(name)) return name;
   throw new ContainerdError(
-    `${field}: ${JSON.stringify(name)?.slice(0, 100)} is no credential helper; allowed: up to 200 letters, digits, "_", "." and "-", no slash`,
+    `${field}: ${JSON.stringify(name)?.slice(0, 100)} is not the name of a credential helper; allowed: up to 200 letters, digits, "_", "." and "-", no slash; for example osxkeychain`,
     { kind: "invalid-argument" },
   );
 }
 
-/** Asks a helper for a server's credential; undefined when it has none. The server's name goes in by stdin, the secret comes by stdout. */
+/**
+ * Asks a helper for a server's credential; undefined when it has none. The server's name goes in by stdin, the secret comes by
+ * stdout.
+ *
+ * Source: `Get` in docker/docker-credential-helpers, client/client.go.
+ */
 export async function getFromHelper(
-  name: string,
+  helper: CredentialHelper,
   server: string,
   options: HelperOptions = {},
 ): Promise<RegistryCredential | undefined> {
-  const { status, stdout } = await run(name, "get", server, options);
-  if (status !== 0) {
-    // The protocol has no code for it, only these words.
-    if (/credentials not found|no credentials server url|no credentials username/i.test(stdout))
-      return undefined;
-    throw failed(name, "get", `exits with ${status}`);
-  }
-  let answer: { Username?: unknown; Secret?: unknown };
-  try {
-    answer = JSON.parse(stdout) as typeof answer;
-  } catch {
-    // Without a cause: it would quote what the helper printed.
-    throw failed(name, "get", "does not answer in JSON");
-  }
-  const { Username: username, Secret: secret } = answer ?? {};
+  const { status, stdout } = await run(helper, "get", server, options);
+  const answer = status !== 0 || stdout.trim() === "" ? undefined : parseGoStruct(stdout);
+  // The protocol has no exit code for it, only these words.
+  if (answer === undefined && NOT_FOUND.test(stdout)) return undefined;
+  if (status !== 0) throw failed(helper, "get", `exits with ${status}`);
+  // Without what the helper printed, which may hold a secret.
+  if (answer === undefined) throw failed(helper, "get", "does not answer with a JSON object");
+  const [username = "", secret = ""] = [goField(answer, "Username"), goField(answer, "Secret")];
   if (typeof username !== "string" || typeof secret !== "string")
-    throw failed(name, "get", "answers without Username and Secret");
+    throw failed(helper, "get", "answers with a Username or Secret that is not a text");
   if (secret === "") return undefined;
+  if (username === "") throw failed(helper, "get", "answers with a Secret, but without a Username");
   return username === TOKEN_USER ? { identityToken: secret } : { username, password: secret };
 }
 
 /** Gives a helper a credential to keep. */
 export async function storeInHelper(
-  name: string,
+  helper: CredentialHelper,
   server: string,
   credential: RegistryCredential,
   options: HelperOptions = {},
@@ -69,35 +77,38 @@ export async function storeInHelper(
       : [TOKEN_USER, "identityToken" in credential ? credential.identityToken : undefined];
   if (secret === undefined) {
     throw new ContainerdError(
-      `docker-credential-${name} cannot keep a bearer token; allowed: a password or an identity token`,
-      {
-        kind: "invalid-argument",
-      },
+      `docker-credential-${helper.name} cannot keep a bearer token; allowed: a password or an identity token`,
+      { kind: "invalid-argument" },
     );
   }
   const input = JSON.stringify({ ServerURL: server, Username: username, Secret: secret });
-  const { status } = await run(name, "store", input, options);
-  if (status !== 0) throw failed(name, "store", `exits with ${status}`);
+  const { status } = await run(helper, "store", input, options);
+  if (status !== 0) throw failed(helper, "store", `exits with ${status}`);
 }
 
-/** Makes a helper forget a server's credential. One that it does not have is no error. */
+/**
+ * Makes a helper forget a server's credential. It is no error when the helper does not have one.
+ *
+ * @returns false when the helper says that it does not have one; most say nothing of it.
+ */
 export async function eraseFromHelper(
-  name: string,
+  helper: CredentialHelper,
   server: string,
   options: HelperOptions = {},
-): Promise<void> {
-  const { status, stdout } = await run(name, "erase", server, options);
-  if (status !== 0 && !/credentials not found/i.test(stdout))
-    throw failed(name, "erase", `exits with ${status}`);
+): Promise<boolean> {
+  const { status, stdout } = await run(helper, "erase", server, options);
+  if (NOT_FOUND.test(stdout)) return false;
+  if (status !== 0) throw failed(helper, "erase", `exits with ${status}`);
+  return true;
 }
 
 async function run(
-  name: string,
+  helper: CredentialHelper,
   action: "get" | "store" | "erase",
   input: string,
   { signal, env = process.env }: HelperOptions,
 ): Promise<{ status: number; stdout: string }> {
-  const program = `docker-credential-${checkHelperName("credential helper", name)}`;
+  const program = `docker-credential-${checkHelperName(helper.field, helper.name)}`;
   const limit = AbortSignal.timeout(TIMEOUT_MS);
   return new Promise((resolve, reject) => {
     const child = spawn(program, [action], {
@@ -117,17 +128,18 @@ async function run(
     child.stdout.on("data", (chunk: Buffer) => {
       size += chunk.byteLength;
       chunks.push(chunk);
-      if (size > MAX_OUTPUT_BYTES) refuse(failed(name, action, `prints more than ${MAX_OUTPUT_BYTES} bytes`));
+      if (size > MAX_OUTPUT_BYTES)
+        refuse(failed(helper, action, `prints more than ${MAX_OUTPUT_BYTES} bytes`));
     });
     child.on("error", (reason: NodeJS.ErrnoException) => {
       if (signal?.aborted === true) {
         refuse(new ContainerdError(`${program} ${action}: aborted by the caller`, { kind: "canceled" }));
-      } else if (reason.code === "ENOENT") refuse(failed(name, action, "is not on the PATH"));
-      else if (limit.aborted) refuse(failed(name, action, `does not answer within ${TIMEOUT_MS / 1000} s`));
-      else refuse(failed(name, action, `cannot be run (${reason.code})`));
+      } else if (reason.code === "ENOENT") refuse(missing(helper));
+      else if (limit.aborted) refuse(failed(helper, action, `does not answer within ${TIMEOUT_MS / 1000} s`));
+      else refuse(failed(helper, action, `cannot be run (${reason.code})`));
     });
     child.on("close", (status, killedBy) => {
-      if (status === null) reject(failed(name, action, `is killed by ${killedBy}`));
+      if (status === null) reject(failed(helper, action, `is killed by ${killedBy}`));
       else resolve({ status, stdout: Buffer.concat(chunks).toString("utf8") });
     });
     // A helper may exit without reading.
@@ -137,9 +149,17 @@ async function run(
 }
 
 /** Without what the helper printed, which may hold what it keeps. */
-function failed(name: string, action: string, problem: string): ContainerdError {
+function failed({ name, field }: CredentialHelper, action: string, problem: string): ContainerdError {
+  const program = `docker-credential-${name}`;
   return new ContainerdError(
-    `docker-credential-${name} ${problem}; to see why, run: docker-credential-${name} ${action}, with the registry's name as input`,
+    `${field}: the helper ${program} ${problem}; to see why, run: ${program} ${action}, with the registry's name as input`,
+    { kind: "failed-precondition" },
+  );
+}
+
+function missing({ name, field }: CredentialHelper): ContainerdError {
+  return new ContainerdError(
+    `${field}: ${JSON.stringify(name)} names the program docker-credential-${name}, which is not on the PATH; install it, or take this entry out of the file`,
     { kind: "failed-precondition" },
   );
 }

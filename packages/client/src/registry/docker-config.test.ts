@@ -40,11 +40,50 @@ describe("auths", () => {
     ["Registry.Example.com", "registry.example.com"],
     ["https://index.docker.io/v1/", "docker.io"],
     ["docker.io", "docker.io"],
+    ["index.docker.io", "docker.io"],
+    ["https://registry-1.docker.io/v2/", "docker.io"],
+    ["registry.example.com:443", "registry.example.com:443"],
+    ["http://registry.example.com:5000/v1/", "registry.example.com:5000"],
+    ["https://user@registry.example.com", "registry.example.com"],
+    ["registry.example.com/team/app", "registry.example.com"],
+    ["HTTPS://REGISTRY.example.com/v1/", "registry.example.com"],
+    ["https://[::1]:5000/v1/", "[::1]:5000"],
   ])("under %s are those of %s", async (key, host) => {
     await configure({
       auths: { "other.example": { auth: base64("no:no") }, [key]: { auth: base64("user:pass:word") } },
     });
     expect(await find(host)).toEqual({ username: "user", password: "pass:word" });
+  });
+
+  describe.each([
+    ["registry.example.com", ["registry.example.com", "https://registry.example.com/v1/"]],
+    ["registry.example.com", ["registry.example.com", "registry.example.com/team/app"]],
+    ["registry.example.com", ["registry.example.com", "registry.example.com:443"]],
+    ["registry.example.com", ["registry.example.com", "REGISTRY.example.com"]],
+    ["registry.example.com", ["https://registry.example.com/v1/", "registry.example.com/team/app"]],
+    ["registry.example.com", ["https://registry.example.com", "http://registry.example.com"]],
+    ["registry.example.com:5000", ["registry.example.com:5000", "https://registry.example.com:5000/v2/"]],
+    ["docker.io", ["https://index.docker.io/v1/", "docker.io"]],
+    ["docker.io", ["https://index.docker.io/v1/", "index.docker.io"]],
+    ["docker.io", ["docker.io", "registry-1.docker.io"]],
+  ])("of %s under the keys %j", (host, [right = "", other = ""]) => {
+    it.each([
+      ["in this order", [right, other]],
+      ["in the other order", [other, right]],
+    ])("are those of the first, %s", async (_, keys) => {
+      const auths = Object.fromEntries(
+        keys.map((key) => [key, { auth: base64(key === right ? "user:right" : "user:other") }]),
+      );
+      await configure({ auths });
+      expect(await find(host)).toEqual({ username: "user", password: "right" });
+    });
+  });
+
+  it("under an empty exact key are none, as in docker", async () => {
+    await configure({ auths: { "https://a.example/v1/": { auth: base64("user:old") }, "a.example": {} } });
+    expect(await find("a.example")).toBeUndefined();
+    await configure({ auths: { "https://a.example/v1/": { auth: base64("user:old") }, "a.example": null } });
+    expect(await find("a.example")).toBeUndefined();
   });
 
   it.each([
@@ -66,6 +105,18 @@ describe("auths", () => {
     [{ registrytoken: "bearer" }, { registryToken: "bearer" }],
     [{}, undefined],
     [{ auth: "" }, undefined],
+    [{ auth: null, identitytoken: null }, undefined],
+    [
+      { username: "field", password: "field", auth: base64("user:word") },
+      { username: "user", password: "word" },
+    ],
+    [{ auth: base64("user:word\0\0\0") }, { username: "user", password: "word" }],
+    [{ auth: base64("user:p:a:ss") }, { username: "user", password: "p:a:ss" }],
+    [{ auth: base64("user:pass").replace(/=+$/, "") }, { username: "user", password: "pass" }],
+    [{ auth: base64("user:") }, { username: "user", password: "" }],
+    [{ Auth: base64("user:word") }, { username: "user", password: "word" }],
+    [{ IdentityToken: "refresh", auth: base64("user:word") }, { identityToken: "refresh" }],
+    [{ email: "someone@a.example" }, undefined],
   ])("may say %j", async (entry, expected) => {
     await configure({ auths: { "a.example": entry } });
     expect(await find("a.example")).toEqual(expected);
@@ -77,14 +128,36 @@ describe("auths", () => {
     expect(await find("a.example")).toBeUndefined();
   });
 
-  it.each(["{ not json: hunter2", "[]", '"hunter2"'])(
-    "in a file that is %s are an error that does not quote it",
+  it.each(["", " \n", "null", "{}", '{"auths": null, "credsStore": null, "credHelpers": null}'])(
+    "in a file with %j are none",
     async (text) => {
       await configure(text);
-      await expect(find("a.example")).rejects.toThrow(/config\.json is no JSON object/);
-      await expect(find("a.example")).rejects.toThrow(/^((?!hunter2).)*$/s);
+      expect(await find("a.example")).toBeUndefined();
+      await storeDockerCredential("a.example", { username: "user", password: "hunter2" }, { env });
+      expect(await find("a.example")).toEqual({ username: "user", password: "hunter2" });
     },
   );
+
+  it("are read and written under a field's name in any case, as Go does", async () => {
+    await configure({ Auths: { "a.example": { auth: base64("user:word") } }, CredsStore: "" });
+    expect(await find("a.example")).toEqual({ username: "user", password: "word" });
+    expect(await eraseDockerCredential("a.example", { env })).toBe(true);
+    expect(await configured()).toEqual({ Auths: {}, CredsStore: "" });
+  });
+
+  it.each([
+    "{ not json: hunter2",
+    "[]",
+    '"hunter2"',
+    '{"auths": ["hunter2"]}',
+    '{"auths": {"a.example": "hunter2"}}',
+  ])("in a file that is %s are an error that does not quote it", async (text) => {
+    await configure(text);
+    await expect(find("a.example")).rejects.toThrow(
+      /config\.json: .* is not an? (?:JSON )?object; allowed: /,
+    );
+    await expect(find("a.example")).rejects.toThrow(/^((?!hunter2).)*$/s);
+  });
 
   it("without a user name are an error that does not quote them", async () => {
     await configure({ auths: { "a.example": { auth: base64("hunter2") } } });
@@ -128,7 +201,48 @@ describe("helpers", () => {
     expect(await find("b.example")).toBeUndefined();
   });
 
-  it.each(["../evil", "/bin/sh", "a/b", "", ".", "a b", "a\0b", "a".repeat(300), 7])(
+  it.each(["", null])(
+    "called %j for a registry are no helper for it, nor is the one for all",
+    async (name) => {
+      await helper("all", `echo '{"Username":"all","Secret":"1234"}'`);
+      const auths = { "a.example": { auth: base64("user:word") } };
+      await configure({ credsStore: "all", credHelpers: { "a.example": name }, auths });
+      expect(await find("a.example")).toEqual({ username: "user", password: "word" });
+      expect(await find("b.example")).toMatchObject({ username: "all" });
+      await storeDockerCredential("a.example", { username: "user", password: "new" }, { env });
+      expect(await find("a.example")).toEqual({ username: "user", password: "new" });
+    },
+  );
+
+  it("are asked by the name under which somebody logged in, where that is another", async () => {
+    await helper(
+      "test",
+      `[ "$input" = "https://a.example/v1/" ] && echo '{"Username":"u","Secret":"1234"}' || echo {}`,
+    );
+    await configure({ credsStore: "test", auths: { "https://a.example/v1/": {} } });
+    expect(await find("a.example")).toEqual({ username: "u", password: "1234" });
+    expect(await calls()).toBe("args: get\nstdin: a.example\nargs: get\nstdin: https://a.example/v1/\n");
+  });
+
+  it.each([
+    [`echo '{"username":"user","secret":"1234"}'`, { username: "user", password: "1234" }],
+    [`echo '{"USERNAME":"user","SECRET":"1234","serverurl":"x"}'`, { username: "user", password: "1234" }],
+    [`echo '{"Username":"user","Secret":"1234"}'; echo done`, { username: "user", password: "1234" }],
+    [`echo '{"username":"<token>","secret":"1234"}'`, { identityToken: "1234" }],
+    ["echo '{}'", undefined],
+    ["echo null", undefined],
+    [`echo '{"Username":"","Secret":""}'`, undefined],
+    [`echo '{"Username":null,"Secret":null}'`, undefined],
+    ["echo 'credentials not found in native keychain'", undefined],
+    ["echo 'credentials not found in native keychain'; exit 1", undefined],
+    ["echo 'credentials not found in native keychain'; exit 9", undefined],
+  ])("that do %s are understood as docker does", async (body, expected) => {
+    await helper("test", body);
+    await configure({ credsStore: "test" });
+    expect(await find("a.example")).toEqual(expected);
+  });
+
+  it.each(["../evil", "/bin/sh", "a/b", ".", "a b", "a\0b", "a".repeat(300)])(
     "bad input 25: called %j are refused, and nothing is run",
     async (name) => {
       await configure({ credHelpers: { "a.example": name } });
@@ -143,7 +257,9 @@ describe("helpers", () => {
     ["echo hunter2; exit 1", "exits with 1"],
     ["echo hunter2 >&2; exit 7", "exits with 7"],
     ["echo hunter2", "JSON"],
-    ['echo \'{"Secret":"hunter2"}\'', "without Username"],
+    ["true", "JSON"],
+    ['echo \'{"Secret":"hunter2"}\'', "without a Username"],
+    ['echo \'{"Username":7,"Secret":"hunter2"}\'', "is not a text"],
     ["kill -9 $$", "SIGKILL"],
     ["yes hunter2", "prints more than"],
   ])("that do %s fail without being quoted", async (body, problem) => {
@@ -153,9 +269,24 @@ describe("helpers", () => {
     await expect(find("a.example")).rejects.toThrow(/^((?!hunter2).)*$/s);
   });
 
-  it("that are not there are named", async () => {
-    await configure({ credsStore: "absent" });
-    await expect(find("a.example")).rejects.toThrow("docker-credential-absent is not on the PATH");
+  it.each([
+    [{ credsStore: "absent" }, "credsStore"],
+    [{ credHelpers: { "a.example": "absent" } }, "credHelpers.a.example"],
+  ])("that are not installed are named, with the file and field: %j", async (config, field) => {
+    await configure(config);
+    const message = `${join(directory, "config.json")}: ${field}: "absent" names the program docker-credential-absent, which is not on the PATH`;
+    await expect(find("a.example")).rejects.toThrow(message);
+    await expect(
+      storeDockerCredential("a.example", { username: "u", password: "p" }, { env }),
+    ).rejects.toThrow(message);
+    await expect(eraseDockerCredential("a.example", { env })).rejects.toThrow(message);
+  });
+
+  it.each([7, ["a"], {}])("called %j are an error that names the field", async (name) => {
+    await configure({ credHelpers: { "a.example": name } });
+    await expect(find("a.example")).rejects.toThrow(/credHelpers\.a\.example is not a text/);
+    await configure({ credsStore: name });
+    await expect(find("a.example")).rejects.toThrow(/credsStore is not a text/);
   });
 
   it("are ended with the caller", async () => {
@@ -214,5 +345,118 @@ describe("logging in and out", () => {
     expect(await calls()).toBe(
       'args: store\nstdin: {"ServerURL":"a.example","Username":"user","Secret":"hunter2"}\nargs: erase\nstdin: a.example\n',
     );
+  });
+
+  it.each([
+    ["https://a.example", "a.example"],
+    ["a.example/", "a.example"],
+    ["https://a.example/v2/", "a.example"],
+    ["A.Example", "a.example"],
+    ["a.example", "https://a.example/v1/"],
+    ["https://a.example/v1/", "a.example"],
+    ["a.example:443", "a.example"],
+    ["https://index.docker.io/v1/", "docker.io"],
+    ["docker.io", "https://index.docker.io/v1/"],
+    ["word", "word"],
+  ])("at %s forgets what is under %s", async (typed, key) => {
+    await configure({ auths: { [key]: { auth: base64("user:hunter2") }, "b.example": {} } });
+    expect(await eraseDockerCredential(typed, { env })).toBe(true);
+    expect(await configured()).toEqual({ auths: { "b.example": {} } });
+  });
+
+  it("forgets every spelling, so that no older credential comes back", async () => {
+    const entry = { auth: base64("user:hunter2") };
+    await configure({
+      auths: { "a.example": entry, "https://a.example/v1/": entry, "a.example:443": entry },
+    });
+    expect(await eraseDockerCredential("https://a.example", { env })).toBe(true);
+    expect(await configured()).toEqual({ auths: {} });
+  });
+
+  it.each([
+    ["exit 0", true],
+    ["echo 'credentials not found in native keychain'; exit 1", false],
+    ["echo 'credentials not found in native keychain'", false],
+  ])("is told of a credential that only a helper has, which does %s", async (body, isKnown) => {
+    await helper("test", body);
+    await configure({ credsStore: "test" });
+    expect(await eraseDockerCredential("https://a.example", { env })).toBe(isKnown);
+    expect(await calls()).toBe("args: erase\nstdin: a.example\n");
+  });
+
+  it("fails where the helper fails to erase, and leaves the file as it is", async () => {
+    await helper("test", "exit 3");
+    await configure({ credsStore: "test", auths: { "a.example": {} } });
+    await expect(eraseDockerCredential("a.example", { env })).rejects.toThrow("exits with 3");
+    expect(await configured()).toEqual({ credsStore: "test", auths: { "a.example": {} } });
+  });
+
+  it.each(["word", "", "user:hunter2@a.example", "a.example:99999", "ftp://a.example"])(
+    "at %j is refused, and nothing changes",
+    async (typed) => {
+      await configure({ auths: { "a.example": {} } });
+      const refused = {
+        kind: "invalid-argument",
+        message: expect.stringMatching(/^registry: ((?!hunter2).)*$/),
+      };
+      await expect(eraseDockerCredential(typed, { env })).rejects.toMatchObject(refused);
+      await expect(storeDockerCredential(typed, user, { env })).rejects.toMatchObject(refused);
+      expect(await configured()).toEqual({ auths: { "a.example": {} } });
+    },
+  );
+
+  it.each([
+    ["https://a.example", "a.example"],
+    ["a.example/team", "a.example"],
+    ["https://index.docker.io/v1/", "https://index.docker.io/v1/"],
+  ])("at %s keeps the credential under %s", async (typed, key) => {
+    await storeDockerCredential(typed, user, { env });
+    expect(await configured()).toEqual({ auths: { [key]: { auth: base64("user:hunter2") } } });
+  });
+});
+
+describe("other places", () => {
+  const auths = (password: string) => ({ auths: { "a.example": { auth: base64(`user:${password}`) } } });
+
+  it("DOCKER_AUTH_CONFIG counts before the file, and the file for what it does not have", async () => {
+    await configure({ auths: { ...auths("file").auths, "b.example": { auth: base64("user:b") } } });
+    env = { ...env, DOCKER_AUTH_CONFIG: JSON.stringify(auths("text")) };
+    expect(await find("a.example")).toEqual({ username: "user", password: "text" });
+    expect(await find("b.example")).toEqual({ username: "user", password: "b" });
+    env = { ...env, DOCKER_AUTH_CONFIG: "" };
+    expect(await find("a.example")).toEqual({ username: "user", password: "file" });
+  });
+
+  it("DOCKER_AUTH_CONFIG that is not JSON is an error that names it, and does not quote it", async () => {
+    env = { ...env, DOCKER_AUTH_CONFIG: "{hunter2" };
+    await expect(find("a.example")).rejects.toThrow(
+      /^DOCKER_AUTH_CONFIG: the content is not a JSON object((?!hunter2).)*$/s,
+    );
+  });
+
+  it("REGISTRY_AUTH_FILE counts before docker's file, and is where a login is kept", async () => {
+    const file = join(directory, "auth.json");
+    await configure({ auths: { ...auths("docker").auths, "b.example": { auth: base64("user:b") } } });
+    env = { ...env, REGISTRY_AUTH_FILE: file };
+    expect(await find("a.example")).toEqual({ username: "user", password: "docker" });
+    await writeFile(file, JSON.stringify(auths("podman")));
+    expect(await find("a.example")).toEqual({ username: "user", password: "podman" });
+    expect(await find("b.example")).toEqual({ username: "user", password: "b" });
+    await storeDockerCredential("c.example", { username: "user", password: "c" }, { env });
+    expect(JSON.parse(await readFile(file, "utf8"))).toHaveProperty(["auths", "c.example"]);
+    expect(await eraseDockerCredential("a.example", { env })).toBe(true);
+    expect(await find("a.example")).toBeUndefined();
+  });
+
+  it("are not looked into when a directory is given", async () => {
+    await configure(auths("file"));
+    const more = {
+      ...env,
+      DOCKER_AUTH_CONFIG: JSON.stringify(auths("text")),
+      REGISTRY_AUTH_FILE: "/nowhere",
+    };
+    expect(await dockerCredentials({ directory, env: more })("a.example")).toMatchObject({
+      password: "file",
+    });
   });
 });

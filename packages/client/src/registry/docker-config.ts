@@ -1,199 +1,159 @@
-import { randomBytes } from "node:crypto";
-import { lstat, mkdir, open, readFile, readlink, rename, rm } from "node:fs/promises";
 import { homedir } from "node:os";
-import { dirname, join, resolve } from "node:path";
-import { ContainerdError } from "../error.js";
-import { type CredentialProvider, canonicalHost, type RegistryCredential } from "./credential.js";
-import { checkHelperName, eraseFromHelper, getFromHelper, storeInHelper } from "./credential-helper.js";
+import { join } from "node:path";
+import { keysOf, readAuthEntry, serverKey, toAuthEntry } from "./auth-entry.js";
+import type { CredentialProvider, RegistryCredential } from "./credential.js";
+import {
+  type CredentialHelper,
+  checkHelperName,
+  eraseFromHelper,
+  getFromHelper,
+  storeInHelper,
+} from "./credential-helper.js";
+import {
+  type DockerConfig,
+  parseDockerConfig,
+  readDockerConfig,
+  writeDockerConfig,
+} from "./docker-config-file.js";
+import { hostOfKey, parseRegistryName } from "./registry-name.js";
 
 export interface DockerConfigOptions {
-  /** The directory with config.json. Default: `DOCKER_CONFIG`, else `~/.docker`. */
+  /**
+   * The directory with config.json; nothing else is read then. Default: `DOCKER_CONFIG`, else `~/.docker`, after what
+   * `DOCKER_AUTH_CONFIG` and `REGISTRY_AUTH_FILE` give.
+   */
   readonly directory?: string | undefined;
   /** Environment that is looked into, and that credential helpers run in. Default: this process's. */
   readonly env?: NodeJS.ProcessEnv | undefined;
 }
 
-interface DockerConfig {
-  readonly auths?: Readonly<Record<string, AuthEntry>>;
-  readonly credsStore?: string;
-  readonly credHelpers?: Readonly<Record<string, string>>;
-  readonly [other: string]: unknown;
-}
-
-interface AuthEntry {
-  readonly auth?: string;
-  readonly username?: string;
-  readonly password?: string;
-  readonly identitytoken?: string;
-  readonly registrytoken?: string;
-}
-
-/** By this name docker keeps the credential for its hub. */
-const DOCKER_HUB_KEY = "https://index.docker.io/v1/";
+type HelperContext = Pick<DockerConfigOptions, "env"> & { readonly signal?: AbortSignal | undefined };
 
 /**
- * Credentials where docker's users have them: in config.json itself, or with the helper that it names for a registry (`credHelpers`) or for
- * all (`credsStore`). The file is read anew for each registry; where there is none, nobody is known.
+ * Credentials where the users of docker and podman have them: in the text of `DOCKER_AUTH_CONFIG`, in the file that
+ * `REGISTRY_AUTH_FILE` names, in docker's config.json; the first that has one for the registry counts. Each may name a helper
+ * program, for a registry (`credHelpers`) or for all (`credsStore`). Files are read anew for each registry.
  */
 export function dockerCredentials(options: DockerConfigOptions = {}): CredentialProvider {
   return async (host, { signal } = {}) => {
-    const file = configFile(options);
-    const config = await readConfig(file);
-    const helper = helperFor(file, config, host);
-    if (helper !== undefined) {
-      const found = await getFromHelper(helper, serverKey(host), { signal, env: options.env });
+    const text = environmentConfig(options);
+    const context = { env: options.env, signal };
+    if (text !== undefined) {
+      const found = await findCredential(text, host, context);
       if (found !== undefined) return found;
     }
-    const entry = Object.entries(config.auths ?? {}).find(
-      ([key]) => canonicalHost(hostOfKey(key)) === canonicalHost(host),
-    );
-    return entry === undefined ? undefined : toCredential(file, ...entry);
+    for (const file of configFiles(options)) {
+      const found = await findCredential(await readDockerConfig(file), host, context);
+      if (found !== undefined) return found;
+    }
+    return undefined;
   };
 }
 
-/** Keeps a credential in docker's config, or with the helper that it names. The file is for its owner alone, and replaced as a whole. */
+/**
+ * Keeps a credential in the file that `REGISTRY_AUTH_FILE` names, else in docker's config.json, or with the helper that the
+ * file names.
+ *
+ * @param registry a host, or a URL of it: see {@link parseRegistryName}.
+ */
 export async function storeDockerCredential(
-  host: string,
+  registry: string,
   credential: RegistryCredential,
   options: DockerConfigOptions = {},
 ): Promise<void> {
-  const file = configFile(options);
-  const config = await readConfig(file);
-  const helper = helperFor(file, config, host);
+  const host = parseRegistryName(registry);
+  const [file] = configFiles(options);
+  const config = await readDockerConfig(file);
+  const helper = helperFor(config, host);
   const key = serverKey(host);
   if (helper !== undefined) await storeInHelper(helper, key, credential, { env: options.env });
   // Beside a helper, docker leaves an empty entry, by which it lists where one is logged in.
-  const entry = helper === undefined ? toEntry(credential) : {};
-  await writeConfig(file, { ...config, auths: { ...without(config.auths, host), [key]: entry } });
-}
-
-/**
- * Forgets a registry's credential.
- *
- * @returns whether there was one in the file.
- */
-export async function eraseDockerCredential(
-  host: string,
-  options: DockerConfigOptions = {},
-): Promise<boolean> {
-  const file = configFile(options);
-  const config = await readConfig(file);
-  const helper = helperFor(file, config, host);
-  if (helper !== undefined) await eraseFromHelper(helper, serverKey(host), { env: options.env });
-  const auths = without(config.auths, host);
-  const isChanged = Object.keys(auths).length < Object.keys(config.auths ?? {}).length;
-  if (isChanged) await writeConfig(file, { ...config, auths });
-  return isChanged;
-}
-
-function configFile({ directory, env = process.env }: DockerConfigOptions): string {
-  const given = directory ?? env["DOCKER_CONFIG"];
-  return join(
-    given === undefined || given === "" ? join(env["HOME"] ?? homedir(), ".docker") : given,
-    "config.json",
-  );
-}
-
-async function readConfig(file: string): Promise<DockerConfig> {
-  let text: string;
-  try {
-    text = await readFile(file, "utf8");
-  } catch (reason) {
-    const { code } = reason as NodeJS.ErrnoException;
-    if (code === "ENOENT" || code === "ENOTDIR") return {};
-    throw new ContainerdError(`${file} cannot be read (${code})`, { kind: "failed-precondition" });
-  }
-  try {
-    const config: unknown = JSON.parse(text);
-    if (typeof config === "object" && config !== null && !Array.isArray(config))
-      return config as DockerConfig;
-  } catch {
-    // Said below. JSON.parse's own message quotes the file.
-  }
-  throw new ContainerdError(`${file} is no JSON object; allowed: docker's config.json`, {
-    kind: "invalid-argument",
+  const entry = helper === undefined ? toAuthEntry(credential) : {};
+  await writeDockerConfig(config, {
+    ...without(config.auths, keysOf(Object.keys(config.auths), host)),
+    [key]: entry,
   });
 }
 
-async function writeConfig(file: string, config: DockerConfig): Promise<void> {
-  await mkdir(dirname(file), { recursive: true, mode: 0o700 });
-  // Where the file is a link, to a mounted directory perhaps, the link stays.
-  const isLink = await lstat(file).then(
-    (stat) => stat.isSymbolicLink(),
-    () => false,
-  );
-  const target = isLink ? resolve(dirname(file), await readlink(file)) : file;
-  const temporary = `${target}.${randomBytes(6).toString("hex")}`;
-  try {
-    const handle = await open(temporary, "wx", 0o600);
-    try {
-      await handle.writeFile(`${JSON.stringify(config, null, "\t")}\n`);
-      await handle.sync();
-    } finally {
-      await handle.close();
+/**
+ * Forgets a registry's credential, in every spelling of the registry, in each file that {@link dockerCredentials} reads and with
+ * its helper.
+ *
+ * @param registry a host, or a URL of it; or a key of a file, whatever it looks like.
+ * @returns whether there was one, as far as a helper tells.
+ * @throws ContainerdError `invalid-argument` for a name that can have no credential.
+ */
+export async function eraseDockerCredential(
+  registry: string,
+  options: DockerConfigOptions = {},
+): Promise<boolean> {
+  const configs = await Promise.all(configFiles(options).map(readDockerConfig));
+  const isKey = configs.some(({ auths }) => Object.hasOwn(auths, registry));
+  const host = isKey ? hostOfKey(registry) : parseRegistryName(registry);
+  let isKnown = false;
+  for (const config of configs) {
+    const keys = keysOf(Object.keys(config.auths), host);
+    const helper = helperFor(config, host);
+    if (helper !== undefined) {
+      for (const name of new Set([serverKey(host), ...keys])) {
+        const wasKnown = await eraseFromHelper(helper, name, { env: options.env });
+        isKnown ||= wasKnown;
+      }
     }
-    await rename(temporary, target);
-  } catch (reason) {
-    await rm(temporary, { force: true });
-    const { code } = reason as NodeJS.ErrnoException;
-    throw new ContainerdError(`${file} cannot be written (${code})`, { kind: "failed-precondition" });
+    if (keys.length === 0) continue;
+    await writeDockerConfig(config, without(config.auths, keys));
+    isKnown = true;
   }
+  return isKnown;
+}
+
+async function findCredential(
+  config: DockerConfig,
+  host: string,
+  context: HelperContext,
+): Promise<RegistryCredential | undefined> {
+  const [key] = keysOf(Object.keys(config.auths), host);
+  const helper = helperFor(config, host);
+  if (helper !== undefined) {
+    // An entry tells under which name somebody logged in.
+    for (const name of new Set([serverKey(host), ...(key === undefined ? [] : [key])])) {
+      const found = await getFromHelper(helper, name, context);
+      if (found !== undefined) return found;
+    }
+  }
+  if (key === undefined) return undefined;
+  return readAuthEntry(`${config.place}: auths.${key}`, config.auths[key] ?? {});
 }
 
 function helperFor(
-  file: string,
-  { credHelpers, credsStore }: DockerConfig,
+  { place, credHelpers, credsStore }: DockerConfig,
   host: string,
-): string | undefined {
-  const own = Object.entries(credHelpers ?? {}).find(
-    ([key]) => canonicalHost(hostOfKey(key)) === canonicalHost(host),
-  );
-  if (own !== undefined) return checkHelperName(`${file}: credHelpers.${own[0]}`, own[1]);
-  return credsStore === undefined || credsStore === ""
-    ? undefined
-    : checkHelperName(`${file}: credsStore`, credsStore);
+): CredentialHelper | undefined {
+  const [own] = keysOf(Object.keys(credHelpers), host);
+  // A registry with an empty name has no helper: the one for all is not asked either.
+  const [field, name] =
+    own === undefined
+      ? ([`${place}: credsStore`, credsStore] as const)
+      : ([`${place}: credHelpers.${own}`, credHelpers[own] ?? ""] as const);
+  return name === "" ? undefined : { name: checkHelperName(field, name), field };
 }
 
-function serverKey(host: string): string {
-  return canonicalHost(host) === "docker.io" ? DOCKER_HUB_KEY : host;
+/** Files that may hold credentials, the one that counts first. */
+function configFiles({ directory, env = process.env }: DockerConfigOptions): [string, ...string[]] {
+  const given = directory ?? env["DOCKER_CONFIG"];
+  const folder = given === undefined || given === "" ? join(env["HOME"] ?? homedir(), ".docker") : given;
+  const own = join(folder, "config.json");
+  const other = directory === undefined ? env["REGISTRY_AUTH_FILE"] : undefined;
+  return other === undefined || other === "" || other === own ? [own] : [other, own];
 }
 
-/** Keys are hosts, or URLs that older versions of docker wrote. */
-function hostOfKey(key: string): string {
-  return key.replace(/^https?:\/\//, "").replace(/\/.*$/s, "");
+/** `DOCKER_AUTH_CONFIG` holds the text of a config.json, as docker and GitLab's runner take it. */
+function environmentConfig({ directory, env = process.env }: DockerConfigOptions): DockerConfig | undefined {
+  const text = env["DOCKER_AUTH_CONFIG"];
+  if (directory !== undefined || text === undefined || text.trim() === "") return undefined;
+  return parseDockerConfig("DOCKER_AUTH_CONFIG", text);
 }
 
-function without(auths: DockerConfig["auths"] = {}, host: string): Record<string, AuthEntry> {
-  return Object.fromEntries(
-    Object.entries(auths).filter(([key]) => canonicalHost(hostOfKey(key)) !== canonicalHost(host)),
-  );
-}
-
-function toEntry(credential: RegistryCredential): AuthEntry {
-  if ("registryToken" in credential) return { registrytoken: credential.registryToken };
-  if ("identityToken" in credential) return { identitytoken: credential.identityToken };
-  return { auth: Buffer.from(`${credential.username}:${credential.password}`).toString("base64") };
-}
-
-function toCredential(file: string, key: string, entry: AuthEntry): RegistryCredential | undefined {
-  const { auth, username, password, identitytoken, registrytoken } = entry ?? {};
-  if (isText(registrytoken)) return { registryToken: registrytoken };
-  if (isText(identitytoken)) return { identityToken: identitytoken };
-  if (isText(username) && isText(password)) return { username, password };
-  if (!isText(auth)) return undefined;
-  const text = Buffer.from(auth, "base64").toString("utf8").replace(/\0+$/, "");
-  const colon = text.indexOf(":");
-  if (colon < 1) {
-    throw new ContainerdError(
-      `${file}: auths.${key}.auth holds no user name and password; allowed: base64 of user:password`,
-      {
-        kind: "invalid-argument",
-      },
-    );
-  }
-  return { username: text.slice(0, colon), password: text.slice(colon + 1) };
-}
-
-function isText(value: unknown): value is string {
-  return typeof value === "string" && value !== "";
+function without(auths: DockerConfig["auths"], keys: readonly string[]): DockerConfig["auths"] {
+  return Object.fromEntries(Object.entries(auths).filter(([key]) => !keys.includes(key)));
 }

@@ -1,8 +1,9 @@
 import type { CallOptions } from "../call.js";
 import { ContainerdError } from "../error.js";
-import { parseReference, type Reference } from "../oci/reference.js";
+import { parseReference } from "../oci/reference.js";
 import { canonicalHost, type RegistryCredential } from "./credential.js";
 import type { Endpoint } from "./endpoint.js";
+import { parseRegistryName } from "./registry-name.js";
 import { openRepository, type RegistryOptions, type Repository } from "./repository.js";
 import { withTimeLimit } from "./time-limit.js";
 
@@ -12,7 +13,7 @@ export type CheckLoginOptions = Omit<RegistryOptions, "auth"> & CallOptions;
  * Asks a registry whether it knows a credential, as `docker login` does: by the root of its API. One that lets everybody in there says yes
  * to anything. The credential is given to that host alone, whatever hosts.toml says of others that serve its content.
  *
- * @param host as in a reference: `docker.io`, `registry.example.com:5000`.
+ * @param host as in a reference: `docker.io`, `registry.example.com:5000`; or a URL of it: see {@link parseRegistryName}.
  * @throws ContainerdError `unauthenticated` when it does not; `permission-denied` when hosts.toml has only others to ask; `invalid-argument` for what
  * is no host; and as a pull does.
  */
@@ -21,7 +22,8 @@ export async function checkRegistryLogin(
   credential: RegistryCredential,
   options: CheckLoginOptions = {},
 ): Promise<void> {
-  const reference = toReference(host);
+  // Whatever the host is, a reference needs a repository.
+  const reference = parseReference(`${parseRegistryName(host)}/login`);
   await withTimeLimit(`log in at ${reference.domain}`, options, async (signal) => {
     const auth = async (): Promise<RegistryCredential> => credential;
     await using repository = await openRepository(reference, { ...options, auth });
@@ -39,18 +41,7 @@ function ownEndpoint({ reference: { domain }, endpoints }: Repository): Endpoint
   if (own !== undefined) return own;
   const others = [...new Set(all.map(({ host }) => canonicalHost(new URL(host.origin).host)))].join(", ");
   throw new ContainerdError(
-    `what is for ${domain} is not given to ${others === "" ? "anybody else" : others}, which hosts.toml has instead of it; allowed: to log in at a host by its own name`,
+    `the credential for ${domain} is not sent to ${others === "" ? "another host" : others}, which hosts.toml names in its place; allowed: to log in at a host by its own name`,
     { kind: "permission-denied" },
-  );
-}
-
-/** Whatever the host is, a reference needs a repository. */
-function toReference(host: string): Reference {
-  // Without a dot or a port, it would be read as a part of the name.
-  const isHost = /^[A-Za-z0-9.:[\]-]+$/.test(host) && (/[.:]/.test(host) || host === "localhost");
-  if (isHost) return parseReference(`${host}/login`);
-  throw new ContainerdError(
-    `registry: ${JSON.stringify(host.replace(/.*@/, "…@").slice(0, 200))} is no registry; allowed: a host, and its port if it has one: registry.example.com:5000`,
-    { kind: "invalid-argument" },
   );
 }

@@ -1,0 +1,7 @@
+/** A login or logout changes files, and this variable counts before them. */
+export function warnOfEnvironment(): void {
+  if ((process.env["DOCKER_AUTH_CONFIG"] ?? "").trim() === "") return;
+  console.error(
+    "wfe-containerd: DOCKER_AUTH_CONFIG is set: what it holds for a registry is used before what is kept in files",
+  );
+}

@@ -1,0 +1,74 @@
+import { ContainerdError } from "../error.js";
+import { canonicalHost, type RegistryCredential } from "./credential.js";
+import { goField } from "./go-json.js";
+import { hostOfKey } from "./registry-name.js";
+
+/** The key under which docker keeps the credential for Docker Hub. */
+const DOCKER_HUB_KEY = "https://index.docker.io/v1/";
+
+/** The name by which docker and its helpers know a registry. */
+export function serverKey(host: string): string {
+  return canonicalHost(host) === "docker.io" ? DOCKER_HUB_KEY : host;
+}
+
+/**
+ * The keys of a registry among those of `auths` or `credHelpers`, the one that counts first: the exact one, as docker has it; then
+ * another spelling of the host; then the URLs that older versions of docker wrote; then a key with a repository in it.
+ *
+ * Source: `fileStore.Get` in docker/cli, cli/config/credentials/file_store.go.
+ */
+export function keysOf(keys: readonly string[], host: string): string[] {
+  const name = canonicalHost(host);
+  const own = keys.filter((key) => canonicalHost(hostOfKey(key)) === name);
+  return own.toSorted((a, b) => rank(a, host) - rank(b, host));
+}
+
+function rank(key: string, host: string): number {
+  if (key === serverKey(host)) return 0;
+  if (key === host) return 1;
+  if (!/^(?:https?:\/\/)?[^/]*(?:\/|\/v[12]\/?)?$/i.test(key)) return 5;
+  if (!key.includes("://")) return 2;
+  return /^https:/i.test(key) ? 3 : 4;
+}
+
+/** As docker writes an entry of `auths`. */
+export function toAuthEntry(credential: RegistryCredential): Readonly<Record<string, string>> {
+  if ("registryToken" in credential) return { registrytoken: credential.registryToken };
+  if ("identityToken" in credential) return { identitytoken: credential.identityToken };
+  return { auth: Buffer.from(`${credential.username}:${credential.password}`).toString("base64") };
+}
+
+/**
+ * Reads an entry of `auths`; undefined for one that holds no credential. A token counts before a password, and `auth` before
+ * `username` and `password`, as in docker.
+ *
+ * @param field the entry's place, for the error: `/root/.docker/config.json: auths.registry.example.com`.
+ * @throws ContainerdError `invalid-argument`, without the entry's content.
+ */
+export function readAuthEntry(
+  field: string,
+  entry: Readonly<Record<string, unknown>>,
+): RegistryCredential | undefined {
+  const text = (name: string): string => {
+    const value = goField(entry, name) ?? "";
+    return typeof value === "string" ? value : refuse(`${field}.${name}`, "is not a text", "a text");
+  };
+  const [registryToken, identityToken, auth] = [text("registrytoken"), text("identitytoken"), text("auth")];
+  if (registryToken !== "") return { registryToken };
+  if (identityToken !== "") return { identityToken };
+  if (auth !== "") return decodeAuth(`${field}.auth`, auth);
+  const [username, password] = [text("username"), text("password")];
+  return username !== "" && password !== "" ? { username, password } : undefined;
+}
+
+/** Some tools pad the password with NULs, and some leave out base64's own padding. */
+function decodeAuth(field: string, auth: string): RegistryCredential {
+  const text = Buffer.from(auth, "base64").toString("utf8");
+  const colon = text.indexOf(":");
+  if (colon < 1) refuse(field, "holds no user name and password", "base64 of user:password");
+  return { username: text.slice(0, colon), password: text.slice(colon + 1).replace(/^\0+|\0+$/g, "") };
+}
+
+function refuse(field: string, problem: string, allowed: string): never {
+  throw new ContainerdError(`${field} ${problem}; allowed: ${allowed}`, { kind: "invalid-argument" });
+}

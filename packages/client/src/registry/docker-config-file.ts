@@ -1,0 +1,115 @@
+import { randomBytes } from "node:crypto";
+import { lstat, mkdir, open, readFile, readlink, realpath, rename, rm } from "node:fs/promises";
+import { dirname, resolve } from "node:path";
+import { ContainerdError } from "../error.js";
+import { asObject, goField, goFieldName, parseGoStruct } from "./go-json.js";
+
+type Fields = Readonly<Record<string, unknown>>;
+
+/** What docker's config.json, or a text of the same form, says about credentials. */
+export interface DockerConfig {
+  /** The file's path, or the name of the variable; for errors. */
+  readonly place: string;
+  /** By registry; an entry without fields says that a helper has the credential. */
+  readonly auths: Readonly<Record<string, Fields>>;
+  /** Names of helpers by registry; an empty one stands for no helper. */
+  readonly credHelpers: Readonly<Record<string, string>>;
+  /** Name of the helper for all other registries; empty for no helper. */
+  readonly credsStore: string;
+  /** Everything in the file, those fields too that only docker knows. */
+  readonly fields: Fields;
+}
+
+/** Reads a file; one that does not exist says nothing. @throws ContainerdError `failed-precondition`, `invalid-argument`. */
+export async function readDockerConfig(file: string): Promise<DockerConfig> {
+  const text = await readFile(file, "utf8").catch((reason: NodeJS.ErrnoException) => {
+    if (reason.code === "ENOENT" || reason.code === "ENOTDIR") return "";
+    throw new ContainerdError(`${file}: the file cannot be read (${reason.code})`, {
+      kind: "failed-precondition",
+    });
+  });
+  return parseDockerConfig(file, text);
+}
+
+/**
+ * Reads the text of a config.json as docker does: field names in any case, `null` for no value, and nothing in an empty text.
+ *
+ * @throws ContainerdError `invalid-argument`, which does not quote the text.
+ */
+export function parseDockerConfig(place: string, text: string): DockerConfig {
+  const fields = parseGoStruct(text);
+  if (fields === undefined) {
+    return refuse(
+      `${place}: the content is not a JSON object`,
+      'the form of docker\'s config.json: {"auths": {…}}',
+    );
+  }
+  const auths = mapOf(place, "auths", goField(fields, "auths"), (key, value) => {
+    return asObject(value ?? {}) ?? refuse(`${place}: auths.${key} is not an object`, '{"auth": "…"}');
+  });
+  const name = (field: string, value: unknown): string => {
+    if (value === null || value === undefined) return "";
+    return typeof value === "string" ? value : refuse(`${place}: ${field} is not a text`, "a helper's name");
+  };
+  return {
+    place,
+    auths,
+    credHelpers: mapOf(place, "credHelpers", goField(fields, "credHelpers"), (key, value) =>
+      name(`credHelpers.${key}`, value),
+    ),
+    credsStore: name("credsStore", goField(fields, "credsStore")),
+    fields,
+  };
+}
+
+/** Writes the config with other `auths`. The file is for its owner alone, and replaced as a whole. */
+export async function writeDockerConfig(
+  { place: file, fields }: DockerConfig,
+  auths: DockerConfig["auths"],
+): Promise<void> {
+  await mkdir(dirname(file), { recursive: true, mode: 0o700 });
+  const target = await followLinks(file);
+  const temporary = `${target}.${randomBytes(6).toString("hex")}`;
+  try {
+    const handle = await open(temporary, "wx", 0o600);
+    try {
+      const written = { ...fields, [goFieldName(fields, "auths")]: auths };
+      await handle.writeFile(`${JSON.stringify(written, null, "\t")}\n`);
+      await handle.sync();
+    } finally {
+      await handle.close();
+    }
+    await rename(temporary, target);
+  } catch (reason) {
+    await rm(temporary, { force: true });
+    const { code } = reason as NodeJS.ErrnoException;
+    throw new ContainerdError(`${file}: the file cannot be written (${code})`, {
+      kind: "failed-precondition",
+    });
+  }
+}
+
+/** Where the file is a link, to a mounted directory perhaps, the link stays; it may lead to a file that does not exist yet. */
+async function followLinks(file: string): Promise<string> {
+  const isLink = await lstat(file).then(
+    (stat) => stat.isSymbolicLink(),
+    () => false,
+  );
+  if (!isLink) return file;
+  return realpath(file).catch(async () => resolve(dirname(file), await readlink(file)));
+}
+
+function mapOf<T>(
+  place: string,
+  field: string,
+  value: unknown,
+  read: (key: string, value: unknown) => T,
+): Readonly<Record<string, T>> {
+  const map = asObject(value ?? {});
+  if (map === undefined) return refuse(`${place}: ${field} is not an object`, "one entry for each registry");
+  return Object.fromEntries(Object.entries(map).map(([key, entry]) => [key, read(key, entry)]));
+}
+
+function refuse(problem: string, allowed: string): never {
+  throw new ContainerdError(`${problem}; allowed: ${allowed}`, { kind: "invalid-argument" });
+}
