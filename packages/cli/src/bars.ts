@@ -13,6 +13,7 @@ const BAR_WIDTH = 24;
 const ORDER: readonly TransferProgress["state"][] = [
   "fetching",
   "pushing",
+  "retrying",
   "unpacking",
   "waiting",
   "done",
@@ -42,6 +43,11 @@ export function redraw(lines: readonly string[], drawn: number): string {
   const up = drawn > 0 ? `\x1b[${drawn}A` : "";
   const fewer = lines.length < drawn ? "\x1b[J" : "";
   return `${up}${lines.map((line) => `\x1b[2K${line}\n`).join("")}${fewer}`;
+}
+
+/** Takes away the lines that were drawn last. */
+export function erase(drawn: number): string {
+  return drawn > 0 ? `\x1b[${drawn}A\x1b[J` : "";
 }
 
 function drawBar({ what, state, offset, total, bytesPerSecond }: TransferProgress): string {

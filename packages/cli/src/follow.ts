@@ -4,7 +4,7 @@ import { createProgressView } from "./progress.js";
 
 /**
  * Passes a step's output through, byte for byte, and our signals on to it: the first SIGINT or SIGTERM stops it in order, a second one at
- * once. On a terminal it shows how far the image's pull is. Resolves when the step is over and everything released.
+ * once. On a terminal it shows how far the image's pull is, and elsewhere only when a registry is asked again. Resolves when the step is over and everything released.
  *
  * @throws OutputError when nobody takes the output any more (`| head`), or it cannot be written; the step is then killed, as a program that writes
  * to a pipe without a reader is.
@@ -26,7 +26,7 @@ export async function follow(handle: StepHandle): Promise<StepResult> {
     // What goes wrong with a write is told to who wrote; without a listener it would end this process besides.
     if (!stream.listeners("error").includes(ignore)) stream.on("error", ignore);
   }
-  const view = createProgressView(process.stderr.isTTY ? "auto" : "none", process.stderr);
+  const view = createProgressView(process.stderr.isTTY ? "auto" : "retries", process.stderr);
   try {
     for await (const event of handle) {
       if (event.type === "progress") view.show(event);

@@ -1,5 +1,6 @@
 import type { TransferProgress } from "@wfe-containerd/client";
-import { drawBars, redraw, shorten, type TerminalSize } from "./bars.js";
+import { drawBars, erase, redraw, shorten, type TerminalSize } from "./bars.js";
+import { printableLine } from "./printable.js";
 import { formatBytes } from "./table.js";
 
 export interface ProgressView {
@@ -10,24 +11,48 @@ export interface ProgressView {
 
 const DEFAULT_SIZE: TerminalSize = { rows: 24, columns: 80 };
 
-/** Draws how far an image's blobs are: bars that move on a terminal, a line a change elsewhere, or JSON lines. */
+/**
+ * Draws how far an image's blobs are: bars that move on a terminal, a line a change elsewhere, or JSON lines. `retries` tells only why a registry is
+ * asked again, so that a wait is not silent.
+ */
 export function createProgressView(
-  how: "auto" | "plain" | "json" | "none",
+  how: "auto" | "plain" | "json" | "retries" | "none",
   to: NodeJS.WriteStream,
 ): ProgressView {
   if (how === "none") return { show: () => undefined, close: () => undefined };
+  if (how === "retries") return createRetryLines(to);
   if (how === "json")
     return { show: (progress) => void to.write(`${JSON.stringify(progress)}\n`), close: () => undefined };
   return how === "auto" && to.isTTY ? createBars(to) : createLines(to);
+}
+
+/** One line for each time that a registry is asked again. */
+function createRetryLines(to: NodeJS.WriteStream): ProgressView {
+  return {
+    show: (progress) => {
+      if (progress.state === "retrying") to.write(retryLine(progress));
+    },
+    close: () => undefined,
+  };
+}
+
+/** `localhost:5000/app:1: asking again in 2.5 s: … answers 503` */
+function retryLine({ what, retry }: TransferProgress): string {
+  const name = /^sha\d+:/.test(what) ? shorten(what) : printableLine(what);
+  const seconds = ((retry?.delayMs ?? 0) / 1000).toFixed(1);
+  return `${name}: asking again in ${seconds} s: ${printableLine(retry?.reason ?? "")}\n`;
 }
 
 /** Only changes of state: a log is no place for movement. */
 function createLines(to: NodeJS.WriteStream): ProgressView {
   const states = new Map<string, string>();
   return {
-    show({ what, state, total }) {
+    show(progress) {
+      const { what, state, total } = progress;
+      if (state === "retrying") to.write(retryLine(progress));
       if (states.get(what) === state) return;
       states.set(what, state);
+      if (state === "retrying") return;
       to.write(`${shorten(what)}: ${state}${total > 0 ? ` (${formatBytes(total)})` : ""}\n`);
     },
     close: () => undefined,
@@ -39,7 +64,13 @@ function createBars(to: NodeJS.WriteStream): ProgressView {
   let drawn = 0;
   return {
     show(progress) {
-      blobs.set(progress.what, progress);
+      if (progress.state === "retrying") {
+        // Such a line stays, above the bars.
+        to.write(`${erase(drawn)}${retryLine(progress)}`);
+        drawn = 0;
+      } else {
+        blobs.set(progress.what, progress);
+      }
       // Some terminals do not say how large they are.
       const size = { rows: to.rows || DEFAULT_SIZE.rows, columns: to.columns || DEFAULT_SIZE.columns };
       const lines = drawBars([...blobs.values()], size);

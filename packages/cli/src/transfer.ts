@@ -32,7 +32,7 @@ export function addRegistryFlags(command: Command): Command {
 
 export function addTransferFlags(command: Command): Command {
   return addRegistryFlags(command).addOption(
-    new Option("--progress <how>", "bars on a terminal, else lines; or JSON lines")
+    new Option("--progress <how>", "bars on a terminal, otherwise lines; json for JSON lines")
       .choices(["auto", "plain", "json", "none"])
       .default("auto"),
   );

@@ -290,6 +290,43 @@ test("what is exported is an OCI archive to others, and imported again the same"
   await cli(["rmi", "again"]);
 });
 
+test("pull and run tell each time that a registry is asked again, and pull tells what is not there", async () => {
+  await putAsBuilt(open.origin, "flaky", "1", [
+    await buildImage({ layers: [[{ path: "a", contents: "a" }]] }),
+  ]);
+  await using proxy = await startFaultProxy(open.origin);
+  const name = `${proxy.host}/flaky:1`;
+  const flaky = (): void => {
+    proxy.reset();
+    proxy.on(/manifests\/1/, (count) => (count < 4 ? { kind: "answer", status: 503 } : undefined));
+  };
+  const again = new RegExp(`^${name}: asking again in \\d\\.\\d s: http://.*/manifests/1 answers 503$`, "gm");
+  flaky();
+  const pulled = await cli(["pull", name]);
+  expect(pulled).toMatchObject({ code: 0 });
+  expect(pulled.stderr.match(again)).toHaveLength(2);
+  await cli(["rmi", name]);
+  flaky();
+  expect((await cli(["run", name, "true"])).stderr.match(again)).toHaveLength(2);
+  await cli(["rmi", name]);
+
+  const missing = `${open.host}/flaky:no-such-tag`;
+  expect(await cli(["pull", missing])).toMatchObject({
+    code: 125,
+    stderr: expect.stringContaining(`does not have the image ${missing}; check its name and tag`),
+  });
+});
+
+test.each([
+  ["pull", "localhost:99999/app:1"],
+  ["push", "busybox", "--as", "localhost:99999/app:1"],
+])("%s names a port that cannot be", async (...args) => {
+  expect(await cli(args)).toMatchObject({
+    code: 125,
+    stderr: expect.stringMatching(/"localhost:99999" has an invalid port: 99999; allowed: 1 to 65535/),
+  });
+});
+
 describe("login", () => {
   const login = (password: string, ...more: string[]): Promise<Finished> =>
     cli(["login", closed.host, "-u", "user", "--password-stdin", ...more], { input: `${password}\n` });

@@ -84,11 +84,12 @@ type Refuse = (problem: string, allowed?: string) => never;
 function parseSocket(rest: string, refuse: Refuse): Address {
   const path = rest.startsWith("//") ? rest.slice(2) : rest;
   if (!path.startsWith("/")) refuse("is no absolute path, and no URL");
-  if (path.endsWith("/")) refuse("is a directory", "a socket's path: /run/containerd/containerd.sock");
+  if (path.endsWith("/"))
+    refuse("is a directory", "a socket's path, for example /run/containerd/containerd.sock");
   if (Buffer.byteLength(path) > MAX_PATH_BYTES) {
     refuse(
       `has ${Buffer.byteLength(path)} bytes`,
-      `at most ${MAX_PATH_BYTES} bytes, as the kernel takes for a socket`,
+      `at most ${MAX_PATH_BYTES} bytes, the kernel's limit for a socket's path`,
     );
   }
   const text = `unix://${path}`;
@@ -115,12 +116,14 @@ function parseAuthority(rest: string, refuse: Refuse): { host: string; port: num
   }
   if (bracketed !== undefined ? !isIPv6(host) || host.includes("%") : !isHost(host)) {
     refuse(
-      host === "" ? "has no host" : "has a host that is none",
+      host === "" ? "has no host" : "has an invalid host",
       "a name, an IPv4 address, an IPv6 address in brackets",
     );
   }
-  if (port === undefined || port === "") return refuse("has no port", "host:port");
-  if (!/^[1-9]\d{0,4}$/.test(port) || Number(port) > 65_535) refuse("has a port that is none", "1 to 65535");
+  if (port === undefined || port === "")
+    return refuse("has no port", "host:port, for example 127.0.0.1:2500");
+  if (!/^[1-9]\d{0,4}$/.test(port) || Number(port) > 65_535)
+    refuse(`has an invalid port: ${port.slice(0, 20)}`, "1 to 65535");
   return { host, port: Number(port) };
 }
 

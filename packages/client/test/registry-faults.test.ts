@@ -1,6 +1,6 @@
 import { randomBytes } from "node:crypto";
 import { setTimeout as delay } from "node:timers/promises";
-import { type Client, createClient, type PullOptions } from "@wfe-containerd/client";
+import { type Client, createClient, type PullOptions, type TransferProgress } from "@wfe-containerd/client";
 import { type Inventory, useDaemon } from "@wfe-containerd/test-infra/daemon";
 import { type BuiltImage, buildImage } from "@wfe-containerd/test-infra/images";
 import { startRegistry, type TestRegistry } from "@wfe-containerd/test-infra/registry";
@@ -67,12 +67,75 @@ async function expectCleanFailure(pulling: Promise<unknown>, expected: object): 
 }
 
 describe("fault case 11: a registry that is busy or broken", () => {
-  test.each([429, 500, 502, 503, 504])("is asked again after a %d", async (status) => {
+  test.each([429, 499, 500, 503, 507, 522, 599])(
+    "is asked again after a %d, and each time this is told",
+    async (status) => {
+      const { clock, slept } = patientClock();
+      const told: TransferProgress[] = [];
+      proxy.on(/(?:HEAD|GET) .*\/manifests\/1/, (count) =>
+        count < 2 ? { kind: "answer", status } : undefined,
+      );
+      proxy.on(layerRequest(), (count) => (count < 3 ? { kind: "answer", status } : undefined));
+      await pull({
+        clock,
+        onProgress: (progress) => {
+          if (progress.state === "retrying") told.push(progress);
+        },
+      });
+      // A HEAD that fails is followed by a GET, without a wait; but not where too much is asked.
+      const manifestRetries = status === 429 ? 2 : 1;
+      const name = `${proxy.host}/app:1`;
+      expect(told.map(({ what, retry }) => [what, retry?.failures])).toEqual([
+        ...[1, 2].slice(0, manifestRetries).map((failures) => [name, failures]),
+        ...[1, 2, 3].map((failures) => [layer.digest, failures]),
+      ]);
+      expect(told.map(({ retry }) => retry?.delayMs)).toEqual(slept);
+      expect(told.at(-1)).toMatchObject({
+        total: layer.size,
+        retry: { reason: expect.stringContaining(`answers ${status}`) },
+      });
+    },
+  );
+
+  test.each([405, 500, 503])("that answers each HEAD with %d is asked by GET, at once", async (status) => {
     const { clock, slept } = patientClock();
-    proxy.on(/HEAD .*\/manifests\/1/, (count) => (count < 2 ? { kind: "answer", status } : undefined));
-    proxy.on(layerRequest(), (count) => (count < 3 ? { kind: "answer", status } : undefined));
+    proxy.on(/^HEAD /, { kind: "answer", status });
     await pull({ clock });
-    expect(slept).toHaveLength(5);
+    expect(slept).toEqual([]);
+  });
+
+  test("that answers HEAD with a wish to be left alone is left alone", async () => {
+    const { clock, slept } = patientClock();
+    proxy.on(/^HEAD /, (count) =>
+      count < 1 ? { kind: "answer", status: 503, headers: { "retry-after": "1" } } : undefined,
+    );
+    await pull({ clock, retry: { deadlineMs: 60_000 } });
+    expect(slept).toEqual([1_000]);
+    expect(proxy.requests[1]).toMatchObject({ method: "HEAD" });
+  });
+
+  test("on this machine, where nobody listens, is told of at once", async () => {
+    const gone = await startFaultProxy();
+    await gone[Symbol.asyncDispose]();
+    const { clock, slept } = patientClock();
+    for (const host of [gone.host, gone.host.replace("127.0.0.1", "localhost")]) {
+      const pulling = at.client.images.pull(`${host}/app:1`, { ...options, retry: {}, clock });
+      await expectCleanFailure(pulling, {
+        kind: "unavailable",
+        message: expect.stringMatching(/nothing listens there/),
+      });
+    }
+    expect(slept).toEqual([]);
+  });
+
+  test("that does not have the image says which, and what to do", async () => {
+    const pulling = at.client.images.pull(`${proxy.host}/app:no-such-tag`, options);
+    await expectCleanFailure(pulling, {
+      kind: "not-found",
+      message: expect.stringMatching(
+        `the registry ${proxy.host} does not have the image ${proxy.host}/app:no-such-tag; check its name and tag.*answers 404`,
+      ),
+    });
   });
 
   test("says when to come back, in seconds or as a date, and is not asked before", async () => {
@@ -121,6 +184,7 @@ describe("fault case 11: a registry that is busy or broken", () => {
     [403, "permission-denied"],
     [404, "not-found"],
     [400, "failed-precondition"],
+    [501, "not-implemented"],
   ])("that answers %d is not asked again", async (status, kind) => {
     proxy.on(layerRequest(), { kind: "answer", status });
     await expectCleanFailure(pull(), { kind });

@@ -57,7 +57,7 @@ test.each([
 ])("does not give what is for %s to the server that hosts.toml names instead", async (host, shown) => {
   await expect(login(host, `server = "${other.origin}"`, shown)).rejects.toMatchObject({
     kind: "permission-denied",
-    message: expect.stringContaining(`what is for ${shown} is not given to ${other.host}`),
+    message: expect.stringContaining(`the credential for ${shown} is not sent to ${other.host}`),
   });
   expect(other.requests).toEqual([]);
 });

@@ -160,9 +160,13 @@ export function createAuthorizer(options: AuthorizerOptions): Authorizer {
       return fixed ?? (bearer === undefined ? undefined : bearerFor(bearer, scopes, signal));
     },
     async answer(challenges, answer) {
-      const asked = challenges.find(({ scheme }) => scheme === "bearer");
+      const bearers = challenges.filter(({ scheme }) => scheme === "bearer");
+      const hasBasic = challenges.some(({ scheme }) => scheme === "basic");
+      // One that does not say where a token is to be had is of use only as an explanation.
+      const asked =
+        bearers.find(({ parameters }) => parameters.has("realm")) ?? (hasBasic ? undefined : bearers[0]);
       if (asked !== undefined) return answerBearer(asked, answer);
-      if (!challenges.some(({ scheme }) => scheme === "basic")) return false;
+      if (!hasBasic) return false;
       const found = await findCredential(answer.signal);
       if (found === undefined || !("password" in found)) return false;
       const header = basicAuthorization(found.username, found.password);

@@ -50,7 +50,61 @@ describe("parseChallenges", () => {
     ]);
   });
 
-  it("leaves out a challenge that names a parameter twice", () => {
+  const R = { realm: "https://r/t" };
+  const RS = { ...R, service: "s" };
+  it.each<[string, unknown]>([
+    ['Bearer realm="https://r/t" service="s"', [["bearer", RS]]],
+    ['Bearer realm="https://r/t"\tservice="s"', [["bearer", RS]]],
+    ['Bearer realm="https://r/t"service="s"', [["bearer", RS]]],
+    ['Bearer\trealm="https://r/t",\tservice="s"', [["bearer", RS]]],
+    ['bearer realm="https://r/t",service="s",', [["bearer", RS]]],
+    ['BEARER   realm="https://r/t" , , service="s" ,', [["bearer", RS]]],
+    ['Bearer REALM="https://r/t",Service="s"', [["bearer", RS]]],
+    ["Bearer realm=https://r/t,service=s", [["bearer", RS]]],
+    ["Bearer realm=https://r/t service=s", [["bearer", RS]]],
+    [
+      'Bearer realm="https://r/t", error="invalid_token", x-y=7',
+      [["bearer", { ...R, error: "invalid_token", "x-y": "7" }]],
+    ],
+    ['Bearer realm="https://r/t",service=""', [["bearer", { ...R, service: "" }]]],
+    ['Bearer realm="https://r/t",service=', [["bearer", { ...R, service: "" }]]],
+    ['Bearer realm="https://r/t",realm="https://r/t"', [["bearer", R]]],
+    [
+      'Bearer realm="https://r/t" Basic realm="b"',
+      [
+        ["bearer", R],
+        ["basic", { realm: "b" }],
+      ],
+    ],
+    [
+      'Negotiate Basic realm="b"',
+      [
+        ["negotiate", {}],
+        ["basic", { realm: "b" }],
+      ],
+    ],
+    [
+      'Basic, Bearer realm="https://r/t"',
+      [
+        ["basic", {}],
+        ["bearer", R],
+      ],
+    ],
+    ["Basic", [["basic", {}]]],
+  ])("is as lenient as Go's clients with %j", (header, expected) => {
+    expect(parse(header)).toEqual(expected);
+  });
+
+  it.each<[string, unknown]>([
+    ['Bearer realm="https://r/t",service="unclosed', [["bearer", R]]],
+    ['Bearer realm="https://r/t",@', [["bearer", R]]],
+    ['Bearer realm="https://r/t";service="s"', [["bearer", R]]],
+    ['Basic realm="b", Bearer realm="unclosed', [["basic", { realm: "b" }]]],
+  ])("keeps what stands before a part that cannot be read: %j", (header, expected) => {
+    expect(parse(header)).toEqual(expected);
+  });
+
+  it("leaves out a challenge that gives a parameter two values", () => {
     expect(parse('Bearer realm="https://good/t",realm="https://evil/t"')).toEqual([]);
     expect(parse('Basic realm=a, Bearer realm="x", REALM="y"')).toEqual([["basic", { realm: "a" }]]);
   });

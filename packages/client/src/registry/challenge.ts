@@ -6,18 +6,20 @@ export interface Challenge {
   readonly parameters: ReadonlyMap<string, string>;
 }
 
-/** Up to the next comma outside quotes. */
-const ELEMENT = /((?:[^",]|"(?:[^"\\]|\\.)*")*)(?:,|$)/sy;
-const TOKEN = "[!#$%&'*+\\-.^_`|~0-9A-Za-z]+";
-const PARAMETER = new RegExp(`^(${TOKEN})[ \\t]*=[ \\t]*(?:(${TOKEN})|"((?:[^"\\\\]|\\\\.)*)")$`, "s");
-/** A scheme, and with it its first parameter or a single opaque value (`NTLM TlRM…=`). */
-const START = new RegExp(`^(${TOKEN})(?:[ \\t]+(.+))?$`, "s");
-const OPAQUE = /^[A-Za-z0-9\-._~+/]+=*$/;
+const SEPARATORS = /[ \t\r\n,]*/y;
+const TOKEN = /[!#$%&'*+\-.^_`|~0-9A-Za-z]+/y;
+const EQUALS = /[ \t]*=[ \t]*/y;
+const QUOTED = /"((?:[^"\\]|\\.)*)"/sy;
+/** More than a token may hold: some servers send a URL without quotes. */
+const PLAIN = /[^\s,"]*/y;
+/** A value that stands alone behind a scheme: `NTLM TlRM…=`. */
+const OPAQUE = /[A-Za-z0-9\-._~+/]+=*(?=[ \t]*(?:,|$))/y;
+const SCHEME_END = /[ \t]+|(?=,|$)/y;
 
 /**
- * Reads WWW-Authenticate headers (RFC 9110, section 11.6.1): each may hold several challenges, separated by the same comma as their
- * parameters. A challenge that is malformed, or names a parameter twice, is left out together with what follows it in the same header:
- * two readers could see two realms in it.
+ * Reads WWW-Authenticate headers (RFC 9110, section 11.6.1), each of which may hold several challenges. It is as lenient as Go's
+ * clients are: blanks may stand where a comma is missing, and what cannot be read ends the header, but not what stands before it.
+ * A challenge that gives one parameter two values is left out: two readers could see two realms in it.
  */
 export function parseChallenges(headers: readonly string[]): Challenge[] {
   return headers.flatMap(parseHeader);
@@ -25,42 +27,34 @@ export function parseChallenges(headers: readonly string[]): Challenge[] {
 
 function parseHeader(text: string): Challenge[] {
   const challenges: { scheme: string; parameters: Map<string, string> }[] = [];
-  for (const element of elements(text)) {
-    let parameter = element;
-    if (element !== undefined && !PARAMETER.test(element)) {
-      const [, scheme, rest] = START.exec(element) ?? [];
-      if (scheme === undefined) return challenges.slice(0, -1);
-      challenges.push({ scheme: scheme.toLowerCase(), parameters: new Map() });
-      if (rest === undefined || OPAQUE.test(rest)) continue;
-      parameter = rest;
-    }
-    const [, name = "", plain, quoted] = PARAMETER.exec(parameter ?? "") ?? [];
+  let at = 0;
+  const take = (pattern: RegExp): RegExpExecArray | null => {
+    pattern.lastIndex = at;
+    const match = pattern.exec(text);
+    if (match !== null) at = pattern.lastIndex;
+    return match;
+  };
+
+  /** Without the challenge in which reading stopped, unless something of use was read of it. */
+  const readSoFar = (): Challenge[] =>
+    challenges.at(-1)?.parameters.size === 0 ? challenges.slice(0, -1) : challenges;
+
+  for (;;) {
+    take(SEPARATORS);
+    if (at === text.length) return challenges;
+    const name = take(TOKEN)?.[0].toLowerCase();
+    if (name === undefined) return readSoFar();
     const parameters = challenges.at(-1)?.parameters;
-    const isTwice = parameters?.has(name.toLowerCase()) === true;
-    if (name === "" || parameters === undefined || isTwice) return challenges.slice(0, -1);
-    parameters.set(name.toLowerCase(), plain ?? (quoted ?? "").replace(/\\(.)/gs, "$1"));
+    if (parameters !== undefined && take(EQUALS) !== null) {
+      const quoted = take(QUOTED);
+      if (quoted === null && text[at] === '"') return readSoFar();
+      const value = quoted === null ? (take(PLAIN)?.[0] ?? "") : (quoted[1] ?? "").replace(/\\(.)/gs, "$1");
+      if ((parameters.get(name) ?? value) !== value) return challenges.slice(0, -1);
+      parameters.set(name, value);
+    } else {
+      if (take(SCHEME_END) === null) return readSoFar();
+      challenges.push({ scheme: name, parameters: new Map() });
+      take(OPAQUE);
+    }
   }
-  return challenges;
-}
-
-/** What stands between the commas, without what is empty; undefined for a quote that does not end. */
-function* elements(text: string): Generator<string | undefined> {
-  for (let at = 0; at < text.length; ) {
-    ELEMENT.lastIndex = at;
-    const match = ELEMENT.exec(text);
-    if (match === null) return yield undefined;
-    const element = withoutBlanks(match[1] ?? "");
-    if (element !== "") yield element;
-    at = ELEMENT.lastIndex;
-  }
-}
-
-/** A pattern for the end would try again from each blank in the middle. */
-function withoutBlanks(text: string): string {
-  const isBlank = (at: number): boolean => text[at] === " " || text[at] === "\t";
-  let start = 0;
-  let end = text.length;
-  while (isBlank(start)) start++;
-  while (end > start && isBlank(end - 1)) end--;
-  return text.slice(start, end);
 }

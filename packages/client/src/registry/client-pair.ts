@@ -15,7 +15,7 @@ export function checkClientPairs(place: string, pairs: HttpTls["clientPairs"]): 
   const twice = kinds.find((kind, index) => kinds.indexOf(kind) !== index);
   if (twice === undefined) return pairs;
   throw new ContainerdError(
-    `${place} has several certificates with a key of the kind ${twice}, and a server cannot be asked which it wants; allowed: one of each kind`,
+    `${place} has several certificates with a key of the kind ${twice}, and Node.js cannot choose among them; allowed: one of each kind`,
     { kind: "invalid-argument" },
   );
 }
@@ -24,7 +24,7 @@ function kindOfKey(place: string, key: string): string {
   try {
     return createPrivateKey(key).asymmetricKeyType ?? "unknown";
   } catch (cause) {
-    throw new ContainerdError(`${place} has a key that cannot be read; allowed: PEM, without a password`, {
+    throw new ContainerdError(`${place} has a key that cannot be read; allowed: a PEM key, not encrypted`, {
       kind: "invalid-argument",
       cause,
     });

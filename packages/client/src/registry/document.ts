@@ -13,7 +13,7 @@ import { retrying } from "./retrier.js";
 /** @throws ContainerdError `out-of-range` for a document that is too large to be one. */
 export function checkSize({ reference }: Repository, size: number): number {
   if (size <= MAX_DOCUMENT_BYTES) return size;
-  const problem = `${formatReference(reference)}: the manifest has ${size} bytes; allowed: at most ${MAX_DOCUMENT_BYTES}`;
+  const problem = `${formatReference(reference)}: the manifest has more than ${MAX_DOCUMENT_BYTES} bytes; allowed: at most ${MAX_DOCUMENT_BYTES}`;
   throw uselessAnswer(problem, "out-of-range");
 }
 
@@ -48,10 +48,10 @@ export async function fetchDocument(
     headers: isDocument ? { accept: `${mediaType}, */*;q=0.1` } : {},
     signal,
   };
-  return retrying({ retrier: repository.retrier(), signal }, () =>
+  return retrying({ retrier: repository.retrier(descriptor), signal }, () =>
     repository.ask(request, async ({ response, endpoint }) => {
       const length = Number(response.header("content-length") ?? descriptor.size);
-      if (length !== descriptor.size) {
+      if (length !== descriptor.size && response.codings.length === 0) {
         // Not to wait for what will never come.
         await response.discard();
         throw wrongBytes(digest, endpoint);
@@ -70,6 +70,6 @@ export function digestOf(like: string, bytes: Uint8Array): string {
 }
 
 export function wrongBytes(digest: string, { host }: Endpoint): ContainerdError {
-  const problem = `${host.origin} gives something else for ${digest}: digest or size is another`;
+  const problem = `${host.origin} gives something else for ${digest}: its digest or its size differs`;
   return uselessAnswer(problem, "data-loss");
 }

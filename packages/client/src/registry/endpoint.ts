@@ -1,5 +1,6 @@
 import { ContainerdError } from "../error.js";
 import { type Authorizer, createAuthorizer } from "./authorizer.js";
+import { checkCertificates } from "./certificate.js";
 import { type Challenge, parseChallenges } from "./challenge.js";
 import type { Clock } from "./clock.js";
 import { anonymous, type CredentialProvider, canonicalHost } from "./credential.js";
@@ -60,6 +61,7 @@ export function createEndpoint({
   clock,
   ...options
 }: EndpointOptions): Endpoint {
+  checkCertificates(host.tls);
   const origin = new URL(host.origin);
   const hostTimeouts = { ...timeouts, connectMs: host.dialTimeoutMs ?? timeouts.connectMs };
   const http = createHttpClient({ tls: host.tls, timeouts: hostTimeouts, mayBePlain });

@@ -35,7 +35,10 @@ export interface RefusedAnswer {
   readonly retryAfter: string | undefined;
 }
 
-const TRANSIENT_STATUS = new Set([408, 425, 429, 500, 502, 503, 504]);
+/** Time-outs, "too early", "too many", and nginx's "the client has gone", which a proxy between us says. */
+const TRANSIENT_BELOW_500 = new Set([408, 425, 429, 499]);
+/** Not implemented, HTTP version, loop, extension needed, log in to the network: the next time they are the same. */
+const LASTING_FROM_500 = new Set([501, 505, 506, 508, 510, 511]);
 const MAX_MESSAGE_LENGTH = 300;
 /** What Go's servers say to plain http, and nginx. */
 const WANTS_TLS = /HTTP request to an HTTPS server|HTTP request was sent to HTTPS port/i;
@@ -56,7 +59,7 @@ export function answerError(
   const cause: RegistryFailure = {
     status,
     code,
-    isTransient: TRANSIENT_STATUS.has(status),
+    isTransient: isTransientStatus(status),
     retryAfterMs: parseRetryAfter(retryAfter, wallMs),
   };
   const detail = said === "" ? "" : ` (${redact(said).slice(0, MAX_MESSAGE_LENGTH)})`;
@@ -65,6 +68,11 @@ export function answerError(
     kind: kindOf(status),
     cause,
   });
+}
+
+/** Whether the same request may succeed later: what proxies and CDNs made up beyond the standard (520 to 530, 599) belongs here too. */
+export function isTransientStatus(status: number): boolean {
+  return status >= 500 ? status < 600 && !LASTING_FROM_500.has(status) : TRANSIENT_BELOW_500.has(status);
 }
 
 function kindOf(status: number): ErrorKind {
@@ -83,7 +91,7 @@ function kindOf(status: number): ErrorKind {
     case 429:
       return "resource-exhausted";
     default:
-      return status >= 500 || status === 408 || status === 425 ? "unavailable" : "failed-precondition";
+      return status >= 500 || isTransientStatus(status) ? "unavailable" : "failed-precondition";
   }
 }
 
@@ -106,17 +114,22 @@ function printable(text: string): string {
 const LASTING =
   /^(?:ERR_TLS|DEPTH_ZERO|SELF_SIGNED|UNABLE_TO|CERT_|ERR_SSL|ERR_OSSL|HPE_|ENOTFOUND|ERR_INVALID|UND_ERR_INVALID|EACCES|EPERM)/;
 
-/** No answer, or one that broke off. What the caller's signal did is not this function's business. */
-export function transportError(what: string, reason: unknown): ContainerdError {
+/**
+ * No answer, or one that broke off. What the caller's signal did is not this function's business.
+ *
+ * @param mayComeBack whether to wait for somebody to listen where nobody does.
+ */
+export function transportError(what: string, reason: unknown, mayComeBack = true): ContainerdError {
   const inner = reason instanceof AggregateError && reason.errors.length > 0 ? reason.errors[0] : reason;
   const { code, message } = inner as { code?: unknown; message?: unknown };
   const name = typeof code === "string" ? code : undefined;
-  const isTransient = name === undefined || !LASTING.test(name);
+  const isLasting = name !== undefined && LASTING.test(name);
+  const isTransient = !isLasting && (mayComeBack || name !== "ECONNREFUSED");
   const cause: RegistryFailure = { code: name, isTransient };
   return new ContainerdError(
     `${what}: ${EXPLANATIONS[name ?? ""] ?? (typeof message === "string" ? message : "failed")}`,
     {
-      kind: isTransient ? "unavailable" : "failed-precondition",
+      kind: isLasting ? "failed-precondition" : "unavailable",
       cause,
     },
   );

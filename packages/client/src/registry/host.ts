@@ -1,6 +1,7 @@
 import { canonicalHost } from "./credential.js";
 import type { HttpTls } from "./http.js";
 import { isLoopback } from "./plain-http.js";
+import { checkPort } from "./registry-name.js";
 
 /** What a host is trusted to do: `resolve` a tag to a digest, serve content by its digest (`pull`), take content (`push`). */
 export type HostCapability = "pull" | "resolve" | "push";
@@ -34,8 +35,10 @@ export const ALL_CAPABILITIES: ReadonlySet<HostCapability> = new Set<HostCapabil
 export const DEFAULT_TLS: HttpTls = { ca: [], clientPairs: [], skipVerify: false };
 
 /**
- * The registry itself, where nothing else is configured: https, but for a registry on this machine and for those of which somebody said so
- * plain http. Port 443 is always https.
+ * The registry itself, where nothing else is configured: https; plain http for a registry on this machine and for those that are
+ * named as plain. Port 443 is always https.
+ *
+ * @throws ContainerdError `invalid-argument` for a port that cannot be.
  */
 export function defaultHost(
   registry: string,
@@ -43,6 +46,7 @@ export function defaultHost(
   tls: HttpTls = DEFAULT_TLS,
 ): RegistryHost {
   const name = canonicalHost(registry) === "docker.io" ? "registry-1.docker.io" : registry;
+  checkPort("image: registry", name);
   const hasTls = tls.ca.length > 0 || tls.clientPairs.length > 0 || tls.skipVerify || /:443$/.test(name);
   const isPlain = mayBePlain.has(name) || (isLoopback(name) && !hasTls);
   return {

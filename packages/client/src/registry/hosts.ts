@@ -73,16 +73,27 @@ async function toHost(
   mayBePlain: ReadonlySet<string>,
   general: HttpTls,
 ): Promise<RegistryHost> {
-  const read = (file: string): Promise<string> => readText(resolve(directory, file));
+  const places = new Map<string, string>();
+  const hostsFile = join(directory, "hosts.toml");
+  const read = async (field: string, name: string): Promise<string> => {
+    const file = resolve(directory, name);
+    const text = await readText(file);
+    places.set(text, `${hostsFile}: ${field}: the file ${file}`);
+    return text;
+  };
   const tls: HttpTls = {
-    ca: [...general.ca, ...(await Promise.all(entry.caFiles.map(read)))],
+    ca: [...general.ca, ...(await Promise.all(entry.caFiles.map((file) => read("ca", file))))],
     clientPairs: checkClientPairs(
-      `${join(directory, "hosts.toml")}: client`,
+      `${hostsFile}: client`,
       await Promise.all(
-        entry.clientFiles.map(async ({ cert, key }) => ({ cert: await read(cert), key: await read(key) })),
+        entry.clientFiles.map(async ({ cert, key }) => ({
+          cert: await read("client", cert),
+          key: await read("client", key),
+        })),
       ),
     ),
     skipVerify: entry.skipVerify,
+    places,
   };
   const { headers, dialTimeoutMs } = entry;
   if (entry.origin === undefined)
@@ -103,7 +114,12 @@ async function readCertificates(
   names: readonly string[],
   general: HttpTls,
 ): Promise<HttpTls> {
-  const read = (name: string): Promise<string> => readText(join(directory, name));
+  const places = new Map<string, string>();
+  const read = async (name: string): Promise<string> => {
+    const text = await readText(join(directory, name));
+    places.set(text, `${join(directory, name)}: the file`);
+    return text;
+  };
   const ca = await Promise.all(
     names
       .filter((name) => name.endsWith(".crt"))
@@ -115,9 +131,12 @@ async function readCertificates(
     pairs.map(async (cert) => {
       const key = cert.replace(/\.cert$/, ".key");
       if (!names.includes(key)) {
-        throw new ContainerdError(`${join(directory, cert)} has no key beside it; allowed: ${key}`, {
-          kind: "invalid-argument",
-        });
+        throw new ContainerdError(
+          `${join(directory, cert)}: the certificate has no key beside it; add the file ${key}`,
+          {
+            kind: "invalid-argument",
+          },
+        );
       }
       return { cert: await read(cert), key: await read(key) };
     }),
@@ -126,6 +145,7 @@ async function readCertificates(
     ca: [...general.ca, ...ca],
     clientPairs: checkClientPairs(directory, clientPairs),
     skipVerify: false,
+    places,
   };
 }
 
@@ -136,7 +156,7 @@ async function readText(file: string): Promise<string> {
 }
 
 function unreadable(path: string, reason: NodeJS.ErrnoException): ContainerdError {
-  return new ContainerdError(`${path} cannot be read (${reason.code})`, {
+  return new ContainerdError(`${path}: cannot be read (${reason.code})`, {
     kind: "failed-precondition",
     cause: reason,
   });

@@ -1,9 +1,10 @@
 import * as tls from "node:tls";
 import { Agent, type Dispatcher, ProxyAgent, request as send } from "undici";
 import { ContainerdError } from "../error.js";
+import { decodeBody, parseCodings } from "./content-coding.js";
 import { transportError, uselessAnswer } from "./failure.js";
 import { createPace } from "./pace.js";
-import { showUrl } from "./plain-http.js";
+import { isLoopback, showUrl } from "./plain-http.js";
 import { proxyFor } from "./proxy.js";
 import { isRedirect, MAX_REDIRECTS, redirectHeaders, redirectTarget } from "./redirect.js";
 
@@ -14,6 +15,8 @@ export interface HttpTls {
   readonly clientPairs: readonly { readonly cert: string; readonly key: string }[];
   /** The certificate is not looked at. */
   readonly skipVerify: boolean;
+  /** Where each of these contents was found, for errors: `/etc/containerd/certs.d/a.example/hosts.toml: ca: the file …`. */
+  readonly places?: ReadonlyMap<string, string> | undefined;
 }
 
 export interface HttpTimeouts {
@@ -49,9 +52,16 @@ export interface HttpResponse {
   readonly url: URL;
   header(name: string): string | undefined;
   headerAll(name: string): string[];
-  /** Can be iterated once. Throws a ContainerdError whose cause is a RegistryFailure when the transfer breaks off. */
+  /** Content codings of the body, in the order in which they were applied; none, as we ask for none, but with some servers. */
+  readonly codings: readonly string[];
+  /**
+   * Without its content codings. Can be iterated once, this one or `rawBody`. Throws a ContainerdError whose cause is a
+   * RegistryFailure when the transfer breaks off.
+   */
   readonly body: AsyncIterable<Uint8Array>;
-  /** The body as text, cut off after so many bytes. */
+  /** As it was sent. */
+  readonly rawBody: AsyncIterable<Uint8Array>;
+  /** The body as text, without its content codings, cut off after so many bytes. */
   text(maxBytes: number): Promise<string>;
   /** Ends what nobody wants to read. */
   discard(): Promise<void>;
@@ -73,6 +83,8 @@ const DISCARD_MS = 1_000;
 
 export function createHttpClient({ tls: hostTls, timeouts, mayBePlain }: HttpClientOptions): HttpClient {
   const dispatchers = new Map<string, Dispatcher>();
+  /** Origins that have answered: where one of this machine is gone then, it may be restarting. */
+  const answered = new Set<string>();
 
   function dispatcherFor(url: URL, isFirst: boolean): Dispatcher {
     // The certificate that tells who we are is for the host alone; a host that it redirects to need not know.
@@ -99,8 +111,10 @@ export function createHttpClient({ tls: hostTls, timeouts, mayBePlain }: HttpCli
         headersTimeout: timeouts.headersMs,
         bodyTimeout: timeouts.stallMs,
       }).catch((reason: unknown) => {
-        throw toError(showUrl(at), reason, signal);
+        const mayComeBack = !isLoopback(at.host) || answered.has(at.origin);
+        throw toError(showUrl(at), reason, signal, mayComeBack);
       });
+      answered.add(at.origin);
       if (!isRedirect(answer.statusCode) || body !== undefined)
         return toResponse(answer, at, timeouts.stallMs, signal);
       await discard(answer);
@@ -187,16 +201,22 @@ function toResponse(
       throw toError(showUrl(url), reason, signal);
     }
   }
+  const codings = parseCodings(headerAll("content-encoding"));
+  const body = {
+    [Symbol.asyncIterator]: () => decodeBody(showUrl(url), codings, { [Symbol.asyncIterator]: read }),
+  };
   return {
     status: answer.statusCode,
     url,
     header: (name) => headerAll(name)[0],
     headerAll,
-    body: { [Symbol.asyncIterator]: read },
+    codings,
+    body,
+    rawBody: { [Symbol.asyncIterator]: read },
     async text(maxBytes) {
       const chunks: Uint8Array[] = [];
       let left = maxBytes;
-      for await (const chunk of read()) {
+      for await (const chunk of body) {
         chunks.push(chunk.subarray(0, left));
         left -= chunk.byteLength;
         if (left <= 0) break;
@@ -211,10 +231,16 @@ async function discard({ body }: Dispatcher.ResponseData): Promise<void> {
   await body.dump({ limit: DISCARD_BYTES, signal: AbortSignal.timeout(DISCARD_MS) }).catch(() => undefined);
 }
 
-function toError(what: string, reason: unknown, signal: AbortSignal | undefined): ContainerdError {
+/** @param mayComeBack false where it is certain by now that nobody listens. */
+function toError(
+  what: string,
+  reason: unknown,
+  signal: AbortSignal | undefined,
+  mayComeBack = true,
+): ContainerdError {
   if (reason instanceof ContainerdError) return reason;
   if (signal?.aborted === true) {
     return new ContainerdError(`${what}: aborted by the caller`, { kind: "canceled", cause: signal.reason });
   }
-  return transportError(what, reason);
+  return transportError(what, reason, mayComeBack);
 }

@@ -3,18 +3,38 @@ import type { Clock } from "./clock.js";
 
 /** How far one blob of an image is. */
 export interface TransferProgress {
-  /** The blob's digest. */
+  /** The blob's digest; of what is asked for by a tag, the image's name in full. */
   readonly what: string;
   /**
    * `waiting` for its turn, or for somebody else who brings the same; `done` is brought here, and a layer unpacked; `exists` was there. For a push
-   * `pushing`, and `mounted` when the registry had it in another repository.
+   * `pushing`, and `mounted` when the registry had it in another repository. `retrying` when the registry failed and is asked again after a wait: see
+   * `retry`.
    */
-  readonly state: "waiting" | "fetching" | "unpacking" | "pushing" | "mounted" | "done" | "exists";
+  readonly state:
+    | "waiting"
+    | "fetching"
+    | "unpacking"
+    | "pushing"
+    | "mounted"
+    | "retrying"
+    | "done"
+    | "exists";
   /** Bytes. */
   readonly offset: number;
   readonly total: number;
   /** Bytes per second, smoothed; 0 when nothing is being moved. */
   readonly bytesPerSecond: number;
+  /** With the state `retrying`: why, and when. */
+  readonly retry?: TransferRetry | undefined;
+}
+
+export interface TransferRetry {
+  /** What went wrong, for a person. */
+  readonly reason: string;
+  /** Milliseconds until the registry is asked again. */
+  readonly delayMs: number;
+  /** How many attempts have failed since the last one that brought something. */
+  readonly failures: number;
 }
 
 export interface ProgressReporter {

@@ -23,7 +23,7 @@ export async function pushBlob(blob: Descriptor, options: PushBlobOptions): Prom
     });
   }
   if (await isThere(blob, options)) return progress.report(blob, "exists", size);
-  const begun = await beginUpload(digest, info.labels, options);
+  const begun = await beginUpload(blob, info.labels, options);
   if (begun.status === 201) {
     await begun.discard();
     return progress.report(blob, "mounted", size);
@@ -37,11 +37,13 @@ export async function pushBlob(blob: Descriptor, options: PushBlobOptions): Prom
 }
 
 async function isThere(
-  { digest }: Descriptor,
+  blob: Descriptor,
   { repository, endpoint, signal }: PushBlobOptions,
 ): Promise<boolean> {
-  return retrying({ retrier: repository.retrier(), signal }, async () => {
-    const request = { method: "HEAD", to: `blobs/${digest}`, alsoFine: [404], signal } as const;
+  // One that does not know HEAD is sent the blob.
+  const isAlsoFine = ({ status }: HttpResponse): boolean => [404, 405, 501].includes(status);
+  return retrying({ retrier: repository.retrier(blob), signal }, async () => {
+    const request = { method: "HEAD", to: `blobs/${blob.digest}`, isAlsoFine, signal } as const;
     const response = await repository.askOne(endpoint, request);
     await response.discard();
     return response.status === 200;
@@ -50,7 +52,7 @@ async function isThere(
 
 /** @returns a 201 when the blob was mounted, else a 202 with the upload's place. */
 async function beginUpload(
-  digest: string,
+  blob: Descriptor,
   labels: ContentInfo["labels"],
   { repository, endpoint, signal }: PushBlobOptions,
 ): Promise<HttpResponse> {
@@ -58,7 +60,7 @@ async function beginUpload(
   const request = { method: "POST", signal } as const;
   const from = mountCandidate(repository.reference, labels[sourceKey(repository.reference)]);
   if (from !== undefined) {
-    const query = new URLSearchParams({ mount: digest, from });
+    const query = new URLSearchParams({ mount: blob.digest, from });
     const mounting = repository.askOne(endpoint, { ...request, to: `${to}?${query}`, alsoPullFrom: from });
     const mounted = await mounting.catch((reason: unknown) => {
       // Whoever may push here need not be able to read there.
@@ -67,7 +69,7 @@ async function beginUpload(
     });
     if (mounted !== undefined) return mounted;
   }
-  return retrying({ retrier: repository.retrier(), signal }, () =>
+  return retrying({ retrier: repository.retrier(blob), signal }, () =>
     repository.askOne(endpoint, { ...request, to }),
   );
 }

@@ -1,4 +1,5 @@
-import { ContainerdError } from "../error.js";
+import { ContainerdError, isContainerdError } from "../error.js";
+import type { Descriptor } from "../oci/descriptor.js";
 import { formatReference, type Reference } from "../oci/reference.js";
 import { type Clock, systemClock } from "./clock.js";
 import { anonymous, type CredentialProvider, credentialsOf, type RegistryAuth } from "./credential.js";
@@ -10,6 +11,7 @@ import { combineFailures, type HostFailure } from "./host-failure.js";
 import { hostsFromDirectories, type RegistryHostsOptions } from "./hosts.js";
 import { DEFAULT_TIMEOUTS, type HttpResponse, type HttpTimeouts } from "./http.js";
 import { showUrl } from "./plain-http.js";
+import type { TransferProgress } from "./progress.js";
 import { createRetrier, type Retrier } from "./retrier.js";
 import { DEFAULT_RETRY, type RetryPolicy } from "./retry.js";
 import { createSecrets } from "./secret.js";
@@ -35,13 +37,13 @@ export interface RepositoryRequest extends Omit<EndpointRequest, "to" | "scopes"
   readonly path: string;
   /** Hosts that are not to be asked, with what was wrong with what they gave. */
   readonly except?: ReadonlyMap<Endpoint, ContainerdError> | undefined;
-  /** Statuses that are an answer too, besides 200 to 299. */
-  readonly alsoFine?: readonly number[] | undefined;
+  /** Which other statuses than 200 to 299 are an answer too. */
+  readonly isAlsoFine?: ((response: HttpResponse) => boolean) | undefined;
 }
 
 /** What is asked of one host: of its API, or of a URL that it gave. */
 export type HostRequest = Omit<EndpointRequest, "scopes" | "to"> &
-  Pick<RepositoryRequest, "alsoFine"> & {
+  Pick<RepositoryRequest, "isAlsoFine"> & {
     /** Below the repository: `blobs/uploads/`. */
     readonly to: string | URL;
     /** Another repository of the same registry, that the request reads from. */
@@ -74,7 +76,18 @@ export interface Repository extends AsyncDisposable {
   askOne(endpoint: Endpoint, request: HostRequest): Promise<HttpResponse>;
   /** Hosts that may be asked without TLS, besides this machine itself. */
   readonly mayBePlain: ReadonlySet<string>;
-  retrier(): Retrier;
+  /**
+   * Decides about further attempts for one thing, and reports each as progress.
+   *
+   * @param blob what it is; without one, what the reference names.
+   * @param offset how many of its bytes have been moved.
+   */
+  retrier(blob?: Pick<Descriptor, "digest" | "size">, offset?: () => number): Retrier;
+}
+
+export interface OpenOptions extends RegistryOptions {
+  /** Told of retries. */
+  readonly onProgress?: ((progress: TransferProgress) => void) | undefined;
 }
 
 const MAX_ERROR_BYTES = 16 * 1024;
@@ -82,7 +95,7 @@ const MAX_ERROR_BYTES = 16 * 1024;
 /** @param actions what the token must allow, in the words of the token specification. */
 export async function openRepository(
   reference: Reference,
-  options: RegistryOptions = {},
+  options: OpenOptions = {},
   actions: "pull" | "pull,push" = "pull",
 ): Promise<Repository> {
   const clock = options.clock ?? systemClock;
@@ -112,13 +125,13 @@ export async function openRepository(
   const policy: RetryPolicy = { ...DEFAULT_RETRY, ...options.retry };
   const scope = `repository:${repository}:${actions}`;
 
-  const askOne: Repository["askOne"] = async (endpoint, { alsoFine = [], alsoPullFrom, to, ...request }) => {
+  const askOne: Repository["askOne"] = async (endpoint, { isAlsoFine, alsoPullFrom, to, ...request }) => {
     const { scopes = [scope, ...(alsoPullFrom === undefined ? [] : [`repository:${alsoPullFrom}:pull`])] } =
       request;
     const place = typeof to === "string" ? `${repository}/${to}` : to;
     const response = await endpoint.send({ ...request, to: place, scopes });
     const { status } = response;
-    if ((status >= 200 && status < 300) || alsoFine.includes(status)) return response;
+    if ((status >= 200 && status < 300) || isAlsoFine?.(response) === true) return response;
     const text = await response.text(MAX_ERROR_BYTES).catch(() => "");
     throw answerError(
       showUrl(response.url),
@@ -140,10 +153,8 @@ export async function openRepository(
       const able = trusted(capability);
       if (able.length === 0) {
         throw new ContainerdError(
-          `no host of ${domain} may be asked to ${capability}; allowed: one with that capability in hosts.toml`,
-          {
-            kind: "failed-precondition",
-          },
+          `hosts.toml gives no host of ${domain} the capability ${JSON.stringify(capability)}; allowed: at least one host with it`,
+          { kind: "failed-precondition" },
         );
       }
       const failures: HostFailure[] = [];
@@ -163,14 +174,33 @@ export async function openRepository(
         }
         failures.push({ error, isServer: endpoint === endpoints.at(-1) });
       }
-      throw combineFailures(`${formatReference(reference)}: ${path}`, failures);
+      const error = combineFailures(`${formatReference(reference)}: ${path}`, failures);
+      throw path.startsWith("manifests/") ? explainMissing(reference, error) : error;
     },
     askOne,
-    retrier: () => createRetrier(policy, clock),
+    retrier: (blob, offset = () => 0) =>
+      createRetrier(policy, clock, {
+        onRetry: (retry) =>
+          options.onProgress?.({
+            what: blob?.digest ?? formatReference(reference),
+            state: "retrying",
+            offset: offset(),
+            total: blob?.size ?? 0,
+            bytesPerSecond: 0,
+            retry,
+          }),
+      }),
     async [Symbol.asyncDispose]() {
       await Promise.all(endpoints.map((endpoint) => endpoint[Symbol.asyncDispose]()));
     },
   };
+}
+
+/** A registry says 404 for a repository, a tag and a digest that it does not have, and some for an image that only others may see. */
+function explainMissing(reference: Reference, error: ContainerdError): ContainerdError {
+  if (!isContainerdError(error, "not-found")) return error;
+  const problem = `the registry ${reference.domain} does not have the image ${formatReference(reference)}; check its name and tag, and log in if it is private`;
+  return new ContainerdError(`${problem} (${error.message})`, { kind: error.kind, cause: error.cause });
 }
 
 function hostsOf({ hosts }: RegistryOptions): RegistryHosts {

@@ -17,8 +17,14 @@ const ACCEPT = [
 ].join(", ");
 const SCHEMA_1 = /^application\/vnd\.docker\.distribution\.manifest\.v1\+(?:json|prettyjws)$/;
 
-/** Some registries do not know HEAD here, and a refusal explains itself only in the body that HEAD does not have. */
-const ANSWERS_TO_ASK_BY_GET = [400, 403, 405, 501];
+/**
+ * Some registries do not know HEAD here, or fail at it, and a refusal explains itself only in the body that HEAD does not have. One that asks to
+ * be left alone for a while is.
+ */
+function isToBeAskedByGet({ status, header }: HttpResponse): boolean {
+  const isFinal = status < 400 || status === 404 || status === 429;
+  return !isFinal && header("retry-after") === undefined;
+}
 
 /**
  * Finds what a tag or digest names now: by HEAD, which registries do not count as a pull, and where that tells too little by GET. A host that
@@ -36,7 +42,7 @@ export async function resolveDescriptor(
   const capability = wanted === undefined ? "resolve" : "pull";
   const path = `manifests/${wanted ?? tag}`;
   const request = { headers: { accept: ACCEPT }, signal };
-  const head = { ...request, capability, path, method: "HEAD", alsoFine: ANSWERS_TO_ASK_BY_GET } as const;
+  const head = { ...request, capability, path, method: "HEAD", isAlsoFine: isToBeAskedByGet } as const;
   return retrying({ retrier: repository.retrier(), signal }, () =>
     repository.ask(head, async ({ endpoint, response }) => {
       await response.discard();
@@ -61,6 +67,8 @@ function describe(
   response: HttpResponse,
   wanted: string | undefined,
 ): Descriptor | undefined {
+  // Of a body with a content coding, the length is that of the coded one.
+  if (response.codings.length > 0) return undefined;
   const mediaType = mediaTypeOf(repository, response);
   const length = response.header("content-length");
   const told = response.header("docker-content-digest");

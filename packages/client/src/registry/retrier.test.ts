@@ -12,7 +12,7 @@ async function failAfter(bytes: number): Promise<{ nowMs: number; outcome: strin
     nowMs += ms;
   };
   const clock = { monotonicMs: () => nowMs, wallMs: () => nowMs, sleep };
-  const retrier: Retrier = createRetrier(POLICY, clock, () => 1);
+  const retrier: Retrier = createRetrier(POLICY, clock, { random: () => 1 });
   try {
     while (nowMs < 3_600_000) {
       retrier.progress(bytes);
@@ -36,6 +36,26 @@ describe("createRetrier", () => {
 
   it("goes on, as if nothing had been, with what is slow and is worth it", async () => {
     expect(await failAfter(1024)).toMatchObject({ outcome: "still at it" });
+  });
+
+  it("tells of each wait before it begins, but not of the end", async () => {
+    const told: unknown[] = [];
+    const sleep = async (ms: number): Promise<void> => void told.push(ms);
+    const clock = { monotonicMs: () => 0, wallMs: () => 0, sleep };
+    const policy = { firstDelayMs: 1_000, longestDelayMs: 10_000, deadlineMs: 3_000 };
+    const retrier = createRetrier(policy, clock, {
+      random: () => 1,
+      onRetry: (retry) => void told.push(retry),
+    });
+    await retrier.wait(broken);
+    await retrier.wait(broken);
+    await expect(retrier.wait(broken)).rejects.toThrow("cut; given up after 3 attempts");
+    expect(told).toEqual([
+      { failures: 1, delayMs: 1_000, reason: "cut" },
+      1_000,
+      { failures: 2, delayMs: 2_000, reason: "cut" },
+      2_000,
+    ]);
   });
 
   it("does not ask again for what is refused for good", async () => {

@@ -19,10 +19,27 @@ export interface Retrier {
   wait(error: unknown, signal?: AbortSignal): Promise<void>;
 }
 
+/** A wait that is about to begin. */
+export interface Retry {
+  /** The failures since the last success, this one included. */
+  readonly failures: number;
+  /** Milliseconds until the next attempt. */
+  readonly delayMs: number;
+  /** What went wrong. */
+  readonly reason: string;
+}
+
+export interface RetrierOptions {
+  /** Told of each wait, before it. */
+  readonly onRetry?: ((retry: Retry) => void) | undefined;
+  /** Between 0 and 1. */
+  readonly random?: (() => number) | undefined;
+}
+
 export function createRetrier(
   policy: RetryPolicy,
   clock: Clock,
-  random: () => number = Math.random,
+  { onRetry, random = Math.random }: RetrierOptions = {},
 ): Retrier {
   let failures = 0;
   let sinceMs = 0;
@@ -48,6 +65,7 @@ export function createRetrier(
       );
       if (delayMs === undefined)
         throw givenUp(error as ContainerdError, failures, elapsedMs, failure.retryAfterMs);
+      onRetry?.({ failures, delayMs, reason: (error as ContainerdError).message });
       await clock.sleep(delayMs, signal).catch((cause: unknown) => {
         throw new ContainerdError("aborted by the caller", { kind: "canceled", cause });
       });

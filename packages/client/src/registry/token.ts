@@ -1,5 +1,6 @@
 import type { RegistryCredential } from "./credential.js";
 import { answerError, uselessAnswer } from "./failure.js";
+import { goField, parseGoStruct } from "./go-json.js";
 import type { HttpClient, HttpResponse } from "./http.js";
 import { showUrl } from "./plain-http.js";
 import type { Secrets } from "./secret.js";
@@ -43,7 +44,8 @@ export async function requestToken(
   const response = isRefresh ? await post(http, request, credential.identityToken) : await get(http, request);
   const text = await response.text(MAX_BODY_BYTES);
   const what = `token service ${showUrl(realm)}`;
-  if (response.status !== 200) {
+  // Some answer 201: a token was created.
+  if (response.status < 200 || response.status > 299) {
     const error = answerError(
       what,
       { status: response.status, text, retryAfter: response.header("retry-after") },
@@ -53,16 +55,19 @@ export async function requestToken(
     throw error;
   }
   signal?.throwIfAborted();
-  const { token, access_token, refresh_token, expires_in } = parseBody(what, text);
-  const value = nonEmpty(access_token) ?? nonEmpty(token);
+  const body = parseGoStruct(text);
+  if (body === undefined)
+    throw uselessAnswer(`${what} does not answer with a JSON object`, "unauthenticated");
+  const value = nonEmpty(goField(body, "access_token")) ?? nonEmpty(goField(body, "token"));
   // What goes into a header must not start another one.
   if (value === undefined || !/^[\x21-\x7e]+$/.test(value)) {
-    throw uselessAnswer(`${what} gives no token that can be used`, "unauthenticated");
+    throw uselessAnswer(`${what} gives no token that can go into a header`, "unauthenticated");
   }
   secrets.add(value);
-  const refreshToken = nonEmpty(refresh_token);
+  const refreshToken = nonEmpty(goField(body, "refresh_token"));
   if (refreshToken !== undefined) secrets.add(refreshToken);
-  const seconds = typeof expires_in === "number" && expires_in > 0 ? expires_in : DEFAULT_LIFETIME_S;
+  const expiresIn = goField(body, "expires_in");
+  const seconds = typeof expiresIn === "number" && expiresIn > 0 ? expiresIn : DEFAULT_LIFETIME_S;
   return { token: value, lifetimeMs: seconds * 1000, refreshToken };
 }
 
@@ -103,16 +108,6 @@ async function post(
 
 export function basicAuthorization(username: string, password: string): string {
   return `Basic ${Buffer.from(`${username}:${password}`).toString("base64")}`;
-}
-
-function parseBody(what: string, text: string): Record<string, unknown> {
-  try {
-    const body: unknown = JSON.parse(text);
-    if (typeof body === "object" && body !== null) return body as Record<string, unknown>;
-  } catch {
-    // Said below. The cause would quote the body, and a token with it.
-  }
-  throw uselessAnswer(`${what} does not answer in JSON`, "unauthenticated");
 }
 
 function nonEmpty(value: unknown): string | undefined {

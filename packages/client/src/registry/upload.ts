@@ -43,8 +43,8 @@ export async function uploadBlob(
   options: UploadOptions,
 ): Promise<void> {
   const { repository, signal } = options;
-  const retrier = repository.retrier();
   let session: Session | undefined = sessionOf(begun, repository);
+  const retrier = repository.retrier(blob, () => session?.offset ?? 0);
   let confirmed = 0;
   await begun.discard();
   for (;;) {

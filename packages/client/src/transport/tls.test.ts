@@ -52,7 +52,7 @@ test("contents of PEM files are taken, as text or bytes, in any sensible combina
 test("what cannot be is refused by its name", () => {
   const { authority, client, stranger } = certificates;
   expect(refusal({}, parseAddress("/run/a.sock"))).toBe(
-    "tls: it is given for unix:///run/a.sock, which is plain; allowed: tls with https:// alone",
+    "tls: it is given for unix:///run/a.sock, which has no encryption; allowed: tls with an https:// address only",
   );
   expect(refusal({}, parseAddress("tcp://127.0.0.1:1"))).toContain("tls: it is given for tcp://127.0.0.1:1");
   expect(refusal({ cert: client.cert })).toContain("tls.cert: it is given without tls.key");
@@ -63,7 +63,7 @@ test("what cannot be is refused by its name", () => {
   expect(refusal({ ca: "/etc/ssl/ca.pem" })).toContain(
     "tls.ca: it looks like a file's name; allowed: the contents",
   );
-  expect(refusal({ ca: "" })).toContain("tls.ca: it is no PEM");
+  expect(refusal({ ca: "" })).toContain("tls.ca: it is not PEM");
   expect(refusal({ ca: authority.key })).toContain("tls.ca: it cannot be read");
   expect(refusal({ cert: client.key, key: client.key })).toContain("tls.cert: it cannot be read");
   expect(refusal({ cert: client.cert, key: client.cert })).toContain("tls.key: it cannot be read");

@@ -29,7 +29,11 @@ export interface TlsContext {
 export function createTlsContext(address: Address, tls: TlsOptions | undefined): TlsContext | undefined {
   if (!address.isTls) {
     if (tls !== undefined)
-      refuse("tls", `is given for ${address.text}, which is plain`, "tls with https:// alone");
+      refuse(
+        "tls",
+        `is given for ${address.text}, which has no encryption`,
+        "tls with an https:// address only",
+      );
     return undefined;
   }
   const { ca, cert, key, serverName } = tls ?? {};
@@ -70,7 +74,7 @@ function readPem<T>(field: string, pem: string | Uint8Array, what: string, read:
   const bytes = Buffer.from(pem);
   if (!bytes.includes("-----BEGIN ")) {
     const isPath = bytes.length < 4096 && !bytes.includes("\n") && /[/.]/.test(bytes.toString());
-    refuse(field, isPath ? "looks like a file's name" : "is no PEM", `the contents of a PEM file: ${what}`);
+    refuse(field, isPath ? "looks like a file's name" : "is not PEM", `the contents of a PEM file: ${what}`);
   }
   try {
     return read(bytes);

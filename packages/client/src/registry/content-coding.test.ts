@@ -1,0 +1,110 @@
+import { brotliCompressSync, deflateRawSync, deflateSync, gzipSync } from "node:zlib";
+import fc from "fast-check";
+import { describe, expect, it } from "vitest";
+import { ContainerdError } from "../error.js";
+import { decodeBody, parseCodings } from "./content-coding.js";
+
+async function* chunks(bytes: Uint8Array, size = 7): AsyncGenerator<Uint8Array> {
+  for (let at = 0; at < bytes.byteLength; at += size) yield bytes.subarray(at, at + size);
+}
+
+async function decode(codings: readonly string[], body: AsyncIterable<Uint8Array>): Promise<string> {
+  const parts: Uint8Array[] = [];
+  for await (const part of decodeBody("it", codings, body)) parts.push(part);
+  return Buffer.concat(parts).toString("utf8");
+}
+
+describe("parseCodings", () => {
+  it.each([
+    [[], []],
+    [[""], []],
+    [["identity"], []],
+    [["gzip"], ["gzip"]],
+    [["GZIP"], ["gzip"]],
+    [["x-gzip"], ["gzip"]],
+    [["gzip, br"], ["gzip", "br"]],
+    [[" gzip ,, identity,\tbr "], ["gzip", "br"]],
+    [
+      ["gzip", "zstd"],
+      ["gzip", "zstd"],
+    ],
+  ])("reads %j as %j", (headers, expected) => {
+    expect(parseCodings(headers)).toEqual(expected);
+  });
+});
+
+describe("decodeBody", () => {
+  const text = '{"token": "some text that compresses, that compresses"}';
+
+  it.each([
+    [[], Buffer.from(text)],
+    [["gzip"], gzipSync(text)],
+    [["gzip"], Buffer.concat([gzipSync(text.slice(0, 9)), gzipSync(text.slice(9))])],
+    [["deflate"], deflateSync(text)],
+    [["deflate"], deflateRawSync(text)],
+    [["br"], brotliCompressSync(text)],
+    [["gzip", "br"], brotliCompressSync(gzipSync(text))],
+    [["gzip", "gzip"], gzipSync(gzipSync(text))],
+  ])("undoes %j", async (codings, bytes) => {
+    expect(await decode(codings, chunks(bytes))).toBe(text);
+  });
+
+  it("takes an empty body in any coding", async () => {
+    expect(await decode(["gzip"], chunks(Buffer.alloc(0)))).toBe("");
+  });
+
+  it.each([
+    [["gzip"], Buffer.from(text), "data-loss", /says Content-Encoding: gzip/],
+    [["gzip"], gzipSync(text).subarray(0, 30), "data-loss", /says Content-Encoding: gzip/],
+    [["br", "gzip"], gzipSync(text), "data-loss", /says Content-Encoding: br/],
+    [["rot13"], Buffer.from(text), "not-implemented", /coding "rot13"; allowed: gzip/],
+    [Array(5).fill("gzip"), gzipSync(text), "not-implemented", /5 content codings/],
+  ])("refuses %j of other bytes", async (codings, bytes, kind, message) => {
+    await expect(decode(codings, chunks(bytes))).rejects.toMatchObject({
+      kind,
+      message: expect.stringMatching(message),
+      cause: { isTransient: false },
+    });
+  });
+
+  it("passes on what the body throws, as it is", async () => {
+    const cut = new ContainerdError("cut", { kind: "unavailable", cause: { isTransient: true } });
+    async function* broken(): AsyncGenerator<Uint8Array> {
+      yield gzipSync(text).subarray(0, 20);
+      throw cut;
+    }
+    await expect(decode(["gzip"], broken())).rejects.toBe(cut);
+  });
+
+  it("ends the body when its reader has enough", async () => {
+    let isEnded = false;
+    async function* endless(): AsyncGenerator<Uint8Array> {
+      try {
+        const zip = gzipSync(Buffer.alloc(100_000));
+        for (;;) yield zip;
+      } finally {
+        isEnded = true;
+      }
+    }
+    for await (const part of decodeBody("it", ["gzip"], endless())) {
+      expect(part.byteLength).toBeGreaterThan(0);
+      break;
+    }
+    await expect.poll(() => isEnded).toBe(true);
+  });
+
+  it("gives back whatever was coded, in chunks of any size", async () => {
+    const coders = { gzip: gzipSync, deflate: deflateSync, br: brotliCompressSync } as const;
+    const names = fc.array(fc.constantFrom("gzip", "deflate", "br"), { maxLength: 3 });
+    await fc.assert(
+      fc.asyncProperty(fc.string(), names, fc.integer({ min: 1, max: 50 }), async (given, codings, size) => {
+        const coded = codings.reduce<Uint8Array>(
+          (bytes, name) => coders[name as "gzip"](bytes),
+          Buffer.from(given),
+        );
+        expect(await decode(codings, chunks(coded, size))).toBe(Buffer.from(given).toString("utf8"));
+      }),
+      { numRuns: 50 },
+    );
+  });
+});

@@ -1,0 +1,94 @@
+import { pipeline, Readable, type Transform } from "node:stream";
+import { createBrotliDecompress, createGunzip, createInflate, createInflateRaw } from "node:zlib";
+import { ContainerdError } from "../error.js";
+import { createUnzstd } from "../zstd.js";
+import { uselessAnswer } from "./failure.js";
+
+/** Each is one pass over the whole body: a server has no reason for more than two. */
+const MOST_CODINGS = 4;
+const ALLOWED = "gzip, deflate, br, zstd, identity";
+
+/** Reads Content-Encoding headers: the codings in the order in which they were applied. `identity` is no coding. */
+export function parseCodings(headers: readonly string[]): string[] {
+  return headers
+    .flatMap((header) => header.split(","))
+    .map((name) =>
+      name
+        .trim()
+        .toLowerCase()
+        .replace(/^x-(?=gzip$)/, ""),
+    )
+    .filter((name) => name !== "" && name !== "identity");
+}
+
+/**
+ * Undoes the codings of a body. We ask for none, and some servers and proxies apply one all the same.
+ *
+ * @param what the subject of an error.
+ * @throws ContainerdError `not-implemented` for a coding that is not known, `data-loss` for a body that is not in that coding;
+ * and what `body` throws.
+ */
+export async function* decodeBody(
+  what: string,
+  codings: readonly string[],
+  body: AsyncIterable<Uint8Array>,
+): AsyncGenerator<Uint8Array, void, undefined> {
+  if (codings.length > MOST_CODINGS)
+    throw uselessAnswer(
+      `${what} has ${codings.length} content codings; allowed: ${MOST_CODINGS}`,
+      "not-implemented",
+    );
+  let decoded = body;
+  for (const coding of codings.toReversed()) decoded = decodeOne(what, coding, decoded);
+  yield* decoded;
+}
+
+async function* decodeOne(
+  what: string,
+  coding: string,
+  body: AsyncIterable<Uint8Array>,
+): AsyncGenerator<Uint8Array, void, undefined> {
+  const source = body[Symbol.asyncIterator]();
+  try {
+    const first = await source.next();
+    // A HEAD has no body, and an empty one is in no coding.
+    if (first.done === true) return;
+    const decoder = createDecoder(what, coding, first.value);
+    const rest = { [Symbol.asyncIterator]: () => source };
+    // The iteration below hears of what goes wrong.
+    pipeline(Readable.from(prepend(first.value, rest)), decoder, () => undefined);
+    yield* decoder as AsyncIterable<Uint8Array>;
+  } catch (reason) {
+    if (reason instanceof ContainerdError) throw reason;
+    throw uselessAnswer(
+      `${what} says Content-Encoding: ${coding}, and its body is not in that coding`,
+      "data-loss",
+    );
+  } finally {
+    await source.return?.();
+  }
+}
+
+async function* prepend(first: Uint8Array, rest: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
+  yield first;
+  yield* rest;
+}
+
+function createDecoder(what: string, coding: string, first: Uint8Array): Transform {
+  switch (coding) {
+    case "gzip":
+      return createGunzip();
+    case "deflate":
+      // RFC 9110 means zlib's format, and some servers send the bare one: the first byte tells.
+      return ((first[0] ?? 0) & 0x0f) === 8 ? createInflate() : createInflateRaw();
+    case "br":
+      return createBrotliDecompress();
+    case "zstd":
+      return createUnzstd(what);
+    default:
+      throw uselessAnswer(
+        `${what} has the content coding ${JSON.stringify(coding.slice(0, 50))}; allowed: ${ALLOWED}`,
+        "not-implemented",
+      );
+  }
+}
