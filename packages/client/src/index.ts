@@ -79,7 +79,7 @@ export type { HostCapability, RegistryHost, RegistryHosts } from "./registry/hos
 export { hostsFromDirectories, type RegistryHostsOptions } from "./registry/hosts.js";
 export type { HttpTimeouts, HttpTls } from "./registry/http.js";
 export { type CheckLoginOptions, checkRegistryLogin } from "./registry/login.js";
-export type { TransferProgress } from "./registry/progress.js";
+export type { TransferProgress, TransferRetry } from "./registry/progress.js";
 export { parseRegistryName } from "./registry/registry-name.js";
 export type { RegistryOptions } from "./registry/repository.js";
 export type { RetryPolicy } from "./registry/retry.js";

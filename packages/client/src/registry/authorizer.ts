@@ -175,10 +175,10 @@ export function createAuthorizer(options: AuthorizerOptions): Authorizer {
       return true;
     },
     explain() {
-      if (credential !== undefined) return `the credential for ${host} is not enough`;
+      if (credential !== undefined) return `the credential for ${host} is wrong, or is not enough for this`;
       return isCredentialKnown
-        ? `no credential for ${host} is known`
-        : `${host} offers no way to log in that we know`;
+        ? `no credential for ${host} is known; log in, for example wfe-containerd login ${host}`
+        : `${host} offers no way to log in that is known here; known: Basic, Bearer`;
     },
   };
 }

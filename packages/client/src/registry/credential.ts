@@ -44,7 +44,7 @@ export function credentialsOf(auth: RegistryAuth): CredentialProvider {
   for (const [host, credential] of Object.entries(auth)) {
     const key = canonicalHost(host);
     if (/[/@\s]/.test(host) || host === "")
-      refuse(host, "is no registry", "a host and its port: registry.example.com:5000");
+      refuse(host, "is not a registry", "a host, with its port if it has one: registry.example.com:5000");
     if (byHost.has(key)) refuse(host, "is named twice", "one credential for each registry");
     byHost.set(key, checkCredential(host, credential));
   }
@@ -63,14 +63,10 @@ function checkCredential(host: string, credential: RegistryCredential): Registry
   const { username, password, identityToken, registryToken } = credential as Record<string, unknown>;
   const given = [password, identityToken, registryToken].filter((value) => value !== undefined);
   if (given.length !== 1 || typeof given[0] !== "string" || given[0] === "") {
-    refuse(
-      host,
-      "has no credential that can be used",
-      "username and password, or identityToken, or registryToken",
-    );
+    refuse(host, "has no usable credential", "username and password, or identityToken, or registryToken");
   }
   if (password !== undefined && (typeof username !== "string" || username === "" || username.includes(":"))) {
-    refuse(host, "has no user name that can be used", "a user name without a colon");
+    refuse(host, "has no usable user name", "a user name without a colon");
   }
   return credential;
 }

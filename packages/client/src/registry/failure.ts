@@ -42,7 +42,7 @@ const LASTING_FROM_500 = new Set([501, 505, 506, 508, 510, 511]);
 const MAX_MESSAGE_LENGTH = 300;
 /** What Go's servers say to plain http, and nginx. */
 const WANTS_TLS = /HTTP request to an HTTPS server|HTTP request was sent to HTTPS port/i;
-const SPEAKS_TLS = 'it wants https: say so in hosts.toml, server = "https://…", with its ca';
+const SPEAKS_TLS = 'it wants https; set it in hosts.toml: server = "https://…", with its ca';
 
 /**
  * @param what the subject of the message: `https://registry.example.com/v2/app/manifests/1`.
@@ -136,9 +136,9 @@ export function transportError(what: string, reason: unknown, mayComeBack = true
 }
 
 const EXPLANATIONS: Readonly<Record<string, string>> = {
-  ECONNREFUSED: "nothing listens there",
+  ECONNREFUSED: "nothing listens there; check that the registry runs, and its port",
   ECONNRESET: "the connection was cut",
-  ENOTFOUND: "there is no host of that name",
+  ENOTFOUND: "there is no host of that name; check the registry in the image's name",
   EAI_AGAIN: "the name cannot be resolved at the moment",
   UND_ERR_SOCKET: "the connection was cut",
   UND_ERR_CONNECT_TIMEOUT: "no connection within the time-out",
@@ -154,6 +154,7 @@ const EXPLANATIONS: Readonly<Record<string, string>> = {
     "its certificate's authority is not trusted; name it as ca, in hosts.toml, to trust it",
   CERT_HAS_EXPIRED: "its certificate has expired",
   ERR_TLS_CERT_ALTNAME_INVALID: "its certificate is for another name",
-  ERR_SSL_WRONG_VERSION_NUMBER: "it speaks no TLS there; is it plain http?",
-  HPE_INVALID_CONSTANT: "it speaks no http there; is it https?",
+  ERR_SSL_WRONG_VERSION_NUMBER:
+    "it does not speak TLS there; if it is plain http, name it in hosts.plainHttp (--plain-http)",
+  HPE_INVALID_CONSTANT: "it does not speak http there; is it https?",
 };

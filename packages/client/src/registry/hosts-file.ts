@@ -33,12 +33,13 @@ export function parseHostsFile(file: string, text: string): HostEntry[] {
   try {
     root = parse(text) as Table;
   } catch (reason) {
-    const line = reason instanceof TomlError ? `line ${reason.line}` : "it";
-    return refuse(file, line, "is no TOML", "TOML");
+    const line = reason instanceof TomlError ? `line ${reason.line}` : "the file";
+    return refuse(file, line, "is not TOML", 'TOML, for example server = "https://registry.example.com"');
   }
   const { server, host = {}, ...own } = root;
   checkKeys(file, "", own);
-  if (server !== undefined && typeof server !== "string") refuse(file, "server", "is no text", "a URL");
+  if (server !== undefined && typeof server !== "string")
+    refuse(file, "server", "is not a text", 'a URL, for example "https://registry.example.com"');
   const mirrors = Object.entries(table(file, "host", host)).map(([name, value]) => {
     const entry = table(file, `host.${name}`, value);
     checkKeys(file, `host.${name}.`, entry);
@@ -57,9 +58,9 @@ function toEntry(file: string, prefix: string, server: string | undefined, entry
     override_path: override = false,
   } = entry;
   if (typeof skipVerify !== "boolean")
-    refuse(file, `${prefix}skip_verify`, "is neither true nor false", "one of them");
+    refuse(file, `${prefix}skip_verify`, "is neither true nor false", "true, false");
   if (typeof override !== "boolean")
-    refuse(file, `${prefix}override_path`, "is neither true nor false", "one of them");
+    refuse(file, `${prefix}override_path`, "is neither true nor false", "true, false");
   return {
     ...parseServer(file, prefix, server, override),
     capabilities: parseCapabilities(file, `${prefix}capabilities`, capabilities),
@@ -80,7 +81,12 @@ function parseServer(
   if (server === undefined) return { origin: undefined, path: "/v2" };
   const text = /^https?:\/\//.test(server) ? server : `https://${server}`;
   if (!URL.canParse(text))
-    refuse(file, prefix === "" ? "server" : prefix.slice(0, -1), "is no URL", "https://host[:port][/path]");
+    refuse(
+      file,
+      prefix === "" ? "server" : prefix.slice(0, -1),
+      "is not a URL",
+      "https://host[:port][/path]",
+    );
   const { protocol, host, pathname, username, password, search } = new URL(text);
   if (username !== "" || password !== "" || search !== "") {
     refuse(
@@ -118,7 +124,12 @@ function parseHeaders(file: string, field: string, value: unknown = {}): Record<
     const joined = texts(file, `${field}.${name}`, given).join(", ");
     // Said without the value, which may be a secret.
     if (!/^[!#$%&'*+\-.^_`|~\w]+$/.test(name) || !/^[\x20-\x7e\t]*$/.test(joined)) {
-      refuse(file, `${field}.${name}`, "is no header", "a header's name, and printable characters");
+      refuse(
+        file,
+        `${field}.${name}`,
+        "is not a header",
+        "a header's name, and a value of printable characters",
+      );
     }
     headers[name.toLowerCase()] = joined;
   }
@@ -128,11 +139,11 @@ function parseHeaders(file: string, field: string, value: unknown = {}): Record<
 function parseClient(file: string, field: string, value: unknown = []): HostEntry["clientFiles"] {
   const pairs = typeof value === "string" ? [value] : value;
   if (!Array.isArray(pairs))
-    return refuse(file, field, "is no list", "a file, a list of files, or of [certificate, key]");
+    return refuse(file, field, "is not a list", "a file, a list of files, or a list of [certificate, key]");
   return pairs.map((pair: unknown) => {
     const [cert, key, ...more] = texts(file, field, pair);
     if (cert === undefined || more.length > 0)
-      return refuse(file, field, "has an entry that is no pair", "[certificate, key]");
+      return refuse(file, field, "has an entry that is not a pair", "[certificate, key]");
     // One file with both, or a pair whose second half is empty.
     return { cert, key: key === undefined || key === "" ? cert : key };
   });
@@ -144,7 +155,7 @@ const UNITS_MS: Readonly<Record<string, number>> = { ms: 1, s: 1_000, m: 60_000,
 function parseDuration(file: string, field: string, value: unknown): number | undefined {
   if (value === undefined || value === "") return undefined;
   if (typeof value !== "string" || !/^(?:\d+(?:\.\d+)?(?:ms|s|m|h))+$/.test(value)) {
-    return refuse(file, field, "is no duration", '"1s", "500ms", "1m30s"');
+    return refuse(file, field, "is not a duration", '"1s", "500ms", "1m30s"');
   }
   return [...value.matchAll(/([\d.]+)(ms|s|m|h)/g)].reduce(
     (sum, [, n, unit]) => sum + Number(n) * (UNITS_MS[unit ?? ""] ?? 0),
@@ -155,13 +166,13 @@ function parseDuration(file: string, field: string, value: unknown): number | un
 function texts(file: string, field: string, value: unknown = []): string[] {
   const list = typeof value === "string" ? [value] : value;
   if (!Array.isArray(list) || list.some((entry) => typeof entry !== "string"))
-    refuse(file, field, "is no text", "a text, or a list of them");
+    refuse(file, field, "is not a text", "a text, or a list of texts");
   return list as string[];
 }
 
 function table(file: string, field: string, value: unknown): Table {
   if (typeof value !== "object" || value === null || Array.isArray(value))
-    return refuse(file, field, "is no table", "a table");
+    return refuse(file, field, "is not a table", "a TOML table");
   return value as Table;
 }
 

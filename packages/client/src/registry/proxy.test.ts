@@ -26,7 +26,7 @@ describe("the proxy", () => {
     "is refused when it is %j",
     (text) => {
       expect(() => proxyFor(new URL("https://a.example"), { HTTPS_PROXY: text })).toThrow(
-        /^HTTPS_PROXY is no proxy that can be used; (?!.*canary)/,
+        /^HTTPS_PROXY is not the URL of a proxy; (?!.*canary)/,
       );
     },
   );

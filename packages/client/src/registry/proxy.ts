@@ -60,7 +60,7 @@ function parseProxy(variable: string, text: string): URL {
   if (url !== undefined && SCHEMES.includes(url.protocol)) return url;
   // Said without the value, which may hold a password.
   throw new ContainerdError(
-    `${variable} is no proxy that can be used; allowed: http://host:port, and https and socks5`,
+    `${variable} is not the URL of a proxy; allowed: http://, https:// or socks5://, then host:port; for example http://proxy.example.com:3128`,
     { kind: "invalid-argument" },
   );
 }

@@ -34,11 +34,11 @@ export function checkRealm(
     );
   };
   if (text === undefined || !URL.canParse(text))
-    return refuse("asks for a token and does not say where", "a realm that is a URL");
+    return refuse("asks for a token and does not say where to get it", "a challenge whose realm is a URL");
   const realm = new URL(text);
   const shown = showUrl(realm);
   if (realm.username !== "" || realm.password !== "")
-    refuse(`sends us to ${shown} with credentials of its own`, "none");
+    refuse(`sends us to ${shown} with credentials of its own`, "a realm without user name and password");
   if (realm.protocol !== "https:") {
     const isPlain = realm.protocol === "http:" && registry.protocol === "http:";
     if (!isPlain || !(isLoopback(realm.host) || mayBePlain.has(realm.host))) {
@@ -59,8 +59,8 @@ export function checkRealm(
   }
   if (withCredential && !shareDomain(hostName(realm.host), hostName(registry.host))) {
     refuse(
-      `sends us with its credential to ${shown}, a host that has no business with it`,
-      "the registry's own domain, or a host that is named in tokenHosts (--token-host)",
+      `sends us with its credential to ${shown}, a host that has no business with it because it is outside the registry's domain`,
+      "a host in the registry's own domain, or one that is named in tokenHosts (--token-host)",
     );
   }
   return realm;

@@ -25,7 +25,7 @@ describe("redirectTarget", () => {
     ["ftp://cdn.example.net/a", "ftp:"],
     ["file:///etc/passwd", "file:"],
     ["https://user:secret@cdn.example.net/", "credentials"],
-    ["https://", "no URL"],
+    ["https://", "not a URL"],
     ["", "nowhere"],
     [undefined, "nowhere"],
   ])("refuses %s, from https", (location, problem) => {

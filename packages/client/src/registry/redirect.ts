@@ -28,7 +28,7 @@ export function redirectTarget(
   try {
     to = new URL(location ?? "", from);
   } catch {
-    return refuse(from, "redirects to something that is no URL");
+    return refuse(from, "redirects to something that is not a URL");
   }
   if (location === undefined || location === "") refuse(from, "redirects to nowhere");
   if (to.username !== "" || to.password !== "") refuse(from, "redirects to a URL with credentials in it");
@@ -57,7 +57,7 @@ export function redirectHeaders(
 
 function refuse(from: URL, problem: string): never {
   throw uselessAnswer(
-    `${showUrl(from)} ${problem}; allowed: https, or http on this machine and on hosts in hosts.plainHttp (--plain-http)`,
+    `${showUrl(from)} ${problem}; allowed: https; or http on this machine and on the hosts in hosts.plainHttp (--plain-http)`,
     "permission-denied",
   );
 }
