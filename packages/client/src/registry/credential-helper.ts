@@ -159,7 +159,7 @@ function failed({ name, field }: CredentialHelper, action: string, problem: stri
 
 function missing({ name, field }: CredentialHelper): ContainerdError {
   return new ContainerdError(
-    `${field}: ${JSON.stringify(name)} names the program docker-credential-${name}, which is not on the PATH; install it, or take this entry out of the file`,
+    `${field}: ${JSON.stringify(name)} names the program docker-credential-${name}, which is not on the PATH; install it, or remove this entry`,
     { kind: "failed-precondition" },
   );
 }

@@ -1,5 +1,5 @@
 import fc from "fast-check";
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, vi } from "vitest";
 import { DEFAULT_RETRY, parseRetryAfter, retryDelayMs } from "./retry.js";
 
 const policy = { firstDelayMs: 100, longestDelayMs: 1_000, deadlineMs: 5_000 };
@@ -53,6 +53,8 @@ describe("parseRetryAfter", () => {
     [" 7 ", 7_000],
     ["Thu, 01 Jan 2026 00:00:30 GMT", 30_000],
     ["Wed, 31 Dec 2025 23:59:00 GMT", 0],
+    ["Thursday, 01-Jan-26 00:00:30 GMT", 30_000],
+    ["Thu Jan  1 00:00:30 2026", 30_000],
     ["-5", undefined],
     ["1.5", undefined],
     ["soon", undefined],
@@ -60,6 +62,15 @@ describe("parseRetryAfter", () => {
     [undefined, undefined],
   ])("reads %j", (value, expected) => {
     expect(parseRetryAfter(value, wallMs)).toBe(expected);
+  });
+
+  it("reads a date without a zone as GMT, wherever this machine is", () => {
+    vi.stubEnv("TZ", "America/New_York");
+    try {
+      expect(parseRetryAfter("Thu Jan  1 00:00:30 2026", wallMs)).toBe(30_000);
+    } finally {
+      vi.unstubAllEnvs();
+    }
   });
 
   it("never throws, and never gives a negative wait", () => {

@@ -45,6 +45,7 @@ export function parseRetryAfter(value: string | undefined, wallMs: number): numb
   if (/^\d{1,9}$/.test(text)) return Number(text) * 1000;
   // Date.parse takes much more than HTTP's dates, "-5" among it: those start with the day's name.
   if (!/^(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun)/.test(text)) return undefined;
-  const date = Date.parse(text);
+  // Of its three forms one has no zone, and all mean GMT.
+  const date = Date.parse(/(?:GMT|UTC|[+-]\d{4})$/.test(text) ? text : `${text} GMT`);
   return Number.isNaN(date) ? undefined : Math.max(date - wallMs, 0);
 }
