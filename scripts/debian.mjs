@@ -122,6 +122,7 @@ async function writeConfiguration(directory, suite) {
       'APT::Default-Release "";',
       'APT::Update::Error-Mode "any";', // a mirror that cannot be reached is no success
       'APT::Sandbox::User "root";',
+      'Acquire::Retries "5";',
       `Dir::Etc::SourceList "${join(directory, "sources.list")}";`,
       'Dir::Etc::SourceParts "/dev/null";',
       'Dir::Etc::Preferences "/dev/null";',

@@ -1,5 +1,7 @@
 import { existsSync, rmSync, writeFileSync } from "node:fs";
+import { setTimeout as delay } from "node:timers/promises";
 import { KEYRING } from "./debian.mjs";
+import { withLock } from "./lock.mjs";
 import { hasApt, isOnPath, systemName } from "./machine.mjs";
 import { capture, Trouble } from "./process.mjs";
 
@@ -52,6 +54,13 @@ const FOR_TESTS = [
 /** Installs what is missing. @throws Trouble when it cannot. */
 export async function installPackages({ tests }) {
   const wanted = tests ? [...FOR_STEPS, ...FOR_TESTS] : FOR_STEPS;
+  if (!wanted.some(isMissing)) return;
+  const onWait = () => console.log("Waiting for another set-up on this machine, which installs packages");
+  // One at a time: what the other installs need not be installed again.
+  await withLock("packages", { onWait }, () => installMissing(wanted));
+}
+
+async function installMissing(wanted) {
   const missing = wanted.filter(isMissing);
   if (missing.length === 0) return;
   if (!hasApt()) {
@@ -88,8 +97,21 @@ function isMissing({ program, file }) {
   return program === undefined ? !existsSync(file) : !isOnPath(program);
 }
 
-function apt(args) {
-  return capture("apt-get", ["--quiet", ...args], { env: { DEBIAN_FRONTEND: "noninteractive" } });
+/** A machine's own updates take some minutes, and hold the locks of apt and dpkg. */
+const LOCKED_MS = 15 * 60_000;
+const LOCKED = /Could not get lock|Unable to (?:acquire|lock)|is another process using it/;
+
+/** Runs apt-get; where another process holds a lock of its, once that has ended. */
+async function apt(args) {
+  // DPkg::Lock::Timeout is for dpkg's locks alone: the one of the lists is tried again here.
+  const options = ["-o", `DPkg::Lock::Timeout=${LOCKED_MS / 1000}`, "-o", "Acquire::Retries=5"];
+  const env = { DEBIAN_FRONTEND: "noninteractive", LC_ALL: "C" };
+  const giveUpAt = performance.now() + LOCKED_MS;
+  for (;;) {
+    const result = await capture("apt-get", ["--quiet", ...options, ...args], { env });
+    if (result.code === 0 || !LOCKED.test(result.stderr) || performance.now() > giveUpAt) return result;
+    await delay(1_000);
+  }
 }
 
 const POLICY = "/usr/sbin/policy-rc.d";

@@ -1,0 +1,113 @@
+// npm run test:repeat -- --times 10: is the suite sure? Each time clones the last commit of this checkout to a temporary directory, runs
+// `npm test` there as on a fresh machine, and prints a line: seconds, passed, failed, and the failures. The last line is the sum.
+//   --times N     how many runs; default 10
+//   --at-once N   how many of them at the same time, as two checkouts of one machine do; default 1
+//   --load        beside them as many busy loops as this machine has processors
+// The output of every run stays in .cache/repeat.
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { createWriteStream } from "node:fs";
+import { mkdir, mkdtemp, readFile, rm } from "node:fs/promises";
+import { availableParallelism, tmpdir } from "node:os";
+import { delimiter, join } from "node:path";
+import { parseArgs } from "node:util";
+import { Worker } from "node:worker_threads";
+import { CACHE, capture, ROOT, run, story, Trouble } from "./process.mjs";
+
+const LOGS = join(CACHE, "repeat");
+
+await story(async () => {
+  const { times, atOnce, load } = readOptions();
+  const { stdout: changed } = await capture("git", ["status", "--porcelain"]);
+  if (changed !== "") console.log("Changes that are not committed are left out.");
+  await rm(LOGS, { recursive: true, force: true });
+  await mkdir(LOGS, { recursive: true });
+  const loops = Array.from({ length: load ? availableParallelism() : 0 }, startLoop);
+
+  const results = [];
+  let next = 1;
+  async function runInTurn() {
+    while (next <= times) {
+      const result = await testFreshClone(next++);
+      results.push(result);
+      console.log(formatResult(result));
+    }
+  }
+  try {
+    await Promise.all(Array.from({ length: Math.min(atOnce, times) }, runInTurn));
+  } finally {
+    await Promise.all(loops.map((loop) => loop.terminate()));
+  }
+
+  const green = results.filter(isGreen).length;
+  const slowest = Math.max(...results.map(({ seconds }) => seconds));
+  console.log(`\n${green} of ${times} runs are green; the slowest took ${slowest.toFixed(0)} s`);
+  if (green < times) process.exitCode = 1;
+});
+
+function readOptions() {
+  const options = {
+    times: { type: "string", default: "10" },
+    "at-once": { type: "string", default: "1" },
+    load: { type: "boolean", default: false },
+  };
+  const { values } = parseArgs({ options });
+  for (const name of ["times", "at-once"]) {
+    if (!/^[1-9]\d{0,3}$/.test(values[name]))
+      throw new Trouble(`--${name} is ${values[name]}; allowed: a whole number from 1 on`);
+  }
+  return { times: Number(values.times), atOnce: Number(values["at-once"]), load: values.load };
+}
+
+/** A processor's worth of other work; ends with this process. */
+function startLoop() {
+  return new Worker("for (;;);", { eval: true });
+}
+
+async function testFreshClone(number) {
+  const directory = await mkdtemp(join(tmpdir(), "wfe-repeat-"));
+  const logPath = join(LOGS, `${number}.log`);
+  const startedAt = performance.now();
+  try {
+    await run("git", ["clone", "--quiet", ROOT, directory]);
+    const log = createWriteStream(logPath);
+    await once(log, "open");
+    const child = spawn("npm", ["test"], { cwd: directory, env: outside(), stdio: ["ignore", log, log] });
+    const [code] = await once(child, "close");
+    log.close();
+    return { number, code, seconds: (performance.now() - startedAt) / 1000, ...(await readTally(logPath)) };
+  } finally {
+    await rm(directory, { recursive: true, force: true });
+  }
+}
+
+/** The environment without what npm and this checkout put into it. */
+function outside() {
+  const env = Object.fromEntries(
+    Object.entries(process.env).filter(([name]) => !/^npm_|^INIT_CWD$/.test(name)),
+  );
+  const places = (env.PATH ?? "").split(delimiter).filter((place) => !place.startsWith(ROOT));
+  return { ...env, PATH: places.join(delimiter) };
+}
+
+/** What a run's own last lines say of it. */
+async function readTally(logPath) {
+  const lines = (await readFile(logPath, "utf8")).split("\n");
+  const [, passed, failed] =
+    lines.map((line) => /^(\d+) passed, (\d+) failed/.exec(line)).findLast((match) => match !== null) ?? [];
+  const failures = lines.filter((line) => line.startsWith("!! FAILED"));
+  // A run that has no count ended before its tests: its last words say why.
+  const words = passed === undefined ? lines.filter((line) => line.trim() !== "").slice(-5) : failures;
+  return { passed: passed ?? "?", failed: failed ?? "?", words };
+}
+
+/** Sure is only what passed, failed nothing, and ended well. */
+function isGreen({ code, passed, failed }) {
+  return code === 0 && failed === "0" && passed !== "0";
+}
+
+function formatResult({ number, code, seconds, passed, failed, words }) {
+  const exit = code === 0 ? "" : `, exit code ${code}`;
+  const line = `run ${number}: ${seconds.toFixed(0)} s, ${passed} passed, ${failed} failed${exit}`;
+  return [line, ...words.map((word) => `  ${word}`)].join("\n");
+}
