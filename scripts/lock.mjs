@@ -12,8 +12,8 @@ export async function withLock(name, { onWait = () => {} }, run) {
   let server = await tryListen(path);
   if (server === undefined) onWait();
   for (; server === undefined; server = await tryListen(path)) {
-    const socket = connect(path).on("error", () => {});
-    await once(socket, "close");
+    // Not once(): it rejects for an error, and a reset is only another way to hear of the end.
+    await new Promise((resolve) => connect(path).on("error", resolve).on("close", resolve).resume());
   }
   try {
     return await run();
