@@ -9,6 +9,8 @@ export default defineConfig({
   test: {
     // Tests wait for daemons more than they work: two files at a time, also where there are two cores.
     maxWorkers: 2,
+    // What is waited for comes: this is for what never does. The default, a second, passes on a busy machine.
+    expect: { poll: { timeout: 50_000 } },
     projects: [
       {
         extends: true,

@@ -95,8 +95,15 @@ export interface TestServer extends AsyncDisposable {
   listen(): Promise<void>;
 }
 
-/** A gRPC server that answers every kind of call with one function, which sees and gives the messages' values. */
-export async function startServer(answer: (call: ServerCall) => void): Promise<TestServer> {
+/**
+ * A gRPC server that answers every kind of call with one function, which sees and gives the messages' values.
+ *
+ * @param onVersion called before it answers the question for its version.
+ */
+export async function startServer(
+  answer: (call: ServerCall) => void,
+  onVersion: () => void = () => undefined,
+): Promise<TestServer> {
   const directory = await mkdtemp(join(tmpdir(), "grpc-"));
   const socketPath = join(directory, "grpc.sock");
   let server: Server;
@@ -114,6 +121,7 @@ export async function startServer(answer: (call: ServerCall) => void): Promise<T
   let versionCalls = 0;
   function countVersion(_call: unknown, respond: (error: null, value: Buffer) => void): void {
     versionCalls++;
+    onVersion();
     respond(null, Buffer.alloc(0));
   }
 

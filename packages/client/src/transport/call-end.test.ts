@@ -150,7 +150,7 @@ test("a daemon that dies ends calls as unavailable, and the same connection find
   const reading = server.transport.stream(download, undefined, undefined, undefined, stream({}));
   await expect.poll(() => calls.length).toBe(2);
   server.kill();
-  const text = `the connection to unix://${server.socketPath} was cut while the daemon was at it`;
+  const text = `the connection to unix://${server.socketPath} was cut during the call`;
   for (const call of [waiting, reading]) {
     expect(await failure(call)).toMatchObject({ code: Code.Unavailable, rawMessage: text });
   }

@@ -1,4 +1,5 @@
 import { Code, ConnectError } from "@connectrpc/connect";
+import { explain } from "../explain.js";
 import type { Connection } from "./connection.js";
 import { probe } from "./probe.js";
 import { describeFinding } from "./unavailable.js";
@@ -16,9 +17,12 @@ const RECONNECT_MS = 5_000;
 export async function awaitComeback(connection: Connection, signal: AbortSignal): Promise<void> {
   if (signal.aborted || !connection.isFailing()) return;
   const { address, tls } = connection;
-  const finding = await probe(address, tls);
+  const finding = await probe(address, tls).catch(() => undefined);
   if (signal.aborted) return;
-  if (finding.kind !== "http2") throw new ConnectError(describeFinding(finding, address), Code.Unavailable);
+  if (finding?.kind !== "http2") {
+    const failure = new ConnectError(`${address.text} cannot be reached`, Code.Unavailable);
+    throw await explain(failure, () => finding && describeFinding(finding, address));
+  }
   const late = new AbortController();
   // A timer that keeps the process: grpc-js's own do so for calls alone.
   const timer = setTimeout(() => late.abort(), RECONNECT_MS);

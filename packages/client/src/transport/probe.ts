@@ -35,7 +35,7 @@ export async function probe(address: Address, tls: TlsContext | undefined): Prom
     return (await speaksTls(address)) ? { kind: "tls" } : finding;
   } catch (reason) {
     const { code = "", message } = reason as NodeJS.ErrnoException;
-    const isFile = code === "ECONNREFUSED" && socketPath !== undefined && !(await isSocket(socketPath));
+    const isFile = code === "ECONNREFUSED" && socketPath !== undefined && (await isPlainFile(socketPath));
     return { kind: "error", code: isFile ? "ENOTSOCK" : code, message, isTls: isOpen };
   } finally {
     clearTimeout(late);
@@ -44,8 +44,12 @@ export async function probe(address: Address, tls: TlsContext | undefined): Prom
 }
 
 /** The kernel refuses a connection to a plain file as it does to a socket that nobody listens on. */
-async function isSocket(path: string): Promise<boolean> {
-  return (await stat(path)).isSocket();
+async function isPlainFile(path: string): Promise<boolean> {
+  // A daemon that is being restarted removes its socket, and may do so between the connection and this look.
+  return stat(path).then(
+    (status) => !status.isSocket(),
+    () => false,
+  );
 }
 
 async function opened(socket: Socket): Promise<void> {

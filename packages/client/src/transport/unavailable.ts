@@ -1,6 +1,7 @@
 import { Code, ConnectError } from "@connectrpc/connect";
-import { status as Status, type StatusObject } from "@grpc/grpc-js";
+import type { StatusObject } from "@grpc/grpc-js";
 import type { Address } from "../address.js";
+import { explain } from "../explain.js";
 import type { Connection } from "./connection.js";
 import { type Finding, probe } from "./probe.js";
 import { toConnectError } from "./status.js";
@@ -10,10 +11,7 @@ const NOT_CONNECTED = /^(?:No connection established|Name resolution failed|Fail
 const CUT =
   /^(?:Connection dropped|Write (?:error|failed)|Stream refused by server|Call cancelled$|read E[A-Z]+$|write E[A-Z]+$)/;
 
-/**
- * A call's status as an error. Where the daemon could not be reached it says why, and what to do: the daemon is looked for once more,
- * which is cheap on the way of a failure.
- */
+/** A call's status as an error. Where the daemon could not be reached, the message says why and what to do: the daemon is looked for once more. */
 export async function explainStatus(
   status: StatusObject,
   { address, tls }: Pick<Connection, "address" | "tls">,
@@ -21,24 +19,16 @@ export async function explainStatus(
 ): Promise<ConnectError> {
   const error = toConnectError(status);
   if (signal.aborted) return error;
-  if (error.code === Code.Unavailable && NOT_CONNECTED.test(error.rawMessage)) {
-    const text = describeFinding(await probe(address, tls), address);
-    return new ConnectError(text, Code.Unavailable, undefined, undefined, error);
+  const { code, rawMessage } = error;
+  if (code === Code.Unavailable && NOT_CONNECTED.test(rawMessage))
+    return explain(error, async () => describeFinding(await probe(address, tls), address));
+  // Node reports the end of a connection to its streams as a cancel, too.
+  if ((code === Code.Unavailable || code === Code.Canceled) && CUT.test(rawMessage)) {
+    const text = `the connection to ${address.text} was cut during the call`;
+    return new ConnectError(text, Code.Unavailable, error.metadata, undefined, error);
   }
-  // Node reports a connection's end to its streams as a cancel, too.
-  if ((error.code === Code.Unavailable || status.code === Status.CANCELLED) && CUT.test(error.rawMessage)) {
-    const text = `the connection to ${address.text} was cut while the daemon was at it`;
-    return new ConnectError(text, Code.Unavailable, undefined, undefined, error);
-  }
-  if (error.code === Code.Unimplemented && /^unknown (?:service|method) /.test(error.rawMessage)) {
-    return new ConnectError(
-      describeUnknown(error.rawMessage, address),
-      Code.Unimplemented,
-      error.metadata,
-      undefined,
-      error,
-    );
-  }
+  if (code === Code.Unimplemented && /^unknown (?:service|method) /.test(rawMessage))
+    return explain(error, () => describeUnknown(rawMessage, address));
   return error;
 }
 
