@@ -149,7 +149,7 @@ export async function startDaemon(options: StartDaemonOptions = {}): Promise<Dae
   try {
     await start();
   } catch (reason) {
-    if (isOurs) await rm(directory, { recursive: true, force: true });
+    if (isOurs) await rm(directory, { recursive: true, force: true }).catch(() => undefined);
     throw reason;
   }
   let stopping: Promise<void> | undefined;

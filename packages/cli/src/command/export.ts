@@ -34,7 +34,7 @@ async function writeFile(file: string, archive: AsyncIterable<Uint8Array>): Prom
     await pipeline(archive, createWriteStream(partial, { flags: "wx" }));
     await rename(partial, file);
   } catch (reason) {
-    await rm(partial, { force: true });
+    await rm(partial, { force: true }).catch(() => undefined);
     throw reason;
   }
 }

@@ -81,7 +81,7 @@ export async function writeDockerConfig(
     }
     await rename(temporary, target);
   } catch (reason) {
-    await rm(temporary, { force: true });
+    await rm(temporary, { force: true }).catch(() => undefined);
     const { code } = reason as NodeJS.ErrnoException;
     throw new ContainerdError(`${file}: the file cannot be written (${code})`, {
       kind: "failed-precondition",

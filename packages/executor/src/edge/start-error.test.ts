@@ -1,3 +1,4 @@
+import { ContainerdError } from "@wfe-containerd/client";
 import { expect, test } from "vitest";
 import type { StepPlan } from "../core/plan.js";
 import { startError } from "./start-error.js";
@@ -28,6 +29,15 @@ test.each([
 ])("%s: %s", (kind, message) => {
   expect(startError(new Error(message), plan)).toMatchObject({ kind, cause: { message } });
 });
+
+test.each(["unavailable", "deadline-exceeded"] as const)(
+  "a daemon that is away (%s) stays so, whatever words its address has in it",
+  (kind) => {
+    const message = "there is no socket /run/stdout/apparmor/x: no such file or directory";
+    const reason = new ContainerdError(message, { kind });
+    expect(startError(reason, plan)).toMatchObject({ kind: "daemon-unavailable", message, cause: reason });
+  },
+);
 
 // As runc says it on cgroup v1 and v2; what cgroups, AppArmor and swap accounting refuse is not there on every machine to be tried.
 test.each([

@@ -1,5 +1,6 @@
 import type { StepPlan } from "../core/plan.js";
 import { ExecutorError } from "../error.js";
+import { isDaemonAway } from "./daemon-away.js";
 import { findHostRefusal } from "./host-refusal.js";
 
 /**
@@ -13,6 +14,8 @@ const NO_STDIO = /(?:stdout|stderr).*no such file or directory/;
 /** Turns the daemon's refusal to create or start a task into the error that tells the step's author what to mend. */
 export function startError(reason: unknown, plan: StepPlan): ExecutorError {
   const text = reason instanceof Error ? reason.message : String(reason);
+  // No answer of the runtime's, so there is nothing in it to interpret.
+  if (isDaemonAway(reason)) return new ExecutorError(text, { kind: "daemon-unavailable", cause: reason });
   const [program] = plan.args;
   if (NOT_FOUND.test(text)) {
     return new ExecutorError(`the image ${plan.container.image} has no program ${program}`, {

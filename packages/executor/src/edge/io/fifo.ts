@@ -32,7 +32,7 @@ export async function openFifoIo(directory: string): Promise<StepIo> {
     });
     return fifoIo(directory, paths, { stdout, stderr });
   } catch (cause) {
-    await rm(directory, { recursive: true, force: true });
+    await rm(directory, { recursive: true, force: true }).catch(() => undefined);
     throw new ExecutorError(`could not make the FIFOs for the step's output in ${directory}`, {
       kind: "io",
       cause,

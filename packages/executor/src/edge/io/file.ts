@@ -29,8 +29,8 @@ export async function openFileIo(directory: string, { shared }: { shared: boolea
     for (const path of [paths.stdout, paths.stderr]) opened.push(await open(path, "wx+", 0o600));
     return fileIo(directory, paths, opened, shared);
   } catch (cause) {
-    for (const handle of opened) await handle.close();
-    if (!isExists(cause)) await rm(directory, { recursive: true, force: true });
+    await Promise.allSettled(opened.map((handle) => handle.close()));
+    if (!isExists(cause)) await rm(directory, { recursive: true, force: true }).catch(() => undefined);
     throw new ExecutorError(`could not make the files for the step's output in ${directory}`, {
       kind: "io",
       cause,

@@ -1,0 +1,111 @@
+import { readdir, readFile } from "node:fs/promises";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { expect, test } from "vitest";
+import { parseAst } from "vitest/node";
+
+const PACKAGES = fileURLToPath(new URL("../../packages", import.meta.url));
+
+/**
+ * A failure is caught to be told, cleaned up after, or waited out. Meanwhile something else may fail, and must not take its place: so what is
+ * awaited there either cannot fail, or is the next try, whose failure counts instead.
+ */
+const CALLS: Readonly<Record<string, string>> = {
+  explain: "leaves the failure as it is when the explanation fails",
+  allSettled: "never rejects",
+  delay: "waits for the next try; rejects only when the caller gives up",
+  wait: "as delay",
+  within: "as delay",
+  whenBack: "is the next try",
+  close: "never rejects",
+  end: "never rejects",
+  abandon: "never rejects",
+  isThere: "never rejects",
+  isPlainFile: "never rejects",
+};
+
+/** Those that ask for what the failure stands for, so that a failure of theirs is the answer. */
+const NEXT_QUESTIONS = new Set([
+  "client/src/content.ts: call(`get content ${digest}`, () => content.info({ digest }))",
+  "client/src/content.ts: call(`abort ingest ${ref}`, () => delay(delayMs, undefined, { signal: options?.signal }))",
+  "client/src/daemon.ts: exited",
+  "client/src/image-export.ts: writing",
+  "client/src/registry/upload.ts: askStatus(session, options)",
+  "client/src/unpack.ts: holdSnapshot(unpacker.context, chainId, options)",
+  "client/src/unpack.ts: exists(snapshots, chainId, options)",
+  "executor/src/edge/mount-sources.ts: resolvePlace(directory)",
+]);
+
+test("what is awaited while a failure is handled cannot take its place", async () => {
+  const found = [];
+  for (const file of await sourceFiles()) {
+    const text = await readFile(join(PACKAGES, file), "utf8");
+    for (const awaited of awaitedInCatch(text)) {
+      if (!NEXT_QUESTIONS.has(`${file}: ${awaited}`)) found.push(`${file}: await ${awaited}`);
+    }
+  }
+  expect(found, "end it with .catch(), use explain(), or list it here with the reason").toEqual([]);
+});
+
+test.each([
+  ["try { a() } catch (e) { await look(); throw e; }", ["look()"]],
+  ["try { a() } catch (e) { if (await look()) throw new E(await why(), e); }", ["look()", "why()"]],
+  ["const b = () => a().catch(async (e) => { await look(); throw e; });", ["look()"]],
+  ["try { a() } catch (e) { await rm(path).catch(() => undefined); throw e; }", []],
+  ["try { a() } catch (e) { throw await explain(e, async () => text(await look())); }", []],
+  ["try { a() } catch (e) { await delay(1); await retrier.wait(e); }", []],
+  ["try { await look() } catch (e) { throw e; } finally { await look(); }", []],
+])("is found: %s", (text, expected) => {
+  expect(awaitedInCatch(`async function f() { ${text} }`)).toEqual(expected);
+});
+
+async function sourceFiles(): Promise<string[]> {
+  const names = await readdir(PACKAGES, { recursive: true });
+  return names
+    .filter((name) => /^[a-z]+\/src\/.*(?<!\.test)\.ts$/.test(name) && !name.includes("/gen/"))
+    .sort();
+}
+
+interface Node {
+  readonly type: string;
+  readonly start: number;
+  readonly end: number;
+  readonly [key: string]: unknown;
+}
+
+/** What is awaited in catch clauses, and in what is given to `.catch()`; without what may be. */
+function awaitedInCatch(text: string): string[] {
+  const found: string[] = [];
+  function visit(value: unknown, isHandling: boolean): void {
+    if (Array.isArray(value)) for (const each of value) visit(each, isHandling);
+    if (!isNode(value)) return;
+    const name = calledName(value);
+    // What an explanation does may fail.
+    if (name === "explain") return;
+    if (isHandling && value.type === "AwaitExpression") {
+      const awaited = value["argument"] as Node;
+      const called = calledName(awaited);
+      if (called !== "catch" && !(called !== undefined && called in CALLS))
+        found.push(text.slice(awaited.start, awaited.end).replaceAll(/\s+/g, " "));
+    }
+    for (const [key, child] of Object.entries(value)) {
+      const isHandler = value.type === "CatchClause" || (name === "catch" && key === "arguments");
+      visit(child, isHandling || isHandler);
+    }
+  }
+  visit(parseAst(text, { lang: "ts" }).body, false);
+  return found;
+}
+
+/** The name of the function that a call is of: `delay`, and `close` of `ingest?.close()`. */
+function calledName(node: Node): string | undefined {
+  if (node.type === "ChainExpression") return calledName(node["expression"] as Node);
+  if (node.type !== "CallExpression") return undefined;
+  const callee = node["callee"] as Node;
+  const name = callee.type === "MemberExpression" ? (callee["property"] as Node) : callee;
+  return name.type === "Identifier" ? (name["name"] as string) : undefined;
+}
+
+function isNode(value: unknown): value is Node {
+  return typeof value === "object" && value !== null && "type" in value && typeof value.type === "string";
+}
