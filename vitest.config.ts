@@ -17,7 +17,7 @@ export default defineConfig({
         test: {
           name: "unit",
           // For what hangs; how fast anything is is no matter of a test, and the machine may have other things to do.
-          testTimeout: 60_000,
+          testTimeout: 120_000,
           include: ["packages/*/src/**/*.test.ts", "test-infra/{images,lima,lint,probe}/**/*.test.ts"],
         },
       },
@@ -31,8 +31,8 @@ export default defineConfig({
             "examples/**/*.test.ts",
             "test-infra/{daemon,remote}/**/*.test.ts",
           ],
-          testTimeout: 120_000,
-          hookTimeout: 120_000,
+          testTimeout: 300_000,
+          hookTimeout: 300_000,
         },
       },
       {

@@ -27,6 +27,9 @@ export interface TestDaemonOptions extends StartDaemonOptions {
   readonly image?: boolean;
 }
 
+/** A fraction of a second is usual; a machine that is busy with other suites needs more. */
+const READY_TIMEOUT_MS = 100_000;
+
 /**
  * Gives a test file a containerd of its own. After the last test it fails the file if anything was left behind that was not there
  * before the first, and stops the daemon.
@@ -35,7 +38,7 @@ export function useDaemon({ image = true, ...options }: TestDaemonOptions = {}):
   let current: (TestDaemon & { readonly before: Inventory }) | undefined;
 
   beforeAll(async () => {
-    const daemon = await startDaemon(options);
+    const daemon = await startDaemon({ readyTimeoutMs: READY_TIMEOUT_MS, ...options });
     // Control groups are called after it, and those are the whole machine's: test files run beside each other.
     const namespace = `test-${basename(daemon.directory).replaceAll(/[^A-Za-z0-9]+/g, "-")}`;
     const client = createClient({ address: daemon.address, namespace });

@@ -103,7 +103,7 @@ export function whatIsLeft(before: Inventory, after: Inventory): Partial<Record<
 }
 
 /** How long a process or a mount may take to go on its own once containerd has answered. */
-const SETTLE_MS = 5_000;
+const SETTLE_MS = 30_000;
 const LOOK_AGAIN_MS = 20;
 
 /** What is left for good: a shim's process ends a moment after containerd has said that its task is deleted. */

@@ -4,7 +4,7 @@ import { expect } from "vitest";
 /** Stops a process by SIGSTOP, and resolves once every thread of it has stopped: each does so for itself. SIGCONT lets it go on. */
 export async function pauseProcess(pid: number): Promise<void> {
   process.kill(pid, "SIGSTOP");
-  await expect.poll(() => threadStates(pid), { timeout: 10_000, interval: 5 }).toMatch(/^T+$/);
+  await expect.poll(() => threadStates(pid), { interval: 5 }).toMatch(/^T+$/);
 }
 
 /** One letter a thread, as ps(1) has them. */

@@ -1,3 +1,4 @@
+import { randomUUID } from "node:crypto";
 import { mkdir, mkdtemp, readFile, readlink, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -23,7 +24,7 @@ beforeAll(async () => {
   ioDir = join(base, "shared");
   await mkdir(ioDir);
   daemon = await startRemoteDaemon({ ioDir });
-  client = createClient({ address: daemon.address, namespace: `remote-${process.pid}` });
+  client = createClient({ address: daemon.address, namespace: `remote-${randomUUID()}` });
   await importBusybox(client);
 });
 

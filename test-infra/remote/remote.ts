@@ -30,7 +30,7 @@ export interface RemoteDaemonOptions {
 }
 
 const PORT = 2500;
-const READY_TIMEOUT_MS = 30_000;
+const READY_TIMEOUT_MS = 100_000;
 const PROBE_MS = 20;
 const CGROUPS = "/sys/fs/cgroup";
 const INSIDE = fileURLToPath(new URL("inside.sh", import.meta.url));

@@ -1,4 +1,5 @@
 import { timestampDate } from "@bufbuild/protobuf/wkt";
+import { ConnectError } from "@connectrpc/connect";
 import { type Info, Kind } from "@wfe-containerd/proto/services/snapshots";
 import { type CallOptions, call, callStream } from "./call.js";
 import type { Context } from "./context.js";
@@ -78,14 +79,14 @@ export function createSnapshots(context: Context): Snapshots {
       const [snapshotter, { labels, ...callOptions }] = split(options);
       return call(`prepare snapshot ${key}`, async () => {
         const request = { snapshotter, key, parent, labels: checkLabels(labels) };
-        return (await snapshots.prepare(request, callOptions)).mounts;
+        return (await onceMoreAfterCrash(() => snapshots.prepare(request, callOptions))).mounts;
       });
     },
     view(key, parent = "", options) {
       const [snapshotter, { labels, ...callOptions }] = split(options);
       return call(`make a view of snapshot ${parent}`, async () => {
         const request = { snapshotter, key, parent, labels: checkLabels(labels) };
-        return (await snapshots.view(request, callOptions)).mounts;
+        return (await onceMoreAfterCrash(() => snapshots.view(request, callOptions))).mounts;
       });
     },
     mounts(key, options) {
@@ -135,6 +136,20 @@ export function createSnapshots(context: Context): Snapshots {
       await call(`label snapshot ${key}`, () => snapshots.update(request, callOptions));
     },
   };
+}
+
+/**
+ * A daemon that is killed while it makes a snapshot may leave its directory without having written its number down. The next snapshot gets the same
+ * number, cannot be made, and takes the directory away (`createSnapshot` in containerd's `snapshots/overlay`): the one after it can.
+ */
+async function onceMoreAfterCrash<T>(make: () => Promise<T>): Promise<T> {
+  try {
+    return await make();
+  } catch (reason) {
+    if (!(reason instanceof ConnectError) || !/failed to rename: .*file exists/.test(reason.message))
+      throw reason;
+  }
+  return make();
 }
 
 function toSnapshot({ name, parent, kind, labels, createdAt }: Info): Snapshot {

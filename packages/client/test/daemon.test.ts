@@ -1,4 +1,5 @@
 import { execFile } from "node:child_process";
+import { randomUUID } from "node:crypto";
 import { access, readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { promisify } from "node:util";
@@ -25,7 +26,7 @@ test("a private daemon has every service, and nothing of it fails to load", asyn
 
 test("stopping it leaves nothing on the machine, whatever still runs and whichever shim is dead", async () => {
   const daemon = await startDaemon();
-  const namespace = `stop-${process.pid}`;
+  const namespace = `stop-${randomUUID()}`;
   await using client = createClient({ address: daemon.address, namespace });
   await importBusybox(client);
   const ids = ["one", "two"];

@@ -59,7 +59,7 @@ describe("leases", () => {
   test("that have expired hold nothing, at the next collection", async () => {
     const { client } = here;
     const kept = await client.leases.create({ id: "later", expireMs: 3_600_000 });
-    const short = await client.leases.create({ id: "short", expireMs: 2_000 });
+    const short = await client.leases.create({ id: "short", expireMs: 5_000 });
     const parent = await busyboxChain(client);
     await client.with({ leaseId: kept.id }).snapshots.prepare("stays", parent);
     await client.with({ leaseId: short.id }).snapshots.prepare("goes", parent);

@@ -63,7 +63,7 @@ async function pull(
   const options = {
     auth: "anonymous",
     hosts: { directories: [directory] },
-    timeouts: { stallMs: 300 },
+    timeouts: { stallMs: 2_000 },
     clock,
   } as const;
   const image = await at.client.images.pull(reference, { ...options, ...more });

@@ -35,8 +35,7 @@ let before: Inventory;
 const soon = { firstDelayMs: 10, deadlineMs: 300 };
 const options: PushOptions = {
   auth: "anonymous",
-  retry: { firstDelayMs: 10, deadlineMs: 30_000 },
-  timeouts: { stallMs: 500 },
+  retry: { firstDelayMs: 10, deadlineMs: 60_000 },
 };
 
 beforeAll(async () => {
@@ -379,7 +378,12 @@ describe("an upload", () => {
   test("that nobody takes is noticed, and given up", async () => {
     proxy.on(/PATCH .*uploads/, { kind: "hold", until: new Promise(() => undefined) });
     await expect(
-      at.client.images.push("app:1", { ...options, retry: soon, as: `${proxy.host}/stalled:1` }),
+      at.client.images.push("app:1", {
+        ...options,
+        retry: soon,
+        timeouts: { stallMs: 500 },
+        as: `${proxy.host}/stalled:1`,
+      }),
     ).rejects.toMatchObject({ kind: "unavailable" });
   });
 

@@ -156,11 +156,14 @@ describe("a step is held to", () => {
   });
 
   test("its share of CPU time, as the cgroup counts it", async () => {
-    const { stdout } = await run({
-      cpu: 0.2,
-      run: `timeout 1 sh -c 'while :; do :; done'; ${control("cpu/cpu.stat", "cpu.stat")}`,
+    // A machine that is busy with other things may give it less than its share for a while.
+    const stat = control("cpu/cpu.stat", "cpu.stat");
+    const result = await run({
+      cpu: 0.1,
+      run: `until [ "$(${stat} | grep nr_throttled | cut -d' ' -f2)" -gt 3 ]; do :; done; echo held`,
+      timeoutMs: 100_000,
     });
-    expect(Number(/^nr_throttled (\d+)$/m.exec(stdout)?.[1])).toBeGreaterThan(3);
+    expect(result).toMatchObject({ cause: "exit", stdout: "held\n" });
   });
 
   test("its open files, its shared memory and its tmpfs", async () => {

@@ -133,8 +133,9 @@ describe.each(["file", "fifo"] as const)("a step in %s mode", (ioMode) => {
     const result = await runner.run({
       name: "stubborn",
       image: IMAGE,
-      run: "trap '' TERM; echo on; while :; do sleep 0.05; done",
-      timeoutMs: 300,
+      // As its first process it does not hear of a signal that it has no trap for, from the first moment on.
+      run: "echo on; exec sleep 600",
+      timeoutMs: 3_000,
       stopGraceMs: 200,
     });
     expect(result).toMatchObject({ exitCode: 137, cause: "timeout", stdout: "on\n" });
@@ -146,8 +147,9 @@ describe.each(["file", "fifo"] as const)("a step in %s mode", (ioMode) => {
       name: "orderly",
       image: IMAGE,
       run: "trap 'echo bye; exit 5' TERM; echo on; while :; do sleep 0.05; done",
-      timeoutMs: 300,
-      stopGraceMs: 10_000,
+      // Long enough for a busy machine to get to the trap.
+      timeoutMs: 3_000,
+      stopGraceMs: 60_000,
     });
     expect(result).toMatchObject({ exitCode: 5, cause: "timeout", stdout: "on\nbye\n" });
   });

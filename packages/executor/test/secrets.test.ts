@@ -1,3 +1,4 @@
+import { randomUUID } from "node:crypto";
 import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import {
@@ -14,7 +15,8 @@ import { describe, expect, test } from "vitest";
 
 // What a log never holds is to be looked for in one that says all.
 const daemon_ = useDaemon({ logLevel: "trace" });
-const SCRIPT = "echo on; sleep 60; true";
+/** Looked for among all processes of the machine, where another checkout may be tested at the same time. */
+const SCRIPT = `echo on; sleep 60; true ${randomUUID()}`;
 const TOKEN = "secret-canary-token";
 
 function run(

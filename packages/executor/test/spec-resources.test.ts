@@ -83,10 +83,11 @@ test("processes over the limit are not made", async () => {
 });
 
 test("a busy loop is held to its share of a CPU, as the cgroup counts it", async () => {
-  const { stdout } = await bundle.run(
-    `timeout 1 sh -c 'while :; do :; done'; ${control("cpu/cpu.stat", "cpu.stat")}`,
-    { resources: { cpus: 0.2 } },
-  );
-  const throttled = /^nr_throttled (\d+)$/m.exec(stdout)?.[1];
-  expect(Number(throttled)).toBeGreaterThan(3);
+  // A machine that is busy with other things may give it less than its share for a while.
+  const stat = control("cpu/cpu.stat", "cpu.stat");
+  const script = `until [ "$(${stat} | grep nr_throttled | cut -d' ' -f2)" -gt 3 ]; do :; done; echo held`;
+  const { stdout } = await bundle.run(`timeout 100 sh -c '${script.replaceAll("'", `'"'"'`)}'`, {
+    resources: { cpus: 0.1 },
+  });
+  expect(stdout).toBe("held\n");
 });
