@@ -31,16 +31,16 @@ async function isCancelled(call: ServerCall | undefined): Promise<void> {
 test("a unary call has the transport's deadline unless it has its own; 0 is none", async () => {
   const { server, calls } = await startSilent();
   await using _ = server;
-  const transport = server.createTransport({ timeoutMs: 900 });
+  const transport = server.createTransport({ timeoutMs: 2_000 });
   const text = `the daemon at unix://${server.socketPath} did not answer within`;
 
   const byDefault = await failure(transport.unary(unary, undefined, undefined, undefined, {}));
-  expect(byDefault).toMatchObject({ code: Code.DeadlineExceeded, rawMessage: `${text} 900 ms` });
+  expect(byDefault).toMatchObject({ code: Code.DeadlineExceeded, rawMessage: `${text} 2000 ms` });
   await isCancelled(calls[0]);
-  expect(Number(calls[0]?.getDeadline()) - Date.now()).toBeLessThanOrEqual(900);
+  expect(Number(calls[0]?.getDeadline()) - Date.now()).toBeLessThanOrEqual(2_000);
 
-  const ownOne = await failure(transport.unary(unary, undefined, 800, undefined, {}));
-  expect(ownOne).toMatchObject({ code: Code.DeadlineExceeded, rawMessage: `${text} 800 ms` });
+  const ownOne = await failure(transport.unary(unary, undefined, 1_500, undefined, {}));
+  expect(ownOne).toMatchObject({ code: Code.DeadlineExceeded, rawMessage: `${text} 1500 ms` });
 
   const controller = new AbortController();
   const none = transport.unary(unary, controller.signal, 0, undefined, {});
@@ -97,9 +97,13 @@ test("an abort ends a unary call at the daemon too, with the caller's reason, an
 
   const early = server.transport.unary(unary, signal, undefined, undefined, {});
   expect((await failure(early)).code).toBe(Code.Canceled);
-  const timedOut = server.transport.unary(unary, AbortSignal.timeout(20), undefined, undefined, {});
-  expect((await failure(timedOut)).code).toBe(Code.Canceled);
-  expect(calls.length).toBe(2);
+  expect(calls.length).toBe(1);
+  const timeout = new AbortController();
+  const timedOut = failure(server.transport.unary(unary, timeout.signal, undefined, undefined, {}));
+  await expect.poll(() => calls.length).toBe(2);
+  // As AbortSignal.timeout() does.
+  timeout.abort(new DOMException("too late", "TimeoutError"));
+  expect((await timedOut).code).toBe(Code.Canceled);
 });
 
 test("interceptors wrap each other, the last one nearest to the daemon, and may change what is sent", async () => {

@@ -1,3 +1,5 @@
+import { rm } from "node:fs/promises";
+import { createServer } from "node:net";
 import { Code } from "@connectrpc/connect";
 import { expect, test } from "vitest";
 import {
@@ -53,6 +55,25 @@ test("who waits for it may stop", async () => {
   const waiting = unary(aborted.signal);
   aborted.abort();
   expect(await failure(waiting)).toMatchObject({ code: Code.Canceled });
+});
+
+test("a daemon that listens before it answers is waited for, and not by who gives up", async () => {
+  await using server = await startServer(echo);
+  const unary = (signal?: AbortSignal) =>
+    server.transport.unary(METHODS.unary, signal, undefined, undefined, bytes("one"));
+  await unary();
+  server.kill();
+  await failure(unary());
+  await rm(server.socketPath, { force: true });
+  const slow = createServer(() => calls++);
+  let calls = 0;
+  await new Promise<void>((resolve) => slow.listen(server.socketPath, resolve));
+  const aborted = new AbortController();
+  const waiting = failure(unary(aborted.signal));
+  await expect.poll(() => calls).toBeGreaterThan(0);
+  aborted.abort();
+  expect(await waiting).toMatchObject({ code: Code.Canceled });
+  slow.close();
 });
 
 test("a connection that is closed meanwhile is waited for no longer", async () => {

@@ -4,7 +4,7 @@ import type { Connection } from "./connection.js";
 import { probe } from "./probe.js";
 import { describeFinding } from "./unavailable.js";
 
-/** Longer than the longest pause between two tries to connect, and a handshake. */
+/** Longer than a busy daemon takes to answer, than the longest pause between two tries to connect, and a handshake. */
 const RECONNECT_MS = 5_000;
 
 /**
@@ -17,7 +17,7 @@ const RECONNECT_MS = 5_000;
 export async function awaitComeback(connection: Connection, signal: AbortSignal): Promise<void> {
   if (signal.aborted || !connection.isFailing()) return;
   const { address, tls } = connection;
-  const finding = await probe(address, tls).catch(() => undefined);
+  const finding = await probe(address, tls, { patienceMs: RECONNECT_MS, signal }).catch(() => undefined);
   if (signal.aborted) return;
   if (finding?.kind !== "http2") {
     const failure = new ConnectError(`${address.text} cannot be reached`, Code.Unavailable);

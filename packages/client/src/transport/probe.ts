@@ -12,6 +12,14 @@ export type Finding =
   | { readonly kind: "error"; readonly code: string; readonly message: string; readonly isTls: boolean };
 
 const PATIENCE_MS = 1_000;
+
+export interface ProbeOptions {
+  /** How long to wait for each of connection, TLS handshake and first words. Default 1000 ms. */
+  readonly patienceMs?: number;
+  /** Aborting it ends the look early. */
+  readonly signal?: AbortSignal;
+}
+
 /** How every HTTP/2 connection begins: a magic text, and a SETTINGS frame without settings. */
 const PREFACE = Buffer.concat([
   Buffer.from("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"),
@@ -21,24 +29,33 @@ const SETTINGS = 4;
 const TLS_ALERT = 21;
 
 /** Connects once more, by hand, to see why grpc-js could not: it folds every cause into a sentence about connections. */
-export async function probe(address: Address, tls: TlsContext | undefined): Promise<Finding> {
+export async function probe(
+  address: Address,
+  tls: TlsContext | undefined,
+  { patienceMs = PATIENCE_MS, signal }: ProbeOptions = {},
+): Promise<Finding> {
   const { socketPath, host, port } = address;
   const socket = socketPath === undefined ? connect({ host, port }) : connect(socketPath);
-  const late = setTimeout(() => socket.destroy(), PATIENCE_MS);
+  const giveUp = (): void => void socket.destroy();
+  const late = setTimeout(giveUp, patienceMs);
+  signal?.addEventListener("abort", giveUp, { once: true });
   let isOpen = false;
   try {
     await opened(socket);
     isOpen = true;
+    late.refresh();
     const speaking = tls === undefined ? socket : await secure(socket, address, tls);
-    const finding = await firstWords(speaking);
+    clearTimeout(late);
+    const finding = await firstWords(speaking, patienceMs);
     if (tls !== undefined || address.isLocal || finding.kind !== "closes") return finding;
-    return (await speaksTls(address)) ? { kind: "tls" } : finding;
+    return (await speaksTls(address, patienceMs)) ? { kind: "tls" } : finding;
   } catch (reason) {
     const { code = "", message } = reason as NodeJS.ErrnoException;
     const isFile = code === "ECONNREFUSED" && socketPath !== undefined && (await isPlainFile(socketPath));
     return { kind: "error", code: isFile ? "ENOTSOCK" : code, message, isTls: isOpen };
   } finally {
     clearTimeout(late);
+    signal?.removeEventListener("abort", giveUp);
     socket.destroy();
   }
 }
@@ -60,9 +77,9 @@ async function opened(socket: Socket): Promise<void> {
   });
 }
 
-async function firstWords(socket: Socket): Promise<Finding> {
+async function firstWords(socket: Socket, patienceMs: number): Promise<Finding> {
   return new Promise((resolve, reject) => {
-    const late = setTimeout(() => resolve({ kind: "silent" }), PATIENCE_MS / 2);
+    const late = setTimeout(() => resolve({ kind: "silent" }), patienceMs);
     socket.once("data", (bytes) => resolve({ kind: recognize(bytes) }));
     socket.once("error", (error: NodeJS.ErrnoException) => {
       if (error.code === "ECONNRESET" || error.code === "EPIPE") resolve({ kind: "closes" });
@@ -83,10 +100,10 @@ function recognize(bytes: Buffer): "http2" | "http1" | "tls" | "other" {
 }
 
 /** Whether a server that hung up on plain text begins a TLS handshake. Nothing is sent over it. */
-async function speaksTls({ host, port }: Address): Promise<boolean> {
+async function speaksTls({ host, port }: Address, patienceMs: number): Promise<boolean> {
   return new Promise((resolve) => {
     const socket = connectTls({ host, port, rejectUnauthorized: false, ALPNProtocols: ["h2"] });
-    const late = setTimeout(() => socket.destroy(), PATIENCE_MS / 2);
+    const late = setTimeout(() => socket.destroy(), patienceMs);
     const settle = (answer: boolean): void => {
       clearTimeout(late);
       socket.destroy();
