@@ -38,7 +38,7 @@ export default defineConfig({
       {
         extends: true,
         // The packages as they are published: needs them built, and the registry.
-        test: { name: "pack", include: ["test-infra/pack/*.test.ts"] },
+        test: { name: "pack", include: ["test-infra/pack/*.test.ts"], testTimeout: 300_000 },
       },
     ],
   },

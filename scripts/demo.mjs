@@ -2,7 +2,7 @@
 import { spawn } from "node:child_process";
 import { mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import { createInterface } from "node:readline";
 import { ROOT, story, Trouble } from "./process.mjs";
 import { setUp } from "./setup.mjs";
@@ -32,7 +32,7 @@ async function show(directory) {
   say("A containerd of our own", "wfe-containerd daemon");
   const daemon = await startDaemon(join(directory, "containerd"));
   console.log(`it answers at ${daemon.address}`);
-  const global = ["--address", daemon.address, "--namespace", "demo"];
+  const global = ["--address", daemon.address, "--namespace", namespaceFor(directory)];
   try {
     const archive = join(directory, "busybox.tar");
     const { busyboxArchive } = await import("@wfe-containerd/test-infra/images");
@@ -118,13 +118,20 @@ async function proveNothingIsLeft(directory) {
     directories: (await readdir(tmpdir())).filter((name) => join(tmpdir(), name) === directory),
     "control groups": (
       await Promise.all(
-        ["", ...groups].map((group) => readdir(join("/sys/fs/cgroup", group, "demo")).catch(() => [])),
+        ["", ...groups].map((group) =>
+          readdir(join("/sys/fs/cgroup", group, namespaceFor(directory))).catch(() => []),
+        ),
       )
     ).flat(),
   };
   for (const [kind, found] of Object.entries(left)) console.log(`${kind.padEnd(14)} ${found.length}`);
   if (Object.values(left).some((found) => found.length > 0))
     throw new Trouble(`left behind: ${JSON.stringify(left, undefined, 2)}`);
+}
+
+/** Of this demo alone: control groups are named after it, and those are the whole machine's. */
+function namespaceFor(directory) {
+  return basename(directory);
 }
 
 function say(what, command) {

@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import type { Client } from "@wfe-containerd/client";
 import { containedAmong, listProcesses, shimsAmong } from "./processes.js";
+import { listTree } from "./tree.js";
 
 /** Everything that a step may leave behind, by kind; each entry names one thing. */
 export type Inventory = Readonly<Record<Kind, readonly string[]>>;
@@ -142,7 +143,7 @@ async function groupsOf(namespace: string): Promise<string[]> {
 }
 
 async function filesBelow(directory: string): Promise<string[]> {
-  const entries = await readdir(directory, { recursive: true, withFileTypes: true }).catch(() => []);
+  const entries = await listTree(directory);
   return entries.map((entry) => `${entry.isFIFO() ? "FIFO " : ""}${join(entry.parentPath, entry.name)}`);
 }
 

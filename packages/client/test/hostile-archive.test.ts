@@ -1,8 +1,9 @@
-import { access, readdir, stat } from "node:fs/promises";
+import { access, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { gzipSync } from "node:zlib";
 import type { ImportOptions } from "@wfe-containerd/client";
 import { type Inventory, once, takeInventory, useDaemon } from "@wfe-containerd/test-infra/daemon";
+import { listTree } from "@wfe-containerd/test-infra/daemon/tree";
 import { type BuiltImage, buildImage, ociArchive, toBlob } from "@wfe-containerd/test-infra/images";
 import { beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { changeManifest, changeRootfs, layoutEntries, type RawEntry, tarOf } from "./archive.js";
@@ -150,7 +151,7 @@ test("bad input 14: set-uid bits in an archive are on nothing that the daemon ke
   const entries = layoutEntries(plain, NAME).map((entry) => ({ ...entry, mode: 0o6755 }));
   await here.client.images.import(once(await tarOf(entries)));
   const { rootDir } = here.daemon;
-  const kept = await readdir(rootDir, { recursive: true, withFileTypes: true });
+  const kept = await listTree(rootDir);
   for (const entry of kept.filter((each) => each.isFile())) {
     const path = join(entry.parentPath, entry.name);
     expect([path, (await stat(path)).mode & 0o6000]).toEqual([path, 0]);

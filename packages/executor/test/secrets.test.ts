@@ -10,6 +10,7 @@ import {
   type StepInput,
 } from "@wfe-containerd/executor";
 import { once, useDaemon } from "@wfe-containerd/test-infra/daemon";
+import { listTree } from "@wfe-containerd/test-infra/daemon/tree";
 import { buildImage, busyboxLayer, ociArchive } from "@wfe-containerd/test-infra/images";
 import { describe, expect, test } from "vitest";
 
@@ -177,7 +178,7 @@ async function processesWith(text: string): Promise<string[]> {
 /** Regular files below a directory that hold a text; not those of a container's own root, which the kernel shows there while it runs. */
 async function filesWith(directory: string, text: string): Promise<string[]> {
   const found: string[] = [];
-  for (const entry of await readdir(directory, { withFileTypes: true, recursive: true })) {
+  for (const entry of await listTree(directory)) {
     if (!entry.isFile()) continue;
     const path = join(entry.parentPath, entry.name);
     const contents = await readFile(path).catch(() => Buffer.alloc(0));
