@@ -31,8 +31,8 @@ export default defineConfig({
             "examples/**/*.test.ts",
             "test-infra/{daemon,remote}/**/*.test.ts",
           ],
-          testTimeout: 300_000,
-          hookTimeout: 300_000,
+          testTimeout: 600_000,
+          hookTimeout: 600_000,
         },
       },
       {

@@ -5,7 +5,7 @@ const [, , socketPath, silentPort] = process.argv;
 
 async function closeWhile(name, client, wait) {
   const waiting = wait(client).catch((error) => error.kind);
-  // So that it has begun.
+  // So that it is under way, mostly: it ends in the same way before.
   await new Promise((resolve) => setTimeout(resolve, 100));
   await client.close();
   console.log(`${name}: ${await waiting}`);
@@ -14,8 +14,10 @@ async function closeWhile(name, client, wait) {
 const client = createClient({ address: socketPath });
 await client.version();
 console.log("called");
-await closeWhile("waiting", client, async ({ events }) => {
-  for await (const _ of events.subscribe());
+const subscription = client.events.subscribe();
+await subscription.ready();
+await closeWhile("waiting", client, async () => {
+  for await (const _ of subscription);
   return "canceled";
 });
 const version = (silent) => silent.version();
