@@ -24,33 +24,34 @@ const CALLS: Readonly<Record<string, string>> = {
   isPlainFile: "never rejects",
 };
 
-/** Those that ask for what the failure stands for, so that a failure of theirs is the answer. */
-const NEXT_QUESTIONS = new Set([
-  "client/src/content.ts: call(`get content ${digest}`, () => content.info({ digest }))",
-  "client/src/content.ts: call(`abort ingest ${ref}`, () => delay(delayMs, undefined, { signal: options?.signal }))",
-  "client/src/daemon.ts: exited",
-  "client/src/image-export.ts: writing",
-  "client/src/registry/upload.ts: askStatus(session, options)",
-  "client/src/unpack.ts: holdSnapshot(unpacker.context, chainId, options)",
-  "client/src/unpack.ts: exists(snapshots, chainId, options)",
-  "executor/src/edge/mount-sources.ts: resolvePlace(directory)",
-]);
+/** The next try, or the next question, by file: what the failure stands for depends on it, so that a failure of it is the answer. */
+const NEXT_QUESTIONS: Readonly<Record<string, readonly string[]>> = {
+  "client/src/content.ts": ["call"],
+  "client/src/daemon.ts": ["exited"],
+  "client/src/image-export.ts": ["writing"],
+  "client/src/image-pull.ts": ["daemonPlatform", "withTimeLimit"],
+  "client/src/registry/docker-config-file.ts": ["readlink"],
+  "client/src/registry/upload.ts": ["askStatus"],
+  "client/src/unpack.ts": ["holdSnapshot", "exists"],
+  "executor/src/edge/mount-sources.ts": ["resolvePlace"],
+  "executor/src/edge/run-task.ts": ["delete", "createContainer"],
+};
 
 test("what is awaited while a failure is handled cannot take its place", async () => {
   const found = [];
   for (const file of await sourceFiles()) {
     const text = await readFile(join(PACKAGES, file), "utf8");
     for (const awaited of awaitedInCatch(text)) {
-      if (!NEXT_QUESTIONS.has(`${file}: ${awaited}`)) found.push(`${file}: await ${awaited}`);
+      if (!NEXT_QUESTIONS[file]?.includes(awaited)) found.push(`${file}: await ${awaited}`);
     }
   }
   expect(found, "end it with .catch(), use explain(), or list it here with the reason").toEqual([]);
 });
 
 test.each([
-  ["try { a() } catch (e) { await look(); throw e; }", ["look()"]],
-  ["try { a() } catch (e) { if (await look()) throw new E(await why(), e); }", ["look()", "why()"]],
-  ["const b = () => a().catch(async (e) => { await look(); throw e; });", ["look()"]],
+  ["try { a() } catch (e) { await look(); throw e; }", ["look"]],
+  ["try { a() } catch (e) { if (await look()) throw new E(await why(), e); }", ["look", "why"]],
+  ["const b = () => a().catch(async (e) => { await look(); throw e; });", ["look"]],
   ["try { a() } catch (e) { await rm(path).catch(() => undefined); throw e; }", []],
   ["try { a() } catch (e) { throw await explain(e, async () => text(await look())); }", []],
   ["try { a() } catch (e) { await delay(1); await retrier.wait(e); }", []],
@@ -73,7 +74,7 @@ interface Node {
   readonly [key: string]: unknown;
 }
 
-/** What is awaited in catch clauses, and in what is given to `.catch()`; without what may be. */
+/** What is awaited in catch clauses, and in what is given to `.catch()`: functions by their names. Without what may be. */
 function awaitedInCatch(text: string): string[] {
   const found: string[] = [];
   function visit(value: unknown, isHandling: boolean): void {
@@ -85,8 +86,8 @@ function awaitedInCatch(text: string): string[] {
     if (isHandling && value.type === "AwaitExpression") {
       const awaited = value["argument"] as Node;
       const called = calledName(awaited);
-      if (called !== "catch" && !(called !== undefined && called in CALLS))
-        found.push(text.slice(awaited.start, awaited.end).replaceAll(/\s+/g, " "));
+      if (called === undefined) found.push(text.slice(awaited.start, awaited.end));
+      else if (called !== "catch" && !(called in CALLS)) found.push(called);
     }
     for (const [key, child] of Object.entries(value)) {
       const isHandler = value.type === "CatchClause" || (name === "catch" && key === "arguments");
