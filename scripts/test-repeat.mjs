@@ -26,6 +26,10 @@ await story(async () => {
 
   const results = [];
   let next = 1;
+  // Ctrl-C reaches what we started too: that ends, and we clean up after it.
+  process.on("SIGINT", () => {
+    next = times + 1;
+  });
   async function runInTurn() {
     while (next <= times) {
       const result = await testFreshClone(next++);
@@ -40,8 +44,11 @@ await story(async () => {
   }
 
   const green = results.filter(isGreen).length;
+  const sum = (key) => results.reduce((total, result) => total + Number(result[key] ?? 0), 0);
   const slowest = Math.max(...results.map(({ seconds }) => seconds));
-  console.log(`\n${green} of ${times} runs are green; the slowest took ${slowest.toFixed(0)} s`);
+  console.log(
+    `\n${green} of ${times} runs are green: ${sum("passed")} passed, ${sum("failed")} failed; the slowest took ${slowest.toFixed(0)} s`,
+  );
   if (green < times) process.exitCode = 1;
 });
 
@@ -98,7 +105,7 @@ async function readTally(logPath) {
   const failures = lines.filter((line) => line.startsWith("!! FAILED"));
   // A run that has no count ended before its tests: its last words say why.
   const words = passed === undefined ? lines.filter((line) => line.trim() !== "").slice(-5) : failures;
-  return { passed: passed ?? "?", failed: failed ?? "?", words };
+  return { passed, failed, words };
 }
 
 /** Sure is only what passed, failed nothing, and ended well. */
@@ -108,6 +115,6 @@ function isGreen({ code, passed, failed }) {
 
 function formatResult({ number, code, seconds, passed, failed, words }) {
   const exit = code === 0 ? "" : `, exit code ${code}`;
-  const line = `run ${number}: ${seconds.toFixed(0)} s, ${passed} passed, ${failed} failed${exit}`;
+  const line = `run ${number}: ${seconds.toFixed(0)} s, ${passed ?? "?"} passed, ${failed ?? "?"} failed${exit}`;
   return [line, ...words.map((word) => `  ${word}`)].join("\n");
 }

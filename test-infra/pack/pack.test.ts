@@ -43,7 +43,7 @@ beforeAll(async () => {
   });
   archive = join(project, "busybox.tar");
   await writeFile(archive, await busyboxArchive());
-}, 300_000);
+});
 
 afterAll(async () => {
   await rm(project, { recursive: true, force: true });
@@ -76,7 +76,7 @@ test("a user's program passes the type checker under NodeNext, declarations incl
       "packed.outputs.answer": "42",
     },
   });
-}, 120_000);
+});
 
 test("the command runs a step file", async () => {
   const { startDaemon } = await import("@wfe-containerd/client/daemon");
@@ -89,4 +89,4 @@ test("the command runs a step file", async () => {
     "name: file\nimage: busybox\nrun: echo from the command; exit 9\n",
   );
   await expect(call("step", "step.yaml")).rejects.toMatchObject({ code: 9, stdout: "from the command\n" });
-}, 120_000);
+});

@@ -148,12 +148,12 @@ const TARGETS: readonly FuzzTarget[] = [
 ];
 
 describe("nothing is thrown but refusals", () => {
-  test.each(TARGETS)("$name", { timeout: 600_000 }, (target) => fuzz(target, options));
+  test.each(TARGETS)("$name", (target) => fuzz(target, options));
 });
 
 describe("a lot of anything comes to an end", () => {
   const texts = TARGETS.filter(({ samples }) => samples.every((sample) => typeof sample === "string"));
-  test.each(texts)("$name", { timeout: 600_000 }, (target) => feedLong(target, options));
+  test.each(texts)("$name", (target) => feedLong(target, options));
 });
 
 describe("docker's config", () => {
@@ -177,9 +177,7 @@ describe("docker's config", () => {
   });
   afterAll(() => rm(directory, { recursive: true }));
 
-  test("gives a credential, or is refused without a word of what it holds", {
-    timeout: 600_000,
-  }, async () => {
+  test("gives a credential, or is refused without a word of what it holds", async () => {
     // No helper is on this PATH.
     const find = dockerCredentials({ directory, env: { PATH: directory } });
     await fc.assert(

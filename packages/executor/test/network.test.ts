@@ -209,7 +209,7 @@ describe("a step on the bridge", () => {
     );
     await runner.close();
     expect(await remains()).toEqual(before);
-  }, 600_000);
+  });
 
   test.each<[string, Partial<StepInput>, object]>([
     ["times out", { run: "sleep 60", timeoutMs: 300, stopGraceMs: 0 }, { cause: "timeout" }],

@@ -55,7 +55,7 @@ describe("redirectTarget", () => {
         }
       }),
     );
-  }, 30_000);
+  });
 });
 
 describe("redirectHeaders", () => {
