@@ -52,7 +52,7 @@ async function listen(server: Server, name?: string): Promise<string> {
 async function complaint(text: string, tls?: TlsOptions): Promise<string> {
   const address = parseAddress(text);
   const connection = createConnection({ address, tls: createTlsContext(address, tls), keepAliveMs: 300 });
-  const transport = createGrpcTransport({ connection, headers: {}, timeoutMs: 10_000, interceptors: [] });
+  const transport = createGrpcTransport({ connection, headers: {}, timeoutMs: 60_000, interceptors: [] });
   try {
     const error = await failure(transport.unary(METHODS.unary, undefined, undefined, undefined, {}));
     expect(error.code).toBe(Code.Unavailable);
