@@ -4,25 +4,25 @@ import { type Pack, pack } from "tar-stream";
 import type { Content } from "./content.js";
 import type { Context } from "./context.js";
 import { ContainerdError, isContainerdError } from "./error.js";
+import { checkPlatforms, chooseManifest } from "./image/choose.js";
+import {
+  type ImageNode,
+  type ImageWalk,
+  type IndexNode,
+  type ManifestNode,
+  walkImage,
+} from "./image/walk.js";
 import { findImage, type Image } from "./image-record.js";
 import type { ImageStore } from "./image-store.js";
 import type { Leases } from "./lease.js";
 import type { Descriptor } from "./oci/descriptor.js";
-import {
-  type Index,
-  isIndexDocument,
-  MAX_DOCUMENT_BYTES,
-  type Manifest,
-  parseImageConfig,
-  parseIndexOrManifest,
-} from "./oci/manifest.js";
 import { MEDIA_TYPES } from "./oci/media-type.js";
-import { formatPlatform, type Platform, rankPlatform } from "./oci/platform.js";
+import type { Platform } from "./oci/platform.js";
 import { parseReference } from "./oci/reference.js";
 import { beginWork } from "./work-lease.js";
 
 export interface ExportOptions {
-  /** Of an index, only what suits each of these best. Default: all that is here. */
+  /** Of an index, only what suits each of these best. Default: all that the content store has. */
   readonly platforms?: readonly Platform[] | undefined;
   readonly signal?: AbortSignal | undefined;
 }
@@ -44,7 +44,7 @@ export async function* exportImages(
   { platforms, signal }: ExportOptions = {},
 ): AsyncGenerator<Uint8Array, void, undefined> {
   if (given.length === 0)
-    throw new ContainerdError("names: there are none; allowed: at least one", { kind: "invalid-argument" });
+    throw new ContainerdError("images: is empty; allowed: at least one image", { kind: "invalid-argument" });
   // Somebody else may remove an image while it is read.
   await using work = await beginWork({ context, leases }, "export");
   const blobs = new Map<string, Descriptor>();
@@ -54,11 +54,13 @@ export async function* exportImages(
     a.name < b.name ? -1 : 1,
   );
   for (const { name, target } of all) {
-    for (const blob of await collect(content, name, target, { platforms, signal })) {
+    const walk = walkImage(content, target, { signal });
+    for (const blob of await collect(walk, content, name, { platforms, signal })) {
       if (!blobs.has(blob.digest)) await leases.addResource(work.id, { type: "content", id: blob.digest });
       blobs.set(blob.digest, blob);
     }
-    entries.push({ ...target, annotations: annotationsOf(name) });
+    const size = blobs.get(target.digest)?.size ?? target.size;
+    entries.push({ ...target, size, annotations: annotationsOf(name) });
   }
   const index = JSON.stringify({ schemaVersion: 2, mediaType: MEDIA_TYPES.index, manifests: entries });
   const tar = pack();
@@ -113,84 +115,85 @@ function tagOf(name: string): string | undefined {
 
 /** Everything of an image that is to be written, parents first. */
 async function collect(
+  walk: ImageWalk,
   content: Content,
   name: string,
-  target: Descriptor,
   options: ExportOptions,
 ): Promise<Descriptor[]> {
-  const document = await readDocument(content, target, options);
-  if (!isIndexDocument(document)) {
-    if (options.platforms !== undefined) await checkPlatform(content, name, document, options);
-    return [target, ...(await parts(content, document, options))];
-  }
-  const found: Descriptor[] = [target];
   const { platforms } = options;
-  const wanted =
-    platforms === undefined
-      ? document.manifests
-      : [...new Set(platforms.map((platform) => bestEntry(name, document, platform)))];
-  for (const entry of wanted) {
-    try {
-      // What stands in the index for a platform was chosen by it: below, everything counts.
-      found.push(...(await collect(content, name, entry, { signal: options.signal })));
-    } catch (reason) {
-      if (platforms !== undefined || !isContainerdError(reason, "not-found")) throw reason;
-    }
-  }
-  if (found.length > 1 || document.manifests.length === 0) return found;
-  throw new ContainerdError(`image ${name} is here only as an index: nothing that it lists is`, {
-    kind: "not-found",
-  });
+  return platforms === undefined
+    ? collectLocal(walk, content, name, options)
+    : collectChosen(walk, content, name, platforms, options);
 }
 
-async function parts(
+/** What is in the content store: of an image for several platforms often only one is. */
+async function collectLocal(
+  walk: ImageWalk,
   content: Content,
-  { config, layers }: Manifest,
+  name: string,
+  options: ExportOptions,
+): Promise<Descriptor[]> {
+  const found: Descriptor[] = [];
+  let hasImage = false;
+  for await (const node of walk.nodes()) {
+    const isTarget = node.descriptor.digest === walk.target.digest;
+    if (node.kind === "index") {
+      found.push(written(node));
+      hasImage ||= node.document.manifests.length === 0;
+    } else {
+      const blobs = await blobsOf(content, node, options).catch((reason: unknown) => {
+        if (isTarget || !isContainerdError(reason, "not-found")) throw reason;
+        return [];
+      });
+      found.push(...blobs);
+      hasImage ||= blobs.length > 0;
+    }
+  }
+  if (hasImage) return found;
+  throw new ContainerdError(
+    `image ${name} is incomplete: the content store has its index, and nothing that the index lists; allowed: an image that was pulled or imported`,
+    { kind: "not-found" },
+  );
+}
+
+async function collectChosen(
+  walk: ImageWalk,
+  content: Content,
+  name: string,
+  platforms: readonly Platform[],
+  options: ExportOptions,
+): Promise<Descriptor[]> {
+  checkPlatforms(platforms);
+  const found: Descriptor[] = [];
+  for (const platform of platforms) {
+    const chosen = await chooseManifest(walk, platform, name);
+    found.push(...chosen.path.map(written), ...(await blobsOf(content, chosen, options)));
+  }
+  return found;
+}
+
+/** An entry of unknown type is written as it is. */
+async function blobsOf(
+  content: Content,
+  node: Exclude<ImageNode, IndexNode>,
   { signal }: ExportOptions,
 ): Promise<Descriptor[]> {
-  const blobs = [config, ...layers];
-  for (const { digest, size } of blobs) {
-    const info = await content.info(digest, { signal });
-    if (info.size === size) continue;
-    throw new ContainerdError(`${digest} has ${info.size} bytes, and its descriptor says ${size}`, {
+  if (node.kind === "missing") throw node.problem;
+  const { digest } = node.descriptor;
+  if (node.kind !== "manifest")
+    return [{ ...node.descriptor, size: (await content.info(digest, { signal })).size }];
+  const { config, layers } = node.document;
+  for (const blob of [config, ...layers]) {
+    const info = await content.info(blob.digest, { signal });
+    if (info.size === blob.size) continue;
+    throw new ContainerdError(`${blob.digest} has ${info.size} bytes, and its descriptor says ${blob.size}`, {
       kind: "data-loss",
     });
   }
-  return blobs;
+  return [written(node), config, ...layers];
 }
 
-async function checkPlatform(
-  content: Content,
-  name: string,
-  { config }: Manifest,
-  { platforms = [], signal }: ExportOptions,
-): Promise<void> {
-  const bytes = await content.readAll(config.digest, { maxBytes: MAX_DOCUMENT_BYTES, signal });
-  const own = parseImageConfig(config.digest, bytes);
-  if (platforms.some((platform) => rankPlatform(platform, own) !== undefined)) return;
-  refuse(name, platforms.map(formatPlatform).join(", "), formatPlatform(own));
-}
-
-function bestEntry(name: string, { manifests }: Index, host: Platform): Descriptor {
-  const ranked = manifests
-    .map((entry) => ({ entry, rank: entry.platform && rankPlatform(host, entry.platform) }))
-    .flatMap(({ entry, rank }) => (rank === undefined ? [] : [{ entry, rank }]))
-    .toSorted((a, b) => a.rank - b.rank);
-  const offered = manifests.map(({ platform }) => (platform === undefined ? "?" : formatPlatform(platform)));
-  return ranked[0]?.entry ?? refuse(name, formatPlatform(host), offered.join(", "));
-}
-
-function refuse(name: string, asked: string, offered: string): never {
-  throw new ContainerdError(`image ${name} is not for ${asked}; it is for: ${offered}`, {
-    kind: "not-found",
-  });
-}
-
-async function readDocument(
-  content: Content,
-  descriptor: Descriptor,
-  { signal }: ExportOptions,
-): Promise<Index | Manifest> {
-  const bytes = await content.readAll(descriptor.digest, { maxBytes: MAX_DOCUMENT_BYTES, signal });
-  return parseIndexOrManifest(descriptor, bytes);
+/** With the size that it has: a record may tell a wrong one. */
+function written({ descriptor, bytes }: IndexNode | ManifestNode): Descriptor {
+  return { ...descriptor, size: bytes.byteLength };
 }

@@ -1,48 +1,47 @@
 import type { CallOptions } from "./call.js";
 import type { Content } from "./content.js";
-import { isContainerdError } from "./error.js";
+import { isNoPlatform, platformOf } from "./image/choose.js";
+import { isAboutDocument, type ManifestNode, walkImage } from "./image/walk.js";
 import type { Descriptor } from "./oci/descriptor.js";
-import {
-  isIndexDocument,
-  MAX_DOCUMENT_BYTES,
-  parseImageConfig,
-  parseIndexOrManifest,
-} from "./oci/manifest.js";
-import { isImageConfig } from "./oci/media-type.js";
+import { type ImageConfig, isImageManifest } from "./oci/manifest.js";
 import { formatPlatform, normalizePlatform, type Platform } from "./oci/platform.js";
 
-/** What builders call the platform of that which is for none: attestations stand in an index so. */
-const NONE = "unknown";
-
-/** See `Images.platforms`. */
+/**
+ * See `Images.platforms`.
+ *
+ * @param host the platform of an image that does not name its own.
+ */
 export async function platformsHere(
   content: Content,
   target: Descriptor,
-  { signal }: CallOptions = {},
+  host: Platform,
+  options: CallOptions = {},
 ): Promise<Platform[]> {
-  const found = new Map<string, Platform>();
+  const walk = walkImage(content, target, options);
+  const entries: Descriptor[] = [target];
+  const configs = new Map<string, ImageConfig>();
 
-  async function walk(descriptor: Descriptor): Promise<void> {
-    const bytes = await content.readAll(descriptor.digest, { maxBytes: MAX_DOCUMENT_BYTES, signal });
-    const document = parseIndexOrManifest(descriptor, bytes);
-    if (isIndexDocument(document)) {
-      for (const child of document.manifests) await orMissing(walk(child));
-      return;
-    }
-    const { digest, mediaType } = document.config;
-    if (!isImageConfig(mediaType)) return;
-    for (const layer of document.layers) await content.info(layer.digest, { signal });
-    const config = await content.readAll(digest, { maxBytes: MAX_DOCUMENT_BYTES, signal });
-    const platform = normalizePlatform(descriptor.platform ?? parseImageConfig(digest, config));
-    if (platform.os !== NONE) found.set(formatPlatform(platform), platform);
+  async function lookAt({ descriptor, document }: ManifestNode): Promise<void> {
+    if (!isImageManifest(document)) return;
+    for (const layer of document.layers) await content.info(layer.digest, options);
+    configs.set(descriptor.digest, await walk.readConfig(document));
   }
 
-  await orMissing(walk(target));
+  for await (const node of walk.nodes()) {
+    if (node.kind === "index") entries.push(...node.document.manifests);
+    // An odd image among others, or one that is not here, is not for any platform.
+    if (node.kind === "manifest")
+      await lookAt(node).catch((reason: unknown) => {
+        if (!isAboutDocument(reason)) throw reason;
+      });
+  }
+  // One manifest may be listed for several platforms.
+  const found = new Map<string, Platform>();
+  for (const entry of entries) {
+    const config = configs.get(entry.digest);
+    if (config === undefined) continue;
+    const platform = normalizePlatform(platformOf(entry, config, host));
+    if (!isNoPlatform(platform)) found.set(formatPlatform(platform), platform);
+  }
   return [...found.values()];
-}
-
-async function orMissing(asked: Promise<void>): Promise<void> {
-  await asked.catch((reason: unknown) => {
-    if (!isContainerdError(reason, "not-found")) throw reason;
-  });
 }

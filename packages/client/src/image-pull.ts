@@ -3,13 +3,14 @@ import { createContent } from "./content.js";
 import type { Context } from "./context.js";
 import { checkDaemonPull, pullByDaemon } from "./daemon-pull.js";
 import { ContainerdError, isContainerdError } from "./error.js";
+import { walkImage } from "./image/walk.js";
 import { blobsFor } from "./image-blobs.js";
 import { type ResolvedImage, resolveTarget } from "./image-resolve.js";
 import type { ImageParts, ImageStore } from "./image-store.js";
 import type { LeaseResource } from "./lease.js";
 import type { Descriptor } from "./oci/descriptor.js";
 import type { Platform } from "./oci/platform.js";
-import { formatReference, parseReference, type Reference } from "./oci/reference.js";
+import { formatReference, parseReference, type Reference, withoutCredentials } from "./oci/reference.js";
 import { bringLayers, type Carrier, createBringingContent } from "./registry/bring.js";
 import { systemClock } from "./registry/clock.js";
 import { checkCount } from "./registry/count.js";
@@ -50,8 +51,8 @@ export interface PullOptions extends RegistryOptions, CallOptions {
   /** Default: the daemon's own. */
   readonly platform?: Platform | undefined;
   /**
-   * Platforms whose content comes too, to be passed on or exported: some, or `all` that the image is for. Only what is for `platform` is unpacked. Default:
-   * none.
+   * Platforms whose content comes too, to be passed on or exported: some, or `all` that the image is for. Only what is for `platform` is unpacked; entries of
+   * an index that are neither indexes nor manifests stay in it, and are not fetched. Default: none.
    */
   readonly platforms?: "all" | readonly Platform[] | undefined;
   /**
@@ -91,15 +92,38 @@ export async function pullImage(
   text: string,
   options: PullOptions = {},
 ): Promise<ResolvedImage> {
-  const reference = parseReference(text);
   checkCount("maxConcurrentLayers", options.maxConcurrentLayers);
+  const reference = await parseOrFind(puller, text, options);
+  if ("target" in reference) return reference;
   return withTimeLimit(`pull ${formatReference(reference)}`, options, (signal) =>
-    pull(puller, reference, { ...options, signal }),
+    pull(puller, text, reference, { ...options, signal }),
   );
+}
+
+/** Other clients may have given an image a name that no registry knows: by the policy such an image can be used, and not pulled. */
+async function parseOrFind(
+  puller: Puller,
+  text: string,
+  options: PullOptions,
+): Promise<Reference | ResolvedImage> {
+  try {
+    return parseReference(text);
+  } catch (reason) {
+    const { policy = "always" } = options;
+    // What may be a password goes nowhere.
+    if (policy === "always" || withoutCredentials(text) !== text) throw reason;
+    const found = await withTimeLimit(`find image ${text}`, options, async (signal) => {
+      const platform = options.platform ?? (await puller.introspection.daemonPlatform({ signal }));
+      return findHere(puller, text, platform, { unpack: true, signal });
+    });
+    if (found === undefined) throw reason;
+    return found;
+  }
 }
 
 async function pull(
   puller: Puller,
+  text: string,
   reference: Reference,
   options: PullOptions & { readonly signal: AbortSignal },
 ): Promise<ResolvedImage> {
@@ -108,15 +132,17 @@ async function pull(
   const name = formatReference(reference);
   const platform = options.platform ?? (await puller.introspection.daemonPlatform({ signal }));
   const isFixed = policy !== "always" || reference.digest !== undefined;
-  const found = await findHere(puller, name, platform, { unpack: isFixed, signal });
+  const asWritten = isFixed ? await findHere(puller, text, platform, { unpack: true, signal }) : undefined;
+  const found = asWritten ?? (await findHere(puller, name, platform, { unpack: isFixed, signal }));
   const isWanted =
     found !== undefined && isMeant(reference, found) && (await hasOthers(puller, found, options));
   const here = isWanted ? found : undefined;
   if (here !== undefined && isFixed) return here;
   if (policy === "never") {
-    throw new ContainerdError(`image ${name} is not here, and the pull policy is never`, {
-      kind: "not-found",
-    });
+    throw new ContainerdError(
+      `image ${name} is not local, and the pull policy is never; pull or import it first, or use the policy if-not-present`,
+      { kind: "not-found" },
+    );
   }
   if (via === "daemon") return pullByItself(puller, reference, platform, options);
   await using repository = await openRepository(reference, options);
@@ -135,9 +161,10 @@ async function pull(
       signal,
     };
     const content = createBringingContent(carrier, target);
-    const image = await resolveTarget(content, name, target, platform, { signal });
+    const walk = walkImage(content, target, { signal });
+    const image = await resolveTarget(walk, name, platform);
     const { platforms = [], maxConcurrentLayers = DEFAULT_CONCURRENT_LAYERS, maxUnpackedBytes } = options;
-    const others = await blobsFor(content, image, platforms, { signal });
+    const others = await blobsFor(walk, name, platforms);
     await bringLayers(carrier, image, others, { maxConcurrentLayers, maxUnpackedBytes });
     await puller.images.put(name, target, {}, { signal });
     return image;
@@ -187,16 +214,16 @@ async function pullByItself(
  */
 async function findHere(
   puller: Puller,
-  name: string,
+  text: string,
   platform: Platform,
   { unpack, signal }: { unpack: boolean; signal: AbortSignal },
 ): Promise<ResolvedImage | undefined> {
   const { images, content } = puller;
   try {
-    const { target } = await images.get(name, { signal });
+    const { name, target } = await images.get(text, { signal });
     // By its labels it holds the rest. The daemon takes what is gone already without a word: so first held, and then looked at.
     await hold(puller, { type: "content", id: target.digest }, signal);
-    const image = await resolveTarget(content, name, target, platform, { signal });
+    const image = await resolveTarget(walkImage(content, target, { signal }), name, platform);
     const { snapshotter } = puller.context;
     if (image.chainId !== "")
       await hold(puller, { type: `snapshots/${snapshotter}`, id: image.chainId }, signal);
@@ -220,7 +247,8 @@ async function hasOthers(
   { platforms = [], signal }: PullOptions,
 ): Promise<boolean> {
   try {
-    for (const { digest } of await blobsFor(content, image, platforms, { signal }))
+    const walk = walkImage(content, image.target, { signal });
+    for (const { digest } of await blobsFor(walk, image.name, platforms))
       await content.info(digest, { signal });
     return true;
   } catch (reason) {

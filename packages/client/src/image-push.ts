@@ -23,8 +23,8 @@ export interface PushOptions extends RegistryOptions, CallOptions {
   /** The reference to push as. Default: the image's own name. */
   readonly as?: string | undefined;
   /**
-   * Of an image for several platforms, those that are pushed: one as a manifest of its own, several as an index of them alone. Default: all,
-   * which must then be here.
+   * Of an image for several platforms, what suits each of these best: one as a manifest of its own, several as an index of them alone. Default: all,
+   * which the content store must then have.
    */
   readonly platforms?: readonly Platform[] | undefined;
   /** Blobs that are sent at a time. Default 3. */
@@ -62,7 +62,7 @@ export async function pushImage(
     // Somebody else may remove it meanwhile. By its labels the target holds the rest.
     await using work = await beginWork(pusher, "push", { signal });
     await pusher.leases.addResource(work.id, { type: "content", id: image.target.digest }, { signal });
-    return await push(pusher.content, image.target, reference ?? parseReference(image.name), {
+    return await push(pusher.content, image, reference ?? parseReference(image.name), {
       ...options,
       signal,
     });
@@ -71,13 +71,13 @@ export async function pushImage(
 
 async function push(
   content: Content,
-  source: Descriptor,
+  image: Image,
   reference: Reference,
   options: PushOptions & { readonly signal: AbortSignal },
 ): Promise<PushedImage> {
   const { signal, platforms, chunkBytes, maxConcurrentBlobs = DEFAULT_CONCURRENT_BLOBS } = options;
   const name = formatReference(reference);
-  const { target, parts } = await collectParts(content, source, { platforms, signal });
+  const { target, parts } = await collectParts(content, image, { platforms, signal });
   if (reference.digest !== undefined && reference.digest !== target.digest) {
     const problem = `as: ${name} has another digest than the image, ${target.digest}; allowed: a tag`;
     throw new ContainerdError(problem, { kind: "invalid-argument" });

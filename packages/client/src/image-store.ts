@@ -4,6 +4,7 @@ import { type Content, createContent } from "./content.js";
 import type { Context } from "./context.js";
 import { ContainerdError, isContainerdError } from "./error.js";
 import { checkLabels } from "./identifier.js";
+import { walkImage } from "./image/walk.js";
 import { askByName, findImage, type Image, toImage } from "./image-record.js";
 import { type ResolvedImage, resolveTarget } from "./image-resolve.js";
 import type { Introspection } from "./introspection.js";
@@ -85,7 +86,7 @@ export function createImageStore(context: Context, parts: ImageParts): ImageStor
     const named = parseReference(name).digest;
     if (named !== undefined && named !== digest) {
       throw new ContainerdError(
-        `name: ${name} names another digest than ${digest}; allowed: a name without one, or with this one`,
+        `name: ${name} has another digest than the image, ${digest}; allowed: a name without a digest, or with this one`,
         {
           kind: "invalid-argument",
         },
@@ -117,13 +118,8 @@ export function createImageStore(context: Context, parts: ImageParts): ImageStor
     { platform, ...options }: ResolveImageOptions = {},
   ): Promise<ResolvedImage> {
     const { name, target } = await findImage({ get }, image, options);
-    return resolveTarget(
-      content,
-      name,
-      target,
-      platform ?? (await introspection.daemonPlatform(options)),
-      options,
-    );
+    const walk = walkImage(content, target, options);
+    return resolveTarget(walk, name, platform ?? (await introspection.daemonPlatform(options)));
   }
 
   async function unpack(image: ResolvedImage, options?: UnpackOptions): Promise<void> {

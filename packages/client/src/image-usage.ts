@@ -1,54 +1,74 @@
 import type { CallOptions } from "./call.js";
 import { isContainerdError } from "./error.js";
+import { notAnImage } from "./image/choose.js";
+import {
+  ImageLimitError,
+  type ImageNode,
+  isAboutDocument,
+  type ManifestNode,
+  walkImage,
+} from "./image/walk.js";
 import type { Image } from "./image-record.js";
 import type { ImageParts } from "./image-store.js";
 import { chainIds } from "./oci/chain-id.js";
 import type { Descriptor } from "./oci/descriptor.js";
-import {
-  isIndexDocument,
-  MAX_DOCUMENT_BYTES,
-  parseImageConfig,
-  parseIndexOrManifest,
-} from "./oci/manifest.js";
-import { isImageConfig } from "./oci/media-type.js";
+import { isImageManifest } from "./oci/manifest.js";
+import { isCheckpoint, isLayer } from "./oci/media-type.js";
 
 /** What an image takes on the daemon's disk. What it shares with other images is counted for each of them. */
 export interface ImageUsage {
-  /** Manifests, configs and packed layers, of all platforms that are here, in bytes. */
+  /** Manifests, configs and packed layers, of all platforms that the content store has, in bytes. */
   readonly contentBytes: number;
   /** Unpacked layers, in bytes. */
   readonly snapshotBytes: number;
   /** How many unpacked layers there are. */
   readonly snapshots: number;
+  /**
+   * Why it is not an ordinary container image, in words: a checkpoint, an artifact, a document that cannot be read. What can be counted of it is counted.
+   * Empty for an image that can be run, here or on another platform.
+   */
+  readonly problems: readonly string[];
 }
 
 export async function imageUsage(
   { content, snapshots }: Pick<ImageParts, "content" | "snapshots">,
-  image: Image,
+  { target }: Image,
   options: CallOptions = {},
 ): Promise<ImageUsage> {
+  const walk = walkImage(content, target, options);
   const sizes = new Map<string, number>();
   const chains = new Set<string>();
+  const problems = new Set<string>();
 
-  async function walk(descriptor: Descriptor): Promise<void> {
-    if (!(await count(descriptor))) return;
-    const bytes = await content.readAll(descriptor.digest, {
-      maxBytes: MAX_DOCUMENT_BYTES,
-      signal: options.signal,
-    });
-    const document = parseIndexOrManifest(descriptor, bytes);
-    if (isIndexDocument(document)) {
-      for (const child of document.manifests) await walk(child);
-      return;
-    }
-    for (const layer of document.layers) await count(layer);
-    const { digest, mediaType } = document.config;
-    if (!(await count(document.config)) || !isImageConfig(mediaType)) return;
-    const config = await content.readAll(digest, { maxBytes: MAX_DOCUMENT_BYTES, signal: options.signal });
-    for (const chain of chainIds(parseImageConfig(digest, config).rootfs.diff_ids)) chains.add(chain);
+  async function lookAt(node: ImageNode): Promise<void> {
+    const isTarget = node.descriptor.digest === target.digest;
+    if (node.kind === "index" || node.kind === "manifest")
+      sizes.set(node.descriptor.digest, node.bytes.byteLength);
+    else if (node.kind !== "missing") await count(node.descriptor);
+    if (node.kind === "broken" || (isTarget && "problem" in node)) problems.add(node.problem.message);
+    if (node.kind === "index" && node.document.manifests.some(({ mediaType }) => isCheckpoint(mediaType)))
+      problems.add("a checkpoint of a container");
+    if (node.kind === "manifest") await lookAtManifest(node, isTarget);
   }
 
-  /** Whether it is here. */
+  async function lookAtManifest({ descriptor, document }: ManifestNode, isTarget: boolean): Promise<void> {
+    for (const layer of document.layers) await count(layer);
+    const isConfigHere = await count(document.config);
+    if (!isImageManifest(document)) {
+      if (isTarget) problems.add(notAnImage(descriptor, document).message);
+      return;
+    }
+    if (!isConfigHere) return;
+    const diffIds = (await walk.readConfig(document)).rootfs.diff_ids;
+    const layers = document.layers.filter(({ mediaType }) => isLayer(mediaType));
+    if (layers.length !== diffIds.length)
+      problems.add(
+        `${descriptor.digest} has ${layers.length} layers, and its config lists ${diffIds.length}`,
+      );
+    for (const chain of chainIds(diffIds)) chains.add(chain);
+  }
+
+  /** Whether the content store has it. */
   async function count({ digest }: Descriptor): Promise<boolean> {
     if (sizes.has(digest)) return true;
     const info = await orMissing(content.info(digest, options));
@@ -57,13 +77,26 @@ export async function imageUsage(
     return true;
   }
 
-  await walk(image.target);
+  try {
+    for await (const node of walk.nodes())
+      await lookAt(node).catch((reason: unknown) => {
+        if (!isAboutDocument(reason)) throw reason;
+        problems.add(reason.message);
+      });
+  } catch (reason) {
+    if (!(reason instanceof ImageLimitError)) throw reason;
+    problems.add(reason.message);
+  }
+  const size = sizes.get(target.digest);
+  if (size !== undefined && size !== target.size)
+    problems.add(`${target.digest} has ${size} bytes, and the image's record says ${target.size}`);
   const usages = await Promise.all([...chains].map((chain) => orMissing(snapshots.usage(chain, options))));
   const unpacked = usages.filter((usage) => usage !== undefined);
   return {
-    contentBytes: [...sizes.values()].reduce((sum, size) => sum + size, 0),
+    contentBytes: [...sizes.values()].reduce((sum, each) => sum + each, 0),
     snapshotBytes: unpacked.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0),
     snapshots: unpacked.length,
+    problems: [...problems],
   };
 }
 

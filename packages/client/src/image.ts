@@ -19,8 +19,8 @@ export interface Images extends ImageStore {
    * Brings an image from its registry, verified and unpacked, and gives it its name. Blobs that are here are not fetched, and what others are
    * fetching at the moment is waited for; whatever fails, nothing half-brought is left.
    *
-   * @param name as people write it: `alpine`, `registry.example.com:5000/app:1.2`, `app@sha256:…`. A reference, for a registry is asked: an image that is here
-   * under that very text, short as another client may name it, is not meant.
+   * @param name as people write it: `alpine`, `registry.example.com:5000/app:1.2`, `app@sha256:…`. Where the policy lets a local image be used, its
+   * record may have exactly this name, as {@link ImageStore.get} finds it; a registry is always asked for the full name.
    * @throws ContainerdError `not-found`, `unauthenticated`, `permission-denied`, `unavailable`, `resource-exhausted`, `data-loss`, `canceled`; one that
    * comes from a registry's answer has a {@link RegistryFailure} as its cause.
    */
@@ -34,15 +34,15 @@ export interface Images extends ImageStore {
   push(image: string | Image, options?: PushOptions): Promise<PushedImage>;
   /** Removes the images that no container of the namespace is made of; those with the label `io.cri-containerd.pinned` stay. */
   prune(options?: PruneOptions): Promise<Image[]>;
-  /** What an image takes on the daemon's disk. @throws ContainerdError `not-found`. */
+  /** What an image takes on the daemon's disk, and what is odd about it. @throws ContainerdError `not-found` where no image has that name. */
   usage(image: string | Image, options?: CallOptions): Promise<ImageUsage>;
-  /** The platforms for which all of an image is here, in the order of its index. @throws ContainerdError `not-found`. */
+  /** The platforms for which the content store has all of an image, in the order of its index. @throws ContainerdError `not-found`. */
   platforms(image: string | Image, options?: CallOptions): Promise<Platform[]>;
   /** Brings in the images of an archive: an OCI layout or the output of `docker save`, as a tar, gzipped or not. */
   import(source: AsyncIterable<Uint8Array>, options?: ImportOptions): Promise<Image[]>;
   /**
-   * Writes images as an OCI layout in a tar, to be read while it comes: the same images give the same bytes. An index stays the index that
-   * it is, and of what it lists only what is here is written, or what is for `platforms`.
+   * Writes images as an OCI layout in a tar, to be read while it comes: the same images give the same bytes. An index is written unchanged, and of what
+   * it lists only what the content store has, or what suits `platforms` best.
    *
    * @throws ContainerdError `not-found` before the first byte, when there is no such image, or when a part of one is not here.
    */
@@ -60,7 +60,7 @@ export interface Images extends ImageStore {
 
 export function createImages(context: Context, parts: ImageParts): Images {
   const images = createImageStore(context, parts);
-  const { content, leases } = parts;
+  const { content, leases, introspection } = parts;
   return {
     ...images,
     import: (source, options) => importImages({ context, ...parts, put: images.put }, source, options),
@@ -68,8 +68,10 @@ export function createImages(context: Context, parts: ImageParts): Images {
     readFiles: (image, paths, options) => readImageFiles(content, image, paths, options),
     prune: (options) => pruneImages({ context, leases, images }, options),
     usage: async (image, options) => imageUsage(parts, await findImage(images, image, options), options),
-    platforms: async (image, options) =>
-      platformsHere(content, (await findImage(images, image, options)).target, options),
+    platforms: async (image, options) => {
+      const { target } = await findImage(images, image, options);
+      return platformsHere(content, target, await introspection.daemonPlatform(options), options);
+    },
     push: (image, options) => pushImage({ context, content, leases, images }, image, options),
     pull: (name, options) => pullImage({ context, ...parts, images }, name, options),
   };

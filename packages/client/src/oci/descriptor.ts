@@ -14,30 +14,47 @@ export interface Descriptor {
 
 /** Reads a descriptor out of a JSON document. @throws ContainerdError `invalid-argument` that names the field. */
 export function parseDescriptor(field: string, value: unknown): Descriptor {
-  if (typeof value !== "object" || value === null)
-    refuse(field, "is no descriptor", "an object with mediaType, digest and size");
+  if (typeof value !== "object" || value === null || Array.isArray(value))
+    refuse(field, "is missing or not a descriptor", "an object with mediaType, digest and size");
   const { mediaType, digest, size, platform, annotations } = value as Record<string, unknown>;
   if (typeof mediaType !== "string" || mediaType === "")
     refuse(`${field}.mediaType`, "is missing", "a media type");
-  if (typeof size !== "number" || !Number.isSafeInteger(size) || size < 0)
-    refuse(`${field}.size`, "is no size", "a number of bytes");
+  if (typeof size !== "number" || !Number.isSafeInteger(size) || size < 0) {
+    refuse(
+      `${field}.size`,
+      `is ${String(JSON.stringify(size)).slice(0, 80)}`,
+      `bytes, 0 to ${Number.MAX_SAFE_INTEGER}`,
+    );
+  }
   return {
     mediaType,
     digest: checkDigest(`${field}.digest`, digest),
     size,
-    ...(isPlatform(platform) && { platform }),
-    ...(typeof annotations === "object" &&
-      annotations !== null && { annotations: annotations as Record<string, string> }),
+    ...(isPlatform(platform) && { platform: withoutNull(platform) }),
+    ...(isObject(annotations) && { annotations: onlyTexts(annotations) }),
   };
 }
 
+function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+
+/** One that does not name both decides nothing: the image's config does. */
 function isPlatform(value: unknown): value is Platform {
-  if (typeof value !== "object" || value === null) return false;
-  const { os, architecture, variant } = value as Record<string, unknown>;
-  return (
-    typeof os === "string" &&
-    typeof architecture === "string" &&
-    (variant === undefined || typeof variant === "string")
+  if (!isObject(value)) return false;
+  const { os, architecture, variant = null } = value;
+  const isNamed = (part: unknown): boolean => typeof part === "string" && part !== "";
+  return isNamed(os) && isNamed(architecture) && (variant === null || typeof variant === "string");
+}
+
+function withoutNull(platform: Platform): Platform {
+  const { variant, ...others } = platform;
+  return typeof variant === "string" ? platform : others;
+}
+
+function onlyTexts(annotations: Readonly<Record<string, unknown>>): Record<string, string> {
+  return Object.fromEntries(
+    Object.entries(annotations).filter((entry): entry is [string, string] => typeof entry[1] === "string"),
   );
 }
 

@@ -1,7 +1,7 @@
 import { ContainerdError } from "../error.js";
 import { type Descriptor, parseDescriptor } from "./descriptor.js";
 import { checkDigest } from "./digest.js";
-import { isIndex } from "./media-type.js";
+import { isImageConfig, isIndex, isLayer, isSchema1, UNKNOWN_MEDIA_TYPE } from "./media-type.js";
 import type { Platform } from "./platform.js";
 
 /** No honest manifest, index or config is larger. */
@@ -19,8 +19,11 @@ export interface Index {
   readonly manifests: readonly Descriptor[];
 }
 
-/** An image's config (OCI image spec, config.md), as its JSON has it. */
-export interface ImageConfig extends Platform {
+/**
+ * An image's config (OCI image spec, config.md), as its JSON has it. Some builders leave out `os` or `architecture`; the platform of a
+ * resolved image has both.
+ */
+export interface ImageConfig extends Partial<Platform> {
   readonly config?:
     | {
         readonly User?: string | undefined;
@@ -36,50 +39,103 @@ export interface ImageConfig extends Platform {
 }
 
 /**
- * Reads an index or a manifest; which of them its descriptor says. A document that could be taken for both is refused: two readers
- * could see two images in it.
+ * Reads an index or a manifest; its descriptor's media type says which. A document that could be read as both is refused: two readers could see two
+ * images in it. A list that is `null`, as Go writes an empty one, is empty.
+ *
+ * @throws ContainerdError `invalid-argument`.
  */
 export function parseIndexOrManifest(descriptor: Descriptor, bytes: Uint8Array): Index | Manifest {
   const name = `the document ${descriptor.digest}`;
   const document = parseJson(name, bytes);
   const { manifests, layers, config, mediaType, schemaVersion } = document;
-  if (schemaVersion === 1)
-    refuse(`${name} has the retired schema 1`, "push the image again with a tool of this decade");
-  if (manifests !== undefined && (layers !== undefined || config !== undefined)) {
-    refuse(`${name} is both an index and a manifest`, "one of them");
-  }
-  if (mediaType !== undefined && mediaType !== descriptor.mediaType) {
+  if (schemaVersion === 1 || isSchema1(descriptor.mediaType)) {
     refuse(
-      `${name} says it is ${JSON.stringify(mediaType)}, its descriptor says ${descriptor.mediaType}`,
+      `${name} is an image manifest of docker's retired schema 1`,
+      "schema 2 and OCI; pull the image with a current tool and push it again",
+    );
+  }
+  if (isPresent(manifests) && (isPresent(layers) || isPresent(config))) {
+    refuse(`${name} is both an index and a manifest`, "manifests alone, or config and layers");
+  }
+  if (isPresent(mediaType) && mediaType !== "" && mediaType !== descriptor.mediaType) {
+    refuse(
+      `${name} has the media type ${JSON.stringify(mediaType)}, and its descriptor says ${descriptor.mediaType}`,
       "the same in both",
     );
   }
   if (isIndex(descriptor.mediaType)) {
-    if (!Array.isArray(manifests)) refuse(`${name} is no index`, "an object with manifests");
-    return { manifests: manifests.map((entry, at) => parseDescriptor(`${name}: manifests[${at}]`, entry)) };
+    if (isPresent(layers) || isPresent(config))
+      refuse(`${name} is a manifest, and its descriptor says ${descriptor.mediaType}`, "a list of manifests");
+    const entries = parseList(`${name}: manifests`, manifests);
+    return { manifests: entries.map((entry, at) => parseEntry(`${name}: manifests[${at}]`, entry)) };
   }
-  if (!Array.isArray(layers)) refuse(`${name} is no manifest`, "an object with config and layers");
+  if (isPresent(manifests))
+    refuse(`${name} is an index, and its descriptor says ${descriptor.mediaType}`, "config and layers");
+  const entries = parseList(`${name}: layers`, layers);
   return {
     config: parseDescriptor(`${name}: config`, config),
-    layers: layers.map((entry, at) => parseDescriptor(`${name}: layers[${at}]`, entry)),
+    layers: entries.map((entry, at) => parseDescriptor(`${name}: layers[${at}]`, entry)),
   };
+}
+
+/** Go's readers take an entry without a media type for one of unknown type, and pass over it. */
+function parseEntry(field: string, entry: unknown): Descriptor {
+  const isUntyped =
+    typeof entry === "object" && entry !== null && !isPresent((entry as { mediaType?: unknown }).mediaType);
+  return parseDescriptor(field, isUntyped ? { ...entry, mediaType: UNKNOWN_MEDIA_TYPE } : entry);
 }
 
 export function isIndexDocument(document: Index | Manifest): document is Index {
   return "manifests" in document;
 }
 
+/**
+ * Whether a manifest is a container image's, and not that of an artifact which is stored like one: a chart, a signature, an attestation. Some old images
+ * have a config of an odd media type: then a layer with files decides.
+ */
+export function isImageManifest({ config, layers }: Manifest): boolean {
+  const hasFiles = layers.some(({ mediaType }) => isLayer(mediaType));
+  return hasFiles || (layers.length === 0 && isImageConfig(config.mediaType));
+}
+
 export function parseImageConfig(digest: string, bytes: Uint8Array): ImageConfig {
   const name = `the image config ${digest}`;
-  const document = parseJson(name, bytes);
-  const { rootfs, os, architecture } = document;
-  const diffIds = (rootfs as { diff_ids?: unknown } | undefined)?.diff_ids ?? [];
-  if (!Array.isArray(diffIds)) refuse(`${name} has no list rootfs.diff_ids`, "digests");
+  const { os, architecture, variant, rootfs, ...document } = parseJson(name, bytes);
+  const diffIds = parseList(
+    `${name}: rootfs.diff_ids`,
+    (rootfs as { diff_ids?: unknown } | undefined | null)?.diff_ids,
+  );
   for (const diffId of diffIds) checkDigest(`${name}: rootfs.diff_ids`, diffId);
-  if (typeof os !== "string" || typeof architecture !== "string")
-    refuse(`${name} has no os and architecture`, "both");
+  for (const [field, value] of Object.entries({ os, architecture, variant })) {
+    if (isPresent(value) && typeof value !== "string")
+      refuse(
+        `${name}: ${field} is ${JSON.stringify(value).slice(0, 80)}`,
+        "text, for example linux or amd64",
+      );
+  }
   checkProcess(name, document["config"]);
-  return { ...(document as unknown as ImageConfig), rootfs: { diff_ids: diffIds as string[] } };
+  return {
+    ...(document as unknown as ImageConfig),
+    ...(isText(os) && { os }),
+    ...(isText(architecture) && { architecture }),
+    ...(isText(variant) && { variant }),
+    rootfs: { diff_ids: diffIds as string[] },
+  };
+}
+
+/** A list is absent, `null`, or an array. */
+function parseList(field: string, value: unknown): readonly unknown[] {
+  if (!isPresent(value)) return [];
+  return Array.isArray(value) ? value : refuse(`${field} is not a list`, "a list");
+}
+
+function isPresent(value: unknown): boolean {
+  return value !== undefined && value !== null;
+}
+
+/** Go writes a text that is not set as an empty one. */
+function isText(value: unknown): value is string {
+  return typeof value === "string" && value !== "";
 }
 
 const TEXTS = ["User", "WorkingDir", "StopSignal"];
@@ -87,14 +143,15 @@ const LISTS = ["Env", "Entrypoint", "Cmd"];
 
 /** What a container's process is made from: whoever reads it need not ask what it is. */
 function checkProcess(name: string, config: unknown): void {
-  const isText = (value: unknown): boolean => typeof value === "string";
-  if (config === undefined || config === null) return;
-  if (typeof config !== "object" || Array.isArray(config)) refuse(`${name}: config is no object`, "one");
-  for (const [field, value] of Object.entries(config)) {
+  const isString = (value: unknown): boolean => typeof value === "string";
+  if (!isPresent(config)) return;
+  if (typeof config !== "object" || Array.isArray(config))
+    refuse(`${name}: config is not an object`, "an object");
+  for (const [field, value] of Object.entries(config as object)) {
     if (value === null) continue;
-    if (TEXTS.includes(field) && !isText(value)) refuse(`${name}: config.${field} is no text`, "text");
-    if (LISTS.includes(field) && !(Array.isArray(value) && value.every(isText)))
-      refuse(`${name}: config.${field} is no list of texts`, "a list of texts");
+    if (TEXTS.includes(field) && !isString(value)) refuse(`${name}: config.${field} is not a text`, "a text");
+    if (LISTS.includes(field) && !(Array.isArray(value) && value.every(isString)))
+      refuse(`${name}: config.${field} is not a list of texts`, "a list of texts");
   }
 }
 
@@ -105,10 +162,13 @@ function parseJson(name: string, bytes: Uint8Array): Record<string, unknown> {
   try {
     document = JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(bytes));
   } catch (cause) {
-    throw new ContainerdError(`${name} is no JSON`, { kind: "invalid-argument", cause });
+    throw new ContainerdError(`${name} is not JSON; allowed: a JSON object`, {
+      kind: "invalid-argument",
+      cause,
+    });
   }
   if (typeof document !== "object" || document === null || Array.isArray(document))
-    refuse(`${name} is no object`, "one");
+    refuse(`${name} is not a JSON object`, "a JSON object");
   return document as Record<string, unknown>;
 }
 

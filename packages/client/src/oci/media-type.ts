@@ -13,12 +13,25 @@ export const MEDIA_TYPES = {
   dockerLayerGzip: "application/vnd.docker.image.rootfs.diff.tar.gzip",
 } as const;
 
+/** What an index's entry has that does not say its type: nobody knows how to read it. */
+export const UNKNOWN_MEDIA_TYPE = "application/octet-stream";
+
 export function isIndex(mediaType: string): boolean {
   return mediaType === MEDIA_TYPES.index || mediaType === MEDIA_TYPES.dockerIndex;
 }
 
 export function isManifest(mediaType: string): boolean {
   return mediaType === MEDIA_TYPES.manifest || mediaType === MEDIA_TYPES.dockerManifest;
+}
+
+/** Manifests that docker has not written since 2017, and containerd 2.1 no longer reads. */
+export function isSchema1(mediaType: string): boolean {
+  return /^application\/vnd\.docker\.distribution\.manifest\.v1\+(?:json|prettyjws)$/.test(mediaType);
+}
+
+/** Parts of what `ctr containers checkpoint` stores as an image: a process's memory, a container's record. */
+export function isCheckpoint(mediaType: string): boolean {
+  return /^application\/vnd\.containerd\.container\.(?:criu\.)?checkpoint\./.test(mediaType);
 }
 
 /** The config of an image, and not of another artifact that is stored as one. */

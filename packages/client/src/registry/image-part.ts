@@ -1,9 +1,11 @@
 import type { Content } from "../content.js";
 import { ContainerdError, isContainerdError } from "../error.js";
+import { type ChosenManifest, checkPlatforms, chooseManifest } from "../image/choose.js";
+import { type ImageNode, type IndexNode, type ManifestNode, walkImage } from "../image/walk.js";
+import type { Image } from "../image-record.js";
 import type { Descriptor } from "../oci/descriptor.js";
-import { isIndexDocument, MAX_DOCUMENT_BYTES, parseIndexOrManifest } from "../oci/manifest.js";
 import { isNonDistributable } from "../oci/media-type.js";
-import { formatPlatform, type Platform, rankPlatform } from "../oci/platform.js";
+import { formatPlatform, type Platform } from "../oci/platform.js";
 import { digestOf } from "./document.js";
 
 /** A manifest or index, with what it needs. */
@@ -14,80 +16,112 @@ export interface ImagePart {
   readonly blobs: readonly Descriptor[];
 }
 
+export interface ImagePartsToPush {
+  readonly target: Descriptor;
+  readonly parts: readonly ImagePart[];
+}
+
 /**
  * Gathers an image from the content store.
  *
  * @param platforms of an index: one as a manifest of its own, several as an index of them alone. Default: all.
  * @returns what the image is then, and its parts, children first.
- * @throws ContainerdError `failed-precondition` when a part is not here; `not-found` for a platform that the image is not for.
+ * @throws ContainerdError `failed-precondition` when the content store lacks a part; `not-found` for a platform that the image is not for.
  */
 export async function collectParts(
   content: Content,
-  target: Descriptor,
+  { name, target }: Pick<Image, "name" | "target">,
   { platforms, signal }: { platforms?: readonly Platform[] | undefined; signal: AbortSignal },
-): Promise<{ readonly target: Descriptor; readonly parts: readonly ImagePart[] }> {
-  const parts: ImagePart[] = [];
-  return { target: await collect(content, target, platforms, parts, signal), parts };
-}
-
-async function collect(
-  content: Content,
-  descriptor: Descriptor,
-  platforms: readonly Platform[] | undefined,
-  found: ImagePart[],
-  signal: AbortSignal,
-): Promise<Descriptor> {
-  const bytes = await content
-    .readAll(descriptor.digest, { maxBytes: MAX_DOCUMENT_BYTES, signal })
-    .catch((reason: unknown) => {
-      if (!isContainerdError(reason, "not-found")) throw reason;
-      const { platform, digest } = descriptor;
-      throw new ContainerdError(
-        `${digest}${platform === undefined ? "" : `, for ${formatPlatform(platform)},`} is not here; allowed: platforms that are`,
-        { kind: "failed-precondition", cause: reason },
-      );
-    });
-  const document = parseIndexOrManifest(descriptor, bytes);
-  if (!isIndexDocument(document)) {
-    const layers = document.layers.filter(({ mediaType }) => !isNonDistributable(mediaType));
-    found.push({ descriptor, bytes, blobs: [document.config, ...layers] });
-    return descriptor;
-  }
-  const wanted =
-    platforms === undefined
-      ? document.manifests
-      : platforms.map((platform) => pick(document.manifests, platform));
-  for (const child of wanted) await collect(content, child, undefined, found, signal);
+): Promise<ImagePartsToPush> {
+  const walk = walkImage(content, target, { signal });
   if (platforms === undefined) {
-    found.push({ descriptor, bytes, blobs: [] });
-    return descriptor;
+    const nodes = new Map<string, ImageNode>();
+    for await (const node of walk.nodes()) nodes.set(node.descriptor.digest, node);
+    return { target, parts: await childrenFirst(content, target, nodes, signal) };
   }
-  const [only] = wanted;
-  return wanted.length === 1 && only !== undefined ? only : reduceIndex(descriptor, bytes, wanted, found);
+  checkPlatforms(platforms);
+  const chosen = new Map<string, ChosenManifest>();
+  for (const platform of platforms) {
+    const found = await chooseManifest(walk, platform, name);
+    if (!chosen.has(found.descriptor.digest)) chosen.set(found.descriptor.digest, found);
+  }
+  const parts = [...chosen.values()].map(manifestPart);
+  const [only] = chosen.values();
+  if (only !== undefined && chosen.size === 1) return { target: only.descriptor, parts };
+  const index = reduceIndex(target, [...chosen.values()]);
+  return { target: index.descriptor, parts: [...parts, index] };
 }
 
-function pick(manifests: readonly Descriptor[], platform: Platform): Descriptor {
-  const offered = manifests.filter((each) => each.platform !== undefined);
-  const exact = offered.find((each) => rankPlatform(platform, each.platform as Platform) === 0);
-  if (exact !== undefined) return exact;
-  throw new ContainerdError(
-    `platforms: the image is not for ${formatPlatform(platform)}; allowed: ${offered.map((each) => formatPlatform(each.platform as Platform)).join(", ")}`,
-    { kind: "not-found" },
+async function childrenFirst(
+  content: Content,
+  target: Descriptor,
+  nodes: ReadonlyMap<string, ImageNode>,
+  signal: AbortSignal,
+): Promise<ImagePart[]> {
+  const parts = new Map<string, ImagePart>();
+
+  async function add(digest: string): Promise<void> {
+    const node = nodes.get(digest);
+    if (node === undefined || parts.has(digest)) return;
+    if (node.kind === "manifest") parts.set(digest, manifestPart(node));
+    else if (node.kind === "index") {
+      for (const child of node.document.manifests) await add(child.digest);
+      parts.set(digest, { ...node, blobs: await othersOf(content, node, nodes, signal) });
+    } else if (node.kind === "missing") throw missing(node.descriptor, node.problem);
+    else if (node.kind === "broken" || digest === target.digest) throw node.problem;
+  }
+
+  await add(target.digest);
+  return [...parts.values()];
+}
+
+/** Entries that are neither indexes nor manifests. What the content store lacks of them, the registry may have or do without. */
+async function othersOf(
+  content: Content,
+  { document }: IndexNode,
+  nodes: ReadonlyMap<string, ImageNode>,
+  signal: AbortSignal,
+): Promise<Descriptor[]> {
+  const others: Descriptor[] = [];
+  for (const entry of document.manifests) {
+    if (nodes.get(entry.digest)?.kind !== "other") continue;
+    const info = await content.info(entry.digest, { signal }).catch((reason: unknown) => {
+      if (isContainerdError(reason, "not-found")) return undefined;
+      throw reason;
+    });
+    if (info !== undefined) others.push(entry);
+  }
+  return others;
+}
+
+function manifestPart({ descriptor, document, bytes }: ManifestNode): ImagePart {
+  const layers = document.layers.filter(({ mediaType }) => !isNonDistributable(mediaType));
+  return { descriptor, bytes, blobs: [document.config, ...layers] };
+}
+
+function missing({ digest, platform }: Descriptor, cause: ContainerdError): ContainerdError {
+  const purpose = platform === undefined ? "" : `, for ${formatPlatform(platform)},`;
+  return new ContainerdError(
+    `${digest}${purpose} is not here: the content store lacks it; allowed: platforms that it has, or all after a pull for all platforms`,
+    { kind: "failed-precondition", cause },
   );
 }
 
-/** The same index with only these manifests: another document, with another digest. */
-function reduceIndex(
-  { mediaType }: Descriptor,
-  bytes: Uint8Array,
-  wanted: readonly Descriptor[],
-  found: ImagePart[],
-): Descriptor {
-  const original = JSON.parse(Buffer.from(bytes).toString("utf8")) as { manifests: { digest: string }[] };
-  const digests = new Set(wanted.map(({ digest }) => digest));
-  const manifests = original.manifests.filter(({ digest }) => digests.has(digest));
-  const reduced = Buffer.from(JSON.stringify({ ...original, manifests }));
-  const descriptor = { mediaType, digest: digestOf("sha256:", reduced), size: reduced.byteLength };
-  found.push({ descriptor, bytes: reduced, blobs: [] });
-  return descriptor;
+/** The image's index with these manifests alone, in its order: another document, with another digest. */
+function reduceIndex({ mediaType }: Descriptor, chosen: readonly ChosenManifest[]): ImagePart {
+  const digests = new Set(chosen.map(({ descriptor }) => descriptor.digest));
+  const root = parseRaw(chosen[0]?.path[0] as IndexNode);
+  const indexes = new Map(
+    chosen.map(({ path }) => path.at(-1) as IndexNode).map((each) => [each.descriptor.digest, each]),
+  );
+  const manifests = [...indexes.values()].flatMap((index) =>
+    parseRaw(index).manifests.filter(({ digest }) => digests.has(digest)),
+  );
+  const bytes = Buffer.from(JSON.stringify({ ...root, manifests }));
+  const descriptor = { mediaType, digest: digestOf("sha256:", bytes), size: bytes.byteLength };
+  return { descriptor, bytes, blobs: [] };
+}
+
+function parseRaw({ bytes }: IndexNode): { manifests: { digest: string }[] } {
+  return JSON.parse(Buffer.from(bytes).toString("utf8"));
 }

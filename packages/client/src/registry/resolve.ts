@@ -1,10 +1,11 @@
+import { ContainerdError } from "../error.js";
 import type { Descriptor } from "../oci/descriptor.js";
 import { isDigest } from "../oci/digest.js";
-import { isIndex, isManifest, MEDIA_TYPES } from "../oci/media-type.js";
+import { isIndex, isManifest, isSchema1, MEDIA_TYPES } from "../oci/media-type.js";
 import { formatReference } from "../oci/reference.js";
 import { checkSize, digestOf, readDocument, wrongBytes } from "./document.js";
 import type { Endpoint } from "./endpoint.js";
-import { uselessAnswer } from "./failure.js";
+import { failureOf, uselessAnswer } from "./failure.js";
 import type { HttpResponse } from "./http.js";
 import type { Repository } from "./repository.js";
 import { retrying } from "./retrier.js";
@@ -15,7 +16,6 @@ const ACCEPT = [
   MEDIA_TYPES.dockerIndex,
   MEDIA_TYPES.dockerManifest,
 ].join(", ");
-const SCHEMA_1 = /^application\/vnd\.docker\.distribution\.manifest\.v1\+(?:json|prettyjws)$/;
 
 /**
  * Some registries do not know HEAD here, or fail at it, and a refusal explains itself only in the body that HEAD does not have. One that asks to
@@ -53,6 +53,19 @@ export async function resolveDescriptor(
       const whole = await repository.askOne(endpoint, { ...request, method: "GET", to: path });
       return describeBody(repository, whole, endpoint, wanted);
     }),
+  ).catch((reason: unknown) => {
+    throw failureOf(reason)?.status === 404 ? notFound(repository, { tag, digest: wanted }, reason) : reason;
+  });
+}
+
+/** What a person mistyped is a name or a tag; a registry tells no more than 404. */
+function notFound({ reference }: Repository, { tag, digest }: TagOrDigest, reason: unknown): ContainerdError {
+  const { domain, path } = reference;
+  const { message, cause } = reason as ContainerdError;
+  const what = digest === undefined ? `no tag ${tag}` : `no image with the digest ${digest}`;
+  return new ContainerdError(
+    `image ${formatReference({ domain, path, tag, digest })} is not found: ${domain} has ${what} in the repository ${path}, or no such repository; check the name and the tag (${message})`,
+    { kind: "not-found", cause },
   );
 }
 
@@ -106,9 +119,9 @@ async function describeBody(
 /** Undefined for one that is neither an index nor a manifest. */
 function mediaTypeOf({ reference }: Repository, response: HttpResponse): string | undefined {
   const mediaType = (response.header("content-type") ?? "").split(";")[0]?.trim().toLowerCase() ?? "";
-  if (SCHEMA_1.test(mediaType)) {
+  if (isSchema1(mediaType)) {
     throw uselessAnswer(
-      `${formatReference(reference)} is an image of docker's retired schema 1; allowed: schema 2 and OCI, which a push by any present tool makes of it`,
+      `${formatReference(reference)} is an image of docker's retired schema 1; allowed: schema 2 and OCI; push the image again with a current tool`,
       "not-implemented",
     );
   }

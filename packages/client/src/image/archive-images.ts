@@ -1,0 +1,134 @@
+import { createHash } from "node:crypto";
+import type { Content } from "../content.js";
+import { ContainerdError } from "../error.js";
+import type { Archive, ArchiveBlob } from "../image-archive.js";
+import { type Descriptor, parseDescriptor } from "../oci/descriptor.js";
+import { MEDIA_TYPES } from "../oci/media-type.js";
+
+/** What an archive lists, under the names that it gives. */
+export interface ArchivedImage {
+  readonly target: Descriptor;
+  /** References: `docker.io/library/alpine:3.20`, `small:1`. */
+  readonly names: readonly string[];
+  /** A tag alone, as OCI layouts name an image: `3.20`. */
+  readonly tag?: string | undefined;
+}
+
+/** Annotations that carry an image's name in an OCI layout: containerd's full one, and OCI's, which may be a tag alone. */
+const NAME_ANNOTATIONS = ["io.containerd.image.name", "org.opencontainers.image.ref.name"];
+
+/** What `docker save` writes for an image without a tag, in some versions. */
+const UNTAGGED = "<none>:<none>";
+
+/** The images of an archive. An OCI layout's index is used where there is one; newer `docker save` archives have both. */
+export async function findImages(
+  content: Content,
+  archive: Archive,
+  refPrefix: string,
+): Promise<ArchivedImage[]> {
+  const index = archive.documents.get("index.json");
+  if (index !== undefined) return findInLayout(index);
+  const manifest = archive.documents.get("manifest.json");
+  if (manifest === undefined) {
+    refuse(
+      "the archive holds no image; allowed: an OCI layout with index.json, or docker save's archive with manifest.json",
+    );
+  }
+  const entries = parseDocument("manifest.json", manifest);
+  if (!Array.isArray(entries)) refuse("manifest.json is no list of images; allowed: what docker save writes");
+  const saved = entries.map(parseSavedImage);
+  return Promise.all(
+    saved.map((entry, at) => writeManifest(content, archive, entry, `${refPrefix}-manifest-${at}`)),
+  );
+}
+
+function findInLayout(bytes: Buffer): ArchivedImage[] {
+  const { manifests } = parseDocument("index.json", bytes) as { manifests?: unknown };
+  if (!Array.isArray(manifests))
+    refuse("index.json is no index; allowed: an object with a list of manifests");
+  return manifests.map((entry, at) => {
+    const target = parseDescriptor(`index.json: manifests[${at}]`, entry);
+    const given = NAME_ANNOTATIONS.map((key) => target.annotations?.[key]).filter(
+      (value) => value !== undefined && value !== "",
+    ) as string[];
+    const isReference = (value: string): boolean => /[/:@]/.test(value);
+    return {
+      target,
+      names: given.filter(isReference).slice(0, 1),
+      tag: given.find((value) => !isReference(value)),
+    };
+  });
+}
+
+/** An image of docker save's manifest.json; the paths are those in the archive. */
+interface SavedImage {
+  readonly Config: string;
+  readonly RepoTags: readonly string[];
+  readonly Layers: readonly string[];
+}
+
+/** Go writes an empty list as `null`. */
+function parseSavedImage(entry: unknown, at: number): SavedImage {
+  const { Config, RepoTags, Layers } = (entry ?? {}) as Record<string, unknown>;
+  const tags = RepoTags ?? [];
+  const layers = Layers ?? [];
+  if (typeof Config !== "string" || !isStrings(layers) || !isStrings(tags)) {
+    refuse(
+      `manifest.json: [${at}] is no image; allowed: an object with the path Config and the lists RepoTags and Layers`,
+    );
+  }
+  return { Config, RepoTags: tags.filter((tag) => tag !== UNTAGGED && tag !== ""), Layers: layers };
+}
+
+function isStrings(value: unknown): value is string[] {
+  return Array.isArray(value) && value.every((each) => typeof each === "string");
+}
+
+function parseDocument(name: string, bytes: Buffer): unknown {
+  try {
+    return JSON.parse(bytes.toString("utf8")) ?? {};
+  } catch (cause) {
+    throw new ContainerdError(`the archive's ${name} is no JSON; allowed: a JSON document`, {
+      kind: "invalid-argument",
+      cause,
+    });
+  }
+}
+
+/** docker save's archives have no manifest in OCI's sense: it is made here. */
+async function writeManifest(
+  content: Content,
+  { blobs }: Archive,
+  entry: SavedImage,
+  ref: string,
+): Promise<ArchivedImage> {
+  const blob = (path: string): ArchiveBlob =>
+    blobs.get(path) ??
+    refuse(`manifest.json names ${JSON.stringify(path)}, and the archive does not hold it`);
+  const config = blob(entry.Config);
+  const bytes = Buffer.from(
+    JSON.stringify({
+      schemaVersion: 2,
+      mediaType: MEDIA_TYPES.manifest,
+      config: { mediaType: MEDIA_TYPES.config, digest: config.digest, size: config.size },
+      layers: entry.Layers.map(blob).map(({ digest, size, isGzip }) => ({
+        mediaType: isGzip ? MEDIA_TYPES.layerGzip : MEDIA_TYPES.layer,
+        digest,
+        size,
+      })),
+    }),
+  );
+  const written = await content.write(
+    { ref, digest: `sha256:${createHash("sha256").update(bytes).digest("hex")}`, size: bytes.byteLength },
+    once(bytes),
+  );
+  return { names: entry.RepoTags, target: { mediaType: MEDIA_TYPES.manifest, ...written } };
+}
+
+async function* once(bytes: Uint8Array): AsyncGenerator<Uint8Array> {
+  yield bytes;
+}
+
+function refuse(message: string): never {
+  throw new ContainerdError(message, { kind: "invalid-argument" });
+}

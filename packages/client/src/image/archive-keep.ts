@@ -1,0 +1,128 @@
+import type { Content } from "../content.js";
+import { ContainerdError, isContainerdError } from "../error.js";
+import type { Descriptor } from "../oci/descriptor.js";
+import { isImageManifest } from "../oci/manifest.js";
+import { type Platform, rankPlatform } from "../oci/platform.js";
+import { childLabels } from "../registry/label.js";
+import { chooseManifest } from "./choose.js";
+import type { ImageWalk, ManifestNode } from "./walk.js";
+
+/**
+ * Labels each document of an imported image with its children, under the names that containerd's garbage collector follows, and looks whether enough of it
+ * is there: archives of one platform often have the index of all, and attestations without their contents.
+ *
+ * @throws ContainerdError `invalid-argument` when the image for the host's platform is not whole, or no image is.
+ */
+export async function keepImage(
+  content: Content,
+  walk: ImageWalk,
+  host: Platform,
+  options: { readonly signal: AbortSignal | undefined },
+): Promise<void> {
+  /** By the digest of an image's manifest, what it lacks. */
+  const lacking = new Map<string, string | undefined>();
+  const listed = new Map<string, Descriptor>();
+  let isTargetIndex = false;
+  for await (const node of walk.nodes()) {
+    const { descriptor } = node;
+    const isTarget = descriptor.digest === walk.target.digest;
+    if ("problem" in node) {
+      if (node.kind === "broken") throw node.problem;
+      const isHere = node.kind === "other" && (await has(content, descriptor, options));
+      if (isTarget && !isHere) refuse(descriptor.digest);
+      continue;
+    }
+    checkSize(descriptor, node.bytes.byteLength);
+    if (node.kind === "manifest") {
+      const lack = await firstLacking(content, node, options);
+      if (lack !== undefined && isTarget) refuse(lack);
+      if (isImageManifest(node.document)) lacking.set(descriptor.digest, lack);
+    } else {
+      isTargetIndex ||= isTarget;
+      for (const entry of node.document.manifests)
+        if (!listed.has(entry.digest)) listed.set(entry.digest, entry);
+    }
+    await content.setLabels(descriptor.digest, childLabels(node.document), options);
+  }
+  if (isTargetIndex) await checkWhole(walk, host, lacking, listed);
+}
+
+/** Of an index what is for other platforms may lack. */
+async function checkWhole(
+  walk: ImageWalk,
+  host: Platform,
+  lacking: ReadonlyMap<string, string | undefined>,
+  listed: ReadonlyMap<string, Descriptor>,
+): Promise<void> {
+  const chosen = await chooseManifest(walk, host, walk.target.digest).catch((reason: unknown) => {
+    if (isContainerdError(reason, "not-found")) return undefined;
+    throw reason;
+  });
+  const isForHost = (digest: string): boolean => {
+    if (chosen !== undefined) return digest === chosen.descriptor.digest;
+    const platform = listed.get(digest)?.platform;
+    return platform !== undefined && rankPlatform(host, platform) !== undefined;
+  };
+  const incomplete = [...lacking].filter((each): each is [string, string] => each[1] !== undefined);
+  const own = incomplete.find(([digest]) => isForHost(digest));
+  const [any] = incomplete.length === lacking.size ? incomplete : [];
+  const lack = (own ?? any)?.[1];
+  if (lack !== undefined) refuse(lack);
+  const [first] = listed.keys();
+  if (first !== undefined && lacking.size === 0 && !(await holdsAny(walk))) refuse(first);
+}
+
+/** Artifacts are images to a registry, and may be all that an index lists. */
+async function holdsAny(walk: ImageWalk): Promise<boolean> {
+  for await (const { kind, descriptor } of walk.nodes())
+    if (kind !== "missing" && descriptor.digest !== walk.target.digest) return true;
+  return false;
+}
+
+async function firstLacking(
+  content: Content,
+  { document: { config, layers } }: ManifestNode,
+  options: { readonly signal: AbortSignal | undefined },
+): Promise<string | undefined> {
+  let first: string | undefined;
+  for (const blob of new Map(
+    [config, ...layers].map((each) => [`${each.digest} ${each.size}`, each]),
+  ).values())
+    if (!(await has(content, blob, options))) first ??= blob.digest;
+  return first;
+}
+
+/** Whether an index or a manifest is, or lists, a container image. */
+export async function holdsImage(walk: ImageWalk): Promise<boolean> {
+  for await (const node of walk.nodes())
+    if (node.kind === "manifest" && isImageManifest(node.document)) return true;
+  return false;
+}
+
+async function has(
+  content: Content,
+  descriptor: Descriptor,
+  { signal }: { readonly signal: AbortSignal | undefined },
+): Promise<boolean> {
+  try {
+    checkSize(descriptor, (await content.info(descriptor.digest, { signal })).size);
+    return true;
+  } catch (reason) {
+    if (isContainerdError(reason, "not-found")) return false;
+    throw reason;
+  }
+}
+
+function checkSize({ digest, size }: Descriptor, actual: number): void {
+  if (actual === size) return;
+  throw new ContainerdError(`${digest} has ${actual} bytes, and its descriptor says ${size}`, {
+    kind: "invalid-argument",
+  });
+}
+
+function refuse(digest: string): never {
+  throw new ContainerdError(
+    `the archive does not hold ${digest}, which it refers to; allowed: an archive with the whole image`,
+    { kind: "invalid-argument" },
+  );
+}
