@@ -193,7 +193,7 @@ const REFUSED: readonly (readonly [string, string | RegExp, () => RawEntry[]])[]
   ],
   [
     "a size that is negative",
-    "is no size",
+    "config.size is -1",
     () =>
       layoutEntries(
         changeManifest(image, (manifest) => ({ ...manifest, config: { ...manifest.config, size: -1 } })),

@@ -1,5 +1,7 @@
 import {
   type Client,
+  ContainerdError,
+  type ErrorKind,
   familiarReference,
   formatReference,
   type Image,
@@ -13,7 +15,9 @@ import { formatBytes, printRows } from "../table.js";
 export function addImagesCommand(program: Command): void {
   program
     .command("images")
-    .description("List the images of the namespace, and what they take; what several share counts for each.")
+    .description(
+      "List the images of the namespace, and what they take; what several share counts for each. One that cannot be run says why.",
+    )
     .action(async (_flags: object, command: Command) => {
       await using client = await connect(command);
       const { format } = globalOptions(command);
@@ -23,31 +27,40 @@ export function addImagesCommand(program: Command): void {
         images.map((image) => toRow(client, image, shortName(image.name, all), format)),
       );
       const present = rows.filter((row) => row !== undefined);
-      printRows(format, present, ["name", "digest", "packed", "unpacked", "created"]);
+      const isOdd = present.some((row) => row["problem"] !== undefined);
+      printRows(format, present, [...HEADINGS, ...(isOdd ? ["problem"] : [])]);
     });
 }
 
+const HEADINGS = ["name", "digest", "packed", "unpacked", "created"];
+
+/** Undefined for an image that was removed meanwhile. One that is odd is listed like the others, and says what it is. */
 async function toRow(
   client: Client,
   image: Image,
   name: string,
   format: "table" | "json",
 ): Promise<Record<string, string | number> | undefined> {
-  const usage = await client.images.usage(image).catch((reason: unknown) => {
-    // It was removed meanwhile.
-    if (isContainerdError(reason, "not-found")) return undefined;
-    throw reason;
-  });
-  if (usage === undefined) return undefined;
   const show = (bytes: number): string | number => (format === "json" ? bytes : formatBytes(bytes));
-  return {
-    name,
-    digest: image.target.digest,
-    packed: show(usage.contentBytes),
-    unpacked: show(usage.snapshotBytes),
-    created: image.createdAt.toISOString(),
-  };
+  const row = { name, digest: image.target.digest, created: image.createdAt.toISOString() };
+  try {
+    const { contentBytes, snapshotBytes, problems } = await client.images.usage(image);
+    return {
+      ...row,
+      packed: show(contentBytes),
+      unpacked: show(snapshotBytes),
+      ...(problems.length > 0 && { problem: problems.join("; ") }),
+    };
+  } catch (reason) {
+    if (isContainerdError(reason, "not-found")) return undefined;
+    // Not for one image's sake: the daemon is away, or the caller gave up.
+    if (!(reason instanceof ContainerdError) || !ABOUT_IMAGE.includes(reason.kind)) throw reason;
+    return { ...row, problem: reason.message };
+  }
 }
+
+/** Kinds of errors that are about one image, and not about the daemon. */
+const ABOUT_IMAGE: readonly ErrorKind[] = ["invalid-argument", "out-of-range", "data-loss"];
 
 /** Short where that leads back to this image: other clients name theirs as they please, in short form too. */
 function shortName(name: string, all: ReadonlySet<string>): string {

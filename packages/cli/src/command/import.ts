@@ -1,9 +1,16 @@
 import { createReadStream } from "node:fs";
 import { stat } from "node:fs/promises";
+import { isContainerdError } from "@wfe-containerd/client";
 import type { Command } from "commander";
 import { connect, globalOptions } from "../connection.js";
 import { UsageError } from "../failure.js";
 import { printRows } from "../table.js";
+
+interface ImportFlags {
+  readonly name?: string;
+  readonly baseName?: string;
+  readonly unpack: boolean;
+}
 
 export function addImportCommand(program: Command): void {
   program
@@ -13,8 +20,12 @@ export function addImportCommand(program: Command): void {
     )
     .argument("<file>", "- for standard input")
     .option("--name <reference>", "the image's name, for an archive of one")
+    .option(
+      "--base-name <name>",
+      "what goes before tags that an OCI layout gives alone: registry.example.com/app makes 1.0 registry.example.com/app:1.0",
+    )
     .option("--no-unpack", "do not unpack yet")
-    .action(async (file: string, flags: { name?: string; unpack: boolean }, command: Command) => {
+    .action(async (file: string, flags: ImportFlags, command: Command) => {
       if (file !== "-") {
         await stat(file).catch((cause: unknown) => {
           throw new UsageError(`cannot read ${file}: ${(cause as NodeJS.ErrnoException).code}`, { cause });
@@ -22,8 +33,19 @@ export function addImportCommand(program: Command): void {
       }
       await using client = await connect(command);
       const source = file === "-" ? process.stdin : createReadStream(file);
-      const images = await client.images.import(source, { name: flags.name, unpack: flags.unpack });
+      const { name, baseName, unpack } = flags;
+      const images = await client.images.import(source, { name, baseName, unpack }).catch(inFlags);
       const rows = images.map(({ name, target }) => ({ name, digest: target.digest }));
       printRows(globalOptions(command).format, rows, ["name", "digest"]);
     });
+}
+
+/** A person who typed flags is told of flags. */
+function inFlags(reason: unknown): never {
+  if (!isContainerdError(reason, "invalid-argument")) throw reason;
+  const message = reason.message
+    .replaceAll(/\bbaseName\b/g, "--base-name")
+    .replace(/^name(?= is missing|:| and)/, "--name")
+    .replace("; or name, for", "; or --name, for");
+  throw new UsageError(message, { cause: reason });
 }

@@ -1,5 +1,6 @@
 import {
   type Client,
+  type ErrorKind,
   formatPlatform,
   type Image,
   isContainerdError,
@@ -24,18 +25,19 @@ export function addInspectCommand(program: Command): void {
 }
 
 async function inspect(client: Client, name: string): Promise<object> {
-  const found =
-    (await orMissing(inspectContainer(client, name))) ?? (await orMissing(inspectImage(client, name)));
-  if (found !== undefined) return found;
+  const container = await orMissing(inspectContainer(client, name));
+  if (container !== undefined) return container;
+  const record = await orMissing(client.images.get(name));
+  if (record !== undefined) return inspectImage(client, record);
   throw new UsageError(`there is no image and no step ${name} in namespace ${client.namespace}`);
 }
 
-async function inspectImage(client: Client, name: string): Promise<object> {
-  const record = await client.images.get(name);
-  const platforms = await client.images.platforms(record);
-  const { labels, createdAt, updatedAt, target } = record;
+/** Whatever the image is: one that cannot be run has no manifest here, and says why among the problems of its usage. */
+async function inspectImage(client: Client, record: Image): Promise<object> {
+  const platforms = (await orOdd(client.images.platforms(record))) ?? [];
+  const { name, labels, createdAt, updatedAt, target } = record;
   return {
-    name: record.name,
+    name,
     target,
     ...(await inspectManifest(client, record, platforms)),
     platforms: platforms.map(formatPlatform),
@@ -53,8 +55,8 @@ async function inspectManifest(
   [other]: readonly Platform[],
 ): Promise<object | undefined> {
   const image =
-    (await orMissing(client.images.resolve(record))) ??
-    (other && (await client.images.resolve(record, { platform: other })));
+    (await orOdd(client.images.resolve(record))) ??
+    (other && (await orOdd(client.images.resolve(record, { platform: other }))));
   if (image === undefined) return undefined;
   const isUnpacked = await client.images.isUnpacked(image);
   return { ...image, platform: formatPlatform(image.platform), isUnpacked };
@@ -73,3 +75,13 @@ async function orMissing<T>(asked: Promise<T>): Promise<T | undefined> {
     throw reason;
   });
 }
+
+/** Undefined for what is wrong with the image, and not with the daemon. */
+async function orOdd<T>(asked: Promise<T>): Promise<T | undefined> {
+  return asked.catch((reason: unknown) => {
+    if (ABOUT_IMAGE.some((kind) => isContainerdError(reason, kind))) return undefined;
+    throw reason;
+  });
+}
+
+const ABOUT_IMAGE: readonly ErrorKind[] = ["not-found", "invalid-argument", "out-of-range", "data-loss"];

@@ -38,7 +38,9 @@ export async function findImages(
   if (!Array.isArray(entries)) refuse("manifest.json is no list of images; allowed: what docker save writes");
   const saved = entries.map(parseSavedImage);
   return Promise.all(
-    saved.map((entry, at) => writeManifest(content, archive, entry, `${refPrefix}-manifest-${at}`)),
+    saved.map((entry, at) =>
+      writeManifest(content, archive, entry, { at, ref: `${refPrefix}-manifest-${at}` }),
+    ),
   );
 }
 
@@ -100,11 +102,11 @@ async function writeManifest(
   content: Content,
   { blobs }: Archive,
   entry: SavedImage,
-  ref: string,
+  { at, ref }: { readonly at: number; readonly ref: string },
 ): Promise<ArchivedImage> {
   const blob = (path: string): ArchiveBlob =>
     blobs.get(path) ??
-    refuse(`manifest.json names ${JSON.stringify(path)}, and the archive does not hold it`);
+    refuse(`manifest.json: [${at}] names ${JSON.stringify(path)}, and the archive does not hold it`);
   const config = blob(entry.Config);
   const bytes = Buffer.from(
     JSON.stringify({

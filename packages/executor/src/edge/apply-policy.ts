@@ -37,11 +37,25 @@ export function checkStep(
   { policy, ioDirectories, programs }: Rules,
   daemonsPlaces: readonly string[] = [],
 ): Refusal[] {
-  const subject: PolicySubject = { ...step, registry: parseReference(step.image).domain };
+  const subject: PolicySubject = { ...step, registry: registryOf(step) };
   return [
     ...checkPolicy(subject, policy, { forbiddenSources: [...programs, ...daemonsPlaces] }),
     ...checkOutputs(step.volumes, ioDirectories),
   ];
+}
+
+/**
+ * Other clients may have given a local image a name that is not a reference, and that no registry knows. A policy that names registries then refuses it.
+ *
+ * @throws ContainerdError for a name that is not a reference, where only a registry could have it.
+ */
+function registryOf({ image, pull }: StepConfig): string {
+  try {
+    return parseReference(image).domain;
+  } catch (reason) {
+    if (pull === "always") throw reason;
+    return image;
+  }
 }
 
 function checkOutputs(volumes: StepConfig["volumes"], ioDirectories: readonly string[]): Refusal[] {
