@@ -3,9 +3,11 @@ import { chmod, mkdir, mkdtemp, readFile, rm, stat, writeFile } from "node:fs/pr
 import { tmpdir } from "node:os";
 import { delimiter, join } from "node:path";
 import { promisify } from "node:util";
-import { useDaemon } from "@wfe-containerd/test-infra/daemon";
+import type { Descriptor } from "@wfe-containerd/client";
+import { once, useDaemon } from "@wfe-containerd/test-infra/daemon";
 import { ctr } from "@wfe-containerd/test-infra/daemon/ctr";
 import { buildImage } from "@wfe-containerd/test-infra/images";
+import { addLadder, createDocuments } from "@wfe-containerd/test-infra/images/documents";
 import { startRegistry, type TestRegistry } from "@wfe-containerd/test-infra/registry";
 import { startFaultProxy } from "@wfe-containerd/test-infra/registry/fault-proxy";
 import { putAsBuilt } from "@wfe-containerd/test-infra/registry/put-as-built";
@@ -162,6 +164,137 @@ test("images that ctr named in short form are listed, shown and removed by that 
   expect(await listed()).toEqual(["busybox", "mine:1"]);
   expect((await cli(["rmi", "mine:1"])).stdout.toString()).toBe("docker.io/library/mine:1\n");
   expect(await listed()).toEqual(["busybox"]);
+});
+
+describe("an odd image among others", () => {
+  const odd = "docker.io/library/odd:1";
+
+  /** As another client may leave them. */
+  async function put(target: Descriptor, blobs: ReadonlyMap<string, Uint8Array>): Promise<void> {
+    for (const [digest, bytes] of blobs)
+      await daemon_.client.content.write({ ref: digest, digest, size: bytes.byteLength }, once(bytes));
+    await daemon_.client.images.put(odd, target);
+  }
+
+  test("R4: a text is listed, marked, shown and removed; the others are as ever", async () => {
+    const documents = createDocuments();
+    await put(documents.add(Buffer.from("text"), "text/plain"), documents.blobs);
+    const listed = JSON.parse((await cli(["--format", "json", "images"])).stdout.toString());
+    expect(listed).toMatchObject([
+      { name: "busybox", packed: expect.any(Number) },
+      { name: "odd:1", problem: expect.stringContaining('its media type is "text/plain"') },
+    ]);
+    expect(listed[0]).not.toHaveProperty("problem");
+    const table = (await cli(["images"])).stdout.toString();
+    expect(table).toMatch(/^NAME +DIGEST +PACKED +UNPACKED +CREATED +PROBLEM\n/);
+    expect(table).toMatch(/\nodd:1 .*is not a container image/);
+    const [shown] = JSON.parse((await cli(["inspect", "odd:1"])).stdout.toString());
+    expect(shown).toMatchObject({
+      name: odd,
+      target: { mediaType: "text/plain" },
+      platforms: [],
+      usage: { contentBytes: 4, problems: [expect.stringContaining("text/plain")] },
+    });
+    expect(await cli(["run", "odd:1"])).toMatchObject({
+      code: 125,
+      stderr: expect.stringContaining(`image ${odd}: `),
+    });
+    expect((await cli(["rmi", "odd:1"])).code).toBe(0);
+  });
+
+  test("R4: a checkpoint is listed as one", async () => {
+    const documents = createDocuments();
+    const { target } = await daemon_.client.images.get("busybox");
+    const platform = await daemon_.client.introspection.daemonPlatform();
+    const checkpoint = documents.addIndex([
+      target,
+      documents.add(Buffer.from("criu"), "application/vnd.containerd.container.criu.checkpoint.criu.tar", {
+        platform,
+      }),
+      documents.add(Buffer.from("spec"), "application/vnd.containerd.container.checkpoint.config.v1+proto", {
+        platform,
+      }),
+    ]);
+    await put(checkpoint, documents.blobs);
+    const listed = JSON.parse((await cli(["--format", "json", "images"])).stdout.toString());
+    expect(listed).toMatchObject([
+      { name: "busybox" },
+      { name: "odd:1", problem: "a checkpoint of a container" },
+    ]);
+    await cli(["rmi", "odd:1"]);
+  });
+
+  test("R3: a ladder of indexes is listed, shown, run, exported, pushed and removed in no time", async () => {
+    const documents = createDocuments();
+    const { target } = await daemon_.client.images.get("busybox");
+    await put(addLadder(documents, target, { depth: 4, width: 30 }), documents.blobs);
+    const file = join(directory, "ladder.tar");
+    for (const args of [
+      ["images"],
+      ["inspect", "odd:1"],
+      ["run", "--pull", "never", "odd:1", "true"],
+      ["tag", "odd:1", `${open.host}/ladder:1`],
+      ["push", `${open.host}/ladder:1`, "--progress", "none"],
+      ["export", file, "odd:1"],
+      ["rmi", "odd:1", `${open.host}/ladder:1`],
+      ["import", file],
+      ["rmi", "odd:1"],
+      ["pull", `${open.host}/ladder:1`, "--all-platforms", "--progress", "none"],
+      ["rmi", `${open.host}/ladder:1`],
+    ]) {
+      const { code, stderr } = await cli(args);
+      expect([args[0], code, stderr]).toEqual([args[0], 0, ""]);
+    }
+  });
+});
+
+test("R20: an image that ctr named in short form is run, tagged, exported and removed by the name that is listed", async () => {
+  for (const name of ["tools:1", "local/app:1", "No Reference"]) {
+    await ctr(daemon_, "image", "tag", "docker.io/library/busybox:latest", name);
+    const listed = JSON.parse((await cli(["--format", "json", "images"])).stdout.toString());
+    expect(listed.map((each: { name: string }) => each.name)).toContain(name);
+    for (const pull of ["never", "missing"]) {
+      const ran = await cli(["run", "--pull", pull, name, "echo", "from it"]);
+      expect([name, ran.code, ran.stdout.toString(), ran.stderr]).toEqual([name, 0, "from it\n", ""]);
+    }
+    expect((await cli(["tag", name, "tagged:1"])).code).toBe(0);
+    expect((await cli(["export", join(directory, "short.tar"), name])).code).toBe(0);
+    expect((await cli(["push", name, "--as", `${open.host}/short:1`, "--progress", "none"])).code).toBe(0);
+    expect(JSON.parse((await cli(["inspect", name])).stdout.toString())).toMatchObject([{ name }]);
+    await rm(join(directory, "short.tar"));
+    expect((await cli(["rmi", "tagged:1", name])).code).toBe(0);
+  }
+  expect(await names()).toEqual(["docker.io/library/busybox:latest"]);
+});
+
+test("R21: tags alone come in behind --base-name", async () => {
+  const documents = createDocuments();
+  const image = documents.addImage({ os: "linux", architecture: "s390x" });
+  const tag = (name: string) => [image, { "org.opencontainers.image.ref.name": name }] as const;
+  const file = join(directory, "tags.tar");
+  await writeFile(file, await documents.archive([tag("1.0"), tag("latest")]));
+  expect(await cli(["import", file])).toMatchObject({
+    code: 125,
+    stderr: expect.stringContaining(
+      '--base-name is missing: the archive does not name its image but for a tag, "1.0", "latest"',
+    ),
+  });
+  const imported = await cli(["--format", "json", "import", file, "--base-name", "example.com/app"]);
+  expect(JSON.parse(imported.stdout.toString())).toMatchObject([
+    { name: "example.com/app:1.0" },
+    { name: "example.com/app:latest" },
+  ]);
+  expect((await cli(["rmi", "example.com/app:1.0", "example.com/app"])).code).toBe(0);
+});
+
+test("R22: a tag that its registry does not have is told by its name", async () => {
+  const name = `${open.host}/no/such:tag`;
+  expect(await cli(["pull", name, "--progress", "none"])).toMatchObject({
+    code: 125,
+    stderr: expect.stringContaining(
+      `image ${name} is not found: ${open.host} has no tag tag in the repository no/such, or no such repository; check the name and the tag`,
+    ),
+  });
 });
 
 describe("rmi", () => {
