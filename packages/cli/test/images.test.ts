@@ -7,7 +7,7 @@ import type { Descriptor } from "@wfe-containerd/client";
 import { once, useDaemon } from "@wfe-containerd/test-infra/daemon";
 import { ctr } from "@wfe-containerd/test-infra/daemon/ctr";
 import { buildImage } from "@wfe-containerd/test-infra/images";
-import { addLadder, createDocuments } from "@wfe-containerd/test-infra/images/documents";
+import { addLadder, createDocuments, type Documents } from "@wfe-containerd/test-infra/images/documents";
 import { startRegistry, type TestRegistry } from "@wfe-containerd/test-infra/registry";
 import { startFaultProxy } from "@wfe-containerd/test-infra/registry/fault-proxy";
 import { putAsBuilt } from "@wfe-containerd/test-infra/registry/put-as-built";
@@ -169,16 +169,14 @@ test("images that ctr named in short form are listed, shown and removed by that 
 describe("an odd image among others", () => {
   const odd = "docker.io/library/odd:1";
 
-  /** As another client may leave them. */
-  async function put(target: Descriptor, blobs: ReadonlyMap<string, Uint8Array>): Promise<void> {
-    for (const [digest, bytes] of blobs)
-      await daemon_.client.content.write({ ref: digest, digest, size: bytes.byteLength }, once(bytes));
-    await daemon_.client.images.put(odd, target);
+  async function put(target: Descriptor, documents: Documents): Promise<void> {
+    const archive = await documents.archive([[target, { "io.containerd.image.name": odd }]]);
+    await daemon_.client.images.import(once(archive));
   }
 
   test("R4: a text is listed, marked, shown and removed; the others are as ever", async () => {
     const documents = createDocuments();
-    await put(documents.add(Buffer.from("text"), "text/plain"), documents.blobs);
+    await put(documents.add(Buffer.from("text"), "text/plain"), documents);
     const listed = JSON.parse((await cli(["--format", "json", "images"])).stdout.toString());
     expect(listed).toMatchObject([
       { name: "busybox", packed: expect.any(Number) },
@@ -215,7 +213,7 @@ describe("an odd image among others", () => {
         platform,
       }),
     ]);
-    await put(checkpoint, documents.blobs);
+    await put(checkpoint, documents);
     const listed = JSON.parse((await cli(["--format", "json", "images"])).stdout.toString());
     expect(listed).toMatchObject([
       { name: "busybox" },
@@ -227,17 +225,14 @@ describe("an odd image among others", () => {
   test("R3: a ladder of indexes is listed, shown, run, exported, pushed and removed in no time", async () => {
     const documents = createDocuments();
     const { target } = await daemon_.client.images.get("busybox");
-    await put(addLadder(documents, target, { depth: 4, width: 30 }), documents.blobs);
+    await put(addLadder(documents, target, { depth: 4, width: 30 }), documents);
     const file = join(directory, "ladder.tar");
     for (const args of [
       ["images"],
       ["inspect", "odd:1"],
       ["run", "--pull", "never", "odd:1", "true"],
-      ["tag", "odd:1", `${open.host}/ladder:1`],
-      ["push", `${open.host}/ladder:1`, "--progress", "none"],
+      ["push", "odd:1", "--as", `${open.host}/ladder:1`, "--progress", "none"],
       ["export", file, "odd:1"],
-      ["rmi", "odd:1", `${open.host}/ladder:1`],
-      ["import", file],
       ["rmi", "odd:1"],
       ["pull", `${open.host}/ladder:1`, "--all-platforms", "--progress", "none"],
       ["rmi", `${open.host}/ladder:1`],
@@ -248,24 +243,19 @@ describe("an odd image among others", () => {
   });
 });
 
-test("R20: an image that ctr named in short form is run, tagged, exported and removed by the name that is listed", async () => {
-  for (const name of ["tools:1", "local/app:1", "No Reference"]) {
+test.each(["tools:1", "No Reference"])(
+  "R20: the image that ctr named %s is run, tagged and removed by the name that is listed",
+  async (name) => {
     await ctr(daemon_, "image", "tag", "docker.io/library/busybox:latest", name);
     const listed = JSON.parse((await cli(["--format", "json", "images"])).stdout.toString());
     expect(listed.map((each: { name: string }) => each.name)).toContain(name);
-    for (const pull of ["never", "missing"]) {
-      const ran = await cli(["run", "--pull", pull, name, "echo", "from it"]);
-      expect([name, ran.code, ran.stdout.toString(), ran.stderr]).toEqual([name, 0, "from it\n", ""]);
-    }
+    const ran = await cli(["run", "--pull", "never", name, "echo", "from it"]);
+    expect([ran.code, ran.stdout.toString(), ran.stderr]).toEqual([0, "from it\n", ""]);
     expect((await cli(["tag", name, "tagged:1"])).code).toBe(0);
-    expect((await cli(["export", join(directory, "short.tar"), name])).code).toBe(0);
-    expect((await cli(["push", name, "--as", `${open.host}/short:1`, "--progress", "none"])).code).toBe(0);
-    expect(JSON.parse((await cli(["inspect", name])).stdout.toString())).toMatchObject([{ name }]);
-    await rm(join(directory, "short.tar"));
     expect((await cli(["rmi", "tagged:1", name])).code).toBe(0);
-  }
-  expect(await names()).toEqual(["docker.io/library/busybox:latest"]);
-});
+    expect(await names()).toEqual(["docker.io/library/busybox:latest"]);
+  },
+);
 
 test("R21: tags alone come in behind --base-name", async () => {
   const documents = createDocuments();
