@@ -1,7 +1,7 @@
 import type { Image } from "@wfe-containerd/client";
 import { once, takeInventory, useDaemon } from "@wfe-containerd/test-infra/daemon";
 import { ctr } from "@wfe-containerd/test-infra/daemon/ctr";
-import { buildImage, dockerArchive, toBlob } from "@wfe-containerd/test-infra/images";
+import { buildImage, toBlob } from "@wfe-containerd/test-infra/images";
 import {
   addLadder,
   CONFIG,

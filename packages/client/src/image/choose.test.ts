@@ -58,7 +58,7 @@ describe("R18: of an index is chosen", () => {
         documents.addIndex([documents.addIndex(all.map((each) => named(each)))]),
         documents.addIndex(all.map((each) => documents.addIndex([image(each)]))),
         documents.addIndex([
-          documents.addIndex(all.slice(0, 1).map(image)),
+          documents.addIndex(all.slice(0, 1).map((each) => image(each))),
           ...all.slice(1).map((each) => named(each)),
         ]),
       ];
@@ -79,7 +79,7 @@ describe("R18: of an index is chosen", () => {
     const platforms = ["linux/arm/v5", "linux/arm/v6", "linux/s390x"];
     for (const target of [
       documents.addIndex(platforms.map((each) => named(each))),
-      documents.addIndex([documents.addIndex(platforms.map(image))]),
+      documents.addIndex([documents.addIndex(platforms.map((each) => image(each)))]),
     ]) {
       const asked = [parsePlatform("linux/arm/v7")];
       const pushed = await collectParts(

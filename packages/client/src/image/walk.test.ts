@@ -92,7 +92,7 @@ describe("R3: every document is read once", () => {
 });
 
 describe("what is larger than an image may be is refused in words", () => {
-  const many = (count: number): object[] =>
+  const many = (count: number): Descriptor[] =>
     Array.from({ length: count }, (_, at) => ({
       mediaType: MANIFEST,
       digest: `sha256:${String(at).padStart(64, "0")}`,
