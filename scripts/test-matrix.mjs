@@ -4,10 +4,10 @@
 //   --others    leave out what npm test runs: this machine's containerd on this Node
 //   --fresh     download again what is in .cache
 //   other arguments go to vitest: a part of a test file's path, say
-import { arch } from "node:os";
 import { dirname, join } from "node:path";
 import { unpackDebian, unpackSources } from "./debian.mjs";
-import { CACHE, capture, exitCodeOf, story, Trouble } from "./process.mjs";
+import { findNode } from "./nodes.mjs";
+import { capture, story, Trouble } from "./process.mjs";
 import { createReport, runVitest } from "./report.mjs";
 import { setUp } from "./setup.mjs";
 
@@ -66,29 +66,6 @@ async function settle(find) {
     if (!(error instanceof Trouble)) throw error;
     return { reason: error.message.replaceAll("\n", "; ") };
   }
-}
-
-/** A Node of that major version: this one, or npm's package of it in the cache. */
-async function findNode(major) {
-  if (process.versions.node.startsWith(`${major}.`))
-    return { path: process.execPath, version: process.versions.node };
-  const directory = join(CACHE, "node", String(major));
-  const name = `node-linux-${arch()}`;
-  const path = join(directory, "node_modules", name, "bin/node");
-  const version = async () => (await capture(path, ["-p", "process.versions.node"])).stdout.trim();
-  if ((await version()) === "") {
-    const code = await exitCodeOf("npm", [
-      "install",
-      "--silent",
-      "--prefix",
-      directory,
-      "--no-save",
-      "--no-package-lock",
-      `${name}@${major}`,
-    ]);
-    if (code !== 0) throw new Trouble(`npm cannot install ${name}@${major}`);
-  }
-  return { path, version: await version() };
 }
 
 /**

@@ -1,11 +1,13 @@
 import { execFile } from "node:child_process";
-import { cp, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
+import { access, cp, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { delimiter, dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
-import { afterAll, beforeAll, expect, test } from "vitest";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { findNode } from "../../scripts/nodes.mjs";
 import { busyboxArchive } from "../images/build.js";
+import { optionsOf, spellings, TRAPS, trapOptions, writeProbe, writeTraps } from "./node-options.js";
 
 const run = promisify(execFile);
 const ROOT = fileURLToPath(new URL("../..", import.meta.url));
@@ -78,7 +80,7 @@ test("a user's program passes the type checker under NodeNext, declarations incl
   });
 });
 
-test("the command runs a step file", async () => {
+test("the command runs a step file, and gives a container the variables of a file", async () => {
   const { startDaemon } = await import("@wfe-containerd/client/daemon");
   await using daemon = await startDaemon();
   const command = join(project, "node_modules/.bin/wfe-containerd");
@@ -89,4 +91,58 @@ test("the command runs a step file", async () => {
     "name: file\nimage: busybox\nrun: echo from the command; exit 9\n",
   );
   await expect(call("step", "step.yaml")).rejects.toMatchObject({ code: 9, stdout: "from the command\n" });
+  await writeFile(join(project, "variables"), "NODE_OPTIONS=--require=/no/such/file\nGIVEN=yes\n");
+  const { stdout } = await call("run", "--env-file", "variables", "busybox", "env");
+  expect(stdout.split("\n")).toEqual(
+    expect.arrayContaining(["NODE_OPTIONS=--require=/no/such/file", "GIVEN=yes"]),
+  );
+});
+
+describe.each([20, 22, 24])("on Node %d", (major) => {
+  let env: NodeJS.ProcessEnv;
+  let node: string;
+  beforeAll(async () => {
+    node = (await findNode(major)).path;
+    env = { ...process.env, PATH: `${dirname(node)}${delimiter}${process.env["PATH"]}` };
+    await writeTraps(project);
+  });
+
+  test("none of Node's options behind the command's name is Node's", async () => {
+    const args = spellings(await optionsOf(node), TRAPS);
+    const { stdout } = await run(await writeProbe(project), args, { cwd: project, env });
+    const withoutPwd = Object.entries(env).filter(
+      ([name]) => !["PWD", "OLDPWD", "_", "SHLVL"].includes(name),
+    );
+    const { version, args: seen, execArgv, variables, inspector } = JSON.parse(stdout);
+    expect(version).toMatch(`v${major}.`);
+    expect({ args: seen, execArgv, inspector }).toEqual({ args, execArgv: [], inspector: null });
+    expect(Object.entries(variables)).toEqual(expect.arrayContaining(withoutPwd));
+    expect(Object.keys(variables)).not.toContain(TRAPS.variable);
+  });
+
+  test.each([
+    ["before the image", (option: string[]) => ["run", ...option, "busybox"]],
+    ["behind the image", (option: string[]) => ["run", "busybox", "echo", ...option]],
+    ["of a step file", (option: string[]) => ["step", "no-such-file.yaml", ...option]],
+    ["without a command", (option: string[]) => option],
+  ])("no option that makes Node run code does so %s", async (_, place) => {
+    const command = join(project, "node_modules/.bin/wfe-containerd");
+    for (const option of trapOptions(TRAPS)) {
+      const { stderr } = await run(command, ["--address", "/no/such.sock", ...place(option)], {
+        cwd: project,
+        env,
+      }).catch((error) => error);
+      expect(stderr, option.join(" ")).not.toMatch(/^node: |Debugger|Warning/m);
+      await expect(access(join(project, TRAPS.proof)), option.join(" ")).rejects.toThrow("ENOENT");
+    }
+  });
+
+  test("the trap works: without the launcher Node runs it", async () => {
+    const main = join(project, "node_modules/@wfe-containerd/cli/dist/main.js");
+    await run(node, [main, "schema", "--env-file", TRAPS.variables], { cwd: project, env }).catch(
+      () => undefined,
+    );
+    await access(join(project, TRAPS.proof));
+    await rm(join(project, TRAPS.proof));
+  });
 });

@@ -1,5 +1,6 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { closeSync, existsSync, openSync } from "node:fs";
+import { delimiter, dirname } from "node:path";
 import { fileURLToPath } from "node:url";
 
 /** The command as it is published: what `pnpm build` made. */
@@ -31,8 +32,10 @@ export function start(args: readonly string[], options: CommandOptions = {}): Ru
   if (!existsSync(MAIN)) throw new Error("the command is not built: pnpm build");
   const { stdoutFile } = options;
   const outFd = stdoutFile === undefined ? undefined : openSync(stdoutFile, "w");
-  const child = spawn(process.execPath, [MAIN, ...args], {
-    env: { ...process.env, ...options.env },
+  // Its launcher takes the `node` of PATH: the one that these tests run on.
+  const path = [dirname(process.execPath), process.env["PATH"]].join(delimiter);
+  const child = spawn(MAIN, args, {
+    env: { ...process.env, PATH: path, ...options.env },
     stdio: ["pipe", outFd ?? "pipe", "pipe"],
   });
   if (outFd !== undefined) closeSync(outFd);

@@ -1,0 +1,1 @@
+export function findNode(major: number): Promise<{ path: string; version: string }>;
