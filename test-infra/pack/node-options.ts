@@ -28,7 +28,7 @@ export async function writeTraps(directory: string): Promise<void> {
 }
 
 /** Options that make Node run code, in both spellings. */
-export function trapOptions({ variables, config, code }: Traps): string[][] {
+export function trapOptions({ variables, config, code }: Traps): string[] {
   const files: Readonly<Record<string, string>> = {
     "--env-file": variables,
     "--env-file-if-exists": variables,
@@ -39,11 +39,8 @@ export function trapOptions({ variables, config, code }: Traps): string[][] {
     "--experimental-loader": `./${code}`,
     "--eval": "process.abort()",
   };
-  const withValue = Object.entries(files).flatMap(([option, file]) => [
-    [option, file],
-    [`${option}=${file}`],
-  ]);
-  return [...withValue, ["--experimental-default-config-file"], ["--inspect=0"], ["--test"], ["--watch"]];
+  const withValue = Object.entries(files).flatMap(([option, file]) => [option, file, `${option}=${file}`]);
+  return [...withValue, "--experimental-default-config-file", "--inspect=0", "--test", "--watch"];
 }
 
 /** Every option that this Node tells of: in its help, or as allowed in NODE_OPTIONS. */

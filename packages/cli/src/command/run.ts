@@ -2,11 +2,12 @@ import { UNRESTRICTED_POLICY } from "@wfe-containerd/executor";
 import { type Command, Option } from "commander";
 import { connect } from "../connection.js";
 import { addDockerFlags, type DockerFlags, toStep } from "../docker-flags.js";
-import { exitCodeOf } from "../exit-code.js";
+import { exitCodeAfter, exitCodeOf, isFromSignal, reportEnd } from "../exit-code.js";
 import { inFlags } from "../flag-names.js";
 import { follow } from "../follow.js";
 import { addMachineFlags, createExecutorOn, type MachineFlags } from "../machine-flags.js";
 import { parseSecret, readSecrets, toRequests } from "../secret.js";
+import { catchStopSignals, codeOfSignal } from "../stop-signals.js";
 import { addRegistryFlags, collect, type RegistryFlags, registryOptions } from "../transfer.js";
 
 interface RunFlags extends DockerFlags, MachineFlags, RegistryFlags {
@@ -47,12 +48,20 @@ async function run(
   const given = (flags.secret ?? []).map(parseSecret);
   const step = { ...(await toStep(image, args, flags)), secrets: toRequests(given) };
   const secrets = await readSecrets(given);
+  using signals = catchStopSignals();
   await using client = await connect(command);
-  // What a person types is the operator's own word.
   const options = { client, ioMode: flags.io, policy: UNRESTRICTED_POLICY, pull: registryOptions(flags) };
   await using executor = createExecutorOn(flags, options, command);
-  const result = await follow(executor.start(step, { secrets })).catch((reason: unknown) => {
+  try {
+    const handle = executor.start(step, { secrets, signal: signals.stop });
+    const result = await follow(handle, { signals, output: true });
+    reportEnd(result);
+    const code = exitCodeOf(result);
+    return signals.received === undefined
+      ? code
+      : exitCodeAfter(signals.received, code, signals.kill.aborted);
+  } catch (reason) {
+    if (signals.received !== undefined && isFromSignal(reason)) return codeOfSignal(signals.received);
     throw inFlags(reason, command);
-  });
-  return exitCodeOf(result);
+  }
 }

@@ -14,13 +14,15 @@ import {
 } from "@wfe-containerd/executor";
 import { type Command, Option } from "commander";
 import { connect } from "../connection.js";
-import { exitCodeOf } from "../exit-code.js";
+import { exitCodeAfter, exitCodeOf, isFromSignal, reportEnd } from "../exit-code.js";
 import { UsageError } from "../failure.js";
 import { follow } from "../follow.js";
 import { addMachineFlags, createExecutorOn, type MachineFlags } from "../machine-flags.js";
+import { writeOutput } from "../output.js";
 import { toJson } from "../printable.js";
 import { parseSecret, readSecrets, type SecretFlag } from "../secret.js";
 import { readStepFile, readYaml } from "../step-file.js";
+import { catchStopSignals, codeOfSignal, type StopSignals } from "../stop-signals.js";
 import { addRegistryFlags, collect, type RegistryFlags, registryOptions } from "../transfer.js";
 
 interface StepFlags extends MachineFlags, RegistryFlags {
@@ -59,39 +61,53 @@ async function runFile(file: string, flags: StepFlags, command: Command): Promis
   const steps = await readStepFile(file);
   // All are checked before the first one runs.
   checkAll(steps, file);
+  using signals = catchStopSignals();
   await using client = await connect(command);
   const policy = await readPolicy(flags.policy);
   const options = { data: parseData(flags.data), secrets: await readSecrets(parseSecrets(flags.secret)) };
   await using executor = createExecutorOn(flags, { client, policy, pull: registryOptions(flags) }, command);
   const results: StepResult[] = [];
   try {
-    await runSteps(executor, steps, options, flags.output, results);
+    await runSteps(executor, steps, { ...options, output: flags.output, signals }, results);
+  } catch (reason) {
+    if (signals.received === undefined || !isFromSignal(reason)) throw reason;
+    return codeOfSignal(signals.received);
   } finally {
-    if (flags.output === "json") console.log(toJson(steps.length === 1 ? (results[0] ?? null) : results));
+    if (flags.output === "json") await printResults(steps.length === 1 ? (results[0] ?? null) : results);
   }
   const last = results.at(-1);
-  return last === undefined ? 0 : exitCodeOf(last);
+  const code = last === undefined ? 0 : exitCodeOf(last);
+  return signals.received === undefined ? code : exitCodeAfter(signals.received, code, signals.kill.aborted);
+}
+
+async function printResults(results: unknown): Promise<void> {
+  await writeOutput(process.stdout, `${toJson(results)}\n`);
 }
 
 async function readPolicy(file: string | undefined): Promise<Policy> {
   return parsePolicy(file === undefined ? {} : await readYaml(file));
 }
 
-/** Until one fails. */
+interface RunStepsOptions extends StartOptions {
+  readonly data: WorkflowData;
+  readonly output: StepFlags["output"];
+  readonly signals: StopSignals;
+}
+
+/** Runs steps in order until one fails or a signal comes. */
 async function runSteps(
   executor: Executor,
   steps: readonly StepInput[],
-  { data: given, ...options }: StartOptions & { readonly data: WorkflowData },
-  output: StepFlags["output"],
+  { data: given, output, signals, ...options }: RunStepsOptions,
   results: StepResult[],
 ): Promise<void> {
   let data = given;
   for (const step of steps) {
-    const started = { ...options, data };
-    const result =
-      output === "text" ? await follow(executor.start(step, started)) : await executor.run(step, started);
+    const handle = executor.start(step, { ...options, data, signal: signals.stop });
+    const result = await follow(handle, { signals, output: output === "text" });
     results.push(result);
-    if (result.exitCode !== 0 || result.cause !== "exit") return;
+    reportEnd(result);
+    if (result.exitCode !== 0 || result.cause !== "exit" || signals.received !== undefined) return;
     data = { ...data, ...toWorkflowData(result), ...given };
   }
 }

@@ -1,0 +1,125 @@
+import { chmod, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
+import { createServer } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { useDaemon } from "@wfe-containerd/test-infra/daemon";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { type Running, start } from "./command.js";
+
+const daemon_ = useDaemon();
+let files: string;
+
+beforeAll(async () => {
+  files = await mkdtemp(join(tmpdir(), "test-signals-"));
+  await chmod(files, 0o755);
+});
+afterAll(() => rm(files, { recursive: true }));
+
+const SIGNALS = [
+  ["SIGHUP", 129],
+  ["SIGINT", 130],
+  ["SIGQUIT", 131],
+  ["SIGPIPE", 141],
+  ["SIGTERM", 143],
+] as const;
+
+const call = (...args: string[]): Running =>
+  start(["--address", daemon_.daemon.address, "--namespace", daemon_.client.namespace, ...args], {
+    env: { WFE_IO_DIR: daemon_.ioDir },
+  });
+
+/** A script that says when it is ready, and ends with a code when it is told to stop. */
+const until = (code: number): string =>
+  `trap 'echo bye; exit ${code}' TERM; echo on; while :; do sleep 0.05; done`;
+
+/** Resolves when a step has printed this, even where the command prints nothing yet. */
+async function printedInside(text: string): Promise<void> {
+  const outputs = async (): Promise<string> => {
+    const names = await readdir(daemon_.ioDir, { recursive: true });
+    const contents = names.map((name) => readFile(join(daemon_.ioDir, name), "utf8").catch(() => ""));
+    return (await Promise.all(contents)).join("");
+  };
+  await expect.poll(outputs, { timeout: 60_000 }).toContain(text);
+}
+
+async function steps(name: string, ...scripts: string[]): Promise<string> {
+  const path = join(files, `${name}.json`);
+  const list = scripts.map((run, at) => ({ name: `step${at}`, image: "busybox", run }));
+  await writeFile(path, JSON.stringify({ steps: list }));
+  return path;
+}
+
+describe.each(SIGNALS)("%s", (signal, code) => {
+  test("stops a step that then ends with 0; the code is that of the signal", async () => {
+    const before = await daemon_.inventory();
+    const run = call("run", "busybox", "sh", "-c", until(0));
+    await run.printed("on");
+    run.child.kill(signal);
+    expect(await run.finished).toMatchObject({ code, stdout: Buffer.from("on\nbye\n") });
+    await daemon_.expectNothingLeft(before);
+  });
+
+  test("stops a step file: no later step runs, and the results so far are printed", async () => {
+    const before = await daemon_.inventory();
+    const run = call("step", await steps(signal, "echo first", until(0), "echo never"), "--output", "json");
+    await printedInside("on\n");
+    run.child.kill(signal);
+    const { code: ended, stdout } = await run.finished;
+    expect(ended).toBe(code);
+    expect(JSON.parse(stdout.toString())).toMatchObject([
+      { name: "step0", exitCode: 0, cause: "exit", stdout: "first\n" },
+      { name: "step1", exitCode: 0, cause: "aborted", stdout: "on\nbye\n" },
+    ]);
+    await daemon_.expectNothingLeft(before);
+  });
+});
+
+test("a step that does not handle the signal is killed after its grace; the code is that of the signal", async () => {
+  const run = call("run", "--stop-timeout", "0", "busybox", "sh", "-c", "echo on; exec sleep 600");
+  await run.printed("on");
+  run.child.kill("SIGTERM");
+  expect((await run.finished).code).toBe(143);
+});
+
+test("a step that chose a code of its own keeps it", async () => {
+  const run = call("step", await steps("own", until(9), "echo never"));
+  await run.printed("on");
+  run.child.kill("SIGTERM");
+  expect(await run.finished).toMatchObject({ code: 9, stdout: Buffer.from("on\nbye\n") });
+});
+
+test.each(["text", "json"])("a second signal kills the step, with --output %s", async (output) => {
+  const script = "trap 'echo asked' TERM; echo on; while :; do sleep 0.05; done";
+  const run = call("step", await steps(`kill-${output}`, script), "--output", output);
+  await printedInside("on\n");
+  run.child.kill("SIGHUP");
+  await printedInside("asked\n");
+  run.child.kill("SIGTERM");
+  expect((await run.finished).code).toBe(137);
+});
+
+test("a signal during the pull ends it, before the step has started", async () => {
+  const before = await daemon_.inventory();
+  await using registry = createServer().listen(0, "127.0.0.1");
+  const asked = new Promise((resolve) => registry.once("connection", resolve));
+  await new Promise((resolve) => registry.once("listening", resolve));
+  const { port } = registry.address() as { port: number };
+  const run = call("run", "--pull", "always", `127.0.0.1:${port}/a/b:1`);
+  await asked;
+  run.child.kill("SIGTERM");
+  expect(await run.finished).toMatchObject({
+    code: 143,
+    stderr: "wfe-containerd: stopping the step; a second signal kills it\n",
+  });
+  await daemon_.expectNothingLeft(before);
+});
+
+test.each(["SIGUSR1", "SIGUSR2"] as const)("%s opens no debugger and ends nothing", async (signal) => {
+  const run = call("run", "busybox", "sh", "-c", until(0));
+  await run.printed("on");
+  run.child.kill(signal);
+  run.child.kill("SIGTERM");
+  const { code, stdout, stderr } = await run.finished;
+  expect({ code, stdout: stdout.toString() }).toEqual({ code: 143, stdout: "on\nbye\n" });
+  expect(stderr).not.toContain("Debugger");
+});
