@@ -11,11 +11,23 @@ export const NOT_FOUND = 127;
 const UNREAD = 128 + 13;
 
 /** Who mends these will see the others. */
-const MOST_ISSUES = 100;
+const MAX_MISTAKES = 100;
 
 /** A mistake in how the command was called. */
 export class UsageError extends Error {
   override readonly name = "UsageError";
+}
+
+/** Everything that is wrong with a file. */
+export class MistakesError extends UsageError {
+  readonly mistakes: readonly string[];
+  readonly file: string;
+
+  constructor(file: string, mistakes: readonly string[]) {
+    super(`${file}: ${mistakes.join("; ")}`);
+    this.file = file;
+    this.mistakes = mistakes;
+  }
 }
 
 /** Nobody takes what we print any more, or it cannot be written. */
@@ -39,15 +51,15 @@ export function reportFailure(reason: unknown): number {
     reason instanceof UsageError ||
     reason instanceof OutputError;
   if (isExecutorError(reason) && reason.issues.length > 1) {
-    console.error(
-      `wfe-containerd: ${reason.kind === "refused" ? "the step may not have what it asks for" : "the step is not valid"}:`,
+    const head =
+      reason.kind === "refused" ? "the step may not have what it asks for" : "the step is not valid";
+    const lines = reason.issues.map(
+      ({ field, message, allowed }) =>
+        `${field}: ${message}${allowed === undefined ? "" : `; allowed: ${allowed}`}`,
     );
-    for (const { field, message, allowed } of reason.issues.slice(0, MOST_ISSUES))
-      console.error(
-        printable(`  ${field}: ${message}${allowed === undefined ? "" : `; allowed: ${allowed}`}`),
-      );
-    const more = reason.issues.length - MOST_ISSUES;
-    if (more > 0) console.error(`  and ${more} more`);
+    printList(head, lines);
+  } else if (reason instanceof MistakesError && reason.mistakes.length > 1) {
+    printList(`${reason.file} has ${reason.mistakes.length} mistakes`, reason.mistakes);
   } else if (isOurs) {
     console.error(`wfe-containerd: ${printable(reason.message)}`);
   } else {
@@ -57,4 +69,11 @@ export function reportFailure(reason: unknown): number {
   if (isExecutorError(reason, "command-not-found")) return NOT_FOUND;
   if (isExecutorError(reason, "command-not-executable")) return NOT_EXECUTABLE;
   return FAILED;
+}
+
+function printList(head: string, lines: readonly string[]): void {
+  console.error(`wfe-containerd: ${printable(head)}:`);
+  for (const line of lines.slice(0, MAX_MISTAKES)) console.error(printable(`  ${line}`));
+  const more = lines.length - MAX_MISTAKES;
+  if (more > 0) console.error(`  and ${more} more`);
 }

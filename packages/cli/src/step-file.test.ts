@@ -1,7 +1,8 @@
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterAll, beforeAll, expect, test } from "vitest";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { MistakesError } from "./failure.js";
 import { readStepFile } from "./step-file.js";
 
 let directory: string;
@@ -42,4 +43,202 @@ test("a file has a mebibyte at most", async () => {
 test("a file that is not there, and a directory, are said", async () => {
   await expect(readStepFile(join(directory, "none"))).rejects.toThrow(/cannot read .*none: ENOENT/);
   await expect(readStepFile(directory)).rejects.toThrow(/: EISDIR/);
+});
+
+describe("values are the text as written", () => {
+  const written = [
+    ["1.10", "1.10"],
+    ["0123", "0123"],
+    ["12345678901234567890", "12345678901234567890"],
+    ["0xFF", "0xFF"],
+    ["0o17", "0o17"],
+    ["True", "True"],
+    ["yes", "yes"],
+    ["1e3", "1e3"],
+    [".inf", ".inf"],
+    ["-0", "-0"],
+    ["+1", "+1"],
+    ["2026-01-31", "2026-01-31"],
+    ["1_000", "1_000"],
+    ["12:30:00", "12:30:00"],
+    ["", ""],
+    ["~", ""],
+    ["null", ""],
+    ['"~"', "~"],
+    ["'null'", "null"],
+    ["!!str 1.10", "1.10"],
+  ] as const;
+  test.each(written)("%j in a map, a list, and where one text stands", async (source, text) => {
+    const [step] = await read(
+      `name: a\nimage: b\nenv:\n  V: ${source}\nlabels: {V: ${source} }\nargs: [x, ${source === "" ? "''" : source}]\n` +
+        `annotations:\n  V: ${source}\nregistry_auth: {h: {username: ${source}, password: ${source}}}\n`,
+    );
+    expect(step).toEqual({
+      name: "a",
+      image: "b",
+      env: { V: text },
+      labels: { V: text },
+      args: ["x", text],
+      annotations: { V: text },
+      registry_auth: { h: { username: text, password: text } },
+    });
+  });
+
+  test("in JSON too", async () => {
+    const numbers = '{"A": 1.10, "B": 12345678901234567890, "C": 1E400, "D": true, "E": null, "F": "x"}';
+    expect(await read(`{"name": "a", "image": "b", "env": ${numbers}}`)).toMatchObject([
+      { env: { A: "1.10", B: "12345678901234567890", C: "1E400", D: "true", E: "", F: "x" } },
+    ]);
+  });
+
+  test("as names of variables, of steps and images, users and more", async () => {
+    const rest = "user: 0123\nhostname: 1e3\nsysctls: {kernel.shmmax: 0x10}\ncpuset_cpus: 0\ntimeout: 10s";
+    expect(
+      await read(`name: 1.10\nimage: 0123\nenv: {1.10: x, null: y, True: z, A:}\n${rest}`),
+    ).toMatchObject([
+      {
+        name: "1.10",
+        image: "0123",
+        env: { "1.10": "x", null: "y", True: "z", A: "" },
+        user: "0123",
+        hostname: "1e3",
+        sysctls: { "kernel.shmmax": "0x10" },
+        cpuset_cpus: "0",
+      },
+    ]);
+  });
+
+  test("where a number or true and false is meant, they are what YAML says", async () => {
+    const contents = "name: a\nimage: b\ninit: True\ncpu: 1e0\noom_score_adj: 0x10\nulimits: {nofile: 0o17}";
+    expect(await read(contents)).toEqual([
+      { name: "a", image: "b", init: true, cpu: 1, oom_score_adj: 16, ulimits: { nofile: 15 } },
+    ]);
+  });
+
+  test("fields without a value are as not given", async () => {
+    expect(await read("name: a\nimage: b\nenv:\nvolumes: ~\ninit:\n")).toEqual([{ name: "a", image: "b" }]);
+  });
+});
+
+test("anchors, aliases and merge keys", async () => {
+  const steps = await read(`
+x-defaults: &defaults {image: alpine, env: &env {A: 1.10, B: 2}}
+steps:
+  - <<: *defaults
+    name: one
+  - {name: two, <<: *defaults, env: {<<: [*env, {C: 0x3}], B: 02}}
+  - name: three
+    <<: [{image: other}, *defaults]
+    command: &command [echo, 1.0]
+  - {name: four, image: a, command: *command}
+`);
+  expect(steps).toEqual([
+    { name: "one", image: "alpine", env: { A: "1.10", B: "2" } },
+    { name: "two", image: "alpine", env: { A: "1.10", B: "02", C: "0x3" } },
+    { name: "three", image: "other", env: { A: "1.10", B: "2" }, command: ["echo", "1.0"] },
+    { name: "four", image: "a", command: ["echo", "1.0"] },
+  ]);
+});
+
+test("aliases that stand for too much, or for themselves, are refused", async () => {
+  const levels = Array.from({ length: 9 }, (_, at) => `x-${at + 1}: &a${at + 1} [${`*a${at}, `.repeat(9)}]`);
+  const bomb = ["x-0: &a0 [x]", ...levels, "steps: [{name: a, image: b, args: *a9}]"].join("\n");
+  await expect(read(bomb)).rejects.toThrow(/aliases stand for too much|alias/i);
+  await expect(read("name: a\nimage: b\nargs: &a [*a]")).rejects.toThrow(/an alias stands for what/);
+  await expect(read(`name: ${"[".repeat(100_000)}`)).rejects.toThrow(/step\.yaml: /);
+});
+
+describe("mistakes", () => {
+  test("of all steps are told at once, each with its line and as it was typed", async () => {
+    const contents = `steps:
+  - name: build
+    imgae: alpine
+    env:
+      GOOD: 1
+      "": bad
+  - name: test
+    image: alpine
+    workingDir: relative
+    init: sometimes
+    volumes:
+      - /a:/b
+      - source: /c
+        target: relative
+  - image: alpine
+    cpu: fast
+    network: wifi
+  - name: Build
+    image: a
+    run: x
+    run: y
+`;
+    const reason = await read(contents).catch((error: unknown) => error);
+    expect(reason).toBeInstanceOf(MistakesError);
+    const { mistakes } = reason as MistakesError;
+    expect(mistakes.map((each) => each.replace(/;.*/s, "")).toSorted()).toEqual([
+      '"run" is given twice, the second time in line 21',
+      'line 10: steps[1]: init: "sometimes" is text',
+      expect.stringMatching(/^line 14: steps\[1\]: volumes\[1\]\.target: "relative"/),
+      "line 15: steps[2]: name: name is missing",
+      'line 16: steps[2]: cpu: "fast" is text',
+      'line 17: steps[2]: network: "wifi" is not allowed',
+      "line 18: steps[3]: name: Build and build become the same variables",
+      "line 2: steps[0]: image: image is missing",
+      "line 3: steps[0]: imgae: there is no such field",
+      expect.stringMatching(/^line 6: steps\[0\]: env: "" is no(?:t a)? name/),
+      expect.stringMatching(/^line 9: steps\[1\]: workingDir: "relative" is not/),
+    ]);
+    expect(mistakes.join("\n")).toContain("imgae: there is no such field; did you mean image?");
+    expect(mistakes.join("\n")).toContain(
+      "image is missing; give the image to run in, for example image: alpine:3.20",
+    );
+    expect(mistakes.join("\n")).not.toMatch(/Invalid|expected|received/);
+  });
+
+  test.each([
+    [
+      "on: push\njobs: {a: {runs-on: x, steps: [{uses: actions/checkout@v4}]}}",
+      "a GitHub workflow (it has jobs)",
+    ],
+    ["name: x\nruns: {using: composite, steps: []}", "a GitHub action (it has runs)"],
+    ["services: {web: {image: nginx}}", "a Docker Compose file (it has services)"],
+    ["version: '3'\nname: x\nservices: {web: {image: nginx}}", "a Docker Compose file (it has services)"],
+    ["stages: [build]\nbuild: {stage: build, script: [make]}", "a GitLab CI file (it has stages)"],
+    ["image: alpine\nbuild: {script: [make]}", "a GitLab CI file (it has script)"],
+    ["version: 2.1\njobs: {build: {docker: []}}", "a CircleCI configuration (it has jobs and version)"],
+    ["apiVersion: v1\nkind: Pod", "a Kubernetes manifest (it has apiVersion and kind)"],
+    ["trigger: [main]\nsteps: [{script: x}]", "an Azure pipeline (it has trigger or pool)"],
+    ["pipelines: {default: []}", "a Bitbucket pipeline (it has pipelines)"],
+    ['{"name": "x", "version": "1", "scripts": {}}', "a package.json (it has scripts)"],
+    ["# syntax\nFROM alpine\nRUN make", "a Dockerfile"],
+    ["#!/bin/sh\necho hello", "a script"],
+  ])("%j is said to be no step file", async (contents, kind) => {
+    await expect(read(contents)).rejects.toThrow(
+      `step.yaml: this is ${kind}, not a step file; allowed: a step`,
+    );
+  });
+
+  test.each([
+    [
+      "steps: [{uses: actions/checkout@v4}]",
+      /uses: there is no such field; GitHub's actions do not run here/,
+    ],
+    ["{name: a, image: b, entrypoint: [x]}", /did you mean command\?/],
+    ["{name: a, image: b}\n---\n{name: c, image: d}", /more than one document \(---\); allowed: one/],
+    ["", /it holds no step/],
+    ["[{name: a, image: b}]", /it holds no step/],
+    ["{name: a, image: b, env: 5}", /env: "?5"? is .*; allowed: a map, or a list/],
+    ["{name: a, image: b, env: [{A: 1}]}", /env/],
+    ["{name: a, image: b, env: {A: [1]}}", /env\.A: \["?1"?\] is a list; allowed: text/],
+    ["{name: a, image: b, command: []}", /command: it is empty; allowed: 1 or more entries/],
+    ["{name: a, image: b, command: echo hi}", /command: "echo hi" is text; allowed: a list/],
+    ["{name: a, image: b, cpu: 0}", /cpu: 0 is too small; allowed: 0\.01 or more/],
+    ["{name: a, image: b, labels: {io.x: y}}", /labels/],
+    ["steps: [5]", /steps\[0\]: step: "?5"? is .*; allowed: a map/],
+    ["{name: a, image: b, volumes: [{src: /a, target: /b}]}", /volumes\[0\]/],
+  ])("%j is refused in plain words", async (contents, message) => {
+    const reason = await read(contents).catch((error: unknown) => error);
+    expect(reason).toMatchObject({ message: expect.stringMatching(message) });
+    expect(String(reason)).not.toMatch(/Invalid|expected|received|Unrecognized|Too small|nonoptional/);
+  });
 });

@@ -1,74 +1,116 @@
-import { createReadStream } from "node:fs";
-import type { StepInput } from "@wfe-containerd/executor";
-import { type Document, isScalar, LineCounter, parseDocument, visit } from "yaml";
-import { UsageError } from "./failure.js";
+import { isExecutorError, parseStep, type StepInput, toVariableName } from "@wfe-containerd/executor";
+import { isMap, isScalar, isSeq, type Node, type YAMLMap } from "yaml";
+import { MistakesError, UsageError } from "./failure.js";
+import { foreignKind } from "./foreign-file.js";
+import { nodeAt, readDocument, type YamlDocument } from "./yaml-document.js";
+import { stepValue } from "./yaml-values.js";
 
-/** Nobody writes more by hand, and whoever may write a step file must not keep us busy. */
-const MAX_BYTES = 1024 * 1024;
+const ALLOWED =
+  "a step (name, image, run), or steps: with a list of them; wfe-containerd schema prints every field";
 
-/** What a file, or `-` for standard input, holds as YAML; JSON is YAML too. Errors name the line. */
-export async function readYaml(file: string): Promise<unknown> {
-  const lineCounter = new LineCounter();
-  // The library compares each key of a map with each other one.
-  const document = parseDocument(await read(file), { lineCounter, uniqueKeys: false });
-  const [error] = document.errors;
-  if (error !== undefined) throw new UsageError(`${nameOf(file)}: ${error.message.trim()}`);
-  refuseTwins(document, (key, offset) => {
-    const { line } = lineCounter.linePos(offset);
-    throw new UsageError(
-      `${nameOf(file)}: ${JSON.stringify(key)} is given twice, the second time in line ${line}`,
-    );
-  });
-  return document.toJS({ maxAliasCount: 100 });
+/** A step of a file, with where it stands: its node, and how messages call it. */
+interface Written {
+  readonly value: unknown;
+  readonly node: Node | null;
+  /** Empty for the only step of a file. */
+  readonly where: string;
 }
 
-function refuseTwins(document: Document.Parsed, refuse: (key: unknown, offset: number) => never): void {
-  visit(document, {
-    Map(_, map) {
-      const keys = new Set<string>();
-      for (const { key } of map.items) {
-        if (!isScalar(key)) continue;
-        const text = String(key.value);
-        if (keys.has(text)) refuse(key.value, key.range?.[0] ?? 0);
-        keys.add(text);
-      }
-    },
-  });
-}
-
-function nameOf(file: string): string {
-  return file === "-" ? "standard input" : file;
-}
-
-/** The steps of a file: one step, or a list under `steps`. What a step may hold is the executor's to say. */
+/**
+ * The steps of a file, checked: one step, or a list under `steps`.
+ *
+ * @throws MistakesError with everything that is wrong with any of them, each with its line.
+ */
 export async function readStepFile(file: string): Promise<StepInput[]> {
-  const name = nameOf(file);
-  const value = await readYaml(file);
-  if (typeof value !== "object" || value === null)
-    throw new UsageError(`${name}: holds no step; allowed: a step, or steps: with a list of them`);
-  if (!("steps" in value)) return [value as StepInput];
-  const { steps, ...others } = value;
-  const [other] = Object.keys(others);
-  if (other !== undefined)
-    throw new UsageError(`${name}: ${other} stands beside steps; allowed: steps alone`);
-  if (!Array.isArray(steps) || steps.length === 0)
-    throw new UsageError(`${name}: steps is no list, or an empty one; allowed: a list of steps`);
-  return steps as StepInput[];
+  const yaml = await readDocument(file);
+  const steps = inFile(yaml.name, () => stepsOf(yaml));
+  const mistakes = [
+    ...yaml.twins,
+    ...steps.flatMap((step) => mistakesOf(yaml, step)),
+    ...sameNames(yaml, steps),
+  ];
+  if (mistakes.length > 0) throw new MistakesError(yaml.name, mistakes);
+  return steps.map(({ value }) => value as StepInput);
 }
 
-async function read(file: string): Promise<string> {
-  const chunks: Buffer[] = [];
-  let bytes = 0;
+function stepsOf({ document, text }: YamlDocument): Written[] {
+  const top = document.contents;
+  const foreign = foreignKind(outline(top, 2), text);
+  if (foreign !== undefined) throw new UsageError(`this is ${foreign}, not a step file; allowed: ${ALLOWED}`);
+  if (!isMap(top)) throw new UsageError(`it holds no step; allowed: ${ALLOWED}`);
+  if (!top.has("steps")) return [{ value: stepValue(document, top), node: top, where: "" }];
+  return listOf(top, document).map((node, at) => ({
+    value: stepValue(document, node),
+    node,
+    where: `steps[${at}]: `,
+  }));
+}
+
+/** As much of a file as tells what it is: aliases are left out. */
+function outline(node: unknown, depth: number): unknown {
+  if (isScalar(node)) return node.value;
+  if (isSeq(node)) return [];
+  if (!isMap(node)) return undefined;
+  const entries: YAMLMap["items"] = depth === 0 ? [] : node.items;
+  return Object.fromEntries(entries.map(({ key, value }) => [String(key), outline(value, depth - 1)]));
+}
+
+/** Beside `steps`, keys that begin with `x-` may hold what anchors name, as in a Compose file. */
+function listOf(top: YAMLMap, document: YamlDocument["document"]): Node[] {
+  const keys = top.items.map(({ key }) => String(key));
+  const other = keys.find((key) => key !== "steps" && !key.startsWith("x-"));
+  if (other !== undefined)
+    throw new UsageError(`${other} stands beside steps; allowed: steps alone, and x-NAME for anchors`);
+  const steps = top.get("steps", true) as Node | undefined;
+  const list = steps === undefined ? undefined : nodeOf(steps, document);
+  if (!isSeq(list) || list.items.length === 0)
+    throw new UsageError("steps is no list, or an empty one; allowed: a list of steps");
+  return list.items as Node[];
+}
+
+function nodeOf(node: Node, document: YamlDocument["document"]): Node | undefined {
+  return "resolve" in node ? (node as { resolve(of: unknown): Node | undefined }).resolve(document) : node;
+}
+
+function mistakesOf(yaml: YamlDocument, { value, node, where }: Written): string[] {
   try {
-    for await (const chunk of file === "-" ? process.stdin : createReadStream(file)) {
-      chunks.push(chunk as Buffer);
-      bytes += (chunk as Buffer).byteLength;
-      if (bytes > MAX_BYTES) break;
-    }
-  } catch (cause) {
-    throw new UsageError(`cannot read ${file}: ${(cause as NodeJS.ErrnoException).code ?? cause}`, { cause });
+    parseStep(value);
+    return [];
+  } catch (reason) {
+    if (!isExecutorError(reason, "invalid-step")) throw reason;
+    return reason.issues.map(({ field, message, allowed }) => {
+      const rest = allowed === undefined ? "" : `; allowed: ${allowed}`;
+      return `${line(yaml, nodeAt(yaml.document, node, field))}${where}${field}: ${message}${rest}`;
+    });
   }
-  if (bytes > MAX_BYTES)
-    throw new UsageError(`${nameOf(file)}: has more than 1 MiB; allowed: up to ${MAX_BYTES} bytes`);
-  return Buffer.concat(chunks).toString("utf8");
+}
+
+/** No two steps may become the same variables of those that follow. */
+function sameNames(yaml: YamlDocument, steps: readonly Written[]): string[] {
+  const names = new Map<string, string>();
+  return steps.flatMap(({ value, node, where }) => {
+    const { name } = (value ?? {}) as { name?: unknown };
+    if (typeof name !== "string") return [];
+    const other = names.get(toVariableName(name));
+    names.set(toVariableName(name), name);
+    if (other === undefined) return [];
+    const at = line(yaml, nodeAt(yaml.document, node, "name"));
+    return [
+      `${at}${where}name: ${name} and ${other} become the same variables; allowed: names that differ in a letter or digit`,
+    ];
+  });
+}
+
+function line({ lineOf }: YamlDocument, node: Node | null): string {
+  const at = node === null ? undefined : lineOf(node);
+  return at === undefined ? "" : `line ${at}: `;
+}
+
+function inFile<T>(name: string, run: () => T): T {
+  try {
+    return run();
+  } catch (reason) {
+    if (!(reason instanceof UsageError)) throw reason;
+    throw new UsageError(`${name}: ${reason.message}`, { cause: reason });
+  }
 }

@@ -100,7 +100,7 @@ test.each(["text", "json"])("a second signal kills the step, with --output %s", 
 
 test("a signal during the pull ends it, before the step has started", async () => {
   const before = await daemon_.inventory();
-  await using registry = createServer().listen(0, "127.0.0.1");
+  await using registry = createServer((socket) => socket.resume()).listen(0, "127.0.0.1");
   const asked = new Promise((resolve) => registry.once("connection", resolve));
   await new Promise((resolve) => registry.once("listening", resolve));
   const { port } = registry.address() as { port: number };

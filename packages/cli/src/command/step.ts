@@ -1,14 +1,10 @@
 import {
   type Executor,
-  isExecutorError,
   type Policy,
   parsePolicy,
-  parseStep,
   type StartOptions,
-  type StepConfig,
   type StepInput,
   type StepResult,
-  toVariableName,
   toWorkflowData,
   type WorkflowData,
 } from "@wfe-containerd/executor";
@@ -21,9 +17,10 @@ import { addMachineFlags, createExecutorOn, type MachineFlags } from "../machine
 import { writeOutput } from "../output.js";
 import { toJson } from "../printable.js";
 import { parseSecret, readSecrets, type SecretFlag } from "../secret.js";
-import { readStepFile, readYaml } from "../step-file.js";
+import { readStepFile } from "../step-file.js";
 import { catchStopSignals, codeOfSignal, type StopSignals } from "../stop-signals.js";
 import { addRegistryFlags, collect, type RegistryFlags, registryOptions } from "../transfer.js";
+import { readYaml } from "../yaml-document.js";
 
 interface StepFlags extends MachineFlags, RegistryFlags {
   readonly secret?: readonly string[];
@@ -59,8 +56,6 @@ export function addStepCommand(program: Command): void {
 
 async function runFile(file: string, flags: StepFlags, command: Command): Promise<number> {
   const steps = await readStepFile(file);
-  // All are checked before the first one runs.
-  checkAll(steps, file);
   using signals = catchStopSignals();
   await using client = await connect(command);
   const policy = await readPolicy(flags.policy);
@@ -121,30 +116,6 @@ function parseSecrets(flags: readonly string[] = []): SecretFlag[] {
       "--secret: target and mask are the step file's to say; allowed: id=NAME with src=FILE or env=VARIABLE",
     );
   });
-}
-
-/** Each by itself, and that no two become the same variables of those that follow. */
-function checkAll(steps: readonly StepInput[], file: string): void {
-  const names = new Map<string, string>();
-  for (const [at, step] of steps.entries()) {
-    const where = steps.length === 1 ? file : `${file}: steps[${at}]`;
-    const { name } = check(step, where);
-    const other = names.get(toVariableName(name));
-    if (other !== undefined)
-      throw new UsageError(
-        `${where}: name: ${name} and ${other} become the same variables; allowed: names that differ in a letter or digit`,
-      );
-    names.set(toVariableName(name), name);
-  }
-}
-
-function check(step: StepInput, where: string): StepConfig {
-  try {
-    return parseStep(step);
-  } catch (reason) {
-    if (!isExecutorError(reason, "invalid-step")) throw reason;
-    throw new UsageError(`${where}: ${reason.message}`, { cause: reason });
-  }
 }
 
 function parseData(entries: readonly string[]): WorkflowData {

@@ -137,7 +137,7 @@ export function parseStep(input: unknown): StepConfig {
   const parsed = stepSchema.safeParse(value);
   const all = parsed.success
     ? issues
-    : [...issues, ...parsed.error.issues.flatMap((issue) => toIssues(issue, spelling))];
+    : [...issues, ...parsed.error.issues.flatMap((issue) => toIssues(issue, spelling, value))];
   if (parsed.success) all.push(...checkTogether(parsed.data, spelling));
   if (all.length > 0 || !parsed.success) throw invalidStep(all);
   return toConfig(parsed.data);

@@ -1,0 +1,126 @@
+import { stepJsonSchema } from "@wfe-containerd/executor";
+import {
+  type Document,
+  isAlias,
+  isMap,
+  isScalar,
+  isSeq,
+  type Node,
+  type Pair,
+  type Scalar,
+  type YAMLMap,
+} from "yaml";
+import { UsageError } from "./failure.js";
+import { isMergeKey, keyText } from "./yaml-document.js";
+
+/** As much of a JSON Schema as tells where a text is wanted. */
+interface Schema {
+  readonly type?: string | readonly string[];
+  readonly anyOf?: readonly Schema[];
+  readonly properties?: Readonly<Record<string, Schema>>;
+  readonly additionalProperties?: boolean | Schema;
+  readonly items?: Schema;
+}
+
+let schema: Schema | undefined;
+
+/** Aliases may stand for aliases: a short file could become any amount of data. */
+const MAX_NODES = 500_000;
+
+/**
+ * A step as its file writes it. Where a step wants a text, a value without quotes is the text as written (`1.10`, `0123`, `True`), and no
+ * value (`A:`, `~`, `null`) is the empty text; everywhere else a value is what YAML 1.2 makes of it, and no value is as not given.
+ *
+ * @throws UsageError when aliases never end, or stand for too much.
+ */
+export function stepValue(document: Document.Parsed, node: Node | null): unknown {
+  const isOpen = new Set<Node>();
+  let nodes = 0;
+
+  function read(given: Node | null, schemas: readonly Schema[]): unknown {
+    nodes++;
+    if (nodes > MAX_NODES) throw new UsageError("its aliases stand for too much");
+    if (given === null) return textOf(null, schemas);
+    if (!isAlias(given)) return contentOf(given, schemas);
+    const target = given.resolve(document);
+    if (target === undefined)
+      throw new UsageError(`the alias *${given.source} has no anchor &${given.source}`);
+    return contentOf(target, schemas);
+  }
+
+  function contentOf(given: Node, schemas: readonly Schema[]): unknown {
+    if (isScalar(given)) return textOf(given, schemas);
+    if (isOpen.has(given)) throw new UsageError("an alias stands for what it is itself a part of");
+    isOpen.add(given);
+    try {
+      if (isSeq(given)) return given.items.map((item) => read(item as Node, schemas.flatMap(itemSchemas)));
+      return isMap(given) ? mapOf(given, schemas) : undefined;
+    } finally {
+      isOpen.delete(given);
+    }
+  }
+
+  function mapOf(map: YAMLMap, schemas: readonly Schema[]): Record<string, unknown> {
+    const entries = new Map<string, unknown>();
+    for (const { key, value } of ownAndMerged(map)) {
+      const name = keyText(key);
+      if (entries.has(name)) continue;
+      const entry = read(
+        value,
+        schemas.flatMap((each) => entrySchemas(each, name)),
+      );
+      if (entry !== undefined) entries.set(name, entry);
+    }
+    return Object.fromEntries(entries);
+  }
+
+  /** A map's own entries come first: they win against those that `<<` takes over. */
+  function ownAndMerged(map: YAMLMap): { key: Scalar; value: Node | null }[] {
+    const own = (map.items as Pair<Node, Node | null>[]).filter(({ key }) => !isMergeKey(key));
+    const merges = map.items
+      .filter(({ key }) => isMergeKey(key))
+      .flatMap(({ value }) => mapsOf(value as Node));
+    return [...own.flatMap(entryOf), ...merges.flatMap(ownAndMerged)];
+  }
+
+  function mapsOf(given: Node | null): YAMLMap[] {
+    nodes++;
+    if (nodes > MAX_NODES) throw new UsageError("its aliases stand for too much");
+    const target = isAlias(given) ? given.resolve(document) : given;
+    if (isMap(target)) return [target];
+    if (isSeq(target)) return target.items.flatMap((item) => mapsOf(item as Node));
+    throw new UsageError("<< takes over what is not a map; allowed: <<: *anchor, <<: [*one, *other]");
+  }
+
+  schema ??= stepJsonSchema();
+  return read(node, [schema]);
+}
+
+function entryOf({ key, value }: Pair<Node, Node | null>): { key: Scalar; value: Node | null }[] {
+  if (!isScalar(key)) throw new UsageError("a key is a list or a map; allowed: text");
+  return [{ key, value }];
+}
+
+function textOf(scalar: Scalar | null, schemas: readonly Schema[]): unknown {
+  const value = scalar?.value ?? null;
+  if (typeof value === "string") return value;
+  const wantsText = schemas.flatMap(alternatives).some(({ type }) => [type].flat().includes("string"));
+  if (wantsText) return value === null ? "" : (scalar?.source ?? String(value));
+  return value ?? undefined;
+}
+
+function alternatives(schema: Schema): readonly Schema[] {
+  return schema.anyOf === undefined ? [schema] : schema.anyOf.flatMap(alternatives);
+}
+
+function itemSchemas(schema: Schema): readonly Schema[] {
+  return alternatives(schema).flatMap(({ items }) => items ?? []);
+}
+
+function entrySchemas(schema: Schema, key: string): readonly Schema[] {
+  const snake = key.replaceAll(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
+  return alternatives(schema).flatMap(({ properties = {}, additionalProperties }) => {
+    for (const name of [key, snake]) if (Object.hasOwn(properties, name)) return [properties[name] as Schema];
+    return typeof additionalProperties === "object" ? [additionalProperties] : [];
+  });
+}
