@@ -1,6 +1,6 @@
 import { readFile } from "node:fs/promises";
 import { type Client, createClient, isContainerdError } from "@wfe-containerd/client";
-import type { Command } from "commander";
+import { type Command, Option } from "commander";
 import { UsageError } from "./failure.js";
 
 /** The options that stand before every command. */
@@ -16,9 +16,22 @@ export interface GlobalOptions {
   readonly format: "table" | "json";
 }
 
+/** @returns the options before the command; `--format` behind it, where docker has it, wins. */
 export function globalOptions(command: Command): GlobalOptions {
-  return command.optsWithGlobals<GlobalOptions>();
+  const all = command.optsWithGlobals<GlobalOptions>();
+  const { format = all.format } = command.opts<Partial<GlobalOptions>>();
+  return { ...all, format };
 }
+
+/** Adds `--format` to the commands that print lists; the one before the command gives the default. */
+export function addFormatFlag(command: Command): void {
+  for (const each of command.commands) addFormatFlag(each);
+  if (command.commands.length > 0 || !PRINTING.includes(command.name())) return;
+  command.addOption(new Option("--format <format>", "how to print").choices(["table", "json"]));
+}
+
+/** Names of the commands that print lists. */
+const PRINTING = ["images", "import", "ls", "prune", "ps", "pull", "push", "version"];
 
 /** A client for the daemon that the options name. */
 export async function connect(command: Command): Promise<Client> {

@@ -1,3 +1,5 @@
+import { homedir } from "node:os";
+import { dirname } from "node:path";
 import { parseStep, type StepInput } from "@wfe-containerd/executor";
 import { Command } from "commander";
 import { describe, expect, test } from "vitest";
@@ -31,6 +33,35 @@ describe("docker's spellings", () => {
     ],
     [["--mount", "type=tmpfs,dst=/t,tmpfs-size=1m,tmpfs-mode=1770"], { tmpfs: ["/t:size=1m,mode=1770"] }],
     [["--mount", "type=tmpfs,dst=/t"], { tmpfs: ["/t"] }],
+    [["-v", "./src:/src"], { volumes: [`${process.cwd()}/src:/src`] }],
+    [["-v", ".:/src:ro,z"], { volumes: [`${process.cwd()}:/src:ro`] }],
+    [["-v", "../x:/x:Z"], { volumes: [`${dirname(process.cwd())}/x:/x`] }],
+    [["-v=~/x:/x"], { volumes: [`${homedir()}/x:/x`] }],
+    [["-v", "~:/x:cached"], { volumes: [`${homedir()}:/x`] }],
+    [["-v", "/a:/b:delegated,ro"], { volumes: ["/a:/b:ro"] }],
+    [["-v", "/a:/b:consistent"], { volumes: ["/a:/b"] }],
+    [["-v", "data:/b:nocopy"], { volumes: ["data:/b"] }],
+    [["-v", "/a:/b:rslave,z"], { volumes: ["/a:/b:rslave"] }],
+    [
+      ["--mount", 'type=bind,"source=/a,b",target=/b,readonly=T'],
+      { volumes: [{ source: "/a,b", target: "/b", readonly: true }] },
+    ],
+    [
+      ["--mount", 'type=BIND,"source=/a ""b"" c:d",destination=/b,consistency=cached,bind-recursive=enabled'],
+      { volumes: [{ source: '/a "b" c:d', target: "/b", readonly: false }] },
+    ],
+    [
+      ["--mount", "type=bind,src=./x,dst=/b,ro"],
+      { volumes: [{ source: `${process.cwd()}/x`, target: "/b", readonly: true }] },
+    ],
+    [
+      ["--mount", "type=bind,src=~/x,dst=/b"],
+      { volumes: [{ source: `${homedir()}/x`, target: "/b", readonly: false }] },
+    ],
+    [
+      ["--mount", "type=volume,src=v,dst=/b,volume-nocopy"],
+      { volumes: [{ source: "v", target: "/b", readonly: false }] },
+    ],
     [["--net", "bridge"], { network: "bridge" }],
     [["-h", "told"], { hostname: "told" }],
     [["--dns-option", "ndots:1", "--dns-opt", "rotate"], { dnsOptions: ["ndots:1", "rotate"] }],
@@ -50,6 +81,15 @@ describe("docker's spellings", () => {
   });
 
   test.each([
+    [["--mount", "type=bind,source=/a,target=/b,bind-recursive=disabled"], /--mount: .*bind-recursive is/],
+    [["--mount", "type=bind,source=/a,target=/b,bind-nonrecursive"], /--mount: bind-nonrecursive: /],
+    [["--mount", "source=a,target=/b,volume-driver=nfs"], /--mount: volume-driver: /],
+    [["--mount", "source=a,target=/b,volume-subpath=x"], /--mount: volume-subpath: /],
+    [["--mount", 'type=bind,source=/a"b,target=/b'], /--mount: .*a quote/],
+    [["--mount", 'type=bind,"source=/a,target=/b'], /--mount: .*a quote/],
+    [["-v", "/data"], /--volume: "\/data" has no source; give the volume a name, -v NAME:\/data/],
+    [["-v", "/a:/b:ro:z"], /--volume: .*--mount type=bind/],
+    [["-v", "~root/x:/x"], /--volume: .*only ~\/ stands for/],
     [["--mount", "type=bind,source=a,target=/b"], /--mount: .*no source of a bind/],
     [["--mount", "type=volume,source=/a,target=/b"], /--mount: .*no source of a volume/],
     [["--mount", "type=bind,source=/a"], /--mount: .*no target/],

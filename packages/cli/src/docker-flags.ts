@@ -2,7 +2,8 @@ import { readFile } from "node:fs/promises";
 import { parseDuration, type StepInput } from "@wfe-containerd/executor";
 import { type Command, Option } from "commander";
 import { toMounts } from "./docker-mount.js";
-import { readEnvironment } from "./environment.js";
+import { addOtherFlags, fromDockerSpelling } from "./docker-other-flags.js";
+import { readEnvironment, readLabels } from "./environment.js";
 import { UsageError } from "./failure.js";
 import { collect } from "./transfer.js";
 
@@ -58,6 +59,10 @@ export interface DockerFlags {
   readonly annotation?: readonly string[];
   readonly pull: "always" | "missing" | "never";
   readonly label?: readonly string[];
+  readonly labelFile?: readonly string[];
+  readonly platform?: string;
+  readonly quiet?: boolean;
+  readonly cidfile?: string;
   readonly timeout?: string;
   readonly stopSignal?: string;
   readonly stopTimeout?: string;
@@ -142,11 +147,20 @@ export function addDockerFlags(command: Command): Command {
   list("--annotation <key=value>", "annotation, for the runtime");
 
   choice("--pull <when>", "when to pull the image", ["always", "missing", "never"], "missing");
+  command
+    .option("--platform <os/arch>", "the daemon's own platform; an image of another one cannot run")
+    .option("-q, --quiet", "show nothing of the pull");
   list("-l, --label <name=value>", "label on the container");
-  return command
+  list("--label-file <file>", "labels, one a line");
+  command
+    .option("--cidfile <file>", "file to write the container's id to")
     .option("--timeout <duration>", "limit of time: 30s, 5m")
     .option("--stop-signal <signal>", "what stops the command (default: the image's own, else SIGTERM)")
     .option("--stop-timeout <duration>", "between that and SIGKILL (default: 10s)");
+  addOtherFlags(command);
+  const parseOptions = command.parseOptions.bind(command);
+  command.parseOptions = (args) => parseOptions(fromDockerSpelling(args, command.options));
+  return command;
 }
 
 /** The step that flags and arguments describe. @throws UsageError for what has not the form of its flag. */
@@ -164,7 +178,7 @@ export async function toStep(image: string, args: readonly string[], flags: Dock
     ...toMounts(flags.volume, flags.tmpfs, flags.mount),
     caches: flags.cache,
     readOnly: flags.readOnly,
-    shmSize: flags.shmSize,
+    shmSize: unlessZero(flags.shmSize),
     network: flags.net ?? flags.network,
     hostname: flags.hostname,
     extraHosts: flags.addHost,
@@ -174,7 +188,7 @@ export async function toStep(image: string, args: readonly string[], flags: Dock
     ...limits(flags),
     ...(await confinement(flags)),
     pull: PULL[flags.pull],
-    labels: pairs("--label", flags.label, ""),
+    labels: { ...(await readLabels(flags.labelFile ?? [])), ...pairs("--label", flags.label, "") },
     timeout: flags.timeout,
     stopSignal: flags.stopSignal,
     stopGraceMs: flags.stopTimeout === undefined ? undefined : stopTimeout(flags.stopTimeout),
@@ -183,16 +197,18 @@ export async function toStep(image: string, args: readonly string[], flags: Dock
 
 function limits(flags: DockerFlags): Partial<StepInput> {
   return {
-    memory: flags.memory,
-    memorySwap: flags.memorySwap,
-    memoryReservation: flags.memoryReservation,
+    memory: unlessZero(flags.memory),
+    // Without a limit of memory there is none of swap either, and docker takes -1 for that.
+    memorySwap:
+      flags.memory === undefined && flags.memorySwap === "-1" ? undefined : unlessZero(flags.memorySwap),
+    memoryReservation: unlessZero(flags.memoryReservation),
     cpu: cpus(flags),
-    cpuShares: number("--cpu-shares", flags.cpuShares),
+    cpuShares: number("--cpu-shares", flags.cpuShares) || undefined,
     cpusetCpus: flags.cpusetCpus,
     cpusetMems: flags.cpusetMems,
     // Docker takes 0 for any number too.
     pidsLimit: number("--pids-limit", flags.pidsLimit) || (flags.pidsLimit === undefined ? undefined : -1),
-    blkioWeight: number("--blkio-weight", flags.blkioWeight),
+    blkioWeight: number("--blkio-weight", flags.blkioWeight) || undefined,
     deviceReadBps: rates("--device-read-bps", flags.deviceReadBps),
     deviceWriteBps: rates("--device-write-bps", flags.deviceWriteBps),
     deviceReadIops: operations("--device-read-iops", flags.deviceReadIops),
@@ -235,6 +251,8 @@ async function securityOptions(options: readonly string[] = []): Promise<Partial
 
 async function seccompProfile(value: string): Promise<unknown> {
   if (value === "unconfined" || value === "default") return value;
+  // Docker's name for its own profile.
+  if (value === "builtin") return "default";
   const contents = await readFile(value, "utf8").catch((cause: unknown) => {
     throw new UsageError(`--security-opt: cannot read the seccomp profile ${value}`, { cause });
   });
@@ -249,8 +267,13 @@ function number(flag: string, text: string | undefined): number | undefined {
   if (text === undefined) return undefined;
   const value = Number(text);
   if (text.trim() === "" || Number.isNaN(value))
-    throw new UsageError(`${flag}: ${JSON.stringify(text)} is no number`);
+    throw new UsageError(`${flag}: ${JSON.stringify(text)} is no number; allowed: digits, for example 100`);
   return value;
+}
+
+/** For docker, 0 is no limit. */
+function unlessZero(size: string | undefined): string | undefined {
+  return size !== undefined && /^0+ ?(?:[kmgt]i?)?b?$/i.test(size) ? undefined : size;
 }
 
 /** The kernel's default for the period, which a runtime applies. */
@@ -259,14 +282,15 @@ const CPU_PERIOD_US = 100_000;
 /** Docker's older flags come to the same: what counts is the one by the other. */
 function cpus({ cpus: given, cpuQuota, cpuPeriod }: DockerFlags): number | undefined {
   const quota = number("--cpu-quota", cpuQuota);
-  const period = number("--cpu-period", cpuPeriod) ?? CPU_PERIOD_US;
+  const period = number("--cpu-period", cpuPeriod) || CPU_PERIOD_US;
   if (given !== undefined && (cpuQuota !== undefined || cpuPeriod !== undefined))
     throw new UsageError(
       "--cpus: it is given together with --cpu-quota or --cpu-period; allowed: one of them",
     );
   if (!Number.isInteger(period) || period < 1000 || period > 1_000_000)
     throw new UsageError(`--cpu-period: ${period} is no period; allowed: 1000 to 1000000`);
-  return quota === undefined || quota === -1 || quota === 0 ? number("--cpus", given) : quota / period;
+  if (quota !== undefined && quota !== -1 && quota !== 0) return quota / period;
+  return number("--cpus", given) || undefined;
 }
 
 /** `8:0:1m` as `{ "8:0": "1m" }`. */

@@ -1,9 +1,12 @@
+import { homedir } from "node:os";
+import { resolve } from "node:path";
 import type { StepInput } from "@wfe-containerd/executor";
 import { UsageError } from "./failure.js";
 
 type Mounts = Pick<StepInput, "volumes" | "tmpfs">;
+type Volume = NonNullable<StepInput["volumes"]>[number];
 
-/** The mounts of `--volume`, `--tmpfs` and `--mount`, in this order. @throws UsageError for what has not the form of its flag. */
+/** The mounts of `--volume`, `--tmpfs` and `--mount`, in this order. @throws UsageError for what does not have the form of its flag. */
 export function toMounts(
   volumes: readonly string[] = [],
   tmpfs: readonly string[] = [],
@@ -11,19 +14,65 @@ export function toMounts(
 ): Mounts {
   const given = mounts.map(mount);
   return {
-    volumes: [...volumes, ...given.flatMap((each) => each.volumes ?? [])],
-    tmpfs: [...tmpfs.map(withoutDefaults), ...given.flatMap((each) => each.tmpfs ?? [])],
+    volumes: [...volumes.map(volume), ...given.flatMap((each) => each.volumes ?? [])],
+    tmpfs: [...tmpfs.map(normalTmpfs), ...given.flatMap((each) => each.tmpfs ?? [])],
   };
 }
 
-/** What docker's own examples say, and what is so of every tmpfs. */
+/**
+ * Options of `--volume` that are without effect here: labels of SELinux (z, Z) are not set, files are never copied between machines
+ * (cached, delegated, consistent), and a new volume starts empty (nocopy).
+ */
+const WITHOUT_EFFECT = ["z", "Z", "cached", "delegated", "consistent", "default", "nocopy", ""];
+
+function volume(entry: string): Volume {
+  const parts = entry.split(":");
+  const [from = "", target, options, ...more] = parts;
+  if (target === undefined)
+    throw new UsageError(
+      `--volume: ${JSON.stringify(entry)} has no source; give the volume a name, -v NAME:${entry}, or use --tmpfs ${entry}`,
+    );
+  if (more.length > 0)
+    throw new UsageError(
+      `--volume: ${JSON.stringify(entry)} has more than two colons; a path with a colon goes into --mount type=bind,source=PATH,target=PATH`,
+    );
+  const source = pathOf("--volume", from);
+  const kept = options?.split(",").filter((option) => !WITHOUT_EFFECT.includes(option)) ?? [];
+  const rest = kept.length === 0 ? "" : `:${kept.join(",")}`;
+  // A working directory may have a colon in it; then the form with fields takes it.
+  if (!source.includes(":")) return `${source}:${target}${rest}`;
+  const other = kept.find((option) => option !== "ro" && option !== "rw");
+  if (other !== undefined)
+    throw new UsageError(`--volume: ${JSON.stringify(other)} is not allowed for this path; use --mount`);
+  return { source, target, readonly: kept.includes("ro") };
+}
+
+/** As docker: what begins with a dot is relative to the working directory. As a shell: `~` is the home directory. */
+function pathOf(flag: string, source: string): string {
+  if (source === "~" || source.startsWith("~/")) return resolve(homedir(), source.slice(2));
+  if (source.startsWith("~"))
+    throw new UsageError(
+      `${flag}: ${JSON.stringify(source)}: only ~/ stands for a home directory; give the whole path`,
+    );
+  return /^\.{1,2}(?:\/|$)/.test(source) ? resolve(source) : source;
+}
+
+/** What docker's own examples give, and what is so of every tmpfs. */
 const TMPFS_DEFAULTS = ["rw", "nosuid", "nodev"];
 
-function withoutDefaults(entry: string): string {
+function normalTmpfs(entry: string): string {
   const [, target = entry, options] = /^([^:]*):(.*)$/s.exec(entry) ?? [];
   if (options === undefined) return entry;
-  const kept = options.split(",").filter((option) => !TMPFS_DEFAULTS.includes(option));
+  const kept = options
+    .split(",")
+    .filter((option) => !TMPFS_DEFAULTS.includes(option))
+    .map((option) => (option.startsWith("mode=") ? `mode=${octal(option.slice(5))}` : option));
   return kept.length === 0 ? target : `${target}:${kept.join(",")}`;
+}
+
+/** `01777` is what docker takes too. */
+function octal(mode: string): string {
+  return mode.replace(/^0+(?=[0-7]{3})/, "");
 }
 
 /** The keys of `--mount`, with docker's other names for them. */
@@ -36,25 +85,46 @@ const KEYS: Readonly<Record<string, string>> = {
   dst: "target",
   readonly: "readonly",
   ro: "readonly",
+  consistency: "consistency",
   "bind-propagation": "bind-propagation",
+  "bind-recursive": "bind-recursive",
+  "volume-nocopy": "volume-nocopy",
   "tmpfs-size": "tmpfs-size",
   "tmpfs-mode": "tmpfs-mode",
 };
+/** Those that may stand alone, meaning true. */
+const SWITCHES = ["readonly", "volume-nocopy"];
 
 const TYPES: Readonly<Record<string, readonly string[]>> = {
-  bind: ["source", "target", "readonly", "bind-propagation"],
-  volume: ["source", "target", "readonly"],
-  tmpfs: ["target", "tmpfs-size", "tmpfs-mode"],
+  bind: ["source", "target", "readonly", "consistency", "bind-propagation", "bind-recursive"],
+  volume: ["source", "target", "readonly", "consistency", "volume-nocopy"],
+  tmpfs: ["target", "consistency", "tmpfs-size", "tmpfs-mode"],
+};
+
+/** Keys of docker for which there is something else. */
+const INSTEAD: Readonly<Record<string, string>> = {
+  "bind-nonrecursive":
+    "mounts below the source always come along; mount them away, or a directory without them",
+  "bind-create-src": "the source must be there; make it with mkdir -p",
+  "volume-driver":
+    "volumes are directories on the daemon's machine; for a driver's own, mount them there and use type=bind",
+  "volume-opt":
+    "volumes are directories on the daemon's machine; for a driver's own, mount them there and use type=bind",
+  "volume-label": "volumes have no labels; put what it tells into the volume's name",
+  "volume-subpath": "a volume is mounted whole; give the part a volume of its own",
+  "image-subpath": "images cannot be mounted; copy what is needed into a volume in a step of its own",
 };
 
 /** `type=bind,source=/a,target=/b,readonly`; a volume where no type is given. */
 function mount(entry: string): Mounts {
   const given = fieldsOf(entry);
-  const type = given.get("type") ?? "volume";
+  const type = (given.get("type") ?? "volume").toLowerCase();
   const keys = Object.hasOwn(TYPES, type) ? TYPES[type] : undefined;
   if (keys === undefined)
     return refuse(entry, `${JSON.stringify(type)} is no type`, Object.keys(TYPES).join(", "));
   const other = [...given.keys()].find((key) => key !== "type" && !keys.includes(key));
+  // The key `volume-nocopy` is docker's for volumes alone, and so on.
+  if (other?.includes("-")) refuse(entry, `there is no key ${other} for a ${type}`, keys.join(", "));
   if (other !== undefined) refuse(entry, `${other} is not for a ${type}`, keys.join(", "));
   const target = given.get("target") ?? refuse(entry, "it has no target", "target=PATH");
   return type === "tmpfs" ? tmpfsOf(target, given) : volumeOf(entry, type, target, given);
@@ -62,41 +132,71 @@ function mount(entry: string): Mounts {
 
 function fieldsOf(entry: string): Map<string, string> {
   const fields = new Map<string, string>();
-  for (const part of entry.split(",")) {
+  for (const part of splitFields(entry)) {
     const [name = "", value] = part.split(/=(.*)/s);
+    const instead = Object.hasOwn(INSTEAD, name) ? INSTEAD[name] : undefined;
+    if (instead !== undefined) throw new UsageError(`--mount: ${name}: ${instead}`);
     const key = Object.hasOwn(KEYS, name) ? KEYS[name] : undefined;
     if (key === undefined)
       return refuse(entry, `${JSON.stringify(name)} is no key`, Object.keys(KEYS).join(", "));
     if (fields.has(key)) refuse(entry, `${key} is given twice`, "once");
-    if (value === undefined && key !== "readonly") refuse(entry, `${key} has no value`, `${key}=VALUE`);
+    if (value === undefined && !SWITCHES.includes(key)) refuse(entry, `${key} has no value`, `${key}=VALUE`);
     fields.set(key, value ?? "true");
   }
   return fields;
 }
 
+/** As docker, by the rules of CSV: `"source=/a,b"` is one field, and `""` in it one quote. */
+function splitFields(entry: string): string[] {
+  const fields: string[] = [];
+  const field = /(?:"((?:[^"]|"")*)"|([^",]*))(,|$)/sy;
+  for (;;) {
+    const found = field.exec(entry);
+    if (found === null)
+      return refuse(entry, 'a quote (") stands inside a field, or is not closed', '"source=/a,b"');
+    const [, quoted, plain = "", separator] = found;
+    fields.push(quoted?.replaceAll('""', '"') ?? plain);
+    if (separator === "") return fields;
+  }
+}
+
 function tmpfsOf(target: string, given: ReadonlyMap<string, string>): Mounts {
-  const options = ["size", "mode"].flatMap((key) => {
-    const value = given.get(`tmpfs-${key}`);
-    return value === undefined ? [] : [`${key}=${value}`];
-  });
+  const size = given.get("tmpfs-size");
+  const mode = given.get("tmpfs-mode");
+  const options = [
+    ...(size === undefined ? [] : [`size=${size}`]),
+    ...(mode === undefined ? [] : [`mode=${octal(mode)}`]),
+  ];
   return { tmpfs: [options.length === 0 ? target : `${target}:${options.join(",")}`] };
 }
 
 function volumeOf(entry: string, type: string, target: string, given: ReadonlyMap<string, string>): Mounts {
   const isBind = type === "bind";
-  const allowed = isBind ? "source=PATH, an absolute one" : "source=NAME";
-  const source = given.get("source") ?? refuse(entry, "it has no source", allowed);
+  const allowed = isBind ? "source=PATH, absolute or beginning with ./ or ~/" : "source=NAME";
+  const written = given.get("source") ?? refuse(entry, "it has no source", allowed);
+  const source = isBind ? pathOf("--mount", written) : written;
   if (source.startsWith("/") !== isBind)
     refuse(entry, `${JSON.stringify(source)} is no source of a ${type}`, allowed);
-  const readonly = given.get("readonly") ?? "false";
-  if (!/^(?:true|false|1|0)$/.test(readonly))
-    refuse(entry, `readonly is ${JSON.stringify(readonly)}`, "readonly, readonly=true, readonly=false");
+  const recursive = given.get("bind-recursive") ?? "enabled";
+  if (recursive !== "enabled")
+    refuse(
+      entry,
+      `bind-recursive is ${JSON.stringify(recursive)}`,
+      "enabled: mounts below the source come along",
+    );
   const propagation = given.get("bind-propagation");
-  const volume = { source, target, readonly: readonly === "true" || readonly === "1" };
+  const volume = { source, target, readonly: readonlyOf(entry, given.get("readonly") ?? "false") };
   return {
-    // What propagation there is, the step's own check says.
+    // Which propagations are allowed, the step's own check says.
     volumes: [{ ...volume, ...(propagation !== undefined && { propagation: propagation as "rprivate" }) }],
   };
+}
+
+/** What Go takes for true and false. */
+function readonlyOf(entry: string, text: string): boolean {
+  if (/^(?:1|t|T|true|TRUE|True)$/.test(text)) return true;
+  if (/^(?:0|f|F|false|FALSE|False)$/.test(text)) return false;
+  return refuse(entry, `readonly is ${JSON.stringify(text)}`, "readonly, readonly=true, readonly=false");
 }
 
 function refuse(entry: string, problem: string, allowed: string): never {

@@ -10,16 +10,33 @@ export async function readEnvironment(
   flags: readonly string[],
 ): Promise<Record<string, string>> {
   const variables: Record<string, string> = {};
-  for (const file of files) {
-    const contents = await readFile(file, "utf8").catch((cause: unknown) => {
-      throw new UsageError(`--env-file: cannot read ${file}`, { cause });
-    });
-    const lines = contents.split(/\r?\n/).map((line) => line.trimStart());
-    for (const line of lines.filter((line) => line !== "" && !line.startsWith("#")))
-      add(variables, line, `--env-file ${file}`);
-  }
+  for (const file of files)
+    for (const line of await readLines("--env-file", file)) add(variables, line, `--env-file ${file}`);
   for (const flag of flags) add(variables, flag, "--env");
   return variables;
+}
+
+/** Labels by docker's rules: `name=value` or `name`, one a line. */
+export async function readLabels(files: readonly string[]): Promise<Record<string, string>> {
+  const lines = await Promise.all(files.map((file) => readLines("--label-file", file)));
+  return Object.fromEntries(
+    lines.flat().map((line) => {
+      const [name = "", value = ""] = line.split(/=(.*)/s);
+      return [name, value];
+    }),
+  );
+}
+
+/** The lines of a file, without empty ones and comments. */
+async function readLines(flag: string, file: string): Promise<string[]> {
+  const contents = await readFile(file, "utf8").catch((cause: NodeJS.ErrnoException) => {
+    throw new UsageError(`${flag}: cannot read ${file}: ${cause.code}`, { cause });
+  });
+  const lines = contents
+    .replace(/^\uFEFF/, "")
+    .split(/\r?\n/)
+    .map((line) => line.trimStart());
+  return lines.filter((line) => line !== "" && !line.startsWith("#"));
 }
 
 function add(variables: Record<string, string>, entry: string, where: string): void {

@@ -7,6 +7,8 @@ export interface FollowOptions {
   readonly signals: StopSignals;
   /** Whether the step's output is passed through. */
   readonly output: boolean;
+  /** Whether the image's pull is shown: on a terminal all of it, elsewhere only when a registry is asked again. @default true */
+  readonly progress?: boolean;
 }
 
 /**
@@ -15,11 +17,15 @@ export interface FollowOptions {
  *
  * @throws OutputError when the output cannot be written, for example because its reader has gone (`| head`); the step is then killed.
  */
-export async function follow(handle: StepHandle, { signals, output }: FollowOptions): Promise<StepResult> {
+export async function follow(
+  handle: StepHandle,
+  { signals, output, progress = true }: FollowOptions,
+): Promise<StepResult> {
   const onKill = (): void => handle.kill();
   if (signals.kill.aborted) onKill();
   signals.kill.addEventListener("abort", onKill);
-  const view = createProgressView(process.stderr.isTTY ? "auto" : "retries", process.stderr);
+  const progressMode = process.stderr.isTTY ? "auto" : "retries";
+  const view = createProgressView(progress ? progressMode : "none", process.stderr);
   try {
     for await (const event of handle) {
       if (event.type === "progress") view.show(event);

@@ -19,12 +19,15 @@ import { addStepCommand } from "./command/step.js";
 import { addTagCommand } from "./command/tag.js";
 import { addVersionCommand } from "./command/version.js";
 import { addVolumeCommand } from "./command/volume.js";
+import { addFormatFlag } from "./connection.js";
 import { FAILED } from "./failure.js";
+import { ownVersion } from "./own-version.js";
 
 /** The whole command line. Each command is a file in `command/`. */
 export function createProgram(): Command {
   const program = new Command("wfe-containerd")
     .description("Runs workflow steps as isolated containers, through containerd's gRPC API.")
+    .version(`wfe-containerd ${ownVersion()}`, "-v, --version", "print our version")
     .option(
       "--address <address>",
       "containerd: /path, unix://, tcp://, http://, https:// (default: WFE_CONTAINERD_ADDR, CONTAINERD_ADDRESS, /run/containerd/containerd.sock)",
@@ -65,5 +68,6 @@ export function createProgram(): Command {
   addVersionCommand(program);
   addDaemonCommand(program);
   addSchemaCommand(program);
+  addFormatFlag(program);
   return program;
 }

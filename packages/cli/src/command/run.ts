@@ -1,8 +1,11 @@
-import { UNRESTRICTED_POLICY } from "@wfe-containerd/executor";
+import { writeFile } from "node:fs/promises";
+import { type Client, formatPlatform, normalizePlatform, parsePlatform } from "@wfe-containerd/client";
+import { type StepHandle, UNRESTRICTED_POLICY } from "@wfe-containerd/executor";
 import { type Command, Option } from "commander";
 import { connect } from "../connection.js";
 import { addDockerFlags, type DockerFlags, toStep } from "../docker-flags.js";
 import { exitCodeAfter, exitCodeOf, isFromSignal, reportEnd } from "../exit-code.js";
+import { UsageError } from "../failure.js";
 import { inFlags } from "../flag-names.js";
 import { follow } from "../follow.js";
 import { addMachineFlags, createExecutorOn, type MachineFlags } from "../machine-flags.js";
@@ -32,11 +35,31 @@ export function addRunCommand(program: Command): void {
       "a file that only the command can read: /run/secrets/NAME; or id=NAME,env=VARIABLE; target=PATH, mask=false",
       collect,
     )
-    .option("--rm", "taken for docker's sake: nothing is ever left")
+    .option("--rm", "taken because docker has it: the container is always removed")
     .passThroughOptions()
     .action(async (image: string, args: readonly string[], flags: RunFlags, self: Command) => {
       process.exitCode = await run(image, args, flags, self);
     });
+}
+
+/** An image runs on the daemon's platform, and no other is emulated. */
+async function checkPlatform(client: Client, given: string): Promise<void> {
+  const wanted = normalizePlatform(parsePlatform(given));
+  const own = normalizePlatform(await client.introspection.daemonPlatform());
+  if (wanted.os === own.os && wanted.architecture === own.architecture) return;
+  throw new UsageError(
+    `--platform: the daemon's machine cannot run ${given}; allowed: ${formatPlatform(own)}, or leave it out`,
+  );
+}
+
+/** As docker: a file that is there already is left alone. */
+async function writeId(file: string, handle: StepHandle): Promise<void> {
+  await writeFile(file, handle.id, { flag: "wx" }).catch(async (cause: NodeJS.ErrnoException) => {
+    await handle[Symbol.asyncDispose]();
+    const problem =
+      cause.code === "EEXIST" ? "is there already; remove it" : `cannot be written: ${cause.code}`;
+    throw new UsageError(`--cidfile: ${file} ${problem}`, { cause });
+  });
 }
 
 async function run(
@@ -53,8 +76,10 @@ async function run(
   const options = { client, ioMode: flags.io, policy: UNRESTRICTED_POLICY, pull: registryOptions(flags) };
   await using executor = createExecutorOn(flags, options, command);
   try {
+    if (flags.platform !== undefined) await checkPlatform(client, flags.platform);
     const handle = executor.start(step, { secrets, signal: signals.stop });
-    const result = await follow(handle, { signals, output: true });
+    if (flags.cidfile !== undefined) await writeId(flags.cidfile, handle);
+    const result = await follow(handle, { signals, output: true, progress: flags.quiet !== true });
     reportEnd(result);
     const code = exitCodeOf(result);
     return signals.received === undefined

@@ -1,7 +1,7 @@
-import { createRequire } from "node:module";
 import type { Command } from "commander";
 import { connect, globalOptions } from "../connection.js";
 import { FAILED, reportFailure } from "../failure.js";
+import { ownVersion } from "../own-version.js";
 import { printableLine, toJson } from "../printable.js";
 
 export function addVersionCommand(program: Command): void {
@@ -9,7 +9,7 @@ export function addVersionCommand(program: Command): void {
     .command("version")
     .description("Print our version, and the daemon's.")
     .action(async (_flags: object, command: Command) => {
-      const { version: client } = createRequire(import.meta.url)("../package.json") as { version: string };
+      const client = ownVersion();
       await using connection = await connect(command);
       const daemon = await connection.version().catch((reason: unknown) => {
         reportFailure(reason);

@@ -65,6 +65,9 @@ const REQUIRED: Readonly<Record<string, string>> = {
   name: "name is missing; give the step a name, for example name: build",
 };
 
+/** Fields whose values may be secrets: no error shows them. */
+const PRIVATE = new Set(["env", "registry_auth", "tls"]);
+
 /** In plain words, for zod's own codes; a `custom` issue has our words already. */
 function explain(
   issue: z.core.$ZodIssue,
@@ -76,7 +79,8 @@ function explain(
   const name = String(issue.path.at(-1) ?? "");
   if (value === undefined)
     return { message: (issue.path.length === 1 ? REQUIRED[name] : undefined) ?? "is missing" };
-  const shown = JSON.stringify(value)?.slice(0, 80) ?? String(value);
+  const isShown = typeof value !== "object" && !PRIVATE.has(String(issue.path[0]));
+  const shown = isShown ? (JSON.stringify(value)?.slice(0, 80) ?? String(value)) : "it";
   if (issue.code === "invalid_value")
     return { message: `${shown} is not allowed`, allowed: issue.values.map(String).join(", ") };
   if (issue.code === "too_small" && Array.isArray(value))

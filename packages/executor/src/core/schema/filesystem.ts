@@ -27,11 +27,11 @@ const name = z.string().superRefine((value, context) => {
 
 const source = z.string().transform((value, context) => {
   if (VOLUME_NAME.test(value)) return value;
-  if (isPlainPath(value) && !/[:,]/.test(value)) return normalPath(value);
+  if (isPlainPath(value)) return normalPath(value);
   return refuseField(
     context,
     `${quote(value)} is no source`,
-    `an absolute path on the daemon's machine, without . and .., colon and comma; or a volume's name: ${NAME_FORMAT}`,
+    `an absolute path on the daemon's machine, without ~, . and .., for example /srv/data; or a volume's name: ${NAME_FORMAT}`,
   );
 });
 

@@ -1,0 +1,227 @@
+import { type Command, Option } from "commander";
+import { UsageError } from "./failure.js";
+
+/** A flag of `docker run` that is not one of ours. */
+interface OtherFlag {
+  /** As commander has it: `-p, --publish <list>`; without a value: a switch. */
+  readonly flags: string;
+  /** What to do instead, for a value. Undefined: the value asks for what happens anyway, and is taken. */
+  readonly instead: (value: string) => string | undefined;
+}
+
+const never = (sentence: string) => (): string => sentence;
+const taken = (): undefined => undefined;
+/** Takes the values that ask for what happens anyway. */
+const but = (values: readonly string[], sentence: string) => (value: string) =>
+  values.includes(value) ? undefined : sentence;
+
+const HEALTH = "a step has no health check: it ends, and its exit code tells how it went; leave it out";
+const NAMESPACE = "is the step's own and cannot be shared; leave it out";
+const ADDRESS = "addresses on the bridge are assigned; choose the range with --bridge-subnet";
+const WINDOWS = "this limit is for Windows";
+const PORTS = "a step publishes no ports; use --network host, or --network bridge and the step's own address";
+const REALTIME = "a step gets no real-time scheduling; use --cpus or --cpu-shares";
+const VOLUME = "volumes are directories on the daemon's machine; use -v NAME:PATH, or -v /SOURCE:PATH";
+
+/**
+ * The flags of `docker run` that have no counterpart here: docker 28, and older ones that people still type. Each is taken where it asks
+ * for what happens anyway, and otherwise answered with what to do instead.
+ */
+export const OTHER_FLAGS: readonly OtherFlag[] = [
+  {
+    flags: "-a, --attach <stream>",
+    instead: never(
+      "standard output and error are both passed on; redirect them with > and 2>, or leave it out",
+    ),
+  },
+  {
+    flags: "--blkio-weight-device <device>",
+    instead: never("use --blkio-weight for all devices, or --device-read-bps and its like for one"),
+  },
+  {
+    flags: "--cgroup-parent <path>",
+    instead: never(
+      "a step's cgroup is below the one of containerd's namespace; choose that with --namespace before run",
+    ),
+  },
+  { flags: "--cgroupns <mode>", instead: but(["", "private"], `the cgroup namespace ${NAMESPACE}`) },
+  { flags: "--cpu-count <number>", instead: but(["0"], `${WINDOWS}; use --cpus`) },
+  { flags: "--cpu-percent <number>", instead: but(["0"], `${WINDOWS}; use --cpus`) },
+  { flags: "--cpu-rt-period <microseconds>", instead: but(["0"], REALTIME) },
+  { flags: "--cpu-rt-runtime <microseconds>", instead: but(["0"], REALTIME) },
+  {
+    flags: "-d, --detach",
+    instead: never("a step runs in the foreground; put & behind the command to go on while it runs"),
+  },
+  { flags: "--detach-keys <keys>", instead: taken },
+  { flags: "--device-cgroup-rule <rule>", instead: never("name each device with --device") },
+  { flags: "--disable-content-trust", instead: taken },
+  {
+    flags: "--domainname <name>",
+    instead: never("put the domain into the host name: --hostname host.example.com"),
+  },
+  { flags: "--expose <port>", instead: taken },
+  {
+    flags: "--gpus <request>",
+    instead: never("name the GPU's devices one by one: --device /dev/dri/renderD128"),
+  },
+  { flags: "--health-cmd <command>", instead: never(HEALTH) },
+  { flags: "--health-interval <duration>", instead: but(["0", "0s"], HEALTH) },
+  { flags: "--health-retries <number>", instead: but(["0"], HEALTH) },
+  { flags: "--health-start-interval <duration>", instead: but(["0", "0s"], HEALTH) },
+  { flags: "--health-start-period <duration>", instead: but(["0", "0s"], HEALTH) },
+  { flags: "--health-timeout <duration>", instead: but(["0", "0s"], HEALTH) },
+  {
+    flags: "-i, --interactive",
+    instead: never(
+      "a step has no standard input yet; mount a file with -v, or put the input into the command",
+    ),
+  },
+  {
+    flags: "--io-maxbandwidth <size>",
+    instead: but(["0"], `${WINDOWS}; use --device-read-bps and --device-write-bps`),
+  },
+  {
+    flags: "--io-maxiops <number>",
+    instead: but(["0"], `${WINDOWS}; use --device-read-iops and --device-write-iops`),
+  },
+  { flags: "--ip <address>", instead: never(ADDRESS) },
+  { flags: "--ip6 <address>", instead: never(ADDRESS) },
+  { flags: "--ipc <mode>", instead: but(["", "private"], `the IPC namespace ${NAMESPACE}`) },
+  {
+    flags: "--isolation <technology>",
+    instead: but(["", "default"], "isolation technologies are for Windows; leave it out"),
+  },
+  { flags: "--kernel-memory <size>", instead: but(["0"], "kernels no longer have this limit; use --memory") },
+  {
+    flags: "--link <container>",
+    instead: never("steps are not linked; give the other's address with --add-host name:address"),
+  },
+  { flags: "--link-local-ip <address>", instead: never(ADDRESS) },
+  {
+    flags: "--log-driver <name>",
+    instead: but(["none"], "output goes to standard output and error; redirect it, or pipe it to a logger"),
+  },
+  {
+    flags: "--log-opt <option>",
+    instead: never("output goes to standard output and error; redirect it, or pipe it to a logger"),
+  },
+  { flags: "--mac-address <address>", instead: never("the bridge assigns it; leave it out") },
+  {
+    flags: "--memory-swappiness <number>",
+    instead: but(["-1"], "limit swap with --memory-swap; without it a limited step has no swap"),
+  },
+  {
+    flags: "--network-alias <name>",
+    instead: never("give the other steps the address with --add-host name:address"),
+  },
+  {
+    flags: "--net-alias <name>",
+    instead: never("give the other steps the address with --add-host name:address"),
+  },
+  { flags: "--no-healthcheck", instead: taken },
+  {
+    flags: "--oom-kill-disable",
+    instead: never("a step at its memory limit would hang for ever; leave --memory out to have no limit"),
+  },
+  { flags: "--pid <mode>", instead: but(["", "private"], `the PID namespace ${NAMESPACE}`) },
+  { flags: "-p, --publish <ports>", instead: never(PORTS) },
+  { flags: "-P, --publish-all", instead: never(PORTS) },
+  {
+    flags: "--restart <policy>",
+    instead: but(["", "no"], "a step runs once; repeat it with a loop of your shell, or a service manager"),
+  },
+  {
+    flags: "--runtime <name>",
+    instead: but(["", "runc", "io.containerd.runc.v2"], "steps run in runc; leave it out"),
+  },
+  { flags: "--sig-proxy", instead: taken },
+  {
+    flags: "--storage-opt <option>",
+    instead: never("limit what a step writes with --read-only and --tmpfs PATH:size=1g"),
+  },
+  { flags: "-t, --tty", instead: never("a step has no terminal yet; leave it out") },
+  {
+    flags: "--use-api-socket",
+    instead: never("no step gets the daemon's socket: who has it is root on the daemon's machine"),
+  },
+  { flags: "--uts <mode>", instead: but(["", "private"], `the UTS namespace ${NAMESPACE}`) },
+  { flags: "--volume-driver <name>", instead: but(["", "local"], VOLUME) },
+  { flags: "--volumes-from <container>", instead: never("name the volume in both: -v NAME:PATH") },
+];
+
+/** Switches of docker that `=false` turns off; what to do instead of turning them off, if it cannot be had. */
+const OFF: Readonly<Record<string, string>> = {
+  "--disable-content-trust":
+    "signatures of images are not checked here; name the image by its digest instead: IMAGE@sha256:...",
+  "--rm": "a step's container is always removed; what shall stay goes into a volume: -v NAME:PATH",
+  "--sig-proxy":
+    "the first signal always stops the step; start the command in a session of its own (setsid) to keep signals away",
+};
+
+/** Adds docker's other flags to a command; they are not in its help. */
+export function addOtherFlags(command: Command): void {
+  for (const { flags, instead } of OTHER_FLAGS) {
+    const option = new Option(flags).hideHelp();
+    command.addOption(option);
+    command.on(`option:${option.name()}`, (value: string | null) => {
+      const sentence = instead(value ?? "");
+      if (sentence !== undefined) throw new UsageError(`${option.long}: ${sentence}`);
+    });
+  }
+}
+
+/** What Go takes for true and false. */
+const BOOLEANS: Readonly<Record<string, boolean>> = {
+  ...Object.fromEntries(["1", "t", "T", "true", "TRUE", "True"].map((text) => [text, true])),
+  ...Object.fromEntries(["0", "f", "F", "false", "FALSE", "False"].map((text) => [text, false])),
+};
+
+/**
+ * Docker's spellings as commander takes them, up to the image: `--rm=true` becomes `--rm`, `--init=false` nothing, `-m=64m` becomes `-m 64m`.
+ *
+ * @throws UsageError for a switch that cannot be turned off, or has another value.
+ */
+export function fromDockerSpelling(args: readonly string[], options: readonly Option[]): string[] {
+  const taken: string[] = [];
+  for (let at = 0; at < args.length; at++) {
+    const arg = args[at] as string;
+    if (arg === "--" || !/^-./.test(arg)) return [...taken, ...args.slice(at)];
+    const [, name = arg, value] = /^(--?[^=]+)=(.*)$/s.exec(arg) ?? [];
+    const { option, isLast } = optionOf(name, options);
+    if (option === undefined || !isLast) {
+      taken.push(arg);
+    } else if (!option.required) {
+      taken.push(...(value === undefined ? [arg] : switchOf(option, name, value)));
+    } else if (value !== undefined) {
+      taken.push(...(name.startsWith("--") ? [arg] : [name, value]));
+    } else {
+      // The next argument is the option's value, and not the image.
+      taken.push(arg, ...args.slice(at + 1, at + 2));
+      at++;
+    }
+  }
+  return taken;
+}
+
+/** The option of `--name`, `-n`, or `-itn`, and whether nothing of a value is behind it in the same argument, as in `-m64m`. */
+function optionOf(name: string, options: readonly Option[]): { option: Option | undefined; isLast: boolean } {
+  if (name.startsWith("--")) return { option: options.find(({ long }) => long === name), isLast: true };
+  const letters = [...name.slice(1)];
+  const found = letters.map((letter) => options.find(({ short }) => short === `-${letter}`));
+  // Switches may stand together; the first that takes a value, or is not known, is the last.
+  const at = found.findIndex((option) => option === undefined || option.required);
+  return at === -1
+    ? { option: found.at(-1), isLast: true }
+    : { option: found[at], isLast: at === letters.length - 1 };
+}
+
+function switchOf(option: Option, name: string, value: string): string[] {
+  const isOn = Object.hasOwn(BOOLEANS, value) ? BOOLEANS[value] : undefined;
+  if (isOn === undefined)
+    throw new UsageError(`${name}: ${JSON.stringify(value)} is not allowed; allowed: true, false`);
+  if (isOn) return [name];
+  const sentence = option.long == null ? undefined : OFF[option.long];
+  if (sentence !== undefined) throw new UsageError(`${name}=${value}: ${sentence}`);
+  return [];
+}
