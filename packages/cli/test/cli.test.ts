@@ -1,4 +1,4 @@
-import { chmod, mkdtemp, readdir, rm, writeFile } from "node:fs/promises";
+import { chmod, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createClient } from "@wfe-containerd/client";
@@ -146,6 +146,59 @@ describe("run", () => {
     const option = ["--security-opt", `seccomp=${path}`];
     const { stderr } = await call([...at(), "run", ...option, "busybox", "mkdir", "/tmp/x"], { env: env() });
     expect(stderr).toContain("Function not implemented");
+  });
+
+  test("mounts what docker's spellings name", async () => {
+    for (const name of ["plain", 'a, "b": c']) {
+      await mkdir(join(files, name));
+      await writeFile(join(files, name, "is"), `${name}\n`);
+    }
+    const mount = `type=bind,"source=${files}/a, ""b"": c",target=/comma,readonly`;
+    const { code, stdout, stderr } = await call(
+      [
+        ...[...at(), "run", "-v", "./plain:/relative:ro,z", "-v=./plain:/cached:cached", "--mount", mount],
+        ...["--init=false", "-m=64m", "--memory-swap", "0", "--restart=no", "--rm=true", "busybox"],
+        ...["cat", "/relative/is", "/cached/is", "/comma/is"],
+      ],
+      { env: env(), cwd: files },
+    );
+    expect({ code, stdout: stdout.toString(), stderr }).toEqual({
+      code: 0,
+      stdout: 'plain\nplain\na, "b": c\n',
+      stderr: "",
+    });
+  });
+
+  test("writes the container's id to a file, once; takes labels from one", async () => {
+    const id = join(files, "cid");
+    const labels = await file("labels", "# a comment\nfrom.file=1\nalone\n");
+    const args = ["run", "--cidfile", id, "--label-file", labels, "--quiet", "--platform", "linux"];
+    const step = start([...at(), ...args, "busybox", "sh", "-c", "echo on; exec sleep 600"], { env: env() });
+    await step.printed("on");
+    const { labels: given } = await daemon_.client.containers.get(await readFile(id, "utf8"));
+    expect(given).toMatchObject({ "from.file": "1", alone: "" });
+    step.child.kill("SIGINT");
+    step.child.kill("SIGINT");
+    await step.finished;
+    const again = await call([...at(), ...args, "busybox", "true"], { env: env() });
+    expect(again).toMatchObject({
+      code: 125,
+      stderr: `wfe-containerd: --cidfile: ${id} is there already; remove it\n`,
+    });
+  });
+
+  test("says that processes were killed at the memory limit of a step that goes on", async () => {
+    const script = "tail /dev/zero; echo goes on";
+    const { code, stdout, stderr } = await call(
+      [...at(), "run", "-m", "16m", "busybox", "sh", "-c", script],
+      {
+        env: env(),
+      },
+    );
+    expect({ code, stdout: stdout.toString() }).toEqual({ code: 0, stdout: "goes on\n" });
+    expect(stderr).toMatch(
+      /^wfe-containerd: step run: the kernel killed 1 of its processes at its memory limit$/m,
+    );
   });
 
   test("hands options behind the image to the command", async () => {
@@ -302,6 +355,45 @@ steps:
     expect(stdout.toString()).toBe("##wfe[output release=1.2.3]\ngot 1.2.3 and more, after 0\n");
   });
 
+  test("logs of earlier steps are no data of later ones, however long they are", async () => {
+    const run = (at: number): string =>
+      `env | grep -c _STDOUT; head -c ${at < 25 ? 100_000 : 125_000} /dev/zero | tr '\\0' x`;
+    const steps = Array.from({ length: 45 }, (_, at) => ({ name: `s${at}`, image: "busybox", run: run(at) }));
+    const { code, stdout, stderr } = await call([...at(), "step", "-", "--output", "json"], {
+      env: env(),
+      input: JSON.stringify({ steps }),
+    });
+    expect({ code, stderr }).toEqual({ code: 0, stderr: "" });
+    const results = JSON.parse(stdout.toString()) as { stdout: string }[];
+    expect(results).toHaveLength(45);
+    for (const { stdout: log } of results) expect(log).toMatch(/^0\nx+$/);
+  });
+
+  test("logs go on as data where that is asked for; what is too long is said", async () => {
+    const input = JSON.stringify({
+      steps: [
+        { name: "short", image: "busybox", run: "echo out; echo err >&2" },
+        { name: "long", image: "busybox", run: "head -c 140000 /dev/zero | tr '\\0' x" },
+        { name: "last", image: "busybox", run: 'echo "$SHORT_STDOUT $SHORT_STDERR ${LONG_STDOUT-none}"' },
+      ],
+    });
+    const { stdout, stderr } = await call([...at(), "step", "-", "--data-logs", "--output", "json"], {
+      env: env(),
+      input,
+    });
+    expect(JSON.parse(stdout.toString())[2]).toMatchObject({ exitCode: 0, stdout: "out\n err\n none\n" });
+    expect(stderr).toBe(
+      "wfe-containerd: step long: later steps do not get $LONG_STDOUT: it is longer than 128 KiB\n",
+    );
+  });
+
+  test("values of variables are the text as written", async () => {
+    const input =
+      "{name: a, image: busybox, env: {V: 1.10, M: 0123, N: 12345678901234567890, H: 0xFF, T: True, E:}, run: 'echo $V $M $N $H $T [$E]'}";
+    const { stdout } = await call([...at(), "step", "-"], { env: env(), input });
+    expect(stdout.toString()).toBe("1.10 0123 12345678901234567890 0xFF True []\n");
+  });
+
   test("prints results as JSON", async () => {
     const { stdout } = await call([...at(), "step", "-", "--output", "json"], {
       env: env(),
@@ -402,6 +494,19 @@ test("import, images, version and schema", async () => {
   });
   const schema = await call(["schema"]);
   expect(JSON.parse(schema.stdout.toString())).toMatchObject({ type: "object", required: ["name", "image"] });
+});
+
+test("--format stands before or behind each command that prints a list; --version", async () => {
+  for (const command of [["ps"], ["images"], ["volume", "ls"], ["version"], ["prune", "--dry-run"]]) {
+    const before = await call([...at(), "--format", "json", ...command]);
+    const behind = await call([...at(), ...command, "--format", "json"]);
+    expect(behind, command.join(" ")).toEqual(before);
+    JSON.parse(behind.stdout.toString());
+    const table = await call([...at(), "--format", "json", ...command, "--format=table"]);
+    expect(() => JSON.parse(table.stdout.toString())).toThrow();
+  }
+  for (const flag of ["--version", "-v"])
+    expect((await call([flag])).stdout.toString()).toMatch(/^wfe-containerd \d+\.\d+\.\d+\n$/);
 });
 
 test("a step that runs out of time is no success, though it ends with 0", async () => {

@@ -23,6 +23,7 @@ export interface Running {
 export interface CommandOptions {
   readonly env?: NodeJS.ProcessEnv;
   readonly input?: string;
+  readonly cwd?: string;
   /** Where standard output goes, instead of to us. */
   readonly stdoutFile?: string;
 }
@@ -35,6 +36,7 @@ export function start(args: readonly string[], options: CommandOptions = {}): Ru
   // Its launcher takes the `node` of PATH: the one that these tests run on.
   const path = [dirname(process.execPath), process.env["PATH"]].join(delimiter);
   const child = spawn(MAIN, args, {
+    cwd: options.cwd,
     env: { ...process.env, PATH: path, ...options.env },
     stdio: ["pipe", outFd ?? "pipe", "pipe"],
   });

@@ -12,7 +12,12 @@ export { parseSize } from "./core/size.js";
 export type { StepInput } from "./core/step.js";
 export { parseStep, type StepConfig, stepJsonSchema } from "./core/step.js";
 export type { VolumeKind } from "./core/volume.js";
-export { toVariableName, toWorkflowData, type WorkflowData } from "./core/workflow-data.js";
+export {
+  toVariableName,
+  toWorkflowData,
+  type WorkflowData,
+  type WorkflowDataOptions,
+} from "./core/workflow-data.js";
 export type { IdRange } from "./edge/find-user-namespace.js";
 export type { ImagePullOptions } from "./edge/resolve-image.js";
 export { ExecutorError, type ExecutorErrorKind, type Issue, isExecutorError } from "./error.js";

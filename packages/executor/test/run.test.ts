@@ -46,7 +46,8 @@ describe.each(["file", "fifo"] as const)("a step in %s mode", (ioMode) => {
     });
     expect(result.stdout).toBe("out\n##wfe[output a=1]\n##wfe[output a=2]\n##wfe[output bad\n");
     expect({ ...result.outputs }).toEqual({ a: "2" });
-    expect(toWorkflowData(result)).toMatchObject({
+    expect(toWorkflowData(result)).toEqual({ "greet.exit_code": 3, "greet.outputs.a": "2" });
+    expect(toWorkflowData(result, { logs: true })).toMatchObject({
       "greet.exit_code": 3,
       "greet.stderr": "err\n",
       "greet.outputs.a": "2",

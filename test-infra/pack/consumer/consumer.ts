@@ -26,7 +26,7 @@ try {
   });
   await executor.close();
   await client.close();
-  console.log(JSON.stringify({ kind, data: toWorkflowData(result), cause: result.cause }));
+  console.log(JSON.stringify({ kind, data: toWorkflowData(result, { logs: true }), cause: result.cause }));
 } finally {
   await daemon.stop();
 }

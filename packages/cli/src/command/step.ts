@@ -5,6 +5,7 @@ import {
   type StartOptions,
   type StepInput,
   type StepResult,
+  toVariableName,
   toWorkflowData,
   type WorkflowData,
 } from "@wfe-containerd/executor";
@@ -26,6 +27,7 @@ interface StepFlags extends MachineFlags, RegistryFlags {
   readonly secret?: readonly string[];
   readonly output: "text" | "json";
   readonly data: readonly string[];
+  readonly dataLogs?: boolean;
   readonly policy?: string;
 }
 
@@ -49,6 +51,10 @@ export function addStepCommand(program: Command): void {
       (value: string, all: readonly string[]) => [...all, value],
       [],
     );
+  command.option(
+    "--data-logs",
+    "later steps get the output of earlier ones too: $BUILD_STDOUT, $BUILD_STDERR",
+  );
   addRegistryFlags(addMachineFlags(command)).action(async (file: string, flags: StepFlags, self: Command) => {
     process.exitCode = await runFile(file, flags, self);
   });
@@ -63,7 +69,8 @@ async function runFile(file: string, flags: StepFlags, command: Command): Promis
   await using executor = createExecutorOn(flags, { client, policy, pull: registryOptions(flags) }, command);
   const results: StepResult[] = [];
   try {
-    await runSteps(executor, steps, { ...options, output: flags.output, signals }, results);
+    const { output, dataLogs } = flags;
+    await runSteps(executor, steps, { ...options, output, logs: dataLogs, signals }, results);
   } catch (reason) {
     if (signals.received === undefined || !isFromSignal(reason)) throw reason;
     return codeOfSignal(signals.received);
@@ -86,6 +93,8 @@ async function readPolicy(file: string | undefined): Promise<Policy> {
 interface RunStepsOptions extends StartOptions {
   readonly data: WorkflowData;
   readonly output: StepFlags["output"];
+  /** Whether later steps get the output of earlier ones. */
+  readonly logs?: boolean | undefined;
   readonly signals: StopSignals;
 }
 
@@ -93,7 +102,7 @@ interface RunStepsOptions extends StartOptions {
 async function runSteps(
   executor: Executor,
   steps: readonly StepInput[],
-  { data: given, output, signals, ...options }: RunStepsOptions,
+  { data: given, output, logs = false, signals, ...options }: RunStepsOptions,
   results: StepResult[],
 ): Promise<void> {
   let data = given;
@@ -103,7 +112,23 @@ async function runSteps(
     results.push(result);
     reportEnd(result);
     if (result.exitCode !== 0 || result.cause !== "exit" || signals.received !== undefined) return;
-    data = { ...data, ...toWorkflowData(result), ...given };
+    if (logs) reportLongLogs(result);
+    data = { ...data, ...toWorkflowData(result, { logs }), ...given };
+  }
+}
+
+/** The kernel takes no longer string than 128 KiB as a variable, with its name. */
+const MAX_VARIABLE_BYTES = 128 * 1024;
+
+function reportLongLogs({ name, stdout, stderr }: StepResult): void {
+  for (const [stream, log] of Object.entries({ stdout, stderr })) {
+    const variable = toVariableName(`${name}.${stream}`);
+    if (log.includes("\0"))
+      console.error(`wfe-containerd: step ${name}: later steps do not get $${variable}: it holds NUL`);
+    else if (Buffer.byteLength(`${variable}=${log}`) >= MAX_VARIABLE_BYTES)
+      console.error(
+        `wfe-containerd: step ${name}: later steps do not get $${variable}: it is longer than 128 KiB`,
+      );
   }
 }
 

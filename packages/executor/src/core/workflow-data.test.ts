@@ -10,14 +10,14 @@ test("a result becomes data under the step's name, its outputs too", () => {
     exitCode: 0,
     outputs: { image: "x", exit_code: "9" },
   };
-  expect(toWorkflowData(result)).toEqual({
+  const data = { "build.exit_code": 0, "build.outputs.image": "x", "build.outputs.exit_code": "9" };
+  expect(toWorkflowData(result)).toEqual(data);
+  expect(toWorkflowData(result, { logs: true })).toEqual({
     "build.stdout": "o",
     "build.stderr": "e",
-    "build.exit_code": 0,
-    "build.outputs.image": "x",
-    "build.outputs.exit_code": "9",
+    ...data,
   });
-  expect(Object.fromEntries(toVariables(toWorkflowData(result)))).toEqual({
+  expect(Object.fromEntries(toVariables(toWorkflowData(result, { logs: true })))).toEqual({
     BUILD_STDOUT: "o",
     BUILD_STDERR: "e",
     BUILD_EXIT_CODE: "0",

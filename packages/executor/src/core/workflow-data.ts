@@ -6,19 +6,30 @@ import { MAX_STRING_BYTES } from "./spec/exec-size.js";
 /** Values that a workflow hands from step to step, by name. Null and undefined values are passed over. */
 export type WorkflowData = Readonly<Record<string, string | number | boolean | null | undefined>>;
 
+/** What of a result goes on to later steps. */
+export interface WorkflowDataOptions {
+  /**
+   * Standard output and error too. The kernel takes less than 128 KiB in one variable, so a longer log is left out, and about 2 MiB in all.
+   *
+   * @default false
+   */
+  readonly logs?: boolean;
+}
+
 /**
- * A result as values for the steps that follow: `<step>.stdout`, `<step>.stderr`, `<step>.exit_code`, and `<step>.outputs.<key>`.
+ * A result as values for the steps that follow: `<step>.exit_code` and `<step>.outputs.<key>`; with `logs` also `<step>.stdout` and
+ * `<step>.stderr`.
  *
  * The step chose the keys and values of its outputs, and these become environment variables of another: so each stands behind a name that
  * no program takes orders from, and that no other step has.
  */
 export function toWorkflowData(
   result: Pick<StepResult, "name" | "stdout" | "stderr" | "exitCode" | "outputs">,
+  { logs = false }: WorkflowDataOptions = {},
 ): Record<string, string | number | null> {
   const { name, stdout, stderr, exitCode, outputs } = result;
   return {
-    [`${name}.stdout`]: stdout,
-    [`${name}.stderr`]: stderr,
+    ...(logs && { [`${name}.stdout`]: stdout, [`${name}.stderr`]: stderr }),
     [`${name}.exit_code`]: exitCode,
     ...Object.fromEntries(Object.entries(outputs).map(([key, value]) => [`${name}.outputs.${key}`, value])),
   };
