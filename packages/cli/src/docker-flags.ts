@@ -82,88 +82,100 @@ export function addDockerFlags(command: Command): Command {
     command.addOption(new Option(flags, description).choices(choices).default(standard));
   };
   command.option("--name <name>", "name of the step", "run");
-  list("-e, --env <NAME=value>", "environment variable; NAME alone takes ours");
+  list("-e, --env <NAME=value>", "environment variable; NAME alone passes yours on");
   list("--env-file <file>", "environment variables, one a line");
   command
-    .option("--entrypoint <program>", "instead of the image's own")
-    .option("-w, --workdir <path>", "where the command starts")
+    .option("--entrypoint <program>", "program to run instead of the image's own")
+    .option("-w, --workdir <path>", "directory the command starts in")
     .option("-u, --user <user>", "uid, uid:gid, name, name:group, or image (default: 65534:65534)");
-  list("--group-add <group>", "further group, a gid or a name");
-  command.option("--init", "a small program runs the command, and reaps what it leaves");
+  list("--group-add <group>", "additional group, a gid or a name");
+  command.option(
+    "--init",
+    "run the command below a small init, which passes signals on and reaps its children",
+  );
 
   list("-v, --volume <source:target[:ro]>", "directory or file of the daemon's machine, or a volume by name");
-  list("--cache <name:target>", "directory that is kept, and may be dropped between runs");
+  list(
+    "--cache <name:target>",
+    "directory that is kept between runs, and may be removed when nobody uses it",
+  );
   list("--tmpfs <target[:size=64m,mode=1777]>", "directory in memory");
-  list("--mount <type=bind,source=path,target=path,readonly>", "the same: a bind, volume or tmpfs");
+  list("--mount <type=bind,source=path,target=path,readonly>", "bind, volume or tmpfs, as in docker");
   command
-    .option("--read-only", "the root file system cannot be written to")
+    .option("--read-only", "make the root file system read-only")
     .option("--shm-size <size>", "size of /dev/shm (default: 64m)");
 
   choice("--network <network>", "network", NETWORKS, "none");
   command.addOption(new Option("--net <network>").choices(NETWORKS).hideHelp());
   // As docker has it: -h is no call for help there.
-  command.helpOption("--help", "tells of the flags").option("-h, --hostname <name>", "host name");
-  list("--add-host <name:address>", "further line of /etc/hosts");
+  command.helpOption("--help", "show this help").option("-h, --hostname <name>", "host name");
+  list("--add-host <name:address>", "additional line in /etc/hosts");
   list("--dns <address>", "name server");
-  list("--dns-search <domain>", "domain in which short names are looked up");
-  list("--dns-option <option>", "option of resolv.conf");
+  list("--dns-search <domain>", "domain to look up short names in");
+  list("--dns-option <option>", "option in resolv.conf: ndots:2");
   command.addOption(new Option("--dns-opt <option>").argParser(collect).hideHelp());
 
   command
-    .option("-m, --memory <size>", "limit of memory: 512m")
-    .option("--memory-swap <size>", "limit of memory and swap together; -1 for any")
-    .option("--memory-reservation <size>", "memory that the kernel tries to leave")
-    .option("--cpus <number>", "limit of CPU time: 0.5")
-    .option("--cpu-quota <microseconds>", "the same in microseconds of each period; -1 for none")
-    .option("--cpu-period <microseconds>", "what the quota is of (default: 100000)")
-    .option("-c, --cpu-shares <number>", "share of CPU time; 1024 is usual")
+    .option("-m, --memory <size>", "memory limit: 512m")
+    .option("--memory-swap <size>", "limit of memory and swap together; -1 for unlimited swap")
+    .option("--memory-reservation <size>", "memory that the kernel tries to leave to the step")
+    .option("--cpus <number>", "CPU limit, in CPUs: 0.5")
+    .option("--cpu-quota <microseconds>", "the same, in microseconds of each period; -1 for no limit")
+    .option("--cpu-period <microseconds>", "length of a period (default: 100000)")
+    .option("-c, --cpu-shares <number>", "share of CPU time against other containers; 1024 is usual")
     .option("--cpuset-cpus <list>", "CPUs to run on: 0-3,7")
     .option("--cpuset-mems <list>", "memory nodes to use")
-    .option("--pids-limit <number>", "limit of processes; -1 or 0 for none (default: 4096)")
+    .option("--pids-limit <number>", "limit of processes; -1 or 0 for no limit (default: 4096)")
     .option("--blkio-weight <number>", "share of block I/O, 10 to 1000");
-  list("--device-read-bps <major:minor:size>", "bytes read a second from a block device");
-  list("--device-write-bps <major:minor:size>", "bytes written a second");
-  list("--device-read-iops <major:minor:number>", "reads a second");
-  list("--device-write-iops <major:minor:number>", "writes a second");
+  list("--device-read-bps <major:minor:size>", "limit of bytes read per second: 8:0:10m");
+  list("--device-write-bps <major:minor:size>", "limit of bytes written per second");
+  list("--device-read-iops <major:minor:number>", "limit of reads per second");
+  list("--device-write-iops <major:minor:number>", "limit of writes per second");
   list("--hugepages <page:size>", "limit of huge pages: 2MB:64m");
-  list("--ulimit <name=soft[:hard]>", "limit of the process: nofile=1024");
-  command.option("--oom-score-adj <number>", "above 0, the kernel kills it before others");
+  list("--ulimit <name=soft[:hard]>", "resource limit of processes: nofile=1024");
+  command.option(
+    "--oom-score-adj <number>",
+    "-1000 to 1000; above 0 the kernel kills the step before other processes",
+  );
 
-  list("--cap-add <name>", "capability beyond the default, or ALL");
-  list("--cap-drop <name>", "capability to take away, or ALL");
-  command.option("--privileged", "every capability and device, no filter, nothing masked");
+  list("--cap-add <name>", "capability to add, or ALL");
+  list("--cap-drop <name>", "capability to drop, or ALL");
+  command.option("--privileged", "all capabilities and devices, no seccomp filter, nothing masked");
   list(
     "--security-opt <option>",
     "seccomp=unconfined, seccomp=FILE, apparmor=PROFILE, no-new-privileges[=false]",
   );
   choice(
     "--userns <namespace>",
-    "private: ids of its own on the daemon's machine",
+    "private: the step's user ids are unused ones on the daemon's machine",
     ["host", "private"],
     "host",
   );
-  list("--device <device>", "/dev/fuse and its like; path:path:rwm");
-  list("--sysctl <name=value>", "kernel parameter of its own namespaces");
-  list("--annotation <key=value>", "annotation, for the runtime");
+  list("--device <device>", "device: /dev/fuse, or path:path:rwm");
+  list("--sysctl <name=value>", "kernel parameter: net.ipv4.ip_forward=1");
+  list("--annotation <key=value>", "annotation for the container runtime");
 
   choice("--pull <when>", "when to pull the image", ["always", "missing", "never"], "missing");
   command
-    .option("--platform <os/arch>", "the daemon's own platform; an image of another one cannot run")
-    .option("-q, --quiet", "show nothing of the pull");
+    .option("--platform <os/arch>", "platform of the image; only the daemon's own can run")
+    .option("-q, --quiet", "do not show the pull");
   list("-l, --label <name=value>", "label on the container");
   list("--label-file <file>", "labels, one a line");
   command
     .option("--cidfile <file>", "file to write the container's id to")
-    .option("--timeout <duration>", "limit of time: 30s, 5m")
-    .option("--stop-signal <signal>", "what stops the command (default: the image's own, else SIGTERM)")
-    .option("--stop-timeout <duration>", "between that and SIGKILL (default: 10s)");
+    .option("--timeout <duration>", "time limit: 30s, 5m")
+    .option(
+      "--stop-signal <signal>",
+      "signal that stops the command (default: the image's own, else SIGTERM)",
+    )
+    .option("--stop-timeout <duration>", "time between the stop signal and SIGKILL (default: 10s)");
   addOtherFlags(command);
   const parseOptions = command.parseOptions.bind(command);
   command.parseOptions = (args) => parseOptions(fromDockerSpelling(args, command.options));
   return command;
 }
 
-/** The step that flags and arguments describe. @throws UsageError for what has not the form of its flag. */
+/** Makes a step of flags and arguments. @throws UsageError for a value that does not fit its flag. */
 export async function toStep(image: string, args: readonly string[], flags: DockerFlags): Promise<StepInput> {
   return {
     name: flags.name,
@@ -285,10 +297,10 @@ function cpus({ cpus: given, cpuQuota, cpuPeriod }: DockerFlags): number | undef
   const period = number("--cpu-period", cpuPeriod) || CPU_PERIOD_US;
   if (given !== undefined && (cpuQuota !== undefined || cpuPeriod !== undefined))
     throw new UsageError(
-      "--cpus: it is given together with --cpu-quota or --cpu-period; allowed: one of them",
+      "--cpus: cannot be used together with --cpu-quota or --cpu-period; allowed: one of them",
     );
   if (!Number.isInteger(period) || period < 1000 || period > 1_000_000)
-    throw new UsageError(`--cpu-period: ${period} is no period; allowed: 1000 to 1000000`);
+    throw new UsageError(`--cpu-period: ${period} is not allowed; allowed: 1000 to 1000000 microseconds`);
   if (quota !== undefined && quota !== -1 && quota !== 0) return quota / period;
   return number("--cpus", given) || undefined;
 }
@@ -300,7 +312,10 @@ function rates(flag: string, entries: readonly string[] | undefined): Record<str
     Object.fromEntries(
       entries.map((entry) => {
         const at = entry.lastIndexOf(":");
-        if (at < 1) throw new UsageError(`${flag}: ${JSON.stringify(entry)} has no colon`);
+        if (at < 1)
+          throw new UsageError(
+            `${flag}: ${JSON.stringify(entry)} has no colon; allowed: device:limit, for example 8:0:10m`,
+          );
         return [entry.slice(0, at), entry.slice(at + 1)];
       }),
     )
@@ -322,7 +337,7 @@ function ulimit(entry: string): [string, { soft: number; hard: number }] {
   const [, name, soft, hard = soft] = /^([a-z]+)=(-?\d+)(?::(-?\d+))?$/.exec(entry) ?? [];
   if (name === undefined)
     throw new UsageError(
-      `--ulimit: ${JSON.stringify(entry)} is no limit; allowed: name=soft, name=soft:hard`,
+      `--ulimit: ${JSON.stringify(entry)} is not a limit; allowed: name=soft, name=soft:hard, for example nofile=1024`,
     );
   return [name, { soft: Number(soft), hard: Number(hard) }];
 }
@@ -332,7 +347,7 @@ function stopTimeout(text: string): number {
   const value = /^\d+$/.test(text) ? Number(text) * 1000 : parseDuration(text);
   if (value === undefined)
     throw new UsageError(
-      `--stop-timeout: ${JSON.stringify(text)} is no duration; allowed: seconds, or 500ms, 10s, 1m`,
+      `--stop-timeout: ${JSON.stringify(text)} is not a duration; allowed: seconds, or 500ms, 10s, 1m`,
     );
   return value;
 }
@@ -350,7 +365,7 @@ function pairs(
         const at = entry.indexOf("=");
         if (at > 0) return [entry.slice(0, at), entry.slice(at + 1)];
         if (at === -1 && standard !== undefined) return [entry, standard];
-        throw new UsageError(`${flag}: ${JSON.stringify(entry)} is no pair; allowed: name=value`);
+        throw new UsageError(`${flag}: ${JSON.stringify(entry)} is not a pair; allowed: name=value`);
       }),
     )
   );

@@ -44,7 +44,9 @@ function add(variables: Record<string, string>, entry: string, where: string): v
   const name = at === -1 ? entry : entry.slice(0, at);
   // What stands behind the name may be a secret: it is not shown.
   if (name === "" || /\s/.test(name))
-    throw new UsageError(`${where}: a variable has no name, or blanks in it; allowed: NAME=value, NAME`);
+    throw new UsageError(
+      `${where}: a variable has an empty name, or one with blanks; allowed: NAME=value, NAME`,
+    );
   const value = at === -1 ? process.env[name] : entry.slice(at + 1);
   if (value !== undefined) variables[name] = value;
 }

@@ -10,7 +10,7 @@ export const NOT_FOUND = 127;
 /** As a shell tells of a program that SIGPIPE ended. */
 const UNREAD = 128 + 13;
 
-/** Who mends these will see the others. */
+/** Once these are mended, the next run shows the rest. */
 const MAX_MISTAKES = 100;
 
 /** A mistake in how the command was called. */
@@ -30,10 +30,10 @@ export class MistakesError extends UsageError {
   }
 }
 
-/** Nobody takes what we print any more, or it cannot be written. */
+/** Standard output or error cannot be written. */
 export class OutputError extends Error {
   override readonly name = "OutputError";
-  /** The reader has gone, as `head` does: nothing to complain of. */
+  /** The reader has gone, as `head` does: no error message is needed. */
   readonly isUnread: boolean;
 
   constructor(cause: NodeJS.ErrnoException) {

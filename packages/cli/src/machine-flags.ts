@@ -4,7 +4,7 @@ import { UsageError } from "./failure.js";
 import { inFlags } from "./flag-names.js";
 import { collect } from "./transfer.js";
 
-/** What an operator says of the daemon's machine. */
+/** Flags about the daemon's machine. */
 export interface MachineFlags {
   readonly bridgeName?: string;
   readonly bridgeSubnet?: string;
@@ -17,15 +17,18 @@ export interface MachineFlags {
 /** Adds the flags to a command. */
 export function addMachineFlags(command: Command): Command {
   return command
-    .option("--bridge-name <name>", "bridge on the daemon's machine (default: wfe0)")
+    .option("--bridge-name <name>", "name of the bridge on the daemon's machine (default: wfe0)")
     .option("--bridge-subnet <subnet>", "addresses of steps on the bridge (default: 10.87.0.0/16)")
-    .option("--cni-plugins <directory>", "where the daemon's machine has CNI's plugins", collect)
-    .option("--no-masquerade", "steps on the bridge reach the daemon's machine and each other alone")
-    .option("--init-path <path>", "the init program on the daemon's machine; needed when that is not ours")
-    .option("--userns-range <hostid[:size]>", "ids behind private ones (default: 1000000000:65536)");
+    .option("--cni-plugins <directory>", "directory of the CNI plugins on the daemon's machine", collect)
+    .option("--no-masquerade", "steps on the bridge reach only the daemon's machine and each other")
+    .option(
+      "--init-path <path>",
+      "init program on the daemon's machine; needed when the daemon is on another machine",
+    )
+    .option("--userns-range <hostid[:size]>", "host ids for --userns private (default: 1000000000:65536)");
 }
 
-/** An executor on the machine that the flags tell of. @throws what is wrong with them, by their names. */
+/** Creates an executor by the flags. @throws ExecutorError that names the flags that are wrong. */
 export function createExecutorOn(
   flags: MachineFlags,
   options: Omit<ExecutorOptions, "bridge" | "init" | "userNamespace">,
@@ -53,7 +56,7 @@ function idRange(text: string): { hostId: number; size?: number } {
   const [, hostId, size] = /^(\d{1,10})(?::(\d{1,10}))?$/.exec(text) ?? [];
   if (hostId === undefined)
     throw new UsageError(
-      `--userns-range: ${JSON.stringify(text)} is no range; allowed: the first id, and how many: 1000000000:65536`,
+      `--userns-range: ${JSON.stringify(text)} is not a range; allowed: the first id and the number of ids, for example 1000000000:65536`,
     );
   return { hostId: Number(hostId), ...(size !== undefined && { size: Number(size) }) };
 }

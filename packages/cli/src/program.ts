@@ -27,23 +27,26 @@ import { ownVersion } from "./own-version.js";
 export function createProgram(): Command {
   const program = new Command("wfe-containerd")
     .description("Runs workflow steps as isolated containers, through containerd's gRPC API.")
-    .version(`wfe-containerd ${ownVersion()}`, "-v, --version", "print our version")
+    .version(`wfe-containerd ${ownVersion()}`, "-v, --version", "print the version")
     .option(
       "--address <address>",
       "containerd: /path, unix://, tcp://, http://, https:// (default: WFE_CONTAINERD_ADDR, CONTAINERD_ADDRESS, /run/containerd/containerd.sock)",
     )
     .option("-n, --namespace <name>", "containerd's namespace (default: CONTAINERD_NAMESPACE, default)")
     .option("--snapshotter <name>", "containerd's snapshotter (default: CONTAINERD_SNAPSHOTTER, overlayfs)")
-    .option("--tls-ca <file>", "certificates of the authorities that may have signed the daemon's")
-    .option("--tls-cert <file>", "our certificate")
-    .option("--tls-key <file>", "our key")
-    .option("--tls-server-name <name>", "the name in the daemon's certificate")
-    .option("--insecure", "allow plain text to another machine")
+    .option(
+      "--tls-ca <file>",
+      "certificates of the authorities that may have signed the daemon's certificate",
+    )
+    .option("--tls-cert <file>", "client certificate")
+    .option("--tls-key <file>", "key of the client certificate")
+    .option("--tls-server-name <name>", "name in the daemon's certificate")
+    .option("--insecure", "allow an unencrypted connection to another machine")
     .addOption(
       new Option("--format <format>", "how to print lists").choices(["table", "json"]).default("table"),
     )
     .enablePositionalOptions()
-    .showHelpAfterError("(--help tells more)")
+    .showHelpAfterError("(see --help)")
     .exitOverride((error) => {
       // Docker's code for a command that was not understood; help that was asked for is a success.
       process.exit(error.exitCode === 0 ? 0 : FAILED);

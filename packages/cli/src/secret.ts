@@ -23,11 +23,14 @@ export function parseSecret(text: string): SecretFlag {
     else if (key === "env") given.variable = value;
     else if (key === "target" || key === "dst") given.target = value;
     else if (key === "mask" && (value === "true" || value === "false")) given.mask = value === "true";
-    else throw new UsageError(`--secret: ${key ?? "what has no ="} is not known; allowed: ${ALLOWED}`);
+    else
+      throw new UsageError(
+        `--secret: ${key === undefined ? "a part has no =" : `${key} is not known`}; allowed: ${ALLOWED}`,
+      );
   }
   const { name, file, variable, ...others } = given;
   if (name === undefined || (file === undefined) === (variable === undefined))
-    throw new UsageError(`--secret: it needs id, and one of src and env; allowed: ${ALLOWED}`);
+    throw new UsageError(`--secret: needs id, and one of src and env; allowed: ${ALLOWED}`);
   return { name, ...(file === undefined ? { variable } : { file }), ...others } as SecretFlag;
 }
 
@@ -37,7 +40,8 @@ export async function readSecrets(flags: readonly SecretFlag[]): Promise<SecretV
   for (const { name, file, variable } of flags) {
     if (Object.hasOwn(values, name)) throw new UsageError(`--secret: ${name} is given twice`);
     const value = file === undefined ? process.env[variable ?? ""] : await read(name, file);
-    if (value === undefined) throw new UsageError(`--secret: ${name}: there is no variable ${variable}`);
+    if (value === undefined)
+      throw new UsageError(`--secret: ${name}: there is no variable ${variable} in the environment`);
     values[name] = value;
   }
   return values;

@@ -64,7 +64,7 @@ function listOf(top: YAMLMap, document: YamlDocument["document"]): Node[] {
   const steps = top.get("steps", true) as Node | undefined;
   const list = steps === undefined ? undefined : nodeOf(steps, document);
   if (!isSeq(list) || list.items.length === 0)
-    throw new UsageError("steps is no list, or an empty one; allowed: a list of steps");
+    throw new UsageError("steps is no list, or an empty one; allowed: a list of one or more steps");
   return list.items as Node[];
 }
 

@@ -357,15 +357,15 @@ steps:
 
   test("logs of earlier steps are no data of later ones, however long they are", async () => {
     const run = (at: number): string =>
-      `env | grep -c _STDOUT; head -c ${at < 25 ? 100_000 : 125_000} /dev/zero | tr '\\0' x`;
-    const steps = Array.from({ length: 45 }, (_, at) => ({ name: `s${at}`, image: "busybox", run: run(at) }));
+      `env | grep -c _STDOUT || true; head -c ${at < 8 ? 100_000 : 125_000} /dev/zero | tr '\\0' x`;
+    const steps = Array.from({ length: 24 }, (_, at) => ({ name: `s${at}`, image: "busybox", run: run(at) }));
     const { code, stdout, stderr } = await call([...at(), "step", "-", "--output", "json"], {
       env: env(),
       input: JSON.stringify({ steps }),
     });
     expect({ code, stderr }).toEqual({ code: 0, stderr: "" });
     const results = JSON.parse(stdout.toString()) as { stdout: string }[];
-    expect(results).toHaveLength(45);
+    expect(results).toHaveLength(24);
     for (const { stdout: log } of results) expect(log).toMatch(/^0\nx+$/);
   });
 

@@ -11,9 +11,12 @@ export function addDaemonCommand(program: Command): void {
   program
     .command("daemon")
     .description(
-      "Run a private containerd in the foreground, from the binaries on PATH, until SIGINT or SIGTERM.",
+      "Run a private containerd in the foreground until SIGINT or SIGTERM. The programs are those on PATH.",
     )
-    .option("--directory <path>", "where it keeps everything (default: a temporary one, removed at the end)")
+    .option(
+      "--directory <path>",
+      "directory for all its files (default: a temporary one, removed at the end)",
+    )
     .addOption(new Option("--log-level <level>").choices(["debug", "info", "warn", "error"]).default("warn"))
     .action(async ({ directory, logLevel }: DaemonFlags) => {
       const stop = Promise.race([once(process, "SIGINT"), once(process, "SIGTERM")]);

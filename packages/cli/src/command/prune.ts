@@ -14,10 +14,13 @@ interface PruneFlags {
 export function addPruneCommand(program: Command): void {
   program
     .command("prune")
-    .description("Remove the images that no container is made of, and what of them nothing else needs.")
-    .option("--until <age>", "only those that have not changed for so long, or since then: 24h, 2026-01-31")
-    .option("--filter <filter>", "as docker has it: until=24h, label=key, label=key=value", collect)
-    .option("--dry-run", "say what would go, and leave it")
+    .description("Remove images that no container uses, and their content that nothing else uses.")
+    .option(
+      "--until <age>",
+      "only images that were last changed this long ago, or before this day: 24h, 2026-01-31",
+    )
+    .option("--filter <filter>", "until=24h, label=key or label=key=value, as in docker", collect)
+    .option("--dry-run", "print what would be removed, and remove nothing")
     .action(async (flags: PruneFlags, command: Command) => {
       const { untils, labels } = parseFilters(flags.filter ?? []);
       const moments = [...untils, ...(flags.until === undefined ? [] : [flags.until])].map(parseMoment);
@@ -56,7 +59,7 @@ function parseMoment(text: string): number {
   const moment = age === undefined ? Date.parse(text) : Date.now() - age;
   if (Number.isNaN(moment))
     throw new UsageError(
-      `--until: ${JSON.stringify(text)} is no age and no moment; allowed: 24h, 30m, 2026-01-31, 2026-01-31T12:00:00Z`,
+      `--until: ${JSON.stringify(text)} is neither an age nor a date; allowed: 24h, 30m, 2026-01-31, 2026-01-31T12:00:00Z`,
     );
   return moment;
 }

@@ -6,7 +6,7 @@ import { printRows } from "../table.js";
 export function addPsCommand(program: Command): void {
   program
     .command("ps")
-    .description("List the steps that are on the daemon: running, or left by an executor that died.")
+    .description("List the steps on the daemon: running ones, and those that a dead process left.")
     .action(async (_flags: object, command: Command) => {
       await using client = await connect(command);
       const rows = (await listSteps(client)).map(({ id, name, image, status, owner, createdAt }) => ({

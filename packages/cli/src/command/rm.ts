@@ -5,8 +5,8 @@ import { connect } from "../connection.js";
 export function addRmCommand(program: Command): void {
   program
     .command("rm")
-    .description("Kill steps and remove all they hold.")
-    .argument("<id...>", "as `ps` shows them")
+    .description("Kill steps, and remove their containers and files.")
+    .argument("<id...>", "ids, as `ps` shows them")
     .action(async (ids: readonly string[], _flags: object, command: Command) => {
       await using client = await connect(command);
       for (const id of ids) {

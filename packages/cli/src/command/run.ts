@@ -18,15 +18,23 @@ interface RunFlags extends DockerFlags, MachineFlags, RegistryFlags {
   readonly io: "file" | "fifo";
 }
 
+const EXAMPLE = `
+Examples:
+  wfe-containerd run alpine:3.20 echo hello
+  wfe-containerd run -v ./src:/src -w /src -u "$(id -u)" -m 512m node:22 npm test
+
+The command runs as user 65534 and without a network, unless --user and --network say otherwise.
+The exit code is the command's own; 125, 126 and 127 as in docker; 124 after --timeout.`;
+
 export function addRunCommand(program: Command): void {
   const command = program
     .command("run")
-    .description("Run a command in a new container; its output, its exit code, and nothing left.")
+    .description("Run a command in a new container, pass its output on, and remove the container.")
     .argument("<image>")
-    .argument("[command...]", "instead of the image's own");
+    .argument("[command...]", "command to run instead of the image's own");
   addRegistryFlags(addMachineFlags(addDockerFlags(command)))
     .addOption(
-      new Option("--io <mode>", "how output comes from the container")
+      new Option("--io <mode>", "how output is read from the container")
         .choices(["file", "fifo"])
         .default("file"),
     )
@@ -37,6 +45,7 @@ export function addRunCommand(program: Command): void {
     )
     .option("--rm", "taken because docker has it: the container is always removed")
     .passThroughOptions()
+    .addHelpText("after", EXAMPLE)
     .action(async (image: string, args: readonly string[], flags: RunFlags, self: Command) => {
       process.exitCode = await run(image, args, flags, self);
     });

@@ -4,6 +4,6 @@ import type { Command } from "commander";
 export function addSchemaCommand(program: Command): void {
   program
     .command("schema")
-    .description("Print the JSON Schema of a step file's step.")
+    .description("Print the JSON Schema of a step.")
     .action(() => console.log(JSON.stringify(stepJsonSchema(), undefined, 2)));
 }

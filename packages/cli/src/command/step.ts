@@ -31,30 +31,48 @@ interface StepFlags extends MachineFlags, RegistryFlags {
   readonly policy?: string;
 }
 
+const EXAMPLE = `
+Example, in build.yaml:
+  steps:
+    - name: build
+      image: alpine:3.20
+      run: echo "##wfe[output release=1.2.3]"
+    - name: test
+      image: alpine:3.20
+      run: echo "testing $BUILD_OUTPUTS_RELEASE"
+
+  wfe-containerd step build.yaml
+
+Values are texts as written: VERSION: 1.10 is 1.10. Anchors (&a, *a) and merge keys (<<: *a) work; keys beside steps that
+begin with x- may hold them. \`wfe-containerd schema\` prints every field.`;
+
 export function addStepCommand(program: Command): void {
   const command = program
     .command("step")
     .description(
-      "Run a step file: one step, or `steps:` in order, each one's outputs being data for the next.",
+      "Run a step file: one step, or a list under `steps:`, in order. A step's outputs are variables of the later ones.",
     )
-    .argument("<file>", "YAML or JSON; - for standard input")
+    .argument("<file>", "YAML or JSON file; - for standard input")
     .addOption(
-      new Option("--output <format>", "text passes the steps' output through; json prints their results")
+      new Option("--output <format>", "text: pass the steps' output on; json: print their results at the end")
         .choices(["text", "json"])
         .default("text"),
     )
-    .option("--policy <file>", "what the steps may ask for beyond the least: YAML or JSON")
-    .option("--secret <id=name,src=file>", "for the steps that name it; or id=NAME,env=VARIABLE", collect)
+    .option("--policy <file>", "what steps may ask for beyond the default: a YAML or JSON file")
+    .option(
+      "--secret <id=name,src=file>",
+      "secret for the steps that name it; or id=NAME,env=VARIABLE",
+      collect,
+    )
     .option(
       "-d, --data <key=value>",
-      "environment variable of every step, in upper case",
+      "variable for every step; its name is put in upper case",
       (value: string, all: readonly string[]) => [...all, value],
       [],
     );
-  command.option(
-    "--data-logs",
-    "later steps get the output of earlier ones too: $BUILD_STDOUT, $BUILD_STDERR",
-  );
+  command
+    .option("--data-logs", "pass the output of earlier steps to later ones too: $BUILD_STDOUT, $BUILD_STDERR")
+    .addHelpText("after", EXAMPLE);
   addRegistryFlags(addMachineFlags(command)).action(async (file: string, flags: StepFlags, self: Command) => {
     process.exitCode = await runFile(file, flags, self);
   });
@@ -138,7 +156,7 @@ function parseSecrets(flags: readonly string[] = []): SecretFlag[] {
     const secret = parseSecret(flag);
     if (secret.target === undefined && secret.mask === undefined) return secret;
     throw new UsageError(
-      "--secret: target and mask are the step file's to say; allowed: id=NAME with src=FILE or env=VARIABLE",
+      "--secret: target and mask belong in the step file; allowed: id=NAME with src=FILE or env=VARIABLE",
     );
   });
 }
@@ -147,7 +165,10 @@ function parseData(entries: readonly string[]): WorkflowData {
   return Object.fromEntries(
     entries.map((entry) => {
       const at = entry.indexOf("=");
-      if (at < 1) throw new UsageError(`--data: ${JSON.stringify(entry)} is no data; allowed: key=value`);
+      if (at < 1)
+        throw new UsageError(
+          `--data: ${JSON.stringify(entry)} is not key=value; allowed: for example release=1.2.3`,
+        );
       return [entry.slice(0, at), entry.slice(at + 1)];
     }),
   );

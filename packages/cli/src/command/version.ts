@@ -7,7 +7,7 @@ import { printableLine, toJson } from "../printable.js";
 export function addVersionCommand(program: Command): void {
   program
     .command("version")
-    .description("Print our version, and the daemon's.")
+    .description("Print the versions of wfe-containerd and of the daemon.")
     .action(async (_flags: object, command: Command) => {
       const client = ownVersion();
       await using connection = await connect(command);

@@ -15,10 +15,10 @@ interface PruneFlags {
 export function addVolumeCommand(program: Command): void {
   const volume = program
     .command("volume")
-    .description("The volumes and caches that steps keep things in, on the daemon's machine.");
+    .description("Manage volumes and caches: directories that steps keep on the daemon's machine.");
   volume
     .command("ls")
-    .description("List them, what they take, and who uses them.")
+    .description("List volumes and caches, with their size and the steps that use them.")
     .action(async (_flags: object, command: Command) => {
       await using client = await connect(command);
       const { format } = globalOptions(command);
@@ -33,7 +33,7 @@ export function addVolumeCommand(program: Command): void {
     });
   volume
     .command("rm")
-    .description("Remove some, and all that is in them.")
+    .description("Remove volumes or caches, with everything in them.")
     .argument("<name...>")
     .action(async (names: string[], _flags: object, command: Command) => {
       await using client = await connect(command);
@@ -44,11 +44,11 @@ export function addVolumeCommand(program: Command): void {
     });
   volume
     .command("prune")
-    .description("Remove the caches that no step uses.")
-    .option("--all", "volumes too")
-    .option("--unused <duration>", "only those that no step began to use for so long: 24h")
-    .option("--max-size <size>", "only as many as it takes until they have no more than this: 10g")
-    .option("--dry-run", "say what would go, and leave it")
+    .description("Remove caches that no step uses.")
+    .option("--all", "remove volumes too")
+    .option("--unused <duration>", "only those that no step has started with for this long: 24h")
+    .option("--max-size <size>", "remove the longest unused ones until the rest is no larger than this: 10g")
+    .option("--dry-run", "print what would be removed, and remove nothing")
     .action(async ({ all, unused, maxSize, dryRun }: PruneFlags, command: Command) => {
       const unusedForMs = read("--unused", unused, parseDuration, "30s, 24h, 7d");
       const maxBytes = read("--max-size", maxSize, parseSize, "512m, 10g");
