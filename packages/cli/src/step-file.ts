@@ -33,14 +33,15 @@ export async function readStepFile(file: string): Promise<StepInput[]> {
   return steps.map(({ value }) => value as StepInput);
 }
 
-function stepsOf({ document, text }: YamlDocument): Written[] {
+function stepsOf(yaml: YamlDocument): Written[] {
+  const { document, text } = yaml;
   const top = document.contents;
   const foreign = foreignKind(outline(top, 2), text);
   if (foreign !== undefined) throw new UsageError(`this is ${foreign}, not a step file; allowed: ${ALLOWED}`);
   if (!isMap(top)) throw new UsageError(`it holds no step; allowed: ${ALLOWED}`);
-  if (!top.has("steps")) return [{ value: stepValue(document, top), node: top, where: "" }];
-  return listOf(top, document).map((node, at) => ({
-    value: stepValue(document, node),
+  if (!top.has("steps")) return [{ value: stepValue(yaml, top), node: top, where: "" }];
+  return listOf(top, yaml).map((node, at) => ({
+    value: stepValue(yaml, node),
     node,
     where: `steps[${at}]: `,
   }));
@@ -56,20 +57,15 @@ function outline(node: unknown, depth: number): unknown {
 }
 
 /** Beside `steps`, keys that begin with `x-` may hold what anchors name, as in a Compose file. */
-function listOf(top: YAMLMap, document: YamlDocument["document"]): Node[] {
+function listOf(top: YAMLMap, { targetOf }: YamlDocument): Node[] {
   const keys = top.items.map(({ key }) => String(key));
   const other = keys.find((key) => key !== "steps" && !key.startsWith("x-"));
   if (other !== undefined)
     throw new UsageError(`${other} stands beside steps; allowed: steps alone, and x-NAME for anchors`);
-  const steps = top.get("steps", true) as Node | undefined;
-  const list = steps === undefined ? undefined : nodeOf(steps, document);
+  const list = targetOf((top.get("steps", true) as Node | undefined) ?? null);
   if (!isSeq(list) || list.items.length === 0)
     throw new UsageError("steps is no list, or an empty one; allowed: a list of one or more steps");
   return list.items as Node[];
-}
-
-function nodeOf(node: Node, document: YamlDocument["document"]): Node | undefined {
-  return "resolve" in node ? (node as { resolve(of: unknown): Node | undefined }).resolve(document) : node;
 }
 
 function mistakesOf(yaml: YamlDocument, { value, node, where }: Written): string[] {
@@ -80,7 +76,7 @@ function mistakesOf(yaml: YamlDocument, { value, node, where }: Written): string
     if (!isExecutorError(reason, "invalid-step")) throw reason;
     return reason.issues.map(({ field, message, allowed }) => {
       const rest = allowed === undefined ? "" : `; allowed: ${allowed}`;
-      return `${line(yaml, nodeAt(yaml.document, node, field))}${where}${field}: ${message}${rest}`;
+      return `${line(yaml, nodeAt(yaml, node, field))}${where}${field}: ${message}${rest}`;
     });
   }
 }
@@ -94,7 +90,7 @@ function sameNames(yaml: YamlDocument, steps: readonly Written[]): string[] {
     const other = names.get(toVariableName(name));
     names.set(toVariableName(name), name);
     if (other === undefined) return [];
-    const at = line(yaml, nodeAt(yaml.document, node, "name"));
+    const at = line(yaml, nodeAt(yaml, node, "name"));
     return [
       `${at}${where}name: ${name} and ${other} become the same variables; allowed: names that differ in a letter or digit`,
     ];

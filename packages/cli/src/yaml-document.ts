@@ -10,6 +10,7 @@ import {
   parseDocument,
   type Scalar,
   visit,
+  type YAMLParseError,
 } from "yaml";
 import { MistakesError, UsageError } from "./failure.js";
 
@@ -25,6 +26,8 @@ export interface YamlDocument {
   /** Keys that are given twice: the mistakes that leave a document readable. */
   readonly twins: readonly string[];
   lineOf(node: Node): number | undefined;
+  /** What an alias stands for; any other node is its own target. */
+  targetOf(node: Node | null): Node | null;
 }
 
 /** Reads a file, or standard input by the name `-`. @throws UsageError when it is not YAML. */
@@ -34,15 +37,13 @@ export async function readDocument(file: string): Promise<YamlDocument> {
   const lineCounter = new LineCounter();
   // The library compares each key of a map with each other one; `findTwins` takes a set.
   const document = parse(name, () => parseDocument(text, { lineCounter, uniqueKeys: false, merge: true }));
-  const problems = document.errors.map(({ code, message }) =>
-    code === "MULTIPLE_DOCS"
-      ? "it holds more than one document (---); allowed: one; several steps stand in a list under steps:"
-      : message.trim(),
-  );
-  if (problems.length > 0) throw new MistakesError(name, problems.slice(0, 1));
+  const [error] = document.errors;
+  if (error !== undefined) throw new UsageError(`${name}: ${problemOf(error)}`);
   const lineOf = (node: Node): number | undefined =>
     node.range == null ? undefined : lineCounter.linePos(node.range[0]).line;
-  return { name, text, document, lineOf, twins: findTwins(document, lineOf) };
+  const targets = findTargets(document);
+  const targetOf = (node: Node | null): Node | null => (isAlias(node) ? (targets.get(node) ?? null) : node);
+  return { name, text, document, lineOf, targetOf, twins: findTwins(document, lineOf) };
 }
 
 /** A file as YAML itself reads it. @throws UsageError when it is not YAML, or a key is given twice. */
@@ -67,12 +68,12 @@ export function keyText(key: Scalar): string {
  *
  * @returns its key, or its item of a list.
  */
-export function nodeAt(document: Document.Parsed, node: Node | null, field: string): Node | null {
-  const target = isAlias(node) ? (node.resolve(document) ?? null) : node;
+export function nodeAt(yaml: YamlDocument, node: Node | null, field: string): Node | null {
+  const target = yaml.targetOf(node);
   if (isSeq(target)) {
     const [all = "", index] = /^\[(\d+)\]\.?/.exec(field) ?? [];
     const item = index === undefined ? undefined : target.items[Number(index)];
-    return item === undefined ? node : nodeAt(document, item as Node, field.slice(all.length));
+    return item === undefined ? node : nodeAt(yaml, item as Node, field.slice(all.length));
   }
   if (!isMap(target)) return node;
   const [pair] = target.items
@@ -80,7 +81,7 @@ export function nodeAt(document: Document.Parsed, node: Node | null, field: stri
     .toSorted((a, b) => keyText(b.key as Scalar).length - keyText(a.key as Scalar).length);
   if (pair === undefined) return node;
   const rest = field.slice(keyText(pair.key as Scalar).length).replace(/^\./, "");
-  const inside = nodeAt(document, pair.value as Node | null, rest);
+  const inside = nodeAt(yaml, pair.value as Node | null, rest);
   return inside === pair.value || inside === null ? (pair.key as Node) : inside;
 }
 
@@ -88,14 +89,40 @@ function isWithin(field: string, key: string): boolean {
   return field.startsWith(key) && /^(?:[.[]|$)/.test(field.slice(key.length));
 }
 
+function problemOf({ code, message }: YAMLParseError): string {
+  if (code === "MULTIPLE_DOCS")
+    return "it holds more than one document (---); allowed: one; several steps stand in a list under steps:";
+  // The library reports what overflowed its stack as any other mistake.
+  return message.startsWith("Maximum call stack") ? TOO_DEEP : message.trim();
+}
+
+const TOO_DEEP = "its lists and maps are nested too deeply";
+
 /** Deep nesting overflows the parser's stack. */
 function parse<T>(name: string, run: () => T): T {
   try {
     return run();
   } catch (cause) {
     if (!(cause instanceof RangeError)) throw cause;
-    throw new UsageError(`${name}: its lists and maps are nested too deeply`, { cause });
+    throw new UsageError(`${name}: ${TOO_DEEP}`, { cause });
   }
+}
+
+/** The library's own look-up goes through the whole document for each alias. */
+function findTargets(document: Document.Parsed): Map<Node, Node> {
+  const anchors = new Map<string, Node>();
+  const targets = new Map<Node, Node>();
+  visit(document, {
+    // A value is a scalar, a map or a list.
+    Value(_, node) {
+      if (node.anchor !== undefined) anchors.set(node.anchor, node);
+    },
+    Alias(_, alias) {
+      const target = anchors.get(alias.source);
+      if (target !== undefined) targets.set(alias, target);
+    },
+  });
+  return targets;
 }
 
 function findTwins(document: Document.Parsed, lineOf: YamlDocument["lineOf"]): string[] {

@@ -1,17 +1,7 @@
 import { stepJsonSchema } from "@wfe-containerd/executor";
-import {
-  type Document,
-  isAlias,
-  isMap,
-  isScalar,
-  isSeq,
-  type Node,
-  type Pair,
-  type Scalar,
-  type YAMLMap,
-} from "yaml";
+import { isAlias, isMap, isScalar, isSeq, type Node, type Pair, type Scalar, type YAMLMap } from "yaml";
 import { UsageError } from "./failure.js";
-import { isMergeKey, keyText } from "./yaml-document.js";
+import { isMergeKey, keyText, type YamlDocument } from "./yaml-document.js";
 
 /** As much of a JSON Schema as tells where a text is wanted. */
 interface Schema {
@@ -33,7 +23,7 @@ const MAX_NODES = 500_000;
  *
  * @throws UsageError when aliases never end, or stand for too much.
  */
-export function stepValue(document: Document.Parsed, node: Node | null): unknown {
+export function stepValue({ targetOf }: Pick<YamlDocument, "targetOf">, node: Node | null): unknown {
   const isOpen = new Set<Node>();
   let nodes = 0;
 
@@ -42,9 +32,8 @@ export function stepValue(document: Document.Parsed, node: Node | null): unknown
     if (nodes > MAX_NODES) throw new UsageError("its aliases stand for too much");
     if (given === null) return textOf(null, schemas);
     if (!isAlias(given)) return contentOf(given, schemas);
-    const target = given.resolve(document);
-    if (target === undefined)
-      throw new UsageError(`the alias *${given.source} has no anchor &${given.source}`);
+    const target = targetOf(given);
+    if (target === null) throw new UsageError(`the alias *${given.source} has no anchor &${given.source}`);
     return contentOf(target, schemas);
   }
 
@@ -86,7 +75,7 @@ export function stepValue(document: Document.Parsed, node: Node | null): unknown
   function mapsOf(given: Node | null): YAMLMap[] {
     nodes++;
     if (nodes > MAX_NODES) throw new UsageError("its aliases stand for too much");
-    const target = isAlias(given) ? given.resolve(document) : given;
+    const target = targetOf(given);
     if (isMap(target)) return [target];
     if (isSeq(target)) return target.items.flatMap((item) => mapsOf(item as Node));
     throw new UsageError("<< takes over what is not a map; allowed: <<: *anchor, <<: [*one, *other]");
