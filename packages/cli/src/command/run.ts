@@ -1,5 +1,5 @@
 import { writeFile } from "node:fs/promises";
-import { type Client, formatPlatform, normalizePlatform, parsePlatform } from "@wfe-containerd/client";
+import { type Client, formatPlatform, normalizePlatform } from "@wfe-containerd/client";
 import { type StepHandle, UNRESTRICTED_POLICY } from "@wfe-containerd/executor";
 import { type Command, Option } from "commander";
 import { connect } from "../connection.js";
@@ -53,8 +53,13 @@ export function addRunCommand(program: Command): void {
 
 /** An image runs on the daemon's platform, and no other is emulated. */
 async function checkPlatform(client: Client, given: string): Promise<void> {
-  const wanted = normalizePlatform(parsePlatform(given));
   const own = normalizePlatform(await client.introspection.daemonPlatform());
+  const [os = "", architecture] = given.split("/");
+  // As docker, either may stand alone.
+  if (architecture === undefined && os === own.os) return;
+  const wanted = normalizePlatform(
+    architecture === undefined ? { os: own.os, architecture: os } : { os, architecture },
+  );
   if (wanted.os === own.os && wanted.architecture === own.architecture) return;
   throw new UsageError(
     `--platform: the daemon's machine cannot run ${given}; allowed: ${formatPlatform(own)}, or leave it out`,
