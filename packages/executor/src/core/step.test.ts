@@ -208,7 +208,8 @@ describe("what is refused", () => {
     ["ulimits", { ulimits: { files: 1 } }],
     ["oom_score_adj", { oom_score_adj: -1001 }],
     ["volumes[0].source", { volumes: [{ source: "/a/..", target: "/b" }] }],
-    ["volumes[0].source", { volumes: [{ source: "/a:/x", target: "/b" }] }],
+    ["volumes[0].source", { volumes: [{ source: "~/x", target: "/b" }] }],
+    ["volumes[0].source", { volumes: ["./x:/b"] }],
     ["volumes", { volumes: ["/a:/b", "/c:/b/"] }],
     ["volumes[0]", { volumes: ["/a:/b:dev"] }],
     ["volumes[0]", { volumes: ["/a"] }],
@@ -254,6 +255,48 @@ describe("what is refused", () => {
   test.each([[null], [undefined], [7], ["step"], [[]], [new Map()]])("%j is no step", (input) => {
     expect(issuesOf(input).length).toBeGreaterThan(0);
   });
+});
+
+test("a source may have a colon and a comma where it is a field by itself", () => {
+  const volumes = [{ source: "/a:x,y", target: "/b" }];
+  expect(parseStep({ ...least, volumes }).volumes).toMatchObject([{ source: "/a:x,y", target: "/b" }]);
+});
+
+test("what is wrong is said in plain words, never in those of the schema's library", () => {
+  const wrong = {
+    run: 5,
+    image: [],
+    name: null,
+    env: 7,
+    cpu: "fast",
+    command: [],
+    group_add: [{}],
+    init: "yes",
+    network: "wifi",
+    volumes: [7, { source: "/a" }],
+    ulimits: { nofile: "many" },
+    labels: { "io.x": "y" },
+    sysctls: { a: [] },
+    registry_auth: { r: { username: "u" } },
+    devices: [{ path: "/dev/x", type: "z", major: "1", minor: 2 }],
+    timeout: 5,
+    dns: "1.1.1.1",
+  };
+  const issues = issuesOf(wrong);
+  expect(issues.length).toBeGreaterThanOrEqual(Object.keys(wrong).length);
+  const words = issues.map(({ message, allowed }) => `${message}; ${allowed}`).join("\n");
+  expect(words).not.toMatch(
+    /Invalid|expected|received|Unrecognized|Too (?:small|big)|nonoptional|undefined\b.*input/,
+  );
+  expect(issuesOf({})).toEqual(
+    expect.arrayContaining([
+      {
+        field: "image",
+        message: "image is missing; give the image to run in, for example image: alpine:3.20",
+      },
+      { field: "name", message: "name is missing; give the step a name, for example name: build" },
+    ]),
+  );
 });
 
 test("a password is in no error", () => {
