@@ -50,7 +50,12 @@ export interface Images extends ImageStore {
     images: string | Image | readonly (string | Image)[],
     options?: ExportOptions,
   ): AsyncIterable<Uint8Array>;
-  /** Files out of an image's layers, by absolute path; those that the image does not have are left out. */
+  /**
+   * Small files of an unpacked image, by absolute path, as a process in a container of it sees them; files that the image does not have are left out.
+   *
+   * @throws ContainerdError `failed-precondition` when the image is not unpacked, or has a directory or a device at a path; `out-of-range` when a file is
+   * larger than `maxBytes`.
+   */
   readFiles(
     image: ResolvedImage,
     paths: readonly string[],
@@ -65,7 +70,7 @@ export function createImages(context: Context, parts: ImageParts): Images {
     ...images,
     import: (source, options) => importImages({ context, ...parts, put: images.put }, source, options),
     export: (given, options) => exportImages({ context, images, content, leases }, [given].flat(), options),
-    readFiles: (image, paths, options) => readImageFiles(content, image, paths, options),
+    readFiles: (image, paths, options) => readImageFiles({ context, leases }, image, paths, options),
     prune: (options) => pruneImages({ context, leases, images }, options),
     usage: async (image, options) => imageUsage(parts, await findImage(images, image, options), options),
     platforms: async (image, options) => {

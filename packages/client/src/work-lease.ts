@@ -4,7 +4,7 @@ import type { Context } from "./context.js";
 import type { Leases } from "./lease.js";
 import { currentOwner, isOwnerGone, OWNER_LABEL } from "./process-owner.js";
 
-const WORKS = ["export", "import", "pull", "push", "unpack"] as const;
+const WORKS = ["export", "import", "pull", "push", "read", "unpack"] as const;
 export type Work = (typeof WORKS)[number];
 
 export interface Worker {

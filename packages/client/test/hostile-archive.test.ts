@@ -164,38 +164,28 @@ test("bad input 14: set-uid bits in an archive are on nothing that the daemon ke
 test("bad input 3: files are looked up inside the image's root, whatever its links say", async () => {
   const image = await withLayer([
     { name: "etc/passwd", type: "symlink", linkname: "../../../../../../../../../etc/hostname" },
-    { name: "etc/group", type: "link", linkname: "../../../../etc/hostname" },
-    { name: "etc/shadow", type: "character-device", devmajor: 1, devminor: 5 },
-    { name: "etc/pipe", type: "fifo" },
     { name: "host", type: "symlink", linkname: "/proc/self" },
   ]);
-  await withImported(image, false, async () => {
-    const paths = [
-      "/etc/passwd",
-      "/etc/group",
-      "/etc/shadow",
-      "/etc/pipe",
-      "/host/environ",
-      "/../../etc/hostname",
-    ];
+  await withImported(image, true, async () => {
+    const paths = ["/etc/passwd", "/host/environ", "/../../etc/hostname"];
     const resolved = await here.client.images.resolve(NAME);
     const found = await here.client.images.readFiles(resolved, paths, { maxBytes: MIB });
     expect([...found]).toEqual([]);
   });
 });
 
-test("bad input 18: a layer that unzips to more than it may is not looked through to its end", async () => {
-  const image = await withLayer([
-    { name: "zeros", body: Buffer.alloc(256 * MIB) },
-    { name: "etc/passwd", body: "root:x:0:0::/:" },
-  ]);
-  await withImported(image, false, async () => {
+test.each<RawEntry>([
+  { name: "etc/passwd", type: "character-device", devmajor: 1, devminor: 5 },
+  { name: "etc/passwd", type: "fifo" },
+  { name: "etc/passwd", type: "directory" },
+])("bad input 3: a $type in the place of a file is not opened, and named", async (entry) => {
+  await withImported(await withLayer([entry]), true, async () => {
     const resolved = await here.client.images.resolve(NAME);
-    const reading = here.client.images.readFiles(resolved, ["/etc/passwd"], {
-      maxBytes: MIB,
-      maxUnpackedBytes: 8 * MIB,
+    const reading = here.client.images.readFiles(resolved, ["/etc/passwd"], { maxBytes: MIB });
+    await expect(reading).rejects.toMatchObject({
+      kind: "failed-precondition",
+      message: expect.stringContaining(`/etc/passwd of the image is a ${entry.type}`),
     });
-    await expect(reading).rejects.toMatchObject({ kind: "resource-exhausted" });
   });
 });
 
@@ -210,7 +200,7 @@ test("bad input 18: an imported image that unpacks to more than it may is refuse
 
 test("bad input 10: an image's passwd that goes on without end is not read", async () => {
   const image = await withLayer([{ name: "etc/passwd", body: Buffer.alloc(2 * MIB, "x") }]);
-  await withImported(image, false, async () => {
+  await withImported(image, true, async () => {
     const resolved = await here.client.images.resolve(NAME);
     await expect(
       here.client.images.readFiles(resolved, ["/etc/passwd"], { maxBytes: MIB }),
@@ -220,7 +210,7 @@ test("bad input 10: an image's passwd that goes on without end is not read", asy
 
 test("a look into an image ends with its caller", async () => {
   const image = await withLayer([{ name: "zeros", body: Buffer.alloc(64 * MIB) }]);
-  await withImported(image, false, async () => {
+  await withImported(image, true, async () => {
     const resolved = await here.client.images.resolve(NAME);
     await expect(
       here.client.images.readFiles(resolved, ["/x"], { maxBytes: 1, signal: AbortSignal.abort() }),
