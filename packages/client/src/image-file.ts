@@ -12,6 +12,8 @@ import { beginWork } from "./work-lease.js";
 export interface ReadFilesOptions {
   /** The largest file that is read. */
   readonly maxBytes: number;
+  /** Absolute paths where containers have something else mounted, as `/proc`: a file that lies there is refused. Default: none. */
+  readonly hiddenPaths?: readonly string[] | undefined;
   readonly signal?: AbortSignal | undefined;
 }
 
@@ -53,7 +55,9 @@ async function readFiles(
     content: createContent(context),
     snapshots: createSnapshots(context),
   };
-  const known = new Map<string, RootEntry>();
+  const known = new Map<string, RootEntry>(
+    options.hiddenPaths?.map((path) => [path.replace(/^\/+/, ""), { kind: "hidden", path }]),
+  );
   for (;;) {
     const walks = paths.map((path) => ({ path, walk: walkPath(path, known) }));
     const unknown = new Set(walks.flatMap(({ walk }) => (walk.state === "unknown" ? walk.paths : [])));
@@ -101,13 +105,18 @@ function takeFiles(
       });
     if (walk.state !== "found" || walk.entry.kind === "absent") continue;
     const { entry } = walk;
-    if (entry.kind !== "file") {
-      const what = entry.kind === "special" ? entry.type : entry.kind;
-      throw new ContainerdError(`${path} of the image is a ${what}; allowed: a regular file`, {
-        kind: "failed-precondition",
-      });
-    }
-    files.set(path, entry.bytes);
+    if (entry.kind === "file") files.set(path, entry.bytes);
+    else refuseEntry(path, entry);
   }
   return files;
+}
+
+function refuseEntry(path: string, entry: Exclude<RootEntry, { kind: "file" | "absent" }>): never {
+  const what =
+    entry.kind === "hidden"
+      ? `leads to ${entry.path}, where a container has something else mounted`
+      : `is a ${entry.kind === "special" ? entry.type : entry.kind}`;
+  throw new ContainerdError(`${path} of the image ${what}; allowed: a regular file`, {
+    kind: "invalid-argument",
+  });
 }

@@ -40,6 +40,12 @@ describe("a path", () => {
       { l: link("d/e"), d: directory, "d/e": directory, "d/a": file, a: directory },
       file,
     ],
+    [
+      "below what is hidden",
+      "/a/b",
+      { a: link("dev/x"), dev: { kind: "hidden", path: "/dev" } },
+      { kind: "hidden", path: "/dev" },
+    ],
     ["of a FIFO", "/a", { a: { kind: "special", type: "fifo" } }, { kind: "special", type: "fifo" }],
   ])("%s", (_, path, entries, entry) => {
     expect(walkPath(path, known(entries))).toEqual({ state: "found", entry });

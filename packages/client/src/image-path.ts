@@ -5,7 +5,9 @@ export type RootEntry =
   | { readonly kind: "directory" }
   | { readonly kind: "absent" }
   /** A device, a FIFO or a socket. */
-  | { readonly kind: "special"; readonly type: string };
+  | { readonly kind: "special"; readonly type: string }
+  /** What the image has here is hidden in a container. */
+  | { readonly kind: "hidden"; readonly path: string };
 
 /** The outcome of a walk: what is at the path, or which paths must be known first. */
 export type Walk =
@@ -47,6 +49,7 @@ export function walkPath(path: string, known: ReadonlyMap<string, RootEntry>): W
       continue;
     }
     if (unknown.length > 0) break;
+    if (entry.kind === "hidden") return { state: "found", entry };
     // Below a file there is nothing (ENOTDIR), not even its own directory by "..".
     return { state: "found", entry: ahead.length === 0 ? entry : { kind: "absent" } };
   }

@@ -53,8 +53,8 @@ export interface Images extends ImageStore {
   /**
    * Small files of an unpacked image, by absolute path, as a process in a container of it sees them; files that the image does not have are left out.
    *
-   * @throws ContainerdError `failed-precondition` when the image is not unpacked, or has a directory or a device at a path; `out-of-range` when a file is
-   * larger than `maxBytes`.
+   * @throws ContainerdError `failed-precondition` when the image is not unpacked, `invalid-argument` when it has a directory or a device at a path, or a loop
+   * of links; `out-of-range` when a file is larger than `maxBytes`.
    */
   readFiles(
     image: ResolvedImage,

@@ -270,7 +270,7 @@ async function readEntry(
       // tar-stream decodes names as UTF-8, and puts this in the place of what is none.
       if (linkname?.includes("\u{fffd}") === true) {
         const problem = `is a link to ${JSON.stringify(linkname)}; allowed: a name in UTF-8`;
-        return { kind: "failed", problem, error: { kind: "failed-precondition" } };
+        return { kind: "failed", problem, error: { kind: "invalid-argument" } };
       }
       return { kind: "link", target: linkname ?? "" };
     case "link":
