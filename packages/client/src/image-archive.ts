@@ -3,17 +3,19 @@ import { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import { createGunzip } from "node:zlib";
 import { extract } from "tar-stream";
+import { createByteReader } from "./byte-reader.js";
 import type { Content } from "./content.js";
 import { ContainerdError } from "./error.js";
 import { MAX_DOCUMENT_BYTES } from "./oci/manifest.js";
+import { untilTarEnd } from "./tar-end.js";
 import { atMost } from "./unpack-limit.js";
-import { createUnzstd } from "./zstd.js";
+import { isZstd, unzstd } from "./zstd.js";
 
 /** A blob of an archive that now is in the content store. */
 export interface ArchiveBlob {
   readonly digest: string;
   readonly size: number;
-  readonly isGzip: boolean;
+  readonly compression: "gzip" | "zstd" | "none";
 }
 
 export interface Archive {
@@ -53,8 +55,12 @@ export async function readArchive(
   const documents = new Map<string, Buffer>();
   const blobs = new Map<string, ArchiveBlob>();
   const links = new Map<string, string>();
-  const tar = extract();
-  const feed = Readable.from(atMost(decompress(source), maxBytes)).on("error", (error) => tar.destroy(error));
+  // Tars of before POSIX have a checksum, and no magic. The package's types do not know of it.
+  const options: object = { allowUnknownFormat: true };
+  const tar = extract(options);
+  const feed = Readable.from(untilTarEnd(atMost(decompress(source), maxBytes))).on("error", (error) =>
+    tar.destroy(error),
+  );
   feed.pipe(tar);
   // A source that gives nothing more must not hold up an abort.
   const stop = (): void => void tar.destroy(signal?.reason as Error);
@@ -118,10 +124,10 @@ async function writeBlob(
   const match = BLOB_PATH.exec(path);
   const claimed = match === null ? undefined : `${match[1]}:${match[2]}`;
   const hash = createHash("sha256");
-  let isGzip: boolean | undefined;
+  let head: Uint8Array = new Uint8Array(0);
   async function* watch(): AsyncGenerator<Uint8Array> {
     for await (const chunk of source) {
-      isGzip ??= chunk[0] === 0x1f && chunk[1] === 0x8b;
+      if (head.byteLength < HEAD_BYTES) head = Buffer.concat([head, chunk.subarray(0, HEAD_BYTES)]);
       hash.update(chunk);
       yield chunk;
     }
@@ -145,7 +151,7 @@ async function writeBlob(
   const digest = written?.digest ?? `sha256:${hash.digest("hex")}`;
   if (claimed?.startsWith("sha256:") === true && claimed !== digest) refuse(path, `has the digest ${digest}`);
   onProgress?.({ what: digest, state: "done", offset: size, total: size });
-  return { digest, size, isGzip: isGzip ?? false };
+  return { digest, size, compression: compressionOf(head) };
 }
 
 async function readWhole(path: string, size: number, source: AsyncIterable<Uint8Array>): Promise<Buffer> {
@@ -178,20 +184,44 @@ function refuse(path: string, problem: string): never {
   });
 }
 
+/** As many bytes as it takes to tell how they are compressed. */
+const HEAD_BYTES = 6;
+
+function compressionOf(head: Uint8Array): ArchiveBlob["compression"] {
+  if (isZstd(head)) return "zstd";
+  return head[0] === 0x1f && head[1] === 0x8b ? "gzip" : "none";
+}
+
+/** By their first bytes; each with the program that undoes it. */
+const UNREAD_COMPRESSIONS: readonly (readonly [string, string, readonly number[]])[] = [
+  ["xz", "xz -d app.tar.xz", [0xfd, 0x37, 0x7a, 0x58, 0x5a, 0x00]],
+  ["bzip2", "bzip2 -d app.tar.bz2", [0x42, 0x5a, 0x68]],
+  ["lz4", "lz4 -d app.tar.lz4", [0x04, 0x22, 0x4d, 0x18]],
+  ["lzip", "lzip -d app.tar.lz", [0x4c, 0x5a, 0x49, 0x50]],
+];
+
 /** Archives may be compressed as a whole. */
 async function* decompress(source: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
-  const iterator = source[Symbol.asyncIterator]();
-  const first = await iterator.next();
-  if (first.done === true) return;
+  const reader = createByteReader(source);
+  const head = await reader.read(HEAD_BYTES);
   async function* all(): AsyncGenerator<Uint8Array> {
-    yield first.value as Uint8Array;
-    for (let next = await iterator.next(); next.done !== true; next = await iterator.next()) yield next.value;
+    yield head;
+    yield* reader.pieces();
   }
-  const [a, b, c, d] = first.value;
-  const isZstd = a === 0x28 && b === 0xb5 && c === 0x2f && d === 0xfd;
-  if (!isZstd && (a !== 0x1f || b !== 0x8b)) return yield* all();
-  const unzip = isZstd ? createUnzstd("the archive") : createGunzip();
-  // What goes wrong comes out of its end.
-  pipeline(Readable.from(all()), unzip).catch(() => undefined);
-  yield* unzip;
+  for (const [name, example, magic] of UNREAD_COMPRESSIONS)
+    if (magic.every((byte, at) => head[at] === byte)) {
+      throw new ContainerdError(
+        `the archive is compressed with ${name}; allowed: not compressed, gzip, zstd; decompress it first, for example: ${example}`,
+        { kind: "invalid-argument" },
+      );
+    }
+  const compression = compressionOf(head);
+  if (compression === "none") yield* all();
+  else if (compression === "zstd") yield* unzstd(all(), "the archive");
+  else {
+    const unzip = createGunzip();
+    // What goes wrong comes out of its end.
+    pipeline(Readable.from(all()), unzip).catch(() => undefined);
+    yield* unzip;
+  }
 }

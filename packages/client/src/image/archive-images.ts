@@ -97,6 +97,12 @@ function parseDocument(name: string, bytes: Buffer): unknown {
   }
 }
 
+const LAYER_TYPES = {
+  none: MEDIA_TYPES.layer,
+  gzip: MEDIA_TYPES.layerGzip,
+  zstd: MEDIA_TYPES.layerZstd,
+} as const;
+
 /** docker save's archives have no manifest in OCI's sense: it is made here. */
 async function writeManifest(
   content: Content,
@@ -113,8 +119,8 @@ async function writeManifest(
       schemaVersion: 2,
       mediaType: MEDIA_TYPES.manifest,
       config: { mediaType: MEDIA_TYPES.config, digest: config.digest, size: config.size },
-      layers: entry.Layers.map(blob).map(({ digest, size, isGzip }) => ({
-        mediaType: isGzip ? MEDIA_TYPES.layerGzip : MEDIA_TYPES.layer,
+      layers: entry.Layers.map(blob).map(({ digest, size, compression }) => ({
+        mediaType: LAYER_TYPES[compression],
         digest,
         size,
       })),
