@@ -10,7 +10,7 @@ import { isZstd, unzstd, zstdFrames } from "./zstd.js";
 /** From Node 22.15 on. */
 const { zstdCompressSync } = zlib as { zstdCompressSync?: (bytes: Uint8Array) => Buffer };
 
-const text = Buffer.from("some text, again and again. ".repeat(20_000));
+const text = Buffer.from("some text, again and again. ".repeat(6_000));
 const skipped = skippableFrame(Buffer.from("nobody reads this"));
 
 async function* pieces(bytes: Uint8Array, size: number): AsyncGenerator<Uint8Array> {
@@ -61,7 +61,9 @@ describe("zstd is taken apart into its frames", () => {
   });
 
   test("of several blocks", async () => {
-    expect(await split(Buffer.concat([blocks, two, blocks]), 10_000)).toEqual([blocks, two, blocks]);
+    const [first, second, ...others] = await split(Buffer.concat([blocks, two]), 10_000);
+    expect(first?.equals(blocks)).toBe(true);
+    expect([second, ...others]).toEqual([two]);
   });
 
   test.each([5, 7, 20, 200])("and is refused when it is cut off after %i bytes", async (length) => {
