@@ -182,7 +182,7 @@ async function applyLinks(
   for (const path of paths)
     archive.entry({ name: `${directory}/${nameOf(directory, path)}`, type: "link", linkname: path });
   // An opaque whiteout of the root: the differ removes whatever is not of the same archive.
-  if (removeOthers) archive.entry({ name: ".wh..wh..opq" });
+  if (removeOthers) archive.entry({ name: ".wh..wh..opq" }, "");
   archive.finalize();
   const chunks: Uint8Array[] = [];
   for await (const chunk of archive) chunks.push(chunk as Uint8Array);

@@ -1,7 +1,15 @@
 import * as zlib from "node:zlib";
 import { gzipSync } from "node:zlib";
 import { once, takeInventory, useDaemon } from "@wfe-containerd/test-infra/daemon";
-import { type BuiltImage, buildImage, dockerArchive, ociArchive } from "@wfe-containerd/test-infra/images";
+import {
+  type BuiltImage,
+  buildImage,
+  dockerArchive,
+  ociArchive,
+  toBlob,
+} from "@wfe-containerd/test-infra/images";
+import { rawTarEntry } from "@wfe-containerd/test-infra/images/raw-tar";
+import { skippableFrame, zstdFrames } from "@wfe-containerd/test-infra/images/zstd-frames";
 import { beforeAll, describe, expect, test } from "vitest";
 import {
   blobPath,
@@ -75,6 +83,43 @@ describe("archives", () => {
   test("in any order, with a name of our choice", async () => {
     const entries = layoutEntries(image).toReversed();
     expect(await importAndRemove(await tarOf(entries), { name: "small:1" })).toEqual([name]);
+  });
+
+  test.each<[string, () => Promise<Uint8Array[]>]>([
+    ["a second archive", async () => [await ociArchive(other, "docker.io/library/other:1")]],
+    ["garbage", async () => [Buffer.alloc(3000, "x")]],
+    ["a newline", async () => [Buffer.from("\n")]],
+  ])("end where a tar ends, before %s", async (_, behind) => {
+    const archive = Buffer.concat([await ociArchive(image, name), ...(await behind())]);
+    expect(await importAndRemove(archive)).toEqual([name]);
+    expect(await importAndRemove(gzipSync(archive))).toEqual([name]);
+  });
+
+  test("end without the blocks of zeros, and without padding", async () => {
+    const entries = layoutEntries(image, name).map(({ name: path, body = "" }, at, { length }) =>
+      rawTarEntry({ name: path, body, isUnpadded: at === length - 1 }),
+    );
+    expect(await importAndRemove(Buffer.concat(entries))).toEqual([name]);
+  });
+
+  test("have a layer in zstd that is known by its bytes, as in docker save", async () => {
+    const tar = await tarOf([{ name: "a", body: "one" }]);
+    const plain = await buildImage({ layers: [tar], compression: "none" });
+    for (const bytes of [
+      zstdFrames(tar, 3),
+      Buffer.concat([skippableFrame(Buffer.from("x")), zstdFrames(tar, 1)]),
+    ]) {
+      const archive = await dockerArchive({ ...plain, layers: [toBlob(bytes)] }, ["small:1"]);
+      expect(await importAndRemove(archive)).toEqual([name]);
+    }
+  });
+
+  test("that are compressed as a whole with zstd, in several frames, come in where Node can read them", async () => {
+    const frames = zstdFrames(await ociArchive(image, name), 3);
+    const skipped = skippableFrame(Buffer.from("x"));
+    const importing = importAndRemove(Buffer.concat([skipped, frames, skipped]));
+    if (zstdCompressSync !== undefined) expect(await importing).toEqual([name]);
+    else await expect(importing).rejects.toMatchObject({ kind: "not-implemented" });
   });
 
   test("whose layers are not compressed", async () => {
@@ -305,11 +350,24 @@ describe("an archive is refused, and leaves nothing, for", () => {
     expect(await everything()).toEqual(before);
   });
 
+  test.each([
+    ["xz", Buffer.from([0xfd, 0x37, 0x7a, 0x58, 0x5a, 0]), "xz -d app.tar.xz"],
+    ["bzip2", Buffer.from("BZh91AY"), "bzip2 -d app.tar.bz2"],
+  ])("being compressed with %s, with what to do", async (program, bytes, example) => {
+    await expect(here.client.images.import(once(bytes))).rejects.toMatchObject({
+      kind: "invalid-argument",
+      message: `the archive is compressed with ${program}; allowed: not compressed, gzip, zstd; decompress it first, for example: ${example}`,
+    });
+  });
+
   test("being cut off in the middle of a layer", async () => {
     const archive = await ociArchive(image, name);
     const before = await everything();
     const half = archive.subarray(0, Math.floor(archive.length / 2));
-    await expect(here.client.images.import(once(half))).rejects.toMatchObject({ kind: "invalid-argument" });
+    await expect(here.client.images.import(once(half))).rejects.toMatchObject({
+      kind: "invalid-argument",
+      message: expect.stringContaining("it was cut off"),
+    });
     expect(await everything()).toEqual(before);
   });
 });
