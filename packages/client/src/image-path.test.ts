@@ -60,6 +60,9 @@ describe("a path", () => {
     expect(walkPath("/l0", chain(40))).toEqual({ state: "found", entry: file });
     expect(walkPath("/l0", chain(41))).toEqual({ state: "too-many-links" });
     expect(walkPath("/a", known({ a: link("a/b") }))).toEqual({ state: "too-many-links" });
+    // It is a loop only if b is a directory.
+    expect(walkPath("/a", known({ a: link("b/../a") }))).toMatchObject({ state: "unknown" });
+    expect(walkPath("/a", known({ a: link("b/../a"), b: directory }))).toEqual({ state: "too-many-links" });
   });
 });
 

@@ -43,7 +43,9 @@ export function walkPath(path: string, known: ReadonlyMap<string, RootEntry>): W
       continue;
     }
     if (entry.kind === "link") {
-      if (++links > MAX_LINKS) return { state: "too-many-links" };
+      // What is not known may itself be a link, that leads elsewhere.
+      if (++links > MAX_LINKS && unknown.length > 0) break;
+      if (links > MAX_LINKS) return { state: "too-many-links" };
       if (entry.target.startsWith("/")) directory = [];
       ahead.push(...entry.target.split("/").toReversed());
       continue;

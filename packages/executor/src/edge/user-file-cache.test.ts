@@ -1,0 +1,51 @@
+import type { Client, ResolvedImage } from "@wfe-containerd/client";
+import { expect, test } from "vitest";
+import { createUserFileCache } from "./user-file-cache.js";
+
+/** A client that counts what it is asked, and has only `/etc/passwd`. */
+function fakeClient(place: Partial<Pick<Client, "address" | "namespace" | "snapshotter">> = {}) {
+  const asked: string[][] = [];
+  const images = {
+    readFiles: async (_: ResolvedImage, paths: readonly string[]) => {
+      asked.push([...paths]);
+      return new Map(paths.filter((path) => path === "/etc/passwd").map((path) => [path, Buffer.from("x")]));
+    },
+  };
+  const client = { address: "unix:///a", namespace: "default", snapshotter: "overlayfs", ...place, images };
+  return { client: client as unknown as Client, asked };
+}
+
+const image = (chainId: string) => ({ chainId }) as ResolvedImage;
+const BOTH = ["/etc/passwd", "/etc/group"];
+
+test("files of an unpacked image are asked for once, those that it does not have too", async () => {
+  const read = createUserFileCache();
+  const { client, asked } = fakeClient();
+  expect([...(await read(client, image("one"), ["/etc/passwd"], undefined)).keys()]).toEqual(["/etc/passwd"]);
+  for (let times = 0; times < 3; times++) {
+    const files = await read(client, image("one"), BOTH, undefined);
+    expect([files.get("/etc/passwd")?.length, files.get("/etc/group")]).toEqual([1, undefined]);
+  }
+  expect(asked).toEqual([["/etc/passwd"], ["/etc/group"]]);
+});
+
+test.each([
+  ["daemon", { address: "unix:///b" }],
+  ["namespace", { namespace: "other" }],
+  ["snapshotter", { snapshotter: "native" }],
+])("another %s is asked for itself: it may have unpacked a layer in another way", async (_, place) => {
+  const read = createUserFileCache();
+  await read(fakeClient().client, image("one"), BOTH, undefined);
+  const other = fakeClient(place);
+  await read(other.client, image("one"), BOTH, undefined);
+  expect(other.asked).toEqual([BOTH]);
+});
+
+test("a failure is not kept", async () => {
+  const read = createUserFileCache();
+  const { client, asked } = fakeClient();
+  const failing = { ...client, images: { readFiles: () => Promise.reject(new Error("away")) } };
+  await expect(read(failing as unknown as Client, image("one"), BOTH, undefined)).rejects.toThrow("away");
+  await read(client, image("one"), BOTH, undefined);
+  expect(asked).toEqual([BOTH]);
+});
