@@ -32,7 +32,7 @@ function isSkippable(magic: number): boolean {
  */
 export async function* unzstd(source: AsyncIterable<Uint8Array>, what: string): AsyncGenerator<Uint8Array> {
   for await (const frame of zstdFrames(source, what)) {
-    const decoder = createDecoder(what);
+    const decoder = createUnzstd(what);
     // What goes wrong comes out of its end.
     pipeline(Readable.from(frame), decoder).catch(() => undefined);
     yield* decoder as AsyncIterable<Uint8Array>;
@@ -94,7 +94,12 @@ async function skip(reader: ByteReader, count?: number): Promise<void> {
   for await (const _ of reader.pieces(count));
 }
 
-function createDecoder(what: string): Transform {
+/**
+ * Decompresses one frame.
+ *
+ * @throws ContainerdError `not-implemented` on Node before 22.15.
+ */
+export function createUnzstd(what: string): Transform {
   const { createZstdDecompress, constants } = zlib as unknown as {
     createZstdDecompress?: (options: { params: Record<number, number> }) => Transform;
     constants: { readonly ZSTD_d_windowLogMax: number };
