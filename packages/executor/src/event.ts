@@ -1,4 +1,5 @@
 import type { TransferProgress } from "@wfe-containerd/client";
+import type { OutputIssue } from "./core/output-issue.js";
 
 /** Where a step is on its way. Each phase is announced once, in this order; a step that fails skips the rest up to `releasing`. */
 export type Phase = "resolving" | "preparing" | "starting" | "running" | "settling" | "releasing";
@@ -15,6 +16,11 @@ export interface OutputValueEvent {
   readonly type: "output-value";
   readonly key: string;
   readonly value: string;
+}
+
+/** An output line could not be taken, or becomes the same variable as another. Up to about a hundred come. */
+export interface OutputIssueEvent extends OutputIssue {
+  readonly type: "output-issue";
 }
 
 export interface PhaseEvent {
@@ -38,4 +44,10 @@ export interface GapEvent {
   readonly bytes: number;
 }
 
-export type StepEvent = OutputEvent | OutputValueEvent | PhaseEvent | ProgressEvent | GapEvent;
+export type StepEvent =
+  | OutputEvent
+  | OutputValueEvent
+  | OutputIssueEvent
+  | PhaseEvent
+  | ProgressEvent
+  | GapEvent;

@@ -4,26 +4,29 @@
 export { parseDuration } from "./core/duration.js";
 export { LABELS } from "./core/labels.js";
 export type { BridgeOptions } from "./core/network/bridge.js";
-export { createOutputParser, type OutputLimits, type OutputParser } from "./core/output-line.js";
+export type { OutputIssue, OutputIssueReason } from "./core/output-issue.js";
+export {
+  createOutputParser,
+  type OutputLimits,
+  type OutputParser,
+  type OutputParserOptions,
+} from "./core/output-line.js";
 export { DEFAULT_POLICY, type Policy, parsePolicy, UNRESTRICTED_POLICY } from "./core/policy.js";
 export type { Cause, StepResult } from "./core/result.js";
 export type { SecretValues } from "./core/secret.js";
 export { parseSize } from "./core/size.js";
 export type { StepInput } from "./core/step.js";
 export { parseStep, type StepConfig, stepJsonSchema } from "./core/step.js";
+export { toVariableName } from "./core/variable-name.js";
 export type { VolumeKind } from "./core/volume.js";
-export {
-  toVariableName,
-  toWorkflowData,
-  type WorkflowData,
-  type WorkflowDataOptions,
-} from "./core/workflow-data.js";
+export { toWorkflowData, type WorkflowData, type WorkflowDataOptions } from "./core/workflow-data.js";
 export type { IdRange } from "./edge/find-user-namespace.js";
 export type { ImagePullOptions } from "./edge/resolve-image.js";
 export { ExecutorError, type ExecutorErrorKind, type Issue, isExecutorError } from "./error.js";
 export type {
   GapEvent,
   OutputEvent,
+  OutputIssueEvent,
   OutputValueEvent,
   Phase,
   PhaseEvent,

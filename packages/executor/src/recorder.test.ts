@@ -16,6 +16,18 @@ test("holds the beginning of each stream, and all of the outputs", () => {
   expect({ ...outputs }).toEqual({ a: "1" });
 });
 
+test("an output line that is not taken is an event, and in what the result holds", async () => {
+  const queue = createEventQueue();
+  const recorder = createRecorder(queue, 100);
+  recorder.take("stdout", bytes("##wfe[output a=\0]\n"));
+  const issue = { reason: "nul", key: "a", message: expect.stringContaining("output a: ") };
+  expect(recorder.finish()).toMatchObject({ outputs: {}, outputIssues: [issue] });
+  queue.close();
+  const seen: StepEvent[] = [];
+  for await (const event of queue.iterate()) if (event.type !== "output") seen.push(event);
+  expect(seen).toEqual([{ type: "output-issue", ...issue }]);
+});
+
 test("what exactly fits is not truncated", () => {
   const recorder = createRecorder(createEventQueue(), 4);
   recorder.take("stdout", bytes("1234"));

@@ -1,4 +1,5 @@
 import { createMaskers } from "./core/mask.js";
+import type { OutputIssue } from "./core/output-issue.js";
 import { createOutputParser } from "./core/output-line.js";
 import type { TakeOutput } from "./edge/io/io.js";
 import type { EventQueue } from "./event-queue.js";
@@ -10,6 +11,7 @@ export interface Recording {
   /** True when either stream was longer than what is held here. */
   readonly truncated: boolean;
   readonly outputs: Readonly<Record<string, string>>;
+  readonly outputIssues: readonly OutputIssue[];
 }
 
 /** Every chunk of output passes here once: on to the events, into the outputs parser, and into what the result holds. */
@@ -36,6 +38,9 @@ export function createRecorder(
     onOutput: (key, value) => {
       room = events.push({ type: "output-value", key, value });
     },
+    onIssue: (issue) => {
+      room = events.push({ type: "output-issue", ...issue });
+    },
   });
 
   let isOver = false;
@@ -60,6 +65,7 @@ export function createRecorder(
         stderr: held.stderr.text(),
         truncated: held.stdout.truncated || held.stderr.truncated,
         outputs: { ...parser.outputs },
+        outputIssues: [...parser.issues],
       };
     },
   };

@@ -1,5 +1,6 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
+import type { OutputIssue } from "./output-issue.js";
 import { createOutputParser, type OutputLimits } from "./output-line.js";
 
 function parse(chunks: readonly Uint8Array[], limits?: Partial<OutputLimits>): Record<string, string> {
@@ -39,8 +40,121 @@ test.each([
   "##wfe[output k=v] tail\n",
   "##wfe[notice k=v]\n",
   "##WFE[output k=v]\n",
-])("%j is an ordinary line", (text) => {
+])("%j gives no output", (text) => {
   expect(parse([bytes(text)])).toEqual({});
+});
+
+function issuesOf(text: string, limits?: Partial<OutputLimits>) {
+  const heard: OutputIssue[] = [];
+  const parser = createOutputParser({ limits, onIssue: (issue) => heard.push(issue) });
+  // Cut in the middle of marks and lines.
+  for (const chunk of bytes(text).length > 5000
+    ? [bytes(text)]
+    : [...bytes(text)].map((byte) => Uint8Array.of(byte)))
+    parser.push(chunk);
+  parser.end();
+  expect(parser.issues).toEqual(heard);
+  return { issues: heard.map(({ reason, key }) => ({ reason, key })), outputs: { ...parser.outputs }, heard };
+}
+
+test.each([
+  ["##wfe[output k=v", undefined],
+  ["##wfe[output kv]", undefined],
+  ["##wfe[output =v]", undefined],
+  ["##wfe[output ", undefined],
+  ["##wfe[output 1k=v]", undefined],
+  ["##wfe[output k k=v]", undefined],
+  ["##wfe[output other.exit_code=0]", undefined],
+  ["##wfe[output __proto__=v]", undefined],
+  ["##wfe[output k=v] tail", undefined],
+])("%j looks as an output and is none: that is said", (line) => {
+  expect(issuesOf(`${line}\n`).issues).toEqual([{ reason: "invalid-line", key: undefined }]);
+});
+
+test.each([
+  " ##wfe[output k=v]\n",
+  "x##wfe[output k=v]\n",
+  "##wfe[notice k=v]\n",
+  "##WFE[output k=v]\n",
+  "##wfe[output k=v]\n##wfe[output k=v]\n",
+])("%j has no issue", (text) => expect(issuesOf(text).issues).toEqual([]));
+
+test.each([
+  ["a line too long", `##wfe[output k=${"x".repeat(99)}]`, { lineBytes: 100 }, "line-too-long", "k", {}],
+  [
+    "one whose key is cut",
+    `##wfe[output ${"k".repeat(99)}`,
+    { lineBytes: 100 },
+    "line-too-long",
+    undefined,
+    {},
+  ],
+  ["the last without a newline", `##wfe[output k=${"x".repeat(200_000)}`, {}, "line-too-long", "k", {}],
+  ["one too many", "##wfe[output a=1]\n##wfe[output b=1]", { count: 1 }, "too-many", "b", { a: "1" }],
+  [
+    "too much together",
+    "##wfe[output a=1]\n##wfe[output b=1]",
+    { totalBytes: 3 },
+    "too-large",
+    "b",
+    { a: "1" },
+  ],
+  [
+    "too much in bytes",
+    "##wfe[output a=ü]\n##wfe[output a=üü]",
+    { totalBytes: 4 },
+    "too-large",
+    "a",
+    { a: "ü" },
+  ],
+  ["NUL in a value", "##wfe[output a=1\0]", {}, "nul", "a", {}],
+  ["two names in case", "##wfe[output a=1]\n##wfe[output A=2]", {}, "same-variable", "A", { a: "1", A: "2" }],
+  [
+    "two names in a dash",
+    "##wfe[output a_b=1]\n##wfe[output a-b=2]",
+    {},
+    "same-variable",
+    "a-b",
+    { a_b: "1", "a-b": "2" },
+  ],
+])("%s is said", (_, text, limits, reason, key, outputs) => {
+  expect(issuesOf(text, limits)).toMatchObject({ issues: [{ reason, key }], outputs });
+});
+
+test("an exactly fitting line is taken", () => {
+  expect(parse([bytes("##wfe[output k=v]")], { lineBytes: 17 })).toEqual({ k: "v" });
+  expect(issuesOf("##wfe[output k=v]\r", { lineBytes: 17 }).issues).toEqual([
+    { reason: "line-too-long", key: "k" },
+  ]);
+});
+
+test("what is set last comes last: so it wins where two outputs become one variable", () => {
+  const { outputs, issues } = issuesOf("##wfe[output a=1]\n##wfe[output A=2]\n##wfe[output a=3]\n");
+  expect(Object.entries(outputs)).toEqual([
+    ["A", "2"],
+    ["a", "3"],
+  ]);
+  expect(issues).toEqual([
+    { reason: "same-variable", key: "A" },
+    { reason: "same-variable", key: "a" },
+  ]);
+});
+
+test("an issue is said once for a key, without the value, and a hundred at most", () => {
+  const { heard } = issuesOf("##wfe[output a=secret\0]\n".repeat(50));
+  expect(heard).toEqual([
+    {
+      reason: "nul",
+      key: "a",
+      message: "output a: its value has a NUL byte; allowed: text without NUL bytes",
+    },
+  ]);
+  const many = issuesOf(Array.from({ length: 5000 }, (_, at) => `##wfe[output k${at}=\0]\n`).join("")).heard;
+  expect(many).toHaveLength(101);
+  expect(many.at(-1)).toEqual({
+    reason: "more",
+    message: "further output lines have problems; the first 100 are listed",
+  });
 });
 
 test("outputs are told as they come", () => {

@@ -1,3 +1,5 @@
+import type { OutputIssue } from "./output-issue.js";
+
 /**
  * How a step came to its end.
  *
@@ -34,6 +36,8 @@ export interface StepResult {
   readonly truncated: boolean;
   /** From its `##wfe[output key=value]` lines. */
   readonly outputs: Readonly<Record<string, string>>;
+  /** What is wrong with its output lines: those that were not taken, and those that become the same variable. Mostly empty. */
+  readonly outputIssues: readonly OutputIssue[];
   /** When its process was started, by this machine's clock. */
   readonly startedAt: Date;
   /** From start to exit, in milliseconds. */

@@ -88,14 +88,44 @@ test.each([
   "src",
 ])("data may be called %s", (key) => expect(toVariables({ [key]: "x" }).size).toBe(1));
 
-test("two keys that become one variable are refused: nobody could say which it is", () => {
-  const data = {
-    ...toWorkflowData({ name: "a", stdout: "", stderr: "", exitCode: 1, outputs: {} }),
-    "a-exit-code": "0",
-  };
-  expect(() => toVariables(data)).toThrow(
-    "data: a-exit-code becomes A_EXIT_CODE, as a.exit_code does; allowed: one of them",
+test("two keys of the caller's that become one variable are refused: nobody could say which it is", () => {
+  expect(() => toVariables({ "a-b": 1, a_b: 2 })).toThrow(
+    "data: a_b becomes A_B, as a-b does; allowed: one of them",
   );
+});
+
+const resultOf = (name: string, outputs: Record<string, string>) =>
+  toWorkflowData({ name, stdout: "", stderr: "", exitCode: 0, outputs });
+
+test.each([
+  ["in case", resultOf("a", { version: "1", VERSION: "2" }), { A_OUTPUTS_VERSION: "2" }],
+  ["the other way", resultOf("a", { VERSION: "2", version: "1" }), { A_OUTPUTS_VERSION: "1" }],
+  ["in a dash", resultOf("a", { "a-b": "1", a_b: "2" }), { A_OUTPUTS_A_B: "2" }],
+  ["in both", resultOf("a", { a_b: "1", "A-b": "2", A_B: "3" }), { A_OUTPUTS_A_B: "3" }],
+])("of outputs of one step that differ only %s, the later one is the next step's", (_, data, expected) => {
+  expect(Object.fromEntries(toVariables(data))).toMatchObject(expected);
+});
+
+test("no step's choice of a key replaces another step's data, whichever came first", () => {
+  const outer = resultOf("a", { b_outputs_c: "a's choice", exit_code: "0" });
+  const inner = { ...resultOf("a_outputs_b", { c: "the author's" }), "a-outputs.exit_code": 7 };
+  for (const data of [
+    { ...outer, ...inner },
+    { ...inner, ...outer },
+  ])
+    expect(Object.fromEntries(toVariables(data))).toMatchObject({
+      A_OUTPUTS_B_OUTPUTS_C: "the author's",
+      A_OUTPUTS_EXIT_CODE: "7",
+    });
+});
+
+test("the caller's own names come before those of steps", () => {
+  const step = resultOf("a", { x: "the step's" });
+  for (const data of [
+    { ...step, "a-outputs-x": "mine", a_exit_code: 5 },
+    { "a-outputs-x": "mine", a_exit_code: 5, ...step },
+  ])
+    expect(Object.fromEntries(toVariables(data))).toMatchObject({ A_OUTPUTS_X: "mine", A_EXIT_CODE: "5" });
 });
 
 test("values become text; what is nothing is passed over", () => {
@@ -117,7 +147,7 @@ test("a step's whole output is passed over when no variable can hold it; anythin
 
 test("what is no value of a workflow is refused, not written down as something else", () => {
   for (const value of [{}, [], { toString: null }, Symbol("x"), 1n, () => 1]) {
-    expect(() => toVariables({ a: value } as never)).toThrow("data: a is no text, number or boolean");
+    expect(() => toVariables({ a: value } as never)).toThrow("data: a is not a text, number or boolean");
   }
   expect([...toVariables(JSON.parse('{"__proto__": "x"}'))]).toEqual([["__PROTO__", "x"]]);
 });

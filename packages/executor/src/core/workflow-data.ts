@@ -2,6 +2,7 @@ import { ExecutorError } from "../error.js";
 import { isReservedVariable } from "./reserved-variables.js";
 import type { StepResult } from "./result.js";
 import { MAX_STRING_BYTES } from "./spec/exec-size.js";
+import { toVariableName } from "./variable-name.js";
 
 /** Values that a workflow hands from step to step, by name. Null and undefined values are passed over. */
 export type WorkflowData = Readonly<Record<string, string | number | boolean | null | undefined>>;
@@ -35,11 +36,6 @@ export function toWorkflowData(
   };
 }
 
-/** The environment variable that a piece of workflow data becomes: `build.exit_code` is `BUILD_EXIT_CODE`. */
-export function toVariableName(key: string): string {
-  return key.toUpperCase().replaceAll(/[^A-Z0-9_]/g, "_");
-}
-
 /** What `toWorkflowData` makes: whatever the step and the key are called, no program takes orders from a variable that ends so, or has this inside. */
 const OF_A_STEP = /\.(?:stdout|stderr|exit_code|outputs\.[^.]+)$/;
 
@@ -47,7 +43,10 @@ const OF_A_STEP = /\.(?:stdout|stderr|exit_code|outputs\.[^.]+)$/;
  * The values as environment variables, by their names. One that no variable can hold, because it has a NUL or is longer than the kernel
  * takes, is passed over when it is a step's output as a whole, and refused otherwise.
  *
- * @throws ExecutorError `invalid-argument`; also for a name that programs take orders from, and for two keys that become one variable.
+ * Where two keys become one variable, the one with the higher rank wins, else the later one: see {@link rankOf}.
+ *
+ * @throws ExecutorError `invalid-argument`; also for a name that programs take orders from, and for two keys of the caller's that become
+ * one variable.
  */
 export function toVariables(data: WorkflowData): Map<string, string> {
   const variables = new Map<string, string>();
@@ -55,11 +54,11 @@ export function toVariables(data: WorkflowData): Map<string, string> {
   for (const [key, value] of Object.entries(data)) {
     if (value === null || value === undefined) continue;
     if (!["string", "number", "boolean"].includes(typeof value))
-      refuseData(key, "is no text, number or boolean", "one of them");
+      refuseData(key, "is not a text, number or boolean", "one of them");
     const name = toVariableName(key);
-    if (name === "") refuseData(key, "is no name", "a name");
+    if (name === "") refuseData(key, "is empty", "a name of one character or more");
     const other = keys.get(name);
-    if (other !== undefined)
+    if (other !== undefined && rankOf(other) === Infinity && rankOf(key) === Infinity)
       refuseData(key, `becomes ${name.slice(0, 80)}, as ${other.slice(0, 80)} does`, "one of them");
     if (!OF_A_STEP.test(key) && isReservedVariable(name))
       refuseData(
@@ -67,6 +66,7 @@ export function toVariables(data: WorkflowData): Map<string, string> {
         `becomes ${name.slice(0, 80)}, which programs take orders from`,
         "another name, or the step's env",
       );
+    if (other !== undefined && rankOf(other) > rankOf(key)) continue;
     const text = String(value);
     if (!text.includes("\0") && bytesOf(`${name}=${text}`) < MAX_STRING_BYTES) {
       variables.set(name, text);
@@ -75,6 +75,16 @@ export function toVariables(data: WorkflowData): Map<string, string> {
       refuseData(key, "holds NUL or is too long", `less than ${MAX_STRING_BYTES} bytes without NUL`);
   }
   return variables;
+}
+
+/**
+ * Which of two keys for one variable wins. The caller's own names are first. Then the longer step name: an output of the step `a` with the key
+ * `b_outputs_c`, which that step chose, must not replace the output `c` of the step `a_outputs_b`, whose name the workflow's author chose.
+ * Within one step (`version`, `VERSION`) the later one wins, as it does for one key.
+ */
+function rankOf(key: string): number {
+  const match = OF_A_STEP.exec(key);
+  return match === null ? Infinity : match.index;
 }
 
 function bytesOf(text: string): number {
