@@ -52,3 +52,58 @@ test("set-uid programs make a user root only where the policy and the step let t
   expect(open.stdout).toBe("1000\n0\n5\nCapEff:\t00000000a80425fb\n");
   await at.client.images.remove(image, { sync: true });
 });
+
+test('an entrypoint [""] is none, in a step and in an image', async () => {
+  const image = "docker.io/library/entrypoint:latest";
+  const build = async (Entrypoint: string[], Cmd: string[]): Promise<void> => {
+    const built = await buildImage({ layers: [await busyboxLayer()], config: { Entrypoint, Cmd } });
+    await at.client.images.import(once(await ociArchive(built, image)));
+  };
+  await build(["/bin/false"], ["the image's"]);
+  expect(await run({ image, command: [""], args: ["/bin/echo", "a"] })).toMatchObject({ stdout: "a\n" });
+  await expect(run({ image, command: [""] })).rejects.toMatchObject({
+    kind: "refused",
+    message: expect.stringContaining(
+      "command: it is empty and resets the image's program, and args is missing",
+    ),
+  });
+  await build([""], ["/bin/echo", "of the image"]);
+  expect(await run({ image })).toMatchObject({ stdout: "of the image\n" });
+  expect(await run({ image, args: ["/bin/echo", "b"] })).toMatchObject({ stdout: "b\n" });
+  await at.client.images.remove(image, { sync: true });
+});
+
+test("a step has a limit of open files of our own", async () => {
+  const [, hard] = /^Max open files\s+\S+\s+(\d+)/m.exec(await readFile("/proc/self/limits", "utf8")) ?? [];
+  const { stdout } = await run({ run: "ulimit -Sn; ulimit -Hn" });
+  const [soft = 0, most = 0] = stdout.trim().split("\n").map(Number);
+  expect(soft).toBe(Math.min(65_536, most));
+  // Without CAP_SYS_RESOURCE, no more than this machine's own.
+  expect([524_288, Number(hard)]).toContain(most);
+});
+
+test.each(["none", "host"] as const)(
+  "on the network %s, what the kernel lets a user do without capabilities",
+  async (network) => {
+    const ports = "cat /proc/sys/net/ipv4/ip_unprivileged_port_start";
+    const { stdout } = await run({ network, run: ports }, { hostNetwork: true });
+    const own = await readFile("/proc/sys/net/ipv4/ip_unprivileged_port_start", "utf8");
+    expect(stdout).toBe(network === "none" ? "0\n" : own);
+  },
+);
+
+test("a user listens on a port below 1024 in the step's own network", async () => {
+  const script = "httpd -p 80 -h /etc && wget -q -O - http://127.0.0.1/group";
+  expect(await run({ run: script, timeoutMs: 60_000 })).toMatchObject({
+    exitCode: 0,
+    stdout: expect.stringMatching(/^root:/),
+  });
+  const closed = await run(
+    {
+      run: "httpd -p 80 -h /etc",
+      sysctls: { "net.ipv4.ip_unprivileged_port_start": "1024" },
+    },
+    { sysctls: "any" },
+  );
+  expect(closed).toMatchObject({ exitCode: 1, stderr: expect.stringContaining("Permission denied") });
+});

@@ -15,6 +15,10 @@ export const HOST: SpecHost & { readonly cgroupVersion: 1 | 2 } = {
   kernelVersion: release(),
   cgroupVersion: existsSync("/sys/fs/cgroup/cgroup.controllers") ? 2 : 1,
   capabilities: CAPABILITIES.filter((_, bit) => (heldCapabilities() >> BigInt(bit)) & 1n),
+  inUserNamespace: !/^\s*0\s+0\s+4294967295\s*$/.test(readFileSync("/proc/self/uid_map", "utf8")),
+  maximumOpenFiles: Number(
+    /^Max open files\s+\S+\s+(\d+)/m.exec(readFileSync("/proc/self/limits", "utf8"))?.[1],
+  ),
 };
 
 /** As a mask: containers can be given no more. */

@@ -101,6 +101,28 @@ test("a tmpfs has its size, mode and owner, and runs nothing", async () => {
   expect(stdout).toBe("700 5 6\n1048576\nrefused\n");
 });
 
+test.each([
+  [undefined, "1777 0 0"],
+  [0o1777, "1777 0 0"],
+  [0o700, "700 0 0"],
+  [0o2755, "2755 0 0"],
+])(
+  "where the image has the directory, with files in it, a tmpfs of mode %j has that mode, and is empty",
+  async (mode, expected) => {
+    const image = join(bundle.rootfs, "home/app");
+    await mkdir(image, { recursive: true, mode: 0o755 });
+    await writeFile(join(image, "file"), "the image's");
+    const script = "stat -c '%a %u %g' /home/app; ls /home/app; touch /home/app/new && ls /home/app";
+    const { stdout } = await bundle.run(script, { mounts: [{ type: "tmpfs", target: "/home/app", mode }] });
+    expect(stdout).toBe(`${expected}\nnew\n`);
+    const asUser = {
+      user: { uid: 1000, gid: 1000 },
+      mounts: [{ type: "tmpfs", target: "/home/app", mode: 0o700, uid: 1000, gid: 7 }],
+    } as const;
+    expect((await bundle.run(script, asUser)).stdout).toBe("700 1000 7\nnew\n");
+  },
+);
+
 test("/dev/shm has the size it was given", async () => {
   const { stdout } = await bundle.run("df -k /dev/shm | awk 'END {print $2}'", { shmSizeBytes: 8 << 20 });
   expect(stdout).toBe("8192\n");

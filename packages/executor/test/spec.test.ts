@@ -275,3 +275,21 @@ describe("what a container sees", () => {
     expect(stderr).toContain("permission denied");
   });
 });
+
+test.each([
+  [undefined, "opened"],
+  [{ "net.ipv4.ping_group_range": "1 0" }, "Permission denied"],
+])(
+  "a user without capabilities may send pings in the step's own network, unless sysctls are %j",
+  async (sysctls, expected) => {
+    // Busybox has a raw socket alone for them.
+    const perl = "use Socket; print socket(my $s, PF_INET, SOCK_DGRAM, 1) ? 'opened' : $!";
+    const { stdout } = await bundle.run("", {
+      args: ["/usr/bin/perl", "-e", perl],
+      user: { uid: 1000, gid: 1000 },
+      mounts: [HOST_PROGRAMS],
+      sysctls,
+    });
+    expect(stdout).toBe(expected);
+  },
+);

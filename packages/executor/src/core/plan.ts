@@ -8,6 +8,7 @@ import { createSpec, toHostname } from "./spec/create-spec.js";
 import type { StepMount } from "./spec/mounts.js";
 import type { UserNamespace } from "./spec/namespaces.js";
 import { composeArgs, composeCwd, composeEnvironment, type ImageProcess } from "./spec/process.js";
+import { createRlimits } from "./spec/rlimits.js";
 import type { Hooks, Spec } from "./spec/spec.js";
 import type { ProcessUser } from "./spec/user.js";
 import type { StepConfig } from "./step.js";
@@ -59,6 +60,8 @@ export interface StepPlan {
     readonly image: string;
     readonly snapshotter: string;
     readonly spec: Spec;
+    /** The same without limits that are only our defaults; for a daemon that may not give these. */
+    readonly specWithoutDefaults: Spec;
     readonly labels: Readonly<Record<string, string>>;
   };
   /** To be written before the task is created. */
@@ -96,6 +99,7 @@ export function planStep(input: PlanInput): StepPlan {
       image: image.name,
       snapshotter: client.snapshotter,
       spec,
+      specWithoutDefaults: withRlimitsOf(spec, step),
       labels: { ...labels, ...volumesLabel(uses), ...volumeReferences(client.snapshotter, uses) },
     },
     files,
@@ -105,6 +109,10 @@ export function planStep(input: PlanInput): StepPlan {
     stopSignal: step.stopSignal ?? image.config.config?.StopSignal ?? "SIGTERM",
     stopGraceMs: step.stopGraceMs ?? DEFAULT_STOP_GRACE_MS,
   };
+}
+
+function withRlimitsOf(spec: Spec, { ulimits }: StepConfig): Spec {
+  return { ...spec, process: { ...spec.process, rlimits: createRlimits(ulimits) } };
 }
 
 /** By these a snapshotter makes the image's files the step's. Source: containerd's core/snapshots. */

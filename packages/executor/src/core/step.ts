@@ -103,6 +103,9 @@ export interface Tmpfs {
   readonly target: string;
   readonly sizeBytes?: number | undefined;
   readonly mode?: number | undefined;
+  readonly uid?: number | undefined;
+  readonly gid?: number | undefined;
+  readonly readonly?: boolean | undefined;
   readonly noexec?: boolean | undefined;
 }
 
@@ -266,7 +269,7 @@ function checkTogether(step: StepFile, spelling: Spelling): Issue[] {
     ...checkTargets(step, spelling),
     ...refusalsOf(() => createResources(toResourceLimits(step), []), spelling),
     ...refusalsOf(() => createRlimits(step.ulimits), spelling),
-    ...refusalsOf(() => createSysctls(step.sysctls, step.network), spelling),
+    ...refusalsOf(() => createSysctls(step.sysctls, { network: step.network }), spelling),
   ];
 }
 

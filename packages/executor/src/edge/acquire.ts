@@ -1,6 +1,7 @@
 import { chmod, writeFile } from "node:fs/promises";
 import type { Client, Mount } from "@wfe-containerd/client";
 import type { StepPlan } from "../core/plan.js";
+import type { Spec } from "../core/spec/spec.js";
 import type { StepIo } from "./io/io.js";
 import type { Release } from "./release.js";
 import { unlessGone } from "./unless-gone.js";
@@ -26,7 +27,7 @@ export async function acquire(
   openIo: () => Promise<StepIo>,
   release: Release,
 ): Promise<Acquired> {
-  const { id, snapshot, container } = plan;
+  const { id, snapshot } = plan;
   release.add(`snapshot ${id}`, () => unlessGone(client.snapshots.remove(id)));
   release.add(`container ${id}`, () => unlessGone(client.containers.delete(id)));
   const [rootfs, , io] = await allOf(
@@ -34,7 +35,7 @@ export async function acquire(
       await unpackAt(leased, mounts, plan.rootfs);
       return mounts;
     }),
-    leased.containers.create({ id, snapshotKey: id, ...container }),
+    createContainer(leased, plan, plan.container.spec),
     openIo().then(async (opened) => {
       release.add("the step's output files", () => opened.close());
       await Promise.all(plan.files.map(writeHostFile));
@@ -42,6 +43,15 @@ export async function acquire(
     }),
   );
   return { rootfs, io };
+}
+
+export async function createContainer(
+  client: Client,
+  { id, container }: StepPlan,
+  spec: Spec,
+): Promise<void> {
+  const { image, snapshotter, labels } = container;
+  await client.containers.create({ id, snapshotKey: id, image, snapshotter, labels, spec });
 }
 
 /** Everybody in the container reads them, so the mode is for all; the directory that they are in is ours alone. */

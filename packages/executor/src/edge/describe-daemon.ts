@@ -25,6 +25,8 @@ export async function describeDaemon(client: Client): Promise<DaemonFacts> {
     cpuCount: cpus().length,
     cgroupNamespace: existsSync("/proc/self/ns/cgroup"),
     capabilities,
+    inUserNamespace: pid === undefined ? undefined : await isInUserNamespace(pid),
+    maximumOpenFiles: pid === undefined ? undefined : await readMaximumOpenFiles(pid, capabilities),
     minimumOomScoreAdj: pid === undefined ? undefined : await readMinimumOomScoreAdj(pid, capabilities),
     appArmor: (await readOrEmpty("/sys/module/apparmor/parameters/enabled")).startsWith("Y"),
     defaultAppArmorProfile: findDefaultProfile(await readOrEmpty("/sys/kernel/security/apparmor/profiles")),
@@ -66,6 +68,22 @@ async function readMinimumOomScoreAdj(
   if (capabilities?.includes("CAP_SYS_RESOURCE") !== false) return undefined;
   const own = Number(await readOrEmpty(`/proc/${pid}/oom_score_adj`));
   return own > 0 ? own : undefined;
+}
+
+/** Only the machine's first user namespace maps every id. Source: user_namespaces(7). */
+async function isInUserNamespace(pid: number | "self"): Promise<boolean | undefined> {
+  const map = await readOrEmpty(`/proc/${pid}/uid_map`);
+  return map === "" ? undefined : !/^\s*0\s+0\s+4294967295\s*$/.test(map);
+}
+
+/** A hard limit may be raised with CAP_SYS_RESOURCE alone. Source: setrlimit(2). */
+async function readMaximumOpenFiles(
+  pid: number | "self",
+  capabilities: readonly string[] | undefined,
+): Promise<number | undefined> {
+  if (capabilities?.includes("CAP_SYS_RESOURCE") === true) return undefined;
+  const [, hard] = /^Max open files\s+\S+\s+(\d+)/m.exec(await readOrEmpty(`/proc/${pid}/limits`)) ?? [];
+  return hard === undefined ? undefined : Number(hard);
 }
 
 function readOrEmpty(path: string): Promise<string> {

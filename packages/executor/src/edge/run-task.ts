@@ -1,12 +1,13 @@
 import { type Client, type ExitStatus, isSignal, type Mount } from "@wfe-containerd/client";
 import type { StepPlan } from "../core/plan.js";
 import type { Cause } from "../core/result.js";
+import { createContainer } from "./acquire.js";
 import { isDaemonAway, whenBack } from "./daemon-away.js";
 import { deleteTask } from "./delete-task.js";
 import { type Ending, toEnding } from "./ending.js";
 import type { StepIo } from "./io/io.js";
 import type { Release } from "./release.js";
-import { startError } from "./start-error.js";
+import { isLimitRefusal, startError } from "./start-error.js";
 import { stopTask } from "./stop-task.js";
 import { startTimer } from "./timer.js";
 
@@ -50,8 +51,16 @@ export async function createTask(
     await killTask(client, plan.id);
     await remove();
   });
-  const { pid } = await client.tasks
-    .create({ containerId: plan.id, rootfs, ...io.stdio, timeoutMs: CREATE_TIMEOUT_MS })
+  const create = (): Promise<{ readonly pid: number }> =>
+    client.tasks.create({ containerId: plan.id, rootfs, ...io.stdio, timeoutMs: CREATE_TIMEOUT_MS });
+  const { pid } = await create()
+    .catch(async (reason: unknown) => {
+      if (!isLimitRefusal(reason)) throw reason;
+      // The daemon may not give our default limits, and what it may give is not always known: its own are lower then.
+      await client.containers.delete(plan.id);
+      await createContainer(client, plan, plan.container.specWithoutDefaults);
+      return create();
+    })
     .catch((reason: unknown) => {
       throw startError(reason, plan);
     });

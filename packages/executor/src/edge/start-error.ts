@@ -11,6 +11,11 @@ const NOT_FOUND = /exec: ".*(?:executable file not found in \$PATH|no such file 
 const NOT_EXECUTABLE = /exec: ".*(?:permission denied|is a directory|exec format error)|exec format error/;
 const NO_STDIO = /(?:stdout|stderr).*no such file or directory/;
 
+/** Whether the runtime may not give the process its resource limits. */
+export function isLimitRefusal(reason: unknown): boolean {
+  return reason instanceof Error && /error setting rlimit/.test(reason.message);
+}
+
 /** Turns the daemon's refusal to create or start a task into the error that tells the step's author what to mend. */
 export function startError(reason: unknown, plan: StepPlan): ExecutorError {
   const text = reason instanceof Error ? reason.message : String(reason);

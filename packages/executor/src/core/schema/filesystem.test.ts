@@ -109,3 +109,15 @@ function attempt(change: object) {
     return undefined;
   }
 }
+
+test.each([
+  ["/t:mode=1777", { mode: 0o1777 }],
+  ["/t:mode=01777", { mode: 0o1777 }],
+  ["/t:mode=0700,uid=1000,gid=65534", { mode: 0o700, uid: 1000, gid: 65534 }],
+  ["/t:rw,nosuid,nodev,noexec,size=64m", { readonly: false, noexec: true, sizeBytes: 64 * 1024 ** 2 }],
+  ["/t:ro,exec", { readonly: true, noexec: false }],
+  ["/t:", {}],
+])("a tmpfs as docker writes it: %s", (text, expected) => {
+  const { tmpfs } = parseStep({ name: "a", image: "b", tmpfs: [text] });
+  expect(tmpfs).toEqual([{ target: "/t", ...expected }]);
+});

@@ -107,12 +107,40 @@ export const caches = z
   .default([])
   .describe("Directories kept from one step to the next, which may be dropped between them: name:target.");
 
+/** The highest id that the kernel takes: -1 means "no change" to it. */
+const MAX_ID = 2 ** 32 - 2;
+
 const tmpfsFields = z.strictObject({
   target,
   size: size.optional(),
-  mode: integer(0, 0o1777).optional().describe("Permission bits. Default 0o1777."),
-  noexec: z.boolean().optional(),
+  mode: integer(0, 0o7777).optional().describe("Permission bits. Default 0o1777."),
+  uid: integer(0, MAX_ID).optional().describe("Owner. Default 0."),
+  gid: integer(0, MAX_ID).optional().describe("Group. Default 0."),
+  readonly: z.boolean().optional(),
+  noexec: z.boolean().optional().describe("Programs in it cannot be run. Default true."),
 });
+
+type TmpfsFields = z.input<typeof tmpfsFields>;
+
+const TMPFS_FLAGS: Readonly<Record<string, Partial<TmpfsFields>>> = {
+  ro: { readonly: true },
+  rw: { readonly: false },
+  noexec: { noexec: true },
+  exec: { noexec: false },
+  // They hold for every tmpfs of a step.
+  nosuid: {},
+  nodev: {},
+};
+
+/** One option as docker's `--tmpfs` has it; undefined for any other. */
+function parseTmpfsOption(option: string): Partial<TmpfsFields> | undefined {
+  const [key = "", value] = option.split(/=(.*)/s, 2);
+  if (value === undefined) return Object.hasOwn(TMPFS_FLAGS, key) ? TMPFS_FLAGS[key] : undefined;
+  if (key === "size" && parseSize(value) !== undefined) return { size: value };
+  if (key === "mode" && /^0?[0-7]{1,4}$/.test(value)) return { mode: Number.parseInt(value, 8) };
+  if ((key === "uid" || key === "gid") && /^\d{1,10}$/.test(value)) return { [key]: Number(value) };
+  return undefined;
+}
 
 const tmpfsMount = z.union([
   tmpfsFields,
@@ -120,19 +148,16 @@ const tmpfsMount = z.union([
     .string()
     .transform((value, context) => {
       const at = value.indexOf(":");
-      const path = at === -1 ? value : value.slice(0, at);
-      const fields: z.input<typeof tmpfsFields> = { target: path };
+      const fields: TmpfsFields = { target: at === -1 ? value : value.slice(0, at) };
       for (const option of at === -1 ? [] : value.slice(at + 1).split(",")) {
-        const [key, given = ""] = option.split("=", 2);
-        if (key === "size" && parseSize(given) !== undefined) fields.size = given;
-        else if (key === "mode" && /^[01]?[0-7]{3}$/.test(given)) fields.mode = Number.parseInt(given, 8);
-        else if (option === "noexec" || option === "exec") fields.noexec = option === "noexec";
-        else
+        const given = option === "" ? {} : parseTmpfsOption(option);
+        if (given === undefined)
           return refuseField(
             context,
-            `${quote(option)} is no option of a tmpfs`,
-            `size=${SIZE_FORMAT}; mode=1777; exec; noexec`,
+            `the tmpfs option ${quote(option)} is unknown or has an invalid value`,
+            `size=${SIZE_FORMAT}; mode, in octal; uid, gid; ro, rw, exec, noexec; example: /tmp:size=64m,mode=1777`,
           );
+        Object.assign(fields, given);
       }
       return fields;
     })
@@ -142,7 +167,7 @@ const tmpfsMount = z.union([
 export const tmpfs = z
   .array(tmpfsMount)
   .default([])
-  .describe("Directories in memory, gone with the step: target, or target:size=64m,mode=1777.");
+  .describe("Directories in memory, gone with the step: target, or target:size=64m,mode=1777,uid=1000.");
 
 const SECRET_NAME = /^[A-Za-z0-9_][A-Za-z0-9_.-]{0,63}$/;
 

@@ -20,7 +20,7 @@ test("by default a step is held as tightly as can be", () => {
     env: ["A=b"],
     cwd: "/",
     capabilities: { bounding: [], permitted: [], effective: [], inheritable: [], ambient: [] },
-    rlimits: [],
+    rlimits: [{ type: "RLIMIT_NOFILE", soft: 65_536, hard: 524_288 }],
     noNewPrivileges: true,
     oomScoreAdj: 0,
   });
@@ -136,4 +136,16 @@ test("AppArmor's profile is the host's for containers, unless a step names one o
   expect(on({}, { apparmorProfile: "unconfined" })).toBe("unconfined");
   expect(on({ appArmor: false }, { apparmorProfile: "unconfined" })).toBeUndefined();
   expect(() => on({ appArmor: false }, { apparmorProfile: "mine" })).toThrow("apparmor_profile");
+});
+
+test("a limit of the step's is instead of the default", () => {
+  const limitsOf = (input: Partial<SpecInput>): unknown => createSpec({ ...INPUT, ...input }).process.rlimits;
+  expect(limitsOf({ ulimits: { nofile: { soft: 5, hard: 6 }, core: { soft: 0, hard: 0 } } })).toEqual([
+    { type: "RLIMIT_NOFILE", soft: 5, hard: 6 },
+    { type: "RLIMIT_CORE", soft: 0, hard: 0 },
+  ]);
+  expect(limitsOf({ host: { ...INPUT.host, maximumOpenFiles: 20_000 } })).toEqual([
+    { type: "RLIMIT_NOFILE", soft: 20_000, hard: 20_000 },
+  ]);
+  expect(limitsOf({ defaultUlimits: false })).toEqual([]);
 });

@@ -6,10 +6,10 @@ import { createMounts, type StepMount } from "./mounts.js";
 import { createNamespaces, type Network, type UserNamespace } from "./namespaces.js";
 import { createGuardedPaths } from "./paths.js";
 import { createResources, type ResourceLimits } from "./resources.js";
-import { createRlimits, type Ulimit } from "./rlimits.js";
+import { createDefaultUlimits, createRlimits, type Ulimit } from "./rlimits.js";
 import { createSeccomp, type SeccompProfile } from "./seccomp.js";
 import { DEFAULT_SECCOMP_PROFILE } from "./seccomp-default.js";
-import type { Hooks, Linux, LinuxCapabilities, Process, Spec } from "./spec.js";
+import type { Hooks, IdMapping, Linux, LinuxCapabilities, Process, Spec } from "./spec.js";
 import { createSysctls } from "./sysctls.js";
 import { createUser, type ProcessUser } from "./user.js";
 
@@ -26,6 +26,10 @@ export interface SpecHost {
   readonly capabilities?: readonly string[] | undefined;
   /** The least out-of-memory score that it gives to a process, where that is above 0. */
   readonly minimumOomScoreAdj?: number | undefined;
+  /** Whether the daemon is in a user namespace (rootless); undefined when that is not known. */
+  readonly inUserNamespace?: boolean | undefined;
+  /** The hard limit of open files that the daemon has, where it may not raise it. */
+  readonly maximumOpenFiles?: number | undefined;
   /** Whether its kernel confines by AppArmor; undefined when that is not known. */
   readonly appArmor?: boolean | undefined;
   /** The profile there for steps that name none, if one is loaded. */
@@ -77,6 +81,8 @@ export interface SpecInput {
 
   readonly resources?: ResourceLimits | undefined;
   readonly ulimits?: Readonly<Record<string, Ulimit>> | undefined;
+  /** Whether limits that `ulimits` does not name have defaults of ours, not the daemon's own. Default `true`. */
+  readonly defaultUlimits?: boolean | undefined;
   readonly sysctls?: Readonly<Record<string, string>> | undefined;
   /** -1000 to 1000; below the shim's own needs CAP_SYS_RESOURCE there. Default: 0, or what the daemon can give. */
   readonly oomScoreAdj?: number | undefined;
@@ -131,12 +137,16 @@ function createProcess(input: SpecInput, privileged: boolean): Process {
     env: [...input.env],
     cwd: input.cwd ?? "/",
     capabilities: capabilitiesOf(input),
-    rlimits: createRlimits(ulimits),
+    rlimits: createRlimits({ ...defaultUlimits(input), ...ulimits }),
     noNewPrivileges,
     ...createAppArmor(input),
     // Without one the shim's would be inherited, and daemons are often told to be killed last.
     oomScoreAdj: input.oomScoreAdj ?? input.host.minimumOomScoreAdj ?? 0,
   };
+}
+
+function defaultUlimits({ host, defaultUlimits: isWanted = true }: SpecInput): Record<string, Ulimit> {
+  return isWanted ? createDefaultUlimits(host.maximumOpenFiles) : {};
 }
 
 function createAppArmor({
@@ -167,7 +177,12 @@ function createLinux(input: SpecInput, privileged: boolean, network: Network): L
     devices: createDevices(devices),
     cgroupsPath: `/${input.namespace}/${input.id}`,
     resources: createResources(input.resources ?? {}, createDeviceRules(devices, privileged), host.cpuCount),
-    sysctl: createSysctls(sysctls, network),
+    sysctl: createSysctls(sysctls, {
+      network,
+      mappedGids: userNamespace && countIds(userNamespace.gidMappings),
+      daemonInUserNamespace: host.inUserNamespace,
+      kernelVersion: host.kernelVersion,
+    }),
     ...(seccomp === "unconfined"
       ? {}
       : {
@@ -179,6 +194,14 @@ function createLinux(input: SpecInput, privileged: boolean, network: Network): L
         }),
     ...createGuardedPaths({ privileged, cpuCount: host.cpuCount }),
   };
+}
+
+/** How many ids from 0 on are mapped without a gap. */
+function countIds(mappings: readonly IdMapping[]): number {
+  let count = 0;
+  for (const { containerID, size } of mappings.toSorted((a, b) => a.containerID - b.containerID))
+    if (containerID === count) count += size;
+  return count;
 }
 
 function capabilitiesOf({

@@ -6,13 +6,14 @@ import { createMounts, type StepMount } from "./mounts.js";
 const KERNEL = ["/proc", "/dev", "/dev/pts", "/dev/shm", "/dev/mqueue", "/sys", "/sys/fs/cgroup"];
 
 function optionsOf(mount: StepMount, kernelVersion?: string): string[] | undefined {
-  return createMounts({ mounts: [mount], kernelVersion })[0]?.options;
+  return createMounts({ mounts: [mount], kernelVersion }).find(({ type }) => type === mount.type)?.options;
 }
 
 test("the kernel's file systems come last, each after what it lies in, and before them what nothing may cover", () => {
   const at = (target: string): StepMount => ({ type: "tmpfs", target });
   const mounts = createMounts({ mounts: [at("/a/b"), at("/dev/x"), at("/a")], topMounts: [at("/top")] });
-  expect(mounts.map(({ destination }) => destination)).toEqual(["/a", "/a/b", "/top", ...KERNEL, "/dev/x"]);
+  const targets = mounts.filter(({ type }) => type !== "ramfs").map(({ destination }) => destination);
+  expect(targets).toEqual(["/a", "/a/b", "/top", ...KERNEL, "/dev/x"]);
 });
 
 test("one of the kernel's is replaced by one that is given", () => {
@@ -135,4 +136,12 @@ describe("devices", () => {
     expect(() => createDevices([{ path: "/x", type: "b", major: 8, minor: 0 }])).toThrow(/^devices: /);
     expect(() => createDevices([{ path: "/dev/x", type: "b", major: -1, minor: 0 }])).toThrow(/^devices: /);
   });
+});
+
+test("below a tmpfs is an empty directory of its mode, for a runtime that takes the mode from what it finds", () => {
+  const mounts = createMounts({ mounts: [{ type: "tmpfs", target: "/t", mode: 0o750 }] });
+  expect(mounts.slice(0, 2)).toMatchObject([
+    { destination: "/t", type: "ramfs", options: expect.arrayContaining(["ro", "mode=750"]) },
+    { destination: "/t", type: "tmpfs", options: expect.arrayContaining(["mode=750"]) },
+  ]);
 });

@@ -54,9 +54,9 @@ const DEFAULT_SHM_BYTES = 64 * 1024 * 1024;
  * The cgroup file system is read-only; seen through a cgroup namespace, it shows nothing above the step's own group.
  */
 export function createMounts(options: MountOptions = {}): Mount[] {
-  const toMount = (mount: StepMount): Mount =>
-    mount.type === "bind" ? createBind(mount, options.kernelVersion) : createTmpfs(mount);
-  const own = byDepth((options.mounts ?? []).map(toMount));
+  const toMounts = (mount: StepMount): Mount[] =>
+    mount.type === "bind" ? [createBind(mount, options.kernelVersion)] : createTmpfs(mount);
+  const own = byDepth((options.mounts ?? []).flatMap(toMounts));
   const isReplaced = ({ destination }: Mount): boolean =>
     own.some((mount) => mount.destination === destination);
   const kernel = createKernelMounts(options).filter((mount) => !isReplaced(mount));
@@ -64,7 +64,7 @@ export function createMounts(options: MountOptions = {}): Mount[] {
     KERNEL_DIRECTORIES.some((directory) => isWithin(destination, directory));
   return [
     ...own.filter((mount) => !isInKernels(mount)),
-    ...(options.topMounts ?? []).map(toMount),
+    ...(options.topMounts ?? []).flatMap(toMounts),
     ...kernel,
     ...own.filter(isInKernels),
   ];
@@ -128,23 +128,36 @@ function readonlyBind(kernelVersion: string | undefined): string[] {
   return isKernelAtLeast(kernelVersion, 5, 12) ? ["rbind", "ro", "rro"] : ["bind", "ro"];
 }
 
-function createTmpfs(mount: TmpfsMount): Mount {
+/**
+ * runc before 1.1.8 gives a tmpfs the mode of the directory that it finds at the target, whatever the mount's own options say. So it finds one with the
+ * right mode: that of an empty, read-only ramfs, whose mode runc leaves alone. Source: runc 1.1.5, libcontainer/rootfs_linux.go, mountToRootfs.
+ */
+function createTmpfs(mount: TmpfsMount): Mount[] {
   const { target, sizeBytes, mode = 0o1777, uid, gid, readonly = false, noexec = true } = mount;
-  return {
-    destination: target,
-    type: "tmpfs",
-    source: "tmpfs",
-    options: [
-      "nosuid",
-      "nodev",
-      ...(noexec ? ["noexec"] : []),
-      ...(readonly ? ["ro"] : []),
-      `mode=${mode.toString(8)}`,
-      ...(sizeBytes === undefined ? [] : [`size=${sizeBytes}`]),
-      ...(uid === undefined ? [] : [`uid=${uid}`]),
-      ...(gid === undefined ? [] : [`gid=${gid}`]),
-    ],
-  };
+  const modeOption = `mode=${mode.toString(8)}`;
+  return [
+    {
+      destination: target,
+      type: "ramfs",
+      source: "ramfs",
+      options: ["nosuid", "nodev", "noexec", "ro", modeOption],
+    },
+    {
+      destination: target,
+      type: "tmpfs",
+      source: "tmpfs",
+      options: [
+        "nosuid",
+        "nodev",
+        ...(noexec ? ["noexec"] : []),
+        ...(readonly ? ["ro"] : []),
+        modeOption,
+        ...(sizeBytes === undefined ? [] : [`size=${sizeBytes}`]),
+        ...(uid === undefined ? [] : [`uid=${uid}`]),
+        ...(gid === undefined ? [] : [`gid=${gid}`]),
+      ],
+    },
+  ];
 }
 
 /** A mount must come after the one that holds its target. Sorting is stable: the order of siblings stays as given. */

@@ -69,16 +69,30 @@ describe("composeArgs", () => {
     ["a given entrypoint leaves the image's arguments out", { image, entrypoint: ["/mine"] }, ["/mine"]],
     ["both", { image, entrypoint: ["/mine"], args: ["x", ""] }, ["/mine", "x", ""]],
     ["an empty entrypoint takes the image's away", { image, entrypoint: [], args: ["/x"] }, ["/x"]],
+    [
+      'an entrypoint [""] takes the image\'s away',
+      { image, entrypoint: [""], args: ["/x", "y"] },
+      ["/x", "y"],
+    ],
+    ['an image\'s entrypoint [""] is none', { image: { Entrypoint: [""], Cmd: ["/bin/sh"] } }, ["/bin/sh"]],
+    [
+      'an image\'s entrypoint [""], and arguments',
+      { image: { Entrypoint: [""], Cmd: ["/bin/sh"] }, args: ["/x"] },
+      ["/x"],
+    ],
     ["no entrypoint", { image: { Entrypoint: null, Cmd: ["/bin/sh"] } }, ["/bin/sh"]],
   ])("%s", (_, sources, expected) => {
     expect(composeArgs(sources)).toEqual(expected);
   });
 
   test.each([
-    [{}, "names no program"],
-    [{ image, entrypoint: [] }, "names no program"],
-    [{ entrypoint: [""] }, "the program's name is empty"],
-    [{ entrypoint: ["/x"], args: ["a\0b"] }, "holds NUL"],
+    [{}, "command: it is missing, and the image has no program of its own; allowed: "],
+    [{ image: { Entrypoint: [""], Cmd: [] } }, "command: it is missing"],
+    [{ image, entrypoint: [] }, "command: it is empty and resets the image's program, and args is missing"],
+    [{ image, entrypoint: [""] }, "command: it is empty and resets the image's program, and args is missing"],
+    [{ image, entrypoint: [""], args: [""] }, "the program's name is empty"],
+    [{ entrypoint: ["", "x"] }, "the program's name is empty"],
+    [{ entrypoint: ["/x"], args: ["a\0b"] }, "an argument has a NUL byte"],
   ])("%j is refused", (sources, message) => {
     expect(() => composeArgs(sources)).toThrow(message);
   });

@@ -74,7 +74,7 @@ function parseEntry(entry: string): [string, string] {
 
 export interface ArgumentSources {
   readonly image?: ImageProcess | undefined;
-  /** Replaces the image's entrypoint, and with it the image's own arguments. An empty list means: no entrypoint. */
+  /** Replaces the image's entrypoint, and with it the image's own arguments. An empty list, or `[""]` as docker has it: no entrypoint. */
   readonly entrypoint?: readonly string[] | undefined;
   /** Replaces the image's arguments. */
   readonly args?: readonly string[] | undefined;
@@ -84,17 +84,29 @@ export interface ArgumentSources {
  * A process's arguments by docker's rule: the entrypoint, then the given arguments or else the image's. A step's `run` and `command`
  * are entrypoints: nothing of the image's comes before them.
  *
+ * An entrypoint `[""]` is none. The step's leaves out the image's arguments, as every entrypoint of a step does; the image's own does not.
+ * Source: moby's daemon/create.go, mergeAndVerifyConfig.
+ *
  * @throws ExecutorError `refused` when nothing is left to run, the program's name is empty, or an argument holds NUL.
  */
 export function composeArgs({ image, entrypoint, args }: ArgumentSources): string[] {
   const imageArgs = entrypoint === undefined ? (image?.Cmd ?? []) : [];
-  const composed = [...(entrypoint ?? image?.Entrypoint ?? []), ...(args ?? imageArgs)];
+  const program = entrypoint ?? image?.Entrypoint ?? [];
+  const isReset = program.length === 1 && program[0] === "";
+  const composed = [...(isReset ? [] : program), ...(args ?? imageArgs)];
   if (composed.length === 0) {
-    refuse("command", "the image names no program of its own, nor does the step", "run or command");
+    refuse(
+      "command",
+      entrypoint === undefined
+        ? "it is missing, and the image has no program of its own"
+        : "it is empty and resets the image's program, and args is missing",
+      'a program in run, command or args; example: command: ["/bin/ls", "-l"]',
+    );
   }
   if (composed[0] === "")
-    refuse("command", "the program's name is empty", "a path or a name to be found in PATH");
-  if (composed.some((arg) => arg.includes("\0"))) refuse("command", "an argument holds NUL", "anything else");
+    refuse("command", "the program's name is empty", 'a path, or a name in PATH; example: command: ["ls"]');
+  if (composed.some((arg) => arg.includes("\0")))
+    refuse("command", "an argument has a NUL byte", "arguments without NUL bytes");
   return composed;
 }
 

@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import { createResources, type ResourceLimits } from "./resources.js";
-import { createRlimits } from "./rlimits.js";
-import { createSysctls } from "./sysctls.js";
+import { createDefaultUlimits, createRlimits } from "./rlimits.js";
+import { createSysctls, type SysctlOptions } from "./sysctls.js";
 
 test("without limits there is one on processes", () => {
   expect(createResources({}, [])).toEqual({ devices: [], pids: { limit: 4096 } });
@@ -84,15 +84,15 @@ test.each([
   [{ nofiles: { soft: 1, hard: 1 } }, "did you mean nofile?"],
   [{ nofile: { soft: 2, hard: 1 } }, "soft 2 is above hard 1"],
   [{ nofile: { soft: -1, hard: 1 } }, "soft -1 is above hard 1"],
-  [{ nofile: { soft: 0, hard: -2 } }, "-2 is no limit"],
-  [{ nofile: { soft: 0.5, hard: 1 } }, "0.5 is no limit"],
+  [{ nofile: { soft: 0, hard: -2 } }, "-2 is not a valid limit"],
+  [{ nofile: { soft: 0.5, hard: 1 } }, "0.5 is not a valid limit"],
 ])("%j is refused", (ulimits, message) => {
   expect(() => createRlimits(ulimits)).toThrow(message);
 });
 
 test("kernel parameters of own namespaces are taken", () => {
   const sysctls = { "net.ipv4.ip_forward": "1", "kernel.shmmax": "5", "fs.mqueue.msg_max": "20" };
-  expect(createSysctls(sysctls, "none")).toEqual(sysctls);
+  expect(createSysctls(sysctls, { network: "none" })).toMatchObject(sysctls);
 });
 
 test.each([
@@ -104,10 +104,70 @@ test.each([
   "net",
   "kernel.hostname",
 ])("%s is the host's and refused", (name) => {
-  expect(() => createSysctls({ [name]: "1" }, "none")).toThrow(/^sysctls: /);
+  expect(() => createSysctls({ [name]: "1" }, { network: "none" })).toThrow(/^sysctls: /);
 });
 
 test("network parameters need a network of one's own", () => {
-  expect(() => createSysctls({ "net.core.somaxconn": "1" }, "host")).toThrow("not the step's own");
-  expect(() => createSysctls({ "kernel.shmmax": "1\n2" }, "none")).toThrow("line break");
+  expect(() => createSysctls({ "net.core.somaxconn": "1" }, { network: "host" })).toThrow(
+    "net.core.somaxconn would change the network of the daemon's machine",
+  );
+  expect(() => createSysctls({ "kernel.shmmax": "1\n2" }, { network: "none" })).toThrow("line break");
+});
+
+const PORTS = "net.ipv4.ip_unprivileged_port_start";
+const PING = "net.ipv4.ping_group_range";
+
+test.each<[string, SysctlOptions, Record<string, string>, Record<string, string>]>([
+  [
+    "as docker",
+    { network: "none", daemonInUserNamespace: false },
+    {},
+    { [PORTS]: "0", [PING]: "0 2147483647" },
+  ],
+  [
+    "on a bridge, too",
+    { network: "bridge", daemonInUserNamespace: false },
+    {},
+    { [PORTS]: "0", [PING]: "0 2147483647" },
+  ],
+  ["not the host's network", { network: "host", daemonInUserNamespace: false }, {}, {}],
+  ["not one that exists", { network: { path: "/x" }, daemonInUserNamespace: false }, {}, {}],
+  [
+    "gids that a rootless daemon has",
+    { network: "none", daemonInUserNamespace: true },
+    {},
+    { [PORTS]: "0", [PING]: "0 65535" },
+  ],
+  ["the same where it is not known", { network: "none" }, {}, { [PORTS]: "0", [PING]: "0 65535" }],
+  [
+    "gids of the step's user namespace",
+    { network: "none", mappedGids: 1000 },
+    {},
+    { [PORTS]: "0", [PING]: "0 999" },
+  ],
+  ["not on a kernel before 4.11", { network: "none", kernelVersion: "4.10.3" }, {}, { [PING]: "0 65535" }],
+  ["but on 4.11", { network: "none", kernelVersion: "4.11.0-x" }, {}, { [PORTS]: "0", [PING]: "0 65535" }],
+  [
+    "the step's own value",
+    { network: "none" },
+    { [PORTS]: "80", [PING]: "1 0" },
+    { [PORTS]: "80", [PING]: "1 0" },
+  ],
+  [
+    "however it is spelt",
+    { network: "none" },
+    { "net.ipv4/ip_unprivileged_port_start": "80" },
+    { "net.ipv4/ip_unprivileged_port_start": "80", [PING]: "0 65535" },
+  ],
+])("ports below 1024 and pings: %s", (_, options, given, expected) => {
+  expect(createSysctls(given, options)).toEqual(expected);
+});
+
+test.each([
+  [undefined, { soft: 65_536, hard: 524_288 }],
+  [1_048_576, { soft: 65_536, hard: 524_288 }],
+  [100_000, { soft: 65_536, hard: 100_000 }],
+  [20_000, { soft: 20_000, hard: 20_000 }],
+])("open files, of a daemon that may have %j at most", (maximum, nofile) => {
+  expect(createDefaultUlimits(maximum)).toEqual({ nofile });
 });

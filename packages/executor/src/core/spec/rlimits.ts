@@ -22,7 +22,8 @@ const RLIMITS: readonly string[] = [
   "stack",
 ];
 
-const ALLOWED = "soft and hard from 0, soft up to hard, or -1 for unlimited";
+const ALLOWED =
+  "whole numbers from 0, soft not above hard, or -1 for unlimited; example: nofile: { soft: 1024, hard: 4096 }";
 
 /** One ulimit; -1 is unlimited. */
 export interface Ulimit {
@@ -53,6 +54,20 @@ export function exceededBy(name: string, { hard }: Ulimit): number | undefined {
 }
 
 /**
+ * Limits of steps that do not name them. Daemons run with anything from 1024 open files to a thousand million: with that many, programs that close every
+ * possible descriptor before they start another program take minutes. Programs that need more than the soft limit raise it up to the hard
+ * one, which is systemd's.
+ *
+ * @param maximumOpenFiles the daemon's hard limit, where it may not raise that.
+ */
+export function createDefaultUlimits(maximumOpenFiles = Number.POSITIVE_INFINITY): Record<string, Ulimit> {
+  const hard = Math.min(DEFAULT_OPEN_FILES.hard, maximumOpenFiles);
+  return { nofile: { soft: Math.min(DEFAULT_OPEN_FILES.soft, hard), hard } };
+}
+
+const DEFAULT_OPEN_FILES: Ulimit = { soft: 65_536, hard: 524_288 };
+
+/**
  * Resource limits of a step's process, by name (`nofile`, `core`, ...). What is not named is inherited from the daemon's shim.
  * A hard limit above the shim's own needs CAP_SYS_RESOURCE there, else the runtime fails.
  *
@@ -63,10 +78,10 @@ export function createRlimits(ulimits: Readonly<Record<string, Ulimit>>): PosixR
     const field = `ulimits.${name}`;
     if (!RLIMITS.includes(name)) {
       const nearest = closest(name, RLIMITS);
-      refuse("ulimits", `${JSON.stringify(name)} is no limit; did you mean ${nearest}?`, RLIMITS.join(", "));
+      refuse("ulimits", `${JSON.stringify(name)} is unknown; did you mean ${nearest}?`, RLIMITS.join(", "));
     }
     for (const value of [soft, hard]) {
-      if (!Number.isSafeInteger(value) || value < -1) refuse(field, `${value} is no limit`, ALLOWED);
+      if (!Number.isSafeInteger(value) || value < -1) refuse(field, `${value} is not a valid limit`, ALLOWED);
     }
     if (hard !== -1 && (soft === -1 || soft > hard))
       refuse(field, `soft ${soft} is above hard ${hard}`, ALLOWED);

@@ -1,4 +1,5 @@
 import { refuse } from "../refuse.js";
+import { isKernelAtLeast } from "./kernel.js";
 import type { Network } from "./namespaces.js";
 
 const IPC_SYSCTLS: readonly string[] = [
@@ -14,23 +15,58 @@ const IPC_SYSCTLS: readonly string[] = [
 
 const ALLOWED = `net.* unless network is host, fs.mqueue.*, ${IPC_SYSCTLS.join(", ")}`;
 
+export interface SysctlOptions {
+  readonly network: Network;
+  /** How many gids the step's own user namespace has; undefined when it has none. */
+  readonly mappedGids?: number | undefined;
+  /** Whether the daemon is in a user namespace itself; undefined when that is not known. */
+  readonly daemonInUserNamespace?: boolean | undefined;
+  /** The daemon's, as uname(2) prints it. */
+  readonly kernelVersion?: string | undefined;
+}
+
 /**
  * Kernel parameters of the step's own namespaces. Any other would be the host's.
+ *
+ * In a network of its own, a step may by default listen on any port and send pings, without a capability, as in docker.
  *
  * @throws ExecutorError `refused` for one that belongs to no namespace, and for `net.*` on a network that is not the step's own.
  */
 export function createSysctls(
   sysctls: Readonly<Record<string, string>>,
-  network: Network,
+  options: SysctlOptions,
 ): Record<string, string> {
+  const isOwn = options.network === "none" || options.network === "bridge";
   for (const [name, value] of Object.entries(sysctls)) {
     const isNetwork = /^net\.[\w./-]+$/.test(name) && !name.includes("..");
-    if (isNetwork && network !== "none" && network !== "bridge")
-      refuse("sysctls", `${name}: the network is not the step's own`, ALLOWED);
+    if (isNetwork && !isOwn)
+      refuse("sysctls", `${name} would change the network of the daemon's machine`, ALLOWED);
     if (!isNetwork && !IPC_SYSCTLS.includes(name) && !/^fs\.mqueue\.\w+$/.test(name)) {
-      refuse("sysctls", `${name}: it belongs to the whole host`, ALLOWED);
+      refuse("sysctls", `${name} would change the whole machine of the daemon`, ALLOWED);
     }
-    if (/[\0\r\n]/.test(value)) refuse("sysctls", `${name}: its value holds a line break or NUL`, ALLOWED);
+    if (/[\0\r\n]/.test(value))
+      refuse("sysctls", `${name} has a value with a line break or NUL byte`, ALLOWED);
   }
-  return { ...sysctls };
+  return { ...(isOwn ? defaultsFor(sysctls, options) : {}), ...sysctls };
+}
+
+/** Both spellings name the same: `net.ipv4.ping_group_range`, `net.ipv4/ping_group_range`. */
+const spellDotted = (name: string): string => name.replaceAll("/", ".");
+
+function defaultsFor(
+  given: Readonly<Record<string, string>>,
+  { mappedGids, daemonInUserNamespace, kernelVersion }: SysctlOptions,
+): Record<string, string> {
+  const names = new Set(Object.keys(given).map(spellDotted));
+  // The kernel refuses a range with gids that the user namespace does not map.
+  const gids = mappedGids ?? (daemonInUserNamespace === false ? 2 ** 31 : 2 ** 16);
+  const defaults = {
+    ...(isKernelOlder(kernelVersion, 4, 11) ? {} : { "net.ipv4.ip_unprivileged_port_start": "0" }),
+    "net.ipv4.ping_group_range": `0 ${gids - 1}`,
+  };
+  return Object.fromEntries(Object.entries(defaults).filter(([name]) => !names.has(name)));
+}
+
+function isKernelOlder(release: string | undefined, major: number, minor: number): boolean {
+  return release !== undefined && !isKernelAtLeast(release, major, minor);
 }

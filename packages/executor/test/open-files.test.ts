@@ -1,0 +1,46 @@
+import { chmod, mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { createExecutor, type ExecutorOptions, type StepInput } from "@wfe-containerd/executor";
+import { useDaemon } from "@wfe-containerd/test-infra/daemon";
+import { afterAll, expect, test } from "vitest";
+
+/** A daemon that has few open files itself, and may not raise their limit. */
+const binDir = await mkdtemp(join(tmpdir(), "test-few-files-"));
+await writeFile(
+  join(binDir, "containerd"),
+  `#!/bin/sh
+PATH=\${PATH#*:}
+exec setpriv --bounding-set=-sys_resource --inh-caps=-sys_resource prlimit --nofile=5000:6000 containerd "$@"
+`,
+);
+await chmod(join(binDir, "containerd"), 0o755);
+const at = useDaemon({ binDir });
+afterAll(() => rm(binDir, { recursive: true }));
+
+async function run(step: Partial<StepInput>, options: ExecutorOptions = {}) {
+  await using executor = createExecutor({ client: at.client, ioDir: at.ioDir, ...options });
+  return await executor.run({ name: "files", image: "busybox", ...step } as StepInput);
+}
+
+const SHOW = "ulimit -Sn; ulimit -Hn";
+
+test("a daemon that may not give the default limit of open files runs steps with its own", async () => {
+  // The soft one may be the hard one: daemons raise theirs, as all Go programs do.
+  expect(await run({ run: SHOW })).toMatchObject({ stdout: expect.stringMatching(/^[56]000\n6000\n$/) });
+});
+
+test("so does one on another machine, whose limits nobody can see", async () => {
+  const elsewhere = { ...at.client, isLocal: false };
+  expect(await run({ run: SHOW }, { client: elsewhere })).toMatchObject({
+    stdout: expect.stringMatching(/^[56]000\n6000\n$/),
+  });
+});
+
+test("a limit that the step itself asks for is not lowered: it is refused", async () => {
+  await expect(run({ run: SHOW, ulimits: { nofile: 7000 } })).rejects.toMatchObject({
+    kind: "refused",
+    issues: [{ field: "ulimits" }],
+  });
+  expect(await run({ run: SHOW, ulimits: { nofile: 4000 } })).toMatchObject({ stdout: "4000\n4000\n" });
+});
