@@ -1,7 +1,8 @@
 import type { ArchiveEntry } from "./archive.js";
 import type { DaemonFacts } from "./daemon.js";
 import { type Bridge, createBridgeHooks } from "./network/bridge.js";
-import { createHostFiles, type HostFile, toMounts } from "./network/host-files.js";
+import { createHostFiles, type HostFile, takesServers, toEntries, toMounts } from "./network/host-files.js";
+import { createHostNamesHooks } from "./network/host-names.js";
 import { rootfsEntries } from "./rootfs.js";
 import { type Secret, secretMounts } from "./secret.js";
 import { createSpec, toHostname } from "./spec/create-spec.js";
@@ -10,7 +11,7 @@ import type { UserNamespace } from "./spec/namespaces.js";
 import { composeArgs, composeCwd, composeEnvironment, type ImageProcess } from "./spec/process.js";
 import { createRlimits } from "./spec/rlimits.js";
 import type { Hooks, Spec } from "./spec/spec.js";
-import type { ProcessUser } from "./spec/user.js";
+import { type ProcessUser, toHostUser } from "./spec/user.js";
 import type { StepConfig } from "./step.js";
 import { volumeReferences, volumesLabel, volumeUses } from "./volume.js";
 import { toVariables, type WorkflowData } from "./workflow-data.js";
@@ -64,8 +65,8 @@ export interface StepPlan {
     readonly specWithoutDefaults: Spec;
     readonly labels: Readonly<Record<string, string>>;
   };
-  /** To be written before the task is created. */
-  readonly files: readonly HostFile[];
+  /** To be written beside the output, before the task is created. */
+  readonly files: readonly { readonly path: string; readonly contents: string }[];
   readonly args: readonly string[];
   readonly memoryBytes: number | undefined;
   /** Undefined: no time-out. */
@@ -77,24 +78,27 @@ export interface StepPlan {
 const DEFAULT_STOP_GRACE_MS = 10_000;
 
 /** A step on the host's network resolves names as the host does. */
-const HOST_NETWORK_FILES: readonly StepMount[] = ["/etc/resolv.conf", "/etc/hosts"].map((path) => ({
+const HOST_RESOLVER: StepMount = {
   type: "bind",
-  source: path,
-  target: path,
+  source: "/etc/resolv.conf",
+  target: "/etc/resolv.conf",
   readonly: true,
-}));
+};
 
 /** What running this step, in this image, on this daemon takes. Pure: the same input gives the same plan. */
 export function planStep(input: PlanInput): StepPlan {
   const { id, step, image, client, labels, ioDirectory } = input;
   const uses = volumeUses(step);
   const hostname = step.hostname ?? toHostname(id);
-  const files = createHostFiles(step, hostname, ioDirectory, input.bridge.dns);
+  const files = createHostFiles(step, hostname, ioDirectory, input.bridge);
   const spec = planSpec(input, hostname, files);
   return {
     id,
     snapshot: { parent: image.chainId, labels: { ...labels, ...mappingLabels(input.userNamespace) } },
-    rootfs: rootfsEntries(input.secrets),
+    rootfs: [
+      ...rootfsEntries(input.secrets),
+      ...toEntries(files, toHostUser({ uid: 0, gid: 0 }, input.userNamespace)),
+    ],
     container: {
       image: image.name,
       snapshotter: client.snapshotter,
@@ -102,7 +106,7 @@ export function planStep(input: PlanInput): StepPlan {
       specWithoutDefaults: withRlimitsOf(spec, step),
       labels: { ...labels, ...volumesLabel(uses), ...volumeReferences(client.snapshotter, uses) },
     },
-    files,
+    files: files.flatMap(({ path, contents }) => (path === undefined ? [] : [{ path, contents }])),
     args: spec.process.args,
     memoryBytes: step.resources.memoryBytes,
     timeoutMs: step.timeoutMs,
@@ -172,19 +176,16 @@ function planMounts({ step, mounts = [] }: PlanInput, files: readonly HostFile[]
     ...step.tmpfs.map((mount): StepMount => ({ type: "tmpfs", ...mount })),
   ];
   const prepared = [...mounts, ...toMounts(files)];
-  const taken = new Set([...own, ...prepared].map(({ target }) => target));
-  const daemons =
-    step.network === "host" ? HOST_NETWORK_FILES.filter(({ target }) => !taken.has(target)) : [];
-  return [
-    ...daemons,
-    ...prepared.filter(({ target }) => !own.some((mount) => mount.target === target)),
-    ...own,
-  ];
+  const hasResolver = files.some(({ target }) => target === HOST_RESOLVER.target);
+  if (step.network === "host" && !hasResolver) prepared.push(HOST_RESOLVER);
+  return [...prepared.filter(({ target }) => !own.some((mount) => mount.target === target)), ...own];
 }
 
 function planHooks({ id, step, bridge }: PlanInput, files: readonly HostFile[]): Hooks | undefined {
-  if (step.network !== "bridge") return undefined;
-  const usesDaemons = step.dns.length === 0 && bridge.dns === undefined;
-  const resolvConf = files.find(({ target }) => target === "/etc/resolv.conf")?.path;
-  return createBridgeHooks(id, bridge, usesDaemons ? resolvConf : undefined);
+  const pathOf = (wanted: string): string | undefined => files.find(({ target }) => target === wanted)?.path;
+  const resolvConf = takesServers(step, bridge.dns) ? pathOf("/etc/resolv.conf") : undefined;
+  const hosts = pathOf("/etc/hosts");
+  if (step.network === "bridge") return createBridgeHooks(id, bridge, resolvConf);
+  if (step.network === "host" && hosts !== undefined) return createHostNamesHooks(hosts, resolvConf);
+  return undefined;
 }

@@ -1,64 +1,112 @@
+import type { ArchiveEntry } from "../archive.js";
 import type { StepMount } from "../spec/mounts.js";
 import type { StepConfig } from "../step.js";
+import type { Bridge } from "./bridge.js";
 
-/** A file that a step gets of its own, to be written beside its output. */
+/** A file of names that a step gets of its own: `/etc/hosts`, `/etc/hostname` or `/etc/resolv.conf`. */
 export interface HostFile {
-  /** Where it is written, on our machine and the daemon's alike. */
-  readonly path: string;
   readonly target: string;
   readonly contents: string;
+  /**
+   * Where it is written beside the step's output, at the same path for us and for the daemon's machine, to be mounted read-only. Undefined: it is put into
+   * the container's own layer, where it costs no mount, and what the step writes to it is written where everything else is.
+   */
+  readonly path?: string | undefined;
 }
 
 /** What of a step its files of names depend on. */
-export type NamedStep = Pick<StepConfig, "network" | "extraHosts" | "dns" | "dnsSearch" | "dnsOptions">;
+export type NamedStep = Pick<
+  StepConfig,
+  | "network"
+  | "extraHosts"
+  | "dns"
+  | "dnsSearch"
+  | "dnsOptions"
+  | "volumes"
+  | "namedVolumes"
+  | "caches"
+  | "tmpfs"
+>;
 
 /**
- * `/etc/hosts`, `/etc/hostname` and `/etc/resolv.conf`, as docker gives them to containers. On the daemon's own network a step has the
- * daemon's, except where it says something of its own.
+ * The files of names, as docker gives them to containers. On the daemon's own network a step has those of the daemon's machine, with what it says
+ * besides.
  *
  * @param directory of the step's output.
- * @param dns servers for steps on the bridge that name none; undefined for those of the daemon's machine, which the bridge's hook writes.
  */
 export function createHostFiles(
   step: NamedStep,
   hostname: string,
   directory: string,
-  dns: readonly string[] | undefined,
+  { dns }: Pick<Bridge, "dns">,
 ): HostFile[] {
   const isHost = step.network === "host";
-  const file = (name: string, contents: string): HostFile => ({
-    path: `${directory}/${name}`,
+  const servers = step.dns.length > 0 || step.network !== "bridge" ? step.dns : (dns ?? []);
+  const isCovered = coversEtc(step);
+  const file = (name: string, contents: string, isCompleted = false): HostFile => ({
     target: `/etc/${name}`,
     contents,
+    ...((isCompleted || isCovered) && { path: `${directory}/${name}` }),
   });
-  const resolver = {
-    ...step,
-    dns: step.dns.length > 0 || step.network !== "bridge" ? step.dns : (dns ?? []),
-  };
   return [
-    ...(isHost && step.extraHosts.length === 0 ? [] : [file("hosts", createHosts(step, hostname))]),
+    file("hosts", createHosts(step, hostname), isHost),
     file("hostname", `${hostname}\n`),
-    ...(isHost && !hasResolver(step) ? [] : [file("resolv.conf", createResolvConf(resolver))]),
+    ...(isHost && !hasResolver(step)
+      ? []
+      : [file("resolv.conf", createResolvConf({ ...step, dns: servers }), takesServers(step, dns))]),
   ];
 }
 
+/** Whether a hook completes the step's `resolv.conf` with the name servers of the daemon's machine. */
+export function takesServers(step: NamedStep, bridgeDns: Bridge["dns"]): boolean {
+  if (step.dns.length > 0) return false;
+  return step.network === "bridge" ? bridgeDns === undefined : step.network === "host";
+}
+
+/** What is put into the container's layer is not seen where the step mounts something on `/etc`. */
+function coversEtc({ volumes, namedVolumes, caches, tmpfs }: NamedStep): boolean {
+  return [...volumes, ...namedVolumes, ...caches, ...tmpfs].some(({ target }) => target === "/etc");
+}
+
 export function toMounts(files: readonly HostFile[]): StepMount[] {
-  return files.map(({ path, target }) => ({ type: "bind", source: path, target }));
+  return files.flatMap(({ path, target }): StepMount[] =>
+    path === undefined ? [] : [{ type: "bind", source: path, target, readonly: true }],
+  );
+}
+
+/** @param owner root of the container. */
+export function toEntries(
+  files: readonly HostFile[],
+  owner: { readonly uid: number; readonly gid: number },
+): ArchiveEntry[] {
+  return files
+    .filter(({ path }) => path === undefined)
+    .map(({ target, contents }) => ({
+      type: "file",
+      name: target.slice(1),
+      contents: new TextEncoder().encode(contents),
+      mode: 0o644,
+      ...owner,
+    }));
 }
 
 /** Whether a step says itself how names are looked up. */
-export function hasResolver({ dns, dnsSearch, dnsOptions }: NamedStep): boolean {
+function hasResolver({ dns, dnsSearch, dnsOptions }: NamedStep): boolean {
   return dns.length + dnsSearch.length + dnsOptions.length > 0;
 }
 
-function createHosts({ extraHosts }: NamedStep, hostname: string): string {
-  const lines = [
+/** On the network of the daemon's machine a hook adds the lines of its own file: see `host-names.ts`. */
+function createHosts({ network, extraHosts }: NamedStep, hostname: string): string {
+  const machine = [
     ["127.0.0.1", "localhost"],
     ["::1", "localhost ip6-localhost ip6-loopback"],
     ["fe00::0", "ip6-localnet"],
     ["ff00::0", "ip6-mcastprefix"],
     ["ff02::1", "ip6-allnodes"],
     ["ff02::2", "ip6-allrouters"],
+  ];
+  const lines = [
+    ...(network === "host" ? [] : machine),
     // A step's own name always leads to itself, on whichever network it is.
     ["127.0.1.1", hostname],
     ...extraHosts.map(({ name, address }) => [address, name]),
