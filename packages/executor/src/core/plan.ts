@@ -4,6 +4,7 @@ import { type Bridge, createBridgeHooks } from "./network/bridge.js";
 import { createHostFiles, type HostFile, takesServers, toEntries, toMounts } from "./network/host-files.js";
 import { createHostNamesHooks } from "./network/host-names.js";
 import { rootfsEntries } from "./rootfs.js";
+import { scriptEntries } from "./script.js";
 import { type Secret, secretMounts } from "./secret.js";
 import { createSpec, toHostname } from "./spec/create-spec.js";
 import type { StepMount } from "./spec/mounts.js";
@@ -92,13 +93,11 @@ export function planStep(input: PlanInput): StepPlan {
   const hostname = step.hostname ?? toHostname(id);
   const files = createHostFiles(step, hostname, ioDirectory, input.bridge);
   const spec = planSpec(input, hostname, files);
+  const root = toHostUser({ uid: 0, gid: 0 }, input.userNamespace);
   return {
     id,
     snapshot: { parent: image.chainId, labels: { ...labels, ...mappingLabels(input.userNamespace) } },
-    rootfs: [
-      ...rootfsEntries(input.secrets),
-      ...toEntries(files, toHostUser({ uid: 0, gid: 0 }, input.userNamespace)),
-    ],
+    rootfs: [...rootfsEntries(input.secrets), ...toEntries(files, root), ...scriptEntries(step.script, root)],
     container: {
       image: image.name,
       snapshotter: client.snapshotter,

@@ -9,7 +9,17 @@ export const KERNEL_DIRECTORIES: readonly string[] = ["/dev", "/proc", "/sys"];
  */
 export const SECRETS_DIRECTORY = "/.wfe-secrets";
 
-/** Whether a path is, or is in, one that a step may mount nothing on. */
+/** The directory of a script that is a file in the container. Not in `/run` or `/tmp`: a step may have a volume or a tmpfs there. */
+export const SCRIPT_DIRECTORY = "/.wfe-script";
+
+/** Where a step may mount nothing. */
+export const RESERVED_DIRECTORIES: readonly string[] = [
+  ...KERNEL_DIRECTORIES,
+  SECRETS_DIRECTORY,
+  SCRIPT_DIRECTORY,
+];
+
+/** Whether a path is, or is in, one of them. */
 export function isReservedTarget(path: string): boolean {
-  return [...KERNEL_DIRECTORIES, SECRETS_DIRECTORY].some((reserved) => isWithin(path, reserved));
+  return RESERVED_DIRECTORIES.some((reserved) => isWithin(path, reserved));
 }

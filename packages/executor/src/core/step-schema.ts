@@ -10,7 +10,7 @@ import {
 import { duration, integer, milliseconds, noNul, refuseField, size, text } from "./schema/field.js";
 import { caches, secrets, tmpfs, volumes } from "./schema/filesystem.js";
 import { dns, dnsOptions, dnsSearch, extraHosts, hostname } from "./schema/network.js";
-import { argument, env, groupAdd, stopSignal, user, workingDir } from "./schema/process.js";
+import { argument, env, groupAdd, shell, stopSignal, user, workingDir } from "./schema/process.js";
 import { blockIo, cpu, hugepages, memorySwap, pidsLimit, ulimits } from "./schema/resources.js";
 
 const name = text("1 to 64 letters, digits, dots, dashes and underscores, a letter or digit first", (value) =>
@@ -64,7 +64,8 @@ export const stepSchema = z.strictObject({
   ),
   run: text("a script without NUL", (value) => value !== "" && noNul(value))
     .optional()
-    .describe("A script for /bin/sh -c."),
+    .describe("A script. It ends at the first command that fails (/bin/sh -e), unless it says set +e."),
+  shell: shell.optional(),
   command: z.array(argument).min(1).optional().describe("The program and its arguments, instead of `run`."),
   args: z
     .array(argument)

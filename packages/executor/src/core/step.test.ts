@@ -68,7 +68,7 @@ test("people's forms become plain values", () => {
       user: 1000,
     }),
   ).toMatchObject({
-    command: ["/bin/sh", "-c", "echo hi"],
+    command: ["/bin/sh", "-e", "-c", "echo hi"],
     env: { A: "1", B: "x=y" },
     volumes: [
       { source: "/a", target: "/b", readonly: false },

@@ -1,6 +1,7 @@
 import { z } from "zod";
 import { type Issue, isExecutorError } from "../error.js";
 import { directoryOf, isWithin } from "./path.js";
+import { composeScript } from "./script.js";
 import type { StepDevice } from "./spec/devices.js";
 import { createResources, type ResourceLimits } from "./spec/resources.js";
 import { createRlimits, type Ulimit } from "./spec/rlimits.js";
@@ -15,6 +16,8 @@ export interface StepConfig {
   readonly image: string;
   /** Replaces the image's entrypoint. Undefined: the image's own program. */
   readonly command?: readonly string[] | undefined;
+  /** A script that is a file in the container, which `command` runs. */
+  readonly script?: string | undefined;
   /** Replaces the image's arguments. */
   readonly args?: readonly string[] | undefined;
   readonly env: Readonly<Record<string, string>>;
@@ -158,7 +161,7 @@ function toConfig(step: StepFile): StepConfig {
   return {
     name: step.name,
     image: step.image,
-    command: step.run === undefined ? step.command : ["/bin/sh", "-c", step.run],
+    ...(step.run === undefined ? { command: step.command } : composeScript(step.run, step.shell)),
     args: step.args,
     env: step.env,
     workingDir: step.working_dir,
@@ -249,6 +252,18 @@ function checkExclusive(step: StepFile, spelling: Spelling): Issue[] {
   );
 }
 
+function checkShell({ run, shell }: StepFile, spelling: Spelling): Issue[] {
+  if (run !== undefined) return refusalsOf(() => composeScript(run, shell), spelling);
+  if (shell === undefined) return [];
+  return [
+    {
+      field: spelling("shell"),
+      message: `it is given without ${spelling("run")}`,
+      allowed: `with ${spelling("run")}, whose script it runs`,
+    },
+  ];
+}
+
 function checkTls(step: StepFile, spelling: Spelling): Issue[] {
   if (step.tls === undefined || step.containerd_addr !== undefined) return [];
   const address = spelling("containerd_addr");
@@ -265,6 +280,7 @@ function checkTls(step: StepFile, spelling: Spelling): Issue[] {
 function checkTogether(step: StepFile, spelling: Spelling): Issue[] {
   return [
     ...checkExclusive(step, spelling),
+    ...checkShell(step, spelling),
     ...checkTls(step, spelling),
     ...checkTargets(step, spelling),
     ...refusalsOf(() => createResources(toResourceLimits(step), []), spelling),

@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { isPlainPath, normalPath } from "../path.js";
-import { isReservedTarget, KERNEL_DIRECTORIES, SECRETS_DIRECTORY } from "../reserved-paths.js";
+import { isReservedTarget, RESERVED_DIRECTORIES } from "../reserved-paths.js";
 import { parseSize, SIZE_FORMAT } from "../size.js";
 import { integer, quote, refuseField, size } from "./field.js";
 
@@ -11,7 +11,7 @@ const target = z.string().transform((value, context) => {
     return refuseField(
       context,
       `${quote(value)} cannot be mounted on`,
-      `an absolute path without . and .., not / and not in ${KERNEL_DIRECTORIES.join(", ")} or ${SECRETS_DIRECTORY}`,
+      `an absolute path without . and .., not / and not in ${RESERVED_DIRECTORIES.join(", ")}; example: /data`,
     );
   }
   return path;

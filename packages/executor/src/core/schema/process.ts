@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { isPlainPath, normalPath } from "../path.js";
+import { parseShell } from "../script.js";
 import { MAX_STRING_BYTES } from "../spec/exec-size.js";
 import { parseGroupAdd, parseUser } from "../user.js";
 import { noNul, parsedBy, quote, refuseField, text } from "./field.js";
@@ -54,6 +55,22 @@ export const user = z
   })
   .describe(
     "Whom the process runs as: uid, uid:gid, name, name:group, or `image` for the image's own. Default 65534:65534.",
+  );
+
+export const shell = z
+  .union([z.string(), z.array(z.string())])
+  .transform((value, context) => {
+    const argv = parseShell(value);
+    return argv === undefined
+      ? refuseField(
+          context,
+          `${quote(value)} is not a shell`,
+          "sh, bash; a program, or a command without quotes, in which {0} is the script's file; or such a command as a list; example: python3 -u {0}",
+        )
+      : argv;
+  })
+  .describe(
+    "Runs the script of `run`: sh (default: /bin/sh -e), bash (-e -o pipefail), or a command in which {0} is the script's file.",
   );
 
 export const groupAdd = z
