@@ -1,5 +1,6 @@
 import type { StepHandle, StepResult } from "@wfe-containerd/executor";
 import { writeOutput } from "./output.js";
+import { printable } from "./printable.js";
 import { createProgressView } from "./progress.js";
 import type { StopSignals } from "./stop-signals.js";
 
@@ -29,6 +30,11 @@ export async function follow(
   try {
     for await (const event of handle) {
       if (event.type === "progress") view.show(event);
+      if (event.type === "warning" || event.type === "output-issue")
+        await writeOutput(
+          process.stderr,
+          Buffer.from(`wfe-containerd: warning: ${printable(event.message)}\n`),
+        );
       if (event.type === "output" && output) await writeOutput(process[event.stream], event.data);
     }
     return await handle.result;

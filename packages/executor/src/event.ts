@@ -1,5 +1,6 @@
 import type { TransferProgress } from "@wfe-containerd/client";
 import type { OutputIssue } from "./core/output-issue.js";
+import type { StepWarning } from "./core/warning.js";
 
 /** Where a step is on its way. Each phase is announced once, in this order; a step that fails skips the rest up to `releasing`. */
 export type Phase = "resolving" | "preparing" | "starting" | "running" | "settling" | "releasing";
@@ -21,6 +22,11 @@ export interface OutputValueEvent {
 /** An output line could not be taken, or becomes the same variable as another. Up to about a hundred come. */
 export interface OutputIssueEvent extends OutputIssue {
   readonly type: "output-issue";
+}
+
+/** What is probably behind the step's failure. It comes after the output, and is in the result as well. */
+export interface WarningEvent extends StepWarning {
+  readonly type: "warning";
 }
 
 export interface PhaseEvent {
@@ -48,6 +54,7 @@ export type StepEvent =
   | OutputEvent
   | OutputValueEvent
   | OutputIssueEvent
+  | WarningEvent
   | PhaseEvent
   | ProgressEvent
   | GapEvent;

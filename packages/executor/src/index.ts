@@ -1,5 +1,6 @@
 // For users: a step in, a result out.
 
+export type { Cause } from "./core/cause.js";
 // For those who build on top: the parts of it, as pure functions and plain values.
 export { parseDuration } from "./core/duration.js";
 export { LABELS } from "./core/labels.js";
@@ -12,13 +13,14 @@ export {
   type OutputParserOptions,
 } from "./core/output-line.js";
 export { DEFAULT_POLICY, type Policy, parsePolicy, UNRESTRICTED_POLICY } from "./core/policy.js";
-export type { Cause, StepResult } from "./core/result.js";
+export type { StepResult } from "./core/result.js";
 export type { SecretValues } from "./core/secret.js";
 export { parseSize } from "./core/size.js";
 export type { StepInput } from "./core/step.js";
 export { parseStep, type StepConfig, stepJsonSchema } from "./core/step.js";
 export { toVariableName } from "./core/variable-name.js";
 export type { VolumeKind } from "./core/volume.js";
+export type { StepWarning } from "./core/warning.js";
 export { toWorkflowData, type WorkflowData, type WorkflowDataOptions } from "./core/workflow-data.js";
 export type { IdRange } from "./edge/find-user-namespace.js";
 export type { ImagePullOptions } from "./edge/resolve-image.js";
@@ -32,6 +34,7 @@ export type {
   PhaseEvent,
   ProgressEvent,
   StepEvent,
+  WarningEvent,
 } from "./event.js";
 export {
   type CloseOptions,

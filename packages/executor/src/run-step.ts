@@ -1,13 +1,16 @@
 import type { Client } from "@wfe-containerd/client";
 import type { DaemonFacts } from "./core/daemon.js";
+import { findWarnings } from "./core/find-warnings.js";
 import { stepLabels } from "./core/labels.js";
 import type { Bridge } from "./core/network/bridge.js";
 import { planStep } from "./core/plan.js";
 import type { StepResult } from "./core/result.js";
 import { maskedValues, matchSecrets, type SecretValues } from "./core/secret.js";
-import { toHostUser } from "./core/spec/user.js";
+import type { UserNamespace } from "./core/spec/namespaces.js";
+import { type ProcessUser, toHostUser } from "./core/spec/user.js";
 import { parseStep, type StepConfig } from "./core/step.js";
 import { volumesLabel, volumeUses } from "./core/volume.js";
+import type { StepWarning } from "./core/warning.js";
 import type { WorkflowData } from "./core/workflow-data.js";
 import { acquire } from "./edge/acquire.js";
 import { applyPolicy, type Rules } from "./edge/apply-policy.js";
@@ -26,6 +29,7 @@ import { type ImagePullOptions, resolveImage } from "./edge/resolve-image.js";
 import { resolveUser } from "./edge/resolve-user.js";
 import { type Control, createTask, runTask } from "./edge/run-task.js";
 import type { ReadUserFiles } from "./edge/user-file-cache.js";
+import { findUnwritable, type VolumeUser } from "./edge/volume-access.js";
 import { ExecutorError } from "./error.js";
 import type { Phase } from "./event.js";
 import type { EventQueue } from "./event-queue.js";
@@ -127,6 +131,7 @@ export async function runStep(run: StepRun): Promise<void> {
     await confirmSources(task, sources);
     await ownWorkingDir({ leased, locality }, task, step, plan.container.spec, rootfs, hostUser);
     await giveSecrets(leased, task, secrets, hostUser);
+    const unwritable = await findUnwritable(plan, volumeUser(user, host.userNamespace), locality);
     refuseIfAborted(control);
     const clock = startClock();
     const ending = await runTask(client, plan, io, control, () => enter("running"));
@@ -135,7 +140,10 @@ export async function runStep(run: StepRun): Promise<void> {
     enter("settling");
     if (io.completeAfter === "delete") await task.delete();
     const isWhole = await readToEnd(io, control.hurry);
-    run.settle(toResult(step, ending, recorder.finish(), times, isWhole));
+    const recording = recorder.finish();
+    const warnings = findWarnings(plan, { ...ending, ...recording }, unwritable);
+    for (const warning of warnings) events.push({ type: "warning", ...warning });
+    run.settle(toResult(step, ending, recording, warnings, times, isWhole));
   } catch (reason) {
     run.fail(toExecutorError(reason, control));
   } finally {
@@ -143,6 +151,12 @@ export async function runStep(run: StepRun): Promise<void> {
     events.close();
     await release.all();
   }
+}
+
+/** Groups from the image's files are mapped as the user is; with a user namespace only its own group is sure. */
+function volumeUser(user: ProcessUser, namespace: UserNamespace | undefined): VolumeUser {
+  const { uid, gid } = toHostUser(user, namespace);
+  return { uid, gids: namespace === undefined ? [gid, ...(user.additionalGids ?? [])] : [gid] };
 }
 
 /** Nothing runs yet, so there is no exit code to report. */
@@ -170,6 +184,7 @@ function toResult(
   step: StepConfig,
   ending: Ending,
   recording: Recording,
+  warnings: readonly StepWarning[],
   times: Times,
   isWhole: boolean,
 ): StepResult {
@@ -177,6 +192,7 @@ function toResult(
     name: step.name,
     ...ending,
     ...recording,
+    warnings,
     truncated: recording.truncated || !isWhole,
     ...times,
   };

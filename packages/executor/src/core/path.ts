@@ -1,6 +1,13 @@
-/** Absolute, and without any part that leads elsewhere than it says. */
+/** What Linux takes: PATH_MAX, with the NUL at the end, and NAME_MAX. */
+const MAX_PATH_BYTES = 4095;
+const MAX_NAME_BYTES = 255;
+const bytesOf = (text: string): number => new TextEncoder().encode(text).byteLength;
+
+/** Absolute, not longer than the kernel takes, and without any part that leads elsewhere than it says. */
 export const isPlainPath = (path: string): boolean =>
   path.startsWith("/") &&
+  bytesOf(path) <= MAX_PATH_BYTES &&
+  path.split("/").every((part) => bytesOf(part) <= MAX_NAME_BYTES) &&
   !path.includes("\0") &&
   !path.split("/").some((part) => part === ".." || part === ".");
 

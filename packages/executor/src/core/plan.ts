@@ -69,6 +69,13 @@ export interface StepPlan {
   /** To be written beside the output, before the task is created. */
   readonly files: readonly { readonly path: string; readonly contents: string }[];
   readonly args: readonly string[];
+  /** The step's field that names the program. */
+  readonly programField: string;
+  readonly workingDirField: string;
+  /** The step's field of each of its mounts, by target. */
+  readonly mountFields: Readonly<Record<string, string>>;
+  /** Whether the filter of system calls is the step's own. */
+  readonly hasOwnSeccomp: boolean;
   readonly memoryBytes: number | undefined;
   /** Undefined: no time-out. */
   readonly timeoutMs: number | undefined;
@@ -107,11 +114,32 @@ export function planStep(input: PlanInput): StepPlan {
     },
     files: files.flatMap(({ path, contents }) => (path === undefined ? [] : [{ path, contents }])),
     args: spec.process.args,
+    programField: programField(step, image),
+    workingDirField: step.workingDir === undefined ? "image" : "working_dir",
+    mountFields: mountFields(step),
+    hasOwnSeccomp: typeof step.seccomp === "object",
     memoryBytes: step.resources.memoryBytes,
     timeoutMs: step.timeoutMs,
     stopSignal: step.stopSignal ?? image.config.config?.StopSignal ?? "SIGTERM",
     stopGraceMs: step.stopGraceMs ?? DEFAULT_STOP_GRACE_MS,
   };
+}
+
+function programField(step: StepConfig, { config: { config } }: PlanImage): string {
+  const isNone = (program: readonly string[] | null = []): boolean =>
+    program === null || program.length === 0 || (program.length === 1 && program[0] === "");
+  if (!isNone(step.command)) return step.programField;
+  if (step.command === undefined && !isNone(config?.Entrypoint)) return "image";
+  return step.args === undefined ? "image" : "args";
+}
+
+function mountFields(step: StepConfig): Record<string, string> {
+  const { volumes, namedVolumes, caches, tmpfs } = step;
+  return Object.fromEntries(
+    Object.entries({ volumes: [...volumes, ...namedVolumes], caches, tmpfs }).flatMap(([field, mounts]) =>
+      mounts.map(({ target }) => [target, field]),
+    ),
+  );
 }
 
 function withRlimitsOf(spec: Spec, { ulimits }: StepConfig): Spec {

@@ -1,25 +1,6 @@
+import type { Cause } from "./cause.js";
 import type { OutputIssue } from "./output-issue.js";
-
-/**
- * How a step came to its end.
- *
- * - `exit`: by itself; `exitCode` is its own.
- * - `signal`: with 128 + n; a signal ended it, or it says so of a child. containerd reports both alike.
- * - `timeout`, `aborted`: it was stopped; `exitCode` is what it ended with then.
- * - `oom`: the kernel killed it at its memory limit.
- * - `log-io-failed`: its output could not be stored any more, so it was killed.
- * - `runtime-lost`: the shim that held it died, and the exit code with it.
- * - `unknown`: the daemon has forgotten how it ended.
- */
-export type Cause =
-  | "exit"
-  | "signal"
-  | "timeout"
-  | "aborted"
-  | "oom"
-  | "log-io-failed"
-  | "runtime-lost"
-  | "unknown";
+import type { StepWarning } from "./warning.js";
 
 /** What came out of a step. */
 export interface StepResult {
@@ -38,6 +19,8 @@ export interface StepResult {
   readonly outputs: Readonly<Record<string, string>>;
   /** What is wrong with its output lines: those that were not taken, and those that become the same variable. Mostly empty. */
   readonly outputIssues: readonly OutputIssue[];
+  /** What is probably behind a failure of the step, and how to mend it: a volume that its user may not write to, and the like. */
+  readonly warnings: readonly StepWarning[];
   /** When its process was started, by this machine's clock. */
   readonly startedAt: Date;
   /** From start to exit, in milliseconds. */

@@ -16,6 +16,8 @@ export interface StepConfig {
   readonly image: string;
   /** Replaces the image's entrypoint. Undefined: the image's own program. */
   readonly command?: readonly string[] | undefined;
+  /** The field that names the program, where the image does not. */
+  readonly programField: "run" | "shell" | "command";
   /** A script that is a file in the container, which `command` runs. */
   readonly script?: string | undefined;
   /** Replaces the image's arguments. */
@@ -162,6 +164,7 @@ function toConfig(step: StepFile): StepConfig {
     name: step.name,
     image: step.image,
     ...(step.run === undefined ? { command: step.command } : composeScript(step.run, step.shell)),
+    programField: step.run === undefined ? "command" : step.shell === undefined ? "run" : "shell",
     args: step.args,
     env: step.env,
     workingDir: step.working_dir,

@@ -1,6 +1,6 @@
 import { type Client, type ExitStatus, isContainerdError } from "@wfe-containerd/client";
+import type { Cause } from "../core/cause.js";
 import type { StepPlan } from "../core/plan.js";
-import type { Cause } from "../core/result.js";
 import { ExecutorError } from "../error.js";
 import { isShimGone } from "./delete-task.js";
 import { countOomKills } from "./oom.js";

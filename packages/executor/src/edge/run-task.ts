@@ -1,6 +1,6 @@
 import { type Client, type ExitStatus, isSignal, type Mount } from "@wfe-containerd/client";
+import type { Cause } from "../core/cause.js";
 import type { StepPlan } from "../core/plan.js";
-import type { Cause } from "../core/result.js";
 import { createContainer } from "./acquire.js";
 import { isDaemonAway, whenBack } from "./daemon-away.js";
 import { deleteTask } from "./delete-task.js";

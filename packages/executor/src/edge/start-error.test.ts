@@ -3,7 +3,14 @@ import { expect, test } from "vitest";
 import type { StepPlan } from "../core/plan.js";
 import { startError } from "./start-error.js";
 
-const plan = { args: ["prog"], container: { image: "img", spec: { process: {} } } } as unknown as StepPlan;
+const plan = {
+  args: ["prog"],
+  programField: "command",
+  workingDirField: "working_dir",
+  mountFields: { "/y": "volumes", "/t": "tmpfs" },
+  hasOwnSeccomp: false,
+  container: { image: "img", spec: { process: { cwd: "/work/in" } } },
+} as unknown as StepPlan;
 
 // As runc 1.0, 1.1 and crun say it.
 test.each([
@@ -25,7 +32,7 @@ test.each([
   ],
   ["command-not-executable", 'exec: "/bin": is a directory: unknown'],
   ["io", "failed to create shim task: stat /io/x/stdout: no such file or directory"],
-  ["runtime", 'error mounting "/x" to rootfs at "/y": stat /x: no such file or directory: unknown'],
+  ["runtime", 'error mounting "/x" to rootfs at "/dev": stat /x: no such file or directory: unknown'],
 ])("%s: %s", (kind, message) => {
   expect(startError(new Error(message), plan)).toMatchObject({ kind, cause: { message } });
 });
@@ -73,7 +80,53 @@ test.each([
   });
 });
 
+// As runc 1.1 and 1.2 say it.
+test.each([
+  [
+    "volumes",
+    'error mounting "/x" to rootfs at "/y": stat /x: no such file or directory: unknown',
+    "the daemon's machine has no /x",
+  ],
+  [
+    "volumes",
+    'error mounting "/x" to rootfs at "/y": mount /x:/y (via /proc/self/fd/6), flags: 0x5000: not a directory: Are you trying to mount a directory onto a file (or vice-versa)? Check if the specified host path exists and is the expected type: unknown',
+    "nor a file on a directory: /x on /y",
+  ],
+  [
+    "volumes",
+    'error mounting "/x" to rootfs at "/y": create mountpoint for /y mount: make mountpoint "/y": not a directory: unknown',
+    "/y is a file in the container",
+  ],
+  [
+    "tmpfs",
+    'error mounting "ramfs" to rootfs at "/t": mkdir /r/rootfs/t: not a directory: unknown',
+    "/t is a file",
+  ],
+  [
+    "tmpfs",
+    'error mounting "ramfs" to rootfs at "/t": something else: unknown',
+    "nothing can be mounted on /t",
+  ],
+  ["working_dir", "error during container init: mkdir /work: not a directory: unknown", "it is a file"],
+  ["working_dir", "error during container init: mkdir /work/in: read-only file system", "cannot be made"],
+  [
+    "working_dir",
+    'error during container init: chdir to cwd ("/work/in") set in config.json failed: permission denied: unknown',
+    "the step's user may not enter it",
+  ],
+])("the field %s is named: %s", (field, said, message) => {
+  expect(startError(new Error(said), plan)).toMatchObject({
+    kind: "refused",
+    issues: [{ field, message: expect.stringContaining(message) }],
+  });
+});
+
 test("what a path of the step's is called decides nothing", () => {
-  const message = 'error mounting "/data/hugetlb" to rootfs at "/y": no such file or directory: unknown';
-  expect(startError(new Error(message), plan)).toMatchObject({ kind: "runtime" });
+  for (const name of ["/data/hugetlb", '/exec: \\"x\\" permission denied', "/: not a directory"]) {
+    const message = `error mounting "${name}" to rootfs at "/y": no such file or directory: unknown`;
+    expect(startError(new Error(message), plan)).toMatchObject({
+      kind: "refused",
+      issues: [{ field: "volumes", message: expect.stringContaining("the daemon's machine has no ") }],
+    });
+  }
 });

@@ -119,7 +119,7 @@ export function createSpec(input: SpecInput): Spec {
 }
 
 /** In `/dev`, which is a tmpfs: the root file system need not be written to. */
-const INIT_TARGET = "/dev/init";
+export const INIT_TARGET = "/dev/init";
 
 function initMounts(source: string | undefined): StepMount[] {
   return source === undefined ? [] : [{ type: "bind", source, target: INIT_TARGET, readonly: true }];
