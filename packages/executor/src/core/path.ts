@@ -1,13 +1,15 @@
 /** What Linux takes: PATH_MAX, with the NUL at the end, and NAME_MAX. */
 const MAX_PATH_BYTES = 4095;
 const MAX_NAME_BYTES = 255;
-const bytesOf = (text: string): number => new TextEncoder().encode(text).byteLength;
+/** A character of UTF-16 takes at most three bytes. */
+const fits = (text: string, maxBytes: number): boolean =>
+  text.length * 3 <= maxBytes || new TextEncoder().encode(text).byteLength <= maxBytes;
 
 /** Absolute, not longer than the kernel takes, and without any part that leads elsewhere than it says. */
 export const isPlainPath = (path: string): boolean =>
   path.startsWith("/") &&
-  bytesOf(path) <= MAX_PATH_BYTES &&
-  path.split("/").every((part) => bytesOf(part) <= MAX_NAME_BYTES) &&
+  fits(path, MAX_PATH_BYTES) &&
+  path.split("/").every((part) => fits(part, MAX_NAME_BYTES)) &&
   !path.includes("\0") &&
   !path.split("/").some((part) => part === ".." || part === ".");
 

@@ -38,14 +38,14 @@ export function matchSecrets(requests: readonly SecretRequest[], values: SecretV
       refusals.push({ field: `secrets[${index}]`, message, policyKey: undefined });
     }
     if (SHARED_DIRECTORIES.test(directoryOf(target))) {
-      const message = `${target}: its directory is replaced by one that holds secrets alone, and the image has other things there`;
+      const message = `${target} cannot be a secret: its directory would be replaced by one with secrets alone, and images have other files there`;
       refusals.push({ field: `secrets[${index}].target`, message, policyKey: undefined });
     }
     return { name, target, mask, value: typeof given === "string" ? encode(given) : (given ?? encode("")) };
   });
   const bytes = secrets.reduce((sum, { value }) => sum + value.byteLength, 0);
   if (bytes > MAX_BYTES) {
-    const message = `they have ${bytes} bytes together, and may have ${MAX_BYTES}`;
+    const message = `they have ${bytes} bytes together; up to ${MAX_BYTES} are allowed`;
     refusals.push({ field: "secrets", message, policyKey: undefined });
   }
   refuseAll(refusals);

@@ -274,7 +274,7 @@ function checkTls(step: StepFile, spelling: Spelling): Issue[] {
     {
       field: spelling("tls"),
       message: `it is given without ${address}`,
-      allowed: `with ${address}: the executor's own daemon is the operator's`,
+      allowed: `with ${address}; the operator chooses how the executor's own daemon is reached`,
     },
   ];
 }
@@ -301,7 +301,7 @@ function checkTargets(step: StepFile, spelling: Spelling): Issue[] {
       if (seen.has(target))
         issues.push({
           field: spelling(field),
-          message: `${target} is mounted on twice`,
+          message: `two mounts have the target ${target}`,
           allowed: "each target once",
         });
       seen.add(target);
@@ -319,12 +319,14 @@ function checkSecretDirectories(step: StepFile, spelling: Spelling): Issue[] {
     const meets = targets.find((target) => isWithin(target, directory) || isWithin(directory, target));
     if (meets === undefined) return [];
     const relation =
-      meets === directory ? "is mounted on as well" : `and ${meets}, which is mounted on, lie in one another`;
+      meets === directory
+        ? "is the target of a mount, too"
+        : `and the target ${meets} of a mount contain one another`;
     return [
       {
         field: spelling("secrets"),
-        message: `${directory}, which holds secrets, ${relation}`,
-        allowed: "a directory of their own, outside of what is mounted",
+        message: `${directory}, the directory of a secret, ${relation}`,
+        allowed: "a directory for secrets alone, outside of every mount",
       },
     ];
   });

@@ -141,7 +141,7 @@ test("a step's whole output is passed over when no variable can hold it; anythin
     ["OK", "1"],
   ]);
   expect(() => toVariables({ key: "x\0" })).toThrow(expect.objectContaining({ kind: "invalid-argument" }));
-  expect(() => toVariables({ key: "ü".repeat(70_000) })).toThrow("data: key holds NUL or is too long");
+  expect(() => toVariables({ key: "ü".repeat(70_000) })).toThrow("data: key has a NUL byte or is too long");
   expect(toVariables({ key: "y".repeat(128 * 1024 - "KEY=".length - 1) }).size).toBe(1);
 });
 

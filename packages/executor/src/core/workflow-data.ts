@@ -72,7 +72,11 @@ export function toVariables(data: WorkflowData): Map<string, string> {
       variables.set(name, text);
       keys.set(name, key);
     } else if (!/\.(?:stdout|stderr)$/.test(key))
-      refuseData(key, "holds NUL or is too long", `less than ${MAX_STRING_BYTES} bytes without NUL`);
+      refuseData(
+        key,
+        "has a NUL byte or is too long",
+        `fewer than ${MAX_STRING_BYTES} bytes, without NUL bytes`,
+      );
   }
   return variables;
 }

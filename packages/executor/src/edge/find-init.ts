@@ -32,9 +32,9 @@ export async function findInit(
   return refuse(
     "init",
     client.isLocal
-      ? "the daemon's machine has no init program that is known"
-      : `whether the machine of ${client.address} has an init program is not known`,
-    "false, or true where the executor's option init names a static tini, catatonit or docker-init on that machine",
+      ? "the daemon's machine has no init program in the usual places"
+      : `the executor cannot see whether the machine of ${client.address} has an init program`,
+    "init: false; or the executor's option init with the path of a static tini, catatonit or docker-init on that machine",
   );
 }
 

@@ -26,7 +26,7 @@ export function checkIdRange({ hostId = DEFAULT_HOST_ID, size = DEFAULT_SIZE }: 
     hostId + size < 2 ** 31;
   if (isRange) return { hostId, size } as Required<IdRange>;
   throw new ExecutorError(
-    `userNamespace: ${hostId} and the ${size} ids from it on are no range; allowed: a hostId above 0, all of it below 2^31`,
+    `userNamespace: ${hostId} and the ${size} ids from it on are not a range; allowed: a hostId above 0, and all ids below 2^31`,
     { kind: "invalid-argument" },
   );
 }
@@ -51,13 +51,13 @@ export async function findUserNamespace(
   requireThat(
     network !== "host",
     "user_namespace",
-    "it is given together with the host's network, whose /sys its root may not mount",
+    "it is given together with network: host, whose /sys cannot be mounted in a user namespace",
     "one of them",
   );
   requireThat(
     secrets.length === 0,
     "user_namespace",
-    "it is given together with secrets: into a file system in memory of a user namespace the kernel lets only those write who are in it",
+    "it is given together with secrets, which nobody outside of a user namespace can write into its memory",
     "one of them",
   );
   const plugins = await client.introspection.plugins([
@@ -68,7 +68,7 @@ export async function findUserNamespace(
     refuse(
       "user_namespace",
       `the snapshotter ${client.snapshotter} of containerd ${version} does not map ids`,
-      "false; or true with overlayfs from containerd 2.0 on, on Linux 5.19 or later",
+      "user_namespace: false; or true with overlayfs on containerd 2.0 or later and Linux 5.19 or later",
     );
   }
   for (const [field, ids] of [

@@ -48,7 +48,7 @@ async function openVolume(client: Client, leaseId: string, use: VolumeUse, user:
       refuse(
         use.kind === "cache" ? "caches" : "volumes",
         `${JSON.stringify(use.name)} is a ${kind}`,
-        `the name of a ${use.kind}, or of none yet`,
+        `the name of a ${use.kind}, or a new name`,
       );
     }
     const source = sourceOf(client, mounts);

@@ -28,7 +28,7 @@ test.each(["text", "big.pem", "fifo", ".", "none", "../../dev/zero"])(
     const path = join(directory, name);
     await expect(readTls({ key: path })).rejects.toMatchObject({
       kind: "invalid-step",
-      message: `tls.key: ${JSON.stringify(path)} is no PEM file that can be read; allowed: one of up to 1 MiB, or its contents`,
+      message: `tls.key: ${JSON.stringify(path)} cannot be read as a PEM file; allowed: a PEM file of up to 1 MiB, or its contents`,
     });
   },
 );

@@ -21,7 +21,7 @@ export async function readTls(tls: NonNullable<StepConfig["tls"]>): Promise<TlsO
     const contents = await readPem(value);
     if (contents !== undefined) return { [field]: contents };
     throw new ExecutorError(
-      `tls.${field}: ${JSON.stringify(value)} is no PEM file that can be read; allowed: one of up to 1 MiB, or its contents`,
+      `tls.${field}: ${JSON.stringify(value)} cannot be read as a PEM file; allowed: a PEM file of up to 1 MiB, or its contents`,
       { kind: "invalid-step" },
     );
   };

@@ -40,25 +40,25 @@ export function parseBridge(options: BridgeOptions = {}): Bridge {
   requireThat(
     /^[A-Za-z][\w.-]{0,14}$/.test(name),
     "bridge.name",
-    `${JSON.stringify(name)} is no name`,
+    `${JSON.stringify(name)} is not a name of a bridge`,
     "a letter, and up to 14 letters, digits, dots and dashes",
   );
   requireThat(
     isSubnet(subnet),
     "bridge.subnet",
-    `${JSON.stringify(subnet)} is no IPv4 subnet`,
-    "as 10.87.0.0/16, from /8 to /29",
+    `${JSON.stringify(subnet)} is not an IPv4 subnet`,
+    "a subnet from /8 to /29; example: 10.87.0.0/16",
   );
   requireThat(
     pluginDirs.length > 0 && pluginDirs.every((path) => IS_PATH.test(path)),
     "bridge.pluginDirs",
-    "they are no directories",
+    "they are not all directories",
     "absolute paths without a colon",
   );
   requireThat(
     IS_PATH.test(dataDir),
     "bridge.dataDir",
-    `${JSON.stringify(dataDir)} is no directory`,
+    `${JSON.stringify(dataDir)} is not a directory`,
     "an absolute path",
   );
   return { name, subnet, pluginDirs, masquerade, dns, dataDir };

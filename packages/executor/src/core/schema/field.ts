@@ -36,7 +36,7 @@ export function text(allowed: string, isValid: (value: string) => boolean): z.Zo
 export const size = z.union([z.string(), z.number()]).transform((value, context) => {
   const parsed = parseSize(String(value));
   return parsed === undefined || parsed === 0
-    ? refuseField(context, `${quote(value)} is no size`, SIZE_FORMAT)
+    ? refuseField(context, `${quote(value)} is not a size`, SIZE_FORMAT)
     : parsed;
 });
 
@@ -44,7 +44,7 @@ export function duration(isValid: (durationMs: number) => boolean = () => true) 
   return z.string().transform((value, context) => {
     const parsed = parseDuration(value);
     return parsed === undefined || !isValid(parsed)
-      ? refuseField(context, `${quote(value.slice(0, 40))} is no duration`, DURATION_FORMAT)
+      ? refuseField(context, `${quote(value.slice(0, 40))} is not a duration`, DURATION_FORMAT)
       : parsed;
   });
 }
@@ -52,7 +52,7 @@ export function duration(isValid: (durationMs: number) => boolean = () => true) 
 export function milliseconds(least: number) {
   return z.number().superRefine((value, context) => {
     if (Number.isSafeInteger(value) && value >= least) return;
-    refuseField(context, `${value} is no duration`, `a whole number of milliseconds, ${least} or more`);
+    refuseField(context, `${value} is not a duration`, `a whole number of milliseconds, ${least} or more`);
   });
 }
 

@@ -121,3 +121,15 @@ test.each([
   const { tmpfs } = parseStep({ name: "a", image: "b", tmpfs: [text] });
   expect(tmpfs).toEqual([{ target: "/t", ...expected }]);
 });
+
+test.each([
+  ["a name of 255 bytes", `/${"x".repeat(255)}`, true],
+  ["one of 256", `/${"x".repeat(256)}`, false],
+  ["one of 256 in fewer characters", `/${"ü".repeat(128)}`, false],
+  ["a path of 4095 bytes", `/${"x/".repeat(2047)}`.slice(0, 4095), true],
+  ["one of 4097", `/${"x/".repeat(2048)}`, false],
+])("a target has as many bytes as the kernel takes: %s", (_, target, isTaken) => {
+  const parse = (): unknown => parseStep({ ...least, tmpfs: [target] });
+  if (isTaken) expect(parse).not.toThrow();
+  else expect(parse).toThrow("cannot be mounted on");
+});

@@ -22,7 +22,8 @@ const VOLUME_NAME = /^[A-Za-z0-9][A-Za-z0-9_.-]{0,62}$/;
 const NAME_FORMAT = "1 to 63 letters, digits, dots, dashes and underscores, a letter or digit first";
 
 const name = z.string().superRefine((value, context) => {
-  if (!VOLUME_NAME.test(value)) refuseField(context, `${quote(value)} is no volume's name`, NAME_FORMAT);
+  if (!VOLUME_NAME.test(value))
+    refuseField(context, `${quote(value)} is not a name of a volume`, NAME_FORMAT);
 });
 
 const source = z.string().transform((value, context) => {
@@ -30,8 +31,8 @@ const source = z.string().transform((value, context) => {
   if (isPlainPath(value)) return normalPath(value);
   return refuseField(
     context,
-    `${quote(value)} is no source`,
-    `an absolute path on the daemon's machine, without ~, . and .., for example /srv/data; or a volume's name: ${NAME_FORMAT}`,
+      `${quote(value)} is not a source`,
+      `an absolute path on the daemon's machine, without ~, . and .., for example /srv/data; or a volume's name: ${NAME_FORMAT}`,
   );
 });
 
@@ -48,7 +49,11 @@ const volumeFields = z
   .superRefine((volume, context) => {
     if (volume.source.startsWith("/")) return;
     if (volume.propagation !== undefined)
-      refuseField(context, "propagation is for a path of the daemon's machine", "no propagation with a name");
+      refuseField(
+        context,
+        "propagation has no meaning for a volume with a name",
+        "propagation with a path of the daemon's machine",
+      );
   });
 
 const VOLUME_OPTIONS: Readonly<Record<string, Readonly<Record<string, unknown>>>> = {
@@ -70,7 +75,7 @@ const volume = z.union([
       if (from === undefined || to === undefined || more.length > 0 || !isKnown) {
         return refuseField(
           context,
-          `${quote(value)} is no volume`,
+          `${quote(value)} is not a volume`,
           `source:target, or source:target:ro; options: ${Object.keys(VOLUME_OPTIONS).join(", ")}`,
         );
       }
@@ -98,7 +103,7 @@ export const caches = z
         .transform((value, context) => {
           const [key, path, ...more] = value.split(":");
           return key === undefined || path === undefined || more.length > 0
-            ? refuseField(context, `${quote(value)} is no cache`, "name:target")
+            ? refuseField(context, `${quote(value)} is not a cache`, "name:target; example: npm:/root/.npm")
             : { name: key, target: path };
         })
         .pipe(cacheFields),
@@ -177,7 +182,7 @@ const secretFields = z
       if (!SECRET_NAME.test(value))
         refuseField(
           context,
-          `${quote(value)} is no secret's name`,
+          `${quote(value)} is not a name of a secret`,
           "1 to 64 letters, digits, dots, dashes and underscores, no dot or dash first",
         );
     }),

@@ -29,7 +29,7 @@ export const extraHosts = z
       entries.map((entry) => {
         const [, name, at] = /^([^:=\s]+)[:=](\S+)$/.exec(entry) ?? [];
         return name === undefined || at === undefined
-          ? refuseField(context, `${quote(entry)} is no host`, "name:address")
+          ? refuseField(context, `${quote(entry)} is not a host`, "name:address; example: db:10.0.0.7")
           : { name, address: at.replace(/^\[(.*)\]$/, "$1") };
       }),
     ),

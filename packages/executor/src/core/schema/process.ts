@@ -5,7 +5,7 @@ import { MAX_STRING_BYTES } from "../spec/exec-size.js";
 import { parseGroupAdd, parseUser } from "../user.js";
 import { noNul, parsedBy, quote, refuseField, text } from "./field.js";
 
-export const argument = text("anything without NUL", noNul);
+export const argument = text("text without NUL bytes", noNul);
 
 const isName = (value: string): boolean => value !== "" && !/[=\0]/.test(value);
 const scalar = z.union([z.string(), z.number(), z.boolean()]).transform(String);
@@ -17,7 +17,12 @@ export const env = z
       const variables: Record<string, string> = {};
       for (const entry of entries) {
         const at = entry.indexOf("=");
-        if (at < 1) return refuseField(context, `${quote(entry.slice(0, 80))} is no variable`, "NAME=value");
+        if (at < 1)
+          return refuseField(
+            context,
+            `${quote(entry.slice(0, 80))} is not a variable`,
+            "NAME=value; example: CI=true",
+          );
         const key = entry.slice(0, at);
         if (Object.hasOwn(variables, key))
           return refuseField(context, `${key} is given twice`, "each name once");
@@ -35,8 +40,13 @@ export const env = z
     for (const [key, value] of Object.entries(variables)) {
       const size = new TextEncoder().encode(`${key}=${value}`).byteLength;
       if (!isName(key))
-        refuseField(context, `${quote(key.slice(0, 80))} is no name`, "a name without = and NUL");
-      else if (!noNul(value)) refuseField(context, `the value of ${key} holds NUL`, "a value without NUL");
+        refuseField(
+          context,
+          `${quote(key.slice(0, 80))} is not a valid name`,
+          "a name without = and NUL bytes",
+        );
+      else if (!noNul(value))
+        refuseField(context, `the value of ${key} has a NUL byte`, "a value without NUL bytes");
       else if (size >= MAX_STRING_BYTES)
         refuseField(context, `${key} has ${size} bytes`, `fewer than ${MAX_STRING_BYTES}, with its name`);
     }
@@ -44,9 +54,11 @@ export const env = z
   .describe("Environment variables: a map, or a list of NAME=value.");
 
 export const workingDir = text(
-  "an absolute path without .., and not in /proc",
+  "an absolute path without . and .., and not in /proc; example: /work",
   (value) => isPlainPath(value) && normalPath(value).split("/")[1] !== "proc",
-).describe("Where the process starts; made if the image does not have it. Default: the image's own.");
+).describe(
+  "The directory in which the process starts; it is made if the image does not have it. Default: the image's own.",
+);
 
 export const user = z
   .union([z.string(), z.number().transform(String)])
@@ -54,7 +66,7 @@ export const user = z
     if (value !== "image") parsedBy(context, value, (given) => parseUser(given));
   })
   .describe(
-    "Whom the process runs as: uid, uid:gid, name, name:group, or `image` for the image's own. Default 65534:65534.",
+    "The user that the process runs as: uid, uid:gid, name, name:group, or `image` for the image's own. Default 65534:65534.",
   );
 
 export const shell = z
@@ -79,10 +91,10 @@ export const groupAdd = z
   )
   .describe("Further groups of the process: gids, or names of the image's.");
 
-/** Those of Linux that end a process, or that it may take for a word to end. */
+/** Signals of Linux that end a process, or that a process may take as an order to end. */
 const SIGNAL =
   /^(?:SIG)?(?:HUP|INT|QUIT|ABRT|KILL|USR1|USR2|PIPE|ALRM|TERM|CONT|WINCH|IO|PWR|RTMIN(?:\+(?:[0-9]|1[0-5]))?|RTMAX(?:-(?:[0-9]|1[0-4]))?)$|^(?:[1-9]|[1-5][0-9]|6[0-4])$/;
 
 export const stopSignal = text("SIGTERM, USR1, SIGRTMIN+3 and the like, or 1 to 64", (value) =>
   SIGNAL.test(value),
-).describe("What stops the process, before SIGKILL. Default: the image's own, else SIGTERM.");
+).describe("The signal that stops the process, before SIGKILL. Default: the image's own, else SIGTERM.");

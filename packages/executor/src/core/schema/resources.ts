@@ -16,7 +16,9 @@ export const cpu = z.number().min(0.01).max(8192).describe("Limit of CPU time, i
 
 export const memorySwap = z
   .union([z.literal(-1), z.literal("-1").transform(() => -1), size])
-  .describe("Limit of memory and swap together; -1 for any amount. Default: memory, which is no swap.");
+  .describe(
+    "Limit of memory and swap together; -1 for any amount. Default: the same as memory, so that nothing is swapped.",
+  );
 
 export const pidsLimit = z.number().describe("Limit of processes and threads; -1 for none. Default 4096.");
 
@@ -29,7 +31,7 @@ const rate = (limit: typeof size | z.ZodNumber) =>
         return major === undefined || minor === undefined
           ? refuseField(
               context,
-              `${quote(device)} is no block device`,
+              `${quote(device)} is not a block device`,
               "its numbers, major:minor, as lsblk shows them: 8:0",
             )
           : { major: Number(major), minor: Number(minor), rate: value };
@@ -37,7 +39,7 @@ const rate = (limit: typeof size | z.ZodNumber) =>
     )
     .optional();
 
-/** Limits of block devices; named by their numbers, since the daemon's machine may not be ours to look at. */
+/** Limits of block devices; named by their numbers, because the executor may not see the devices of the daemon's machine. */
 export const blockIo = {
   blkio_weight: integer(10, 1000).optional().describe("Share of block I/O against other containers."),
   device_read_bps: rate(size).describe('Bytes read a second, by device: { "8:0": 10m }.'),

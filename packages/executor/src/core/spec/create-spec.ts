@@ -160,8 +160,8 @@ function createAppArmor({
   requireThat(
     host.appArmor !== false,
     "apparmor_profile",
-    `the daemon's machine has no AppArmor to confine with by ${JSON.stringify(apparmorProfile)}`,
-    "none there, or unconfined",
+    `the daemon's machine has no AppArmor, which the profile ${JSON.stringify(apparmorProfile)} needs`,
+    "unconfined, or leave the field out",
   );
   return { apparmorProfile };
 }

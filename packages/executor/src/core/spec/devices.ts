@@ -41,7 +41,7 @@ export function parseDevice(text: string): StepDevice {
   const isAccess = access === undefined && target !== undefined && /^[rwm]{1,3}$/.test(target);
   const numbers = Object.hasOwn(FIXED_NUMBERS, source) ? FIXED_NUMBERS[source] : undefined;
   if (numbers === undefined || rest.length > 0) {
-    refuse("devices", `${JSON.stringify(text)} is no device whose numbers are fixed`, ALLOWED);
+    refuse("devices", `${JSON.stringify(text)} is not a device with fixed numbers`, ALLOWED);
   }
   const [type, major, minor] = numbers;
   return checkDevice({
@@ -121,7 +121,7 @@ export function checkDevice(device: StepDevice): StepDevice {
       refuse("devices", `${number} is not a device number`, ALLOWED);
   }
   if (!/^[rwm]{1,3}$/.test(access))
-    refuse("devices", `${JSON.stringify(access)} is not an access: some of r, w and m`, ALLOWED);
+    refuse("devices", `${JSON.stringify(access)} is not a valid access; some of r, w and m are`, ALLOWED);
   return device;
 }
 

@@ -19,7 +19,7 @@ describe("composeEnvironment", () => {
     const data = new Map([[name, "data"]]);
     const image = { Env: ["A=image"] };
     expect(() => composeEnvironment({ image, data, hostname: "h", terminal: true })).toThrow(
-      `data: ${name} is a variable of the image's, or the system's; allowed: another name, or the step's env`,
+      `data: ${name} is already set by the image or the system; allowed: another name, or the step's env`,
     );
   });
 
@@ -49,7 +49,7 @@ describe("composeEnvironment", () => {
 
   test("a value is not shown in the refusal", () => {
     expect(() => composeEnvironment({ step: { TOKEN: "secret\0" } })).toThrow(
-      "env: the value of TOKEN holds NUL; allowed: anything else",
+      "env: the value of TOKEN has a NUL byte; allowed: a value without NUL bytes",
     );
   });
 

@@ -44,18 +44,15 @@ export function composeEnvironment(sources: EnvironmentSources): string[] {
   }
   for (const [name, value] of data) {
     if (merged.has(name) && !Object.hasOwn(step, name))
-      refuse(
-        "data",
-        `${name} is a variable of the image's, or the system's`,
-        "another name, or the step's env",
-      );
+      refuse("data", `${name} is already set by the image or the system`, "another name, or the step's env");
     merged.set(name, value);
   }
   for (const [name, value] of Object.entries(step)) merged.set(name, value);
   return [...merged].map(([name, value]) => {
     if (name === "" || /[=\0]/.test(name))
-      refuse("env", `${JSON.stringify(name)} is no name`, "a name without = and NUL");
-    if (value.includes("\0")) refuse("env", `the value of ${name} holds NUL`, "anything else");
+      refuse("env", `${JSON.stringify(name)} is not a valid name`, "a name without = and NUL bytes");
+    if (value.includes("\0"))
+      refuse("env", `the value of ${name} has a NUL byte`, "a value without NUL bytes");
     return `${name}=${value}`;
   });
 }

@@ -60,7 +60,7 @@ export function createResources(
   requireThat(
     Number.isSafeInteger(pidsLimit) && (pidsLimit > 0 || pidsLimit === -1),
     "pids_limit",
-    `${pidsLimit} is no number of processes`,
+    `${pidsLimit} is not a number of processes`,
     "1 or more, or -1 for any number",
   );
   return {
@@ -82,20 +82,20 @@ function createMemory(limits: ResourceLimits): Resources["memory"] {
     requireThat(
       bytes === undefined || (Number.isSafeInteger(bytes) && bytes >= MINIMUM_MEMORY_BYTES),
       field,
-      `${bytes} bytes are too few`,
+      `${bytes} bytes are too few for a container`,
       "6 MiB or more",
     );
   }
   requireThat(
     memorySwapBytes === memoryBytes || memoryBytes !== undefined,
     "memory_swap",
-    "it is memory and swap together, and there is no limit on memory",
-    "only with memory",
+    "it limits memory and swap together, and memory is missing",
+    "memory_swap together with memory; example: memory: 512m, memory_swap: 1g",
   );
   requireThat(
     memorySwapBytes === undefined || memorySwapBytes === -1 || memorySwapBytes >= (memoryBytes ?? 0),
     "memory_swap",
-    `it is memory and swap together, and ${memorySwapBytes} is less than memory alone`,
+    `it limits memory and swap together, and ${memorySwapBytes} is less than memory`,
     "memory or more, or -1 for any amount",
   );
   requireThat(
@@ -127,7 +127,7 @@ function createCpu(
   requireThat(
     cpuShares === undefined || (Number.isInteger(cpuShares) && cpuShares >= 2 && cpuShares <= 262_144),
     "cpu_shares",
-    `${cpuShares} is no weight`,
+    `${cpuShares} is not a weight`,
     "2 to 262144",
   );
   for (const [field, set] of [
@@ -137,7 +137,7 @@ function createCpu(
     requireThat(
       set === undefined || /^\d{1,5}(-\d{1,5})?(,\d{1,5}(-\d{1,5})?)*$/.test(set),
       field,
-      `${JSON.stringify(set)} is no list`,
+      `${JSON.stringify(set)} is not a list of numbers`,
       "numbers and ranges: 0-3,7",
     );
   }
@@ -154,7 +154,7 @@ function createBlockIo(limits: BlockIoLimits): Resources["blockIO"] {
   requireThat(
     weight === undefined || (Number.isInteger(weight) && weight >= 10 && weight <= 1000),
     "blkio_weight",
-    `${weight} is no weight`,
+    `${weight} is not a weight`,
     "10 to 1000",
   );
   return orUndefined({
@@ -171,7 +171,7 @@ function createHugepages({ hugepages }: ResourceLimits): Resources["hugepageLimi
     requireThat(
       /^[1-9]\d{0,3}[KMG]B$/.test(pageSize),
       "hugepages",
-      `${JSON.stringify(pageSize)} is no page size`,
+      `${JSON.stringify(pageSize)} is not a page size`,
       "64KB, 2MB, 1GB and their like",
     );
     return { pageSize, limit: limitBytes };

@@ -125,7 +125,7 @@ function parseRule(input: unknown, place: string): SeccompRule {
   ]);
   const single = rule.name === undefined ? [] : [toText(rule.name, `${place}.name`)];
   const syscalls = [...single, ...toNames(rule.names ?? [], `${place}.names`)];
-  requireThat(syscalls.length > 0, place, "it names no system call", "names");
+  requireThat(syscalls.length > 0, place, "it names no system call", "one or more names of system calls");
   const args = toList(rule.args ?? [], `${place}.args`).map((arg, index) =>
     parseArgument(arg, `${place}.args[${index}]`),
   );
@@ -168,25 +168,25 @@ function parseCondition(input: unknown, place: string): SeccompCondition {
 
 function parseKernel(input: unknown, place: string): [number, number] {
   const match = /^(\d{1,4})\.(\d{1,4})$/.exec(toText(input, place));
-  if (match === null) return refuse(place, "it is no version", 'two numbers: "4.8"');
+  if (match === null) return refuse(place, "it is not a version", 'two numbers: "4.8"');
   return [Number(match[1]), Number(match[2])];
 }
 
 function toFields<K extends string>(input: unknown, place: string, known: readonly K[]): Fields<K> {
   if (typeof input !== "object" || input === null || Array.isArray(input))
-    return refuse(place, "it is no object", "one");
+    return refuse(place, "it is not an object", "an object");
   const unknown = Object.keys(input).find((key) => !(known as readonly string[]).includes(key));
   requireThat(unknown === undefined, place, `it has the key ${JSON.stringify(unknown)}`, known.join(", "));
   return input as Fields<K>;
 }
 
 function toList(input: unknown, place: string): unknown[] {
-  return Array.isArray(input) ? input : refuse(place, "it is no list", "a list");
+  return Array.isArray(input) ? input : refuse(place, "it is not a list", "a list");
 }
 
 function toText(input: unknown, place: string): string {
   const isText = typeof input === "string" && /^[\w.]{1,64}$/.test(input);
-  return isText ? input : refuse(place, "it is no name", "letters, digits, _ and .");
+  return isText ? input : refuse(place, "it is not a name", "letters, digits, _ and .");
 }
 
 function toNames(input: unknown, place: string): string[] {
