@@ -56,24 +56,35 @@ test("set-uid programs make a user root only where the policy and the step let t
   await at.client.images.remove(image, { sync: true });
 });
 
-test('an entrypoint [""] is none, in a step and in an image', async () => {
+test.each<[string, object, Partial<StepInput>, string]>([
+  [
+    "of a step",
+    { Entrypoint: ["/bin/false"], Cmd: ["x"] },
+    { command: [""], args: ["/bin/echo", "a"] },
+    "a\n",
+  ],
+  ["of an image", { Entrypoint: [""], Cmd: ["/bin/echo", "its own"] }, {}, "its own\n"],
+  [
+    "of an image, with arguments",
+    { Entrypoint: [""], Cmd: ["/bin/false"] },
+    { args: ["/bin/echo", "b"] },
+    "b\n",
+  ],
+])('the entrypoint [""] %s is none', async (_, config, step, stdout) => {
   const image = "docker.io/library/entrypoint:latest";
-  const build = async (Entrypoint: string[], Cmd: string[]): Promise<void> => {
-    const built = await buildImage({ layers: [await busyboxLayer()], config: { Entrypoint, Cmd } });
-    await at.client.images.import(once(await ociArchive(built, image)));
-  };
-  await build(["/bin/false"], ["the image's"]);
-  expect(await run({ image, command: [""], args: ["/bin/echo", "a"] })).toMatchObject({ stdout: "a\n" });
-  await expect(run({ image, command: [""] })).rejects.toMatchObject({
+  const built = await buildImage({ layers: [await busyboxLayer()], config: { ...config } });
+  await at.client.images.import(once(await ociArchive(built, image)));
+  expect(await run({ image, ...step })).toMatchObject({ exitCode: 0, stdout });
+  await at.client.images.remove(image, { sync: true });
+});
+
+test('the entrypoint [""] without arguments leaves nothing to run', async () => {
+  await expect(run({ command: [""] })).rejects.toMatchObject({
     kind: "refused",
     message: expect.stringContaining(
       "command: it is empty and resets the image's program, and args is missing",
     ),
   });
-  await build([""], ["/bin/echo", "of the image"]);
-  expect(await run({ image })).toMatchObject({ stdout: "of the image\n" });
-  expect(await run({ image, args: ["/bin/echo", "b"] })).toMatchObject({ stdout: "b\n" });
-  await at.client.images.remove(image, { sync: true });
 });
 
 test("a step has a limit of open files of our own", async () => {
