@@ -69,7 +69,7 @@ async function checkPlatform(client: Client, given: string): Promise<void> {
 /** As docker: a file that is there already is left alone. */
 async function writeId(file: string, handle: StepHandle): Promise<void> {
   await writeFile(file, handle.id, { flag: "wx" }).catch(async (cause: NodeJS.ErrnoException) => {
-    await handle[Symbol.asyncDispose]();
+    await handle[Symbol.asyncDispose]().catch(() => undefined);
     const problem =
       cause.code === "EEXIST" ? "is there already; remove it" : `cannot be written: ${cause.code}`;
     throw new UsageError(`--cidfile: ${file} ${problem}`, { cause });

@@ -80,7 +80,10 @@ function explain(
   if (value === undefined)
     return { message: (issue.path.length === 1 ? REQUIRED[name] : undefined) ?? "is missing" };
   const isShown = typeof value !== "object" && !PRIVATE.has(String(issue.path[0]));
-  const shown = isShown ? (JSON.stringify(value)?.slice(0, 80) ?? String(value)) : "it";
+  // No JSON for the others: a bigint has none.
+  const shown = isShown
+    ? (typeof value === "string" ? JSON.stringify(value) : String(value)).slice(0, 80)
+    : "it";
   if (issue.code === "invalid_value")
     return { message: `${shown} is not allowed`, allowed: issue.values.map(String).join(", ") };
   if (issue.code === "too_small" && Array.isArray(value))

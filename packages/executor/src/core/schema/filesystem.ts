@@ -31,8 +31,8 @@ const source = z.string().transform((value, context) => {
   if (isPlainPath(value)) return normalPath(value);
   return refuseField(
     context,
-      `${quote(value)} is not a source`,
-      `an absolute path on the daemon's machine, without ~, . and .., for example /srv/data; or a volume's name: ${NAME_FORMAT}`,
+    `${quote(value)} is not a source`,
+    `an absolute path on the daemon's machine, without ~, . and .., for example /srv/data; or a volume's name: ${NAME_FORMAT}`,
   );
 });
 
