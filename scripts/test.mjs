@@ -1,4 +1,5 @@
 // npm test: sets up, then checks everything on this machine's containerd and this Node. Ends with "N passed, N failed".
+import { checkApi } from "./api.mjs";
 import { checkGenerated } from "./generated.mjs";
 import { story } from "./process.mjs";
 import { createReport, runVitest } from "./report.mjs";
@@ -13,6 +14,7 @@ await story(async () => {
   await report.check("formatting and lint", "biome", ["check", "--diagnostic-level=error", "."]);
   await report.check("types", "turbo", ["run", "typecheck", "--output-logs=errors-only"]);
   await report.part("generated code is current", checkGenerated);
+  await report.part("API reports are current", checkApi);
   await report.check("packages as published", "turbo", ["run", "pack:check", "--output-logs=errors-only"]);
   await report.part("tests", () => runVitest([]));
   report.close();

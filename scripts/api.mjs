@@ -1,0 +1,75 @@
+// pnpm api: writes a report of everything that each package exports into packages/*/etc, from the built declarations. A change of the
+// public API is then seen in review. npm test fails while a report does not fit the code.
+import { mkdir } from "node:fs/promises";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { ROOT, run, story } from "./process.mjs";
+
+/** `cli` exports nothing. `proto` is generated: a change of its exports is seen in its .proto files. */
+const ENTRY_POINTS = [
+  { name: "client", entry: "index" },
+  { name: "client", entry: "daemon" },
+  { name: "executor", entry: "index" },
+];
+
+/** A report that does not fit the code counts as a failure; the message names the command that writes it anew. */
+export async function checkApi() {
+  const reports = await Promise.all(ENTRY_POINTS.map((each) => report(each, { write: false })));
+  const stale = reports.filter(({ changed }) => changed);
+  for (const { file } of stale) console.error(`${file} is not what the package exports now; run: pnpm api`);
+  return { passed: reports.length - stale.length, failed: stale.length };
+}
+
+async function writeReports() {
+  await run("turbo", ["run", "build", "--output-logs=errors-only"]);
+  for (const each of ENTRY_POINTS) {
+    await mkdir(join(ROOT, "packages", each.name, "etc"), { recursive: true });
+    const { file, changed } = await report(each, { write: true });
+    console.log(`${file}: ${changed ? "written" : "is current"}`);
+  }
+}
+
+/** @returns The report's path, and whether it was not (or without `write`: is not) what the package exports. */
+async function report({ name, entry }, { write }) {
+  // Not at the top: npm test loads this file before anything is installed.
+  const { Extractor, ExtractorConfig } = await import("@microsoft/api-extractor");
+  const projectFolder = join(ROOT, "packages", name);
+  const reportFileName = `${entry === "index" ? name : `${name}-${entry}`}.api.md`;
+  const config = ExtractorConfig.prepare({
+    packageJsonFullPath: join(projectFolder, "package.json"),
+    configObjectFullPath: undefined,
+    configObject: {
+      projectFolder,
+      mainEntryPointFilePath: join(projectFolder, "dist", `${entry}.d.ts`),
+      compiler: { tsconfigFilePath: join(projectFolder, "tsconfig.build.json") },
+      apiReport: {
+        enabled: true,
+        reportFileName,
+        reportFolder: join(projectFolder, "etc"),
+        reportTempFolder: join(ROOT, ".cache/api"),
+      },
+      docModel: { enabled: false },
+      dtsRollup: { enabled: false },
+      newlineKind: "lf",
+      messages: {
+        compilerMessageReporting: { default: { logLevel: "error" } },
+        // A type that is reachable and not exported is named in the report itself.
+        extractorMessageReporting: {
+          default: { logLevel: "none" },
+          "ae-forgotten-export": { logLevel: "none", addToApiReportFile: true },
+        },
+        tsdocMessageReporting: { default: { logLevel: "none" } },
+      },
+    },
+  });
+  const { apiReportChanged } = Extractor.invoke(config, {
+    localBuild: write,
+    messageCallback: (message) => {
+      if (message.logLevel === "error") console.error(message.text);
+      message.handled = true;
+    },
+  });
+  return { file: join("packages", name, "etc", reportFileName), changed: apiReportChanged };
+}
+
+if (process.argv[1] === fileURLToPath(import.meta.url)) await story(writeReports);
