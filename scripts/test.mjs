@@ -12,6 +12,7 @@ await story(async () => {
   console.log(`Ready after ${((performance.now() - startedAt) / 1000).toFixed(1)} s.`);
 
   await report.check("formatting and lint", "biome", ["check", "--diagnostic-level=error", "."]);
+  await report.check("dead code", "knip", []);
   await report.check("types", "turbo", ["run", "typecheck", "--output-logs=errors-only"]);
   await report.part("generated code is current", checkGenerated);
   await report.part("API reports are current", checkApi);
