@@ -1,5 +1,7 @@
+import { execFile } from "node:child_process";
 import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
+import { promisify } from "node:util";
 import { parseStep, type StepInput } from "@wfe-containerd/executor";
 import { useDaemon } from "@wfe-containerd/test-infra/daemon";
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
@@ -49,6 +51,12 @@ test.each(Object.keys(EXPECTED))("%s does what it says", async (file) => {
   vi.spyOn(process.stderr, "write").mockImplementation(() => true);
   await import(join(HERE, file));
   expect(printed).toMatch(EXPECTED[file] as RegExp);
+});
+
+// Built packages, and Node alone: as somebody runs it who has no TypeScript.
+test("first-step.mjs runs as plain JavaScript", async () => {
+  const { stdout } = await promisify(execFile)(process.execPath, [join(HERE, "first-step.mjs")]);
+  expect(stdout).toBe("0 exit hello\n");
 });
 
 test.each(["hello.yaml", "pipeline.yaml"])("steps/%s holds valid steps", async (file) => {

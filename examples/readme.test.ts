@@ -1,5 +1,5 @@
 import { execFile } from "node:child_process";
-import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { afterAll, beforeAll, expect, test } from "vitest";
@@ -9,6 +9,7 @@ const ROOT = join(import.meta.dirname, "..");
 const READMES = [
   "README.md",
   ...["proto", "client", "executor", "cli"].map((name) => `packages/${name}/README.md`),
+  ...(await readdir(join(ROOT, "docs"))).filter((name) => name.endsWith(".md")).map((name) => `docs/${name}`),
 ];
 /** Inside the workspace, so that imports are found as the examples find them. */
 let directory: string;
@@ -18,9 +19,12 @@ beforeAll(async () => {
 });
 afterAll(() => rm(directory, { recursive: true }));
 
-async function blocksOf(readme: string): Promise<{ file: string | undefined; code: string }[]> {
+async function blocksOf(
+  readme: string,
+): Promise<{ language: string | undefined; file: string | undefined; code: string }[]> {
   const text = await readFile(join(ROOT, readme), "utf8");
-  return [...text.matchAll(/```ts(?: file=(\S+))?\n([\s\S]*?)```/g)].map(([, file, code]) => ({
+  return [...text.matchAll(/```(ts|js)(?: file=(\S+))?\n([\s\S]*?)```/g)].map(([, language, file, code]) => ({
+    language,
     file,
     code: code ?? "",
   }));
@@ -33,9 +37,10 @@ test("code that names its file is that file's", async () => {
   for (const { file, code } of named) expect(code).toBe(await readFile(join(ROOT, file as string), "utf8"));
 });
 
-test("every piece of TypeScript in a README compiles as it stands", async () => {
+test("every piece of TypeScript in a README or a guide compiles as it stands", async () => {
   for (const readme of READMES) {
-    for (const [at, { code }] of (await blocksOf(readme)).entries()) {
+    for (const [at, { language, code }] of (await blocksOf(readme)).entries()) {
+      if (language !== "ts") continue;
       const name = `${readme.replaceAll(/\W/g, "-")}-${at}.ts`;
       await writeFile(join(directory, name), `${code}\nexport {};\n`);
     }
