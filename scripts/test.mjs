@@ -16,6 +16,7 @@ await story(async () => {
   await report.check("types", "turbo", ["run", "typecheck", "--output-logs=errors-only"]);
   await report.part("generated code is current", checkGenerated);
   await report.part("API reports are current", checkApi);
+  await report.check("documentation and its links", "pnpm", ["--dir", "docs", "run", "docs"]);
   await report.check("packages as published", "turbo", ["run", "pack:check", "--output-logs=errors-only"]);
   await report.part("tests", () => runVitest([]));
   report.close();
