@@ -18,6 +18,7 @@ const FOR_STEPS = [
   { name: "busybox-static", program: "busybox", why: "all that is in the demo's and the tests' small image" },
 ];
 const FOR_TESTS = [
+  { name: "git", program: "git", why: "tests of what a release does to the repository" },
   {
     name: "debian-archive-keyring",
     file: KEYRING,
