@@ -5,7 +5,7 @@ import { MAX_STRING_BYTES } from "./spec/exec-size.js";
 
 export const SCRIPT_PATH = `${SCRIPT_DIRECTORY}/run`;
 /** Where a shell's arguments name the script's file. */
-export const SCRIPT_PLACE = "{0}";
+const SCRIPT_PLACE = "{0}";
 /** It is held in memory, and in the daemon's content store for a moment. */
 export const MAX_SCRIPT_BYTES = 8 * 1024 * 1024;
 
