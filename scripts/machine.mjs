@@ -65,7 +65,7 @@ export function isOnPath(program) {
   return findOnPath(program) !== undefined;
 }
 
-export function findOnPath(program) {
+function findOnPath(program) {
   const places = [...(process.env.PATH ?? "").split(delimiter), "/usr/sbin", "/sbin"];
   return places.map((place) => join(place, program)).find(isExecutable);
 }

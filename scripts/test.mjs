@@ -3,6 +3,7 @@ import { checkApi } from "./api.mjs";
 import { checkGenerated } from "./generated.mjs";
 import { story } from "./process.mjs";
 import { createReport, runVitest } from "./report.mjs";
+import { checkRooms } from "./rooms.mjs";
 import { setUp } from "./setup.mjs";
 
 await story(async () => {
@@ -12,6 +13,7 @@ await story(async () => {
   console.log(`Ready after ${((performance.now() - startedAt) / 1000).toFixed(1)} s.`);
 
   await report.check("formatting and lint", "biome", ["check", "--diagnostic-level=error", "."]);
+  await report.part("imports between rooms", checkRooms);
   await report.check("dead code", "knip", []);
   await report.check("types", "turbo", ["run", "typecheck", "--output-logs=errors-only"]);
   await report.part("generated code is current", checkGenerated);

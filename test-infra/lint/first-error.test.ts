@@ -15,7 +15,7 @@ const CALLS: Readonly<Record<string, string>> = {
   allSettled: "never rejects",
   delay: "waits for the next try; rejects only when the caller gives up",
   wait: "as delay",
-  within: "as delay",
+  withTimeout: "as delay",
   whenBack: "is the next try",
   close: "never rejects",
   end: "never rejects",
@@ -26,15 +26,15 @@ const CALLS: Readonly<Record<string, string>> = {
 
 /** The next try, or the next question, by file: what the failure stands for depends on it, so that a failure of it is the answer. */
 const NEXT_QUESTIONS: Readonly<Record<string, readonly string[]>> = {
-  "client/src/content.ts": ["call"],
-  "client/src/daemon.ts": ["exited"],
-  "client/src/image-export.ts": ["writing"],
-  "client/src/image-pull.ts": ["daemonPlatform", "withTimeLimit"],
+  "client/src/content/content.ts": ["callService"],
+  "client/src/private-daemon/daemon.ts": ["exited"],
+  "client/src/image/export.ts": ["writing"],
+  "client/src/transfer/pull.ts": ["daemonPlatform", "withTimeLimit"],
   "client/src/registry/docker-config-file.ts": ["readlink"],
   "client/src/registry/upload.ts": ["askStatus"],
-  "client/src/unpack.ts": ["holdSnapshot", "exists"],
-  "executor/src/edge/mount-sources.ts": ["resolvePlace"],
-  "executor/src/edge/run-task.ts": ["delete", "createContainer"],
+  "client/src/image/unpack.ts": ["holdSnapshot", "exists"],
+  "executor/src/resources/mount-sources.ts": ["resolvePlace"],
+  "executor/src/process/run-task.ts": ["delete", "createContainer"],
 };
 
 test("what is awaited while a failure is handled cannot take its place", async () => {

@@ -8,14 +8,14 @@ import { afterAll, beforeAll, expect, test } from "vitest";
 const ROOT = fileURLToPath(new URL("../..", import.meta.url));
 
 const ALLOWED: readonly (readonly [file: string, specifier: string])[] = [
-  ["packages/executor/src/core/plan.ts", "./step.js"],
-  ["packages/executor/src/core/plan.ts", "../error.js"],
-  ["packages/executor/src/core/plan.ts", "zod"],
+  ["packages/executor/src/core/plan/plan.ts", "./step.js"],
+  ["packages/executor/src/core/plan/plan.ts", "../error.js"],
+  ["packages/executor/src/core/plan/plan.ts", "zod"],
   ["packages/executor/src/core/spec/user.ts", "../refuse.js"],
-  ["packages/executor/src/core/schema/resources.ts", "../spec/spec.js"],
+  ["packages/executor/src/core/step/resources.ts", "../spec/spec.js"],
   ["packages/executor/src/core/plan.test.ts", "node:fs"],
   ["packages/executor/src/run-step.ts", "@wfe-containerd/client"],
-  ["packages/client/src/task.ts", "@wfe-containerd/proto/services/tasks"],
+  ["packages/client/src/task/task.ts", "@wfe-containerd/proto/services/tasks"],
   ["packages/client/test/task.test.ts", "@wfe-containerd/test-infra/daemon"],
   ["packages/cli/src/main.ts", "@wfe-containerd/client/daemon"],
 ];

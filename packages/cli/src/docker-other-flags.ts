@@ -27,7 +27,7 @@ const VOLUME = "volumes are directories on the daemon's machine; use -v NAME:PAT
  * The flags of `docker run` that have no counterpart here: docker 28, and older ones that people still type. Each is taken where it asks
  * for what happens anyway, and otherwise answered with what to do instead.
  */
-export const OTHER_FLAGS: readonly OtherFlag[] = [
+const OTHER_FLAGS: readonly OtherFlag[] = [
   {
     flags: "-a, --attach <stream>",
     instead: never(

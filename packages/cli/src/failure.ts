@@ -5,8 +5,8 @@ import { printable } from "./printable.js";
 
 /** Exit codes as docker has them: ours when we fail, and those of a program that cannot be started. Any other is the step's. */
 export const FAILED = 125;
-export const NOT_EXECUTABLE = 126;
-export const NOT_FOUND = 127;
+const NOT_EXECUTABLE = 126;
+const NOT_FOUND = 127;
 /** As a shell tells of a program that SIGPIPE ended. */
 const UNREAD = 128 + 13;
 

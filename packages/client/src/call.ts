@@ -9,7 +9,7 @@ export interface CallOptions {
 }
 
 /** Runs an RPC; what it throws becomes a {@link ContainerdError} that names what was asked. */
-export async function call<T>(operation: string, run: () => Promise<T>): Promise<T> {
+export async function callService<T>(operation: string, run: () => Promise<T>): Promise<T> {
   try {
     return await run();
   } catch (reason) {

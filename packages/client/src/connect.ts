@@ -1,21 +1,21 @@
 import type { Interceptor, Transport } from "@connectrpc/connect";
-import { type Address, DEFAULT_ADDRESS, parseAddress } from "./address.js";
-import { type CallOptions, call } from "./call.js";
+import { type CallOptions, callService } from "./call.js";
+import { createKeyedMutex } from "./concurrency/keyed-mutex.js";
 import { type Containers, createContainers } from "./container.js";
-import { type Content, createContent } from "./content.js";
+import { type Content, createContent } from "./content/content.js";
 import { type Context, createServices, type Services } from "./context.js";
-import { createEvents, type Events } from "./event.js";
+import { createEvents, type Events } from "./event/event.js";
 import { checkIdentifier } from "./identifier.js";
-import { createImages, type Images } from "./image.js";
+import { createImages, type Images } from "./images.js";
 import { createIntrospection, type Introspection } from "./introspection.js";
-import { createLeases, type Leases } from "./lease.js";
+import { createLeases, type Leases } from "./lease/lease.js";
 import { createNamespaces, type Namespaces } from "./namespace.js";
 import { createSnapshots, type Snapshots } from "./snapshot.js";
-import { createTasks, type Tasks } from "./task.js";
+import { createTasks, type Tasks } from "./task/task.js";
+import { type Address, DEFAULT_ADDRESS, parseAddress } from "./transport/address.js";
 import { createConnection } from "./transport/connection.js";
 import { createTlsContext, type TlsOptions } from "./transport/tls.js";
 import { createGrpcTransport } from "./transport/transport.js";
-import { createTurns } from "./turns.js";
 
 export interface ClientOptions {
   /**
@@ -85,7 +85,7 @@ export function createClient(options: ClientOptions = {}): Client {
   });
   const timeoutMs = options.timeoutMs ?? DEFAULT_TIMEOUT_MS;
   const interceptors = options.interceptors ?? [];
-  const shared = { undeletedLeases: new Set<string>(), turns: createTurns() };
+  const shared = { undeletedLeases: new Set<string>(), mutex: createKeyedMutex() };
 
   function view(scope: Scope, close: () => Promise<void>): Client {
     const { namespace, leaseId } = scope;
@@ -126,7 +126,7 @@ export function createClient(options: ClientOptions = {}): Client {
       events: createEvents(context),
       introspection,
       version: (callOptions) =>
-        call("ask for the daemon's version", async () => {
+        callService("ask for the daemon's version", async () => {
           const { version, revision } = await services.version.version({}, callOptions);
           return { version, revision };
         }),

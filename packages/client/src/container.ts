@@ -1,7 +1,7 @@
 import { timestampDate } from "@bufbuild/protobuf/wkt";
 import type { Container as WireContainer } from "@wfe-containerd/proto/services/containers";
 import { type AnyValue, fromJsonAny, RUNTIME_SPEC, toJsonAny } from "./any.js";
-import { type CallOptions, call } from "./call.js";
+import { type CallOptions, callService } from "./call.js";
 import type { Context } from "./context.js";
 import { checkIdentifier, checkLabels } from "./identifier.js";
 
@@ -53,7 +53,7 @@ export interface Containers {
   delete(id: string, options?: CallOptions): Promise<void>;
 }
 
-export const DEFAULT_RUNTIME = "io.containerd.runc.v2";
+const DEFAULT_RUNTIME = "io.containerd.runc.v2";
 
 export function createContainers({
   services: { containers },
@@ -75,28 +75,28 @@ export function createContainers({
         labels: checkLabels(options.labels),
         extensions: { ...options.extensions },
       };
-      return call(`create container ${id}`, async () => {
+      return callService(`create container ${id}`, async () => {
         const response = await containers.create({ container }, callOptions(options));
         return toContainer(response.container as WireContainer);
       });
     },
     get: (id, options) =>
-      call(`get container ${id}`, async () => {
+      callService(`get container ${id}`, async () => {
         return toContainer((await containers.get({ id }, options)).container as WireContainer);
       }),
     list: (filters = [], options) =>
-      call("list containers", async () => {
+      callService("list containers", async () => {
         return (await containers.list({ filters: [...filters] }, options)).containers.map(toContainer);
       }),
     async setLabels(id, labels, options) {
       const paths = Object.keys(labels).map((label) => `labels.${label}`);
       const container = { id, labels: checkLabels(labels) };
-      await call(`label container ${id}`, () =>
+      await callService(`label container ${id}`, () =>
         containers.update({ container, updateMask: { paths } }, options),
       );
     },
     async delete(id, options) {
-      await call(`delete container ${id}`, () => containers.delete({ id }, options));
+      await callService(`delete container ${id}`, () => containers.delete({ id }, options));
     },
   };
 }

@@ -14,7 +14,7 @@ import { Streaming } from "@wfe-containerd/proto/services/streaming";
 import { Tasks } from "@wfe-containerd/proto/services/tasks";
 import { Transfer } from "@wfe-containerd/proto/services/transfer";
 import { Version } from "@wfe-containerd/proto/services/version";
-import type { Turns } from "./turns.js";
+import type { KeyedMutex } from "./concurrency/keyed-mutex.js";
 
 /** containerd's gRPC services, each as a typed client. They throw Connect's own ConnectError. */
 export interface Services {
@@ -72,7 +72,7 @@ export interface Context {
   /** Leases whose work is over and that could not be deleted, as the daemon was away; of all views of the client. */
   readonly undeletedLeases: Set<string>;
   /** Whoever brings a blob or unpacks a layer, under the name that the daemon has for it, has a turn; of all views of the client. */
-  readonly turns: Turns;
+  readonly mutex: KeyedMutex;
   /** The same, with another lease. */
   withLease(id: string): Context;
 }

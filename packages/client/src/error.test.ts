@@ -1,6 +1,6 @@
 import { Code, ConnectError } from "@connectrpc/connect";
 import { expect, test } from "vitest";
-import { call } from "./call.js";
+import { callService } from "./call.js";
 import { ContainerdError, isContainerdError } from "./error.js";
 
 const KINDS = [
@@ -56,11 +56,11 @@ test.each([
 test("one of ours passes through as it is", async () => {
   const error = new ContainerdError("words", { kind: "aborted", operation: "do this" });
   expect(ContainerdError.from(error, "do that")).toBe(error);
-  await expect(call("do that", () => Promise.reject(error))).rejects.toBe(error);
+  await expect(callService("do that", () => Promise.reject(error))).rejects.toBe(error);
 });
 
 test("a call's failure says what was asked", async () => {
-  const failing = call("get lease l", () => Promise.reject(new ConnectError("gone", Code.NotFound)));
+  const failing = callService("get lease l", () => Promise.reject(new ConnectError("gone", Code.NotFound)));
   const error: unknown = await failing.catch((reason: unknown) => reason);
   expect(error).toMatchObject({ message: "get lease l: gone", kind: "not-found" });
   expect(isContainerdError(new Error("get lease l: gone"))).toBe(false);

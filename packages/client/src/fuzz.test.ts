@@ -5,7 +5,6 @@ import { type FuzzTarget, feedLong, fuzz } from "@wfe-containerd/test-infra/fuzz
 import { mutatedJson } from "@wfe-containerd/test-infra/fuzz/mutation";
 import fc from "fast-check";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { parseAddress } from "./address.js";
 import { isContainerdError } from "./error.js";
 import { checkIdentifier, checkLabels } from "./identifier.js";
 import { parseDescriptor } from "./oci/descriptor.js";
@@ -20,6 +19,7 @@ import { dockerCredentials } from "./registry/docker-config.js";
 import { parseHostsFile } from "./registry/hosts-file.js";
 import { checkRealm } from "./registry/realm.js";
 import { redirectTarget } from "./registry/redirect.js";
+import { parseAddress } from "./transport/address.js";
 
 const INPUTS = 3_500;
 const options = { inputs: INPUTS, isRefusal: (reason: unknown) => isContainerdError(reason) };

@@ -1,4 +1,4 @@
-import { type CallOptions, call } from "./call.js";
+import { type CallOptions, callService } from "./call.js";
 import type { Context } from "./context.js";
 import { ContainerdError } from "./error.js";
 import { normalizePlatform, type Platform } from "./oci/platform.js";
@@ -40,7 +40,7 @@ export interface Introspection {
 
 export function createIntrospection({ services: { introspection } }: Context): Introspection {
   const plugins: Introspection["plugins"] = (filters = [], options) =>
-    call("list the daemon's plugins", async () => {
+    callService("list the daemon's plugins", async () => {
       const response = await introspection.plugins({ filters: [...filters] }, options);
       return response.plugins.map((plugin) => ({
         type: plugin.type,
@@ -54,7 +54,7 @@ export function createIntrospection({ services: { introspection } }: Context): I
   return {
     plugins,
     server: (options) =>
-      call("ask who the daemon is", async () => {
+      callService("ask who the daemon is", async () => {
         const { uuid, pid, pidns } = await introspection.server({}, options);
         return {
           uuid,

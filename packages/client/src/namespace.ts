@@ -1,4 +1,4 @@
-import { type CallOptions, call } from "./call.js";
+import { type CallOptions, callService } from "./call.js";
 import type { Context } from "./context.js";
 import { checkIdentifier, checkLabels } from "./identifier.js";
 
@@ -32,25 +32,25 @@ export interface Namespaces {
 export function createNamespaces({ services: { namespaces } }: Context): Namespaces {
   return {
     list: (options) =>
-      call("list namespaces", async () => {
+      callService("list namespaces", async () => {
         const response = await namespaces.list({}, options);
         return response.namespaces.map(({ name, labels }) => ({ name, labels }));
       }),
     async create(name, { labels, ...options } = {}) {
       const namespace = { name: checkIdentifier("namespace", name), labels: checkLabels(labels) };
-      await call(`create namespace ${name}`, () => namespaces.create({ namespace }, options));
+      await callService(`create namespace ${name}`, () => namespaces.create({ namespace }, options));
       return namespace;
     },
     async setLabels(name, labels, options) {
       const paths = Object.keys(labels).map((label) => `labels.${label}`);
       const namespace = { name: checkIdentifier("namespace", name), labels: checkLabels(labels) };
-      await call(`label namespace ${name}`, () =>
+      await callService(`label namespace ${name}`, () =>
         namespaces.update({ namespace, updateMask: { paths } }, options),
       );
     },
     async delete(name, options) {
       checkIdentifier("namespace", name);
-      await call(`delete namespace ${name}`, () => namespaces.delete({ name }, options));
+      await callService(`delete namespace ${name}`, () => namespaces.delete({ name }, options));
     },
   };
 }

@@ -1,7 +1,7 @@
 import { timestampDate } from "@bufbuild/protobuf/wkt";
 import { ConnectError } from "@connectrpc/connect";
 import { type Info, Kind } from "@wfe-containerd/proto/services/snapshots";
-import { type CallOptions, call, callStream } from "./call.js";
+import { type CallOptions, callService, callStream } from "./call.js";
 import type { Context } from "./context.js";
 import { checkLabels } from "./identifier.js";
 
@@ -77,38 +77,38 @@ export function createSnapshots(context: Context): Snapshots {
   return {
     prepare(key, parent = "", options) {
       const [snapshotter, { labels, ...callOptions }] = split(options);
-      return call(`prepare snapshot ${key}`, async () => {
+      return callService(`prepare snapshot ${key}`, async () => {
         const request = { snapshotter, key, parent, labels: checkLabels(labels) };
         return (await onceMoreAfterCrash(() => snapshots.prepare(request, callOptions))).mounts;
       });
     },
     view(key, parent = "", options) {
       const [snapshotter, { labels, ...callOptions }] = split(options);
-      return call(`make a view of snapshot ${parent}`, async () => {
+      return callService(`make a view of snapshot ${parent}`, async () => {
         const request = { snapshotter, key, parent, labels: checkLabels(labels) };
         return (await onceMoreAfterCrash(() => snapshots.view(request, callOptions))).mounts;
       });
     },
     mounts(key, options) {
       const [snapshotter, callOptions] = split(options);
-      return call(`ask for the mounts of snapshot ${key}`, async () => {
+      return callService(`ask for the mounts of snapshot ${key}`, async () => {
         return (await snapshots.mounts({ snapshotter, key }, callOptions)).mounts;
       });
     },
     async commit(name, key, options) {
       const [snapshotter, { labels, ...callOptions }] = split(options);
       const request = { snapshotter, name, key, labels: checkLabels(labels) };
-      await call(`commit snapshot ${key} as ${name}`, () => snapshots.commit(request, callOptions));
+      await callService(`commit snapshot ${key} as ${name}`, () => snapshots.commit(request, callOptions));
     },
     stat(key, options) {
       const [snapshotter, callOptions] = split(options);
-      return call(`stat snapshot ${key}`, async () => {
+      return callService(`stat snapshot ${key}`, async () => {
         return toSnapshot((await snapshots.stat({ snapshotter, key }, callOptions)).info as Info);
       });
     },
     async remove(key, options) {
       const [snapshotter, callOptions] = split(options);
-      await call(`remove snapshot ${key}`, () => snapshots.remove({ snapshotter, key }, callOptions));
+      await callService(`remove snapshot ${key}`, () => snapshots.remove({ snapshotter, key }, callOptions));
     },
     async *list(filters = [], options) {
       const [snapshotter, callOptions] = split(options);
@@ -120,7 +120,7 @@ export function createSnapshots(context: Context): Snapshots {
     },
     usage(key, options) {
       const [snapshotter, callOptions] = split(options);
-      return call(`measure snapshot ${key}`, async () => {
+      return callService(`measure snapshot ${key}`, async () => {
         const { size, inodes } = await snapshots.usage({ snapshotter, key }, callOptions);
         return { sizeBytes: Number(size), inodes: Number(inodes) };
       });
@@ -133,7 +133,7 @@ export function createSnapshots(context: Context): Snapshots {
         info: { name: key, labels: checkLabels(labels) },
         updateMask: { paths },
       };
-      await call(`label snapshot ${key}`, () => snapshots.update(request, callOptions));
+      await callService(`label snapshot ${key}`, () => snapshots.update(request, callOptions));
     },
   };
 }

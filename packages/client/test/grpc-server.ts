@@ -24,7 +24,7 @@ import {
   type ServerDuplexStream,
   type ServerErrorResponse,
 } from "@grpc/grpc-js";
-import { parseAddress } from "../src/address.js";
+import { parseAddress } from "../src/transport/address.js";
 import { type Connection, createConnection } from "../src/transport/connection.js";
 import { createGrpcTransport } from "../src/transport/transport.js";
 

@@ -28,7 +28,7 @@ export type ExecutorErrorKind =
   | "release-failed";
 
 /** One thing that is wrong with what was given. */
-export interface Issue {
+export interface StepIssue {
   /** Where, as it was written: `volumes[0].target`. */
   readonly field: string;
   readonly message: string;
@@ -37,7 +37,7 @@ export interface Issue {
 
 export interface ExecutorErrorOptions {
   readonly kind: ExecutorErrorKind;
-  readonly issues?: readonly Issue[] | undefined;
+  readonly issues?: readonly StepIssue[] | undefined;
   readonly cause?: unknown;
 }
 
@@ -45,7 +45,7 @@ export interface ExecutorErrorOptions {
 export class ExecutorError extends Error {
   override readonly name = "ExecutorError";
   readonly kind: ExecutorErrorKind;
-  readonly issues: readonly Issue[];
+  readonly issues: readonly StepIssue[];
 
   constructor(message: string, { kind, issues = [], cause }: ExecutorErrorOptions) {
     super(message, cause === undefined ? undefined : { cause });

@@ -1,9 +1,9 @@
 import type { TransferProgress } from "@wfe-containerd/client";
-import type { OutputIssue } from "./core/output-issue.js";
-import type { StepWarning } from "./core/warning.js";
+import type { OutputIssue } from "./core/output/output-issue.js";
+import type { StepWarning } from "./core/output/warning.js";
 
 /** Where a step is on its way. Each phase is announced once, in this order; a step that fails skips the rest up to `releasing`. */
-export type Phase = "resolving" | "preparing" | "starting" | "running" | "settling" | "releasing";
+export type StepPhase = "resolving" | "preparing" | "starting" | "running" | "settling" | "releasing";
 
 /** Output of the step, as it arrives. The bytes are the step's own: they may end anywhere, inside a UTF-8 character too. */
 export interface OutputEvent {
@@ -31,7 +31,7 @@ export interface WarningEvent extends StepWarning {
 
 export interface PhaseEvent {
   readonly type: "phase";
-  readonly phase: Phase;
+  readonly phase: StepPhase;
   /** The container's id in containerd. */
   readonly id: string;
 }
@@ -45,7 +45,7 @@ export interface ProgressEvent extends TransferProgress {
  * Events were not kept, because nobody was iterating and more than a mebibyte had come: that many bytes of
  * output are missing at this place. Of the values of one output only the last is kept then. Iterate a handle at once to see everything.
  */
-export interface GapEvent {
+export interface OutputGap {
   readonly type: "gap";
   readonly bytes: number;
 }
@@ -57,4 +57,4 @@ export type StepEvent =
   | WarningEvent
   | PhaseEvent
   | ProgressEvent
-  | GapEvent;
+  | OutputGap;

@@ -1,26 +1,26 @@
 import { type Client, currentOwner } from "@wfe-containerd/client";
-import { createConnections } from "./connections.js";
 import { type BridgeOptions, parseBridge } from "./core/network/bridge.js";
-import { type Policy, parsePolicy } from "./core/policy.js";
-import type { StepResult } from "./core/result.js";
-import type { SecretValues } from "./core/secret.js";
-import type { StepInput } from "./core/step.js";
-import type { WorkflowData } from "./core/workflow-data.js";
+import type { StepResult } from "./core/output/result.js";
+import type { WorkflowData } from "./core/output/workflow-data.js";
+import { type Policy, parsePolicy } from "./core/policy/policy.js";
+import type { SecretValues } from "./core/step/secret.js";
+import type { StepInput } from "./core/step/step.js";
 import { createDeferred } from "./deferred.js";
-import { checkIdRange, type IdRange } from "./edge/find-user-namespace.js";
-import { createIoDirectory } from "./edge/io/directory.js";
-import { openFifoIo } from "./edge/io/fifo.js";
-import { openFileIo } from "./edge/io/file.js";
-import type { StepIo } from "./edge/io/io.js";
-import type { ImagePullOptions } from "./edge/resolve-image.js";
-import { startTimer } from "./edge/timer.js";
-import { createUserFileCache } from "./edge/user-file-cache.js";
 import { ExecutorError } from "./error.js";
 import type { StepEvent } from "./event.js";
-import { createEventQueue, type EventQueue } from "./event-queue.js";
 import type { StepHandle } from "./handle.js";
+import type { ImagePullOptions } from "./image/resolve-image.js";
+import { createUserFileCache } from "./image/user-file-cache.js";
+import { createIoDirectory } from "./io/directory.js";
+import { openFifoIo } from "./io/fifo.js";
+import { openFileIo } from "./io/file.js";
+import type { StepIo } from "./io/io.js";
+import { createEventQueue, type EventQueue } from "./log/event-queue.js";
+import { createConnections } from "./machine/connections.js";
+import { checkIdRange, type IdRange } from "./machine/user-namespace.js";
 import { runStep } from "./run-step.js";
 import { createStepId } from "./step-id.js";
+import { startTimer } from "./timer.js";
 
 export interface ExecutorOptions {
   /** The daemon that steps run on, unless a step names another. Default: `createClient()`, closed with the executor. */

@@ -1,4 +1,4 @@
-import type { StepResult } from "./core/result.js";
+import type { StepResult } from "./core/output/result.js";
 import type { StepEvent } from "./event.js";
 
 /** A step on its way. Iterate it for the events; await `result` for the outcome and `closed` for the clean-up. */

@@ -1,39 +1,37 @@
 // For users: a step in, a result out.
 
-export type { Cause } from "./core/cause.js";
-// For those who build on top: the parts of it, as pure functions and plain values.
-export { parseDuration } from "./core/duration.js";
-export { LABELS } from "./core/labels.js";
 export type { BridgeOptions } from "./core/network/bridge.js";
-export type { OutputIssue, OutputIssueReason } from "./core/output-issue.js";
+export type { StepEndCause } from "./core/output/cause.js";
+export type { OutputIssue, OutputIssueReason } from "./core/output/output-issue.js";
 export {
   createOutputParser,
   type OutputLimits,
   type OutputParser,
   type OutputParserOptions,
-} from "./core/output-line.js";
-export { DEFAULT_POLICY, type Policy, parsePolicy, UNRESTRICTED_POLICY } from "./core/policy.js";
-export type { StepResult } from "./core/result.js";
-export type { SecretValues } from "./core/secret.js";
-export { parseSize } from "./core/size.js";
-export type { StepInput } from "./core/step.js";
-export { parseStep, type StepConfig, stepJsonSchema } from "./core/step.js";
-export { toVariableName } from "./core/variable-name.js";
-export type { VolumeKind } from "./core/volume.js";
-export type { StepWarning } from "./core/warning.js";
-export { toWorkflowData, type WorkflowData, type WorkflowDataOptions } from "./core/workflow-data.js";
-export type { IdRange } from "./edge/find-user-namespace.js";
-export type { ImagePullOptions } from "./edge/resolve-image.js";
-export { ExecutorError, type ExecutorErrorKind, type Issue, isExecutorError } from "./error.js";
+} from "./core/output/output-line.js";
+export type { StepResult } from "./core/output/result.js";
+export { toVariableName } from "./core/output/variable-name.js";
+export type { StepWarning } from "./core/output/warning.js";
+export { toWorkflowData, type WorkflowData, type WorkflowDataOptions } from "./core/output/workflow-data.js";
+export { LABELS } from "./core/plan/labels.js";
+export { DEFAULT_POLICY, type Policy, parsePolicy, UNRESTRICTED_POLICY } from "./core/policy/policy.js";
+export type { SecretValues } from "./core/step/secret.js";
+export type { StepInput } from "./core/step/step.js";
+export { parseStep, type StepConfig, stepJsonSchema } from "./core/step/step.js";
+export type { VolumeKind } from "./core/step/volume.js";
+// For those who build on top: the parts of it, as pure functions and plain values.
+export { parseDuration } from "./core/units/duration.js";
+export { parseSize } from "./core/units/size.js";
+export { ExecutorError, type ExecutorErrorKind, isExecutorError, type StepIssue } from "./error.js";
 export type {
-  GapEvent,
   OutputEvent,
+  OutputGap,
   OutputIssueEvent,
   OutputValueEvent,
-  Phase,
   PhaseEvent,
   ProgressEvent,
   StepEvent,
+  StepPhase,
   WarningEvent,
 } from "./event.js";
 export {
@@ -45,7 +43,9 @@ export {
   type StartOptions,
 } from "./executor.js";
 export type { StepHandle } from "./handle.js";
-export { type ListedStep, listSteps, removeOrphans, removeStep } from "./steps.js";
+export type { ImagePullOptions } from "./image/resolve-image.js";
+export type { IdRange } from "./machine/user-namespace.js";
+export { type ListedStep, listSteps, removeOrphans, removeStep } from "./record/steps.js";
 export {
   type ListedVolume,
   listVolumes,

@@ -1,39 +1,39 @@
 import type { Client } from "@wfe-containerd/client";
-import type { DaemonFacts } from "./core/daemon.js";
-import { findWarnings } from "./core/find-warnings.js";
-import { stepLabels } from "./core/labels.js";
 import type { Bridge } from "./core/network/bridge.js";
-import { planStep } from "./core/plan.js";
-import type { StepResult } from "./core/result.js";
-import { maskedValues, matchSecrets, type SecretValues } from "./core/secret.js";
+import { findWarnings } from "./core/output/find-warnings.js";
+import type { StepResult } from "./core/output/result.js";
+import type { StepWarning } from "./core/output/warning.js";
+import type { WorkflowData } from "./core/output/workflow-data.js";
+import type { DaemonFacts } from "./core/plan/daemon.js";
+import { stepLabels } from "./core/plan/labels.js";
+import { planStep } from "./core/plan/plan.js";
 import type { UserNamespace } from "./core/spec/namespaces.js";
 import { type ProcessUser, toHostUser } from "./core/spec/user.js";
-import { parseStep, type StepConfig } from "./core/step.js";
-import { volumesLabel, volumeUses } from "./core/volume.js";
-import type { StepWarning } from "./core/warning.js";
-import type { WorkflowData } from "./core/workflow-data.js";
-import { acquire } from "./edge/acquire.js";
-import { applyPolicy, type Rules } from "./edge/apply-policy.js";
-import type { Ending } from "./edge/ending.js";
-import { toExecutorError } from "./edge/failure.js";
-import { findOnHost, type HostOptions } from "./edge/find-on-host.js";
-import { giveSecrets } from "./edge/give-secrets.js";
-import type { StepIo } from "./edge/io/io.js";
-import { readToEnd } from "./edge/io/read-to-end.js";
-import { checkSources, confirmSources, followSources } from "./edge/mount-sources.js";
-import { openLease } from "./edge/open-lease.js";
-import { openVolumes } from "./edge/open-volumes.js";
-import { ownWorkingDir } from "./edge/own-working-dir.js";
-import { createRelease } from "./edge/release.js";
-import { type ImagePullOptions, resolveImage } from "./edge/resolve-image.js";
-import { resolveUser } from "./edge/resolve-user.js";
-import { type Control, createTask, runTask } from "./edge/run-task.js";
-import type { ReadUserFiles } from "./edge/user-file-cache.js";
-import { findUnwritable, type VolumeUser } from "./edge/volume-access.js";
+import { maskedValues, matchSecrets, type SecretValues } from "./core/step/secret.js";
+import { parseStep, type StepConfig } from "./core/step/step.js";
+import { volumesLabel, volumeUses } from "./core/step/volume.js";
 import { ExecutorError } from "./error.js";
-import type { Phase } from "./event.js";
-import type { EventQueue } from "./event-queue.js";
-import { createRecorder, type Recording } from "./recorder.js";
+import type { StepPhase } from "./event.js";
+import { toExecutorError } from "./failure.js";
+import { type ImagePullOptions, resolveImage } from "./image/resolve-image.js";
+import { resolveUser } from "./image/resolve-user.js";
+import type { ReadUserFiles } from "./image/user-file-cache.js";
+import type { StepIo } from "./io/io.js";
+import { readToEnd } from "./io/read-to-end.js";
+import type { EventQueue } from "./log/event-queue.js";
+import { createRecorder, type Recording } from "./log/recorder.js";
+import { findHostCapabilities, type HostOptions } from "./machine/host-capabilities.js";
+import type { ExitOutcome } from "./process/exit-outcome.js";
+import { type Control, createTask, runTask } from "./process/run-task.js";
+import { acquire } from "./resources/acquire.js";
+import { applyPolicy, type Rules } from "./resources/apply-policy.js";
+import { chownWorkingDir } from "./resources/chown-working-dir.js";
+import { injectSecrets } from "./resources/inject-secrets.js";
+import { openLease } from "./resources/lease.js";
+import { checkSources, confirmSources, followSources } from "./resources/mount-sources.js";
+import { createRelease } from "./resources/release.js";
+import { findUnwritable, type VolumeUser } from "./resources/volume-access.js";
+import { openVolumes } from "./resources/volumes.js";
 
 /** One step, and what its executor lends it. */
 export interface StepRun {
@@ -69,7 +69,7 @@ export interface StepRun {
 /** A step's whole way, from what somebody wrote to a result, with nothing left behind. Rejects only when something is left. */
 export async function runStep(run: StepRun): Promise<void> {
   const { id, events, control } = run;
-  const enter = (phase: Phase): void => void events.push({ type: "phase", phase, id });
+  const enter = (phase: StepPhase): void => void events.push({ type: "phase", phase, id });
   const release = createRelease();
   try {
     const step = applyPolicy(parseStep(run.input), run.rules);
@@ -93,7 +93,7 @@ export async function runStep(run: StepRun): Promise<void> {
       readUserFiles: run.readUserFiles,
       signal: control.signal,
     });
-    const host = await findOnHost(client, step, user, run.host);
+    const host = await findHostCapabilities(client, step, user, run.host);
     const hostUser = toHostUser(user, host.userNamespace);
     const volumes = await openVolumes(leased, id, uses, hostUser);
     // Again: a pull takes long enough to put a link in the way.
@@ -129,8 +129,8 @@ export async function runStep(run: StepRun): Promise<void> {
     refuseIfAborted(control);
     const task = await createTask(client, plan, rootfs, io, release);
     await confirmSources(task, sources);
-    await ownWorkingDir({ leased, locality }, task, step, plan.container.spec, rootfs, hostUser);
-    await giveSecrets(leased, task, secrets, hostUser);
+    await chownWorkingDir({ leased, locality }, task, step, plan.container.spec, rootfs, hostUser);
+    await injectSecrets(leased, task, secrets, hostUser);
     const unwritable = await findUnwritable(plan, volumeUser(user, host.userNamespace), locality);
     refuseIfAborted(control);
     const clock = startClock();
@@ -182,7 +182,7 @@ function startClock(): { stop(): Times } {
 
 function toResult(
   step: StepConfig,
-  ending: Ending,
+  ending: ExitOutcome,
   recording: Recording,
   warnings: readonly StepWarning[],
   times: Times,

@@ -1,5 +1,11 @@
 import { type Client, isContainerdError, type Snapshot } from "@wfe-containerd/client";
-import { GC_ROOT_LABEL, VOLUME_LABELS, VOLUMES_LABEL, type VolumeKind, volumeKey } from "./core/volume.js";
+import {
+  GC_ROOT_LABEL,
+  VOLUME_LABELS,
+  VOLUMES_LABEL,
+  type VolumeKind,
+  volumeKey,
+} from "./core/step/volume.js";
 import { ExecutorError } from "./error.js";
 
 /** A directory that steps keep things in, on the daemon's machine. */

@@ -2,7 +2,7 @@ import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { isContainerdError } from "@wfe-containerd/client";
-import { createExecutor, type Executor, type Issue, isExecutorError } from "@wfe-containerd/executor";
+import { createExecutor, type Executor, isExecutorError, type StepIssue } from "@wfe-containerd/executor";
 import { once, useDaemon } from "@wfe-containerd/test-infra/daemon";
 import { buildImage, busyboxLayer, ociArchive, toBlob } from "@wfe-containerd/test-infra/images";
 import { type OddLayer, oddLayers } from "@wfe-containerd/test-infra/images/odd-layers";
@@ -103,7 +103,7 @@ async function compare(
       seen = await look(executor, name, "app");
     } catch (reason) {
       if (!isExecutorError(reason, "refused")) throw reason;
-      [{ field }] = reason.issues as [Issue];
+      [{ field }] = reason.issues as [StepIssue];
       seen = await look(executor, name, "0:0");
     }
     if (field === undefined) expect(seen["is"]).toBe(seen["app"]);

@@ -1,9 +1,9 @@
 import {
   createExecutor,
   type ExecutorOptions,
-  type Issue,
   isExecutorError,
   type StepInput,
+  type StepIssue,
   type StepResult,
   UNRESTRICTED_POLICY,
 } from "@wfe-containerd/executor";
@@ -26,7 +26,7 @@ export interface Refusals {
   /** Runs a step under all that a policy can allow, unless another is given: what is refused is refused to everybody. */
   run(change: object, options?: ExecutorOptions): Promise<StepResult>;
   /** What is said of a step that is refused. */
-  issuesOf(change: object, options?: ExecutorOptions): Promise<readonly Issue[]>;
+  issuesOf(change: object, options?: ExecutorOptions): Promise<readonly StepIssue[]>;
   expectRefused(field: string | RegExp, changes: readonly object[], options?: ExecutorOptions): Promise<void>;
   /** Uses an image of busybox with such a config, and such files over it; it is gone afterwards. */
   withImage<T>(config: object, use: (name: string) => Promise<T>, files?: LayerEntry[]): Promise<T>;
@@ -52,13 +52,13 @@ export function useRefusals(): Refusals {
     return await executor.run({ ...BUSYBOX, ...change } as StepInput);
   }
 
-  async function issuesOf(change: object, options?: ExecutorOptions): Promise<readonly Issue[]> {
+  async function issuesOf(change: object, options?: ExecutorOptions): Promise<readonly StepIssue[]> {
     const reason: unknown = await run({ run: "true", ...change }, options).then(
       () => undefined,
       (thrown: unknown) => thrown,
     );
     expect(isExecutorError(reason), `${JSON.stringify(change).slice(0, 200)} is refused`).toBe(true);
-    const { kind, issues } = reason as { kind: string; issues: readonly Issue[] };
+    const { kind, issues } = reason as { kind: string; issues: readonly StepIssue[] };
     expect(kind).toMatch(/^(?:invalid-step|refused)$/);
     for (const { message } of issues) expect(message).not.toBe("");
     return issues;

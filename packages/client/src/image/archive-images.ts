@@ -1,9 +1,9 @@
 import { createHash } from "node:crypto";
-import type { Content } from "../content.js";
+import type { Content } from "../content/content.js";
 import { ContainerdError } from "../error.js";
-import type { Archive, ArchiveBlob } from "../image-archive.js";
 import { type Descriptor, parseDescriptor } from "../oci/descriptor.js";
 import { MEDIA_TYPES } from "../oci/media-type.js";
+import type { Archive, ArchiveBlob } from "./archive.js";
 
 /** What an archive lists, under the names that it gives. */
 export interface ArchivedImage {

@@ -1,9 +1,9 @@
-import type { Content } from "../content.js";
+import type { Content } from "../content/content.js";
 import { ContainerdError, isContainerdError } from "../error.js";
 import type { Descriptor } from "../oci/descriptor.js";
 import { isImageManifest } from "../oci/manifest.js";
 import { type Platform, rankPlatform } from "../oci/platform.js";
-import { childLabels } from "../registry/label.js";
+import { childLabels } from "./child-labels.js";
 import { chooseManifest } from "./choose.js";
 import type { ImageWalk, ManifestNode } from "./walk.js";
 

@@ -7,11 +7,11 @@ import {
 } from "@wfe-containerd/test-infra/images/documents";
 import fc from "fast-check";
 import { beforeEach, describe, expect, it, test } from "vitest";
-import { platformsHere } from "../image-platforms.js";
 import type { Descriptor } from "../oci/descriptor.js";
 import { formatPlatform, parsePlatform, rankPlatform } from "../oci/platform.js";
-import { collectParts } from "../registry/image-part.js";
+import { collectParts } from "../transfer/image-part.js";
 import { chooseManifest } from "./choose.js";
+import { platformsHere } from "./platforms.js";
 import { walkImage } from "./walk.js";
 
 const AMD64 = parsePlatform("linux/amd64");

@@ -8,12 +8,12 @@ import {
 } from "@wfe-containerd/test-infra/images/documents";
 import fc from "fast-check";
 import { beforeEach, describe, expect, it, test } from "vitest";
-import { blobsFor } from "../image-blobs.js";
-import { platformsHere } from "../image-platforms.js";
-import { resolveTarget } from "../image-resolve.js";
-import { imageUsage } from "../image-usage.js";
 import type { Descriptor } from "../oci/descriptor.js";
-import { collectParts } from "../registry/image-part.js";
+import { collectParts } from "../transfer/image-part.js";
+import { blobsFor } from "./blobs.js";
+import { platformsHere } from "./platforms.js";
+import { resolveTarget } from "./resolve.js";
+import { imageUsage } from "./usage.js";
 import { IMAGE_LIMITS, type ImageNode, walkImage } from "./walk.js";
 
 const HOST = { os: "linux", architecture: "amd64" };

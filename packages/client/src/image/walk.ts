@@ -1,5 +1,5 @@
 import type { CallOptions } from "../call.js";
-import type { Content } from "../content.js";
+import type { Content } from "../content/content.js";
 import { ContainerdError } from "../error.js";
 import type { Descriptor } from "../oci/descriptor.js";
 import {

@@ -1,5 +1,5 @@
+import type { Clock } from "../concurrency/clock.js";
 import type { Challenge } from "./challenge.js";
-import type { Clock } from "./clock.js";
 import type { CredentialProvider, RegistryCredential } from "./credential.js";
 import type { HttpClient } from "./http.js";
 import { checkRealm } from "./realm.js";

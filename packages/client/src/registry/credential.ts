@@ -23,7 +23,7 @@ export type CredentialProvider = (
 ) => Promise<RegistryCredential | undefined>;
 
 /** Nobody is told who asks. */
-export const anonymous: CredentialProvider = async () => undefined;
+export const anonymousCredentials: CredentialProvider = async () => undefined;
 
 /** Asks one provider after the other; the first that knows the host is believed. */
 export function firstCredential(...providers: readonly CredentialProvider[]): CredentialProvider {

@@ -1,9 +1,9 @@
+import type { Clock } from "../concurrency/clock.js";
 import { ContainerdError } from "../error.js";
 import { type Authorizer, createAuthorizer } from "./authorizer.js";
 import { checkCertificates } from "./certificate.js";
 import { type Challenge, parseChallenges } from "./challenge.js";
-import type { Clock } from "./clock.js";
-import { anonymous, type CredentialProvider, canonicalHost } from "./credential.js";
+import { anonymousCredentials, type CredentialProvider, canonicalHost } from "./credential.js";
 import type { RegistryHost } from "./host.js";
 import {
   createHttpClient,
@@ -101,7 +101,7 @@ export function createEndpoint({
       ...options,
       registry: new URL(elsewhereOrigin),
       host: canonicalHost(name),
-      credentials: anonymous,
+      credentials: anonymousCredentials,
       mayBePlain,
       httpFor: httpElsewhere,
       headers: {},

@@ -19,7 +19,7 @@ export interface RegistryHostsOptions {
   readonly ca?: string | readonly string[] | undefined;
 }
 
-export const DEFAULT_DIRECTORIES: readonly string[] = ["/etc/containerd/certs.d", "/etc/docker/certs.d"];
+const DEFAULT_DIRECTORIES: readonly string[] = ["/etc/containerd/certs.d", "/etc/docker/certs.d"];
 
 /** Finds a registry's hosts in directories as containerd documents them (`docs/hosts.md`). Files are read anew for each registry. */
 export function hostsFromDirectories(options: RegistryHostsOptions = {}): RegistryHosts {

@@ -1,9 +1,9 @@
 import * as tls from "node:tls";
 import { Agent, type Dispatcher, ProxyAgent, request as send } from "undici";
+import { createThroughputMonitor } from "../concurrency/throughput.js";
 import { ContainerdError } from "../error.js";
 import { decodeBody, parseCodings } from "./content-coding.js";
 import { transportError, uselessAnswer } from "./failure.js";
-import { createPace } from "./pace.js";
 import { isLoopback, showUrl } from "./plain-http.js";
 import { proxyFor } from "./proxy.js";
 import { isRedirect, MAX_REDIRECTS, redirectHeaders, redirectTarget } from "./redirect.js";
@@ -188,7 +188,7 @@ function toResponse(
     return value === undefined ? [] : Array.isArray(value) ? value : [value];
   };
   async function* read(): AsyncGenerator<Uint8Array, void, undefined> {
-    const isFastEnough = createPace(stallMs);
+    const isFastEnough = createThroughputMonitor(stallMs);
     let askedMs = performance.now();
     try {
       for await (const chunk of answer.body as AsyncIterable<Uint8Array>) {

@@ -1,11 +1,11 @@
 import type { CallOptions } from "../call.js";
+import { withTimeLimit } from "../concurrency/time-limit.js";
 import { ContainerdError } from "../error.js";
 import { parseReference } from "../oci/reference.js";
 import { canonicalHost, type RegistryCredential } from "./credential.js";
 import type { Endpoint } from "./endpoint.js";
 import { parseRegistryName } from "./registry-name.js";
 import { openRepository, type RegistryOptions, type Repository } from "./repository.js";
-import { withTimeLimit } from "./time-limit.js";
 
 export type CheckLoginOptions = Omit<RegistryOptions, "auth"> & CallOptions;
 

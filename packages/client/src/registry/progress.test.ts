@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import type { Clock } from "./clock.js";
+import type { Clock } from "../concurrency/clock.js";
 import { createProgressReporter, type TransferProgress } from "./progress.js";
 
 function setUp() {

@@ -1,5 +1,5 @@
+import type { Clock } from "../concurrency/clock.js";
 import type { Descriptor } from "../oci/descriptor.js";
-import type { Clock } from "./clock.js";
 
 /** How far one blob of an image is. */
 export interface TransferProgress {

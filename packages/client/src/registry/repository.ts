@@ -1,8 +1,13 @@
+import { type Clock, systemClock } from "../concurrency/clock.js";
 import { ContainerdError, isContainerdError } from "../error.js";
 import type { Descriptor } from "../oci/descriptor.js";
 import { formatReference, type Reference } from "../oci/reference.js";
-import { type Clock, systemClock } from "./clock.js";
-import { anonymous, type CredentialProvider, credentialsOf, type RegistryAuth } from "./credential.js";
+import {
+  anonymousCredentials,
+  type CredentialProvider,
+  credentialsOf,
+  type RegistryAuth,
+} from "./credential.js";
 import { dockerCredentials } from "./docker-config.js";
 import { createEndpoint, type Endpoint, type EndpointRequest } from "./endpoint.js";
 import { answerError, failureOf } from "./failure.js";
@@ -209,6 +214,6 @@ function hostsOf({ hosts }: RegistryOptions): RegistryHosts {
 
 export function credentialsFor({ auth }: RegistryOptions): CredentialProvider {
   if (auth === undefined) return dockerCredentials();
-  if (auth === "anonymous") return anonymous;
+  if (auth === "anonymous") return anonymousCredentials;
   return typeof auth === "function" ? auth : credentialsOf(auth);
 }

@@ -1,7 +1,7 @@
+import type { Clock } from "../concurrency/clock.js";
+import { isFastEnough } from "../concurrency/throughput.js";
 import { ContainerdError } from "../error.js";
-import type { Clock } from "./clock.js";
 import { failureOf } from "./failure.js";
-import { isWorthIt } from "./pace.js";
 import { type RetryPolicy, retryDelayMs } from "./retry.js";
 
 /** Decides, for one thing that is wanted from a registry, whether and when to ask again. */
@@ -52,7 +52,7 @@ export function createRetrier(
       const failure = failureOf(error);
       if (failure?.isTransient !== true) throw error;
       const nowMs = clock.monotonicMs();
-      if (failures > 0 && isWorthIt(bytesSince, nowMs - sinceMs)) failures = 0;
+      if (failures > 0 && isFastEnough(bytesSince, nowMs - sinceMs)) failures = 0;
       if (failures++ === 0) {
         sinceMs = nowMs;
         bytesSince = 0;

@@ -1,4 +1,4 @@
-import type { Content } from "../content.js";
+import { detectStall } from "../concurrency/stall-detector.js";
 import { ContainerdError } from "../error.js";
 import type { Descriptor } from "../oci/descriptor.js";
 import type { Endpoint } from "./endpoint.js";
@@ -6,12 +6,19 @@ import { failureOf, type RegistryFailure } from "./failure.js";
 import type { HttpResponse } from "./http.js";
 import { redirectTarget } from "./redirect.js";
 import type { Repository } from "./repository.js";
-import { watchTaker } from "./watch-taker.js";
+
+/** Where the bytes of a blob come from. containerd's content store is one. */
+export interface BlobSource {
+  read(
+    digest: string,
+    options: { offset?: number; size?: number; signal?: AbortSignal | undefined },
+  ): AsyncIterable<Uint8Array>;
+}
 
 export interface UploadOptions {
   readonly repository: Repository;
   readonly endpoint: Endpoint;
-  readonly content: Content;
+  readonly content: BlobSource;
   /** At most so many bytes in one request, but as many as the registry wants at least. Default: all of them. */
   readonly chunkBytes?: number | undefined;
   readonly stallMs: number;
@@ -158,7 +165,7 @@ async function sendPart(
         // Docker's own client sends a whole blob without it, and some registries know no other way.
         ...(!isWhole && size > 0 && { "content-range": `${offset}-${end - 1}` }),
       },
-      ...(size > 0 && { body: () => watchTaker(body(), stallMs, () => stalled.abort()) }),
+      ...(size > 0 && { body: () => detectStall(body(), stallMs, () => stalled.abort()) }),
       signal,
     });
   } catch (reason) {

@@ -1,6 +1,6 @@
 import { Code, ConnectError } from "@connectrpc/connect";
 import { Channel, type Metadata, connectivityState as State, status as Status } from "@grpc/grpc-js";
-import type { Address } from "../address.js";
+import type { Address } from "./address.js";
 import type { Call, CallListener, StartCall } from "./channel-call.js";
 import { keepAlive } from "./keep-alive.js";
 import { createSockets, SocketCredentials } from "./socket.js";

@@ -11,7 +11,7 @@ import {
   startServer,
   stream,
 } from "../../test/grpc-server.js";
-import { parseAddress } from "../address.js";
+import { parseAddress } from "./address.js";
 import type { Call } from "./channel-call.js";
 import { type Connection, createConnection } from "./connection.js";
 import { keepAlive } from "./keep-alive.js";

@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { Code } from "@connectrpc/connect";
 import { Metadata, status as Status } from "@grpc/grpc-js";
 import { afterAll, beforeAll, expect, test, vi } from "vitest";
-import { parseAddress } from "../address.js";
+import { parseAddress } from "./address.js";
 import { probe } from "./probe.js";
 import { explainStatus } from "./unavailable.js";
 

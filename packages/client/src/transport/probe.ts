@@ -1,7 +1,7 @@
 import { stat } from "node:fs/promises";
 import { connect, type Socket } from "node:net";
 import { connect as connectTls } from "node:tls";
-import type { Address } from "../address.js";
+import type { Address } from "./address.js";
 import { secure } from "./socket.js";
 import type { TlsContext } from "./tls.js";
 

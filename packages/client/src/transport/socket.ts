@@ -1,7 +1,7 @@
 import { isIP, type Socket } from "node:net";
 import { connect as connectTls, type TLSSocket } from "node:tls";
 import { CallCredentials, ChannelCredentials } from "@grpc/grpc-js";
-import type { Address } from "../address.js";
+import type { Address } from "./address.js";
 import type { TlsContext } from "./tls.js";
 
 /** The sockets of one channel: usually one, none while it is not connected. */

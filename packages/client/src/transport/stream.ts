@@ -2,11 +2,11 @@ import type { DescMessage, DescMethodStreaming, MessageShape } from "@bufbuild/p
 import { ConnectError, type StreamRequest, type StreamResponse } from "@connectrpc/connect";
 import { status as Status, type StatusObject } from "@grpc/grpc-js";
 import type { Call } from "./channel-call.js";
-import { awaitComeback } from "./comeback.js";
 import type { Connection } from "./connection.js";
-import { createInbox } from "./inbox.js";
 import { deserialize, serialize } from "./message.js";
 import { toHeaders, toMetadata } from "./metadata.js";
+import { createReceiveBuffer } from "./receive-buffer.js";
+import { awaitReconnect } from "./reconnect.js";
 import { explainStatus } from "./unavailable.js";
 
 /** How much of a stream may wait here for a slow reader, besides what HTTP/2 lets the daemon send ahead. */
@@ -18,7 +18,7 @@ export async function callStreaming<I extends DescMessage, O extends DescMessage
   path: string,
   { service, method, header: requestHeader, message: requests, signal }: StreamRequest<I, O>,
 ): Promise<StreamResponse<I, O>> {
-  await awaitComeback(connection, signal);
+  await awaitReconnect(connection, signal);
   // Behind whatever is awaited: from here to where the signal is listened to nothing can abort it.
   signal.throwIfAborted();
   const trailer = new Headers();
@@ -94,7 +94,7 @@ function open(connection: Connection, path: string, requestHeader: Headers) {
       onEnd(status);
     },
   });
-  const inbox = createInbox(READ_AHEAD_BYTES, () => call.startRead());
+  const inbox = createReceiveBuffer(READ_AHEAD_BYTES, () => call.startRead());
   return { call, inbox, header, ended, isOver: () => isOver };
 }
 

@@ -2,8 +2,8 @@ import { createPrivateKey } from "node:crypto";
 import { inspect } from "node:util";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { type Certificates, createCertificates } from "../../test/certificates.js";
-import { parseAddress } from "../address.js";
 import { ContainerdError } from "../error.js";
+import { parseAddress } from "./address.js";
 import { createTlsContext, type TlsOptions } from "./tls.js";
 
 const HTTPS = parseAddress("https://host:2500");

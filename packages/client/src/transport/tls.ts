@@ -1,7 +1,7 @@
 import { createPrivateKey, X509Certificate } from "node:crypto";
 import { createSecureContext, type SecureContext } from "node:tls";
-import type { Address } from "../address.js";
 import { ContainerdError } from "../error.js";
+import type { Address } from "./address.js";
 
 /** Whom we trust, and who we are: the contents of PEM files. */
 export interface TlsOptions {

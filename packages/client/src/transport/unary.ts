@@ -1,10 +1,10 @@
 import type { DescMessage, DescMethodUnary, MessageShape } from "@bufbuild/protobuf";
 import { Code, ConnectError, type UnaryRequest, type UnaryResponse } from "@connectrpc/connect";
 import { status as Status, type StatusObject } from "@grpc/grpc-js";
-import { awaitComeback } from "./comeback.js";
 import type { Connection } from "./connection.js";
 import { deserialize, serialize } from "./message.js";
 import { toHeaders, toMetadata } from "./metadata.js";
+import { awaitReconnect } from "./reconnect.js";
 import { explainStatus } from "./unavailable.js";
 
 /** One message out, one message in. */
@@ -13,7 +13,7 @@ export async function callUnary<I extends DescMessage, O extends DescMessage>(
   path: string,
   { service, method, header: requestHeader, message, signal }: UnaryRequest<I, O>,
 ): Promise<UnaryResponse<I, O>> {
-  await awaitComeback(connection, signal);
+  await awaitReconnect(connection, signal);
   // Behind whatever is awaited: from here to where the signal is listened to nothing can abort it.
   signal.throwIfAborted();
   const request = serialize(method.input, message as MessageShape<I>);

@@ -8,7 +8,7 @@ import { Code } from "@connectrpc/connect";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { type Certificates, createCertificates } from "../../test/certificates.js";
 import { failure, METHODS } from "../../test/grpc-server.js";
-import { parseAddress } from "../address.js";
+import { parseAddress } from "./address.js";
 import { createConnection } from "./connection.js";
 import { createTlsContext, type TlsOptions } from "./tls.js";
 import { createGrpcTransport } from "./transport.js";

@@ -1,7 +1,7 @@
 import { Code, ConnectError } from "@connectrpc/connect";
 import type { StatusObject } from "@grpc/grpc-js";
-import type { Address } from "../address.js";
 import { explain } from "../explain.js";
+import type { Address } from "./address.js";
 import type { Connection } from "./connection.js";
 import { type Finding, probe } from "./probe.js";
 import { toConnectError } from "./status.js";

@@ -1,19 +1,19 @@
 import { type FuzzTarget, feedLong, fuzz } from "@wfe-containerd/test-infra/fuzz";
 import { describe, test } from "vitest";
 import { isExecutorError } from "../error.js";
-import { enforcePolicy } from "./check-policy.js";
-import { parseDuration } from "./duration.js";
-import { checkMountSource } from "./mount-source.js";
-import { createOutputParser } from "./output-line.js";
-import { parsePolicy, UNRESTRICTED_POLICY } from "./policy.js";
-import { parseSize } from "./size.js";
+import { createOutputParser } from "./output/output-line.js";
+import { toVariables } from "./output/workflow-data.js";
+import { enforcePolicy } from "./policy/check-policy.js";
+import { checkMountSource } from "./policy/mount-source.js";
+import { parsePolicy, UNRESTRICTED_POLICY } from "./policy/policy.js";
 import { parseCapabilities } from "./spec/capabilities.js";
 import { parseDevice } from "./spec/devices.js";
 import { composeCwd, composeEnvironment } from "./spec/process.js";
 import { parseSeccompProfile } from "./spec/seccomp-parse.js";
-import { parseStep } from "./step.js";
-import { parseUser, resolveUser } from "./user.js";
-import { toVariables } from "./workflow-data.js";
+import { parseStep } from "./step/step.js";
+import { parseDuration } from "./units/duration.js";
+import { parseSize } from "./units/size.js";
+import { parseUser, resolveUser } from "./user/user.js";
 
 const options = { inputs: 3_500, isRefusal: (reason: unknown) => isExecutorError(reason) };
 const encoder = new TextEncoder();

@@ -1,5 +1,5 @@
 /** Shorter secrets would turn up in ordinary words: masking them would tell where they are, and spoil the rest. */
-export const MIN_MASKED_BYTES = 4;
+const MIN_MASKED_BYTES = 4;
 /** Of a secret of several lines, lines from this length on are masked by themselves too. */
 const MIN_LINE_BYTES = 8;
 

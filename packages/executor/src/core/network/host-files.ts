@@ -1,6 +1,6 @@
-import type { ArchiveEntry } from "../archive.js";
+import type { ArchiveEntry } from "../plan/archive.js";
 import type { StepMount } from "../spec/mounts.js";
-import type { StepConfig } from "../step.js";
+import type { StepConfig } from "../step/step.js";
 import type { Bridge } from "./bridge.js";
 
 /** A file of names that a step gets of its own: `/etc/hosts`, `/etc/hostname` or `/etc/resolv.conf`. */

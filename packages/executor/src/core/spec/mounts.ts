@@ -1,5 +1,5 @@
-import { isWithin } from "../path.js";
-import { KERNEL_DIRECTORIES } from "../reserved-paths.js";
+import { KERNEL_DIRECTORIES } from "../policy/reserved-paths.js";
+import { isWithin } from "../units/path.js";
 import { isKernelAtLeast } from "./kernel.js";
 import type { Mount } from "./spec.js";
 

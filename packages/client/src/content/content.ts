@@ -1,0 +1,211 @@
+import { setTimeout as delay } from "node:timers/promises";
+import { timestampDate } from "@bufbuild/protobuf/wkt";
+import type { Info, Status } from "@wfe-containerd/proto/services/content";
+import { type CallOptions, callService, callStream } from "../call.js";
+import type { Context } from "../context.js";
+import { ContainerdError, isContainerdError } from "../error.js";
+import { checkLabels } from "../identifier.js";
+import { type ContentWriter, type OpenWriterOptions, openWriter } from "./writer.js";
+
+export interface ContentInfo {
+  readonly digest: string;
+  readonly size: number;
+  readonly labels: Readonly<Record<string, string>>;
+  readonly createdAt: Date;
+}
+
+/** Content that is being written. */
+export interface Ingest {
+  readonly ref: string;
+  /** Bytes written so far, and in all; 0 when not known. */
+  readonly offset: number;
+  readonly total: number;
+  readonly expected: string;
+  readonly startedAt: Date;
+}
+
+export interface WriteOptions extends OpenWriterOptions {
+  readonly labels?: Readonly<Record<string, string>> | undefined;
+  /** Called with the number of bytes that the daemon has. */
+  readonly onProgress?: ((offset: number) => void) | undefined;
+}
+
+/** Bytes to write: all of them, or a function that gives those from an offset on, which lets a write be resumed. */
+export type WriteSource = AsyncIterable<Uint8Array> | ((offset: number) => AsyncIterable<Uint8Array>);
+
+/** containerd's content store (`services/content/v1`): blobs by their digest. */
+export interface Content {
+  /** @throws ContainerdError `not-found`. */
+  info(digest: string, options?: CallOptions): Promise<ContentInfo>;
+  list(filters?: readonly string[], options?: CallOptions): AsyncIterable<ContentInfo>;
+  /** The bytes from `offset` (default 0), `size` of them (default: to the end). @throws ContainerdError `not-found`. */
+  read(
+    digest: string,
+    options?: { offset?: number; size?: number; signal?: AbortSignal | undefined },
+  ): AsyncIterable<Uint8Array>;
+  /** A small blob, whole. @throws ContainerdError `out-of-range` when it has more than `maxBytes`. */
+  readAll(
+    digest: string,
+    options: { maxBytes: number; signal?: AbortSignal | undefined },
+  ): Promise<Uint8Array>;
+  /**
+   * Writes a blob. What is there already, by its digest and in whatever namespace, counts as written; an ingest that another writer has open is waited for; one that was left
+   * half-way is resumed when `source` is a function, and else begun anew.
+   *
+   * @throws ContainerdError `failed-precondition` when digest or size is another than said; the ingest is then gone.
+   */
+  write(options: WriteOptions, source: WriteSource): Promise<{ digest: string; size: number }>;
+  openWriter(options: OpenWriterOptions): Promise<ContentWriter>;
+  /** Sets these labels and leaves the others as they are; an empty value removes one. */
+  setLabels(digest: string, labels: Readonly<Record<string, string>>, options?: CallOptions): Promise<void>;
+  /** @throws ContainerdError `not-found`. */
+  delete(digest: string, options?: CallOptions): Promise<void>;
+  /** @throws ContainerdError `not-found`. */
+  status(ref: string, options?: CallOptions): Promise<Ingest>;
+  listStatuses(filters?: readonly string[], options?: CallOptions): Promise<Ingest[]>;
+  /** Gives up an ingest and what it holds. @throws ContainerdError `not-found`. */
+  abort(ref: string, options?: CallOptions): Promise<void>;
+}
+
+const FIRST_DELAY_MS = 20;
+const LONGEST_DELAY_MS = 1_000;
+
+export function createContent({ services: { content } }: Context): Content {
+  async function* read(
+    digest: string,
+    {
+      offset = 0,
+      size = 0,
+      signal,
+    }: { offset?: number; size?: number; signal?: AbortSignal | undefined } = {},
+  ): AsyncGenerator<Uint8Array, void, undefined> {
+    const request = { digest, offset: BigInt(offset), size: BigInt(size) };
+    const chunks = callStream(`read content ${digest}`, signal, (end) =>
+      content.read(request, { signal: end }),
+    );
+    for await (const { data } of chunks) yield data;
+  }
+
+  /** Waits while another writer has the ingest open; its end, or its content, is worth waiting for. */
+  async function openWhenFree(options: OpenWriterOptions): Promise<ContentWriter> {
+    for (let delayMs = FIRST_DELAY_MS; ; delayMs = Math.min(delayMs * 2, LONGEST_DELAY_MS)) {
+      try {
+        return await openWriter(content, options);
+      } catch (reason) {
+        if (!isContainerdError(reason, "unavailable") || !/locked/.test(reason.message)) throw reason;
+        await delay(delayMs, undefined, { signal: options.signal });
+      }
+    }
+  }
+
+  async function abort(ref: string, options?: CallOptions): Promise<void> {
+    for (let delayMs = FIRST_DELAY_MS; ; delayMs *= 2) {
+      try {
+        return await callService(
+          `abort ingest ${ref}`,
+          async () => void (await content.abort({ ref }, options)),
+        );
+      } catch (reason) {
+        // A writer whose call was cancelled may just be closing: what it writes then stands in the way of the removal.
+        if (!/directory not empty/.test(String(reason)) || delayMs > LONGEST_DELAY_MS) throw reason;
+        await callService(`abort ingest ${ref}`, () =>
+          delay(delayMs, undefined, { signal: options?.signal }),
+        );
+      }
+    }
+  }
+
+  async function write(
+    options: WriteOptions,
+    source: WriteSource,
+  ): Promise<{ digest: string; size: number }> {
+    const { ref, digest, size, labels, onProgress } = options;
+    try {
+      let writer = await openWhenFree(options);
+      const isWhole = digest !== undefined && writer.offset === size;
+      if (writer.offset > 0 && !isWhole && typeof source !== "function") {
+        await writer[Symbol.asyncDispose]();
+        await abort(ref);
+        writer = await openWhenFree(options);
+      }
+      await using open = writer;
+      // One that is full although it is new: the daemon has the blob from another namespace. Bytes that are written now would be appended.
+      const isThere = isWhole || (open.offset > 0 && typeof source !== "function");
+      const rest = typeof source === "function" ? () => source(open.offset) : () => source;
+      for await (const chunk of isThere ? [] : rest()) {
+        await open.write(chunk);
+        onProgress?.(open.offset);
+      }
+      return await open.commit({ digest, size, labels: checkLabels(labels) });
+    } catch (reason) {
+      if (isContainerdError(reason, "already-exists") && digest !== undefined) {
+        const info = await callService(`get content ${digest}`, () => content.info({ digest }));
+        return { digest, size: Number(info.info?.size ?? 0n) };
+      }
+      if (isContainerdError(reason, "failed-precondition")) await abort(ref).catch(() => undefined);
+      throw reason;
+    }
+  }
+
+  return {
+    info: (digest, options) =>
+      callService(`get content ${digest}`, async () =>
+        toInfo((await content.info({ digest }, options)).info as Info),
+      ),
+    async *list(filters = [], options) {
+      const request = { filters: [...filters] };
+      const open = (signal: AbortSignal) => content.list(request, { ...options, signal });
+      for await (const { info } of callStream("list content", options?.signal, open)) yield* info.map(toInfo);
+    },
+    read,
+    async readAll(digest, { maxBytes, signal }) {
+      const chunks: Uint8Array[] = [];
+      let size = 0;
+      for await (const chunk of read(digest, { signal })) {
+        size += chunk.byteLength;
+        if (size > maxBytes) {
+          throw new ContainerdError(`content ${digest} is too large; allowed: ${maxBytes} bytes`, {
+            kind: "out-of-range",
+          });
+        }
+        chunks.push(chunk);
+      }
+      return Buffer.concat(chunks);
+    },
+    write,
+    openWriter: openWhenFree,
+    async setLabels(digest, labels, options) {
+      // Without a field to update, the daemon would take it for all of them, and remove what is there.
+      if (Object.keys(labels).length === 0) return;
+      const paths = Object.keys(labels).map((label) => `labels.${label}`);
+      const request = { info: { digest, labels: checkLabels(labels) }, updateMask: { paths } };
+      await callService(`label content ${digest}`, () => content.update(request, options));
+    },
+    async delete(digest, options) {
+      await callService(`delete content ${digest}`, () => content.delete({ digest }, options));
+    },
+    status: (ref, options) =>
+      callService(`get ingest ${ref}`, async () =>
+        toIngest((await content.status({ ref }, options)).status as Status),
+      ),
+    listStatuses: (filters = [], options) =>
+      callService("list ingests", async () => {
+        return (await content.listStatuses({ filters: [...filters] }, options)).statuses.map(toIngest);
+      }),
+    abort,
+  };
+}
+
+function toInfo({ digest, size, labels, createdAt }: Info): ContentInfo {
+  return {
+    digest,
+    size: Number(size),
+    labels,
+    createdAt: createdAt === undefined ? new Date(0) : timestampDate(createdAt),
+  };
+}
+
+function toIngest({ ref, offset, total, expected, startedAt }: Status): Ingest {
+  const since = startedAt === undefined ? new Date(0) : timestampDate(startedAt);
+  return { ref, offset: Number(offset), total: Number(total), expected, startedAt: since };
+}

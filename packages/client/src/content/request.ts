@@ -1,0 +1,43 @@
+import { toBinary } from "@bufbuild/protobuf";
+import { type WriteContentRequest, WriteContentRequestSchema } from "@wfe-containerd/proto/services/content";
+import { ContainerdError } from "../error.js";
+
+/** More than the fields besides the data take, and the data's own tag and length. */
+const HEAD_BYTES = 1024;
+/** Of WriteContentRequest, `bytes data = 6`. */
+const DATA_TAG = (6 << 3) | 2;
+
+/** Room for requests with up to so many bytes of data. */
+export function allocateRequest(dataBytes: number): Buffer {
+  return Buffer.allocUnsafeSlow(HEAD_BYTES + dataBytes);
+}
+
+/**
+ * A request on the wire, with its data copied once, from where it came: protobuf's own writer would do so twice, into memory of its own.
+ *
+ * @param request without data.
+ * @param space is written over; from {@link allocateRequest}.
+ */
+export function encodeWrite(
+  request: WriteContentRequest,
+  data: readonly Uint8Array[],
+  space: Buffer,
+): Buffer {
+  const head = toBinary(WriteContentRequestSchema, request);
+  if (head.byteLength > HEAD_BYTES - 8) {
+    throw new ContainerdError(`ref: ${request.ref.slice(0, 100)}… is too long for the name of an ingest`, {
+      kind: "invalid-argument",
+    });
+  }
+  space.set(head);
+  let at = head.byteLength;
+  space[at++] = DATA_TAG;
+  let length = data.reduce((sum, { byteLength }) => sum + byteLength, 0);
+  for (; length > 0x7f; length >>>= 7) space[at++] = (length & 0x7f) | 0x80;
+  space[at++] = length;
+  for (const part of data) {
+    space.set(part, at);
+    at += part.byteLength;
+  }
+  return space.subarray(0, at);
+}

@@ -1,0 +1,162 @@
+import { create, type MessageInitShape } from "@bufbuild/protobuf";
+import {
+  WriteAction,
+  WriteContentRequestSchema,
+  type WriteContentResponse,
+} from "@wfe-containerd/proto/services/content";
+import { callService } from "../call.js";
+import type { Services } from "../context.js";
+import { ContainerdError } from "../error.js";
+import { serializeAs } from "../transport/message.js";
+import { allocateRequest, encodeWrite } from "./request.js";
+
+type Request = MessageInitShape<typeof WriteContentRequestSchema>;
+
+export interface OpenWriterOptions {
+  /** Names the ingest: whoever opens the same one goes on where it stands. One writer at a time. */
+  readonly ref: string;
+  /** Size in bytes and digest of the whole, where they are known: the daemon then refuses anything else. */
+  readonly size?: number | undefined;
+  readonly digest?: string | undefined;
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** An ingest that is being written. Disposing it without a commit leaves what was written, to be resumed or aborted. */
+export interface ContentWriter extends AsyncDisposable {
+  /** How many bytes the ingest holds. */
+  readonly offset: number;
+  /** Appends, in requests of half a mebibyte at most; resolves when the daemon has it. */
+  write(chunk: Uint8Array | readonly Uint8Array[]): Promise<void>;
+  /** Makes the ingest content. @throws ContainerdError `already-exists`; `failed-precondition` when digest or size is another. */
+  commit(expected: {
+    digest?: string | undefined;
+    size?: number | undefined;
+    labels?: Readonly<Record<string, string>> | undefined;
+  }): Promise<{ digest: string; size: number }>;
+}
+
+const REQUEST_BYTES = 512 * 1024;
+
+/**
+ * Opens an ingest.
+ *
+ * @throws ContainerdError `unavailable` while another writer has it open; `already-exists` when the digest is there already.
+ */
+export async function openWriter(
+  content: Services["content"],
+  { ref, size, digest = "", signal }: OpenWriterOptions,
+): Promise<ContentWriter> {
+  const requests = createRequests();
+  const responses = content.write(requests, { signal, timeoutMs: 0 })[Symbol.asyncIterator]();
+  const total = BigInt(size ?? 0);
+  let offset = 0;
+  let space: Buffer | undefined;
+
+  async function ask(operation: string, request: Request): Promise<WriteContentResponse> {
+    return callService(`${operation} ${ref}`, async () => {
+      requests.push(request);
+      const response = await responses.next();
+      if (response.done !== true) return response.value;
+      throw new ContainerdError("the daemon ended the stream", { kind: "internal" });
+    });
+  }
+
+  async function close(): Promise<void> {
+    requests.end();
+    // Draining lets the daemon release the ingest's lock before this resolves.
+    while ((await responses.next().catch(() => ({ done: true }))).done !== true);
+  }
+
+  try {
+    const stat = await ask("open ingest", { action: WriteAction.STAT, ref, total, expected: digest });
+    offset = Number(stat.offset);
+  } catch (reason) {
+    await close();
+    throw reason;
+  }
+
+  return {
+    get offset() {
+      return offset;
+    },
+    async write(chunks) {
+      for (const data of inRequests(chunks instanceof Uint8Array ? [chunks] : chunks)) {
+        const request = create(WriteContentRequestSchema, {
+          action: WriteAction.WRITE,
+          ref,
+          total,
+          expected: digest,
+          offset: BigInt(offset),
+        });
+        // One buffer for all requests: the daemon has answered the one before.
+        space ??= allocateRequest(REQUEST_BYTES);
+        const response = await ask(
+          "write to ingest",
+          serializeAs(request, encodeWrite(request, data, space)),
+        );
+        offset = Number(response.offset);
+      }
+    },
+    async commit(expected) {
+      const response = await ask("commit ingest", {
+        action: WriteAction.COMMIT,
+        ref,
+        offset: BigInt(offset),
+        total: BigInt(expected.size ?? size ?? 0),
+        expected: expected.digest ?? digest,
+        labels: { ...expected.labels },
+      });
+      await close();
+      return { digest: response.digest, size: Number(response.offset) };
+    },
+    [Symbol.asyncDispose]: close,
+  };
+}
+
+/** Chunks in groups of at most {@link REQUEST_BYTES}; what is larger is cut. */
+function* inRequests(chunks: readonly Uint8Array[]): Iterable<Uint8Array[]> {
+  let group: Uint8Array[] = [];
+  let room = REQUEST_BYTES;
+  for (const chunk of chunks) {
+    for (let at = 0; at < chunk.byteLength; ) {
+      const part = chunk.subarray(at, at + room);
+      group.push(part);
+      at += part.byteLength;
+      room -= part.byteLength;
+      if (room > 0) continue;
+      yield group;
+      group = [];
+      room = REQUEST_BYTES;
+    }
+  }
+  if (group.length > 0) yield group;
+}
+
+/** An async iterable that is fed from outside. */
+function createRequests(): AsyncIterable<Request> & { push(request: Request): void; end(): void } {
+  const waiting: Request[] = [];
+  let ended = false;
+  let wake: (() => void) | undefined;
+  return {
+    push(request) {
+      waiting.push(request);
+      wake?.();
+    },
+    end() {
+      ended = true;
+      wake?.();
+    },
+    async *[Symbol.asyncIterator]() {
+      for (;;) {
+        const next = waiting.shift();
+        if (next !== undefined) yield next;
+        else if (ended) return;
+        else {
+          await new Promise<void>((resolve) => {
+            wake = resolve;
+          });
+        }
+      }
+    },
+  };
+}

@@ -1,0 +1,122 @@
+import { callService } from "../call.js";
+import { createContent } from "../content/content.js";
+import type { Context } from "../context.js";
+import { ContainerdError } from "../error.js";
+import type { Leases } from "../lease/lease.js";
+import { beginWork } from "../lease/work-lease.js";
+import { createSnapshots } from "../snapshot.js";
+import { MAX_LINKS, type RootEntry, type Walk, walkPath } from "./path.js";
+import type { ResolvedImage } from "./resolve.js";
+import { type EntryReader, readUnpackedEntries } from "./unpacked-entries.js";
+
+export interface ReadFilesOptions {
+  /** The largest file that is read. */
+  readonly maxBytes: number;
+  /** Absolute paths where containers have something else mounted, as `/proc`: a file that lies there is refused. Default: none. */
+  readonly hiddenPaths?: readonly string[] | undefined;
+  readonly signal?: AbortSignal | undefined;
+}
+
+export interface FileReader {
+  readonly context: Context;
+  readonly leases: Leases;
+}
+
+/** Files, directories and links that paths may lead through, together. An image whose links lead on and on is not followed for ever. */
+const MAX_ENTRIES = 256;
+
+/**
+ * Reads small files of an unpacked image, as a process in a container of it sees them: from its snapshot, through the daemon, which may be on another
+ * machine. Links are followed inside the image's root.
+ */
+export async function readImageFiles(
+  { context, leases }: FileReader,
+  image: ResolvedImage,
+  paths: readonly string[],
+  options: ReadFilesOptions,
+): Promise<Map<string, Uint8Array>> {
+  return callService(`read files of image ${image.name}`, async () => {
+    options.signal?.throwIfAborted();
+    if (image.chainId === "" || paths.length === 0) return new Map();
+    if (context.leaseId !== undefined) return readFiles(context, image, paths, options);
+    await using work = await beginWork({ context, leases }, "read", options);
+    return await readFiles(work.context, image, paths, options);
+  });
+}
+
+async function readFiles(
+  context: Context,
+  image: ResolvedImage,
+  paths: readonly string[],
+  options: ReadFilesOptions,
+): Promise<Map<string, Uint8Array>> {
+  const reader: EntryReader = {
+    services: context.services,
+    content: createContent(context),
+    snapshots: createSnapshots(context),
+  };
+  const known = new Map<string, RootEntry>(
+    options.hiddenPaths?.map((path) => [path.replace(/^\/+/, ""), { kind: "hidden", path }]),
+  );
+  for (;;) {
+    const walks = paths.map((path) => ({ path, walk: walkPath(path, known) }));
+    const unknown = new Set(walks.flatMap(({ walk }) => (walk.state === "unknown" ? walk.paths : [])));
+    if (unknown.size === 0) return takeFiles(walks);
+    if (known.size + unknown.size > MAX_ENTRIES) {
+      throw new ContainerdError(
+        `${paths.join(", ")}: more than ${MAX_ENTRIES} files, directories and links on the way`,
+        { kind: "invalid-argument" },
+      );
+    }
+    await learn(reader, image, [...unknown], known, options);
+  }
+}
+
+/** Asks what is at these paths, and keeps the answers for those of which every directory above is one. */
+async function learn(
+  reader: EntryReader,
+  image: ResolvedImage,
+  paths: readonly string[],
+  known: Map<string, RootEntry>,
+  options: ReadFilesOptions,
+): Promise<void> {
+  const byDepth = paths.toSorted((a, b) => a.split("/").length - b.split("/").length);
+  // Deepest first: mostly these are files, and the directory above them is the one whose link fails, as it should, at the end of the archive.
+  const outcomes = await readUnpackedEntries(reader, image.chainId, byDepth.toReversed(), options);
+  for (const path of byDepth) {
+    const above = path.slice(0, Math.max(path.lastIndexOf("/"), 0));
+    if (above !== "" && known.get(above)?.kind !== "directory") continue;
+    const outcome = outcomes.get(path);
+    if (outcome === undefined) continue;
+    if (outcome.kind === "failed")
+      throw new ContainerdError(`/${path} of the image ${outcome.problem}`, outcome.error);
+    known.set(path, outcome);
+  }
+}
+
+function takeFiles(
+  walks: readonly { readonly path: string; readonly walk: Walk }[],
+): Map<string, Uint8Array> {
+  const files = new Map<string, Uint8Array>();
+  for (const { path, walk } of walks) {
+    if (walk.state === "too-many-links")
+      throw new ContainerdError(`${path}: too many links; allowed: ${MAX_LINKS}`, {
+        kind: "invalid-argument",
+      });
+    if (walk.state !== "found" || walk.entry.kind === "absent") continue;
+    const { entry } = walk;
+    if (entry.kind === "file") files.set(path, entry.bytes);
+    else refuseEntry(path, entry);
+  }
+  return files;
+}
+
+function refuseEntry(path: string, entry: Exclude<RootEntry, { kind: "file" | "absent" }>): never {
+  const what =
+    entry.kind === "hidden"
+      ? `leads to ${entry.path}, where a container has something else mounted`
+      : `is a ${entry.kind === "special" ? entry.type : entry.kind}`;
+  throw new ContainerdError(`${path} of the image ${what}; allowed: a regular file`, {
+    kind: "invalid-argument",
+  });
+}

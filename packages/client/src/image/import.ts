@@ -1,0 +1,122 @@
+import { type CallOptions, callService } from "../call.js";
+import { createContent } from "../content/content.js";
+import type { Context } from "../context.js";
+import { ContainerdError, isContainerdError } from "../error.js";
+import { beginWork, type WorkLease } from "../lease/work-lease.js";
+import type { Descriptor } from "../oci/descriptor.js";
+import type { Platform } from "../oci/platform.js";
+import { normalizeReference } from "../oci/reference.js";
+import { createSnapshots } from "../snapshot.js";
+import { type ImportProgress, readArchive } from "./archive.js";
+import { findImages } from "./archive-images.js";
+import { holdsImage, keepImage } from "./archive-keep.js";
+import { checkBaseName, type NamingOptions, nameImages } from "./archive-names.js";
+import type { Image } from "./record.js";
+import { type ResolvedImage, resolveTarget } from "./resolve.js";
+import type { ImageParts } from "./store.js";
+import { unpackImage } from "./unpack.js";
+import { DEFAULT_MAX_UNPACKED_BYTES } from "./unpack-limit.js";
+import { type ImageWalk, walkImage } from "./walk.js";
+
+export interface ImportOptions extends CallOptions {
+  /** The image's name, for an archive that holds one image. Default: the names in the archive. */
+  readonly name?: string;
+  /**
+   * What goes before each tag that an OCI layout gives alone: with `registry.example.com/app` the tag `1.0` becomes `registry.example.com/app:1.0`. Images that
+   * the archive names in full keep their names.
+   */
+  readonly baseName?: string;
+  /** Unpack what is for the daemon's platform. Default `true`. */
+  readonly unpack?: boolean;
+  /** Bytes that the archive may hold once it is decompressed, and that its layers may take on the daemon's disk. Default 100 GiB. */
+  readonly maxUnpackedBytes?: number;
+  readonly onProgress?: (progress: ImportProgress) => void;
+}
+
+interface Importer extends ImageParts {
+  readonly context: Context;
+  put(name: string, target: Descriptor): Promise<Image>;
+}
+
+/** All or nothing: the names appear once everything is there; if anything fails, what came goes with the lease. */
+export async function importImages(
+  importer: Importer,
+  source: AsyncIterable<Uint8Array>,
+  options: ImportOptions = {},
+): Promise<Image[]> {
+  return callService("import images", async () => {
+    await using work = await beginWork(importer, "import");
+    try {
+      return await bringIn(importer, work, source, options);
+    } catch (reason) {
+      // With the lease go the content, the snapshots, and the ingests that were not finished.
+      await work.end({ sync: true });
+      options.signal?.throwIfAborted();
+      throw reason;
+    }
+  });
+}
+
+async function bringIn(
+  { introspection, put }: Importer,
+  { id: leaseId, context: leased }: WorkLease,
+  source: AsyncIterable<Uint8Array>,
+  options: ImportOptions,
+): Promise<Image[]> {
+  const { unpack = true, maxUnpackedBytes = DEFAULT_MAX_UNPACKED_BYTES, signal, onProgress } = options;
+  const naming = checkNames(options);
+  const content = createContent(leased);
+  const archive = await readArchive(content, leaseId, source, {
+    maxBytes: maxUnpackedBytes,
+    signal,
+    onProgress,
+  });
+  const walks = new Map<string, ImageWalk>();
+  const walkOf = (target: Descriptor): ImageWalk => {
+    const walk = walks.get(target.digest) ?? walkImage(content, target, { signal });
+    walks.set(target.digest, walk);
+    return walk;
+  };
+  const found = await findImages(content, archive, leaseId);
+  const named = await nameImages(found, naming, (target) => holdsImage(walkOf(target)));
+  const host = await introspection.daemonPlatform({ signal });
+  const unique = new Map(named.map((each) => [each.target.digest, each]));
+  for (const { target } of unique.values()) await keepImage(content, walkOf(target), host, { signal });
+  for (const { name, target } of unpack ? unique.values() : []) {
+    const image = await resolveForHost(walkOf(target), name, host);
+    if (image === undefined) continue;
+    await unpackImage({ context: leased, content, snapshots: createSnapshots(leased) }, image, {
+      maxUnpackedBytes,
+      signal,
+      onLayer: ({ digest, size }, state) => onProgress?.({ what: digest, state, offset: size, total: size }),
+    });
+  }
+  const images: Image[] = [];
+  for (const { name, target } of named) images.push(await put(name, target));
+  return images;
+}
+
+function checkNames({ name, baseName }: ImportOptions): NamingOptions {
+  if (name !== undefined && baseName !== undefined) {
+    throw new ContainerdError("name and baseName are both given; allowed: one of them", {
+      kind: "invalid-argument",
+    });
+  }
+  return {
+    name: name === undefined ? undefined : normalizeReference(name),
+    baseName: baseName === undefined ? undefined : checkBaseName(baseName),
+  };
+}
+
+/** Undefined for an artifact, and for an image for another platform: who wants to run it will be told. */
+async function resolveForHost(
+  walk: ImageWalk,
+  name: string,
+  host: Platform,
+): Promise<ResolvedImage | undefined> {
+  if (!(await holdsImage(walk))) return undefined;
+  return resolveTarget(walk, name, host).catch((reason: unknown) => {
+    if (isContainerdError(reason, "not-found")) return undefined;
+    throw reason;
+  });
+}

@@ -1,0 +1,61 @@
+import type { CallOptions } from "../call.js";
+import { callService } from "../call.js";
+import type { Context } from "../context.js";
+import { isContainerdError } from "../error.js";
+import type { Leases } from "../lease/lease.js";
+import type { Image } from "./record.js";
+import type { ImageStore } from "./store.js";
+
+export interface PruneOptions extends CallOptions {
+  /** Only images that were made or changed before this moment, by the daemon's clock. */
+  readonly until?: Date | undefined;
+  /** containerd's filter language, any of which must match: `name~="^registry.example.com/"`, `labels."team"==ci`. */
+  readonly filters?: readonly string[] | undefined;
+  /** Say what would be removed, and remove nothing. Default `false`. */
+  readonly dryRun?: boolean | undefined;
+}
+
+interface Pruner {
+  readonly context: Context;
+  readonly leases: Pick<Leases, "collectGarbage">;
+  readonly images: Pick<ImageStore, "list" | "remove">;
+}
+
+/** By this label other clients of containerd (`ctr`, the kubelet's) say that an image is to stay. */
+const PINNED_LABEL = "io.cri-containerd.pinned";
+
+/**
+ * Removes the images that no container of the namespace is made of, and waits until what nothing else needs is collected.
+ *
+ * @returns what was removed.
+ */
+export async function pruneImages(
+  { context, leases, images }: Pruner,
+  { until, filters = [], dryRun = false, ...options }: PruneOptions = {},
+): Promise<Image[]> {
+  const { containers } = await callService("list containers", () =>
+    context.services.containers.list({ filters: [] }, options),
+  );
+  const used = new Set(containers.map(({ image }) => image));
+  const unused = (await images.list(filters, options)).filter(
+    ({ name, labels, createdAt, updatedAt }) =>
+      !used.has(name) &&
+      labels[PINNED_LABEL] !== "pinned" &&
+      (until === undefined || Math.max(createdAt.getTime(), updatedAt.getTime()) < until.getTime()),
+  );
+  if (dryRun) return unused;
+  const removed: Image[] = [];
+  for (const image of unused) {
+    const isGone = await images.remove(image, options).then(
+      () => true,
+      (reason: unknown) => {
+        // Somebody else was faster.
+        if (isContainerdError(reason, "not-found")) return false;
+        throw reason;
+      },
+    );
+    if (isGone) removed.push(image);
+  }
+  if (removed.length > 0) await leases.collectGarbage(options);
+  return removed;
+}

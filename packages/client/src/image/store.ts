@@ -1,0 +1,173 @@
+import type { Image as WireImage } from "@wfe-containerd/proto/services/images";
+import { type CallOptions, callService } from "../call.js";
+import { type Content, createContent } from "../content/content.js";
+import type { Context } from "../context.js";
+import { ContainerdError, isContainerdError } from "../error.js";
+import { checkLabels } from "../identifier.js";
+import type { Introspection } from "../introspection.js";
+import type { Leases } from "../lease/lease.js";
+import { beginWork } from "../lease/work-lease.js";
+import type { Descriptor } from "../oci/descriptor.js";
+import type { Platform } from "../oci/platform.js";
+import { normalizeReference, parseReference } from "../oci/reference.js";
+import { createSnapshots, type Snapshots } from "../snapshot.js";
+import { askByName, findImage, type Image, toImage } from "./record.js";
+import { type ResolvedImage, resolveTarget } from "./resolve.js";
+import { type UnpackOptions, unpackImage } from "./unpack.js";
+import { walkImage } from "./walk.js";
+
+export interface ResolveImageOptions extends CallOptions {
+  /** Default: the daemon's own. */
+  readonly platform?: Platform;
+}
+
+export interface RemoveImageOptions extends CallOptions {
+  /** Answer only after a garbage collection has taken what nothing else needs. Default `false`. */
+  readonly sync?: boolean;
+}
+
+/**
+ * The images that a daemon has. An image may be given as people write its name, `alpine`: meant is the record of exactly that name, and where there is
+ * none, the one of the full name. Given as its record, it is that one. What gets a name gets it in full.
+ */
+export interface ImageStore {
+  /** @throws ContainerdError `not-found`. */
+  get(name: string, options?: CallOptions): Promise<Image>;
+  list(filters?: readonly string[], options?: CallOptions): Promise<Image[]>;
+  /** Gives content a name, or a name other content. */
+  put(
+    name: string,
+    target: Descriptor,
+    labels?: Readonly<Record<string, string>>,
+    options?: CallOptions,
+  ): Promise<Image>;
+  /** Gives an image a second name. @throws ContainerdError `not-found`. */
+  tag(source: string | Image, target: string, options?: CallOptions): Promise<Image>;
+  /** @throws ContainerdError `not-found`. */
+  remove(image: string | Image, options?: RemoveImageOptions): Promise<void>;
+  /**
+   * The manifest, config and chain ID for one platform.
+   *
+   * @throws ContainerdError `not-found` when there is no such image, or none for that platform.
+   */
+  resolve(image: string | Image, options?: ResolveImageOptions): Promise<ResolvedImage>;
+  isUnpacked(image: ResolvedImage, options?: CallOptions): Promise<boolean>;
+  /** Unpacks the layers for the client's snapshotter; those that are there stay. Under the client's lease, or one of its own. */
+  unpack(image: ResolvedImage, options?: UnpackOptions): Promise<void>;
+}
+
+/** The nouns that images are made with. */
+export interface ImageParts {
+  readonly content: Content;
+  readonly snapshots: Snapshots;
+  readonly leases: Leases;
+  readonly introspection: Introspection;
+}
+
+export function createImageStore(context: Context, parts: ImageParts): ImageStore {
+  const { images } = context.services;
+  const { content, snapshots, introspection } = parts;
+
+  function get(text: string, options?: CallOptions): Promise<Image> {
+    return askByName(text, (name) =>
+      callService(`get image ${name}`, async () =>
+        toImage((await images.get({ name }, options)).image as WireImage),
+      ),
+    );
+  }
+
+  async function put(
+    name: string,
+    target: Descriptor,
+    labels: Readonly<Record<string, string>> = {},
+    options?: CallOptions,
+  ): Promise<Image> {
+    const { mediaType, digest, size } = target;
+    const named = parseReference(name).digest;
+    if (named !== undefined && named !== digest) {
+      throw new ContainerdError(
+        `name: ${name} has another digest than the image, ${digest}; allowed: a name without a digest, or with this one`,
+        {
+          kind: "invalid-argument",
+        },
+      );
+    }
+    const image = { name, labels: checkLabels(labels), target: { mediaType, digest, size: BigInt(size) } };
+    return callService(`name ${digest} ${name}`, async () => {
+      // Somebody else may create or remove the record between any two of these.
+      for (;;) {
+        try {
+          return toImage(
+            (await callService("create", () => images.create({ image }, options))).image as WireImage,
+          );
+        } catch (reason) {
+          if (!isContainerdError(reason, "already-exists")) throw reason;
+        }
+        try {
+          const updateMask = { paths: ["target", ...Object.keys(labels).map((label) => `labels.${label}`)] };
+          return toImage(
+            (await callService("update", () => images.update({ image, updateMask }, options)))
+              .image as WireImage,
+          );
+        } catch (reason) {
+          if (!isContainerdError(reason, "not-found")) throw reason;
+        }
+      }
+    });
+  }
+
+  async function resolve(
+    image: string | Image,
+    { platform, ...options }: ResolveImageOptions = {},
+  ): Promise<ResolvedImage> {
+    const { name, target } = await findImage({ get }, image, options);
+    const walk = walkImage(content, target, options);
+    return resolveTarget(walk, name, platform ?? (await introspection.daemonPlatform(options)));
+  }
+
+  async function unpack(image: ResolvedImage, options?: UnpackOptions): Promise<void> {
+    await callService(`unpack image ${image.name}`, () => unpackHeld(image, options));
+  }
+
+  async function unpackHeld(image: ResolvedImage, options?: UnpackOptions): Promise<void> {
+    if (context.leaseId !== undefined) return unpackImage({ context, content, snapshots }, image, options);
+    // Until the image's config refers to them, nothing else keeps the snapshots from a garbage collection.
+    await using work = await beginWork({ context, leases: parts.leases }, "unpack", options);
+    const leased = work.context;
+    await unpackImage(
+      { context: leased, content: createContent(leased), snapshots: createSnapshots(leased) },
+      image,
+      options,
+    );
+  }
+
+  return {
+    get,
+    list: (filters = [], options) =>
+      callService("list images", async () =>
+        (await images.list({ filters: [...filters] }, options)).images.map(toImage),
+      ),
+    put: (name, target, labels, options) => put(normalizeReference(name), target, labels, options),
+    async tag(source, target, options) {
+      const image = await findImage({ get }, source, options);
+      return put(normalizeReference(target), image.target, image.labels, options);
+    },
+    async remove(image, { sync = false, ...options } = {}) {
+      const remove = (name: string): Promise<unknown> =>
+        callService(`remove image ${name}`, () => images.delete({ name, sync }, options));
+      await (typeof image === "string" ? askByName(image, remove) : remove(image.name));
+    },
+    resolve,
+    async isUnpacked({ chainId }, options) {
+      if (chainId === "") return true;
+      return snapshots.stat(chainId, options).then(
+        () => true,
+        (reason: unknown) => {
+          if (isContainerdError(reason, "not-found")) return false;
+          throw reason;
+        },
+      );
+    },
+    unpack,
+  };
+}

@@ -1,0 +1,158 @@
+import { randomBytes } from "node:crypto";
+import type { CallOptions } from "../call.js";
+import { callService } from "../call.js";
+import type { Content } from "../content/content.js";
+import type { Context } from "../context.js";
+import { ContainerdError, isContainerdError } from "../error.js";
+import { createLeases } from "../lease/lease.js";
+import { chainIds } from "../oci/chain-id.js";
+import type { Descriptor } from "../oci/descriptor.js";
+import type { Snapshots } from "../snapshot.js";
+import type { ResolvedImage } from "./resolve.js";
+import { DEFAULT_MAX_UNPACKED_BYTES, exceeded, withinLimit } from "./unpack-limit.js";
+
+export interface UnpackOptions extends CallOptions {
+  /** Called for every layer that is there: unpacked now, or found. */
+  readonly onLayer?: ((layer: Descriptor, state: "unpacked" | "exists") => void) | undefined;
+  /** Awaited before each layer is unpacked: it may still be on its way. */
+  readonly beforeLayer?: ((layer: Descriptor) => Promise<void>) | undefined;
+  /** Bytes that the layers which are unpacked now may take on the daemon's disk, together. Default 100 GiB. */
+  readonly maxUnpackedBytes?: number | undefined;
+}
+
+export interface Unpacker {
+  readonly context: Context;
+  readonly content: Content;
+  readonly snapshots: Snapshots;
+}
+
+/** Somebody else may remove, under our hands, what we found: ask again this often at most. */
+const TRIES = 5;
+
+/**
+ * Unpacks an image's layers into committed snapshots, each named by its chain ID, as containerd's own clients do. What somebody else
+ * has unpacked is shared, and of what users of one client unpack at the same time, each layer is unpacked once. Another process that is unpacking the same
+ * is not seen before it is done: then the first snapshot stays, and is shared.
+ */
+export async function unpackImage(
+  unpacker: Unpacker,
+  image: ResolvedImage,
+  { onLayer, beforeLayer, maxUnpackedBytes = DEFAULT_MAX_UNPACKED_BYTES, ...options }: UnpackOptions = {},
+): Promise<void> {
+  const { context, content, snapshots } = unpacker;
+  let leftBytes = maxUnpackedBytes;
+  const chain = chainIds(image.diffIds);
+  for (const [index, layer] of image.layers.entries()) {
+    await beforeLayer?.(layer);
+    const isNew = await unpackLayer(unpacker, layer, {
+      chainId: chain[index] as string,
+      parent: chain[index - 1] ?? "",
+      diffId: image.diffIds[index] as string,
+      maxBytes: leftBytes,
+      options,
+    });
+    if (isNew) leftBytes -= (await snapshots.usage(chain[index] as string, options)).sizeBytes;
+    if (leftBytes < 0) throw exceeded();
+    onLayer?.(layer, isNew ? "unpacked" : "exists");
+  }
+  // From the config to the snapshot, so that garbage collection keeps the unpacked image as long as the image.
+  await content.setLabels(image.configDescriptor.digest, {
+    [`containerd.io/gc.ref.snapshot.${context.snapshotter}`]: image.chainId,
+  });
+}
+
+interface LayerPlace {
+  readonly chainId: string;
+  readonly parent: string;
+  readonly diffId: string;
+  readonly maxBytes: number;
+  readonly options: CallOptions;
+}
+
+/**
+ * False when the layer was there already. Whoever waits while another one unpacks it looks for itself then: the snapshot must come onto its own lease, and
+ * the other one may have failed.
+ */
+async function unpackLayer(unpacker: Unpacker, layer: Descriptor, place: LayerPlace): Promise<boolean> {
+  const { namespace, snapshotter, mutex } = unpacker.context;
+  const name = JSON.stringify([namespace, snapshotter, place.chainId]);
+  return callService(`unpack layer ${layer.digest}`, () =>
+    mutex.run(name, place.options.signal, () => makeSnapshot(unpacker, layer, place)),
+  );
+}
+
+async function makeSnapshot(unpacker: Unpacker, layer: Descriptor, place: LayerPlace): Promise<boolean> {
+  const { snapshots } = unpacker;
+  const { chainId, parent, options } = place;
+  const labels = { "containerd.io/snapshot.ref": chainId };
+  for (let tries = 0; tries < TRIES; tries++) {
+    const key = `extract-${randomBytes(6).toString("hex")} ${chainId}`;
+    try {
+      const mounts = await snapshots.prepare(key, parent, { labels });
+      await fillSnapshot(unpacker, layer, place, key, mounts);
+      return true;
+    } catch (reason) {
+      if (!isContainerdError(reason, "already-exists")) throw reason;
+      // From 1.7 on the daemon has put it there itself. Before it is looked at: what is held and seen then, stays.
+      await holdSnapshot(unpacker.context, chainId, options);
+      if (await exists(snapshots, chainId, options)) return false;
+    }
+  }
+  throw new ContainerdError(`snapshot ${chainId} comes and goes while it is unpacked`, {
+    kind: "unavailable",
+  });
+}
+
+/** @throws ContainerdError `already-exists` when somebody else was faster. */
+async function fillSnapshot(
+  { context, content, snapshots }: Unpacker,
+  layer: Descriptor,
+  { chainId, diffId, maxBytes, options }: LayerPlace,
+  key: string,
+  mounts: Awaited<ReturnType<Snapshots["prepare"]>>,
+): Promise<void> {
+  try {
+    const { mediaType, digest, size } = layer;
+    const applied = await withinLimit({ snapshots, key, maxBytes }, (tooLarge) =>
+      callService(`unpack layer ${digest}`, () =>
+        context.services.diff.apply(
+          {
+            diff: { mediaType, digest, size: BigInt(size) },
+            mounts: mounts.map((mount) => ({ ...mount, options: [...mount.options] })),
+          },
+          {
+            signal: options.signal === undefined ? tooLarge : AbortSignal.any([options.signal, tooLarge]),
+            timeoutMs: 0,
+          },
+        ),
+      ),
+    );
+    if (applied.applied?.digest !== diffId) {
+      throw new ContainerdError(
+        `layer ${digest} unpacks to ${applied.applied?.digest}, and the image's config says ${diffId}`,
+        { kind: "data-loss" },
+      );
+    }
+    await snapshots.commit(chainId, key);
+    await content.setLabels(digest, { "containerd.io/uncompressed": diffId });
+  } catch (reason) {
+    await snapshots.remove(key).catch(() => undefined);
+    throw reason;
+  }
+}
+
+async function holdSnapshot(context: Context, id: string, options: CallOptions): Promise<void> {
+  const { leaseId, snapshotter } = context;
+  if (leaseId === undefined) return;
+  await createLeases(context).addResource(leaseId, { type: `snapshots/${snapshotter}`, id }, options);
+}
+
+async function exists(snapshots: Snapshots, name: string, options: CallOptions): Promise<boolean> {
+  return snapshots.stat(name, options).then(
+    () => true,
+    (reason: unknown) => {
+      if (isContainerdError(reason, "not-found")) return false;
+      throw reason;
+    },
+  );
+}

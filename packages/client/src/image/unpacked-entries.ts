@@ -1,0 +1,295 @@
+import { createHash, randomUUID } from "node:crypto";
+import { posix } from "node:path";
+import { Readable } from "node:stream";
+import { pipeline } from "node:stream/promises";
+import { extract, type Header, pack } from "tar-stream";
+import { type CallOptions, callService } from "../call.js";
+import type { Content } from "../content/content.js";
+import type { Services } from "../context.js";
+import { ContainerdError, type ContainerdErrorOptions, isContainerdError } from "../error.js";
+import { MEDIA_TYPES } from "../oci/media-type.js";
+import type { Mount, Snapshots } from "../snapshot.js";
+import type { RootEntry } from "./path.js";
+
+export interface EntryReader {
+  readonly services: Services;
+  readonly content: Content;
+  readonly snapshots: Snapshots;
+}
+
+export interface ReadEntriesOptions {
+  /** The largest file that is read. */
+  readonly maxBytes: number;
+  readonly signal?: CallOptions["signal"];
+}
+
+/** An entry, or why it cannot be told what is at the path. */
+export type EntryOutcome =
+  | RootEntry
+  | { readonly kind: "failed"; readonly problem: string; readonly error: ContainerdErrorOptions };
+
+/**
+ * Tells what a committed snapshot has at some paths, as its own file system shows it to the daemon. No layer is parsed, so there is nothing to read
+ * otherwise than the daemon's unpacker did.
+ *
+ * A writable snapshot is put on top of it. An archive is applied to that, through its mounts: a new directory of unguessable name, and in it a hard link
+ * to each path. What the directory then holds is packed by the daemon's differ and read. Where a path's directory is a link, the daemon follows it its
+ * own way (containerd's `fs.RootPath`): an outcome counts only if every directory above the path is found to be a `directory`.
+ *
+ * The snapshot and the two archives are there for the moment that this takes, under the caller's lease.
+ *
+ * @param paths from the root, without a slash before them, and without `.` and `..`.
+ */
+export async function readUnpackedEntries(
+  reader: EntryReader,
+  chainId: string,
+  paths: readonly string[],
+  options: ReadEntriesOptions,
+): Promise<Map<string, EntryOutcome>> {
+  const key = `read-${randomUUID()}`;
+  try {
+    const place = placeOf(await prepare(reader.snapshots, key, chainId));
+    const outcomes = await linkEntries(reader, place, paths, options);
+    const linked = paths.filter((path) => !outcomes.has(path));
+    if (linked.length === 0) return outcomes;
+    options.signal?.throwIfAborted();
+    if (place.directoryMount === undefined) await applyLinks(reader, place, linked, { removeOthers: true });
+    for (const [path, entry] of await readDirectory(reader, place, linked, options))
+      outcomes.set(path, entry);
+    return outcomes;
+  } finally {
+    await discard(reader.snapshots.remove(key));
+  }
+}
+
+async function prepare(snapshots: Snapshots, key: string, chainId: string): Promise<Mount[]> {
+  try {
+    return await snapshots.prepare(key, chainId);
+  } catch (reason) {
+    if (!isContainerdError(reason, "not-found")) throw reason;
+    throw new ContainerdError("the image is not unpacked; unpack it first, with images.unpack", {
+      kind: "failed-precondition",
+      cause: reason,
+    });
+  }
+}
+
+interface WireMount {
+  type: string;
+  source: string;
+  target: string;
+  options: string[];
+}
+
+/** Where the links are made. */
+interface Place {
+  /** In the root of the snapshot. Nobody who made the image can know it. */
+  readonly directory: string;
+  readonly mounts: WireMount[];
+  /** Mounts the directory alone; not every snapshotter tells where its files are. */
+  readonly directoryMount: WireMount | undefined;
+}
+
+function placeOf(mounts: readonly Mount[]): Place {
+  const directory = `.wfe-read-${randomUUID()}`;
+  const wire = mounts.map(({ options, ...mount }) => ({ ...mount, options: [...options] }));
+  const [only] = wire;
+  const bindOf = (parent: string): WireMount => ({
+    type: "bind",
+    source: posix.join(parent, directory),
+    target: "",
+    options: ["rbind", "ro"],
+  });
+  if (wire.length !== 1 || only === undefined) return { directory, mounts: wire, directoryMount: undefined };
+  if (only.type === "bind") return { directory, mounts: wire, directoryMount: bindOf(only.source) };
+  const upper = only.options.find((option) => option.startsWith("upperdir="))?.slice("upperdir=".length);
+  if (only.type !== "overlay" || upper === undefined)
+    return { directory, mounts: wire, directoryMount: undefined };
+  const options = [
+    // Linux refuses to mount an upper directory again that was mounted with it.
+    ...only.options.filter((option) => option !== "volatile"),
+    // A kernel may be set to copy a file that is linked without its data: it would be read as zeros.
+    "metacopy=off",
+  ];
+  // Of an overlay alone, the differ would unpack into the upper directory, where the image's files are not (containerd's diff/apply/apply_linux.go).
+  const below: WireMount = { type: "tmpfs", source: "tmpfs", target: "", options: [] };
+  return { directory, mounts: [below, { ...only, options }], directoryMount: bindOf(upper) };
+}
+
+/** Links what can be linked, and says of the other paths why not. */
+async function linkEntries(
+  reader: EntryReader,
+  place: Place,
+  paths: readonly string[],
+  { signal }: ReadEntriesOptions,
+): Promise<Map<string, EntryOutcome>> {
+  const outcomes = new Map<string, EntryOutcome>();
+  // Applying an archive ends at the first link that fails.
+  const waiting = [[...paths]];
+  for (let next = waiting.pop(); next !== undefined; next = waiting.pop()) {
+    signal?.throwIfAborted();
+    try {
+      await applyLinks(reader, place, next);
+    } catch (reason) {
+      // Every other kind is of the daemon and the connection; errors of its file systems are `unknown`.
+      if (!isContainerdError(reason, "unknown")) throw reason;
+      const failed = failedLink(reason.message, place, next);
+      if (failed !== undefined) {
+        outcomes.set(failed.path, failed.outcome ?? cannotLink(reason));
+        waiting.push(next.slice(next.indexOf(failed.path) + 1));
+      } else if (next.length === 1) outcomes.set(next[0] as string, cannotLink(reason));
+      else waiting.push(...next.map((path) => [path]));
+    }
+  }
+  return outcomes;
+}
+
+/** What link(2) says of the three that are no failure. A directory cannot be linked. */
+const OUTCOMES: Readonly<Record<string, RootEntry>> = {
+  "operation not permitted": { kind: "directory" },
+  "no such file or directory": { kind: "absent" },
+  "not a directory": { kind: "absent" },
+};
+
+/** @param message ends with Go's `link OLD NEW: REASON`; an image may choose OLD, and cannot know NEW. */
+function failedLink(
+  message: string,
+  { directory }: Place,
+  paths: readonly string[],
+): { readonly path: string; readonly outcome: RootEntry | undefined } | undefined {
+  const [, before = "", name, reason = ""] =
+    new RegExp(`^(.*)/${directory}/([0-9a-f]{64}): ([^:]*)$`, "s").exec(message) ?? [];
+  const path = paths.find((each) => nameOf(directory, each) === name);
+  if (path === undefined || !/(?:^| )link /.test(before)) return undefined;
+  return { path, outcome: OUTCOMES[reason] };
+}
+
+/** A file name for a path, and another one in every directory: so what is packed is never the same content as what another reader packs and removes. */
+function nameOf(directory: string, path: string): string {
+  return createHash("sha256").update(`${directory}/${path}`).digest("hex");
+}
+
+/** @param removeOthers leaves nothing in the snapshot but these links. */
+async function applyLinks(
+  { services, content }: EntryReader,
+  { directory, mounts }: Place,
+  paths: readonly string[],
+  { removeOthers = false }: { readonly removeOthers?: boolean } = {},
+): Promise<void> {
+  if (paths.length === 0) return;
+  const archive = pack();
+  archive.entry({ name: directory, type: "directory", mode: 0o700 });
+  for (const path of paths)
+    archive.entry({ name: `${directory}/${nameOf(directory, path)}`, type: "link", linkname: path });
+  // An opaque whiteout of the root: the differ removes whatever is not of the same archive.
+  if (removeOthers) archive.entry({ name: ".wh..wh..opq" }, "");
+  archive.finalize();
+  const chunks: Uint8Array[] = [];
+  for await (const chunk of archive) chunks.push(chunk as Uint8Array);
+  const bytes = Buffer.concat(chunks);
+
+  const ref = `read-${randomUUID()}`;
+  let digest: string | undefined;
+  try {
+    const written = await content.write({ ref, size: bytes.byteLength }, (offset) =>
+      once(bytes.subarray(offset)),
+    );
+    digest = written.digest;
+    const diff = { mediaType: MEDIA_TYPES.layer, digest, size: BigInt(bytes.byteLength) };
+    await callService("link files of the unpacked image", () => services.diff.apply({ diff, mounts }));
+  } finally {
+    await discard(digest === undefined ? content.abort(ref) : content.delete(digest));
+  }
+}
+
+/** Has the directory packed, and reads the archive. */
+async function readDirectory(
+  { services, content }: EntryReader,
+  { directory, mounts, directoryMount }: Place,
+  paths: readonly string[],
+  options: ReadEntriesOptions,
+): Promise<Map<string, EntryOutcome>> {
+  const ref = `read-${randomUUID()}`;
+  let digest: string | undefined;
+  try {
+    const right = directoryMount === undefined ? mounts : [directoryMount];
+    const { diff } = await callService("pack files of the unpacked image", () =>
+      services.diff.diff({ left: [], right, mediaType: MEDIA_TYPES.layer, ref }),
+    );
+    digest = diff?.digest;
+    if (digest === undefined)
+      throw new ContainerdError("the daemon packed nothing", { kind: "internal", operation: "pack files" });
+    const byName = await readArchive(content, digest, options);
+    return new Map(
+      paths.map((path) => {
+        // The differ leaves out sockets, and nothing else.
+        return [path, byName.get(nameOf(directory, path)) ?? { kind: "special", type: "socket" }];
+      }),
+    );
+  } finally {
+    await discard(digest === undefined ? content.abort(ref) : content.delete(digest));
+  }
+}
+
+async function readArchive(
+  content: Content,
+  digest: string,
+  { maxBytes, signal }: ReadEntriesOptions,
+): Promise<Map<string, EntryOutcome>> {
+  const found = new Map<string, EntryOutcome>();
+  const tar = extract();
+  const feeding = pipeline(Readable.from(content.read(digest, { signal })), tar);
+  feeding.catch(() => undefined);
+  for await (const entry of tar) {
+    const name = posix.basename(entry.header.name);
+    found.set(name, await readEntry(entry.header, entry as AsyncIterable<Uint8Array>, found, maxBytes));
+    entry.resume();
+  }
+  await feeding;
+  return found;
+}
+
+async function readEntry(
+  { type, size = 0, linkname }: Header,
+  source: AsyncIterable<Uint8Array>,
+  before: ReadonlyMap<string, EntryOutcome>,
+  maxBytes: number,
+): Promise<EntryOutcome> {
+  switch (type) {
+    case "file":
+    case "contiguous-file": {
+      if (size > maxBytes) {
+        const problem = `has ${size} bytes; allowed: up to ${maxBytes}`;
+        return { kind: "failed", problem, error: { kind: "out-of-range" } };
+      }
+      const chunks: Uint8Array[] = [];
+      for await (const chunk of source) chunks.push(chunk);
+      return { kind: "file", bytes: Buffer.concat(chunks) };
+    }
+    case "symlink":
+      // tar-stream decodes names as UTF-8, and puts this in the place of what is none.
+      if (linkname?.includes("\u{fffd}") === true) {
+        const problem = `is a link to ${JSON.stringify(linkname)}; allowed: a name in UTF-8`;
+        return { kind: "failed", problem, error: { kind: "invalid-argument" } };
+      }
+      return { kind: "link", target: linkname ?? "" };
+    case "link":
+      // Two paths of one file.
+      return before.get(posix.basename(linkname ?? "")) ?? { kind: "special", type: "link" };
+    default:
+      return { kind: "special", type: type ?? "unknown" };
+  }
+}
+
+function cannotLink(cause: ContainerdError): EntryOutcome {
+  return { kind: "failed", problem: `cannot be read: ${cause.message}`, error: { kind: "unknown", cause } };
+}
+
+async function* once(bytes: Uint8Array): AsyncGenerator<Uint8Array> {
+  yield bytes;
+}
+
+/** What is left goes with the caller's lease. How the reading itself went says more. */
+async function discard(removal: Promise<unknown>): Promise<void> {
+  await removal.catch(() => undefined);
+}

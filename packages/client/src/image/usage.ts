@@ -1,0 +1,102 @@
+import type { CallOptions } from "../call.js";
+import { isContainerdError } from "../error.js";
+import { chainIds } from "../oci/chain-id.js";
+import type { Descriptor } from "../oci/descriptor.js";
+import { isImageManifest } from "../oci/manifest.js";
+import { isCheckpoint, isLayer } from "../oci/media-type.js";
+import { notAnImage } from "./choose.js";
+import type { Image } from "./record.js";
+import type { ImageParts } from "./store.js";
+import { ImageLimitError, type ImageNode, isAboutDocument, type ManifestNode, walkImage } from "./walk.js";
+
+/** What an image takes on the daemon's disk. What it shares with other images is counted for each of them. */
+export interface ImageUsage {
+  /** Manifests, configs and packed layers, of all platforms that the content store has, in bytes. */
+  readonly contentBytes: number;
+  /** Unpacked layers, in bytes. */
+  readonly snapshotBytes: number;
+  /** How many unpacked layers there are. */
+  readonly snapshots: number;
+  /**
+   * Why it is not an ordinary container image, in words: a checkpoint, an artifact, a document that cannot be read. What can be counted of it is counted.
+   * Empty for an image that can be run, here or on another platform.
+   */
+  readonly problems: readonly string[];
+}
+
+export async function imageUsage(
+  { content, snapshots }: Pick<ImageParts, "content" | "snapshots">,
+  { target }: Image,
+  options: CallOptions = {},
+): Promise<ImageUsage> {
+  const walk = walkImage(content, target, options);
+  const sizes = new Map<string, number>();
+  const chains = new Set<string>();
+  const problems = new Set<string>();
+
+  async function lookAt(node: ImageNode): Promise<void> {
+    const isTarget = node.descriptor.digest === target.digest;
+    if (node.kind === "index" || node.kind === "manifest")
+      sizes.set(node.descriptor.digest, node.bytes.byteLength);
+    else if (node.kind !== "missing") await count(node.descriptor);
+    if (node.kind === "broken" || (isTarget && "problem" in node)) problems.add(node.problem.message);
+    if (node.kind === "index" && node.document.manifests.some(({ mediaType }) => isCheckpoint(mediaType)))
+      problems.add("a checkpoint of a container");
+    if (node.kind === "manifest") await lookAtManifest(node, isTarget);
+  }
+
+  async function lookAtManifest({ descriptor, document }: ManifestNode, isTarget: boolean): Promise<void> {
+    for (const layer of document.layers) await count(layer);
+    const isConfigHere = await count(document.config);
+    if (!isImageManifest(document)) {
+      if (isTarget) problems.add(notAnImage(descriptor, document).message);
+      return;
+    }
+    if (!isConfigHere) return;
+    const diffIds = (await walk.readConfig(document)).rootfs.diff_ids;
+    const layers = document.layers.filter(({ mediaType }) => isLayer(mediaType));
+    if (layers.length !== diffIds.length)
+      problems.add(
+        `${descriptor.digest} has ${layers.length} layers, and its config lists ${diffIds.length}`,
+      );
+    for (const chain of chainIds(diffIds)) chains.add(chain);
+  }
+
+  /** Whether the content store has it. */
+  async function count({ digest }: Descriptor): Promise<boolean> {
+    if (sizes.has(digest)) return true;
+    const info = await orMissing(content.info(digest, options));
+    if (info === undefined) return false;
+    sizes.set(digest, info.size);
+    return true;
+  }
+
+  try {
+    for await (const node of walk.nodes())
+      await lookAt(node).catch((reason: unknown) => {
+        if (!isAboutDocument(reason)) throw reason;
+        problems.add(reason.message);
+      });
+  } catch (reason) {
+    if (!(reason instanceof ImageLimitError)) throw reason;
+    problems.add(reason.message);
+  }
+  const size = sizes.get(target.digest);
+  if (size !== undefined && size !== target.size)
+    problems.add(`${target.digest} has ${size} bytes, and the image's record says ${target.size}`);
+  const usages = await Promise.all([...chains].map((chain) => orMissing(snapshots.usage(chain, options))));
+  const unpacked = usages.filter((usage) => usage !== undefined);
+  return {
+    contentBytes: [...sizes.values()].reduce((sum, each) => sum + each, 0),
+    snapshotBytes: unpacked.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0),
+    snapshots: unpacked.length,
+    problems: [...problems],
+  };
+}
+
+async function orMissing<T>(asked: Promise<T>): Promise<T | undefined> {
+  return asked.catch((reason: unknown) => {
+    if (isContainerdError(reason, "not-found")) return undefined;
+    throw reason;
+  });
+}

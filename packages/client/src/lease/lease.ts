@@ -1,0 +1,127 @@
+import { randomUUID } from "node:crypto";
+import { timestampDate } from "@bufbuild/protobuf/wkt";
+import type { Lease as WireLease } from "@wfe-containerd/proto/services/leases";
+import { type CallOptions, callService } from "../call.js";
+import type { Context } from "../context.js";
+import { isContainerdError } from "../error.js";
+import { checkIdentifier, checkLabels } from "../identifier.js";
+
+/**
+ * Keeps what is created under it from garbage collection. Disposing it deletes it.
+ *
+ * containerd has no call that prolongs a lease: it is given more time than the work can take, so that it goes by itself only when
+ * whoever made it has died. What is then still to be kept must have found another holder, as the record of a container or an image.
+ */
+export interface Lease extends AsyncDisposable {
+  readonly id: string;
+  readonly labels: Readonly<Record<string, string>>;
+  readonly createdAt: Date;
+  /** @see Leases.delete */
+  delete(options?: DeleteLeaseOptions): Promise<void>;
+}
+
+export interface CreateLeaseOptions extends CallOptions {
+  /** Default: a random one. */
+  readonly id?: string;
+  /**
+   * Milliseconds from now, by this machine's clock, after which a garbage collection may take the lease. Default: never. An idle daemon
+   * collects nothing: see {@link Leases.collectGarbage}.
+   */
+  readonly expireMs?: number;
+  readonly labels?: Readonly<Record<string, string>>;
+}
+
+export interface DeleteLeaseOptions extends CallOptions {
+  /** Answer only after a garbage collection has run. Default `false`. */
+  readonly sync?: boolean;
+}
+
+/** Something that a lease holds: `{ type: "content", id: digest }`, `{ type: "snapshots/overlayfs", id: key }`, `{ type: "ingests", id: ref }`. */
+export interface LeaseResource {
+  readonly type: string;
+  readonly id: string;
+}
+
+/** containerd's leases (`services/leases/v1`). */
+export interface Leases {
+  /** @throws ContainerdError `already-exists`. */
+  create(options?: CreateLeaseOptions): Promise<Lease>;
+  /** @param filters containerd's filter language, any of which must match: `id==x`, `labels."k"==v`. */
+  list(filters?: readonly string[], options?: CallOptions): Promise<Lease[]>;
+  /** Deletes a lease; one that is not there is no error. What nothing else holds goes at the next garbage collection. */
+  delete(id: string, options?: DeleteLeaseOptions): Promise<void>;
+  /** @throws ContainerdError `not-found` when there is no such lease. */
+  addResource(id: string, resource: LeaseResource, options?: CallOptions): Promise<void>;
+  deleteResource(id: string, resource: LeaseResource, options?: CallOptions): Promise<void>;
+  listResources(id: string, options?: CallOptions): Promise<LeaseResource[]>;
+  /** Runs a garbage collection now, by the one way the API has: a lease is made, and deleted with `sync`. */
+  collectGarbage(options?: CallOptions): Promise<void>;
+}
+
+/** Read by containerd's garbage collector (`metadata/gc.go`). */
+const EXPIRE_LABEL = "containerd.io/gc.expire";
+
+export function createLeases({ services }: Context): Leases {
+  function toLease(wire: WireLease): Lease {
+    return {
+      id: wire.id,
+      labels: wire.labels,
+      createdAt: wire.createdAt === undefined ? new Date(0) : timestampDate(wire.createdAt),
+      delete: (options) => remove(wire.id, options),
+      [Symbol.asyncDispose]: () => remove(wire.id),
+    };
+  }
+
+  async function create(options: CreateLeaseOptions = {}): Promise<Lease> {
+    const { id = randomUUID(), expireMs, labels, ...callOptions } = options;
+    const all = checkLabels(labels);
+    if (expireMs !== undefined) {
+      all[EXPIRE_LABEL] = new Date(Date.now() + expireMs).toISOString();
+    }
+    checkIdentifier("lease id", id);
+    return callService(`create lease ${id}`, async () => {
+      const { lease } = await services.leases.create({ id, labels: all }, callOptions);
+      return toLease(lease as WireLease);
+    });
+  }
+
+  async function remove(
+    id: string,
+    { sync = false, ...callOptions }: DeleteLeaseOptions = {},
+  ): Promise<void> {
+    await callService(`delete lease ${id}`, () => services.leases.delete({ id, sync }, callOptions)).catch(
+      (reason: unknown) => {
+        if (!isContainerdError(reason, "not-found")) throw reason;
+      },
+    );
+  }
+
+  return {
+    create,
+    delete: remove,
+    list: (filters = [], options) =>
+      callService("list leases", async () => {
+        const { leases } = await services.leases.list({ filters: [...filters] }, options);
+        return leases.map(toLease);
+      }),
+    async addResource(id, resource, options) {
+      await callService(`add ${resource.type} ${resource.id} to lease ${id}`, () =>
+        services.leases.addResource({ id, resource }, options),
+      );
+    },
+    async deleteResource(id, resource, options) {
+      await callService(`take ${resource.type} ${resource.id} off lease ${id}`, () =>
+        services.leases.deleteResource({ id, resource }, options),
+      );
+    },
+    listResources: (id, options) =>
+      callService(`list what lease ${id} holds`, async () => {
+        const { resources } = await services.leases.listResources({ id }, options);
+        return resources.map(({ type, id: resourceId }) => ({ type, id: resourceId }));
+      }),
+    async collectGarbage(options) {
+      const lease = await create(options);
+      await lease.delete({ ...options, sync: true });
+    },
+  };
+}

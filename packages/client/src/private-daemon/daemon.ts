@@ -1,0 +1,244 @@
+import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
+import { createWriteStream } from "node:fs";
+import { chmod, mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { delimiter, join } from "node:path";
+import { setTimeout as delay } from "node:timers/promises";
+import { createClient } from "../connect.js";
+import { ContainerdError } from "../error.js";
+import { removeLeftovers } from "./leftovers.js";
+import { unmountBelow } from "./mounts.js";
+import { shimsOf } from "./shims.js";
+
+export interface StartDaemonOptions {
+  /** Holds everything of the daemon: root, state, socket, configuration, log. Default: a fresh one, removed by `stop`. */
+  readonly directory?: string;
+  /** Looked in first for containerd, its shim and runc. Default: `WFE_CONTAINERD_BIN_DIR`, else PATH alone. */
+  readonly binDir?: string;
+  /**
+   * Opens containerd's own `tcp_address` too: `127.0.0.1:2500`; with certificate files, over TLS. It serves Kubernetes alone, and no
+   * other client: to reach a daemon over TCP, lead a port to its socket.
+   */
+  readonly tcp?: {
+    readonly address: string;
+    readonly ca?: string;
+    readonly cert?: string;
+    readonly key?: string;
+  };
+  /** More of containerd's configuration, in TOML: tables of its own. */
+  readonly config?: string;
+  /** Default `warn`. */
+  readonly logLevel?: "trace" | "debug" | "info" | "warn" | "error" | "fatal";
+  /** How long it may take to answer. Default 30 s. */
+  readonly readyTimeoutMs?: number;
+  /** Called with each piece of its log. */
+  readonly onLog?: (text: string) => void;
+}
+
+/** A private containerd. */
+export interface Daemon extends AsyncDisposable {
+  /** For `createClient`. */
+  readonly address: string;
+  readonly socketPath: string;
+  readonly directory: string;
+  readonly rootDir: string;
+  readonly stateDir: string;
+  readonly logPath: string;
+  readonly version: string;
+  readonly pid: number;
+  /** Resolves when the process has ended, for whatever reason. */
+  readonly exited: Promise<void>;
+  kill(signal: NodeJS.Signals): void;
+  /** Starts it again in the same directory, after it was killed. */
+  restart(): Promise<void>;
+  /** Ends it, and the containers that run on it; undoes their mounts, and removes the directory if it was made here. */
+  stop(): Promise<void>;
+}
+
+/** A Unix socket's path has at most this many bytes. */
+const MAX_SOCKET_PATH_BYTES = 107;
+const READY_TIMEOUT_MS = 30_000;
+const PROBE_MS = 20;
+
+/**
+ * Starts a containerd that shares nothing with the machine's own but the binaries: for tests, demos and trying things out. Linux, as
+ * root. A signal that ends this process does not end the daemon: whoever starts one stops it.
+ *
+ * @throws ContainerdError `not-found` when there is no containerd on PATH; `unavailable`, with the end of its log, when it does not start.
+ */
+export async function startDaemon(options: StartDaemonOptions = {}): Promise<Daemon> {
+  const isOurs = options.directory === undefined;
+  const directory = options.directory ?? (await mkdtemp(join(tmpdir(), "containerd-")));
+  const socketPath = join(directory, "containerd.sock");
+  if (Buffer.byteLength(socketPath) > MAX_SOCKET_PATH_BYTES) {
+    throw new ContainerdError(
+      `directory: ${directory} is too long for a socket's path; allowed: ${MAX_SOCKET_PATH_BYTES} bytes with the socket`,
+      { kind: "invalid-argument" },
+    );
+  }
+  await mkdir(directory, { recursive: true, mode: 0o711 });
+  // As /run/containerd is: a container's root with a user namespace is another user, who must pass through to its files.
+  if (isOurs) await chmod(directory, 0o711);
+  const places = {
+    rootDir: join(directory, "root"),
+    stateDir: join(directory, "state"),
+    logPath: join(directory, "containerd.log"),
+  };
+  await writeFile(join(directory, "config.toml"), createConfig(socketPath, places, options), { mode: 0o600 });
+
+  let child: ChildProcess;
+  let exited: Promise<void>;
+  let version = "";
+
+  async function start(): Promise<void> {
+    child = spawn("containerd", ["--config", join(directory, "config.toml")], {
+      env: { ...process.env, PATH: searchPath(options.binDir) },
+      stdio: ["ignore", "pipe", "pipe"],
+      // Ctrl-C at a terminal is for whoever started it, who then stops it in order.
+      detached: true,
+    });
+    const running = child;
+    let log = "";
+    const file = createWriteStream(places.logPath, { flags: "a", mode: 0o600 });
+    for (const stream of [running.stdout, running.stderr]) {
+      stream?.setEncoding("utf8").on("data", (text: string) => {
+        log = (log + text).slice(-4096);
+        file.write(text);
+        options.onLog?.(text);
+      });
+    }
+    exited = once(running, "close").then(
+      () => void file.end(),
+      () => void file.end(),
+    );
+    await Promise.race([
+      once(running, "spawn"),
+      once(running, "error").then(([error]) => Promise.reject(error)),
+    ]).catch((cause: unknown) => {
+      throw new ContainerdError(
+        "there is no containerd on PATH: install it (Debian, Ubuntu: apt-get install containerd runc)",
+        { kind: "not-found", cause },
+      );
+    });
+    try {
+      version = await waitUntilReady(socketPath, running, options.readyTimeoutMs ?? READY_TIMEOUT_MS);
+    } catch (cause) {
+      running.kill("SIGKILL");
+      await exited;
+      throw new ContainerdError(`containerd did not start: ${log.trim().split("\n").slice(-3).join("; ")}`, {
+        kind: "unavailable",
+        cause,
+      });
+    }
+  }
+
+  async function stop(): Promise<void> {
+    for (const pid of await shimsOf(socketPath)) kill(pid);
+    child.kill("SIGTERM");
+    child.kill("SIGCONT");
+    const late = delay(10_000, "late", { ref: false });
+    if ((await Promise.race([exited, late])) === "late") child.kill("SIGKILL");
+    await exited;
+    for (const pid of await shimsOf(socketPath)) kill(pid);
+    await removeLeftovers(places.stateDir, searchPath(options.binDir));
+    await unmountBelow(directory);
+    if (isOurs) await rm(directory, { recursive: true, force: true });
+  }
+
+  try {
+    await start();
+  } catch (reason) {
+    if (isOurs) await rm(directory, { recursive: true, force: true }).catch(() => undefined);
+    throw reason;
+  }
+  let stopping: Promise<void> | undefined;
+  const stopOnce = (): Promise<void> => (stopping ??= stop());
+  return {
+    address: `unix://${socketPath}`,
+    socketPath,
+    directory,
+    ...places,
+    get version() {
+      return version;
+    },
+    get pid() {
+      return child.pid as number;
+    },
+    get exited() {
+      return exited;
+    },
+    kill: (signal) => void child.kill(signal),
+    async restart() {
+      await exited;
+      await start();
+    },
+    stop: stopOnce,
+    [Symbol.asyncDispose]: stopOnce,
+  };
+}
+
+function searchPath(binDir = process.env["WFE_CONTAINERD_BIN_DIR"]): string {
+  return [binDir, process.env["PATH"], "/usr/sbin", "/sbin"]
+    .filter((part) => part !== undefined && part !== "")
+    .join(delimiter);
+}
+
+/** Version 2 of the format: understood from 1.6 to 2.x. */
+function createConfig(
+  socketPath: string,
+  { rootDir, stateDir }: { rootDir: string; stateDir: string },
+  { tcp, config = "", logLevel = "warn" }: StartDaemonOptions,
+): string {
+  const text = JSON.stringify;
+  const tcpLines =
+    tcp === undefined
+      ? []
+      : [
+          `tcp_address = ${text(tcp.address)}`,
+          ...(tcp.ca === undefined ? [] : [`tcp_tls_ca = ${text(tcp.ca)}`]),
+          ...(tcp.cert === undefined ? [] : [`tcp_tls_cert = ${text(tcp.cert)}`]),
+          ...(tcp.key === undefined ? [] : [`tcp_tls_key = ${text(tcp.key)}`]),
+        ];
+  return [
+    "version = 2",
+    `root = ${text(rootDir)}`,
+    `state = ${text(stateDir)}`,
+    // Kubernetes' service, and what opens sockets or needs file systems of its own. On 2.x the sandbox service needs CRI's inner plugins.
+    `disabled_plugins = ${text(["io.containerd.grpc.v1.cri", "io.containerd.internal.v1.opt", "io.containerd.nri.v1.nri", "io.containerd.snapshotter.v1.aufs", "io.containerd.snapshotter.v1.btrfs", "io.containerd.snapshotter.v1.devmapper", "io.containerd.snapshotter.v1.zfs"])}`,
+    "[debug]",
+    `level = ${text(logLevel)}`,
+    "[grpc]",
+    `address = ${text(socketPath)}`,
+    ...tcpLines,
+    "[ttrpc]",
+    `address = ${text(`${socketPath}.ttrpc`)}`,
+    config,
+  ].join("\n");
+}
+
+async function waitUntilReady(socketPath: string, child: ChildProcess, timeoutMs: number): Promise<string> {
+  const client = createClient({ address: socketPath, namespace: "default" });
+  const giveUpAt = performance.now() + timeoutMs;
+  try {
+    for (;;) {
+      const answer = await client.version({ timeoutMs: 1_000 }).catch(() => undefined);
+      if (answer !== undefined) return answer.version;
+      if (child.exitCode !== null || child.signalCode !== null)
+        throw new ContainerdError("it ended", { kind: "unavailable" });
+      if (performance.now() > giveUpAt)
+        throw new ContainerdError(`no answer within ${timeoutMs} ms`, { kind: "deadline-exceeded" });
+      await delay(PROBE_MS);
+    }
+  } finally {
+    await client.close();
+  }
+}
+
+function kill(pid: number): void {
+  try {
+    process.kill(pid, "SIGKILL");
+  } catch {
+    // Gone meanwhile.
+  }
+}

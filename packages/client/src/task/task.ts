@@ -1,0 +1,230 @@
+import { type Timestamp, timestampDate } from "@bufbuild/protobuf/wkt";
+import { Code, ConnectError } from "@connectrpc/connect";
+import { type Process, Status } from "@wfe-containerd/proto/types/task";
+import { type AnyValue, RUNTIME_PROCESS, RUNTIME_RESOURCES, toJsonAny } from "../any.js";
+import { type CallOptions, callService } from "../call.js";
+import type { Context } from "../context.js";
+import { ContainerdError } from "../error.js";
+import { checkIdentifier } from "../identifier.js";
+import { type Signal, signalNumber } from "../signal.js";
+import type { Mount } from "../snapshot.js";
+import { type TaskMetrics, toTaskMetrics } from "./metrics.js";
+import { waitForExit } from "./wait.js";
+
+/** How a process ended. */
+export interface ExitStatus {
+  /** 0 to 255; 128 + n after signal n. */
+  readonly exitCode: number;
+  readonly exitedAt: Date;
+}
+
+export interface TaskStatus extends ExitStatus {
+  /** The container's id. */
+  readonly id: string;
+  /** On the daemon's machine; 0 when it has ended. */
+  readonly pid: number;
+  readonly status: "created" | "running" | "stopped" | "paused" | "pausing" | "unknown";
+  readonly stdin: string;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+/** One of a task's processes: its init, or with `execId` one that was added. */
+export interface ProcessOptions extends CallOptions {
+  readonly execId?: string;
+}
+
+/** Where a process's streams go: paths that the shim opens on the daemon's machine. All empty: nowhere. */
+export interface Stdio {
+  readonly stdin?: string;
+  readonly stdout?: string;
+  readonly stderr?: string;
+  /** With a terminal there is no stderr. */
+  readonly terminal?: boolean;
+}
+
+export interface CreateTaskOptions extends Stdio {
+  readonly containerId: string;
+  /** What the root file system is mounted from: a snapshot's mounts. */
+  readonly rootfs: readonly Mount[];
+  /** `containerd.runc.v1.Options` in an Any; see `toMessageAny`. */
+  readonly options?: AnyValue;
+  readonly timeoutMs?: number;
+}
+
+export interface ExecOptions extends Stdio, CallOptions {
+  readonly execId: string;
+  /** The OCI runtime spec's `process`, as its JSON would be. */
+  readonly process: object;
+}
+
+/** containerd's tasks (`services/tasks/v1`): what runs in containers. */
+export interface Tasks {
+  /**
+   * Creates a container's init process, which then waits for {@link start}. It is a process already: to give it up, SIGKILL it first.
+   *
+   * Takes no signal: a creation that is cancelled leaves a shim behind that no list shows.
+   *
+   * @throws ContainerdError `already-exists`; `not-found` when there is no such container; `unknown` with the runtime's own words.
+   */
+  create(options: CreateTaskOptions): Promise<{ pid: number }>;
+  start(containerId: string, options?: ProcessOptions): Promise<{ pid: number }>;
+  /**
+   * Waits until a process has ended. No deadline; asked again when the connection was cut, until `signal` is aborted. After the end it
+   * answers at once, until the task is deleted.
+   *
+   * @throws ContainerdError `not-found` when there is no such task (any more); `data-loss` when the daemon was away meanwhile and has
+   * forgotten how it ended; `canceled` when `signal` was aborted.
+   */
+  wait(containerId: string, options?: ProcessOptions): Promise<ExitStatus>;
+  /**
+   * Deletes an ended process. When it answers for a task, the shim has written out all output, and is gone.
+   *
+   * @throws ContainerdError `not-found`; `failed-precondition` while it still runs.
+   */
+  delete(containerId: string, options?: ProcessOptions): Promise<ExitStatus>;
+  /** @param options `all`: every process of the container. @throws ContainerdError `not-found` when there is no process (any more). */
+  kill(
+    containerId: string,
+    signal: Signal,
+    options?: ProcessOptions & { readonly all?: boolean },
+  ): Promise<void>;
+  /** @throws ContainerdError `not-found`. */
+  get(containerId: string, options?: ProcessOptions): Promise<TaskStatus>;
+  list(options?: CallOptions): Promise<TaskStatus[]>;
+  /** Adds a process to a running task; {@link start} starts it. */
+  exec(containerId: string, options: ExecOptions): Promise<void>;
+  /** The end of its standard input: closing one's own end of the FIFO is not. */
+  closeStdin(containerId: string, options?: ProcessOptions): Promise<void>;
+  resizePty(
+    containerId: string,
+    size: { width: number; height: number },
+    options?: ProcessOptions,
+  ): Promise<void>;
+  pause(containerId: string, options?: CallOptions): Promise<void>;
+  resume(containerId: string, options?: CallOptions): Promise<void>;
+  /** Process ids on the daemon's machine. */
+  pids(containerId: string, options?: CallOptions): Promise<number[]>;
+  /** The cgroup's counters. @throws ContainerdError `not-found`. */
+  metrics(containerId: string, options?: CallOptions): Promise<TaskMetrics>;
+  /** Changes limits of a running task. @param resources the OCI runtime spec's `linux.resources`, as its JSON would be. */
+  update(containerId: string, resources: object, options?: CallOptions): Promise<void>;
+}
+
+const STATUSES: Readonly<Record<number, TaskStatus["status"]>> = {
+  [Status.CREATED]: "created",
+  [Status.RUNNING]: "running",
+  [Status.STOPPED]: "stopped",
+  [Status.PAUSED]: "paused",
+  [Status.PAUSING]: "pausing",
+};
+
+export function createTasks({ services: { tasks } }: Context): Tasks {
+  return {
+    create({ containerId, timeoutMs, rootfs, ...request }) {
+      const mounts = rootfs.map((mount) => ({ ...mount, options: [...mount.options] }));
+      return callService(`create the task of container ${containerId}`, async () => {
+        const { pid } = await tasks.create({ containerId, ...request, rootfs: mounts }, { timeoutMs });
+        return { pid };
+      });
+    },
+    start: (containerId, { execId = "", ...options } = {}) =>
+      callService(`start ${nameOf(containerId, execId)}`, async () => {
+        const { pid } = await tasks.start({ containerId, execId }, options);
+        return { pid };
+      }),
+    wait: (containerId, { execId = "", signal } = {}) =>
+      callService(`wait for ${nameOf(containerId, execId)}`, async () => {
+        const { exitStatus, exitedAt } = await waitForExit(tasks, { containerId, execId }, signal);
+        return toExitStatus(exitStatus, exitedAt);
+      }),
+    delete: (containerId, { execId, ...options } = {}) =>
+      callService(`delete ${nameOf(containerId, execId)}`, async () => {
+        const deleted =
+          execId === undefined
+            ? tasks.delete({ containerId }, options)
+            : tasks.deleteProcess({ containerId, execId }, options);
+        const { exitStatus, exitedAt } = await deleted.catch(explainLiving);
+        return toExitStatus(exitStatus, exitedAt);
+      }),
+    async kill(containerId, signal, { execId = "", all = false, ...options } = {}) {
+      const number = signalNumber(signal);
+      await callService(`send ${signal} to ${nameOf(containerId, execId)}`, () =>
+        tasks.kill({ containerId, execId, signal: number, all }, options),
+      );
+    },
+    get: (containerId, { execId = "", ...options } = {}) =>
+      callService(`get ${nameOf(containerId, execId)}`, async () => {
+        return toTaskStatus((await tasks.get({ containerId, execId }, options)).process as Process);
+      }),
+    list: (options) =>
+      callService("list tasks", async () => (await tasks.list({}, options)).tasks.map(toTaskStatus)),
+    async exec(containerId, { execId, process, signal, timeoutMs, ...stdio }) {
+      checkIdentifier("exec id", execId);
+      const request = { containerId, execId, spec: toJsonAny(RUNTIME_PROCESS, process), ...stdio };
+      await callService(`add ${nameOf(containerId, execId)}`, () =>
+        tasks.exec(request, { signal, timeoutMs }),
+      );
+    },
+    async closeStdin(containerId, { execId = "", ...options } = {}) {
+      await callService(`close the standard input of ${nameOf(containerId, execId)}`, () =>
+        tasks.closeIO({ containerId, execId, stdin: true }, options),
+      );
+    },
+    async resizePty(containerId, { width, height }, { execId = "", ...options } = {}) {
+      await callService(`resize the terminal of ${nameOf(containerId, execId)}`, () =>
+        tasks.resizePty({ containerId, execId, width, height }, options),
+      );
+    },
+    async pause(containerId, options) {
+      await callService(`pause ${nameOf(containerId)}`, () => tasks.pause({ containerId }, options));
+    },
+    async resume(containerId, options) {
+      await callService(`resume ${nameOf(containerId)}`, () => tasks.resume({ containerId }, options));
+    },
+    pids: (containerId, options) =>
+      callService(`list the processes of ${nameOf(containerId)}`, async () => {
+        return (await tasks.listPids({ containerId }, options)).processes.map(({ pid }) => pid);
+      }),
+    metrics: (containerId, options) =>
+      callService(`measure ${nameOf(containerId)}`, async () => {
+        const { metrics } = await tasks.metrics({ filters: [`id==${containerId}`] }, options);
+        return toTaskMetrics(containerId, metrics[0]);
+      }),
+    async update(containerId, resources, options) {
+      const request = { containerId, resources: toJsonAny(RUNTIME_RESOURCES, resources) };
+      await callService(`change the limits of ${nameOf(containerId)}`, () => tasks.update(request, options));
+    },
+  };
+}
+
+/** The shim refuses to delete what has not ended without saying of what kind that error is. */
+function explainLiving(reason: unknown): never {
+  const error = ContainerdError.from(reason);
+  if (error.kind !== "unknown" || !/cannot delete a \w+ process/.test(error.message)) throw reason;
+  throw new ConnectError(error.message, Code.FailedPrecondition, undefined, undefined, reason);
+}
+
+function nameOf(containerId: string, execId = ""): string {
+  return execId === ""
+    ? `the task of container ${containerId}`
+    : `process ${execId} of container ${containerId}`;
+}
+
+function toExitStatus(exitCode: number, exitedAt: Timestamp | undefined): ExitStatus {
+  return { exitCode, exitedAt: exitedAt === undefined ? new Date(0) : timestampDate(exitedAt) };
+}
+
+function toTaskStatus(process: Process): TaskStatus {
+  const { id, containerId, pid, status, exitStatus, exitedAt, stdin, stdout, stderr } = process;
+  const known = STATUSES[status] ?? "unknown";
+  return {
+    id: containerId || id,
+    pid,
+    status: known,
+    stdin,
+    stdout,
+    stderr,
+    ...toExitStatus(exitStatus, exitedAt),
+  };
+}

@@ -1,0 +1,127 @@
+import type { Content } from "../content/content.js";
+import { ContainerdError, isContainerdError } from "../error.js";
+import { type ChosenManifest, checkPlatforms, chooseManifest } from "../image/choose.js";
+import type { Image } from "../image/record.js";
+import { type ImageNode, type IndexNode, type ManifestNode, walkImage } from "../image/walk.js";
+import type { Descriptor } from "../oci/descriptor.js";
+import { isNonDistributable } from "../oci/media-type.js";
+import { formatPlatform, type Platform } from "../oci/platform.js";
+import { digestOf } from "../registry/document.js";
+
+/** A manifest or index, with what it needs. */
+export interface ImagePart {
+  readonly descriptor: Descriptor;
+  readonly bytes: Uint8Array;
+  /** Without layers that are not to be passed on. */
+  readonly blobs: readonly Descriptor[];
+}
+
+export interface ImagePartsToPush {
+  readonly target: Descriptor;
+  readonly parts: readonly ImagePart[];
+}
+
+/**
+ * Gathers an image from the content store.
+ *
+ * @param platforms of an index: one as a manifest of its own, several as an index of them alone. Default: all.
+ * @returns what the image is then, and its parts, children first.
+ * @throws ContainerdError `failed-precondition` when the content store lacks a part; `not-found` for a platform that the image is not for.
+ */
+export async function collectParts(
+  content: Content,
+  { name, target }: Pick<Image, "name" | "target">,
+  { platforms, signal }: { platforms?: readonly Platform[] | undefined; signal: AbortSignal },
+): Promise<ImagePartsToPush> {
+  const walk = walkImage(content, target, { signal });
+  if (platforms === undefined) {
+    const nodes = new Map<string, ImageNode>();
+    for await (const node of walk.nodes()) nodes.set(node.descriptor.digest, node);
+    return { target, parts: await childrenFirst(content, target, nodes, signal) };
+  }
+  checkPlatforms(platforms);
+  const chosen = new Map<string, ChosenManifest>();
+  for (const platform of platforms) {
+    const found = await chooseManifest(walk, platform, name);
+    if (!chosen.has(found.descriptor.digest)) chosen.set(found.descriptor.digest, found);
+  }
+  const parts = [...chosen.values()].map(manifestPart);
+  const [only] = chosen.values();
+  if (only !== undefined && chosen.size === 1) return { target: only.descriptor, parts };
+  const index = reduceIndex(target, [...chosen.values()]);
+  return { target: index.descriptor, parts: [...parts, index] };
+}
+
+async function childrenFirst(
+  content: Content,
+  target: Descriptor,
+  nodes: ReadonlyMap<string, ImageNode>,
+  signal: AbortSignal,
+): Promise<ImagePart[]> {
+  const parts = new Map<string, ImagePart>();
+
+  async function add(digest: string): Promise<void> {
+    const node = nodes.get(digest);
+    if (node === undefined || parts.has(digest)) return;
+    if (node.kind === "manifest") parts.set(digest, manifestPart(node));
+    else if (node.kind === "index") {
+      for (const child of node.document.manifests) await add(child.digest);
+      parts.set(digest, { ...node, blobs: await othersOf(content, node, nodes, signal) });
+    } else if (node.kind === "missing") throw missing(node.descriptor, node.problem);
+    else if (node.kind === "broken" || digest === target.digest) throw node.problem;
+  }
+
+  await add(target.digest);
+  return [...parts.values()];
+}
+
+/** Entries that are neither indexes nor manifests. What the content store lacks of them, the registry may have or do without. */
+async function othersOf(
+  content: Content,
+  { document }: IndexNode,
+  nodes: ReadonlyMap<string, ImageNode>,
+  signal: AbortSignal,
+): Promise<Descriptor[]> {
+  const others: Descriptor[] = [];
+  for (const entry of document.manifests) {
+    if (nodes.get(entry.digest)?.kind !== "other") continue;
+    const info = await content.info(entry.digest, { signal }).catch((reason: unknown) => {
+      if (isContainerdError(reason, "not-found")) return undefined;
+      throw reason;
+    });
+    if (info !== undefined) others.push(entry);
+  }
+  return others;
+}
+
+function manifestPart({ descriptor, document, bytes }: ManifestNode): ImagePart {
+  const layers = document.layers.filter(({ mediaType }) => !isNonDistributable(mediaType));
+  return { descriptor, bytes, blobs: [document.config, ...layers] };
+}
+
+function missing({ digest, platform }: Descriptor, cause: ContainerdError): ContainerdError {
+  const purpose = platform === undefined ? "" : `, for ${formatPlatform(platform)},`;
+  return new ContainerdError(
+    `${digest}${purpose} is not here: the content store lacks it; allowed: platforms that it has, or all after a pull for all platforms`,
+    { kind: "failed-precondition", cause },
+  );
+}
+
+/** The image's index with these manifests alone, in its order: another document, with another digest. */
+function reduceIndex({ mediaType }: Descriptor, chosen: readonly ChosenManifest[]): ImagePart {
+  const digests = new Set(chosen.map(({ descriptor }) => descriptor.digest));
+  const root = parseRaw(chosen[0]?.path[0] as IndexNode);
+  const indexes = new Map(
+    chosen.map(({ path }) => path.at(-1) as IndexNode).map((each) => [each.descriptor.digest, each]),
+  );
+  const manifests = [...indexes.values()].flatMap((index) =>
+    parseRaw(index).manifests.filter(({ digest }) => digests.has(digest)),
+  );
+  const bytes = Buffer.from(JSON.stringify({ ...root, manifests }));
+  const descriptor = { mediaType, digest: digestOf("sha256:", bytes), size: bytes.byteLength };
+  return { descriptor, bytes, blobs: [] };
+}
+
+function parseRaw({ bytes }: IndexNode): { manifests: { digest: string }[] } {
+  return JSON.parse(Buffer.from(bytes).toString("utf8"));
+}

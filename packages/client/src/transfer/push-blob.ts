@@ -1,0 +1,94 @@
+import type { Content, ContentInfo } from "../content/content.js";
+import { ContainerdError, isContainerdError } from "../error.js";
+import type { Descriptor } from "../oci/descriptor.js";
+import type { Reference } from "../oci/reference.js";
+import type { HttpResponse } from "../registry/http.js";
+import type { ProgressReporter } from "../registry/progress.js";
+import { retrying } from "../registry/retrier.js";
+import { type UploadOptions, uploadBlob } from "../registry/upload.js";
+import { sourceKey } from "./source-label.js";
+
+export interface PushBlobOptions extends Omit<UploadOptions, "onOffset" | "content"> {
+  readonly content: Content;
+  readonly progress: ProgressReporter;
+}
+
+/** Brings a blob from the content store into a registry: not at all when it is there, by a mount when another of its repositories has it. */
+export async function pushBlob(blob: Descriptor, options: PushBlobOptions): Promise<void> {
+  const { content, progress, signal } = options;
+  const { digest, size } = blob;
+  const info = await content.info(digest, { signal });
+  if (info.size !== size) {
+    throw new ContainerdError(`${digest} has ${info.size} bytes, and its descriptor says ${size}`, {
+      kind: "data-loss",
+    });
+  }
+  if (await isThere(blob, options)) return progress.report(blob, "exists", size);
+  const begun = await beginUpload(blob, info.labels, options);
+  if (begun.status === 201) {
+    await begun.discard();
+    return progress.report(blob, "mounted", size);
+  }
+  progress.report(blob, "pushing", 0);
+  await uploadBlob(blob, begun, {
+    ...options,
+    onOffset: (offset) => progress.report(blob, "pushing", offset),
+  });
+  progress.report(blob, "done", size);
+}
+
+async function isThere(
+  blob: Descriptor,
+  { repository, endpoint, signal }: PushBlobOptions,
+): Promise<boolean> {
+  // One that does not know HEAD is sent the blob.
+  const isAlsoFine = ({ status }: HttpResponse): boolean => [404, 405, 501].includes(status);
+  return retrying({ retrier: repository.retrier(blob), signal }, async () => {
+    const request = { method: "HEAD", to: `blobs/${blob.digest}`, isAlsoFine, signal } as const;
+    const response = await repository.askOne(endpoint, request);
+    await response.discard();
+    return response.status === 200;
+  });
+}
+
+/** @returns a 201 when the blob was mounted, else a 202 with the upload's place. */
+async function beginUpload(
+  blob: Descriptor,
+  labels: ContentInfo["labels"],
+  { repository, endpoint, signal }: PushBlobOptions,
+): Promise<HttpResponse> {
+  const to = "blobs/uploads/";
+  const request = { method: "POST", signal } as const;
+  const from = mountCandidate(repository.reference, labels[sourceKey(repository.reference)]);
+  if (from !== undefined) {
+    const query = new URLSearchParams({ mount: blob.digest, from });
+    const mounting = repository.askOne(endpoint, { ...request, to: `${to}?${query}`, alsoPullFrom: from });
+    const mounted = await mounting.catch((reason: unknown) => {
+      // Whoever may push here need not be able to read there.
+      if (isContainerdError(reason, "canceled")) throw reason;
+      return undefined;
+    });
+    if (mounted !== undefined) return mounted;
+  }
+  return retrying({ retrier: repository.retrier(blob), signal }, () =>
+    repository.askOne(endpoint, { ...request, to }),
+  );
+}
+
+/**
+ * The repository to mount from, of those that a label says the blob came from: the one whose path has most in common with the target's.
+ *
+ * @param sources the label's value: `library/alpine,team/app`.
+ */
+function mountCandidate({ path }: Pick<Reference, "path">, sources: string | undefined): string | undefined {
+  const wanted = path.split("/");
+  let best: { repository: string; common: number } | undefined;
+  for (const repository of (sources ?? "").split(",")) {
+    if (repository === "" || repository === path) continue;
+    const parts = repository.split("/");
+    let common = 0;
+    while (common < parts.length && parts[common] === wanted[common]) common++;
+    if (best === undefined || common >= best.common) best = { repository, common };
+  }
+  return best?.repository;
+}

@@ -1,0 +1,151 @@
+import { BlockList, isIPv4, isIPv6 } from "node:net";
+import { ContainerdError } from "../error.js";
+
+/** Where a daemon is. */
+export interface Address {
+  /** As it is printed: `unix:///run/containerd/containerd.sock`, `tcp://127.0.0.1:2500`, `https://host:2500`. */
+  readonly text: string;
+  /** As gRPC takes it. */
+  readonly target: string;
+  /** A Unix socket: the daemon runs on this machine. */
+  readonly isLocal: boolean;
+  readonly isTls: boolean;
+  /** The socket's path; undefined for TCP. */
+  readonly socketPath: string | undefined;
+  /** What a call's URL begins with; a socket has no name of its own there. */
+  readonly url: string;
+  /** The host for TCP, an IPv6 one without brackets; `localhost` for a socket. */
+  readonly host: string;
+  /** The port for TCP; 0 for a socket. */
+  readonly port: number;
+}
+
+export interface AddressOptions {
+  /** Takes plain text to another machine. Default `false`. */
+  readonly insecure?: boolean | undefined;
+  /** What the address was given as, for the refusal: an option's or a variable's name. Default `address`. */
+  readonly field?: string | undefined;
+}
+
+/** Where containerd listens unless it is told otherwise (`defaults.DefaultAddress`). */
+export const DEFAULT_ADDRESS = "/run/containerd/containerd.sock";
+
+const ALLOWED = "/path, unix:///path, tcp://host:port, http://host:port, https://host:port";
+/** `sun_path` has 108 bytes, the last of them a NUL. */
+const MAX_PATH_BYTES = 107;
+const HOST_LABEL = /^[A-Za-z0-9_](?:[A-Za-z0-9_-]*[A-Za-z0-9_])?$/;
+
+/**
+ * Reads an address. Plain text to another machine is refused unless it is asked for: whoever can read or change what goes over it is
+ * root there.
+ *
+ * @throws ContainerdError `invalid-argument`.
+ */
+export function parseAddress(
+  text: string,
+  { insecure = false, field = "address" }: AddressOptions = {},
+): Address {
+  const refuse = (problem: string, allowed: string = ALLOWED): never => {
+    throw new ContainerdError(`${field}: ${show(text)} ${problem}; allowed: ${allowed}`, {
+      kind: "invalid-argument",
+    });
+  };
+  if (text === "") refuse("is empty");
+  for (const char of text) if (char < " " || char === "\x7f") refuse("has a control character");
+
+  const [, scheme, rest = ""] = /^([a-z]+):(.*)$/i.exec(text) ?? [];
+  if (scheme === undefined || scheme === "unix")
+    return parseSocket(scheme === undefined ? text : rest, refuse);
+  if (scheme !== "tcp" && scheme !== "http" && scheme !== "https") return refuse(`has the scheme ${scheme}:`);
+  if (!rest.startsWith("//")) refuse(`has no // after ${scheme}:`);
+  const { host, port } = parseAuthority(rest.slice(2), refuse);
+  const isTls = scheme === "https";
+  if (!isTls && !insecure && !isLoopback(host)) {
+    refuse(
+      "is plain text to another machine",
+      "https:// with tls, or insecure: true where nobody else is on that network",
+    );
+  }
+  const authority = `${host.includes(":") ? `[${host}]` : host}:${port}`;
+  return {
+    text: `${isTls ? "https" : "tcp"}://${authority}`,
+    target: `dns:${authority}`,
+    url: `${isTls ? "https" : "http"}://${authority}`,
+    isLocal: false,
+    isTls,
+    socketPath: undefined,
+    host,
+    port,
+  };
+}
+
+type Refuse = (problem: string, allowed?: string) => never;
+
+function parseSocket(rest: string, refuse: Refuse): Address {
+  const path = rest.startsWith("//") ? rest.slice(2) : rest;
+  if (!path.startsWith("/")) refuse("is no absolute path, and no URL");
+  if (path.endsWith("/"))
+    refuse("is a directory", "a socket's path, for example /run/containerd/containerd.sock");
+  if (Buffer.byteLength(path) > MAX_PATH_BYTES) {
+    refuse(
+      `has ${Buffer.byteLength(path)} bytes`,
+      `at most ${MAX_PATH_BYTES} bytes, the kernel's limit for a socket's path`,
+    );
+  }
+  const text = `unix://${path}`;
+  return {
+    text,
+    target: text,
+    url: "http://localhost",
+    isLocal: true,
+    isTls: false,
+    socketPath: path,
+    host: "localhost",
+    port: 0,
+  };
+}
+
+function parseAuthority(rest: string, refuse: Refuse): { host: string; port: number } {
+  if (rest.includes("@")) refuse("holds credentials", "host:port, and certificates as tls");
+  const authority = rest.endsWith("/") ? rest.slice(0, -1) : rest;
+  if (/[/?#]/.test(authority)) refuse("goes on after the port", "host:port");
+  const [, bracketed, plain, port] = /^(?:\[([^\]]*)\]|([^:]*))(?::([^:]*))?$/.exec(authority) ?? [];
+  const host = bracketed ?? plain;
+  if (host === undefined) {
+    return refuse("has an IPv6 host without brackets, or more than one port", "host:port, [::1]:2500");
+  }
+  if (bracketed !== undefined ? !isIPv6(host) || host.includes("%") : !isHost(host)) {
+    refuse(
+      host === "" ? "has no host" : "has an invalid host",
+      "a name, an IPv4 address, an IPv6 address in brackets",
+    );
+  }
+  if (port === undefined || port === "")
+    return refuse("has no port", "host:port, for example 127.0.0.1:2500");
+  if (!/^[1-9]\d{0,4}$/.test(port) || Number(port) > 65_535)
+    refuse(`has an invalid port: ${port.slice(0, 20)}`, "1 to 65535");
+  return { host, port: Number(port) };
+}
+
+function isHost(host: string): boolean {
+  if (isIPv4(host)) return true;
+  const labels = host.replace(/\.$/, "").split(".");
+  // What ends in a number would be read as an address in one of the old notations.
+  if (host.length > 253 || /^(?:\d+|0x[\da-f]*)$/i.test(labels.at(-1) ?? "")) return false;
+  return labels.every((label) => label.length <= 63 && HOST_LABEL.test(label));
+}
+
+const LOOPBACK = new BlockList();
+LOOPBACK.addSubnet("127.0.0.0", 8, "ipv4");
+LOOPBACK.addAddress("::1", "ipv6");
+
+function isLoopback(host: string): boolean {
+  if (isIPv4(host)) return LOOPBACK.check(host, "ipv4");
+  if (isIPv6(host)) return LOOPBACK.check(host, "ipv6");
+  return host.toLowerCase() === "localhost";
+}
+
+/** Whatever stands before an @ may be a password. */
+function show(text: string): string {
+  return JSON.stringify(text.replace(/^([a-z]*:\/*)?.*@/is, "$1***@").slice(0, 200));
+}

@@ -1,0 +1,136 @@
+import { createAutomaton } from "./automaton.js";
+import { formsOf, partsOf, wrappedFormsOf } from "./forms.js";
+import { createLongForms, STRIDE } from "./long-forms.js";
+import type { Scanner, Stretch } from "./scanner.js";
+
+/** What stands in the output where a secret was. */
+const MASK = new TextEncoder().encode("***");
+/** As many bytes of secrets are looked for byte by byte, the shortest first; longer ones by pieces. */
+const EXACT_BYTES = 16 * 1024;
+
+/** Makes secrets unreadable in a stream of bytes. */
+export interface Masker {
+  /** Takes the next bytes; gives those of which it is certain by now that no secret begins in them. */
+  push(chunk: Uint8Array): Uint8Array;
+  /** No more follows: what may be a secret that was cut off is masked. */
+  end(): Uint8Array;
+}
+
+/**
+ * Replaces secrets by `***`: as they are, each line of those that have several, in base64 (both alphabets, wherever in a longer text they begin),
+ * percent-encoded, escaped as in JSON, and in hexadecimal digits, also in the lines that programs break these into; and at the end, four bytes and more that begin one. It holds back only what may be
+ * the beginning of one, which is never more than the longest form of a secret.
+ *
+ * Of more than 16 KiB of secrets, their lines counted as well, the longest are masked from their first 32 bytes on, as far as they are there; and of their lines,
+ * those shorter than that are left; and digits that are broken into lines.
+ *
+ * @returns what makes a masker for each stream; they share what is known of the secrets.
+ */
+export function createMaskers(secrets: readonly Uint8Array[]): () => Masker {
+  const { exact, long } = divide(secrets);
+  const automaton = createAutomaton(exact.flatMap((part) => [...formsOf(part), ...wrappedFormsOf(part)]));
+  if (long.length === 0) return () => createMasker([automaton()]);
+  const forms = createLongForms(long.reduce((sum, { byteLength }) => sum + byteLength, 0));
+  for (const part of long) for (const form of formsOf(part)) forms.add(form);
+  return () => createMasker([automaton(), forms.scanner()]);
+}
+
+/** By length, in each. */
+function divide(secrets: readonly Uint8Array[]): { exact: Uint8Array[]; long: Uint8Array[] } {
+  const parts = secrets.map(partsOf).filter((part) => part !== undefined);
+  const wholes = new Set(parts.map(({ whole }) => whole));
+  const all = [...wholes, ...parts.flatMap(({ lines }) => lines)].toSorted(
+    (a, b) => a.byteLength - b.byteLength,
+  );
+  const exact: Uint8Array[] = [];
+  const long: Uint8Array[] = [];
+  let bytes = 0;
+  for (const part of all) {
+    bytes += part.byteLength;
+    if (bytes <= EXACT_BYTES || (part.byteLength < STRIDE && wholes.has(part))) exact.push(part);
+    else if (part.byteLength >= STRIDE) long.push(part);
+  }
+  return { exact, long };
+}
+
+function createMasker(scanners: readonly Scanner[]): Masker {
+  /** What was taken, and not given yet. */
+  let held = new Uint8Array(0);
+  /** In `held`: where secrets are, in order and apart. */
+  let found: Stretch[] = [];
+
+  /** Gives what comes before `until`, but no part of a secret that goes on behind it. */
+  function give(until: number): Uint8Array {
+    const crossing = found.find(([, end]) => end > until);
+    const stop = crossing === undefined ? until : Math.max(0, Math.min(until, crossing[0]));
+    const parts: Uint8Array[] = [];
+    let at = 0;
+    for (const [start, end] of found) {
+      if (end > stop) break;
+      // What began before is masked already.
+      if (start >= 0) parts.push(held.subarray(at, start), MASK);
+      at = end;
+    }
+    parts.push(held.subarray(at, stop));
+    found = found.filter(([, end]) => end > stop).map(([start, end]) => [start - stop, end - stop]);
+    const given = concat(parts);
+    held = held.slice(stop);
+    return given;
+  }
+
+  return {
+    push(chunk) {
+      const from = held.byteLength;
+      // Nothing is held, and nothing begins here: the bytes are theirs, and need not be copied twice.
+      held = from === 0 ? chunk.slice() : concat([held, chunk]);
+      let open = 0;
+      const news: Stretch[][] = [];
+      for (const scanner of scanners) {
+        const list: Stretch[] = [];
+        open = Math.max(
+          open,
+          scanner.scan(held, from, (start, end) => note(list, start, end)),
+        );
+        if (list.length > 0) news.push(list);
+      }
+      if (news.length > 0) found = union([...found, ...news.flat()]);
+      return give(held.byteLength - open);
+    },
+    end() {
+      const end = held.byteLength;
+      const cut = Math.max(...scanners.map((scanner) => scanner.cutOff(held)));
+      if (cut > 0) found = union([...found, [end - cut, end]]);
+      return give(end);
+    },
+  };
+}
+
+/** Adds a stretch; what it goes over becomes one with it. */
+function note(list: Stretch[], start: number, end: number): void {
+  let first = start;
+  for (let last = list.at(-1); last !== undefined && last[1] > first && last[1] <= end; last = list.at(-1)) {
+    first = Math.min(first, last[0]);
+    list.pop();
+  }
+  list.push([first, end]);
+}
+
+function union(stretches: readonly Stretch[]): Stretch[] {
+  const apart: Stretch[] = [];
+  for (const [start, end] of stretches.toSorted((a, b) => a[0] - b[0])) {
+    const last = apart.at(-1);
+    if (last !== undefined && last[1] > start) last[1] = Math.max(last[1], end);
+    else apart.push([start, end]);
+  }
+  return apart;
+}
+
+function concat(parts: readonly Uint8Array[]): Uint8Array<ArrayBuffer> {
+  const whole = new Uint8Array(parts.reduce((sum, { byteLength }) => sum + byteLength, 0));
+  let at = 0;
+  for (const part of parts) {
+    whole.set(part, at);
+    at += part.byteLength;
+  }
+  return whole;
+}

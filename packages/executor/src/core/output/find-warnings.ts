@@ -1,0 +1,66 @@
+import type { StepPlan } from "../plan/plan.js";
+import type { StepEndCause } from "./cause.js";
+import type { StepWarning } from "./warning.js";
+
+/** A volume that the step's user may not write to, by the owner and mode of its source. */
+export interface UnwritableVolume {
+  readonly field: string;
+  readonly source: string;
+  readonly target: string;
+  readonly owner: string;
+  /** Permission bits, in octal. */
+  readonly mode: string;
+}
+
+/** How a step ended, as far as its warnings depend on it. */
+export interface FailedStep {
+  readonly exitCode: number | null;
+  readonly cause: StepEndCause;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+/** The warnings of a step that failed by itself; none for any other, so that a step that only reads a volume is not warned. */
+export function findWarnings(
+  plan: StepPlan,
+  step: FailedStep,
+  unwritable: readonly UnwritableVolume[],
+): StepWarning[] {
+  if (step.cause !== "exit" || step.exitCode === 0) return [];
+  return [...programWarnings(plan, step), ...volumeWarnings(plan, step, unwritable)];
+}
+
+function volumeWarnings(
+  { container: { spec } }: StepPlan,
+  { stdout, stderr }: FailedStep,
+  unwritable: readonly UnwritableVolume[],
+): StepWarning[] {
+  if (![stdout, stderr].some((output) => /permission denied|EACCES/i.test(output))) return [];
+  const { uid, gid } = spec.process.user;
+  return unwritable.map(({ field, source, target, owner, mode }) => ({
+    field,
+    message: `${field}: the step runs as user ${uid}:${gid}, which may not write to ${target}: ${source} has owner ${owner} and mode ${mode}; to change that, set user: "${owner}" in the step, or give ${source} another owner or mode`,
+  }));
+}
+
+/** Why the kernel did not run a program that is there. */
+const EXEC_PROBLEMS: Readonly<Record<string, string>> = {
+  "no such file or directory":
+    "the image does not have the interpreter of its #! line, or the loader that it needs",
+  "exec format error": "it is not a program for this architecture, and not a script with a #! line",
+  "permission denied":
+    "the interpreter of its #! line is not a program, or its file system is mounted noexec",
+  "operation not permitted":
+    "the seccomp profile does not allow execve, or its file system is mounted noexec",
+};
+
+/** runc's first process becomes the program at the very end. Where that fails, its words are the step's only output, and its code is the step's. */
+function programWarnings(
+  { args, programField: field }: StepPlan,
+  { stdout, stderr }: FailedStep,
+): StepWarning[] {
+  const [, program, reason = ""] = /^exec (\S+): ([a-z ]+)\n?$/.exec(stderr) ?? [];
+  const problem = Object.hasOwn(EXEC_PROBLEMS, reason) ? EXEC_PROBLEMS[reason] : undefined;
+  if (stdout !== "" || problem === undefined || !args.some((argument) => argument === program)) return [];
+  return [{ field, message: `${field}: ${program} could not be started: ${problem}` }];
+}

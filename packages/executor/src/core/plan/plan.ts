@@ -1,0 +1,218 @@
+import { type Bridge, createBridgeHooks } from "../network/bridge.js";
+import { createHostFiles, type HostFile, takesServers, toEntries, toMounts } from "../network/host-files.js";
+import { createHostNamesHooks } from "../network/host-names.js";
+import { toVariables, type WorkflowData } from "../output/workflow-data.js";
+import { createSpec, toHostname } from "../spec/create-spec.js";
+import type { StepMount } from "../spec/mounts.js";
+import type { UserNamespace } from "../spec/namespaces.js";
+import { composeArgs, composeCwd, composeEnvironment, type ImageProcess } from "../spec/process.js";
+import { createRlimits } from "../spec/rlimits.js";
+import type { Hooks, Spec } from "../spec/spec.js";
+import { type ProcessUser, toHostUser } from "../spec/user.js";
+import { type Secret, secretMounts } from "../step/secret.js";
+import type { StepConfig } from "../step/step.js";
+import { volumeReferences, volumesLabel, volumeUses } from "../step/volume.js";
+import type { ArchiveEntry } from "./archive.js";
+import type { DaemonFacts } from "./daemon.js";
+import { rootfsEntries } from "./rootfs.js";
+import { scriptEntries } from "./script.js";
+
+/** The image a step runs in, as far as a plan depends on it. */
+export interface PlanImage {
+  readonly name: string;
+  /** The snapshot's parent. */
+  readonly chainId: string;
+  readonly config: {
+    readonly config?: (ImageProcess & { readonly StopSignal?: string | undefined }) | undefined;
+  };
+}
+
+export interface PlanInput {
+  readonly id: string;
+  readonly step: StepConfig;
+  readonly image: PlanImage;
+  readonly user: ProcessUser;
+  readonly daemon: DaemonFacts;
+  /** containerd's namespace and snapshotter. */
+  readonly client: { readonly namespace: string; readonly snapshotter: string };
+  readonly data: WorkflowData;
+  /** By {@link stepLabels}. */
+  readonly labels: Readonly<Record<string, string>>;
+  /** Of the step's output files. */
+  readonly ioDirectory: string;
+  readonly secrets: readonly Secret[];
+  /** What was prepared on the daemon's host to be mounted, besides the step's own. */
+  readonly mounts?: readonly StepMount[] | undefined;
+  /** Of steps with that network, on the daemon's machine. */
+  readonly bridge: Bridge;
+  /** Stands behind the step's ids, when it has a user namespace. */
+  readonly userNamespace?: UserNamespace | undefined;
+  /** A static init program on the daemon's host, when the step wants one. */
+  readonly init?: string | undefined;
+}
+
+/** Everything that a step will ask of containerd. */
+export interface StepPlan {
+  /** Of the container, and of its lease, snapshot and task too. */
+  readonly id: string;
+  readonly snapshot: { readonly parent: string; readonly labels: Readonly<Record<string, string>> };
+  /** What the step's own layer holds before the runtime sees it. */
+  readonly rootfs: readonly ArchiveEntry[];
+  readonly container: {
+    readonly image: string;
+    readonly snapshotter: string;
+    readonly spec: Spec;
+    /** The same without limits that are only our defaults; for a daemon that may not give these. */
+    readonly specWithoutDefaults: Spec;
+    readonly labels: Readonly<Record<string, string>>;
+  };
+  /** To be written beside the output, before the task is created. */
+  readonly files: readonly { readonly path: string; readonly contents: string }[];
+  readonly args: readonly string[];
+  /** The step's field that names the program. */
+  readonly programField: string;
+  readonly workingDirField: string;
+  /** The step's field of each of its mounts, by target. */
+  readonly mountFields: Readonly<Record<string, string>>;
+  /** Whether the filter of system calls is the step's own. */
+  readonly hasOwnSeccomp: boolean;
+  readonly memoryBytes: number | undefined;
+  /** Undefined: no time-out. */
+  readonly timeoutMs: number | undefined;
+  readonly stopSignal: string;
+  readonly stopGraceMs: number;
+}
+
+const DEFAULT_STOP_GRACE_MS = 10_000;
+
+/** A step on the host's network resolves names as the host does. */
+const HOST_RESOLVER: StepMount = {
+  type: "bind",
+  source: "/etc/resolv.conf",
+  target: "/etc/resolv.conf",
+  readonly: true,
+};
+
+/** What running this step, in this image, on this daemon takes. Pure: the same input gives the same plan. */
+export function planStep(input: PlanInput): StepPlan {
+  const { id, step, image, client, labels, ioDirectory } = input;
+  const uses = volumeUses(step);
+  const hostname = step.hostname ?? toHostname(id);
+  const files = createHostFiles(step, hostname, ioDirectory, input.bridge);
+  const spec = planSpec(input, hostname, files);
+  const root = toHostUser({ uid: 0, gid: 0 }, input.userNamespace);
+  return {
+    id,
+    snapshot: { parent: image.chainId, labels: { ...labels, ...mappingLabels(input.userNamespace) } },
+    rootfs: [...rootfsEntries(input.secrets), ...toEntries(files, root), ...scriptEntries(step.script, root)],
+    container: {
+      image: image.name,
+      snapshotter: client.snapshotter,
+      spec,
+      specWithoutDefaults: withRlimitsOf(spec, step),
+      labels: { ...labels, ...volumesLabel(uses), ...volumeReferences(client.snapshotter, uses) },
+    },
+    files: files.flatMap(({ path, contents }) => (path === undefined ? [] : [{ path, contents }])),
+    args: spec.process.args,
+    programField: programField(step, image),
+    workingDirField: step.workingDir === undefined ? "image" : "working_dir",
+    mountFields: mountFields(step),
+    hasOwnSeccomp: typeof step.seccomp === "object",
+    memoryBytes: step.resources.memoryBytes,
+    timeoutMs: step.timeoutMs,
+    stopSignal: step.stopSignal ?? image.config.config?.StopSignal ?? "SIGTERM",
+    stopGraceMs: step.stopGraceMs ?? DEFAULT_STOP_GRACE_MS,
+  };
+}
+
+function programField(step: StepConfig, { config: { config } }: PlanImage): string {
+  const isNone = (program: readonly string[] | null = []): boolean =>
+    program === null || program.length === 0 || (program.length === 1 && program[0] === "");
+  if (!isNone(step.command)) return step.programField;
+  if (step.command === undefined && !isNone(config?.Entrypoint)) return "image";
+  return step.args === undefined ? "image" : "args";
+}
+
+function mountFields(step: StepConfig): Record<string, string> {
+  const { volumes, namedVolumes, caches, tmpfs } = step;
+  return Object.fromEntries(
+    Object.entries({ volumes: [...volumes, ...namedVolumes], caches, tmpfs }).flatMap(([field, mounts]) =>
+      mounts.map(({ target }) => [target, field]),
+    ),
+  );
+}
+
+function withRlimitsOf(spec: Spec, { ulimits }: StepConfig): Spec {
+  return { ...spec, process: { ...spec.process, rlimits: createRlimits(ulimits) } };
+}
+
+/** By these a snapshotter makes the image's files the step's. Source: containerd's core/snapshots. */
+function mappingLabels(namespace: UserNamespace | undefined): Record<string, string> {
+  if (namespace === undefined) return {};
+  const toLabel = (mappings: UserNamespace["uidMappings"]): string =>
+    mappings.map(({ containerID, hostID, size }) => `${containerID}:${hostID}:${size}`).join(",");
+  return {
+    "containerd.io/snapshot/uidmapping": toLabel(namespace.uidMappings),
+    "containerd.io/snapshot/gidmapping": toLabel(namespace.gidMappings),
+  };
+}
+
+function planSpec(input: PlanInput, hostname: string, files: readonly HostFile[]): Spec {
+  const { id, step, image, user, daemon, client, data } = input;
+  const process = image.config.config;
+  return createSpec({
+    id,
+    namespace: client.namespace,
+    host: daemon,
+    args: composeArgs({ image: process, entrypoint: step.command, args: step.args }),
+    env: composeEnvironment({
+      image: process,
+      data: toVariables(data),
+      step: step.env,
+      hostname,
+    }),
+    cwd: composeCwd(step.workingDir, process),
+    user,
+    init: input.init,
+    hostname,
+    privileged: step.privileged,
+    capabilities: { add: step.capAdd, drop: step.capDrop },
+    noNewPrivileges: step.noNewPrivileges,
+    seccomp: step.seccomp === "default" ? undefined : step.seccomp,
+    apparmorProfile: step.apparmorProfile,
+    network: step.network,
+    userNamespace: input.userNamespace,
+    mounts: planMounts(input, files),
+    topMounts: secretMounts(input.secrets),
+    devices: step.devices,
+    shmSizeBytes: step.shmSizeBytes,
+    readonlyRootfs: step.readOnly,
+    resources: step.resources,
+    ulimits: step.ulimits,
+    sysctls: step.sysctls,
+    oomScoreAdj: step.oomScoreAdj,
+    hooks: planHooks(input, files),
+    annotations: Object.keys(step.annotations).length === 0 ? undefined : step.annotations,
+  });
+}
+
+/** The step's own mounts, and of what was prepared all whose place the step did not take itself. */
+function planMounts({ step, mounts = [] }: PlanInput, files: readonly HostFile[]): StepMount[] {
+  const own: StepMount[] = [
+    ...step.volumes.map(({ index: _, ...volume }): StepMount => ({ type: "bind", ...volume })),
+    ...step.tmpfs.map((mount): StepMount => ({ type: "tmpfs", ...mount })),
+  ];
+  const prepared = [...mounts, ...toMounts(files)];
+  const hasResolver = files.some(({ target }) => target === HOST_RESOLVER.target);
+  if (step.network === "host" && !hasResolver) prepared.push(HOST_RESOLVER);
+  return [...prepared.filter(({ target }) => !own.some((mount) => mount.target === target)), ...own];
+}
+
+function planHooks({ id, step, bridge }: PlanInput, files: readonly HostFile[]): Hooks | undefined {
+  const pathOf = (wanted: string): string | undefined => files.find(({ target }) => target === wanted)?.path;
+  const resolvConf = takesServers(step, bridge.dns) ? pathOf("/etc/resolv.conf") : undefined;
+  const hosts = pathOf("/etc/hosts");
+  if (step.network === "bridge") return createBridgeHooks(id, bridge, resolvConf);
+  if (step.network === "host" && hosts !== undefined) return createHostNamesHooks(hosts, resolvConf);
+  return undefined;
+}

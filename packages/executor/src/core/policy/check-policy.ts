@@ -1,0 +1,204 @@
+import { ExecutorError } from "../../error.js";
+import { parseCapabilities } from "../spec/capabilities.js";
+import { DEFAULT_CAPABILITIES } from "../spec/capability-names.js";
+import { deviceNumbers, numbersOf, type StepDevice } from "../spec/devices.js";
+import type { ResourceLimits } from "../spec/resources.js";
+import { exceededBy, type Ulimit } from "../spec/rlimits.js";
+import { checkMountSource } from "./mount-source.js";
+import { type Policy, toSnakeCase } from "./policy.js";
+
+/** What of a step a policy looks at. What a step does not say, it does not ask for. */
+export interface PolicySubject {
+  readonly privileged?: boolean | undefined;
+  readonly network?: string | undefined;
+  readonly volumes?: readonly { readonly source: string; readonly index?: number | undefined }[] | undefined;
+  readonly namedVolumes?: readonly { readonly name: string }[] | undefined;
+  readonly caches?: readonly { readonly name: string }[] | undefined;
+  readonly capAdd?: readonly string[] | undefined;
+  readonly seccomp?: "default" | "unconfined" | object | undefined;
+  readonly apparmorProfile?: string | undefined;
+  readonly noNewPrivileges?: boolean | undefined;
+  readonly devices?: readonly StepDevice[] | undefined;
+  readonly sysctls?: Readonly<Record<string, string>> | undefined;
+  /** Host, and port if any, that the image comes from. */
+  readonly registry?: string | undefined;
+  readonly user?: string | undefined;
+  readonly containerdAddr?: string | undefined;
+  readonly annotations?: Readonly<Record<string, string>> | undefined;
+  readonly oomScoreAdj?: number | undefined;
+  readonly ulimits?: Readonly<Record<string, Ulimit>> | undefined;
+  readonly stopGraceMs?: number | undefined;
+  readonly timeoutMs?: number | undefined;
+  readonly resources?: ResourceLimits | undefined;
+}
+
+/** One thing that a step asks for and may not have. */
+export interface Refusal {
+  /** As a step file names it. */
+  readonly field: string;
+  /** What was asked for. */
+  readonly message: string;
+  /** The key of a policy that could allow it; `undefined` when none does. */
+  readonly policyKey: string | undefined;
+}
+
+export interface PolicyContext {
+  /** Host paths that no mount may reach, besides those that never may: the daemon's own, the executor's own. */
+  readonly forbiddenSources?: readonly string[] | undefined;
+}
+
+/** All that a policy refuses of a step, in the order of the step's fields; empty when it may run. */
+export function checkPolicy(step: PolicySubject, policy: Policy, context: PolicyContext = {}): Refusal[] {
+  return [
+    ...checkPrivileges(step, policy),
+    ...checkVolumes(step, policy, context),
+    ...checkNamedVolumes(step, policy),
+    ...checkConfinement(step, policy),
+    ...checkOrigin(step, policy),
+    ...checkLimits(step, policy),
+  ];
+}
+
+/** A step that says no limit of memory or time has the policy's. */
+export function limitStep<T extends Pick<PolicySubject, "timeoutMs" | "resources">>(
+  step: T,
+  { maximumMemoryBytes, maximumTimeoutMs }: Policy,
+): T {
+  const orNone = (maximum: number) => (maximum === -1 ? undefined : maximum);
+  const memoryBytes = step.resources?.memoryBytes ?? orNone(maximumMemoryBytes);
+  const timeoutMs = step.timeoutMs ?? orNone(maximumTimeoutMs);
+  return { ...step, timeoutMs, resources: { ...step.resources, memoryBytes } };
+}
+
+/** @throws ExecutorError `refused`: one, with everything that {@link checkPolicy} finds. */
+export function enforcePolicy(step: PolicySubject, policy: Policy, context?: PolicyContext): void {
+  refuseAll(checkPolicy(step, policy, context));
+}
+
+/** @throws ExecutorError `refused`: one, with all of them; nothing when there are none. */
+export function refuseAll(refusals: readonly Refusal[]): void {
+  if (refusals.length === 0) return;
+  const issues = refusals.map(({ field, message, policyKey }) => ({
+    field,
+    message,
+    allowed: policyKey === undefined ? "by no policy" : `by the policy's ${policyKey}`,
+  }));
+  const lines = issues.map(({ field, message, allowed }) => `${field}: ${message}; allowed: ${allowed}`);
+  throw new ExecutorError(`the policy refuses the step: ${lines.join("; ")}`, { kind: "refused", issues });
+}
+
+function refusal(field: string, message: string, key: keyof Policy): Refusal {
+  return { field, message, policyKey: toSnakeCase(key) };
+}
+
+function* checkPrivileges(step: PolicySubject, policy: Policy): Iterable<Refusal> {
+  if (step.privileged === true && !policy.privileged) {
+    yield refusal("privileged", "a privileged step owns the daemon's host", "privileged");
+  }
+  if (step.network === "host" && !policy.hostNetwork) {
+    yield refusal("network", "host is the network of the daemon's host", "hostNetwork");
+  }
+  if (step.network === "bridge" && !policy.bridgeNetwork) {
+    yield refusal("network", "bridge reaches the daemon's host, and what that reaches", "bridgeNetwork");
+  }
+  for (const name of parseCapabilities(step.capAdd ?? [], "cap_add")) {
+    // Any step may run as root, and root has these.
+    if (DEFAULT_CAPABILITIES.includes(name)) continue;
+    if (policy.capabilities.includes(name) || policy.capabilities.includes("ALL")) continue;
+    yield refusal("cap_add", `${name} is more than root has by default`, "capabilities");
+  }
+}
+
+function* checkVolumes(step: PolicySubject, policy: Policy, context: PolicyContext): Iterable<Refusal> {
+  const rules = { allowed: policy.mountSources, forbidden: context.forbiddenSources };
+  for (const [at, { source, index = at }] of (step.volumes ?? []).entries()) {
+    const found = checkMountSource(source, rules);
+    if (found === undefined) continue;
+    const { reason, isAllowable } = found;
+    const policyKey = isAllowable ? toSnakeCase("mountSources") : undefined;
+    yield { field: `volumes[${index}].source`, message: `${JSON.stringify(source)}: ${reason}`, policyKey };
+  }
+}
+
+function* checkNamedVolumes(step: PolicySubject, policy: Policy): Iterable<Refusal> {
+  for (const field of ["namedVolumes", "caches"] as const) {
+    for (const { name } of step[field] ?? []) {
+      if (allows(policy.volumes, name)) continue;
+      const written = field === "caches" ? field : "volumes";
+      yield refusal(written, `${JSON.stringify(name)} is shared with other steps`, "volumes");
+    }
+  }
+}
+
+function* checkConfinement(step: PolicySubject, policy: Policy): Iterable<Refusal> {
+  const { seccomp = "default", apparmorProfile, devices = [], sysctls = {}, annotations = {} } = step;
+  if (seccomp !== "default" && !policy.seccomp.includes(seccomp === "unconfined" ? seccomp : "profile")) {
+    yield refusal("seccomp", seccomp === "unconfined" ? seccomp : "a profile of its own", "seccomp");
+  }
+  if (apparmorProfile !== undefined && !allows(policy.apparmorProfiles, apparmorProfile)) {
+    yield refusal("apparmor_profile", JSON.stringify(apparmorProfile), "apparmorProfiles");
+  }
+  if (step.noNewPrivileges === false && !policy.newPrivileges) {
+    yield refusal("no_new_privileges", "false lets set-uid programs work", "newPrivileges");
+  }
+  for (const device of devices) {
+    // By its numbers: a path in the container is whatever the step calls it.
+    const numbers = numbersOf(device);
+    const isAllowed =
+      policy.devices === "any" ||
+      policy.devices.some((entry) => entry === numbers || deviceNumbers(entry) === numbers);
+    if (!isAllowed) yield refusal("devices", `${device.path} (${numbers})`, "devices");
+  }
+  for (const name of Object.keys(sysctls)) {
+    const isAllowed = policy.sysctls === "any" || policy.sysctls.some((pattern) => matches(name, pattern));
+    if (!isAllowed) yield refusal("sysctls", name, "sysctls");
+  }
+  for (const key of Object.keys(annotations)) {
+    if (!allows(policy.annotations, key)) yield refusal("annotations", JSON.stringify(key), "annotations");
+  }
+}
+
+function* checkOrigin(step: PolicySubject, policy: Policy): Iterable<Refusal> {
+  const { registry, user, containerdAddr } = step;
+  if (containerdAddr !== undefined && !allows(policy.addresses, containerdAddr)) {
+    yield refusal("containerd_addr", `${JSON.stringify(containerdAddr)} is another daemon`, "addresses");
+  }
+  if (registry !== undefined && !allows(policy.registries, registry)) {
+    yield refusal("image", `it comes from ${JSON.stringify(registry)}`, "registries");
+  }
+  if (user === "image" && !policy.imageUser) {
+    yield refusal("user", "image leaves the choice to whoever made the image", "imageUser");
+  }
+}
+
+function* checkLimits(step: PolicySubject, policy: Policy): Iterable<Refusal> {
+  const { oomScoreAdj = 0, ulimits = {}, stopGraceMs = 0, timeoutMs = 0, resources = {} } = step;
+  if (oomScoreAdj < policy.minimumOomScoreAdj) {
+    yield refusal("oom_score_adj", `${oomScoreAdj} lets others be killed first`, "minimumOomScoreAdj");
+  }
+  for (const [name, ulimit] of Object.entries(ulimits)) {
+    const most = exceededBy(name, ulimit);
+    if (most === undefined || allows(policy.ulimits, name)) continue;
+    yield refusal(`ulimits.${name}`, `a hard limit above ${most} takes from others`, "ulimits");
+  }
+  const { memoryBytes = 0, memorySwapBytes = 0, pidsLimit = 0 } = resources;
+  const highest = [
+    ["pids_limit", pidsLimit, "maximumPids"],
+    ["memory", memoryBytes, "maximumMemoryBytes"],
+    ["memory_swap", memorySwapBytes, "maximumMemoryBytes"],
+    ["timeout", timeoutMs, "maximumTimeoutMs"],
+    ["stop_grace", stopGraceMs, "maximumStopGraceMs"],
+  ] as const;
+  for (const [field, asked, key] of highest) {
+    if (policy[key] !== -1 && (asked === -1 || asked > policy[key]))
+      yield refusal(field, `${asked} is above ${policy[key]}`, key);
+  }
+}
+
+function allows(list: readonly string[] | "any", item: string): boolean {
+  return list === "any" || list.includes(item);
+}
+
+function matches(name: string, pattern: string): boolean {
+  return pattern.endsWith(".*") ? name.startsWith(pattern.slice(0, -1)) : name === pattern;
+}

@@ -1,0 +1,104 @@
+import { isWithin } from "../units/path.js";
+
+/**
+ * Never a mount's source, nor anything above or below it: with these, a step would own the daemon's host at once. The kernel's
+ * own trees, the state and sockets of container runtimes, and the programs that those run as root.
+ */
+const FORBIDDEN_TREES: readonly string[] = [
+  "/proc",
+  "/sys",
+  "/dev",
+  "/run/containerd",
+  "/var/run/containerd",
+  "/var/lib/containerd",
+  "/run/docker",
+  "/var/run/docker",
+  "/var/lib/docker",
+  "/run/crio",
+  "/var/run/crio",
+  "/run/podman",
+  "/var/run/podman",
+  "/run/buildkit",
+  "/var/run/buildkit",
+  "/run/nri",
+  "/var/run/nri",
+  "/run/k3s",
+  "/var/lib/kubelet",
+  "/run/runc",
+  "/run/crun",
+  "/opt/cni",
+  "/opt/containerd",
+  "/opt/nri",
+];
+
+/** Where executors make directories for steps' output, when they are given none: what is in these is had, they themselves are not. */
+const TEMPORARY_DIRECTORIES: readonly string[] = ["/tmp", "/var/tmp"];
+/** Those directories begin so. */
+export const OUTPUT_PREFIX = "wfe-containerd-";
+
+/** Sockets of container runtimes, wherever they are. */
+const FORBIDDEN_NAMES =
+  /^(docker|containerd|dockershim|crio|nri|podman|buildkitd|cri-dockerd)[\w.-]*\.(sock|ttrpc)(\.ttrpc)?$/;
+
+/** Where the Filesystem Hierarchy Standard and custom have data for services, and disks; no program of the host's, and nobody's home. */
+const ORDINARY_TREES: readonly string[] = ["/data", "/media", "/mnt", "/srv"];
+
+/** Why a source is refused; `isAllowable` when an operator's allow-list could name it. */
+export interface MountSourceRefusal {
+  readonly reason: string;
+  readonly isAllowable: boolean;
+}
+
+export interface MountSourceRules {
+  /** Directories and files that steps may have, with all that is below them; or `ordinary`: {@link ORDINARY_TREES}. */
+  readonly allowed: readonly string[] | "ordinary";
+  /** Further trees that are never given: the socket, root and state of the daemon in use, the executor's own directories. */
+  readonly forbidden?: readonly string[] | undefined;
+}
+
+/**
+ * Whether a path of the daemon's host may be a mount's source; `undefined` when it may.
+ *
+ * Links are not seen here. Where the host's files can be looked at, ask again with the resolved path; where they cannot, allow only
+ * directories in which nobody else makes links.
+ */
+export function checkMountSource(
+  source: string,
+  { allowed, forbidden = [] }: MountSourceRules,
+): MountSourceRefusal | undefined {
+  const path = normalizeAbsolute(source);
+  if (path === undefined) return refusal("it is not an absolute path, or holds `.`, `..` or NUL");
+  if (path === "/") return refusal("it is the host's whole file system");
+  if (path === "/etc") return refusal("it holds the host's accounts and keys");
+  const name = path.slice(path.lastIndexOf("/") + 1);
+  if (FORBIDDEN_NAMES.test(name)) return refusal("it is a container runtime's socket");
+
+  const isOutput = path.split("/").some((part) => part.startsWith(OUTPUT_PREFIX));
+  if (isOutput || TEMPORARY_DIRECTORIES.includes(path)) return refusal("it holds the output of steps");
+
+  const touched = [...FORBIDDEN_TREES, ...forbidden].find((tree) => overlaps(path, tree));
+  if (touched !== undefined) {
+    return refusal(isWithin(path, touched) ? `it is part of ${touched}` : `${touched} is in it`);
+  }
+  const trees = allowed === "ordinary" ? ORDINARY_TREES : allowed;
+  if (trees.some((tree) => isWithin(path, normalizeAbsolute(tree) ?? "//"))) return undefined;
+  return {
+    reason: allowed === "ordinary" ? `it is in none of ${trees.join(", ")}` : "no allowed source holds it",
+    isAllowable: true,
+  };
+}
+
+function refusal(reason: string): MountSourceRefusal {
+  return { reason, isAllowable: false };
+}
+
+function overlaps(path: string, tree: string): boolean {
+  return isWithin(path, tree) || isWithin(tree, path);
+}
+
+/** Without doubled and final slashes; `undefined` for what is not absolute and plain. */
+function normalizeAbsolute(path: string): string | undefined {
+  if (!path.startsWith("/") || path.includes("\0")) return undefined;
+  const parts = path.split("/").filter((part) => part !== "");
+  return parts.some((part) => part === "." || part === "..") ? undefined : `/${parts.join("/")}`;
+}

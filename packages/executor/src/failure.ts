@@ -1,0 +1,26 @@
+import { ContainerdError } from "@wfe-containerd/client";
+import { ExecutorError, type ExecutorErrorKind } from "./error.js";
+import type { Control } from "./process/run-task.js";
+
+/** Whatever stopped a step from being run, as this package's one error. */
+export function toExecutorError(reason: unknown, { signal }: Control): ExecutorError {
+  if (reason instanceof ExecutorError) return reason;
+  const message = reason instanceof Error ? reason.message : String(reason);
+  return new ExecutorError(message, { kind: kindOf(reason, signal.aborted), cause: reason });
+}
+
+function kindOf(reason: unknown, isAborted: boolean): ExecutorErrorKind {
+  if (!(reason instanceof ContainerdError)) return isAborted ? "aborted" : "runtime";
+  switch (reason.kind) {
+    case "canceled":
+      return isAborted ? "aborted" : "daemon-unavailable";
+    case "unavailable":
+    case "deadline-exceeded":
+    case "permission-denied":
+      return "daemon-unavailable";
+    case "invalid-argument":
+      return "invalid-argument";
+    default:
+      return "runtime";
+  }
+}

@@ -1,0 +1,83 @@
+import {
+  type Client,
+  ContainerdError,
+  credentialsOf,
+  dockerCredentials,
+  firstCredential,
+  isContainerdError,
+  type Platform,
+  type PullOptions,
+  type ResolvedImage,
+} from "@wfe-containerd/client";
+import type { StepConfig } from "../core/step/step.js";
+import { ExecutorError } from "../error.js";
+import type { ProgressEvent } from "../event.js";
+
+/** How images are pulled, beyond what a step says: mirrors, certificates, credentials, a check of signatures. */
+export type ImagePullOptions = Pick<
+  PullOptions,
+  | "via"
+  | "auth"
+  | "hosts"
+  | "tokenHosts"
+  | "retry"
+  | "timeouts"
+  | "maxConcurrentLayers"
+  | "timeoutMs"
+  | "verify"
+>;
+
+export interface ResolveOptions {
+  /** The daemon's own. */
+  readonly platform: Platform;
+  readonly pull: ImagePullOptions;
+  readonly signal: AbortSignal;
+  readonly onProgress: (event: ProgressEvent) => void;
+}
+
+/** The step's image on the daemon, unpacked and ready to be a snapshot's parent; pulled where the step's pull policy says so. */
+export async function resolveImage(
+  client: Client,
+  { image, pull: policy, registryAuth }: StepConfig,
+  { platform, pull, signal, onProgress }: ResolveOptions,
+): Promise<ResolvedImage> {
+  try {
+    return await client.images.pull(image, {
+      ...pull,
+      ...(registryAuth !== undefined && { auth: credentialsFor(registryAuth, pull.auth) }),
+      policy,
+      platform,
+      signal,
+      onProgress: (progress) => onProgress({ type: "progress", ...progress }),
+    });
+  } catch (reason) {
+    if (!(reason instanceof ContainerdError) || signal.aborted) throw reason;
+    if (policy === "never" && isContainerdError(reason, "not-found")) {
+      throw new ExecutorError(
+        `there is no image ${image} in namespace ${client.namespace}, and it may not be pulled: import it first, or let pull be if-not-present`,
+        { kind: "image-not-found", cause: reason },
+      );
+    }
+    // The daemon's own failures are told apart by what was asked.
+    if (reason.operation?.startsWith("pull ") !== true) throw reason;
+    throw new ExecutorError(reason.message, {
+      kind: isContainerdError(reason, "not-found") ? "image-not-found" : "pull-failed",
+      cause: reason,
+    });
+  }
+}
+
+/** The step's own credentials first; for other registries, those that would be used without them. */
+function credentialsFor(
+  own: NonNullable<StepConfig["registryAuth"]>,
+  others: PullOptions["auth"],
+): PullOptions["auth"] {
+  if (others === "anonymous") return own;
+  const fallback =
+    others === undefined
+      ? dockerCredentials()
+      : typeof others === "function"
+        ? others
+        : credentialsOf(others);
+  return firstCredential(credentialsOf(own), fallback);
+}

@@ -1,0 +1,41 @@
+import { type Client, isContainerdError, type ResolvedImage } from "@wfe-containerd/client";
+import type { ProcessUser } from "../core/spec/user.js";
+import type { StepConfig } from "../core/step/step.js";
+import { neededUserFiles, parseImageUser, parseUser, resolveUser as resolve } from "../core/user/user.js";
+import { ExecutorError } from "../error.js";
+import type { ReadUserFiles } from "./user-file-cache.js";
+
+/** Nobody, by number: no image needs to know it. */
+const DEFAULT_USER = "65534:65534";
+
+/** The ids that the step's process gets. Names are looked up in the files of the unpacked image. */
+export async function resolveUser(
+  client: Client,
+  image: ResolvedImage,
+  { user = DEFAULT_USER, groupAdd }: StepConfig,
+  { readUserFiles, signal }: { readonly readUserFiles: ReadUserFiles; readonly signal?: AbortSignal },
+): Promise<ProcessUser> {
+  const reference = user === "image" ? parseImageUser(image.config.config?.User) : parseUser(user);
+  const needed = neededUserFiles(reference, groupAdd);
+  const paths = [...(needed.passwd ? ["/etc/passwd"] : []), ...(needed.group ? ["/etc/group"] : [])];
+  if (paths.length === 0) return resolve(reference, {}, groupAdd);
+  const files = await readUserFiles(client, image, paths, signal).catch(refuseImage);
+  return resolve(reference, { passwd: files.get("/etc/passwd"), group: files.get("/etc/group") }, groupAdd);
+}
+
+/** What is wrong with a file of the image is the image's fault, and nothing that the daemon could not do. */
+function refuseImage(reason: unknown): never {
+  if (!isContainerdError(reason, "invalid-argument") && !isContainerdError(reason, "out-of-range"))
+    throw reason;
+  const [message = "", allowed = ""] = reason.message.split("; allowed: ");
+  const issue = {
+    field: "image",
+    message,
+    allowed: `${allowed}; or a user as uid:gid, which is not looked up, for example user: 1000:1000`,
+  };
+  throw new ExecutorError(`image: ${issue.message}; allowed: ${issue.allowed}`, {
+    kind: "refused",
+    issues: [issue],
+    cause: reason,
+  });
+}

@@ -1,0 +1,60 @@
+import { lstat, mkdir, mkdtemp, rmdir } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { isAbsolute, join } from "node:path";
+import type { Client } from "@wfe-containerd/client";
+import { OUTPUT_PREFIX } from "../core/policy/mount-source.js";
+import { ExecutorError } from "../error.js";
+
+/** Where the directories for steps' output are made. */
+export interface IoDirectory {
+  /** What steps' directories are in, before there is any: the one that was given, or else what a private one is made in. */
+  readonly paths: readonly string[];
+  /** The path of a step's own directory, not made yet. */
+  forStep(client: Client, id: string): Promise<string>;
+  /** Removes a directory of our own; one that was given stays. */
+  remove(): Promise<void>;
+}
+
+/** @param given shared with the daemon's machine; without it a private one is made at the first step. */
+export function createIoDirectory(given: string | undefined): IoDirectory {
+  let own: Promise<string> | undefined;
+  let checked: Promise<string> | undefined;
+  return {
+    paths: [given ?? tmpdir()],
+    async forStep(client, id) {
+      if (given !== undefined) {
+        checked ??= checkDirectory(given);
+        return join(await checked, id);
+      }
+      if (!client.isLocal) {
+        throw new ExecutorError(
+          `the daemon at ${client.address} runs elsewhere: ioDir (or WFE_IO_DIR) must name a directory that both machines see at the same path`,
+          { kind: "invalid-argument" },
+        );
+      }
+      own ??= mkdtemp(join(tmpdir(), OUTPUT_PREFIX));
+      return join(await own, id);
+    },
+    async remove() {
+      if (own !== undefined) await rmdir(await own);
+    },
+  };
+}
+
+/** Output must not land where another user put a link, or can put one. */
+async function checkDirectory(path: string): Promise<string> {
+  const refuse = (problem: string): never => {
+    throw new ExecutorError(`ioDir ${path} ${problem}`, { kind: "invalid-argument" });
+  };
+  if (!isAbsolute(path) || path.includes("\0")) refuse("must be an absolute path");
+  await mkdir(path, { recursive: true, mode: 0o700 });
+  const status = await lstat(path);
+  if (!status.isDirectory()) refuse("must be a directory, and not a link to one");
+  const isOpenToOthers = (status.mode & 0o022) !== 0 && (status.mode & 0o1000) === 0;
+  if (isOpenToOthers) refuse("can be written by other users: take that away (chmod go-w)");
+  const user = process.getuid?.();
+  if (user !== undefined && status.uid !== user && status.uid !== 0) {
+    refuse(`belongs to user ${status.uid}: it must be yours or root's`);
+  }
+  return path;
+}

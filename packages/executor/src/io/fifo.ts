@@ -1,0 +1,130 @@
+import { execFile } from "node:child_process";
+import { constants, open } from "node:fs";
+import { mkdir, rm } from "node:fs/promises";
+import { Socket } from "node:net";
+import { join } from "node:path";
+import { promisify } from "node:util";
+import { ExecutorError } from "../error.js";
+import { startTimer } from "../timer.js";
+import type { StepIo, TakeOutput } from "./io.js";
+
+const run = promisify(execFile);
+// The descriptor itself, not a FileHandle: the socket owns it and closes it.
+const openDescriptor = promisify(open);
+const CHUNK_BYTES = 64 * 1024;
+/** How long the pipes may stay silent and open after the process has gone: a process outside the container's pid namespace holds them. */
+const SILENCE_MS = 5_000;
+
+/**
+ * Output through two FIFOs in a private directory: fastest, and only on the daemon's own machine, for a FIFO carries nothing
+ * between a machine and its virtual machine. The step blocks while its output is not read.
+ */
+export async function openFifoIo(directory: string): Promise<StepIo> {
+  const paths = { stdout: join(directory, "stdout"), stderr: join(directory, "stderr") };
+  await mkdir(directory, { mode: 0o700 });
+  try {
+    // Node has no mkfifo(3).
+    await run("mkfifo", ["-m", "600", paths.stdout, paths.stderr]);
+    const stdout = await openPipe(paths.stdout);
+    const stderr = await openPipe(paths.stderr).catch((reason: unknown) => {
+      stdout.close();
+      throw reason;
+    });
+    return fifoIo(directory, paths, { stdout, stderr });
+  } catch (cause) {
+    await rm(directory, { recursive: true, force: true }).catch(() => undefined);
+    throw new ExecutorError(`could not make the FIFOs for the step's output in ${directory}`, {
+      kind: "io",
+      cause,
+    });
+  }
+}
+
+type Stream = "stdout" | "stderr";
+
+function fifoIo(directory: string, paths: Record<Stream, string>, pipes: Record<Stream, Pipe>): StepIo {
+  const failed = new Promise<never>((_, reject) => {
+    pipes.stdout.onError(reject);
+    pipes.stderr.onError(reject);
+  });
+  failed.catch(() => undefined);
+  return {
+    stdio: { stdin: "", ...paths },
+    completeAfter: "exit",
+    failed,
+    read(take) {
+      for (const stream of ["stdout", "stderr"] as const) pipes[stream].read(stream, take);
+    },
+    async finish() {
+      const ended = await Promise.all([pipes.stdout.finish(), pipes.stderr.finish()]);
+      return ended.every(Boolean);
+    },
+    async close() {
+      pipes.stdout.close();
+      pipes.stderr.close();
+      await rm(directory, { recursive: true, force: true });
+    },
+  };
+}
+
+interface Pipe {
+  read(stream: Stream, take: TakeOutput): void;
+  finish(): Promise<boolean>;
+  onError(listener: (error: Error) => void): void;
+  close(): void;
+}
+
+async function openPipe(path: string): Promise<Pipe> {
+  // Non-blocking: a plain open would hold one of libuv's four threads until the shim opens its end.
+  const fd = await openDescriptor(path, constants.O_RDONLY | constants.O_NONBLOCK);
+  let take: ((chunk: Uint8Array) => Promise<void> | undefined) | undefined;
+  let lastRead = performance.now();
+  let waiting = false;
+  const socket = new Socket({
+    fd,
+    readable: true,
+    writable: false,
+    onread: {
+      buffer: new Uint8Array(CHUNK_BYTES),
+      callback(bytes: number, buffer: Uint8Array) {
+        lastRead = performance.now();
+        const wait = take?.(buffer.subarray(0, bytes));
+        if (wait === undefined) return true;
+        waiting = true;
+        void wait.then(() => {
+          waiting = false;
+          lastRead = performance.now();
+          socket.resume();
+        });
+        return false;
+      },
+    },
+  } as ConstructorParameters<typeof Socket>[0]);
+  socket.pause();
+  const ended = new Promise<void>((resolve) => {
+    socket.once("end", resolve);
+    socket.once("close", () => resolve());
+  });
+  return {
+    read(stream, consumer) {
+      take = (chunk) => consumer(stream, chunk);
+      socket.resume();
+    },
+    async finish() {
+      lastRead = performance.now();
+      for (;;) {
+        const timer = startTimer(SILENCE_MS);
+        const result = await Promise.race([ended.then(() => "ended"), timer.fired.then(() => "silent")]);
+        timer.cancel();
+        if (result === "ended") return true;
+        if (!waiting && performance.now() - lastRead >= SILENCE_MS) return false;
+      }
+    },
+    onError(listener) {
+      socket.on("error", listener);
+    },
+    close() {
+      socket.destroy();
+    },
+  };
+}

@@ -1,0 +1,98 @@
+import { createMaskers } from "../core/mask/mask.js";
+import type { OutputIssue } from "../core/output/output-issue.js";
+import { createOutputParser } from "../core/output/output-line.js";
+import type { TakeOutput } from "../io/io.js";
+import type { EventQueue } from "./event-queue.js";
+
+/** What a step printed, as far as its result holds it. */
+export interface Recording {
+  readonly stdout: string;
+  readonly stderr: string;
+  /** True when either stream was longer than what is held here. */
+  readonly truncated: boolean;
+  readonly outputs: Readonly<Record<string, string>>;
+  readonly outputIssues: readonly OutputIssue[];
+}
+
+/** Every chunk of output passes here once: on to the events, into the outputs parser, and into what the result holds. */
+export interface Recorder {
+  readonly take: TakeOutput;
+  /** What follows is not taken any more. */
+  finish(): Recording;
+}
+
+/**
+ * @param limitBytes how much of each stream the result holds: its first bytes.
+ * @param masked secrets, which nobody behind this sees.
+ */
+export function createRecorder(
+  events: EventQueue,
+  limitBytes: number,
+  masked: readonly Uint8Array[] = [],
+): Recorder {
+  const createMasker = masked.length === 0 ? undefined : createMaskers(masked);
+  const maskers = createMasker && { stdout: createMasker(), stderr: createMasker() };
+  const held = { stdout: createHead(limitBytes), stderr: createHead(limitBytes) };
+  let room: Promise<void> | undefined;
+  const parser = createOutputParser({
+    onOutput: (key, value) => {
+      room = events.push({ type: "output-value", key, value });
+    },
+    onIssue: (issue) => {
+      room = events.push({ type: "output-issue", ...issue });
+    },
+  });
+
+  let isOver = false;
+
+  function record(stream: "stdout" | "stderr", chunk: Uint8Array): Promise<void> | undefined {
+    if (isOver || chunk.byteLength === 0) return undefined;
+    held[stream].add(chunk);
+    room = events.isHeard ? events.push({ type: "output", stream, data: chunk.slice() }) : undefined;
+    if (stream === "stdout") parser.push(chunk);
+    return room;
+  }
+
+  return {
+    take: (stream, chunk) => record(stream, maskers?.[stream].push(chunk) ?? chunk),
+    finish() {
+      for (const stream of ["stdout", "stderr"] as const)
+        void record(stream, maskers?.[stream].end() ?? new Uint8Array(0));
+      parser.end();
+      isOver = true;
+      return {
+        stdout: held.stdout.text(),
+        stderr: held.stderr.text(),
+        truncated: held.stdout.truncated || held.stderr.truncated,
+        outputs: { ...parser.outputs },
+        outputIssues: [...parser.issues],
+      };
+    },
+  };
+}
+
+interface Head {
+  add(chunk: Uint8Array): void;
+  text(): string;
+  readonly truncated: boolean;
+}
+
+function createHead(limitBytes: number): Head {
+  const chunks: Uint8Array[] = [];
+  let size = 0;
+  let truncated = false;
+  return {
+    add(chunk) {
+      const room = limitBytes - size;
+      if (chunk.byteLength > room) truncated = true;
+      if (room === 0) return;
+      const kept = chunk.slice(0, room);
+      chunks.push(kept);
+      size += kept.byteLength;
+    },
+    text: () => Buffer.concat(chunks).toString("utf8"),
+    get truncated() {
+      return truncated;
+    },
+  };
+}

@@ -1,0 +1,91 @@
+import { existsSync } from "node:fs";
+import { readFile } from "node:fs/promises";
+import { cpus, release } from "node:os";
+import type { Client } from "@wfe-containerd/client";
+import type { DaemonFacts, Locality } from "../core/plan/daemon.js";
+import { CAPABILITIES } from "../core/spec/capability-names.js";
+import { locateDaemon } from "./locate.js";
+
+/**
+ * What plans depend on, of the machine that the daemon runs on. Its platform is asked from the daemon; the kernel and what it has only
+ * a daemon on our own machine lets us see, and where they are unknown a plan assumes the least.
+ */
+export async function describeDaemon(client: Client): Promise<DaemonFacts> {
+  const [platform, locality] = await Promise.all([
+    client.introspection.daemonPlatform(),
+    locateDaemon(client),
+  ]);
+  if (locality === "elsewhere") return { platform, locality };
+  const pid = await findProcess(client, locality);
+  const capabilities = pid === undefined ? undefined : await readCapabilities(pid);
+  return {
+    platform,
+    locality,
+    kernelVersion: release(),
+    cpuCount: cpus().length,
+    cgroupNamespace: existsSync("/proc/self/ns/cgroup"),
+    capabilities,
+    inUserNamespace: pid === undefined ? undefined : await isInUserNamespace(pid),
+    maximumOpenFiles: pid === undefined ? undefined : await readMaximumOpenFiles(pid, capabilities),
+    minimumOomScoreAdj: pid === undefined ? undefined : await readMinimumOomScoreAdj(pid, capabilities),
+    appArmor: (await readOrEmpty("/sys/module/apparmor/parameters/enabled")).startsWith("Y"),
+    defaultAppArmorProfile: findDefaultProfile(await readOrEmpty("/sys/kernel/security/apparmor/profiles")),
+  };
+}
+
+/** For containers in general, as docker, nerdctl, podman and Kubernetes' runtimes load them. */
+const DEFAULT_PROFILES =
+  /^(docker-default|nerdctl-default|containers-default-[\w.]+|cri-containerd\.apparmor\.d) \(enforce\)$/m;
+
+/** A profile for containers that somebody has loaded there: over containerd's API none can be. */
+export function findDefaultProfile(loaded: string): string | undefined {
+  return DEFAULT_PROFILES.exec(loaded)?.[1];
+}
+
+/**
+ * Whose process tells what a runtime that the daemon starts can give: a daemon in a container, or under a service manager that holds it back, has
+ * not everything. Before 1.7 a daemon does not say which process it is; then what we ourselves may have is the nearest that is known.
+ */
+async function findProcess(client: Client, locality: Locality): Promise<number | "self" | undefined> {
+  const { process: daemon } = await client.introspection.server();
+  if (daemon === undefined) return "self";
+  return locality === "here" ? daemon.pid : undefined;
+}
+
+/** A process's bounding set, by name; undefined when it does not let us see. */
+async function readCapabilities(pid: number | "self"): Promise<string[] | undefined> {
+  const [, mask] = /^CapBnd:\s*([0-9a-f]+)$/m.exec(await readOrEmpty(`/proc/${pid}/status`)) ?? [];
+  if (mask === undefined) return undefined;
+  const bits = BigInt(`0x${mask}`);
+  return CAPABILITIES.filter((_, bit) => (bits >> BigInt(bit)) & 1n);
+}
+
+/** Without CAP_SYS_RESOURCE none may be below what its maker had to have; nobody shows how low that is, but not above what the process has now. */
+async function readMinimumOomScoreAdj(
+  pid: number | "self",
+  capabilities: readonly string[] | undefined,
+): Promise<number | undefined> {
+  if (capabilities?.includes("CAP_SYS_RESOURCE") !== false) return undefined;
+  const own = Number(await readOrEmpty(`/proc/${pid}/oom_score_adj`));
+  return own > 0 ? own : undefined;
+}
+
+/** Only the machine's first user namespace maps every id. Source: user_namespaces(7). */
+async function isInUserNamespace(pid: number | "self"): Promise<boolean | undefined> {
+  const map = await readOrEmpty(`/proc/${pid}/uid_map`);
+  return map === "" ? undefined : !/^\s*0\s+0\s+4294967295\s*$/.test(map);
+}
+
+/** A hard limit may be raised with CAP_SYS_RESOURCE alone. Source: setrlimit(2). */
+async function readMaximumOpenFiles(
+  pid: number | "self",
+  capabilities: readonly string[] | undefined,
+): Promise<number | undefined> {
+  if (capabilities?.includes("CAP_SYS_RESOURCE") === true) return undefined;
+  const [, hard] = /^Max open files\s+\S+\s+(\d+)/m.exec(await readOrEmpty(`/proc/${pid}/limits`)) ?? [];
+  return hard === undefined ? undefined : Number(hard);
+}
+
+function readOrEmpty(path: string): Promise<string> {
+  return readFile(path, "utf8").catch(() => "");
+}

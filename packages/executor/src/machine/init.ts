@@ -1,0 +1,46 @@
+import { access, constants } from "node:fs/promises";
+import type { Client } from "@wfe-containerd/client";
+import { refuse } from "../core/refuse.js";
+import type { StepConfig } from "../core/step/step.js";
+
+/** Where packages put init programs that need no library of the image. */
+const KNOWN = [
+  "/usr/bin/tini-static",
+  "/usr/libexec/podman/catatonit",
+  "/usr/bin/catatonit",
+  "/usr/bin/docker-init",
+  "/usr/libexec/docker/docker-init",
+  "/sbin/docker-init",
+];
+
+/**
+ * The init program on the daemon's machine, for a step that wants one.
+ *
+ * @param given the operator's word for where it is. Without it, a daemon on this machine is looked at.
+ * @throws ExecutorError `refused` when none is known.
+ */
+export async function findInit(
+  client: Client,
+  { init }: StepConfig,
+  given: string | undefined,
+): Promise<string | undefined> {
+  if (!init) return undefined;
+  if (given !== undefined) return given;
+  for (const path of client.isLocal ? KNOWN : []) {
+    if (await isProgram(path)) return path;
+  }
+  return refuse(
+    "init",
+    client.isLocal
+      ? "the daemon's machine has no init program in the usual places"
+      : `the executor cannot see whether the machine of ${client.address} has an init program`,
+    "init: false; or the executor's option init with the path of a static tini, catatonit or docker-init on that machine",
+  );
+}
+
+function isProgram(path: string): Promise<boolean> {
+  return access(path, constants.X_OK).then(
+    () => true,
+    () => false,
+  );
+}

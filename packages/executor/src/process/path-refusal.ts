@@ -1,0 +1,88 @@
+import type { StepPlan } from "../core/plan/plan.js";
+import { isWithin } from "../core/units/path.js";
+import type { StepIssue } from "../error.js";
+
+/** What runc 1.0 to 1.3 says of a mount. Go quotes both paths. */
+const MOUNT = /error mounting "((?:[^"\\]|\\.)*)" to rootfs at "((?:[^"\\]|\\.)*)": (.*)/s;
+/** And of the working directory, which it makes. */
+const WORKING_DIR =
+  /container init: (?:mkdir |chdir to cwd \(")(.*?)(?:: |"\) set in config\.json failed: )([a-z -]+)(?::|$)/s;
+/** The kernel's reason comes last, behind paths that may have any words in them; then what the daemon adds. */
+const REASON =
+  /: (not a directory|is a directory|file exists|no such file or directory|read-only file system|too many levels of symbolic links|file name too long|permission denied)(?=: Are you trying|: unknown|$)/;
+
+/** The field of the step whose path the runtime could not use; undefined when it failed for another reason. */
+export function findPathRefusal(text: string, plan: StepPlan): StepIssue | undefined {
+  return mountRefusal(text, plan) ?? workingDirRefusal(text, plan);
+}
+
+function mountRefusal(text: string, { mountFields }: StepPlan): StepIssue | undefined {
+  const [, source = "", target = "", rest = ""] = MOUNT.exec(text) ?? [];
+  const field = Object.hasOwn(mountFields, target) ? mountFields[target] : undefined;
+  if (field === undefined) return undefined;
+  const reason = REASON.exec(`: ${rest}`)?.[1];
+  const isInMemory = field === "tmpfs";
+  switch (reason) {
+    case "not a directory":
+    case "is a directory":
+      return isInMemory || /procfd|mkdir|mountpoint/.test(rest)
+        ? {
+            field,
+            message: `${target} is a file in the container, or lies below a file`,
+            allowed: "a directory, or a path that does not exist",
+          }
+        : {
+            field,
+            message: `a directory cannot be mounted on a file, nor a file on a directory: ${source} on ${target}`,
+            allowed: "a source and a target of the same kind, or a target that does not exist",
+          };
+    case "read-only file system":
+      return {
+        field,
+        message: `${target} does not exist, and what is mounted above it is read-only`,
+        allowed: "a target that exists there, or one outside of what is read-only",
+      };
+    case "too many levels of symbolic links":
+      return {
+        field,
+        message: `${target} leads through symbolic links in a circle`,
+        allowed: "a target without such links",
+      };
+    case "no such file or directory":
+      return {
+        field,
+        message: `the daemon's machine has no ${source}`,
+        allowed: "a path that exists there",
+      };
+    default:
+      return {
+        field,
+        message: `nothing can be mounted on ${target} (${reason ?? rest.slice(0, 200)})`,
+        allowed: "another target",
+      };
+  }
+}
+
+function workingDirRefusal(
+  text: string,
+  { container: { spec }, workingDirField }: StepPlan,
+): StepIssue | undefined {
+  const { cwd } = spec.process;
+  const [, path = "", reason = ""] = WORKING_DIR.exec(text) ?? [];
+  if (path === "" || !isWithin(cwd, path)) return undefined;
+  const problem =
+    reason === "not a directory"
+      ? "it is a file, or lies below a file"
+      : reason === "file exists"
+        ? "it is a symbolic link that leads nowhere, or in a circle"
+        : reason === "read-only file system"
+          ? "it does not exist, and cannot be made on a read-only file system"
+          : reason === "permission denied"
+            ? "the step's user may not enter it"
+            : reason;
+  return {
+    field: workingDirField,
+    message: `${cwd} cannot be the working directory: ${problem}`,
+    allowed: "a directory, or a path at which one can be made; example: working_dir: /work",
+  };
+}

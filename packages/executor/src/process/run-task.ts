@@ -1,0 +1,163 @@
+import { type Client, type ExitStatus, isSignal, type Mount } from "@wfe-containerd/client";
+import type { StepEndCause } from "../core/output/cause.js";
+import type { StepPlan } from "../core/plan/plan.js";
+import type { StepIo } from "../io/io.js";
+import { isUnavailable, whenBack } from "../machine/unavailable.js";
+import { createContainer } from "../resources/acquire.js";
+import type { Release } from "../resources/release.js";
+import { startTimer } from "../timer.js";
+import { deleteTask } from "./delete-task.js";
+import { type ExitOutcome, toExitOutcome } from "./exit-outcome.js";
+import { isLimitRefusal, startError } from "./start-error.js";
+import { stopTask } from "./stop-task.js";
+
+/** runc and two shim starts on a busy machine take seconds, never minutes. */
+const CREATE_TIMEOUT_MS = 120_000;
+
+/** A task that exists; its process waits to be started. */
+export interface CreatedTask {
+  readonly id: string;
+  /** Of its first process, on the daemon's machine. */
+  readonly pid: number;
+  /** Deletes the ended task: afterwards the shim has written out all output, and is gone. */
+  delete(): Promise<void>;
+}
+
+/** What may end a task before it ends by itself. */
+export interface Control {
+  readonly signal: AbortSignal;
+  /** Aborted too by who does not want to wait for the grace period. */
+  readonly hurry: AbortSignal;
+}
+
+/**
+ * Creates the task. The caller's signal does not reach the call: a creation that is cancelled, or whose deadline fires, leaves a shim
+ * behind that no list shows.
+ */
+export async function createTask(
+  client: Client,
+  plan: StepPlan,
+  rootfs: Mount[],
+  io: StepIo,
+  release: Release,
+): Promise<CreatedTask> {
+  let deleted = false;
+  const remove = async (): Promise<void> => {
+    await deleteTask(client, plan.id);
+    deleted = true;
+  };
+  release.add(`task ${plan.id}`, async () => {
+    if (deleted) return;
+    await killTask(client, plan.id);
+    await remove();
+  });
+  const create = (): Promise<{ readonly pid: number }> =>
+    client.tasks.create({ containerId: plan.id, rootfs, ...io.stdio, timeoutMs: CREATE_TIMEOUT_MS });
+  const { pid } = await create()
+    .catch(async (reason: unknown) => {
+      if (!isLimitRefusal(reason)) throw reason;
+      // The daemon may not give our default limits, and what it may give is not always known: its own are lower then.
+      await client.containers.delete(plan.id);
+      await createContainer(client, plan, plan.container.specWithoutDefaults);
+      return create();
+    })
+    .catch((reason: unknown) => {
+      throw startError(reason, plan);
+    });
+  return { id: plan.id, pid, delete: remove };
+}
+
+/** SIGKILLs whatever of the task lives, and waits until it is gone: a created but never started task is a process too. */
+export async function killTask(client: Client, id: string): Promise<void> {
+  const waiting = new AbortController();
+  const exited = client.tasks.wait(id, { signal: waiting.signal });
+  exited.catch(() => undefined);
+  try {
+    await stopTask(client, id, { signal: "SIGKILL", graceMs: 0, exited });
+  } finally {
+    waiting.abort();
+  }
+}
+
+/**
+ * Starts a created task and stays with it until it has ended: by itself, by its time-out, by the caller's abort, or because its
+ * output can no longer be stored.
+ */
+export async function runTask(
+  client: Client,
+  plan: StepPlan,
+  io: StepIo,
+  control: Control,
+  onStart: () => void,
+): Promise<ExitOutcome> {
+  const waiting = new AbortController();
+  // Issued before the start, so that not even a step of no duration can be missed.
+  const exit = client.tasks.wait(plan.id, { signal: waiting.signal });
+  exit.catch(() => undefined);
+  try {
+    await startTask(client, plan);
+    onStart();
+    const stopReason = await firstStopReason(plan, io, control, exit);
+    const wasStopped =
+      stopReason !== undefined &&
+      (await stopTask(client, plan.id, {
+        // An image may say anything; docker takes SIGTERM then, too.
+        signal: isSignal(plan.stopSignal) ? plan.stopSignal : "SIGTERM",
+        graceMs: stopReason === "log-io-failed" ? 0 : plan.stopGraceMs,
+        exited: exit,
+        hurry: aborted(control.hurry),
+      }));
+    return await toExitOutcome(client, plan, exit, wasStopped ? stopReason : undefined);
+  } finally {
+    waiting.abort();
+  }
+}
+
+/**
+ * Starts the task. Where the daemon goes away before it answers, whether the process runs is asked of it when it is back: a second start
+ * of a process that runs would fail, and giving up would kill a healthy step.
+ */
+async function startTask(client: Client, plan: StepPlan): Promise<void> {
+  const giveUpAt = performance.now() + CREATE_TIMEOUT_MS;
+  for (;;) {
+    try {
+      await client.tasks.start(plan.id);
+      return;
+    } catch (reason) {
+      if (!isUnavailable(reason)) throw startError(reason, plan);
+      const task = await whenBack(() => client.tasks.get(plan.id), giveUpAt);
+      if (task.status !== "created") return;
+    }
+  }
+}
+
+/** Undefined when the process ended first. */
+async function firstStopReason(
+  plan: StepPlan,
+  io: StepIo,
+  control: Control,
+  exit: Promise<ExitStatus>,
+): Promise<StepEndCause | undefined> {
+  const timer = plan.timeoutMs === undefined ? undefined : startTimer(plan.timeoutMs);
+  const reasons: Promise<StepEndCause | undefined>[] = [
+    exit.then(
+      () => undefined,
+      () => undefined,
+    ),
+    io.failed.catch((): StepEndCause => "log-io-failed"),
+    aborted(control.signal).then((): StepEndCause => "aborted"),
+  ];
+  if (timer !== undefined) reasons.push(timer.fired.then((): StepEndCause => "timeout"));
+  try {
+    return await Promise.race(reasons);
+  } finally {
+    timer?.cancel();
+  }
+}
+
+function aborted(signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    if (signal.aborted) resolve();
+    else signal.addEventListener("abort", () => resolve(), { once: true });
+  });
+}

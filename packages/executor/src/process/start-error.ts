@@ -1,0 +1,77 @@
+import type { StepPlan } from "../core/plan/plan.js";
+import { INIT_TARGET } from "../core/spec/create-spec.js";
+import { ExecutorError, type StepIssue } from "../error.js";
+import { isUnavailable } from "../machine/unavailable.js";
+import { findHostRefusal } from "./host-refusal.js";
+import { findPathRefusal } from "./path-refusal.js";
+
+/**
+ * What runc says when the first process cannot be started, in the words of runc 1.0 to 1.3 and Go's exec package. There is no
+ * code for it on the wire: the daemon hands runc's text through.
+ */
+const NOT_FOUND =
+  /exec: ".*(?:executable file not found in \$PATH|no such file or directory|not a directory|file name too long)/;
+const NOT_EXECUTABLE =
+  /exec: ".*(?:permission denied|is a directory|exec format error|too many levels of symbolic links)|exec format error/;
+const NO_STDIO = /(?:stdout|stderr).*no such file or directory/;
+
+/** Whether the runtime may not give the process its resource limits. */
+export function isLimitRefusal(reason: unknown): boolean {
+  return reason instanceof Error && /error setting rlimit/.test(reason.message);
+}
+
+/** Turns the daemon's refusal to create or start a task into the error that tells the step's author what to mend. */
+export function startError(reason: unknown, plan: StepPlan): ExecutorError {
+  const text = reason instanceof Error ? reason.message : String(reason);
+  // No answer of the runtime's, so there is nothing in it to interpret.
+  if (isUnavailable(reason)) return new ExecutorError(text, { kind: "daemon-unavailable", cause: reason });
+  // A path of the step's may have any words in it: what is said of paths comes first.
+  const refused = findPathRefusal(text, plan);
+  if (refused !== undefined) return refusedError(refused, text, reason);
+  if (NOT_FOUND.test(text)) return programError("command-not-found", plan, reason);
+  if (NOT_EXECUTABLE.test(text)) return programError("command-not-executable", plan, reason);
+  const byHost = findHostRefusal(text, plan);
+  if (byHost !== undefined) return refusedError(byHost, text, reason);
+  if (NO_STDIO.test(text)) {
+    return new ExecutorError(
+      "the daemon cannot see the directory for the step's output: ioDir (WFE_IO_DIR) must be a directory that the daemon's machine sees at the same path",
+      { kind: "io", cause: reason },
+    );
+  }
+  return new ExecutorError(`the container could not be started: ${text}`, { kind: "runtime", cause: reason });
+}
+
+function refusedError(issue: StepIssue, text: string, cause: unknown): ExecutorError {
+  const { field, message, allowed } = issue;
+  return new ExecutorError(`${field}: ${message}; allowed: ${allowed} (the runtime says: ${text})`, {
+    kind: "refused",
+    issues: [issue],
+    cause,
+  });
+}
+
+const PROGRAM_ALLOWED: Readonly<Record<string, string>> = {
+  run: "an image with that shell; or shell with a program that the image has; or command",
+  shell: "a program that the image has, by its path or by a name in PATH",
+  command: "a program that the image has, by its path or by a name in PATH",
+  args: "a program that the image has, by its path or by a name in PATH",
+  image: "command with a program that the image has",
+};
+
+function programError(
+  kind: "command-not-found" | "command-not-executable",
+  { args, programField: field, container: { image } }: StepPlan,
+  cause: unknown,
+): ExecutorError {
+  const program = args[0] === INIT_TARGET ? args[2] : args[0];
+  const message =
+    kind === "command-not-found"
+      ? `the image ${image} has no program ${program}`
+      : `${program} in the image ${image} cannot be executed: it is not a program, or the step's user may not run it`;
+  const allowed = PROGRAM_ALLOWED[field] ?? PROGRAM_ALLOWED["command"];
+  return new ExecutorError(`${field}: ${message}; allowed: ${allowed}`, {
+    kind,
+    issues: [{ field, message, allowed }],
+    cause,
+  });
+}

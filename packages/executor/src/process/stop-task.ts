@@ -1,0 +1,74 @@
+import { type Client, isContainerdError } from "@wfe-containerd/client";
+import { ExecutorError } from "../error.js";
+import { isUnavailable } from "../machine/unavailable.js";
+import { startTimer } from "../timer.js";
+import { isShimGone } from "./delete-task.js";
+
+/** How long a killed process may take to be reported gone; then the machine it runs on is at fault. */
+const DEATH_MS = 60_000;
+/** Between two tries to reach a daemon that does not answer. */
+const RETRY_MS = 500;
+
+export interface StopOptions {
+  /** First signal, by name: `SIGTERM` unless the image says otherwise. */
+  readonly signal: string;
+  /** Between the first signal and SIGKILL, in milliseconds. */
+  readonly graceMs: number;
+  /** Settles when the process has ended. */
+  readonly exited: Promise<unknown>;
+  /** Resolves when somebody does not want to wait for the grace period. */
+  readonly hurry?: Promise<unknown>;
+}
+
+/**
+ * Asks a running task to end, and after a grace period makes every process of it end.
+ *
+ * @returns whether a signal was delivered; false means that the process had ended by itself.
+ * @throws ExecutorError of kind `runtime` when the process is not gone a minute after SIGKILL.
+ */
+export async function stopTask(client: Client, id: string, options: StopOptions): Promise<boolean> {
+  const ended: Promise<true> = options.exited.then(
+    () => true,
+    () => true,
+  );
+  const delivered = await signalTask(client, id, options.signal, false, ended);
+  if (!delivered) return false;
+  if (await within(options.graceMs, ended, options.hurry)) return true;
+  await signalTask(client, id, "SIGKILL", true, ended);
+  if (await within(DEATH_MS, ended)) return true;
+  throw new ExecutorError(`container ${id} still runs ${DEATH_MS / 1000} s after SIGKILL`, {
+    kind: "runtime",
+  });
+}
+
+/** False when there is no process left to take a signal. A daemon that does not answer is asked again until the process ends. */
+async function signalTask(
+  client: Client,
+  id: string,
+  signal: string,
+  all: boolean,
+  ended: Promise<true>,
+): Promise<boolean> {
+  const startedAt = performance.now();
+  for (;;) {
+    try {
+      await client.tasks.kill(id, signal, { all });
+      return true;
+    } catch (reason) {
+      if (isContainerdError(reason, "not-found") || isShimGone(reason)) return false;
+      if (!isUnavailable(reason) || performance.now() - startedAt > DEATH_MS) throw reason;
+      if (await within(RETRY_MS, ended)) return false;
+    }
+  }
+}
+
+/** True when `ended` came within the time; false when the time, or `hurry`, came first. */
+async function within(timeMs: number, ended: Promise<true>, hurry?: Promise<unknown>): Promise<boolean> {
+  const timer = startTimer(timeMs);
+  const late = timer.fired.then(() => false);
+  try {
+    return await Promise.race([ended, late, ...(hurry === undefined ? [] : [hurry.then(() => false)])]);
+  } finally {
+    timer.cancel();
+  }
+}

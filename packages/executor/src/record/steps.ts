@@ -1,0 +1,95 @@
+import { rm } from "node:fs/promises";
+import { type Client, type Container, isContainerdError, isOwnerGone } from "@wfe-containerd/client";
+import { LABELS } from "../core/plan/labels.js";
+import { ExecutorError } from "../error.js";
+import { ignoreNotFound } from "../machine/ignore-not-found.js";
+import { deleteTask } from "../process/delete-task.js";
+import { killTask } from "../process/run-task.js";
+
+/** A step that is on a daemon. */
+export interface ListedStep {
+  /** The container's. */
+  readonly id: string;
+  readonly name: string;
+  readonly image: string;
+  /** Of its task: `created`, `running`, `stopped`; `none` when there is none. */
+  readonly status: string;
+  /** The executor's process: its host, boot, process id and start. */
+  readonly owner: string;
+  readonly createdAt: Date;
+}
+
+/** The steps on a daemon, in the client's namespace: those that run, and those that a dead executor left. */
+export async function listSteps(client: Client): Promise<ListedStep[]> {
+  const [containers, tasks] = await Promise.all([stepContainers(client), client.tasks.list()]);
+  const statuses = new Map(tasks.map(({ id, status }) => [id, status]));
+  return containers.map(({ id, image, labels, createdAt }) => ({
+    id,
+    name: labels[LABELS.step] ?? "",
+    image,
+    status: statuses.get(id) ?? "none",
+    owner: labels[LABELS.owner] ?? "",
+    createdAt,
+  }));
+}
+
+/**
+ * Kills a step and removes all it holds: task, container, snapshot, lease, and its output files where they are on this machine.
+ *
+ * @throws ExecutorError `invalid-argument` when there is no container of that id, or it is no step's.
+ */
+export async function removeStep(client: Client, id: string): Promise<void> {
+  const container = await client.containers.get(id).catch((cause: unknown) => {
+    if (!isContainerdError(cause, "not-found")) throw cause;
+    throw new ExecutorError(`there is no step ${id} in namespace ${client.namespace}`, {
+      kind: "invalid-argument",
+      cause,
+    });
+  });
+  if (container.labels[LABELS.owner] === undefined) {
+    throw new ExecutorError(`container ${id} is no step's: it was made by another program`, {
+      kind: "invalid-argument",
+    });
+  }
+  await removeContainer(client, container);
+}
+
+/**
+ * Removes what executors of this machine left when they died. Steps whose executor lives stay, and those of whose executor nothing can be known from
+ * here: it is of another machine, or of another PID namespace (another container), also where that is gone.
+ *
+ * @returns the ids of what was removed.
+ */
+export async function removeOrphans(client: Client): Promise<string[]> {
+  const removed: string[] = [];
+  for (const container of await stepContainers(client)) {
+    if ((await isOwnerGone(container.labels[LABELS.owner] ?? "")) !== true) continue;
+    await removeContainer(client, container);
+    removed.push(container.id);
+  }
+  // An executor that died while it prepared a step may have left a lease, and a snapshot under it, without a container.
+  for (const lease of await client.leases.list([`labels."${LABELS.owner}"`])) {
+    if ((await isOwnerGone(lease.labels[LABELS.owner] ?? "")) !== true) continue;
+    await lease.delete({ sync: true });
+    removed.push(lease.id);
+  }
+  return removed;
+}
+
+async function stepContainers(client: Client): Promise<Container[]> {
+  return client.containers.list([`labels."${LABELS.owner}"`]);
+}
+
+async function removeContainer(
+  client: Client,
+  { id, labels, snapshotKey, snapshotter }: Container,
+): Promise<void> {
+  await killTask(client, id);
+  await deleteTask(client, id);
+  await ignoreNotFound(client.containers.delete(id));
+  if (snapshotKey !== "") await ignoreNotFound(client.snapshots.remove(snapshotKey, { snapshotter }));
+  await client.leases.delete(id);
+  const directory = labels[LABELS.io];
+  // Only what is named as a step's own directory is: a label is no licence to remove anything.
+  if (directory?.endsWith(`/${id}`) === true) await rm(directory, { recursive: true, force: true });
+}

@@ -1,0 +1,51 @@
+import { stat } from "node:fs/promises";
+import type { UnwritableVolume } from "../core/output/find-warnings.js";
+import type { Locality } from "../core/plan/daemon.js";
+import type { StepPlan } from "../core/plan/plan.js";
+
+/** Who the step's process is on the daemon's machine. */
+export interface VolumeUser {
+  readonly uid: number;
+  readonly gids: readonly number[];
+}
+
+/**
+ * The volumes that the step's user may not write to, by the owners and modes of their sources. Only the files of a daemon on this machine can be looked
+ * at; what cannot be looked at is not reported.
+ */
+export async function findUnwritable(
+  { container: { spec }, mountFields }: StepPlan,
+  user: VolumeUser,
+  locality: Locality,
+): Promise<UnwritableVolume[]> {
+  if (locality !== "here" || spec.process.capabilities?.effective?.includes("CAP_DAC_OVERRIDE") === true)
+    return [];
+  const writable = spec.mounts.filter(
+    ({ type, destination, options = [] }) =>
+      type === "bind" && options.includes("rw") && Object.hasOwn(mountFields, destination),
+  );
+  const found = await Promise.all(
+    writable.map(async ({ source = "", destination }): Promise<UnwritableVolume | undefined> => {
+      const stats = await stat(source).catch(() => undefined);
+      if (stats === undefined || mayWrite(stats, user)) return undefined;
+      return {
+        field: mountFields[destination] ?? "volumes",
+        source,
+        target: destination,
+        owner: `${stats.uid}:${stats.gid}`,
+        mode: (stats.mode & 0o7777).toString(8),
+      };
+    }),
+  );
+  return found.filter((volume) => volume !== undefined);
+}
+
+/** The kernel asks the first class alone that the user is in: owner, group, others. Source: path_resolution(7). */
+function mayWrite(
+  stats: { readonly mode: number; readonly uid: number; readonly gid: number; isDirectory(): boolean },
+  { uid, gids }: VolumeUser,
+): boolean {
+  const shift = stats.uid === uid ? 6 : gids.includes(stats.gid) ? 3 : 0;
+  const needed = stats.isDirectory() ? 0o3 : 0o2;
+  return ((stats.mode >> shift) & needed) === needed;
+}

@@ -1,0 +1,119 @@
+import { type Client, isContainerdError, type Mount } from "@wfe-containerd/client";
+import { refuse } from "../core/refuse.js";
+import type { StepMount } from "../core/spec/mounts.js";
+import { GC_ROOT_LABEL, VOLUME_LABELS, type VolumeUse, volumeKey } from "../core/step/volume.js";
+import { ExecutorError } from "../error.js";
+import type { HostUser } from "./inject-secrets.js";
+import { unpackAt } from "./unpack-archive.js";
+
+/**
+ * The directories of a step's volumes, made where they are not there yet.
+ *
+ * A volume is a snapshot without a parent: a directory on the daemon's machine, which containerd makes, keeps and removes. Nobody here removes
+ * one: who wants it gone takes its root label off, and the daemon's garbage collector, before which all see the same, takes it unless a lease or
+ * a container holds it. So a step holds it first, and then looks whether it is there.
+ *
+ * @param leased holds them until the container's own labels do.
+ * @param user who a volume belongs to that is made now.
+ */
+export async function openVolumes(
+  leased: Client,
+  id: string,
+  uses: readonly VolumeUse[],
+  user: HostUser,
+): Promise<StepMount[]> {
+  const mounts: StepMount[] = [];
+  for (const use of uses) {
+    const { target, readonly, noexec } = use;
+    mounts.push({
+      type: "bind",
+      source: await openVolume(leased, id, use, user),
+      target,
+      readonly,
+      noexec,
+    });
+  }
+  return mounts;
+}
+
+async function openVolume(client: Client, leaseId: string, use: VolumeUse, user: HostUser): Promise<string> {
+  const key = volumeKey(use.name);
+  await client.leases.addResource(leaseId, { type: `snapshots/${client.snapshotter}`, id: key });
+  for (;;) {
+    const mounts = await findOrMake(client, key, use, user);
+    const snapshot = await orMissing(client.snapshots.stat(key));
+    if (snapshot === undefined) continue;
+    const kind = snapshot.labels[VOLUME_LABELS.kind];
+    if (kind !== use.kind) {
+      refuse(
+        use.kind === "cache" ? "caches" : "volumes",
+        `${JSON.stringify(use.name)} is a ${kind}`,
+        `the name of a ${use.kind}, or a new name`,
+      );
+    }
+    const source = sourceOf(client, mounts);
+    // Two that made it at once both come here, and say the same.
+    if (snapshot.labels[VOLUME_LABELS.ready] === undefined)
+      await makeOwner(client, source, firstUser(snapshot.labels[VOLUME_LABELS.owner], user));
+    await client.snapshots.setLabels(key, {
+      // Somebody may be about to remove it: now it is wanted again.
+      [GC_ROOT_LABEL]: new Date().toISOString(),
+      [VOLUME_LABELS.ready]: "yes",
+      [VOLUME_LABELS.used]: new Date().toISOString(),
+    });
+    return source;
+  }
+}
+
+function firstUser(label: string | undefined, user: HostUser): HostUser {
+  const [, uid, gid] = /^(\d+):(\d+)$/.exec(label ?? "") ?? [];
+  return uid === undefined || gid === undefined ? user : { uid: Number(uid), gid: Number(gid) };
+}
+
+async function findOrMake(
+  client: Client,
+  key: string,
+  { name, kind }: VolumeUse,
+  { uid, gid }: HostUser,
+): Promise<Mount[]> {
+  const labels = {
+    [VOLUME_LABELS.name]: name,
+    [VOLUME_LABELS.kind]: kind,
+    [VOLUME_LABELS.owner]: `${uid}:${gid}`,
+    // It outlives all leases.
+    [GC_ROOT_LABEL]: new Date().toISOString(),
+  };
+  for (;;) {
+    const here = await orMissing(client.snapshots.mounts(key));
+    if (here !== undefined) return here;
+    try {
+      return await client.snapshots.prepare(key, "", { labels });
+    } catch (reason) {
+      if (!isContainerdError(reason, "already-exists")) throw reason;
+    }
+  }
+}
+
+function sourceOf(client: Client, mounts: readonly Mount[]): string {
+  const [mount] = mounts;
+  if (mounts.length === 1 && mount?.type === "bind") return mount.source;
+  throw new ExecutorError(
+    `the snapshotter ${client.snapshotter} gives no directory for a volume; allowed: overlayfs, native`,
+    { kind: "invalid-argument" },
+  );
+}
+
+/** Makes the step's user the owner of a new directory: seen from above, for an archive says nothing of where it is unpacked. */
+async function makeOwner(client: Client, source: string, { uid, gid }: HostUser): Promise<void> {
+  const at = source.lastIndexOf("/");
+  await unpackAt(client, source.slice(0, at), [
+    { type: "directory", name: source.slice(at + 1), mode: 0o755, uid, gid },
+  ]);
+}
+
+async function orMissing<T>(asked: Promise<T>): Promise<T | undefined> {
+  return asked.catch((reason: unknown) => {
+    if (isContainerdError(reason, "not-found")) return undefined;
+    throw reason;
+  });
+}

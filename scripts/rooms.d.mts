@@ -1,0 +1,3 @@
+export function findWrongImports(
+  sources: readonly { readonly file: string; readonly text: string }[],
+): string[];

@@ -1,0 +1,103 @@
+// The rooms of the packages (ARCHITECTURE.md), and which room may import which. `npm test` and `pnpm lint` run it.
+import { readFile } from "node:fs/promises";
+import { join, posix } from "node:path";
+import { fileURLToPath } from "node:url";
+import { capture, ROOT, story, Trouble } from "./process.mjs";
+
+/**
+ * For each room of a package: the rooms that its files may import, besides their own and the files at the top of the package that `top`
+ * names. A room that is not listed may import everything; so may the files at the top.
+ */
+const ROOMS = {
+  "packages/client/src": {
+    oci: { rooms: [], top: ["error"] },
+    concurrency: { rooms: [], top: ["error", "call"] },
+    transport: { rooms: [], top: ["error", "explain"] },
+    registry: { rooms: ["oci", "concurrency"], top: ["error", "call", "explain", "zstd"] },
+    content: { rooms: ["transport", "concurrency"] },
+    lease: { rooms: [] },
+    task: { rooms: [] },
+    event: { rooms: [] },
+    image: { rooms: ["oci", "content", "lease", "concurrency"] },
+    transfer: { rooms: ["oci", "content", "lease", "image", "registry", "concurrency"] },
+    "private-daemon": { rooms: [] },
+  },
+  "packages/executor/src": {
+    core: { rooms: [], top: ["error"] },
+    machine: { rooms: ["core"] },
+    io: { rooms: ["core", "machine"] },
+    log: { rooms: ["core", "io"] },
+    image: { rooms: ["core", "machine"] },
+    resources: { rooms: ["core", "machine", "io"] },
+    process: { rooms: ["core", "machine", "io", "resources"] },
+    record: { rooms: ["core", "machine", "resources", "process"] },
+  },
+};
+
+/** What runs a step puts the rooms together, so no room may import it. */
+const STORY = ["run-step", "executor", "handle", "index", "connect", "images"];
+
+/**
+ * Looks for imports that go the wrong way.
+ *
+ * @param {readonly { file: string, text: string }[]} sources Paths from the top of the checkout.
+ * @returns {string[]} A line for each wrong import.
+ */
+export function findWrongImports(sources) {
+  return sources.flatMap(({ file, text }) => {
+    const from = roomOf(file);
+    const rules = from && ROOMS[from.packageRoot][from.room];
+    if (rules === undefined) return [];
+    return [...text.matchAll(/\bfrom "(\.{1,2}\/[^"]+)"/g)].flatMap(([, specifier]) => {
+      const path = posix.join(posix.dirname(file), specifier);
+      const problem = problemWith(path, from, rules);
+      return problem === undefined ? [] : [`${file} imports ${specifier}: ${problem}`];
+    });
+  });
+}
+
+function problemWith(path, from, { rooms, top }) {
+  const to = roomOf(path);
+  if (to === undefined) {
+    const name = posix.basename(path, ".js");
+    if (STORY.includes(name) && !(from.room === "private-daemon" && name === "connect"))
+      return `${name} puts the rooms together; no room imports it`;
+    if (top === undefined || top.includes(name)) return undefined;
+    return `${from.room}/ may import these files at the top: ${top.join(", ")}`;
+  }
+  if (to.room === from.room || rooms.includes(to.room)) return undefined;
+  return `${from.room}/ may import ${rooms.length === 0 ? "no other room" : `these rooms: ${rooms.join(", ")}`}`;
+}
+
+/** Undefined for a file at the top of a package, and for what is in no package. */
+function roomOf(path) {
+  const packageRoot = Object.keys(ROOMS).find((root) => path.startsWith(`${root}/`));
+  const [room, ...rest] = packageRoot === undefined ? [] : path.slice(packageRoot.length + 1).split("/");
+  return rest.length === 0 ? undefined : { packageRoot, room };
+}
+
+/** Every source file of the packages, without tests: those may look into any room. */
+export async function checkRooms() {
+  const roots = Object.keys(ROOMS);
+  const { stdout } = await capture("git", [
+    "ls-files",
+    "--cached",
+    "--others",
+    "--exclude-standard",
+    ...roots,
+  ]);
+  const files = stdout.split("\n").filter((file) => /(?<!\.test)\.ts$/.test(file));
+  const sources = await Promise.all(
+    files.map(async (file) => ({ file, text: await readFile(join(ROOT, file), "utf8") })),
+  );
+  const wrong = findWrongImports(sources);
+  for (const line of wrong) console.error(line);
+  return { passed: wrong.length === 0 ? 1 : 0, failed: wrong.length, failures: wrong };
+}
+
+if (process.argv[1] === fileURLToPath(import.meta.url)) {
+  await story(async () => {
+    const { failed } = await checkRooms();
+    if (failed > 0) throw new Trouble("see ARCHITECTURE.md for the rooms");
+  });
+}
