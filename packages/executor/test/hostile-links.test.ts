@@ -102,11 +102,12 @@ describe("a volume", () => {
   );
 
   test.each(["/proc", "/proc/sys"])(
-    "is refused by the runtime on %s, by a link of the image",
+    "is refused on %s, by a link of the image: the runtime does not mount there",
     async (target) => {
       await importImage([{ path: "x", symlink: target }]);
       await expect(run({ caches: ["one:/x"], run: "true" }, policy)).rejects.toMatchObject({
-        kind: "runtime",
+        kind: "refused",
+        issues: [{ field: "caches", message: expect.stringContaining("nothing can be mounted on /x") }],
       });
     },
   );
