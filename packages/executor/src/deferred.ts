@@ -1,4 +1,4 @@
-/** A promise and the two functions that settle it: what Promise.withResolvers gives from Node 22 on. */
+/** A promise and the functions that settle it. Node 22 has the same: `Promise.withResolvers`. */
 export interface Deferred<T> {
   readonly promise: Promise<T>;
   readonly resolve: (value: T) => void;

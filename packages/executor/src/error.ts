@@ -1,16 +1,19 @@
 /**
  * Why a step could not be run.
  *
- * - `invalid-step`: what was given is no step; `issues` lists everything that is wrong with it.
- * - `refused`: it is one, and may not or cannot be had so; `issues` says what, and what would be allowed.
- * - `invalid-argument`: an option of the executor, or a call of it, is wrong.
- * - `image-not-found`: the daemon does not have the image, and the pull policy or the registry does not give it.
- * - `pull-failed`: the registry could not be asked, or what it gave was not what it should be.
- * - `command-not-found`, `command-not-executable`: the image has no such program, or it is none.
- * - `aborted`: the caller gave up before the step's process had started.
- * - `daemon-unavailable`: the daemon is not there, or does not answer.
- * - `runtime`: the daemon or its runtime failed; the message has their words.
- * - `io`: the files for the step's output could not be made or seen.
+ * - `invalid-step`: the input is not a valid step; `issues` lists everything that is wrong with it.
+ * - `refused`: the step is valid, but the policy or the machine does not allow it; `issues` says what would
+ *   be allowed.
+ * - `invalid-argument`: an option of the executor, or an argument of a call, is wrong.
+ * - `image-not-found`: the daemon does not have the image, and it may not be pulled or the registry does not
+ *   have it.
+ * - `pull-failed`: the registry could not be reached, or sent something wrong.
+ * - `command-not-found`: the image does not have the program.
+ * - `command-not-executable`: the file exists, but is not a program or may not be run.
+ * - `aborted`: the caller aborted the step before its process had started.
+ * - `daemon-unavailable`: the daemon cannot be reached, or does not answer.
+ * - `runtime`: the daemon or its runtime failed; the message quotes it.
+ * - `io`: the files for the step's output could not be made, or the daemon cannot see them.
  * - `release-failed`: the step is over, and something of it could not be removed.
  */
 export type ExecutorErrorKind =
@@ -27,9 +30,9 @@ export type ExecutorErrorKind =
   | "io"
   | "release-failed";
 
-/** One thing that is wrong with what was given. */
+/** One thing that is wrong with a step. */
 export interface StepIssue {
-  /** Where, as it was written: `volumes[0].target`. */
+  /** The path of the field, spelled as in the input: `volumes[0].target`. */
   readonly field: string;
   readonly message: string;
   readonly allowed?: string | undefined;
@@ -41,7 +44,10 @@ export interface ExecutorErrorOptions {
   readonly cause?: unknown;
 }
 
-/** The one error that this package throws: a step could not be run. A step that ran and failed is a result. */
+/**
+ * The one error class of this package: a step could not be run. A step that ran and failed is a result
+ * instead.
+ */
 export class ExecutorError extends Error {
   override readonly name = "ExecutorError";
   readonly kind: ExecutorErrorKind;
@@ -54,7 +60,14 @@ export class ExecutorError extends Error {
   }
 }
 
-/** Whether something thrown is an {@link ExecutorError}, of one kind if one is given. */
+/**
+ * Whether a thrown value is an {@link ExecutorError}, and of this kind if one is given.
+ *
+ * @example
+ * ```ts
+ * if (isExecutorError(error, "image-not-found")) console.error(error.message);
+ * ```
+ */
 export function isExecutorError(error: unknown, kind?: ExecutorErrorKind): error is ExecutorError {
   return error instanceof ExecutorError && (kind === undefined || error.kind === kind);
 }

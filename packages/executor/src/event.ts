@@ -2,33 +2,40 @@ import type { TransferProgress } from "@wfe-containerd/client";
 import type { OutputIssue } from "./core/output/output-issue.js";
 import type { StepWarning } from "./core/output/warning.js";
 
-/** Where a step is on its way. Each phase is announced once, in this order; a step that fails skips the rest up to `releasing`. */
+/**
+ * What a step is doing. Each phase is announced once, in this order. A step that cannot be run goes straight
+ * to `releasing`.
+ */
 export type StepPhase = "resolving" | "preparing" | "starting" | "running" | "settling" | "releasing";
 
-/** Output of the step, as it arrives. The bytes are the step's own: they may end anywhere, inside a UTF-8 character too. */
+/** Output of the step, as it arrives. A chunk may end anywhere, even inside a UTF-8 character. */
 export interface OutputEvent {
   readonly type: "output";
   readonly stream: "stdout" | "stderr";
   readonly data: Uint8Array;
 }
 
-/** A `##wfe[output key=value]` line was read. A later one with the same key wins. */
+/** A `##wfe[output key=value]` line was read. A later line with the same key wins. */
 export interface OutputValueEvent {
   readonly type: "output-value";
   readonly key: string;
   readonly value: string;
 }
 
-/** An output line could not be taken, or becomes the same variable as another. Up to about a hundred come. */
+/**
+ * An output line was not taken, or sets the same variable as another. At most about a hundred of these are
+ * sent.
+ */
 export interface OutputIssueEvent extends OutputIssue {
   readonly type: "output-issue";
 }
 
-/** What is probably behind the step's failure. It comes after the output, and is in the result as well. */
+/** The probable reason of the step's failure. It comes after the output, and is also in the result. */
 export interface WarningEvent extends StepWarning {
   readonly type: "warning";
 }
 
+/** A new phase begins. */
 export interface PhaseEvent {
   readonly type: "phase";
   readonly phase: StepPhase;
@@ -36,20 +43,25 @@ export interface PhaseEvent {
   readonly id: string;
 }
 
-/** How far the image's pull and unpacking are: of each of its blobs. Who is slow to take them sees of each state the latest. */
+/**
+ * Progress of one blob of the image: its download or its unpacking. A slow consumer sees only the newest
+ * event of each state.
+ */
 export interface ProgressEvent extends TransferProgress {
   readonly type: "progress";
 }
 
 /**
- * Events were not kept, because nobody was iterating and more than a mebibyte had come: that many bytes of
- * output are missing at this place. Of the values of one output only the last is kept then. Iterate a handle at once to see everything.
+ * Output is missing at this place. It was dropped because nobody iterated the handle, and more than 1 MiB was
+ * waiting. Of one output's values, only the last was then kept. Iterate the handle at once to see everything.
  */
 export interface OutputGap {
   readonly type: "gap";
+  /** How many bytes of output are missing. */
   readonly bytes: number;
 }
 
+/** Everything that a step can report while it runs. */
 export type StepEvent =
   | OutputEvent
   | OutputValueEvent

@@ -22,73 +22,102 @@ import { runStep } from "./run-step.js";
 import { createStepId } from "./step-id.js";
 import { startTimer } from "./timer.js";
 
+/** Options of {@link createExecutor}. */
 export interface ExecutorOptions {
-  /** The daemon that steps run on, unless a step names another. Default: `createClient()`, closed with the executor. */
+  /**
+   * The daemon that steps run on, unless a step names another. Default: `createClient()`, closed with the
+   * executor.
+   */
   readonly client?: Client;
   /**
-   * A directory that this process and the daemon's machine see at the same path; output goes through files in it. Absolute. Default:
-   * `WFE_IO_DIR`, else a private temporary directory, which serves a daemon on this machine only.
+   * An absolute path of a directory that this process and the daemon's machine see at the same path. Output
+   * goes through files in it. Default: `WFE_IO_DIR`, else a private temporary directory, which works only
+   * with a daemon on this machine.
    */
   readonly ioDir?: string;
   /**
-   * `file` (default): output goes through regular files; works with a remote daemon, and outlives this process. `fifo`: through
-   * named pipes; faster, for a daemon on this machine only.
+   * How output gets from the daemon to this process.
+   *
+   * - `file`: through regular files. Works with a remote daemon, and the files outlive this process.
+   * - `fifo`: through named pipes. Faster, but only for a daemon on this machine.
+   *
+   * @default "file"
    */
   readonly ioMode?: "file" | "fifo";
-  /** How many bytes of each of stdout and stderr a result holds: the first ones. Default 1 MiB. The events hold all. */
+  /**
+   * How many bytes of stdout, and of stderr, a result contains: the first ones. Events contain all output.
+   *
+   * @default 1_048_576
+   */
   readonly captureBytes?: number;
   /**
-   * What steps may ask for beyond the least: volumes and from where, the host's network, the image's own user. Default: nothing; a step that
-   * asks is refused with what would allow it.
+   * What steps may ask for: volumes and their sources, the host's network, the image's own user, and more.
+   * Default: `DEFAULT_POLICY`. A step that asks for more is refused, and the error says what would allow it.
    */
   readonly policy?: Partial<Policy>;
-  /** For steps with `network: bridge`: the bridge on the daemon's machine. */
+  /** The bridge on the daemon's machine, for steps with `network: bridge`. */
   readonly bridge?: BridgeOptions;
   /**
-   * For steps with `init`: the path of a static init program (tini, catatonit, docker-init) on the daemon's machine. Default: looked for
-   * where packages put them, when the daemon is on this machine.
+   * The path of a static init program (tini, catatonit, docker-init) on the daemon's machine, for steps with
+   * `init`. Default: if the daemon is on this machine, the usual places of packages are searched.
    */
   readonly init?: string;
-  /** For steps with `user_namespace`: which ids of the daemon's machine stand behind theirs. Default: 65536 from 1000000000 on. */
+  /**
+   * The ids on the daemon's machine that steps with `user_namespace` are mapped to. Default: 65536 ids from
+   * 1000000000 on.
+   */
   readonly userNamespace?: IdRange;
   /** How images are pulled. Default: as docker's config and containerd's hosts.toml files say. */
   readonly pull?: ImagePullOptions;
 }
 
+/** Options of `Executor.start`. */
 export interface StartOptions {
   /** Aborting it stops the step: stop signal, grace period, SIGKILL. */
   readonly signal?: AbortSignal;
   /**
-   * Values of the secrets that the step may name, up to a mebibyte together. They reach it as files that only its user can read, and nothing else: no
-   * environment, label, argument, error or event.
+   * Values of the secrets that the step may name, up to 1 MiB together. The step gets them as files that only
+   * its user can read. They are never put into an environment variable, label, argument, error or event.
    */
   readonly secrets?: SecretValues;
   /**
-   * Values of the workflow: each becomes an environment variable of the step, in upper case. One by the name of a variable of the image's, or of one that
-   * programs take orders from, is refused.
+   * Values of the workflow. Each becomes an environment variable of the step, in upper case. A name is
+   * refused if it is a variable of the image, or one that programs obey, such as `LD_PRELOAD`.
    */
   readonly data?: WorkflowData;
 }
 
+/** Options of `Executor.run`. */
 export interface RunOptions extends StartOptions {
-  /** Called with each event, in order; the next waits for the promise it returns. */
+  /** Called with each event, in order. The next call waits for the promise that this one returns. */
   readonly onEvent?: (event: StepEvent) => void | Promise<void>;
 }
 
+/** Options of `Executor.close`. */
 export interface CloseOptions {
-  /** How long steps have to end after their stop signal, whatever grace they have themselves. Default 60 000. */
+  /**
+   * How long steps may take to end after their stop signal, in milliseconds. Overrides a longer grace period
+   * of their own.
+   *
+   * @default 60_000
+   */
   readonly graceMs?: number;
 }
 
-/** Runs steps on a containerd. */
+/** Runs steps on containerd. */
 export interface Executor extends AsyncDisposable {
-  /** Starts a step and returns at once. Never throws: what is wrong rejects the handle's `result`. */
+  /** Starts a step and returns at once. Never throws: an invalid step rejects the handle's `result`. */
   start(step: StepInput, options?: StartOptions): StepHandle;
-  /** Runs a step to its end, and releases all it held. Rejects with an {@link ExecutorError} when it could not be run. */
+  /**
+   * Runs a step to its end, and releases everything that it used.
+   *
+   * @throws ExecutorError if the step could not be run. A step that ran and failed is a result.
+   */
   run(step: StepInput, options?: RunOptions): Promise<StepResult>;
   /**
-   * Stops the steps that still run, kills those that have not ended after `graceMs` (default: a minute), waits until everything is released, and closes
-   * the connections that the executor opened. Called again, it is the first call's promise.
+   * Stops the steps that still run, and kills those that have not ended after `graceMs`. Waits until
+   * everything is released, then closes the connections that the executor opened. Further calls return the
+   * promise of the first.
    */
   close(options?: CloseOptions): Promise<void>;
 }
@@ -96,6 +125,18 @@ export interface Executor extends AsyncDisposable {
 const DEFAULT_CAPTURE_BYTES = 1024 * 1024;
 const DEFAULT_CLOSE_GRACE_MS = 60_000;
 
+/**
+ * Creates an executor. Without a client of yours, it connects at its first step.
+ *
+ * @throws ExecutorError `refused` for an invalid policy or bridge; `invalid-argument` for an invalid id
+ * range.
+ * @example
+ * ```ts
+ * await using executor = createExecutor();
+ * const result = await executor.run({ name: "hello", image: "alpine:3.20", run: "echo hello" });
+ * console.log(result.exitCode, result.stdout);
+ * ```
+ */
 export function createExecutor(options: ExecutorOptions = {}): Executor {
   const policy = parsePolicy(options.policy ?? {});
   if (options.userNamespace !== undefined) checkIdRange(options.userNamespace);
@@ -148,7 +189,7 @@ export function createExecutor(options: ExecutorOptions = {}): Executor {
       signal?.removeEventListener("abort", onAbort);
       running.delete(handle);
     });
-    // Whoever awaits only one of the two must not be killed by the other's rejection.
+    // A caller may await only one of the two. The other's rejection must not end the process.
     result.promise.catch(() => undefined);
     closed.catch(() => undefined);
 

@@ -2,7 +2,7 @@ import { ContainerdError } from "@wfe-containerd/client";
 import { ExecutorError, type ExecutorErrorKind } from "./error.js";
 import type { Control } from "./process/run-task.js";
 
-/** Whatever stopped a step from being run, as this package's one error. */
+/** Turns any failure to run a step into an {@link ExecutorError}. */
 export function toExecutorError(reason: unknown, { signal }: Control): ExecutorError {
   if (reason instanceof ExecutorError) return reason;
   const message = reason instanceof Error ? reason.message : String(reason);

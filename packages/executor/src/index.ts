@@ -19,7 +19,7 @@ export type { SecretValues } from "./core/step/secret.js";
 export type { StepInput } from "./core/step/step.js";
 export { parseStep, type StepConfig, stepJsonSchema } from "./core/step/step.js";
 export type { VolumeKind } from "./core/step/volume.js";
-// For those who build on top: the parts of it, as pure functions and plain values.
+// For programs that build on this one: pure functions and plain values.
 export { parseDuration } from "./core/units/duration.js";
 export { parseSize } from "./core/units/size.js";
 export { ExecutorError, type ExecutorErrorKind, isExecutorError, type StepIssue } from "./error.js";

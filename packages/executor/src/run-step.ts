@@ -35,38 +35,41 @@ import { createRelease } from "./resources/release.js";
 import { findUnwritable, type VolumeUser } from "./resources/volume-access.js";
 import { openVolumes } from "./resources/volumes.js";
 
-/** One step, and what its executor lends it. */
+/** One step, and everything from its executor that it needs. */
 export interface StepRun {
-  /** The container's id, and that of everything else the step holds in containerd. */
+  /** The id of the container, and of everything else that the step uses in containerd. */
   readonly id: string;
-  /** The step as it was given; not yet looked at. */
+  /** The step as the caller gave it, not yet parsed. */
   readonly input: unknown;
-  /** Values of the workflow, which become environment variables. */
+  /** Values of the workflow. They become environment variables. */
   readonly data: WorkflowData;
   /** Values of the secrets that the step may name. */
   readonly secrets: SecretValues;
   readonly rules: Rules;
   readonly bridge: Bridge;
-  /** What the operator says of the daemon's machine. */
+  /** What the operator configured about the daemon's machine. */
   readonly host: HostOptions;
   owner(): Promise<string>;
-  /** How many bytes of each stream the result holds. */
+  /** How many bytes of each stream the result contains. */
   readonly captureBytes: number;
   readonly pull: ImagePullOptions;
   readonly readUserFiles: ReadUserFiles;
   readonly control: Control;
   readonly events: EventQueue;
   connect(step: StepConfig): Promise<{ client: Client; daemon: DaemonFacts }>;
-  /** Where the step's output files are to be made. */
+  /** The directory for the step's output files. */
   ioDirectory(client: Client): Promise<string>;
   openIo(client: Client, directory: string): Promise<StepIo>;
-  /** The outcome and all output are known. */
+  /** Called when the outcome and all output are known. */
   settle(result: StepResult): void;
-  /** The step could not be run. */
+  /** Called when the step could not be run. */
   fail(reason: unknown): void;
 }
 
-/** A step's whole way, from what somebody wrote to a result, with nothing left behind. Rejects only when something is left. */
+/**
+ * Runs a step from its input to its result, and releases everything. Rejects only if something could not be
+ * released.
+ */
 export async function runStep(run: StepRun): Promise<void> {
   const { id, events, control } = run;
   const enter = (phase: StepPhase): void => void events.push({ type: "phase", phase, id });
@@ -96,7 +99,7 @@ export async function runStep(run: StepRun): Promise<void> {
     const host = await findHostCapabilities(client, step, user, run.host);
     const hostUser = toHostUser(user, host.userNamespace);
     const volumes = await openVolumes(leased, id, uses, hostUser);
-    // Again: a pull takes long enough to put a link in the way.
+    // Checked again: during a pull there is time to replace a source by a link.
     const sources = await checkSources({ client, locality }, step, run.rules);
     const plan = planStep({
       id,
@@ -153,7 +156,10 @@ export async function runStep(run: StepRun): Promise<void> {
   }
 }
 
-/** Groups from the image's files are mapped as the user is; with a user namespace only its own group is sure. */
+/**
+ * Groups from the image's files are mapped like the user. In a user namespace only the user's own group is
+ * certain.
+ */
 function volumeUser(user: ProcessUser, namespace: UserNamespace | undefined): VolumeUser {
   const { uid, gid } = toHostUser(user, namespace);
   return { uid, gids: namespace === undefined ? [gid, ...(user.additionalGids ?? [])] : [gid] };
@@ -173,7 +179,7 @@ interface Times {
   readonly durationMs: number;
 }
 
-/** The wall clock may jump; how long a step took is measured on the monotonic one. */
+/** Measures the duration on the monotonic clock, because the wall clock may jump. */
 function startClock(): { stop(): Times } {
   const startedAt = new Date();
   const start = performance.now();

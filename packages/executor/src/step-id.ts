@@ -1,6 +1,6 @@
 import { randomBytes } from "node:crypto";
 
-/** Names a step's container, and everything else that it holds: unique, and not to be guessed. */
+/** A new id for a step's container and everything else that it uses. Unique, and cannot be guessed. */
 export function createStepId(): string {
   return `wfe-${randomBytes(10).toString("hex")}`;
 }

@@ -4,7 +4,7 @@ export interface Timer {
   cancel(): void;
 }
 
-/** setTimeout's own limit: a longer delay fires at once there. */
+/** The limit of setTimeout: a longer delay would fire at once. */
 const LONGEST_MS = 2 ** 31 - 1;
 
 /** Starts a timer on the monotonic clock: a change of the wall clock does not move it. */

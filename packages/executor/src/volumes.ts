@@ -8,26 +8,35 @@ import {
 } from "./core/step/volume.js";
 import { ExecutorError } from "./error.js";
 
-/** A directory that steps keep things in, on the daemon's machine. */
+/** A directory on the daemon's machine in which steps keep files. */
 export interface ListedVolume {
   readonly name: string;
   readonly kind: VolumeKind;
   readonly createdAt: Date;
-  /** When a step began to use it, last. */
+  /** When a step last began to use it. */
   readonly usedAt: Date;
   readonly sizeBytes: number;
   /** Ids of the steps that use it now. */
   readonly usedBy: readonly string[];
 }
 
+/** Which volumes {@link pruneVolumes} removes. */
 export interface PruneVolumesOptions {
-  /** Default: caches alone. */
+  /** Kinds to remove. @default ["cache"] */
   readonly kinds?: readonly VolumeKind[] | undefined;
-  /** Only those that no step began to use for so long. Default 0: any that none uses now. */
+  /**
+   * Only volumes that no step began to use for this long, in milliseconds. 0: every volume that is not in
+   * use.
+   *
+   * @default 0
+   */
   readonly unusedForMs?: number | undefined;
-  /** Only as many as it takes until all of these kinds have no more than so many bytes together; longest unused first. */
+  /**
+   * Remove only until all volumes of these kinds together have at most this many bytes. Those unused for
+   * longest go first. Default: no limit, everything unused is removed.
+   */
   readonly maxBytes?: number | undefined;
-  /** Say what would be removed, and remove nothing. Default `false`. */
+  /** Only report what would be removed. @default false */
   readonly dryRun?: boolean | undefined;
 }
 
@@ -63,9 +72,9 @@ function toVolume(
 }
 
 /**
- * Removes a volume or cache, and all that is in it.
+ * Removes a volume or cache, and everything in it.
  *
- * @throws ExecutorError `invalid-argument` when there is none of that name, or a step uses it.
+ * @throws ExecutorError `invalid-argument` if no volume has that name, or a step uses it.
  */
 export async function removeVolume(client: Client, name: string): Promise<void> {
   const users = await removeUnused(client, name);
@@ -76,9 +85,13 @@ export async function removeVolume(client: Client, name: string): Promise<void> 
 }
 
 /**
- * Removes volumes that no step uses: caches, unless others are asked for.
+ * Removes volumes that no step uses: only caches, unless other kinds are given.
  *
- * @returns what was removed.
+ * @returns the volumes that were removed, or with `dryRun` would be.
+ * @example
+ * ```ts
+ * await pruneVolumes(client, { unusedForMs: 7 * 24 * 60 * 60 * 1000 });
+ * ```
  */
 export async function pruneVolumes(
   client: Client,
@@ -92,7 +105,7 @@ export async function pruneVolumes(
   const removed: ListedVolume[] = [];
   for (const volume of idle) {
     if (maxBytes !== undefined && bytes <= maxBytes) break;
-    // A step may have begun to use it meanwhile, or somebody else have removed it.
+    // Meanwhile a step may have begun to use it, or another process may have removed it.
     if (!dryRun && (await removeUnused(client, volume.name).catch(unlessMissing)).length > 0) continue;
     bytes -= volume.sizeBytes;
     removed.push(volume);
@@ -100,13 +113,14 @@ export async function pruneVolumes(
   return removed;
 }
 
-/** @returns the steps that use it, for which it stays. */
+/** @returns the steps that use the volume, because of which it was not removed. */
 async function removeUnused(client: Client, name: string): Promise<readonly string[]> {
   const key = volumeKey(name);
   try {
     const users = (await findUsers(client)).get(name) ?? [];
     if (users.length > 0) return users;
-    // A step may begin to use it at this very moment. The collector alone sees both: see `openVolumes`.
+    // A step may begin to use it at this moment. Only the garbage collector sees both sides: see
+    // `openVolumes`.
     await client.snapshots.setLabels(key, { [GC_ROOT_LABEL]: "" });
     await client.leases.collectGarbage();
     return await keepIfHeld(client, name);
@@ -119,7 +133,10 @@ async function removeUnused(client: Client, name: string): Promise<readonly stri
   }
 }
 
-/** After a collection: nothing when it is gone; else who holds it, for whom it is to stay. */
+/**
+ * Called after a collection. Returns an empty list if the volume is gone. Otherwise restores its root label
+ * and returns its users.
+ */
 async function keepIfHeld(client: Client, name: string): Promise<readonly string[]> {
   try {
     await client.snapshots.setLabels(volumeKey(name), { [GC_ROOT_LABEL]: new Date().toISOString() });
@@ -135,7 +152,7 @@ function unlessMissing(reason: unknown): readonly string[] {
   throw reason;
 }
 
-/** Steps by the names of the volumes that they use: those that run, those that are being made, and those that a dead executor left. */
+/** The users of each volume by its name: running steps, steps in preparation, and steps of dead executors. */
 async function findUsers(client: Client): Promise<Map<string, string[]>> {
   const filter = [`labels."${VOLUMES_LABEL}"`];
   const [leases, containers] = await Promise.all([
