@@ -13,7 +13,10 @@ import type { StepConfig } from "../core/step/step.js";
 import { ExecutorError } from "../error.js";
 import type { ProgressEvent } from "../event.js";
 
-/** How images are pulled, beyond what a step says: mirrors, certificates, credentials, a check of signatures. */
+/**
+ * How images are pulled, apart from the step's own fields: mirrors, certificates, credentials, signature
+ * checks.
+ */
 export type ImagePullOptions = Pick<
   PullOptions,
   | "via"
@@ -28,14 +31,19 @@ export type ImagePullOptions = Pick<
 >;
 
 export interface ResolveOptions {
-  /** The daemon's own. */
+  /** The daemon's platform. */
   readonly platform: Platform;
   readonly pull: ImagePullOptions;
   readonly signal: AbortSignal;
   readonly onProgress: (event: ProgressEvent) => void;
 }
 
-/** The step's image on the daemon, unpacked and ready to be a snapshot's parent; pulled where the step's pull policy says so. */
+/**
+ * Finds the step's image on the daemon, unpacked and ready as a snapshot's parent. Pulls it if the step's
+ * pull policy says so.
+ *
+ * @throws ExecutorError `image-not-found` or `pull-failed`.
+ */
 export async function resolveImage(
   client: Client,
   { image, pull: policy, registryAuth }: StepConfig,
@@ -58,7 +66,7 @@ export async function resolveImage(
         { kind: "image-not-found", cause: reason },
       );
     }
-    // The daemon's own failures are told apart by what was asked.
+    // Only failures of the pull become pull errors. Failures of the daemon stay as they are.
     if (reason.operation?.startsWith("pull ") !== true) throw reason;
     throw new ExecutorError(reason.message, {
       kind: isContainerdError(reason, "not-found") ? "image-not-found" : "pull-failed",
@@ -67,7 +75,7 @@ export async function resolveImage(
   }
 }
 
-/** The step's own credentials first; for other registries, those that would be used without them. */
+/** The step's own credentials come first. Registries that they do not cover get those of the executor. */
 function credentialsFor(
   own: NonNullable<StepConfig["registryAuth"]>,
   others: PullOptions["auth"],

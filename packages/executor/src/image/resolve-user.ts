@@ -5,10 +5,13 @@ import { neededUserFiles, parseImageUser, parseUser, resolveUser as resolve } fr
 import { ExecutorError } from "../error.js";
 import type { ReadUserFiles } from "./user-file-cache.js";
 
-/** Nobody, by number: no image needs to know it. */
+/** The user nobody, by number: so the image need not have an entry for it. */
 const DEFAULT_USER = "65534:65534";
 
-/** The ids that the step's process gets. Names are looked up in the files of the unpacked image. */
+/**
+ * Finds the ids that the step's process gets. Names are looked up in `/etc/passwd` and `/etc/group` of the
+ * unpacked image.
+ */
 export async function resolveUser(
   client: Client,
   image: ResolvedImage,
@@ -23,7 +26,7 @@ export async function resolveUser(
   return resolve(reference, { passwd: files.get("/etc/passwd"), group: files.get("/etc/group") }, groupAdd);
 }
 
-/** What is wrong with a file of the image is the image's fault, and nothing that the daemon could not do. */
+/** A broken user file is the image's fault, not a failure of the daemon: the step is refused. */
 function refuseImage(reason: unknown): never {
   if (!isContainerdError(reason, "invalid-argument") && !isContainerdError(reason, "out-of-range"))
     throw reason;

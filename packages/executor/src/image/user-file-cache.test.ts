@@ -2,7 +2,7 @@ import type { Client, ResolvedImage } from "@wfe-containerd/client";
 import { expect, test } from "vitest";
 import { createUserFileCache } from "./user-file-cache.js";
 
-/** A client that counts what it is asked, and has only `/etc/passwd`. */
+/** A client that has only `/etc/passwd`, and notes which paths it is asked for. */
 function fakeClient(place: Partial<Pick<Client, "address" | "namespace" | "snapshotter">> = {}) {
   const asked: string[][] = [];
   const images = {

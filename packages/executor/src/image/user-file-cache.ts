@@ -2,10 +2,10 @@ import type { Client, ResolvedImage } from "@wfe-containerd/client";
 import { KERNEL_DIRECTORIES } from "../core/policy/reserved-paths.js";
 import { MAX_USER_FILE_BYTES } from "../core/user/user-files.js";
 
-/** Images whose files are kept. */
+/** How many images the cache remembers. */
 const MOST_IMAGES = 64;
 
-/** These files of an image, as bytes; undefined for what the image does not have. */
+/** Reads files of an image. The value is undefined for a file that the image does not have. */
 export type ReadUserFiles = (
   client: Client,
   image: ResolvedImage,
@@ -14,8 +14,9 @@ export type ReadUserFiles = (
 ) => Promise<ReadonlyMap<string, Uint8Array | undefined>>;
 
 /**
- * Reads the files that users are looked up in once for each unpacked image: it costs the daemon a snapshot. What a snapshotter has unpacked under a chain
- * ID does not change; two snapshotters, or two daemons, may unpack one odd layer in two ways.
+ * Reads `/etc/passwd` and `/etc/group` once for each unpacked image, because each read costs the daemon a
+ * snapshot. What a snapshotter has unpacked for a chain ID does not change. But two snapshotters, or two
+ * daemons, may unpack an odd layer differently, so the cache keeps them apart.
  */
 export function createUserFileCache(): ReadUserFiles {
   const known = new Map<string, ReadonlyMap<string, Uint8Array | undefined>>();
@@ -33,7 +34,7 @@ export function createUserFileCache(): ReadUserFiles {
             signal,
           });
     const files = new Map([...before, ...missing.map((path) => [path, read.get(path)] as const)]);
-    // The one that was used last is the last to go.
+    // Inserted last again: the first entry of the map is the one unused for longest.
     known.delete(key);
     known.set(key, files);
     const [oldest] = known.keys();

@@ -4,16 +4,18 @@ import type { StepConfig } from "../core/step/step.js";
 import { describeDaemon } from "./facts.js";
 import { readTls } from "./tls-files.js";
 
-/** A daemon, and what plans depend on of the machine it runs on. */
+/** A daemon, and the facts about its machine that plans depend on. */
 export interface Connection {
   readonly client: Client;
   readonly daemon: DaemonFacts;
 }
 
-/** The daemons that one executor talks to: its own, and those that steps name. Each is connected and described once. */
+/**
+ * The daemons of one executor: its own, and those that steps name. Each is connected to and described once.
+ */
 export interface Connections {
   to(step: StepConfig): Promise<Connection>;
-  /** Closes what was opened here. */
+  /** Closes the connections that were opened here, not the given client. */
   close(): Promise<void>;
 }
 
@@ -38,7 +40,7 @@ export function createConnections(given: Client | undefined): Connections {
     if (facts === undefined) {
       facts = describeDaemon(client);
       described.set(client, facts);
-      // A daemon that does not answer now may do so for the next step.
+      // Not cached: the daemon may answer for the next step.
       facts.catch(() => described.delete(client));
     }
     return facts;

@@ -7,8 +7,9 @@ import { CAPABILITIES } from "../core/spec/capability-names.js";
 import { locateDaemon } from "./locate.js";
 
 /**
- * What plans depend on, of the machine that the daemon runs on. Its platform is asked from the daemon; the kernel and what it has only
- * a daemon on our own machine lets us see, and where they are unknown a plan assumes the least.
+ * Describes the daemon's machine, as far as plans depend on it. The daemon tells its platform. The kernel and
+ * its features can be read only if the daemon runs on this machine. Where they are unknown, a plan assumes
+ * the least.
  */
 export async function describeDaemon(client: Client): Promise<DaemonFacts> {
   const [platform, locality] = await Promise.all([
@@ -33,18 +34,19 @@ export async function describeDaemon(client: Client): Promise<DaemonFacts> {
   };
 }
 
-/** For containers in general, as docker, nerdctl, podman and Kubernetes' runtimes load them. */
+/** Profiles for containers in general. docker, nerdctl, podman and Kubernetes' runtimes load them. */
 const DEFAULT_PROFILES =
   /^(docker-default|nerdctl-default|containers-default-[\w.]+|cri-containerd\.apparmor\.d) \(enforce\)$/m;
 
-/** A profile for containers that somebody has loaded there: over containerd's API none can be. */
+/** The profile for containers that is loaded on the machine. containerd's API cannot load one. */
 export function findDefaultProfile(loaded: string): string | undefined {
   return DEFAULT_PROFILES.exec(loaded)?.[1];
 }
 
 /**
- * Whose process tells what a runtime that the daemon starts can give: a daemon in a container, or under a service manager that holds it back, has
- * not everything. Before 1.7 a daemon does not say which process it is; then what we ourselves may have is the nearest that is known.
+ * The process whose limits show what the daemon's runtime can grant. A daemon in a container, or under a
+ * service manager that restricts it, cannot grant everything. Before containerd 1.7 a daemon does not tell
+ * its process id. Then our own process is the best guess.
  */
 async function findProcess(client: Client, locality: Locality): Promise<number | "self" | undefined> {
   const { process: daemon } = await client.introspection.server();
@@ -52,7 +54,7 @@ async function findProcess(client: Client, locality: Locality): Promise<number |
   return locality === "here" ? daemon.pid : undefined;
 }
 
-/** A process's bounding set, by name; undefined when it does not let us see. */
+/** A process's bounding set of capabilities, by name. Undefined if it cannot be read. */
 async function readCapabilities(pid: number | "self"): Promise<string[] | undefined> {
   const [, mask] = /^CapBnd:\s*([0-9a-f]+)$/m.exec(await readOrEmpty(`/proc/${pid}/status`)) ?? [];
   if (mask === undefined) return undefined;
@@ -60,7 +62,11 @@ async function readCapabilities(pid: number | "self"): Promise<string[] | undefi
   return CAPABILITIES.filter((_, bit) => (bits >> BigInt(bit)) & 1n);
 }
 
-/** Without CAP_SYS_RESOURCE none may be below what its maker had to have; nobody shows how low that is, but not above what the process has now. */
+/**
+ * The lowest score that the daemon can surely set; undefined if there is no such limit. Without
+ * CAP_SYS_RESOURCE, a process cannot go below the minimum that was set for it. The kernel does not show this
+ * minimum, but it is at most the current score.
+ */
 async function readMinimumOomScoreAdj(
   pid: number | "self",
   capabilities: readonly string[] | undefined,
@@ -76,7 +82,7 @@ async function isInUserNamespace(pid: number | "self"): Promise<boolean | undefi
   return map === "" ? undefined : !/^\s*0\s+0\s+4294967295\s*$/.test(map);
 }
 
-/** A hard limit may be raised with CAP_SYS_RESOURCE alone. Source: setrlimit(2). */
+/** Only a process with CAP_SYS_RESOURCE can raise its hard limit. Source: setrlimit(2). */
 async function readMaximumOpenFiles(
   pid: number | "self",
   capabilities: readonly string[] | undefined,

@@ -5,15 +5,18 @@ import type { StepConfig } from "../core/step/step.js";
 import { findInit } from "./init.js";
 import { findUserNamespace, type IdRange } from "./user-namespace.js";
 
-/** What the operator says of the daemon's machine. */
+/** What the operator configured about the daemon's machine. */
 export interface HostOptions {
-  /** Where it has a static init program: tini, catatonit, docker-init. Default: looked for where packages put them, on this machine only. */
+  /**
+   * The path of a static init program: tini, catatonit, docker-init. Default: on this machine, the usual
+   * places of packages are searched.
+   */
   readonly init?: string | undefined;
-  /** Which of its ids stand behind those of steps with a user namespace. */
+  /** The ids on that machine that steps with a user namespace are mapped to. */
   readonly userNamespace?: IdRange | undefined;
 }
 
-/** What a step needs that the daemon's machine has, or does not. */
+/** Finds what a step needs from the daemon's machine. */
 export async function findHostCapabilities(
   client: Client,
   step: StepConfig,

@@ -1,6 +1,6 @@
 import { isContainerdError } from "@wfe-containerd/client";
 
-/** An undo that finds nothing to undo has done its work. */
+/** Ignores a not-found error: the thing to remove is already gone. */
 export async function ignoreNotFound(undo: Promise<unknown>): Promise<void> {
   await undo.catch((reason: unknown) => {
     if (!isContainerdError(reason, "not-found")) throw reason;

@@ -3,7 +3,7 @@ import type { Client } from "@wfe-containerd/client";
 import { refuse } from "../core/refuse.js";
 import type { StepConfig } from "../core/step/step.js";
 
-/** Where packages put init programs that need no library of the image. */
+/** Where packages install init programs that need no library of the image. */
 const KNOWN = [
   "/usr/bin/tini-static",
   "/usr/libexec/podman/catatonit",
@@ -14,10 +14,11 @@ const KNOWN = [
 ];
 
 /**
- * The init program on the daemon's machine, for a step that wants one.
+ * The path of the init program on the daemon's machine, for a step that wants one.
  *
- * @param given the operator's word for where it is. Without it, a daemon on this machine is looked at.
- * @throws ExecutorError `refused` when none is known.
+ * @param given the path that the operator configured. Without it, this machine is searched, if the daemon
+ * runs on it.
+ * @throws ExecutorError `refused` if no path is known.
  */
 export async function findInit(
   client: Client,

@@ -2,18 +2,25 @@ import { readFile, readlink } from "node:fs/promises";
 import type { Client } from "@wfe-containerd/client";
 import type { Locality } from "../core/plan/daemon.js";
 
-/** Of every Linux. Source: the kernel's include/linux/proc_ns.h, PROC_PID_INIT_INO. */
+/**
+ * The inode of the first PID namespace, the same on every Linux. Source: include/linux/proc_ns.h,
+ * PROC_PID_INIT_INO.
+ */
 const FIRST_PID_NAMESPACE = 4_026_531_836;
 
-/** Where a daemon is. A Unix socket says little: ssh and Lima forward those of other machines. */
+/**
+ * Finds out where a daemon runs. A Unix socket is not proof that it is local: ssh and Lima forward sockets of
+ * other machines.
+ */
 export async function locateDaemon(client: Client): Promise<Locality> {
   if (!client.isLocal || process.platform !== "linux") return "elsewhere";
   return locateProcess((await client.introspection.server()).process);
 }
 
 /**
- * Where a daemon is that says, since 1.7, which process it is: one of that number is looked for, and its name. Before that, an executor outside of
- * any container takes the daemon for its neighbour.
+ * Locates a daemon by its process: is there a process with its id, named containerd, in our PID namespace?
+ * Daemons tell their process since containerd 1.7. For an older one, an executor in the machine's first PID
+ * namespace assumes that the daemon is local.
  */
 export async function locateProcess(
   daemon: { readonly pid: number; readonly pidNamespace: number } | undefined,

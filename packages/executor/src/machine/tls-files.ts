@@ -3,13 +3,13 @@ import type { TlsOptions } from "@wfe-containerd/client";
 import type { StepConfig } from "../core/step/step.js";
 import { ExecutorError } from "../error.js";
 
-/** Chains of certificates are some kilobytes. */
+/** Certificate chains have a few kilobytes. */
 const MAX_BYTES = 1024 * 1024;
 const BEGIN = "-----BEGIN ";
 
 /**
- * A step names PEM files, or holds their contents. What is no such file is refused in one way, whether it is there or not: the files of the executor are
- * not the step's to ask after.
+ * Reads the PEM files that a step names, or takes PEM contents as they are. Every failure has the same
+ * message, also for a missing file. So a step cannot find out which files the executor has.
  *
  * @throws ExecutorError `invalid-step`.
  */
@@ -31,7 +31,7 @@ export async function readTls(tls: NonNullable<StepConfig["tls"]>): Promise<TlsO
 async function readPem(path: string): Promise<string | undefined> {
   let file: FileHandle | undefined;
   try {
-    // A FIFO would keep us waiting for who writes to it.
+    // Non-blocking: opening a FIFO would otherwise wait until something writes to it.
     file = await open(path, constants.O_RDONLY | constants.O_NONBLOCK);
     const status = await file.stat();
     if (!status.isFile() || status.size > MAX_BYTES) return undefined;

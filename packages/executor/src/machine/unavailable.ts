@@ -3,15 +3,18 @@ import { isContainerdError } from "@wfe-containerd/client";
 
 const RETRY_MS = 200;
 
-/** Whether a call failed because the daemon is not there, or does not answer: it says nothing about what was asked. */
+/**
+ * Whether a call failed because the daemon cannot be reached or does not answer. That says nothing about the
+ * thing that was asked for.
+ */
 export function isUnavailable(reason: unknown): boolean {
   return isContainerdError(reason, "unavailable") || isContainerdError(reason, "deadline-exceeded");
 }
 
 /**
- * Asks until the daemon answers.
+ * Repeats a call until the daemon answers.
  *
- * @param giveUpAt on the monotonic clock, in milliseconds; afterwards the last failure is thrown.
+ * @param giveUpAt when to stop, in milliseconds by `performance.now()`; then the last failure is thrown.
  */
 export async function whenBack<T>(ask: () => Promise<T>, giveUpAt: number): Promise<T> {
   for (;;) {

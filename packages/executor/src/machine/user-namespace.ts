@@ -5,18 +5,29 @@ import type { ProcessUser } from "../core/spec/user.js";
 import type { StepConfig } from "../core/step/step.js";
 import { ExecutorError } from "../error.js";
 
-/** The ids of the daemon's machine that stand behind those of steps with a user namespace: `hostId` is behind 0, and so on. */
+/**
+ * The ids on the daemon's machine that steps with a user namespace are mapped to: id 0 to `hostId`, 1 to
+ * `hostId` + 1, and so on.
+ */
 export interface IdRange {
-  /** Default 1000000000: above what people, services and subordinate ids are given. */
+  /**
+   * The first id. The default is above the ids that people, services and subordinate ids are given.
+   *
+   * @default 1_000_000_000
+   */
   readonly hostId?: number | undefined;
-  /** How many. Default 65536, which holds nobody, 65534. */
+  /** How many ids. The default includes nobody, 65534. @default 65_536 */
   readonly size?: number | undefined;
 }
 
 const DEFAULT_HOST_ID = 1_000_000_000;
 const DEFAULT_SIZE = 65_536;
 
-/** Checks what the operator says of ids. @throws ExecutorError `invalid-argument`. */
+/**
+ * Checks the id range that the operator configured, and fills in the defaults.
+ *
+ * @throws ExecutorError `invalid-argument`.
+ */
 export function checkIdRange({ hostId = DEFAULT_HOST_ID, size = DEFAULT_SIZE }: IdRange): Required<IdRange> {
   const isRange =
     Number.isSafeInteger(hostId) &&
@@ -32,12 +43,14 @@ export function checkIdRange({ hostId = DEFAULT_HOST_ID, size = DEFAULT_SIZE }: 
 }
 
 /**
- * The mapping for a step that wants a user namespace.
+ * The id mapping of a step that wants a user namespace; undefined for other steps.
  *
- * The image's files are owned by the ids that their layers say. That they appear as the step's, and not as nobody's, takes a
- * snapshotter that maps them: overlayfs from containerd 2.0 on, over a kernel with idmapped mounts (5.19). The daemon tells.
+ * Layers say which ids own the image's files. These files must appear with the step's ids, not as nobody's.
+ * That needs a snapshotter that maps ids: overlayfs since containerd 2.0, on a kernel with idmapped mounts
+ * (5.19). The daemon tells whether it can.
  *
- * @throws ExecutorError `refused` where the snapshotter cannot, or the step's user is outside the range.
+ * @throws ExecutorError `refused` if the snapshotter cannot map ids, or the step's user is outside the range,
+ * or a field of the step does not work in a user namespace.
  */
 export async function findUserNamespace(
   client: Client,
