@@ -7,7 +7,7 @@ import { ignoreNotFound } from "../machine/ignore-not-found.js";
 import type { Release } from "./release.js";
 import { unpackAt } from "./unpack-archive.js";
 
-/** All that a task needs before it can be created. */
+/** Everything that must exist before a task can be created. */
 export interface Acquired {
   readonly rootfs: Mount[];
   readonly io: StepIo;
@@ -16,10 +16,11 @@ export interface Acquired {
 /**
  * Acquires a step's snapshot, container record and output files, and registers the undo of each.
  *
- * @param leased makes them; they are undone without the lease, which a long step outlives.
+ * The caller's signal does not cancel these calls: a cancelled call may or may not have taken effect. They
+ * are short, and each has the client's deadline.
  *
- * No caller's signal reaches these calls: one that is cancelled half-way may have taken effect, or not. They are short, and each
- * has the client's deadline.
+ * @param leased creates them under the step's lease. `client` undoes them without it, because a long step
+ * outlives its lease.
  */
 export async function acquire(
   { client, leased }: { readonly client: Client; readonly leased: Client },
@@ -54,13 +55,18 @@ export async function createContainer(
   await client.containers.create({ id, snapshotKey: id, image, snapshotter, labels, spec });
 }
 
-/** Everybody in the container reads them, so the mode is for all; the directory that they are in is ours alone. */
+/**
+ * Every user in the container reads these files, so their mode is for all. Only we can enter their directory.
+ */
 async function writeHostFile({ path, contents }: StepPlan["files"][number]): Promise<void> {
   await writeFile(path, contents, { flag: "wx" });
   await chmod(path, 0o644);
 }
 
-/** As Promise.all, but nothing is still under way when it rejects: an undo must not overtake what it undoes. */
+/**
+ * Like Promise.all, but it waits for all promises before it rejects: an undo must not run before the call
+ * that it undoes has ended.
+ */
 async function allOf<T extends unknown[]>(...promises: { [K in keyof T]: Promise<T[K]> }): Promise<T> {
   await Promise.allSettled(promises);
   return Promise.all(promises) as Promise<T>;

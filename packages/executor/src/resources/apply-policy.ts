@@ -10,23 +10,27 @@ import type { Policy } from "../core/policy/policy.js";
 import type { HostVolume, StepConfig } from "../core/step/step.js";
 import { isStepId } from "../step-id.js";
 
-/** What a step's wishes are measured by. */
+/** The limits that a step is checked against. */
 export interface Rules {
   readonly policy: Policy;
   /**
-   * Where executors keep steps' output. A directory in one may well be a volume: on a share it is the one place that both machines see.
-   * That of another step's output may not.
+   * Directories in which executors make a directory for each step's output. Other directories in them may be
+   * volumes: a share may be the only directory that both machines see. The output of a step may not.
    */
   readonly ioDirectories: readonly string[];
-  /** What root runs on the daemon's machine, or other steps do: the bridge's plugins and notes, the init program. */
+  /**
+   * Paths on the daemon's machine that no step may change: programs that root or other steps run (the
+   * bridge's plugins, the init program), and the bridge's data.
+   */
   readonly programs: readonly string[];
 }
 
 /**
- * Refuses a step that asks for more than the operator allows, as far as its words tell: before any daemon hears of it.
+ * Refuses a step that asks for more than the operator allows. Uses only the step's own text, before any call
+ * to a daemon.
  *
- * @returns the step, with the policy's limits where it says none.
- * @throws ExecutorError `refused`, with everything that is refused, and which key of a policy could allow it.
+ * @returns the step, with the policy's limits for the fields that it leaves out.
+ * @throws ExecutorError `refused`, with everything that is refused, and the policy keys that could allow it.
  */
 export function applyPolicy(step: StepConfig, rules: Rules): StepConfig {
   refuseAll(checkStep(step, rules));
@@ -34,9 +38,9 @@ export function applyPolicy(step: StepConfig, rules: Rules): StepConfig {
 }
 
 /**
- * All that is refused of a step.
+ * Lists everything in a step that is refused.
  *
- * @param daemonsPlaces where the daemon itself is.
+ * @param daemonsPlaces paths of the daemon's own files: its socket, its images and snapshots.
  */
 export function checkStep(
   step: StepConfig,
@@ -51,9 +55,11 @@ export function checkStep(
 }
 
 /**
- * Other clients may have given a local image a name that is not a reference, and that no registry knows. A policy that names registries then refuses it.
+ * The registry of the step's image. A local image may have a name that is not a reference, given by another
+ * client. No registry knows such a name, so it is returned as it is, and a policy that lists registries
+ * refuses it.
  *
- * @throws ContainerdError for a name that is not a reference, where only a registry could have it.
+ * @throws ContainerdError if the name is not a reference and the image must come from a registry.
  */
 function registryOf({ image, pull }: StepConfig): string {
   try {

@@ -11,12 +11,13 @@ import { mountpointsOf } from "./mountpoints.js";
 import { unpackAt } from "./unpack-archive.js";
 
 /**
- * Gives the step's user the working directory that the step names, if the image does not have it: the runtime then made it, as root's. One that the
- * image has stays as it is.
+ * Makes the step's user the owner of the working directory, if the image does not have that directory. The
+ * runtime has then made it, owned by root. A directory of the image stays as it is.
  *
- * Which of the two it was is seen in the container's own layer, in which there is as yet nothing but what the runtime made. So it is only known
- * for snapshots that have such a layer by itself (overlayfs), and when nothing is mounted on the directory or in it. A volume may be, by a link of the image,
- * and its owner is not ours to change: where the container's mounts cannot be seen, the directory stays root's in a step that has volumes.
+ * To find out, we look into the container's own layer: so far it contains only what the runtime made. That
+ * works only for snapshots with a layer directory of their own (overlayfs), and only if nothing is mounted on
+ * the directory or in it. A link in the image can make it part of a volume, whose owner we must not change.
+ * So in a step with volumes, it stays root's if the container's mounts cannot be seen.
  */
 export async function chownWorkingDir(
   { leased, locality }: { readonly leased: Client; readonly locality: Locality },
@@ -29,7 +30,7 @@ export async function chownWorkingDir(
   if (workingDir === undefined || cwd === "/" || uid === 0) return;
   const shared = [...volumes, ...namedVolumes, ...caches];
   const own = { type: "directory", name: cwd.slice(1), mode: 0o755, uid, gid } as const;
-  // In a file system in memory there is nothing yet but what the runtime made, and nobody else is there.
+  // A tmpfs contains so far only what the runtime made, and belongs to this step alone.
   if (shared.length === 0 && tmpfs.some(({ target }) => cwd !== target && isWithin(cwd, target)))
     return unpackAt(leased, `/proc/${pid}/root`, [own]);
   const layer = upperDirectory(rootfs);
@@ -50,7 +51,10 @@ function upperDirectory(rootfs: readonly Mount[]): string | undefined {
   return mount.options.find((option) => option.startsWith("upperdir="))?.slice("upperdir=".length);
 }
 
-/** Whether a layer has a directory: asked by having it packed, for containerd has no call that looks at one. */
+/**
+ * Whether a layer has a directory. containerd has no call to look at one, so the layer is packed as an
+ * archive and read.
+ */
 async function isMade(leased: Client, layer: string, name: string): Promise<boolean> {
   const { diff } = await callService(`look for /${name}`, () =>
     leased.services.diff.diff({
@@ -61,14 +65,16 @@ async function isMade(leased: Client, layer: string, name: string): Promise<bool
     }),
   );
   if (diff === undefined) return false;
-  // It stays until the step's lease goes, and the next collection comes: another step that made the same has the same content, and may read it now.
+  // Not deleted here: another step's equal layer has the same content, and that step may be reading it now.
+  // The first collection after this step's lease has ended removes it.
   const entries = extract();
-  // What breaks the reading off, breaks off the loop below.
+  // An error while reading also ends the loop below.
   Readable.from(leased.content.read(diff.digest))
     .on("error", (reason) => entries.destroy(reason))
     .pipe(entries);
   let isThere = false;
-  // A mount that comes in by a link of the image: the runtime made its target in a directory that was there.
+  // Entries below it: a mount whose path goes through a link of the image. The runtime made the mount's
+  // target in a directory that the image has.
   let isParent = false;
   for await (const entry of entries) {
     const path = entry.header.name.replace(/\/$/, "");

@@ -3,13 +3,14 @@ import type { ProcessUser } from "../core/spec/user.js";
 import { type Secret, secretEntries } from "../core/step/secret.js";
 import { unpackAt } from "./unpack-archive.js";
 
-/** Who files belong to, as the daemon's machine numbers users. */
+/** The owner of files, with the ids of the daemon's machine. */
 export type HostUser = Pick<ProcessUser, "uid" | "gid">;
 
 /**
- * Writes a step's secrets into the file system in memory that its container has for them.
+ * Writes a step's secrets into the tmpfs that its container has for them.
  *
- * The task is created and not started: its mounts are there, and nothing of the step runs. The kernel shows the container's root by its process.
+ * The task is created but not started: its mounts exist, and none of the step's code runs. The container's
+ * files are reached through `/proc/<pid>/root`.
  */
 export async function injectSecrets(
   leased: Client,
@@ -21,7 +22,7 @@ export async function injectSecrets(
   try {
     await unpackAt(leased, `/proc/${pid}/root`, secretEntries(secrets, user));
   } finally {
-    // The archive's record is gone; the blob itself is on the disk until the garbage is collected.
+    // The archive's record is deleted. Its blob would stay on disk until the next garbage collection.
     await leased.leases.collectGarbage();
   }
 }

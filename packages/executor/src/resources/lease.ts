@@ -1,14 +1,17 @@
 import type { Client } from "@wfe-containerd/client";
 import type { Release } from "./release.js";
 
-/** Longer than any pull and any preparation takes. Once the container's record exists it holds the snapshot, so a step may outlive its lease. */
+/**
+ * Longer than any pull and preparation. A step may outlive its lease: by then its container record protects
+ * the snapshot.
+ */
 const LEASE_MS = 24 * 60 * 60 * 1000;
 
 /**
- * Opens the lease of a step, before anything else is asked for: whatever is found or made from then on stays until the step holds it otherwise, though
- * somebody else removes the image and collects the garbage meanwhile.
+ * Opens the lease of a step, before any other request. It protects everything that is found or made from now
+ * on, even if another client removes the image and collects garbage. Later the container record protects it.
  *
- * @returns the client whose calls are made under the lease.
+ * @returns a client whose calls use the lease.
  */
 export async function openLease(
   client: Client,

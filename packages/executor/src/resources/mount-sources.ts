@@ -14,20 +14,23 @@ import { refuse, requireThat } from "../core/refuse.js";
 import type { HostVolume, StepConfig } from "../core/step/step.js";
 import { checkStep, type Rules } from "./apply-policy.js";
 
-/** A volume's source that was looked at. */
+/** The source of a volume, after its check. */
 export interface CheckedSource {
   readonly volume: HostVolume;
-  /** Without links. */
+  /** The source's path, with links resolved. */
   readonly path: string;
   readonly place: Place | undefined;
 }
 
 /**
- * Refuses volumes whose sources are links to where the policy does not let steps, or lead to the daemon's own files.
+ * Refuses volumes whose sources lead, through links, to paths that the policy does not allow or to the
+ * daemon's own files.
  *
- * Of a daemon elsewhere, sources are known as they are written, so allow there only directories in which nobody else makes links.
+ * For a remote daemon, links cannot be followed, and only the path in the step is checked. So allow there
+ * only directories in which no other user can make links.
  *
- * @returns where the daemon is here, what was looked at: for {@link followSources} and {@link confirmSources}.
+ * @returns the checked sources, for {@link followSources} and {@link confirmSources}; empty unless the
+ * daemon's locality is `here`.
  * @throws ExecutorError `refused`.
  */
 export async function checkSources(
@@ -44,7 +47,7 @@ export async function checkSources(
   const followed: Rules = {
     ...rules,
     programs: await follow(rules.programs),
-    // Of ours, wherever the daemon is; a share has one path on both machines.
+    // These are paths on our machine, wherever the daemon runs. A share has the same path on both machines.
     ioDirectories: [...rules.ioDirectories, ...(await Promise.all(rules.ioDirectories.map(resolvePlace)))],
   };
   refuseAll(checkStep({ ...step, volumes }, followed, await follow(places)));
@@ -62,14 +65,15 @@ export async function checkSources(
   });
 }
 
-/** A step whose sources are the paths that were looked at. */
+/** The step, with each source replaced by the path that was checked. */
 export function followSources(step: StepConfig, sources: readonly CheckedSource[]): StepConfig {
   if (sources.length === 0) return step;
   return { ...step, volumes: sources.map(({ volume, path }) => ({ ...volume, source: path })) };
 }
 
 /**
- * Compares what is mounted in a task with what was looked at: another step may have put a link in the way meanwhile. Nothing of the step runs yet.
+ * Compares the mounts of a created task with the sources that were checked. Another step may have replaced a
+ * source by a link since then. None of this step's code runs yet.
  *
  * @throws ExecutorError `refused`.
  */
@@ -109,7 +113,7 @@ async function resolveSource({ source, index }: HostVolume, locality: Locality):
   });
 }
 
-/** Of what is not there yet, the directory that it will be in. */
+/** Resolves the links of a path. If the path does not exist yet, those of its parent directory. */
 async function resolvePlace(path: string): Promise<string> {
   return realpath(path).catch(async () => {
     const directory = dirname(path);
@@ -119,7 +123,10 @@ async function resolvePlace(path: string): Promise<string> {
   });
 }
 
-/** Where the daemon itself is: its socket, and the directories of images and snapshots that it tells of. Who has them owns its host. */
+/**
+ * The daemon's own paths: its socket, and the directories of its images and snapshots. A step that can change
+ * these controls the daemon's machine.
+ */
 async function placesOf(client: Client): Promise<string[]> {
   const plugins = await client.introspection.plugins([
     "type==io.containerd.snapshotter.v1",
@@ -128,18 +135,19 @@ async function placesOf(client: Client): Promise<string[]> {
   const roots = plugins.flatMap(({ exports }) => exports["root"] ?? []);
   return [
     ...(client.isLocal ? [client.address.slice("unix://".length)] : []),
-    // Beside such a one are those of all other plugins.
+    // The parent of such a directory contains those of all other plugins too.
     ...roots.map((root) => (basename(root).startsWith("io.containerd.") ? dirname(root) : root)),
   ];
 }
 
-/** As the kernel counts them on one way. */
+/** The kernel's limit of links in one path. */
 const MAX_LINKS = 40;
 
 /**
- * Where a target is, behind the links of the image. Only those: in what is mounted, another step may change them at any moment.
+ * Resolves a volume's target by the links of the image. Links inside other mounts are not followed, because
+ * another step may change those at any moment.
  *
- * Followed by hand, for the kernel takes a link that begins with a slash to lead from our root on.
+ * Done by hand: the kernel would resolve an absolute link from our root, not from the container's.
  */
 async function followTarget(pid: number, table: readonly TableMount[], target: string): Promise<string> {
   const image = findMount(table, "/")?.id;

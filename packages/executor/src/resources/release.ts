@@ -1,13 +1,17 @@
 import { ExecutorError } from "../error.js";
 
-/** Undoes what was acquired, newest first. Every undo is tried, whatever the others do. */
+/** Undoes what was acquired, newest first. Every undo is tried, even if others fail. */
 export interface Release {
   /**
-   * Registers an undo. Register it *before* the acquiring call is sent: a call whose answer never came may still
-   * have taken effect, so every undo must accept that there is nothing to undo.
+   * Registers an undo. Call this *before* sending the request that acquires something: a request may take
+   * effect even if its answer is lost. So every undo must accept that there is nothing to undo.
    */
   add(what: string, undo: () => Promise<unknown>): void;
-  /** Runs every undo once. Throws one {@link ExecutorError} of kind `release-failed` that lists all that failed. */
+  /**
+   * Runs every undo once.
+   *
+   * @throws ExecutorError `release-failed`, with a list of everything that failed.
+   */
   all(): Promise<void>;
 }
 

@@ -12,11 +12,13 @@ interface WireMount {
 }
 
 /**
- * Makes files, directories and links below a path of the daemon's machine, or in a snapshot by its mounts, over containerd's API alone. Links on the way
- * are resolved inside that place; a directory that is there gets the owner and mode.
+ * Makes files, directories and links, over containerd's API alone. `place` is a path on the daemon's machine,
+ * or the mounts of a snapshot. Links in the place are resolved inside it. An existing directory gets the
+ * owner and mode of its entry.
  *
- * Of a path, the differ unpacks an archive into what it is told is an overlay's upper directory, and does not ask whether it is one. The archive is
- * content for the moment that this takes, under the client's lease. Source: containerd's diff/apply/apply_linux.go; the same in 1.6, 1.7 and 2.x.
+ * To unpack at a path, we pass it to the differ as the upper directory of an overlay; the differ does not
+ * check that it is one. The archive is stored as content for a moment, protected by the client's lease.
+ * Source: containerd's diff/apply/apply_linux.go; the same in 1.6, 1.7 and 2.x.
  */
 export async function unpackAt(
   leased: Client,
@@ -53,7 +55,8 @@ function toWire({ options, ...mount }: Mount): WireMount {
 
 async function packEntries(entries: readonly ArchiveEntry[]): Promise<Uint8Array> {
   const archive = pack();
-  // Nobody unpacks it. With it each archive is its own content, and a digest from which what is in it cannot be guessed.
+  // A random name that the differ ignores. It makes each archive unique, so that nobody can guess the
+  // contents from the digest.
   const uname = randomUUID().slice(0, 31);
   for (const entry of entries) {
     const { name } = entry;
@@ -61,7 +64,8 @@ async function packEntries(entries: readonly ArchiveEntry[]): Promise<Uint8Array
     if (entry.type === "symlink") archive.entry({ ...header, type: "symlink", linkname: entry.target });
     else {
       const { type, mode, uid, gid } = entry;
-      // The header has room for six octal digits, and tar-stream fills it with sevens for what is more.
+      // The header has six octal digits for an id, and tar-stream writes sevens for a larger one. So the id
+      // is also in a pax header.
       const owner = { uid, gid, pax: { uid: String(uid), gid: String(gid) } };
       if (type === "directory") archive.entry({ ...header, ...owner, type, mode });
       else archive.entry({ ...header, ...owner, mode }, Buffer.from(entry.contents));

@@ -3,15 +3,15 @@ import type { UnwritableVolume } from "../core/output/find-warnings.js";
 import type { Locality } from "../core/plan/daemon.js";
 import type { StepPlan } from "../core/plan/plan.js";
 
-/** Who the step's process is on the daemon's machine. */
+/** The ids of the step's process on the daemon's machine. */
 export interface VolumeUser {
   readonly uid: number;
   readonly gids: readonly number[];
 }
 
 /**
- * The volumes that the step's user may not write to, by the owners and modes of their sources. Only the files of a daemon on this machine can be looked
- * at; what cannot be looked at is not reported.
+ * Finds the volumes that the step's user may not write to, by the owners and modes of their sources. This
+ * works only for a daemon on this machine. A source that cannot be read is not reported.
  */
 export async function findUnwritable(
   { container: { spec }, mountFields }: StepPlan,
@@ -40,7 +40,10 @@ export async function findUnwritable(
   return found.filter((volume) => volume !== undefined);
 }
 
-/** The kernel asks the first class alone that the user is in: owner, group, others. Source: path_resolution(7). */
+/**
+ * The kernel checks only the first class that matches the user: owner, group, others. Source:
+ * path_resolution(7).
+ */
 function mayWrite(
   stats: { readonly mode: number; readonly uid: number; readonly gid: number; isDirectory(): boolean },
   { uid, gids }: VolumeUser,

@@ -7,14 +7,15 @@ import type { HostUser } from "./inject-secrets.js";
 import { unpackAt } from "./unpack-archive.js";
 
 /**
- * The directories of a step's volumes, made where they are not there yet.
+ * Returns the mounts of a step's volumes. Makes the volumes that do not exist yet.
  *
- * A volume is a snapshot without a parent: a directory on the daemon's machine, which containerd makes, keeps and removes. Nobody here removes
- * one: who wants it gone takes its root label off, and the daemon's garbage collector, before which all see the same, takes it unless a lease or
- * a container holds it. So a step holds it first, and then looks whether it is there.
+ * A volume is a snapshot without a parent: a directory that containerd makes, keeps and removes. We never
+ * remove one directly. To remove one, its root label is taken off. The daemon's garbage collector then
+ * removes it, unless a lease or a container uses it. The collector decides for all clients. So a step first
+ * leases a volume, and then checks that it exists.
  *
- * @param leased holds them until the container's own labels do.
- * @param user who a volume belongs to that is made now.
+ * @param leased protects the volumes until the container's own labels do.
+ * @param user owner of the volumes that are made now.
  */
 export async function openVolumes(
   leased: Client,
@@ -52,11 +53,11 @@ async function openVolume(client: Client, leaseId: string, use: VolumeUse, user:
       );
     }
     const source = sourceOf(client, mounts);
-    // Two that made it at once both come here, and say the same.
+    // Two steps that make a volume at the same time both come here, and set the same owner.
     if (snapshot.labels[VOLUME_LABELS.ready] === undefined)
       await makeOwner(client, source, firstUser(snapshot.labels[VOLUME_LABELS.owner], user));
     await client.snapshots.setLabels(key, {
-      // Somebody may be about to remove it: now it is wanted again.
+      // Another client may be removing the volume. This label keeps it.
       [GC_ROOT_LABEL]: new Date().toISOString(),
       [VOLUME_LABELS.ready]: "yes",
       [VOLUME_LABELS.used]: new Date().toISOString(),
@@ -80,7 +81,7 @@ async function findOrMake(
     [VOLUME_LABELS.name]: name,
     [VOLUME_LABELS.kind]: kind,
     [VOLUME_LABELS.owner]: `${uid}:${gid}`,
-    // It outlives all leases.
+    // Keeps the volume when no lease and no container uses it.
     [GC_ROOT_LABEL]: new Date().toISOString(),
   };
   for (;;) {
@@ -103,7 +104,10 @@ function sourceOf(client: Client, mounts: readonly Mount[]): string {
   );
 }
 
-/** Makes the step's user the owner of a new directory: seen from above, for an archive says nothing of where it is unpacked. */
+/**
+ * Makes the step's user the owner of a new directory. Unpacked in its parent, because an archive cannot set
+ * the owner of the directory that it is unpacked in.
+ */
 async function makeOwner(client: Client, source: string, { uid, gid }: HostUser): Promise<void> {
   const at = source.lastIndexOf("/");
   await unpackAt(client, source.slice(0, at), [
