@@ -2,11 +2,14 @@ import { setTimeout as delay } from "node:timers/promises";
 import { type Client, isContainerdError } from "@wfe-containerd/client";
 import { ignoreNotFound } from "../machine/ignore-not-found.js";
 
-/** The daemon runs the shim's own clean-up, which takes a runc delete; then the task is gone. */
+/** The daemon first runs the shim's clean-up, which calls `runc delete`. Then the task is gone. */
 const CLEANUP_MS = 30_000;
 const POLL_MS = 50;
 
-/** Deletes an ended task. One whose shim has died is deleted by the daemon itself; that is waited for. */
+/**
+ * Deletes an ended task. If its shim has died, the daemon deletes the task itself, and this waits until it is
+ * gone.
+ */
 export async function deleteTask(client: Client, id: string): Promise<void> {
   try {
     await ignoreNotFound(client.tasks.delete(id));
@@ -15,13 +18,16 @@ export async function deleteTask(client: Client, id: string): Promise<void> {
     const giveUpAt = performance.now() + CLEANUP_MS;
     while (await isThere(client, id)) {
       if (performance.now() > giveUpAt) throw reason;
-      // The event that would tell may have come before we could listen.
+      // Polled: the event may have come before we could listen for it.
       await delay(POLL_MS);
     }
   }
 }
 
-/** There is no code on the wire for a shim that died: the daemon hands on what its ttrpc client says. */
+/**
+ * Whether a call failed because the shim has died. There is no status code for that: the daemon passes on the
+ * text of its ttrpc client.
+ */
 export function isShimGone(reason: unknown): boolean {
   return isContainerdError(reason, "unknown") && /ttrpc: closed/.test(reason.message);
 }

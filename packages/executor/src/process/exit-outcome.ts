@@ -7,17 +7,17 @@ import { countOomKills } from "./oom.js";
 
 /** How a task ended. */
 export interface ExitOutcome {
-  /** Null when nobody can know it any more. */
+  /** 0 to 255; null if it is lost. */
   readonly exitCode: number | null;
   readonly cause: StepEndCause;
-  /** Processes of the container that the kernel killed for want of memory. */
+  /** Processes of the container that the kernel killed for lack of memory. */
   readonly oomKills: number;
 }
 
 /**
- * Tells how a task ended; to be asked before it is deleted.
+ * Finds out how a task ended. Call it before the task is deleted.
  *
- * @param stopReason why we stopped it; undefined when it ended by itself.
+ * @param stopReason why we stopped the task; undefined if it ended by itself.
  */
 export async function toExitOutcome(
   client: Client,
@@ -34,7 +34,7 @@ export async function toExitOutcome(
   return { exitCode, cause: exitCode > 128 && exitCode <= 128 + 64 ? "signal" : "exit", oomKills };
 }
 
-/** The status, or why there is none. A failed call is never taken for an exit. */
+/** The exit status, or the reason that it is not known. A failed call never counts as an exit. */
 async function exitStatus(
   client: Client,
   id: string,
@@ -51,7 +51,8 @@ async function exitStatus(
       cause: reason,
     });
   }
-  // For a task whose shim died the daemon makes up one of these two; a real one is still known to the shim.
+  // If the shim has died, the daemon makes up one of these two codes. If the code is real, the daemon still
+  // knows the task.
   if (status.exitCode !== 137 && status.exitCode !== 255) return status;
   const isKnown = await client.tasks.get(id).then(
     () => true,

@@ -1,7 +1,10 @@
 import type { StepPlan } from "../core/plan/plan.js";
 import type { StepIssue } from "../error.js";
 
-/** What a runtime says, in the words of runc 1.0 to 1.3, when the daemon's machine cannot give what a step asks for. */
+/**
+ * One way in which a runtime reports that the daemon's machine cannot do what a step asks for. The texts are
+ * those of runc 1.0 to 1.3.
+ */
 interface Rule {
   readonly says: RegExp;
   readonly field: string | ((match: RegExpExecArray) => string);
@@ -11,7 +14,7 @@ interface Rule {
 
 const SYSCTL = /\/proc\/sys\/([\w./-]+): /;
 
-/** On cgroup v1 each control is a file of its own; v2 has one for all limits of block devices. */
+/** cgroup v1 has one file for each control; v2 has one file for all limits of block devices. */
 const RULES: readonly Rule[] = [
   {
     says: /cpuset\.cpus/,
@@ -88,7 +91,7 @@ const RULES: readonly Rule[] = [
   },
 ];
 
-/** The runtime dies of it without a word. */
+/** The runtime dies of this without a message. */
 const OOM_SCORE: Rule = {
   says: /final child's PID from pipe: EOF/,
   field: "oom_score_adj",
@@ -96,7 +99,7 @@ const OOM_SCORE: Rule = {
   allowed: "the daemon's own score or more, unless it has CAP_SYS_RESOURCE",
 };
 
-/** The runtime opens files of its own when the limit holds already. */
+/** The limit already applies to the runtime, which opens files of its own. */
 const OPEN_FILES: Rule = {
   says: /too many open files/,
   field: "ulimits",
@@ -104,7 +107,7 @@ const OPEN_FILES: Rule = {
   allowed: "a nofile of 64 or more",
 };
 
-/** It takes memory of its own, too. */
+/** The runtime also needs memory of its own. */
 const ADDRESS_SPACE: Rule = {
   says: /cannot allocate memory/,
   field: "ulimits",
@@ -112,7 +115,7 @@ const ADDRESS_SPACE: Rule = {
   allowed: "1 GiB or more; or memory, which limits the step alone",
 };
 
-/** The runtime's last process before the step's own ended by itself. */
+/** The runtime's last process, which would become the step's, ended by itself. */
 const ENDED = /cannot start a stopped process/;
 const CPU_TIME: Rule = {
   says: ENDED,
@@ -128,9 +131,12 @@ const SECCOMP: Rule = {
     "a profile that allows what the runtime needs: at least execve, openat, read, write, close, futex and exit_group",
 };
 
-/** The field of the step that the daemon's machine cannot follow; undefined when the runtime failed for another reason. */
+/**
+ * The field of the step that the daemon's machine cannot provide. Undefined if the runtime failed for another
+ * reason.
+ */
 export function findHostRefusal(text: string, { container, hasOwnSeccomp }: StepPlan): StepIssue | undefined {
-  // It names a path of the step's, which may have any of these words in it.
+  // Such a message contains a path of the step, which may contain any of these words.
   if (/error mounting/.test(text)) return undefined;
   const { oomScoreAdj = 0, rlimits = [] } = container.spec.process;
   const limits = (...names: string[]): boolean => rlimits.some(({ type }) => names.includes(type));

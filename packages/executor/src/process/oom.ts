@@ -2,8 +2,9 @@ import type { Client } from "@wfe-containerd/client";
 import type { StepPlan } from "../core/plan/plan.js";
 
 /**
- * How many processes of the container the kernel killed because its memory limit was reached, by the cgroup's own counter. To be
- * asked before the task is deleted, and the cgroup with it: the daemon's OOM event may be lost.
+ * How many processes of the container the kernel killed because the memory limit was reached. Reads the
+ * counter of the cgroup, because the daemon's OOM event may be lost. Call it before the task is deleted,
+ * because that deletes the cgroup.
  */
 export async function countOomKills(client: Client, plan: StepPlan, exitCode: number): Promise<number> {
   if (plan.memoryBytes === undefined && exitCode !== 137) return 0;

@@ -2,16 +2,19 @@ import type { StepPlan } from "../core/plan/plan.js";
 import { isWithin } from "../core/units/path.js";
 import type { StepIssue } from "../error.js";
 
-/** What runc 1.0 to 1.3 says of a mount. Go quotes both paths. */
+/** The message of runc 1.0 to 1.3 about a mount that failed. Go quotes both paths. */
 const MOUNT = /error mounting "((?:[^"\\]|\\.)*)" to rootfs at "((?:[^"\\]|\\.)*)": (.*)/s;
-/** And of the working directory, which it makes. */
+/** The message of runc 1.0 to 1.3 about a working directory that it could not make or enter. */
 const WORKING_DIR =
   /container init: (?:mkdir |chdir to cwd \(")(.*?)(?:: |"\) set in config\.json failed: )([a-z -]+)(?::|$)/s;
-/** The kernel's reason comes last, behind paths that may have any words in them; then what the daemon adds. */
+/**
+ * The kernel's reason is last, after paths that may contain any words. After it comes only text that the
+ * daemon adds.
+ */
 const REASON =
   /: (not a directory|is a directory|file exists|no such file or directory|read-only file system|too many levels of symbolic links|file name too long|permission denied)(?=: Are you trying|: unknown|$)/;
 
-/** The field of the step whose path the runtime could not use; undefined when it failed for another reason. */
+/** The field of the step whose path the runtime could not use. Undefined if it failed for another reason. */
 export function findPathRefusal(text: string, plan: StepPlan): StepIssue | undefined {
   return mountRefusal(text, plan) ?? workingDirRefusal(text, plan);
 }

@@ -11,28 +11,30 @@ import { type ExitOutcome, toExitOutcome } from "./exit-outcome.js";
 import { isLimitRefusal, startError } from "./start-error.js";
 import { stopTask } from "./stop-task.js";
 
-/** runc and two shim starts on a busy machine take seconds, never minutes. */
+/** runc and two starts of the shim take seconds on a busy machine, never minutes. */
 const CREATE_TIMEOUT_MS = 120_000;
 
-/** A task that exists; its process waits to be started. */
+/** A created task, whose process is not started yet. */
 export interface CreatedTask {
   readonly id: string;
-  /** Of its first process, on the daemon's machine. */
+  /** The id of its first process on the daemon's machine. */
   readonly pid: number;
-  /** Deletes the ended task: afterwards the shim has written out all output, and is gone. */
+  /** Deletes the ended task. Afterwards the shim has written all output, and is gone. */
   delete(): Promise<void>;
 }
 
-/** What may end a task before it ends by itself. */
+/** The caller's ways to end a task. */
 export interface Control {
   readonly signal: AbortSignal;
-  /** Aborted too by who does not want to wait for the grace period. */
+  /** Also aborted by a caller who does not want to wait for the grace period. */
   readonly hurry: AbortSignal;
 }
 
 /**
- * Creates the task. The caller's signal does not reach the call: a creation that is cancelled, or whose deadline fires, leaves a shim
- * behind that no list shows.
+ * Creates the task. The caller's signal does not cancel the call: a creation that is cancelled, or whose
+ * deadline passes, leaves a shim behind that is in no list.
+ *
+ * @throws ExecutorError; see `startError`.
  */
 export async function createTask(
   client: Client,
@@ -56,7 +58,8 @@ export async function createTask(
   const { pid } = await create()
     .catch(async (reason: unknown) => {
       if (!isLimitRefusal(reason)) throw reason;
-      // The daemon may not give our default limits, and what it may give is not always known: its own are lower then.
+      // The daemon may not set our default limits, and we cannot always know what it may set. Its own limits
+      // are lower then, and the step gets those.
       await client.containers.delete(plan.id);
       await createContainer(client, plan, plan.container.specWithoutDefaults);
       return create();
@@ -67,7 +70,10 @@ export async function createTask(
   return { id: plan.id, pid, delete: remove };
 }
 
-/** SIGKILLs whatever of the task lives, and waits until it is gone: a created but never started task is a process too. */
+/**
+ * Kills all processes of a task, and waits until it is gone. A created task that was never started also has a
+ * process.
+ */
 export async function killTask(client: Client, id: string): Promise<void> {
   const waiting = new AbortController();
   const exited = client.tasks.wait(id, { signal: waiting.signal });
@@ -80,8 +86,8 @@ export async function killTask(client: Client, id: string): Promise<void> {
 }
 
 /**
- * Starts a created task and stays with it until it has ended: by itself, by its time-out, by the caller's abort, or because its
- * output can no longer be stored.
+ * Starts a created task and waits until it has ended: by itself, by its time-out, by the caller's abort, or
+ * because its output can no longer be stored.
  */
 export async function runTask(
   client: Client,
@@ -91,7 +97,7 @@ export async function runTask(
   onStart: () => void,
 ): Promise<ExitOutcome> {
   const waiting = new AbortController();
-  // Issued before the start, so that not even a step of no duration can be missed.
+  // Sent before the start, so that the end of even the shortest step is not missed.
   const exit = client.tasks.wait(plan.id, { signal: waiting.signal });
   exit.catch(() => undefined);
   try {
@@ -101,7 +107,7 @@ export async function runTask(
     const wasStopped =
       stopReason !== undefined &&
       (await stopTask(client, plan.id, {
-        // An image may say anything; docker takes SIGTERM then, too.
+        // An image may contain an invalid stop signal. docker then uses SIGTERM too.
         signal: isSignal(plan.stopSignal) ? plan.stopSignal : "SIGTERM",
         graceMs: stopReason === "log-io-failed" ? 0 : plan.stopGraceMs,
         exited: exit,
@@ -114,8 +120,8 @@ export async function runTask(
 }
 
 /**
- * Starts the task. Where the daemon goes away before it answers, whether the process runs is asked of it when it is back: a second start
- * of a process that runs would fail, and giving up would kill a healthy step.
+ * Starts the task. If the daemon goes away before it answers, we wait until it is back and ask whether the
+ * process runs. Starting it a second time would fail, and giving up would kill a healthy step.
  */
 async function startTask(client: Client, plan: StepPlan): Promise<void> {
   const giveUpAt = performance.now() + CREATE_TIMEOUT_MS;
@@ -131,7 +137,7 @@ async function startTask(client: Client, plan: StepPlan): Promise<void> {
   }
 }
 
-/** Undefined when the process ended first. */
+/** Why the step must be stopped; undefined if its process ended first. */
 async function firstStopReason(
   plan: StepPlan,
   io: StepIo,

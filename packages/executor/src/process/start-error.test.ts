@@ -12,7 +12,7 @@ const plan = {
   container: { image: "img", spec: { process: { cwd: "/work/in" } } },
 } as unknown as StepPlan;
 
-// As runc 1.0, 1.1 and crun say it.
+// Messages of runc 1.0, 1.1 and crun.
 test.each([
   [
     "command-not-found",
@@ -46,7 +46,8 @@ test.each(["unavailable", "deadline-exceeded"] as const)(
   },
 );
 
-// As runc says it on cgroup v1 and v2; what cgroups, AppArmor and swap accounting refuse is not there on every machine to be tried.
+// Messages of runc on cgroup v1 and v2. Not every machine can produce those about cgroups, AppArmor and swap
+// accounting.
 test.each([
   [
     "cpuset_cpus",
@@ -80,7 +81,7 @@ test.each([
   });
 });
 
-// As runc 1.1 and 1.2 say it.
+// Messages of runc 1.1 and 1.2.
 test.each([
   [
     "volumes",

@@ -6,8 +6,8 @@ import { findHostRefusal } from "./host-refusal.js";
 import { findPathRefusal } from "./path-refusal.js";
 
 /**
- * What runc says when the first process cannot be started, in the words of runc 1.0 to 1.3 and Go's exec package. There is no
- * code for it on the wire: the daemon hands runc's text through.
+ * The messages of runc 1.0 to 1.3, and of Go's exec package, if the first process cannot be started. There is
+ * no status code for these cases: the daemon passes on runc's text.
  */
 const NOT_FOUND =
   /exec: ".*(?:executable file not found in \$PATH|no such file or directory|not a directory|file name too long)/;
@@ -15,17 +15,18 @@ const NOT_EXECUTABLE =
   /exec: ".*(?:permission denied|is a directory|exec format error|too many levels of symbolic links)|exec format error/;
 const NO_STDIO = /(?:stdout|stderr).*no such file or directory/;
 
-/** Whether the runtime may not give the process its resource limits. */
+/** Whether the runtime was not allowed to set the resource limits of the process. */
 export function isLimitRefusal(reason: unknown): boolean {
   return reason instanceof Error && /error setting rlimit/.test(reason.message);
 }
 
-/** Turns the daemon's refusal to create or start a task into the error that tells the step's author what to mend. */
+/** Turns a failure to create or start a task into an error that tells the step's author what to fix. */
 export function startError(reason: unknown, plan: StepPlan): ExecutorError {
   const text = reason instanceof Error ? reason.message : String(reason);
-  // No answer of the runtime's, so there is nothing in it to interpret.
+  // The runtime has not answered, so its messages are not looked for.
   if (isUnavailable(reason)) return new ExecutorError(text, { kind: "daemon-unavailable", cause: reason });
-  // A path of the step's may have any words in it: what is said of paths comes first.
+  // Messages about paths are checked first: a path of the step may contain any of the words that the other
+  // checks look for.
   const refused = findPathRefusal(text, plan);
   if (refused !== undefined) return refusedError(refused, text, reason);
   if (NOT_FOUND.test(text)) return programError("command-not-found", plan, reason);

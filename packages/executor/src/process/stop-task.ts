@@ -4,27 +4,30 @@ import { isUnavailable } from "../machine/unavailable.js";
 import { startTimer } from "../timer.js";
 import { isShimGone } from "./delete-task.js";
 
-/** How long a killed process may take to be reported gone; then the machine it runs on is at fault. */
+/**
+ * How long a killed process may take to be gone, in milliseconds. If it takes longer, the machine is at
+ * fault.
+ */
 const DEATH_MS = 60_000;
-/** Between two tries to reach a daemon that does not answer. */
+/** Pause between two attempts to reach a daemon that does not answer, in milliseconds. */
 const RETRY_MS = 500;
 
 export interface StopOptions {
-  /** First signal, by name: `SIGTERM` unless the image says otherwise. */
+  /** The first signal, by name: `SIGTERM` unless the image names another. */
   readonly signal: string;
-  /** Between the first signal and SIGKILL, in milliseconds. */
+  /** Time between the first signal and SIGKILL, in milliseconds. */
   readonly graceMs: number;
   /** Settles when the process has ended. */
   readonly exited: Promise<unknown>;
-  /** Resolves when somebody does not want to wait for the grace period. */
+  /** Resolves when the caller does not want to wait for the grace period. */
   readonly hurry?: Promise<unknown>;
 }
 
 /**
- * Asks a running task to end, and after a grace period makes every process of it end.
+ * Sends a signal to a running task, and after a grace period kills all its processes.
  *
  * @returns whether a signal was delivered; false means that the process had ended by itself.
- * @throws ExecutorError of kind `runtime` when the process is not gone a minute after SIGKILL.
+ * @throws ExecutorError `runtime` if the process is not gone a minute after SIGKILL.
  */
 export async function stopTask(client: Client, id: string, options: StopOptions): Promise<boolean> {
   const ended: Promise<true> = options.exited.then(
@@ -41,7 +44,10 @@ export async function stopTask(client: Client, id: string, options: StopOptions)
   });
 }
 
-/** False when there is no process left to take a signal. A daemon that does not answer is asked again until the process ends. */
+/**
+ * Sends a signal; false if there is no process left. If the daemon does not answer, it tries again until the
+ * process ends.
+ */
 async function signalTask(
   client: Client,
   id: string,
@@ -62,7 +68,7 @@ async function signalTask(
   }
 }
 
-/** True when `ended` came within the time; false when the time, or `hurry`, came first. */
+/** True if `ended` settles within the time; false if the time, or `hurry`, comes first. */
 async function within(timeMs: number, ended: Promise<true>, hurry?: Promise<unknown>): Promise<boolean> {
   const timer = startTimer(timeMs);
   const late = timer.fired.then(() => false);

@@ -6,20 +6,26 @@ import { ignoreNotFound } from "../machine/ignore-not-found.js";
 import { deleteTask } from "../process/delete-task.js";
 import { killTask } from "../process/run-task.js";
 
-/** A step that is on a daemon. */
+/** A step that was found on a daemon. */
 export interface ListedStep {
-  /** The container's. */
+  /** The id of its container. */
   readonly id: string;
   readonly name: string;
   readonly image: string;
-  /** Of its task: `created`, `running`, `stopped`; `none` when there is none. */
+  /**
+   * Status of its task: `created`, `running`, `stopped`, `paused`, `pausing` or `unknown`; `none` if it has
+   * no task.
+   */
   readonly status: string;
-  /** The executor's process: its host, boot, process id and start. */
+  /** The process of its executor: host, boot, PID namespace, process id and start time. */
   readonly owner: string;
   readonly createdAt: Date;
 }
 
-/** The steps on a daemon, in the client's namespace: those that run, and those that a dead executor left. */
+/**
+ * Lists the steps on a daemon, in the client's namespace: running steps, and steps that a dead executor left
+ * behind.
+ */
 export async function listSteps(client: Client): Promise<ListedStep[]> {
   const [containers, tasks] = await Promise.all([stepContainers(client), client.tasks.list()]);
   const statuses = new Map(tasks.map(({ id, status }) => [id, status]));
@@ -34,9 +40,10 @@ export async function listSteps(client: Client): Promise<ListedStep[]> {
 }
 
 /**
- * Kills a step and removes all it holds: task, container, snapshot, lease, and its output files where they are on this machine.
+ * Kills a step and removes everything that it uses: task, container, snapshot, lease. Removes its output
+ * files too, if they are on this machine.
  *
- * @throws ExecutorError `invalid-argument` when there is no container of that id, or it is no step's.
+ * @throws ExecutorError `invalid-argument` if no container has that id, or it is not a step's container.
  */
 export async function removeStep(client: Client, id: string): Promise<void> {
   const container = await client.containers.get(id).catch((cause: unknown) => {
@@ -55,10 +62,11 @@ export async function removeStep(client: Client, id: string): Promise<void> {
 }
 
 /**
- * Removes what executors of this machine left when they died. Steps whose executor lives stay, and those of whose executor nothing can be known from
- * here: it is of another machine, or of another PID namespace (another container), also where that is gone.
+ * Removes what dead executors of this machine left behind. Keeps steps whose executor lives. Also keeps steps
+ * whose executor cannot be seen from here, even if it is dead: it ran on another machine, or in another PID
+ * namespace (another container).
  *
- * @returns the ids of what was removed.
+ * @returns the ids of the removed steps and leases.
  */
 export async function removeOrphans(client: Client): Promise<string[]> {
   const removed: string[] = [];
@@ -67,7 +75,8 @@ export async function removeOrphans(client: Client): Promise<string[]> {
     await removeContainer(client, container);
     removed.push(container.id);
   }
-  // An executor that died while it prepared a step may have left a lease, and a snapshot under it, without a container.
+  // An executor that died while it prepared a step may have left a lease, and a snapshot under it, without a
+  // container.
   for (const lease of await client.leases.list([`labels."${LABELS.owner}"`])) {
     if ((await isOwnerGone(lease.labels[LABELS.owner] ?? "")) !== true) continue;
     await lease.delete({ sync: true });
@@ -90,6 +99,6 @@ async function removeContainer(
   if (snapshotKey !== "") await ignoreNotFound(client.snapshots.remove(snapshotKey, { snapshotter }));
   await client.leases.delete(id);
   const directory = labels[LABELS.io];
-  // Only what is named as a step's own directory is: a label is no licence to remove anything.
+  // A label alone is not enough to remove a directory: its name must be the step's id.
   if (directory?.endsWith(`/${id}`) === true) await rm(directory, { recursive: true, force: true });
 }
