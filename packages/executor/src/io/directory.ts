@@ -7,15 +7,23 @@ import { ExecutorError } from "../error.js";
 
 /** Where the directories for steps' output are made. */
 export interface IoDirectory {
-  /** What steps' directories are in, before there is any: the one that was given, or else what a private one is made in. */
+  /**
+   * The directory that contains the steps' directories: the given one, or else the one in which a private
+   * directory will be made.
+   */
   readonly paths: readonly string[];
-  /** The path of a step's own directory, not made yet. */
+  /** The path of a step's own directory, which is not made yet. */
   forStep(client: Client, id: string): Promise<string>;
-  /** Removes a directory of our own; one that was given stays. */
+  /** Removes a private directory; a given one stays. */
   remove(): Promise<void>;
 }
 
-/** @param given shared with the daemon's machine; without it a private one is made at the first step. */
+/**
+ * Manages the directory for the output of one executor's steps.
+ *
+ * @param given a directory that is shared with the daemon's machine. Without it, a private one is made at the
+ * first step.
+ */
 export function createIoDirectory(given: string | undefined): IoDirectory {
   let own: Promise<string> | undefined;
   let checked: Promise<string> | undefined;
@@ -41,7 +49,7 @@ export function createIoDirectory(given: string | undefined): IoDirectory {
   };
 }
 
-/** Output must not land where another user put a link, or can put one. */
+/** Refuses a directory in which another user has put a link, or could put one. */
 async function checkDirectory(path: string): Promise<string> {
   const refuse = (problem: string): never => {
     throw new ExecutorError(`ioDir ${path} ${problem}`, { kind: "invalid-argument" });

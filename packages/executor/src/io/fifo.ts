@@ -12,12 +12,16 @@ const run = promisify(execFile);
 // The descriptor itself, not a FileHandle: the socket owns it and closes it.
 const openDescriptor = promisify(open);
 const CHUNK_BYTES = 64 * 1024;
-/** How long the pipes may stay silent and open after the process has gone: a process outside the container's pid namespace holds them. */
+/**
+ * How long to wait for the end of silent pipes after the process has ended, in milliseconds. A process
+ * outside of the container's PID namespace may hold them open.
+ */
 const SILENCE_MS = 5_000;
 
 /**
- * Output through two FIFOs in a private directory: fastest, and only on the daemon's own machine, for a FIFO carries nothing
- * between a machine and its virtual machine. The step blocks while its output is not read.
+ * Output through two FIFOs in a private directory. The fastest way, but only for a daemon on this machine: a
+ * FIFO carries no data between a machine and its virtual machine. The step blocks while its output is not
+ * read.
  */
 export async function openFifoIo(directory: string): Promise<StepIo> {
   const paths = { stdout: join(directory, "stdout"), stderr: join(directory, "stderr") };

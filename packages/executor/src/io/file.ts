@@ -5,27 +5,35 @@ import { ExecutorError } from "../error.js";
 import type { StepIo, TakeOutput } from "./io.js";
 
 const CHUNK_BYTES = 256 * 1024;
-/** No kernel tells when a disk is full. The shim then stops copying without a word, and the step blocks. */
+/**
+ * How often to check for a full disk, in milliseconds: the kernel does not notify us. The shim then stops
+ * copying silently, and the step blocks.
+ */
 const DISK_POLL_MS = 1_000;
-/** Over some shares (9p with cache=mmap, virtiofs with write-back) a write on the other side raises no inotify event here. */
+/**
+ * How often to look for output on a share, in milliseconds. On some shares (9p with cache=mmap, virtiofs with
+ * write-back) a write by the other machine causes no inotify event here.
+ */
 const SHARE_POLL_MS = 1_000;
 
 type Stream = "stdout" | "stderr";
 
 /**
- * Output through two regular files: works wherever the daemon's machine and ours see one directory at one path, a share with a
- * virtual machine included, and what the step wrote outlives this process. The file is the buffer: a slow reader never blocks the step.
+ * Output through two regular files. Works if the daemon's machine and ours see a directory at the same path,
+ * such as a share with a virtual machine. The output outlives this process. A slow reader never blocks the
+ * step, because the file is the buffer.
  *
- * @param directory made here, with mode 0700; the files in it with 0600. Removed by `close`.
- * @param shared the daemon runs on another machine: kernel notifications may be missing, so a slow poll backs them up.
+ * @param directory made here with mode 0700, and its files with 0600. Removed by `close`.
+ * @param shared whether the daemon runs on another machine. Kernel notifications may then be missing, so the
+ * files are also polled.
  */
 export async function openFileIo(directory: string, { shared }: { shared: boolean }): Promise<StepIo> {
   const paths = { stdout: join(directory, "stdout"), stderr: join(directory, "stderr") };
   const opened: FileHandle[] = [];
   try {
-    // Not recursive: a directory that is already there is not ours, and may be a trap.
+    // Not recursive: a directory that exists is not ours, and may be a trap.
     await mkdir(directory, { mode: 0o700 });
-    // The shim appends to an existing regular file, and does not create one.
+    // The shim appends to an existing regular file; it does not create one.
     for (const path of [paths.stdout, paths.stderr]) opened.push(await open(path, "wx+", 0o600));
     return fileIo(directory, paths, opened, shared);
   } catch (cause) {
@@ -72,7 +80,7 @@ function fileIo(
   async function follow(handle: FileHandle, stream: Stream, take: TakeOutput): Promise<void> {
     const buffer = new Uint8Array(CHUNK_BYTES);
     while (!stop.signal.aborted) {
-      // Asked before the read: what was written before the end was announced is then still read.
+      // Read before the data: so output that was written before `complete` was set is still read.
       const wasComplete = complete;
       const { bytesRead } = await handle.read(buffer, 0, CHUNK_BYTES, null);
       if (bytesRead > 0) await take(stream, buffer.subarray(0, bytesRead));
@@ -117,7 +125,7 @@ async function checkDisk(directory: string): Promise<void> {
 
 interface Watch {
   readonly onChange: (name: string | null) => void;
-  /** The kernel has no watch (left) to give, or took it away. */
+  /** Called when the kernel has no free watch, or has removed ours. */
   readonly onLost: () => void;
 }
 
@@ -132,7 +140,9 @@ function watchDirectory(directory: string, { onChange, onLost }: Watch): FSWatch
   }
 }
 
-/** Remembers that something changed until somebody asks; a change between a read and the wait for the next is not lost. */
+/**
+ * Remembers a change until `next` is called, so that a change between a read and the next wait is not lost.
+ */
 interface Change {
   notify(): void;
   next(): Promise<void>;

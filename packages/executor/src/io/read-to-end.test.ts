@@ -9,7 +9,7 @@ afterEach(() => {
   vi.useRealTimers();
 });
 
-/** Output that nobody comes to the end of. */
+/** Output that never ends. */
 const endless = { finish: () => new Promise<boolean>(() => undefined) } as StepIo;
 
 test("nobody is in a hurry: the end is waited for", async () => {

@@ -1,14 +1,17 @@
 import { startTimer, type Timer } from "../timer.js";
 import type { StepIo } from "./io.js";
 
-/** A step may have printed more than is read in minutes. Who kills it does not wait for that; what there mostly is, is read in a moment. */
+/**
+ * How long to read after a kill, in milliseconds. Reading all of a long output may take minutes, and a caller
+ * who kills a step does not wait for that. Usually the rest is read at once.
+ */
 const READ_AFTER_KILL_MS = 2_000;
 
 /**
- * Reads what the step has printed to its end.
+ * Reads a step's output to its end.
  *
- * @param hurry aborted by who does not want to wait.
- * @returns false when some of it was not read.
+ * @param hurry aborted by a caller who does not want to wait.
+ * @returns false if some output was not read.
  */
 export async function readToEnd(io: StepIo, hurry: AbortSignal): Promise<boolean> {
   let timer: Timer | undefined;

@@ -2,46 +2,56 @@ import { createDeferred, type Deferred } from "../deferred.js";
 import { ExecutorError } from "../error.js";
 import type { StepEvent } from "../event.js";
 
-/** Above this many queued bytes a reader is asked to wait, or, when nobody iterates, the oldest output goes. */
+/** While a consumer iterates: above this many queued bytes, the producer must wait. */
 const HIGH_WATER_BYTES = 256 * 1024;
+/** Before a consumer comes: above this many bytes of output, the oldest is dropped. */
 const UNHEARD_BYTES = 1024 * 1024;
-/** What an event takes besides what it says: many small ones are no smaller than a large one. */
+/**
+ * The memory that an event takes apart from its data. Many small events must not take more than one large
+ * event.
+ */
 const EVENT_BYTES = 128;
 
 /**
- * One step's events on their way to one consumer, in bounded memory.
+ * A queue of one step's events for one consumer, in bounded memory.
  *
- * - While a consumer iterates, `push` returns a promise once 256 KiB are waiting: who produces waits with it.
- * - While none has come yet, nothing waits: the newest mebibyte of output is kept, and a `gap` event tells what is missing; of the values of one
- *   output, the last.
- * - After the consumer left (a `break` out of the loop), events are dropped.
+ * - While a consumer iterates, `push` returns a promise if more than 256 KiB are waiting. The producer waits
+ *   for it.
+ * - Before a consumer comes, nothing waits. The newest MiB of output is kept, and a `gap` event tells how
+ *   much is missing. Of each output's values, only the last is kept.
+ * - After the consumer has left (a `break` out of the loop), events are dropped.
  *
- * How far a blob is replaces how far it was before, where nobody took that yet.
+ * A progress event replaces an older one of the same blob and state that was not consumed yet.
  */
 export interface EventQueue {
   push(event: StepEvent): Promise<void> | undefined;
-  /** No event follows. */
+  /** No more events will be pushed. */
   close(): void;
-  /** Nobody wants them (any more): keep nothing, and let nobody wait. */
+  /** Nobody will read events (any more): drops them, and lets no producer wait. */
   discard(): void;
-  /** False once nothing that is pushed can be seen by anybody: output then need not be copied. */
+  /** False once pushed events can no longer be read. Output then need not be copied. */
   readonly isHeard: boolean;
+  /**
+   * The events, in order. May be called once.
+   *
+   * @throws ExecutorError `invalid-argument` if it was called before.
+   */
   iterate(): AsyncGenerator<StepEvent, void, undefined>;
 }
 
 export function createEventQueue(): EventQueue {
-  /** In order; by a key, which an event that replaces another has from that. */
+  /** Queued events in order. An event that replaces another has the same key. */
   const events = new Map<string | number, StepEvent>();
   let pushed = 0;
   let queuedBytes = 0;
-  /** Of the queued, those of output: other events are few. */
+  /** The bytes of queued output events. Other events are few. */
   let outputBytes = 0;
   let lostBytes = 0;
   let consumer: "none" | "iterating" | "gone" = "none";
   let closed = false;
   let wakeConsumer: (() => void) | undefined;
   let room: Deferred<void> | undefined;
-  /** Goes over each event once, in search of the oldest output. */
+  /** Visits each event once, in search of the oldest output. */
   let oldest = events.entries();
 
   function makeRoom(): void {
@@ -71,7 +81,7 @@ export function createEventQueue(): EventQueue {
 
   function keyOf(event: StepEvent): string | number {
     if (event.type === "progress") return `${event.state} ${event.what}`;
-    // Who iterates hears of each value, and makes who prints them wait.
+    // A consumer that iterates gets every value, and the producer waits for it.
     if (event.type === "output-value" && consumer === "none") return `=${event.key}`;
     return pushed++;
   }
@@ -94,7 +104,7 @@ export function createEventQueue(): EventQueue {
     try {
       if (lostBytes > 0) yield { type: "gap", bytes: lostBytes };
       for (;;) {
-        // What is pushed meanwhile is gone over as well.
+        // A Map also visits entries that are added during the loop.
         for (const [key, event] of events) {
           remove(key);
           if (queuedBytes <= HIGH_WATER_BYTES / 2) makeRoom();
@@ -129,7 +139,7 @@ export function createEventQueue(): EventQueue {
     close() {
       closed = true;
       wakeConsumer?.();
-      // A consumer that no longer takes anything must not hold up the release.
+      // A consumer that no longer reads must not delay the release.
       makeRoom();
     },
     discard: drop,
@@ -150,7 +160,7 @@ export function createEventQueue(): EventQueue {
 
 function sizeOf(event: StepEvent): number {
   if (event.type === "output") return EVENT_BYTES + event.data.byteLength;
-  // A character may take two bytes.
+  // A character may take two bytes in memory.
   if (event.type === "output-value") return EVENT_BYTES + 2 * (event.key.length + event.value.length);
   return EVENT_BYTES;
 }

@@ -4,26 +4,28 @@ import { createOutputParser } from "../core/output/output-line.js";
 import type { TakeOutput } from "../io/io.js";
 import type { EventQueue } from "./event-queue.js";
 
-/** What a step printed, as far as its result holds it. */
+/** A step's output, as far as its result contains it. */
 export interface Recording {
   readonly stdout: string;
   readonly stderr: string;
-  /** True when either stream was longer than what is held here. */
+  /** True if a stream was longer than the part in here. */
   readonly truncated: boolean;
   readonly outputs: Readonly<Record<string, string>>;
   readonly outputIssues: readonly OutputIssue[];
 }
 
-/** Every chunk of output passes here once: on to the events, into the outputs parser, and into what the result holds. */
+/** Handles every chunk of output once: for the events, the parser of output lines, and the result. */
 export interface Recorder {
   readonly take: TakeOutput;
-  /** What follows is not taken any more. */
+  /** Ends the recording: later chunks are ignored. */
   finish(): Recording;
 }
 
 /**
- * @param limitBytes how much of each stream the result holds: its first bytes.
- * @param masked secrets, which nobody behind this sees.
+ * Creates the recorder of one step.
+ *
+ * @param limitBytes how many bytes of each stream the result contains: the first ones.
+ * @param masked secrets, which are masked before anything else sees the output.
  */
 export function createRecorder(
   events: EventQueue,
