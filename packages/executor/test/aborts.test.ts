@@ -21,13 +21,15 @@ afterAll(async () => {
   await rm(dataDir, { recursive: true });
 });
 
-/** `WFE_ABORT_ROUNDS=20` for a long search; a seed that failed is printed, and can be given again. */
+/**
+ * `WFE_ABORT_ROUNDS=20` runs a long search. The seed of a failure is printed; `WFE_ABORT_SEED` runs it again.
+ */
 const ROUNDS = Number(process.env["WFE_ABORT_ROUNDS"] ?? 2);
 const STEPS = 24;
 const BRIDGE = { name: "wfetest1", subnet: "10.98.0.0/24", dataDir };
 const PHASES = ["resolving", "preparing", "starting", "running", "settling", "releasing"];
 
-/** A step with something of everything that has to be given back. */
+/** A step that uses one of every kind of resource that must be released. */
 const STEP: StepInput = {
   name: "aborted",
   image: "busybox",
@@ -50,7 +52,9 @@ function executor(ioMode: "file" | "fifo") {
   });
 }
 
-/** The same numbers for the same seed. Source: mulberry32, in the public domain. */
+/**
+ * A random generator that repeats its numbers for the same seed. Source: mulberry32, in the public domain.
+ */
 function randomOf(seed: number): () => number {
   let state = seed;
   return () => {
@@ -72,7 +76,7 @@ const ENDS: readonly End[] = [
   },
 ];
 
-/** What came of a step, whose end is one of those that it may have had. */
+/** How a step ended, as text: `exit 0`, `aborted`, or the message of its error. */
 async function outcome(handle: StepHandle): Promise<string> {
   try {
     const { cause, exitCode } = await handle.result;
@@ -80,7 +84,7 @@ async function outcome(handle: StepHandle): Promise<string> {
     return cause === "exit" ? `exit ${exitCode}` : cause;
   } catch (reason) {
     await handle.closed;
-    // With its words, for whoever reads that the test failed.
+    // The message, so that a failed test shows it.
     if (isExecutorError(reason)) return reason.kind === "aborted" ? reason.kind : reason.message;
     throw reason;
   }
@@ -131,7 +135,7 @@ test.each(["file", "fifo"] as const)(
         return handle;
       });
       let isOver = false;
-      // What is not held is taken at once.
+      // Removes at once whatever no lease protects.
       const collecting = (async () => {
         while (!isOver) await here.client.leases.collectGarbage();
       })();

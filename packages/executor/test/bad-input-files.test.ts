@@ -6,7 +6,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { BUSYBOX, useRefusals } from "./refusals.js";
 
 const { at, run, issuesOf, expectRefused } = useRefusals();
-/** On the daemon's machine, for volumes. */
+/** A directory on the daemon's machine, for volumes. */
 let shared: string;
 
 beforeAll(async () => {

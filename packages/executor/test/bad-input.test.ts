@@ -131,7 +131,7 @@ test("bad input 10: ids above 2^31-1, in a step, an image and its files; a passw
   );
   await withImage(
     {},
-    // Not the step's fault, nor known before its image was looked into.
+    // Not the step's fault, and not known before the image's files are read.
     (image) =>
       expect(run({ image, user: "0:who", run: "true" })).rejects.toMatchObject({
         name: "ExecutorError",
@@ -248,7 +248,7 @@ describe("bad inputs 15 and 16", () => {
   });
 
   test("bad input 15: a tag beside a digest does not decide", async () => {
-    // There is a busybox:latest, and it is not this one.
+    // busybox:latest exists, but with another digest.
     await expect(
       run({ image: `busybox:latest@${sha256}`, pull: "never", run: "true" }),
     ).rejects.toMatchObject({

@@ -16,12 +16,14 @@ import { expect, test } from "vitest";
 const run = promisify(execFile);
 const daemon_ = useDaemon();
 const IMAGE = "busybox";
-/** Prints a line, waits until a file appears in its shared directory, prints another, and exits with 7. */
+/**
+ * Prints a line, waits until a file appears in its shared directory, prints another line, and exits with 7.
+ */
 const GATED = "echo before; while [ ! -e /gate/go ]; do sleep 0.02; done; echo after; exit 7";
 
 interface Gated extends AsyncDisposable {
   readonly handle: StepHandle;
-  /** Lets the step go on. */
+  /** Lets the step continue. */
   open(): Promise<void>;
 }
 
@@ -46,7 +48,7 @@ async function startGated(): Promise<Gated> {
   };
 }
 
-/** Resolves when the step has printed its first line, and the daemon has said that it runs. */
+/** Resolves when the step has printed its first line and its phase is `running`. */
 async function begun(handle: StepHandle): Promise<{ text(): string; ended: Promise<void> }> {
   let text = "";
   let isRunning = false;
@@ -154,7 +156,7 @@ test("a step that runs is listed, and can be removed from outside", async () => 
   await handle.closed;
 });
 
-/** Resolves when there is no such process: its directory in /proc cannot be watched, so it is looked at. */
+/** Resolves when the process is gone. Polled, because its directory in /proc cannot be watched. */
 async function gone(pid: number): Promise<void> {
   await expect
     .poll(() =>

@@ -14,7 +14,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
 
 const at = useDaemon();
 const IMAGE = "docker.io/library/links:latest";
-/** A kernel parameter of the whole machine that takes numbers alone: what is written to it by mistake changes nothing. */
+/** A kernel parameter of the whole machine that accepts only numbers: an accidental write changes nothing. */
 const PARAMETER = "/proc/sys/kernel/printk_ratelimit";
 
 let host: string;
@@ -25,7 +25,7 @@ beforeAll(async () => {
 afterAll(() => rm(host, { recursive: true, force: true }));
 afterEach(() => at.client.images.remove(IMAGE, { sync: true }).catch(() => undefined));
 
-/** Busybox with these in it, in place of what it has at their paths. */
+/** Imports busybox with these entries, which replace its own at the same paths. */
 async function importImage(entries: readonly LayerEntry[]): Promise<void> {
   const taken = new Set(entries.map(({ path }) => path.replace(/\/$/, "")));
   const base = (await busyboxLayer()).filter(({ path }) => !taken.has(path.replace(/\/$/, "")));
@@ -167,7 +167,7 @@ describe("a secret", () => {
         secrets: ["token"],
         run: "tr a-z b-za < /.wfe-secrets/0/token; stat -f -c %T /.wfe-secrets",
       };
-      // Where the volume then does not come to lie where the step wants it, that is what is said.
+      // If the link keeps the volume from its target, the error must say so.
       const result = await run(step, policy(), secrets).catch((reason: unknown) => reason);
       if (isExecutorError(result))
         expect(result).toMatchObject({ kind: "refused", issues: [{ field: "volumes[0].source" }] });

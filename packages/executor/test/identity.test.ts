@@ -14,7 +14,7 @@ function run(change: Partial<StepInput>, options: ExecutorOptions = {}) {
 
 describe("init", () => {
   test("runs the program, reaps what it leaves, and keeps its exit code", async () => {
-    // The orphan ends before its parent's parent does; with nobody to reap it, it would stay as a zombie.
+    // The orphan ends before its grandparent. If nothing reaps it, it stays a zombie.
     const script = `set +e; (sleep 0.05 & exec true); readlink /proc/1/exe
       while [ -n "$(ls /proc | grep -E '^[0-9]+$' | while read p; do grep -s sleep /proc/$p/comm; done)" ]; do :; done
       grep -l 'State:.Z' /proc/[0-9]*/status; exit 7`;

@@ -7,11 +7,11 @@ import { expect, test } from "vitest";
 
 const at = useDaemon({ image: false });
 const NAME = "docker.io/library/going:1";
-/** More than a step ever makes. */
+/** More calls than a step ever makes. */
 const MOST_CALLS = 60;
 
 test("fault case 17: an image that is removed at any moment of a step either is missed by name, or serves the step to its end", async () => {
-  // Its user is looked up in the image's layers, so that these are needed too.
+  // The step's user is looked up in the image, so the layers are needed too.
   const passwd = { path: "etc/passwd", contents: "ann:x:1000:1000::/:/bin/sh\n" };
   const archive = await ociArchive(await buildImage({ layers: [await busyboxLayer(), [passwd]] }));
   const before = await at.inventory();
@@ -55,7 +55,7 @@ test("fault case 17: an image that is removed at any moment of a step either is 
   await at.client.images.remove(NAME, { sync: true });
   expect(outcomes.length).toBeLessThan(MOST_CALLS);
   expect([...new Set(outcomes)].toSorted()).toEqual(["0 whole", "image-not-found"]);
-  // Once it is held, it stays: no success comes before a miss.
+  // Once the image is leased, it stays: after the first success, no image is missing.
   expect(outcomes.lastIndexOf("image-not-found")).toBeLessThan(outcomes.indexOf("0 whole"));
   await at.expectNothingLeft(before);
 });

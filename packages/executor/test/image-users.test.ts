@@ -18,7 +18,7 @@ const OCI = "application/vnd.oci.image.layer.v1.tar";
 const DOCKER = "application/vnd.docker.image.rootfs.diff.tar";
 const LOOK = "echo $(id -u) $(id -g) $(id -G)";
 
-/** A passwd in which `app` is this one. */
+/** A passwd file in which `app` has this uid. */
 const passwd = (uid: number, path = "etc/passwd", more: Partial<RawTarEntry> = {}): Buffer =>
   rawTarEntry({ name: path, body: `root:x:0:0::/:\napp:x:${uid}:${uid + 1}::/:\n`, ...more });
 const link = (name: string, linkname: string): Buffer => rawTarEntry({ name, type: "2", linkname });
@@ -27,12 +27,12 @@ afterEach(() => here.client.images.remove(NAME, { sync: true }).catch(() => unde
 
 interface StoredLayer {
   readonly tar: Uint8Array;
-  /** Default: the tar, as an OCI layer. */
+  /** The blob of the layer. Default: the tar itself, as an OCI layer. */
   readonly bytes?: Uint8Array;
   readonly mediaType?: string;
 }
 
-/** Busybox without users, and these layers above it. */
+/** Imports an image: busybox without users, and these layers on top. */
 async function importLayers(odd: readonly StoredLayer[]): Promise<void> {
   const busybox = (await busyboxLayer()).filter(({ path }) => path.startsWith("bin/"));
   const built = await buildImage({ layers: [busybox] });
@@ -164,7 +164,7 @@ describe("a step is who the container says, with a layer", () => {
     ],
   ])("%s", async (_, layers) => {
     await importLayers(layers);
-    // By name, and by number: the group is passwd's.
+    // By name and by number. Both get their group from passwd.
     const [named, numbered] = [await run({ user: "app" }), await run({ user: "1000" })];
     expect([named.stdout, numbered.stdout]).toEqual(["1000 1001 1001\n", "1000 1001 1001\n"]);
   });

@@ -18,7 +18,7 @@ import { compareProbe, PROFILES, type Profile } from "../../../test-infra/probe/
 
 const here = useDaemon({ image: false });
 
-/** The same with a USER: what ctr has no flag for. */
+/** The same image with a USER, for which ctr has no flag. */
 const NOBODYS = "docker.io/library/debian:nobody";
 const MEMORY_BYTES = 64 * 1024 * 1024;
 const ABSTRACT = `wfe-isolation-${process.pid}`;
@@ -47,7 +47,7 @@ function listen(options: { port: number; host: string } | { path: string }): Pro
   });
 }
 
-/** Privileged is what the operator must allow; the others anybody's step gets. */
+/** Runs a step. Only a privileged step needs a policy that allows it. */
 async function run(
   step: Partial<StepInput>,
   policy: Partial<Policy> = step.privileged === true ? UNRESTRICTED_POLICY : {},
@@ -113,7 +113,8 @@ describe.each(PROFILES)("a step with the profile %s", (profile) => {
     );
     const ours = toOutcomes(await probeStep(profile));
     const different = [...theirs].filter(([attempt, outcome]) => ours.get(attempt) !== outcome);
-    // All of them are tried, or the comparison says nothing; but it has no flag for a limit of processes.
+    // Every attempt must be tried, or the comparison is worth nothing. Only the limit of processes is
+    // missing: ctr has no flag for it.
     expect(theirs.size).toBe(ours.size - 1);
     for (const [attempt, outcome] of different) {
       expect(WIDER_IN_CTR[profile], `${attempt}: ${outcome}, ours ${ours.get(attempt)}`).toContain(attempt);
@@ -122,8 +123,9 @@ describe.each(PROFILES)("a step with the profile %s", (profile) => {
 });
 
 /**
- * Where a container of ctr's has more than ours, in one release or another; but for the cgroup, which ctr does not mount at all, and
- * which only privileged steps may write to. Its limit of memory is none where the machine has swap.
+ * The attempts in which ctr's container may do more than ours, in some release. The cgroup differs for
+ * another reason: ctr does not mount it at all, and only our privileged steps may write to it. ctr's memory
+ * limit has no effect if the machine has swap.
  */
 const WIDER_IN_CTR: Readonly<Record<Profile, readonly string[]>> = (() => {
   const always = ["the cgroup's path", "write to a cgroup", "eat memory past the limit"];
@@ -135,7 +137,8 @@ const WIDER_IN_CTR: Readonly<Record<Profile, readonly string[]>> = (() => {
     "a socket of AF_VSOCK",
     "a socket of AF_ALG in disguise",
   ];
-  // Of chroot, its profile knows what root may do, whoever runs: it fails one check later.
+  // ctr's seccomp profile allows chroot by what root may do, whoever runs. So for others chroot fails one
+  // check later.
   return { default: [...confined, "chroot"], root: confined, privileged: [...always, "devices in /dev"] };
 })();
 
@@ -150,7 +153,7 @@ function toOutcomes(output: string): Map<string, string> {
 
 describe("what package managers need", () => {
   const AS_APT = "setpriv --reuid=_apt --regid=nogroup --init-groups";
-  /** A repository of the package files in the image. */
+  /** Makes an apt repository of the package files in the image. */
   const REPOSITORY = `
     cd /repository
     for file in *.deb; do
@@ -180,7 +183,7 @@ describe("what package managers need", () => {
     expect(result.stdout).toContain("passwd is root 4755\n");
     expect(result.stdout).toContain("given is _apt:nogroup\n");
     expect(result.stdout).toContain("now _apt\ntouch: cannot touch '/etc/x': Permission denied\n");
-    // What apt says when it cannot become _apt.
+    // apt's messages if it cannot become _apt.
     expect(result.stderr).not.toMatch(/sandbox|setgroups|seteuid/);
   });
 

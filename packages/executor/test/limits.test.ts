@@ -24,12 +24,12 @@ async function run(step: Partial<StepInput>): Promise<StepResult> {
   return await executor.run({ name: "limited", image: "busybox", ...step } as StepInput);
 }
 
-/** Prints a control of the step's own cgroup. */
+/** The command that prints a control of the step's own cgroup. */
 function control(v1: string, v2: string): string {
   return `cat /sys/fs/cgroup/${isCgroup1 ? v1 : v2}`;
 }
 
-/** By their numbers. */
+/** The numbers (major:minor) of this machine's whole block devices. */
 async function wholeBlockDevices(): Promise<string[]> {
   const names = await readdir("/sys/block").catch((): string[] => []);
   return Promise.all(names.map(async (name) => (await readFile(`/sys/block/${name}/dev`, "utf8")).trim()));
@@ -79,7 +79,7 @@ describe("a step sees", () => {
       await expect(weighed).rejects.toMatchObject({ kind: "refused", issues: [{ field: "blkio_weight" }] });
       return;
     }
-    // What counts is the first; io.weight goes from 1 to 10000, and a runtime converts to it.
+    // The first control counts. io.weight goes from 1 to 10000, and the runtime converts our value to it.
     const [, control, weight] = /^(\S+) (?:default )?(\d+)\n/.exec((await weighed).stdout) ?? [];
     expect(weight).toBe(control === "io.weight" ? "4950" : "500");
   });
@@ -156,7 +156,7 @@ describe("a step is held to", () => {
   });
 
   test("its share of CPU time, as the cgroup counts it", async () => {
-    // A machine that is busy with other things may give it less than its share for a while.
+    // On a busy machine the step may for a while get less than its share.
     const stat = control("cpu/cpu.stat", "cpu.stat");
     const result = await run({
       cpu: 0.1,

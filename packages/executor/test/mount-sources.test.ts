@@ -24,7 +24,7 @@ function run(change: Partial<StepInput>, client: Client = at.client) {
   return executor.run(step).finally(() => executor.close());
 }
 
-/** What a step could do that has the directory above: the source is now another place. */
+/** Replaces the source by a link. A step that has the directory above it could do the same. */
 async function swap(): Promise<void> {
   await rename(source, join(allowed, "moved"));
   await symlink("/etc", source);
