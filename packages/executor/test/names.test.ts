@@ -54,7 +54,7 @@ describe("on the network of the daemon's machine", () => {
   });
 });
 
-/** What is on the executor's disk for its steps, in bytes. */
+/** The bytes on the executor's disk for its steps. */
 async function bytesIn(directory: string): Promise<number> {
   const entries = await readdir(directory, { withFileTypes: true, recursive: true });
   const sizes = entries

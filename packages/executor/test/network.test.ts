@@ -43,7 +43,10 @@ async function run(change: Partial<StepInput>, options?: ExecutorOptions) {
   return runner.run(step).finally(() => runner.close());
 }
 
-/** What the bridge's hook makes of a step's `own` resolv.conf on a machine with such files; its plugin does nothing. */
+/**
+ * Returns a step's resolv.conf (`own`) after the bridge's hook has run, on a machine with these files. The
+ * plugin in use does nothing.
+ */
 async function resolvConfOn(files: { etc: string; systemd?: string; own?: string }): Promise<string> {
   const at = await mkdtemp(join(tmpdir(), "test-resolv-"));
   try {
@@ -68,7 +71,10 @@ async function resolvConfOn(files: { etc: string; systemd?: string; own?: string
   }
 }
 
-/** What steps leave of a bridge: addresses that are taken, and interfaces. The bridge itself and its rules stay, for the next step. */
+/**
+ * Everything that steps may leave behind: taken addresses, interfaces, rules. The bridge and its rules stay
+ * for the next step.
+ */
 async function remains(): Promise<{ addresses: string[]; interfaces: string[]; rules: number }> {
   const taken = await readdir(join(dataDir, BRIDGE.name)).catch(() => []);
   const links: { ifname: string }[] = JSON.parse(await network.exec("ip", "-json", "link"));
@@ -88,7 +94,10 @@ function nameServersIn(resolvConf: string): string[] {
   return [...resolvConf.matchAll(/^nameserver\s+(\S+)/gm)].map(([, address = ""]) => address);
 }
 
-/** Those of this machine that are not on its own loopback; behind systemd's, those that it asks. */
+/**
+ * The name servers of this machine that are not on its loopback. Behind systemd's resolver: those that
+ * systemd asks.
+ */
 async function machinesNameServers(): Promise<string[]> {
   const reached: string[][] = await Promise.all(
     ["/etc/resolv.conf", "/run/systemd/resolve/resolv.conf"].map(async (path) => {
@@ -117,7 +126,7 @@ const SERVERS = `
   });
 `;
 
-/** The matrix takes fewer: what containerd has to do with it a few show as well. */
+/** The matrix of containerd versions uses fewer: a few are enough to test containerd's part. */
 const MANY = Number(process.env["WFE_BRIDGE_STEPS"] ?? 200);
 
 describe("a step on the bridge", () => {

@@ -10,20 +10,26 @@ import { afterAll, beforeAll, expect, test } from "vitest";
 
 const here = useDaemon();
 
-/** `WFE_LAYER_ROUNDS=1000` for a long search; a seed that failed is printed, and can be given again. */
+/**
+ * `WFE_LAYER_ROUNDS=1000` runs a long search. The seed of a failure is printed; `WFE_LAYER_SEED` runs it
+ * again.
+ */
 const ROUNDS = Number(process.env["WFE_LAYER_ROUNDS"] ?? 24);
 const SEED = Number(process.env["WFE_LAYER_SEED"] ?? 1);
 const PARALLEL = 3;
 
 let canary: string;
 beforeAll(async () => {
-  // On the daemon's machine and in no image: whoever reads it was led out of the root.
+  // A file on the daemon's machine that is in no image. A reader that finds it was led out of the image's
+  // root.
   canary = await mkdtemp(join(tmpdir(), "wfe-canary-"));
   await writeFile(join(canary, "passwd"), "root:x:0:0::/:\napp:x:7777777:7777777::/:\n");
 });
 afterAll(() => rm(canary, { recursive: true }));
 
-/** The same numbers for the same seed. Source: mulberry32, in the public domain. */
+/**
+ * A random generator that repeats its numbers for the same seed. Source: mulberry32, in the public domain.
+ */
 function randomOf(seed: number): () => number {
   let state = seed;
   return () => {
@@ -34,7 +40,7 @@ function randomOf(seed: number): () => number {
   };
 }
 
-/** Busybox below these layers. False when the daemon does not unpack them. */
+/** Imports an image: busybox, and these layers on top. False if the daemon does not unpack them. */
 async function importLayers(name: string, odd: readonly OddLayer[]): Promise<boolean> {
   const users = { path: "etc/passwd", contents: "root:x:0:0::/:\napp:x:900:901::/:\n", mode: 0o644 };
   const busybox = (await busyboxLayer()).filter(({ path }) => path.startsWith("bin/"));
@@ -60,7 +66,7 @@ async function importLayers(name: string, odd: readonly OddLayer[]): Promise<boo
   }
 }
 
-/** What the container says of its own files; without the numbers of the process where `app` is nobody. */
+/** Prints what the container sees in its own files, and the ids of its process. */
 const LOOK = `exec 2>/dev/null
 echo is $(id -u):$(id -g):$(id -G | tr ' ' '\\n' | sort -n | tr '\\n' ' ')
 echo app $(id -u app):$(id -g app):$(id -G app 2>/dev/null | tr ' ' '\\n' | sort -n | tr '\\n' ' ')
@@ -79,7 +85,7 @@ async function readFiles(name: string): Promise<Map<string, Uint8Array>> {
   const read = (paths: readonly string[]): Promise<Map<string, Uint8Array>> =>
     here.client.images.readFiles(image, paths, { maxBytes: 1024, hiddenPaths: ["/dev", "/proc", "/sys"] });
   const noFile = (reason: unknown): Map<string, Uint8Array> => {
-    // A directory or a device is no file to the shell either.
+    // The shell does not count a directory or a device as a file either.
     if (isContainerdError(reason, "invalid-argument")) return new Map();
     throw reason;
   };
@@ -108,7 +114,7 @@ async function compare(
     }
     if (field === undefined) expect(seen["is"]).toBe(seen["app"]);
     else if (field === "user") expect(seen["app"]).toBe("::");
-    // One of the files is there, and is none.
+    // One of the paths exists, but is not a file.
     else expect(PATHS.map((path) => seen[path])).toContain(undefined);
     const found = await readFiles(name);
     for (const path of PATHS) {
@@ -118,7 +124,8 @@ async function compare(
     }
     return field === undefined ? "same" : "nobody";
   } catch (reason) {
-    // runc reads and mounts files in /etc itself, and cannot where that is a loop or passwd a directory.
+    // runc reads and mounts files in /etc itself. It fails if /etc is a link in a circle, or passwd a
+    // directory.
     if (isExecutorError(reason, "runtime") && /runc create failed/.test(reason.message)) return "unstartable";
     throw reason;
   } finally {
@@ -146,7 +153,7 @@ test(
     await Promise.all(Array.from({ length: PARALLEL }, work));
     await executor.close();
     expect(wrong).toEqual([]);
-    // Or it would have proved nothing.
+    // Otherwise the test would have proved nothing.
     expect(outcomes.same).toBeGreaterThanOrEqual(Math.floor(ROUNDS / 4));
     if (process.env["WFE_LAYER_ROUNDS"] !== undefined) console.log(JSON.stringify(outcomes));
     await here.client.leases.collectGarbage();

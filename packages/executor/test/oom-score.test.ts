@@ -5,7 +5,7 @@ import { expect, test } from "vitest";
 import { CAPABILITIES } from "../src/core/spec/capability-names.js";
 import { heldCapabilities } from "./runc.js";
 
-// The daemon inherits it; this process ends with the file.
+// The daemon inherits this score. This process ends with the test file, so nothing restores it.
 const OURS = 400;
 writeFileSync("/proc/self/oom_score_adj", String(OURS));
 const here = useDaemon();

@@ -5,7 +5,7 @@ import { createExecutor, type ExecutorOptions, type StepInput } from "@wfe-conta
 import { useDaemon } from "@wfe-containerd/test-infra/daemon";
 import { afterAll, expect, test } from "vitest";
 
-/** A daemon that has few open files itself, and may not raise their limit. */
+/** A daemon with a low limit of open files, which it may not raise. */
 const binDir = await mkdtemp(join(tmpdir(), "test-few-files-"));
 await writeFile(
   join(binDir, "containerd"),
@@ -26,7 +26,7 @@ async function run(step: Partial<StepInput>, options: ExecutorOptions = {}) {
 const SHOW = "ulimit -Sn; ulimit -Hn";
 
 test("a daemon that may not give the default limit of open files runs steps with its own", async () => {
-  // The soft one may be the hard one: daemons raise theirs, as all Go programs do.
+  // The soft limit may equal the hard one: daemons raise theirs, as all Go programs do.
   expect(await run({ run: SHOW })).toMatchObject({ stdout: expect.stringMatching(/^[56]000\n6000\n$/) });
 });
 

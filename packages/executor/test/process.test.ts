@@ -11,7 +11,7 @@ async function run(step: Partial<StepInput>, policy: Partial<Policy> = {}) {
   return await executor.run({ name: "process", image: "busybox", ...step } as StepInput);
 }
 
-/** With its NUL, as much as the kernel takes of one string. */
+/** With its final NUL, the longest string that the kernel takes. */
 const LONGEST = 128 * 1024 - 1;
 
 test("an argument and a variable may be as long as the kernel takes them, and no longer", async () => {
@@ -25,7 +25,7 @@ test("an argument and a variable may be as long as the kernel takes them, and no
     kind: "refused",
     issues: [{ field: "command" }],
   });
-  // Where the shell would end with 1 and "argument list too long", as if it were the step that failed.
+  // Otherwise the shell would exit with 1 and "argument list too long", as if the step had failed.
   const env = Object.fromEntries(
     Array.from({ length: 40 }, (_, index) => [`V${index}`, "x".repeat(100_000)]),
   );
@@ -92,7 +92,7 @@ test("a step has a limit of open files of our own", async () => {
   const { stdout } = await run({ run: "ulimit -Sn; ulimit -Hn" });
   const [soft = 0, most = 0] = stdout.trim().split("\n").map(Number);
   expect(soft).toBe(Math.min(65_536, most));
-  // Without CAP_SYS_RESOURCE, no more than this machine's own.
+  // Without CAP_SYS_RESOURCE, at most this machine's own limit.
   expect([524_288, Number(hard)]).toContain(most);
 });
 

@@ -14,7 +14,7 @@ let source: string;
 
 beforeAll(async () => {
   source = await realpath(await mkdtemp(join(tmpdir(), "test-propagation-")));
-  // Steps are nobody, and look into it.
+  // Steps run as nobody, and must be able to read it.
   await chmod(source, 0o755);
   for (const name of ["later", "inside"]) await mkdir(join(source, name));
   await run("mount", ["--bind", source, source]);
@@ -28,7 +28,7 @@ function executor() {
   return createExecutor({ client: here.client, ioDir: here.ioDir, policy: UNRESTRICTED_POLICY });
 }
 
-/** What a step lists that has the source as such a volume at /v, when something is mounted in that while it runs. */
+/** What a step lists in its volume at /v, if something is mounted in the source while the step runs. */
 async function listed(volume: string): Promise<string> {
   await using runner = executor();
   const handle = runner.start({

@@ -20,15 +20,21 @@ import { afterEach, beforeEach, expect } from "vitest";
 
 export const BUSYBOX = { name: "bad", image: "busybox" };
 
-/** A daemon for steps that are refused: each test's end finds everything as it was before, images and content too. */
+/**
+ * A daemon for steps that are refused. After each test, everything must be as before it, images and content
+ * too.
+ */
 export interface Refusals {
   readonly at: TestDaemon;
-  /** Runs a step under all that a policy can allow, unless another is given: what is refused is refused to everybody. */
+  /**
+   * Runs a step. Default policy: everything that a policy can allow, so that only steps that nobody may run
+   * are refused.
+   */
   run(change: object, options?: ExecutorOptions): Promise<StepResult>;
-  /** What is said of a step that is refused. */
+  /** The issues of a step that must be refused. */
   issuesOf(change: object, options?: ExecutorOptions): Promise<readonly StepIssue[]>;
   expectRefused(field: string | RegExp, changes: readonly object[], options?: ExecutorOptions): Promise<void>;
-  /** Uses an image of busybox with such a config, and such files over it; it is gone afterwards. */
+  /** Imports an image with this config: busybox, with these files on top. It is removed afterwards. */
   withImage<T>(config: object, use: (name: string) => Promise<T>, files?: LayerEntry[]): Promise<T>;
 }
 

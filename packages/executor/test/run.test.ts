@@ -11,7 +11,7 @@ import { describe, expect, test } from "vitest";
 
 const test_ = useDaemon();
 const IMAGE = "busybox";
-/** What an operator says who trusts the steps. */
+/** The policy of an operator who trusts the steps. */
 const OPEN: Partial<Policy> = {
   mountSources: [tmpdir()],
   hostNetwork: true,
@@ -56,14 +56,15 @@ describe.each(["file", "fifo"] as const)("a step in %s mode", (ioMode) => {
 
   test("tells every exit code as it is", async () => {
     await using runner = executor({ ioMode });
-    // All of them one way; the other way those where something could differ, as on the other containerds of the matrix.
+    // All codes in file mode. In FIFO mode, and on the matrix's other containerd versions, only codes that
+    // could differ.
     const isAll = ioMode === "file" && process.env["WFE_EXIT_CODES"] !== "some";
     const codes = Array.from({ length: 256 }, (_, code) => code).filter(
       (code) => isAll || code < 3 || (code > 124 && code < 145) || code > 252,
     );
     const seen = new Map<number, number | null>();
     let next = 0;
-    // As many at once as the machine carries well.
+    // As many at once as the machine can bear.
     await Promise.all(
       Array.from({ length: 4 }, async () => {
         for (let code = codes[next++]; code !== undefined; code = codes[next++]) {
@@ -78,7 +79,7 @@ describe.each(["file", "fifo"] as const)("a step in %s mode", (ioMode) => {
 
   test("streams output while the step runs", async () => {
     await using runner = executor({ ioMode });
-    // The step goes on only when what it printed was seen: it waits for a file that the test makes then.
+    // The step waits for a file. The test makes it only after it has seen the step's output.
     const { mkdtemp, rm, writeFile } = await import("node:fs/promises");
     const shared = await mkdtemp(`${test_.ioDir}-gate-`);
     const { chmod } = await import("node:fs/promises");
@@ -134,7 +135,7 @@ describe.each(["file", "fifo"] as const)("a step in %s mode", (ioMode) => {
     const result = await runner.run({
       name: "stubborn",
       image: IMAGE,
-      // As its first process it does not hear of a signal that it has no trap for, from the first moment on.
+      // Process 1 ignores SIGTERM if it has no handler for it, from the first moment on.
       run: "echo on; exec sleep 600",
       timeoutMs: 3_000,
       stopGraceMs: 200,
@@ -148,7 +149,7 @@ describe.each(["file", "fifo"] as const)("a step in %s mode", (ioMode) => {
       name: "orderly",
       image: IMAGE,
       run: "trap 'echo bye; exit 5' TERM; echo on; while :; do sleep 0.05; done",
-      // Long enough for a busy machine to get to the trap.
+      // Long enough for a busy machine to reach the trap.
       timeoutMs: 3_000,
       stopGraceMs: 60_000,
     });
@@ -183,7 +184,7 @@ describe("an abort", () => {
               outcomes.exit++;
             } else {
               expect(result.cause).toBe("aborted");
-              // 2: the signal met the runtime's own init, in Go, just before it became the step.
+              // 2: the signal met the runtime's own init, a Go program, just before it became the step.
               expect([0, 2, 137, 143]).toContain(result.exitCode);
               outcomes.aborted++;
             }

@@ -9,7 +9,7 @@ import { CAPABILITIES } from "../src/core/spec/capability-names.js";
 import { createSpec, type SpecHost, type SpecInput } from "../src/core/spec/create-spec.js";
 import type { StepMount } from "../src/core/spec/mounts.js";
 
-/** This machine, as a daemon on it would be described. */
+/** This machine, in the form that describes a daemon's machine. */
 export const HOST: SpecHost & { readonly cgroupVersion: 1 | 2 } = {
   platform: { os: "linux", architecture: arch() === "x64" ? "amd64" : arch() },
   kernelVersion: release(),
@@ -21,7 +21,7 @@ export const HOST: SpecHost & { readonly cgroupVersion: 1 | 2 } = {
   ),
 };
 
-/** As a mask: containers can be given no more. */
+/** Our capabilities as a bit mask. Containers cannot get more. */
 export function heldCapabilities(): bigint {
   const [, mask = "0"] = /^CapBnd:\s*(\w+)$/m.exec(readFileSync("/proc/self/status", "utf8")) ?? [];
   return BigInt(`0x${mask}`);
@@ -33,17 +33,17 @@ export interface Outcome {
   readonly stderr: string;
 }
 
-/** A root file system of busybox alone, in which specs are run by runc itself: no daemon, no shim between. */
+/** A root file system with only busybox. runc runs specs in it directly, without a daemon or a shim. */
 export interface Bundle extends AsyncDisposable {
   readonly rootfs: string;
-  /** Runs a shell script (or `args`) as root, unless said otherwise. */
+  /** Runs a shell script, or `args`. The user is root unless the input names another. */
   run(script: string, input?: Partial<SpecInput>): Promise<Outcome>;
 }
 
 export async function createBundle(): Promise<Bundle> {
   const directory = await mkdtemp(join(tmpdir(), "wfe-bundle-"));
   const namespace = basename(directory);
-  // In a user namespace, root is nobody to this directory, and must reach what is in it.
+  // In a user namespace, root counts as nobody for this directory, and must still get in.
   await chmod(directory, 0o755);
   const rootfs = join(directory, "rootfs");
   for (const path of ["bin", "etc", "usr", "tmp", "root", "work"])
@@ -61,7 +61,7 @@ export async function createBundle(): Promise<Bundle> {
     "root:x:0:0::/root:/bin/sh\nuser:x:1000:1000::/home/user:/bin/sh\n",
   );
   await writeFile(join(rootfs, "etc/group"), "root:x:0:\nuser:x:1000:\n");
-  // Where the host's programs look for the libraries that HOST_PROGRAMS brings.
+  // The host's programs of HOST_PROGRAMS look for their libraries here.
   for (const name of ["lib", "lib64"]) await symlink(`usr/${name}`, join(rootfs, name));
 
   return {
@@ -74,7 +74,7 @@ export async function createBundle(): Promise<Bundle> {
   };
 }
 
-/** The host's perl, which makes any system call: there is no compiler to count on. */
+/** The host's programs. With its perl, a test can make any system call without a compiler. */
 export const HOST_PROGRAMS: StepMount = { type: "bind", source: "/usr", target: "/usr", readonly: true };
 
 async function run(directory: string, script: string, input: Partial<SpecInput> = {}): Promise<Outcome> {
@@ -97,7 +97,7 @@ async function run(directory: string, script: string, input: Partial<SpecInput> 
   }
 }
 
-/** A runtime removes a container's cgroup and leaves the namespace's, which it was made in. */
+/** Removes the cgroups of the namespace. A runtime removes only that of the container in it. */
 async function removeCgroups(namespace: string): Promise<void> {
   const root = "/sys/fs/cgroup";
   const groups = [root, ...(await readdir(root)).map((name) => join(root, name))].map((path) =>

@@ -14,9 +14,12 @@ import { listTree } from "@wfe-containerd/test-infra/daemon/tree";
 import { buildImage, busyboxLayer, ociArchive } from "@wfe-containerd/test-infra/images";
 import { describe, expect, test } from "vitest";
 
-// What a log never holds is to be looked for in one that says all.
+// The log must not contain secrets even at its most detailed level.
 const daemon_ = useDaemon({ logLevel: "trace" });
-/** Looked for among all processes of the machine, where another checkout may be tested at the same time. */
+/**
+ * Unique: it is looked for in all processes of the machine, where another checkout may be tested at the same
+ * time.
+ */
 const SCRIPT = `echo on; sleep 60; true ${randomUUID()}`;
 const TOKEN = "secret-canary-token";
 
@@ -32,7 +35,7 @@ function run(
     .finally(() => executor.close());
 }
 
-/** What a step finds, without what would be masked. */
+/** Prints the secret's file and its contents, changed so that they are not masked. */
 const LOOK = `cd /run/secrets; stat -c '%a %u:%g %n' *; stat -f -c %T . ; cat token | tr 'a-z' 'b-za'`;
 const SHIFTED = "tfdsfu-dbobsz-uplfo";
 
@@ -137,8 +140,8 @@ test("a secret is in nothing that containerd knows or logs, in no file that it o
     const { rootDir, stateDir } = daemon_.daemon;
     for (const directory of [rootDir, stateDir, daemon_.ioDir])
       expect(await filesWith(directory, TOKEN)).toEqual([]);
-    // Where the step itself is found, and it and all others tell nothing.
-    // For a moment it is twice there: a shell's child has its arguments until it becomes another program.
+    // Only the step's own process is found, and no process shows the secret. For a moment two are found: a
+    // shell's child has its arguments until it becomes another program.
     await expect.poll(() => processesWith(SCRIPT)).toEqual([expect.stringMatching(/cmdline$/)]);
     expect(await processesWith(TOKEN)).toEqual([]);
     handle.stop();
@@ -162,12 +165,12 @@ test("a secret is in nothing that containerd knows or logs, in no file that it o
   expect(log).not.toContain(TOKEN);
 });
 
-/** Files of processes' arguments and environments that hold a text. */
+/** The files in /proc with arguments or environments that contain a text. */
 async function processesWith(text: string): Promise<string[]> {
   const found: string[] = [];
   for (const pid of (await readdir("/proc")).filter((name) => /^\d+$/.test(name))) {
     for (const path of [`/proc/${pid}/cmdline`, `/proc/${pid}/environ`]) {
-      // It may have ended.
+      // The process may have ended.
       const contents = await readFile(path, "utf8").catch(() => "");
       if (contents.includes(text)) found.push(path);
     }
@@ -175,7 +178,7 @@ async function processesWith(text: string): Promise<string[]> {
   return found;
 }
 
-/** Regular files below a directory that hold a text; not those of a container's own root, which the kernel shows there while it runs. */
+/** The regular files below a directory that contain a text. Files that cannot be read are skipped. */
 async function filesWith(directory: string, text: string): Promise<string[]> {
   const found: string[] = [];
   for (const entry of await listTree(directory)) {

@@ -1,7 +1,8 @@
 /**
- * A 32-bit x86 program, as bytes: socketcall(SYS_SOCKET, { family, SOCK_SEQPACKET, 0 }), the errno or 0 as its exit code.
+ * A 32-bit x86 program, as bytes. It calls socketcall(SYS_SOCKET, { family, SOCK_SEQPACKET, 0 }) and exits
+ * with the errno, or with 0.
  *
- * By hand, because no compiler, let alone one for 32 bits, is to be counted on where tests run.
+ * Written by hand: where tests run there may be no compiler, least of all one for 32 bits.
  */
 export function socketcall32(family: number): Uint8Array {
   const base = 0x08048000;

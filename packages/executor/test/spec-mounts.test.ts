@@ -16,7 +16,7 @@ afterAll(async () => {
   await rm(source, { recursive: true, force: true });
 });
 
-/** The options of each mount that a container sees, by its target. */
+/** The options of each mount that a container sees, by mount point. */
 function optionsOf(mountinfo: string): Map<string, string[]> {
   const lines = mountinfo.trim().split("\n");
   return new Map(
@@ -38,7 +38,8 @@ test("the kernel's file systems are mounted as docker does", async () => {
   expect(options.get("/sys")).toEqual(expect.arrayContaining(["ro", "nosuid", "nodev", "noexec"]));
   expect(options.get("/proc/sys")).toContain("ro");
   const cgroups = [...options].filter(([target]) => target.startsWith("/sys/fs/cgroup"));
-  // On cgroup v1 the first is a tmpfs of the container's own, with a read-only mount for each hierarchy.
+  // On cgroup v1 the first mount is a tmpfs of the container's own, with a read-only mount in it for each
+  // hierarchy.
   const hierarchies = HOST.cgroupVersion === 1 ? cgroups.slice(1) : cgroups;
   expect(hierarchies.length).toBeGreaterThan(0);
   for (const [, flags] of hierarchies) expect(flags).toContain("ro");

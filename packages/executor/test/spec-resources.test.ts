@@ -10,7 +10,7 @@ beforeAll(async () => {
 });
 afterAll(() => bundle[Symbol.asyncDispose]());
 
-/** Prints a control of the container's own cgroup. */
+/** The command that prints a control of the container's own cgroup. */
 function control(v1: string, v2: string): string {
   return `cat /sys/fs/cgroup/${isCgroup1 ? v1 : v2}`;
 }
@@ -47,7 +47,8 @@ test("swap, reservation and shares are", async () => {
   const [swap, reservation, shares] = stdout.trim().split("\n");
   expect(swap).toBe(String(isCgroup1 ? 96 << 20 : 32 << 20));
   expect(reservation).toBe(String(32 << 20));
-  // Runtimes have changed how they convert shares to a weight; below the default of 100 it is in all of them.
+  // Versions of runtimes convert shares to a weight differently. All of them give less than the default of
+  // 100.
   if (isCgroup1) expect(shares).toBe("512");
   else expect(Number(shares)).toBeLessThan(100);
 });
@@ -83,7 +84,7 @@ test("processes over the limit are not made", async () => {
 });
 
 test("a busy loop is held to its share of a CPU, as the cgroup counts it", async () => {
-  // A machine that is busy with other things may give it less than its share for a while.
+  // On a busy machine the container may for a while get less than its share.
   const stat = control("cpu/cpu.stat", "cpu.stat");
   const script = `until [ "$(${stat} | grep nr_throttled | cut -d' ' -f2)" -gt 3 ]; do :; done; echo held`;
   const { stdout } = await bundle.run(`timeout 100 sh -c '${script.replaceAll("'", `'"'"'`)}'`, {

@@ -14,7 +14,7 @@ beforeAll(async () => {
 });
 afterAll(() => bundle[Symbol.asyncDispose]());
 
-/** The value of a line of /proc/self/status. */
+/** The value of a line in /proc/self/status. */
 function statusOf(stdout: string, key: string): string {
   return new RegExp(`^${key}:\\s*(.*)$`, "m").exec(stdout)?.[1] ?? "absent";
 }
@@ -104,7 +104,7 @@ describe("a process's privileges", () => {
 });
 
 describe("system calls", () => {
-  /** Makes a socket by the bare system call, and prints the errno, or 0. */
+  /** The command that makes a socket by the bare system call, and prints the errno, or 0. */
   function socketErrno(family: bigint): string {
     return `perl -e '$r = syscall(${isAmd64 ? 41 : 198}, ${family}, 5, 0); print $r < 0 ? $!+0 : 0, "\\n"'`;
   }
@@ -282,7 +282,7 @@ test.each([
 ])(
   "a user without capabilities may send pings in the step's own network, unless sysctls are %j",
   async (sysctls, expected) => {
-    // Busybox has a raw socket alone for them.
+    // busybox's ping knows only raw sockets, so perl opens the ping socket.
     const perl = "use Socket; print socket(my $s, PF_INET, SOCK_DGRAM, 1) ? 'opened' : $!";
     const { stdout } = await bundle.run("", {
       args: ["/usr/bin/perl", "-e", perl],

@@ -173,12 +173,12 @@ test("a step that may not write to a volume says whom it runs as, and how to cha
   expect(await run({ ...write, user: "1000:100" })).toMatchObject({ exitCode: 0, warnings: [] });
   expect(await run({ ...write, user: "0" })).toMatchObject({ exitCode: 0, warnings: [] });
   expect((await run({ ...write, user: "0", capDrop: ["DAC_OVERRIDE"] })).warnings).toHaveLength(1);
-  // The group may not write, though everybody else may: the kernel asks the first class alone.
+  // The group may not write, but others may. The kernel checks only the first class that matches the user.
   await chmod(directory, 0o707);
   expect((await run({ ...write, user: "5:100" })).warnings).toHaveLength(1);
   expect(await run({ ...write, user: "5:5" })).toMatchObject({ exitCode: 0, warnings: [] });
   await chmod(directory, 0o775);
   expect(await run({ ...write, user: "5:5", groupAdd: [100] })).toMatchObject({ exitCode: 0, warnings: [] });
-  // One that only reads, or fails for another reason, is not told.
+  // A step that only reads, or that fails for another reason, gets no warning.
   expect(await run({ ...write, run: "ls /w; exit 3" })).toMatchObject({ exitCode: 3, warnings: [] });
 });

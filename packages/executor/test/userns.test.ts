@@ -4,7 +4,9 @@ import { beforeEach, expect, test } from "vitest";
 
 const at = useDaemon();
 
-/** Skips on a containerd that has no user namespaces: that it says so, identity.test.ts holds. */
+/**
+ * Skips on a containerd without user namespaces. identity.test.ts tests that such steps are refused there.
+ */
 beforeEach(async ({ skip }) => {
   const plugins = await at.client.introspection.plugins(["type==io.containerd.snapshotter.v1,id==overlayfs"]);
   skip(

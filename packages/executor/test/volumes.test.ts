@@ -109,7 +109,7 @@ describe("in use", () => {
       });
       expect(await pruneVolumes(daemon_.client)).toEqual([]);
       expect(await names()).toEqual(["used"]);
-      // It may be used by others meanwhile.
+      // Meanwhile other steps may use it.
       expect(await run({ caches: ["used:/c"], run: "echo x > /c/x" })).toMatchObject({ exitCode: 0 });
       handle.stop();
     }
@@ -145,7 +145,7 @@ describe("in use", () => {
       await Promise.all(removing);
       await runner.close();
     }
-    // "used by", "there is no volume": nothing else.
+    // Only "used by" and "there is no volume", no other error.
     expect(inUse).toEqual(inUse.map(() => expect.objectContaining({ kind: "invalid-argument" })));
   });
 
@@ -155,7 +155,8 @@ describe("in use", () => {
     await using runner = executor();
     const { setLabels } = client.snapshots;
     let handle: StepHandle | undefined;
-    // A step begins after the remover's look, and before the label goes: from then on any collection may take what nobody holds.
+    // The step begins after the remover has looked for users, and before it takes the label off. From then
+    // on, any collection may remove a volume that nothing protects.
     client.snapshots.setLabels = async (...args) => {
       client.snapshots.setLabels = setLabels;
       handle = runner.start({
