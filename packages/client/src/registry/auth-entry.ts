@@ -6,14 +6,15 @@ import { hostOfKey } from "./registry-name.js";
 /** The key under which docker keeps the credential for Docker Hub. */
 const DOCKER_HUB_KEY = "https://index.docker.io/v1/";
 
-/** The name by which docker and its helpers know a registry. */
+/** The name that docker and its credential helpers use for a registry. */
 export function serverKey(host: string): string {
   return canonicalHost(host) === "docker.io" ? DOCKER_HUB_KEY : host;
 }
 
 /**
- * The keys of a registry among those of `auths` or `credHelpers`, the one that counts first: the exact one, as docker has it; then
- * another spelling of the host; then the URLs that older versions of docker wrote; then a key with a repository in it.
+ * Returns the keys in `auths` or `credHelpers` that belong to a registry. The key to use comes first: the
+ * exact key, as docker writes it; then another spelling of the host; then the URLs that older versions of
+ * docker wrote; then a key that includes a repository.
  *
  * Source: `fileStore.Get` in docker/cli, cli/config/credentials/file_store.go.
  */
@@ -31,7 +32,7 @@ function rank(key: string, host: string): number {
   return /^https:/i.test(key) ? 3 : 4;
 }
 
-/** As docker writes an entry of `auths`. */
+/** Returns an entry of `auths` in the form that docker writes. */
 export function toAuthEntry(credential: RegistryCredential): Readonly<Record<string, string>> {
   if ("registryToken" in credential) return { registrytoken: credential.registryToken };
   if ("identityToken" in credential) return { identitytoken: credential.identityToken };
@@ -39,11 +40,13 @@ export function toAuthEntry(credential: RegistryCredential): Readonly<Record<str
 }
 
 /**
- * Reads an entry of `auths`; undefined for one that holds no credential. A token counts before a password, and `auth` before
- * `username` and `password`, as in docker.
+ * Reads an entry of `auths`. As in docker, a token is preferred to a password, and `auth` to `username` and
+ * `password`.
  *
- * @param field the entry's place, for the error: `/root/.docker/config.json: auths.registry.example.com`.
- * @throws ContainerdError `invalid-argument`, without the entry's content.
+ * @param field the place of the entry, for the error: `/root/.docker/config.json:
+ * auths.registry.example.com`.
+ * @returns undefined if the entry contains no credential.
+ * @throws ContainerdError `invalid-argument`; the message never contains the content of the entry.
  */
 export function readAuthEntry(
   field: string,
@@ -61,7 +64,7 @@ export function readAuthEntry(
   return username !== "" && password !== "" ? { username, password } : undefined;
 }
 
-/** Some tools pad the password with NULs, and some leave out base64's own padding. */
+/** Some tools pad the password with NULs, and some leave out the padding of base64. */
 function decodeAuth(field: string, auth: string): RegistryCredential {
   const text = Buffer.from(auth, "base64").toString("utf8");
   const colon = text.indexOf(":");

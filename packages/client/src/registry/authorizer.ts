@@ -7,17 +7,17 @@ import type { Secrets } from "./secret.js";
 import { basicAuthorization, requestToken } from "./token.js";
 
 export interface AuthorizerOptions {
-  /** The registry's origin: the only place that what this gives may be sent to. */
+  /** The registry's origin. The Authorization headers from here may be sent only to this origin. */
   readonly registry: URL;
-  /** By what name credentials for the registry are kept. */
+  /** The name under which credentials for the registry are stored. */
   readonly host: string;
   readonly credentials: CredentialProvider;
-  /** Hosts that may see the credential besides the registry's own domain. */
+  /** Hosts that may receive the credential, in addition to those in the registry's own domain. */
   readonly tokenHosts: ReadonlySet<string>;
   readonly mayBePlain: ReadonlySet<string>;
-  /** Speaks with a token service. */
+  /** Returns the client for requests to a token service. */
   readonly httpFor: (realm: URL) => HttpClient;
-  /** Headers that are sent to the registry's origin, and so to a token service there. */
+  /** Headers for requests to the registry's origin. A token service on that origin gets them too. */
   readonly headers: Readonly<Record<string, string>>;
   readonly secrets: Secrets;
   readonly clock: Clock;
@@ -25,34 +25,34 @@ export interface AuthorizerOptions {
 
 export interface Answer {
   readonly scopes: readonly string[];
-  /** The Authorization header that was not enough; undefined when there was none. */
+  /** The Authorization header that the registry rejected; undefined if the request had none. */
   readonly rejected: string | undefined;
   readonly signal?: AbortSignal | undefined;
 }
 
-/** Gets one registry to let us in. */
+/** Logs in at one registry. */
 export interface Authorizer {
   /** The Authorization header to send; undefined as long as the registry has not asked for one. */
   authorization(scopes: readonly string[], signal?: AbortSignal): Promise<string | undefined>;
   /**
-   * Learns from a 401 what the registry wants.
+   * Reads from a 401 which kind of login the registry wants.
    *
-   * @returns whether there is something new to try: then ask {@link authorization} again.
+   * @returns whether there is something new to try; if so, call {@link authorization} again.
    */
   answer(challenges: readonly Challenge[], answer: Answer): Promise<boolean>;
-  /** Why we stay outside, for a person: what is known of the credential. */
+  /** Explains to the user why the login failed: whether a credential was found. */
   explain(): string;
 }
 
 interface Bearer {
   readonly realm: URL;
   readonly service: string | undefined;
-  /** What the registry asked for beyond what we know that we need. */
+  /** Scopes that the registry asked for in addition to those of the request. */
   readonly extraScopes: Set<string>;
   readonly tokens: Map<string, { header: Promise<string>; staleAtMs: number }>;
 }
 
-/** A token is renewed this long before its end, but not before most of its time is over. */
+/** A token is renewed 10 s before it expires, but not before 80 % of its lifetime is over. */
 const EARLY_MS = 10_000;
 const EARLY_SHARE = 0.2;
 
@@ -108,13 +108,14 @@ export function createAuthorizer(options: AuthorizerOptions): Authorizer {
     const key = scopes.join(" ");
     const known = from.tokens.get(key);
     if (known !== undefined && known.staleAtMs > clock.monotonicMs()) {
-      // Somebody else's request for it may fail by that somebody's abort: then we ask for ourselves.
+      // This may be the pending request of another caller, which fails if that caller aborts. Then send a new
+      // one.
       const header = await known.header.catch(() => undefined);
       if (header !== undefined) return header;
     }
     const asked = requestBearer(from, scopes, signal);
     const entry = { header: asked.then(({ header }) => header), staleAtMs: Number.POSITIVE_INFINITY };
-    // It is reported below; those who wait beside us look for themselves.
+    // The error is reported below. Other callers that wait for this token send a request of their own.
     entry.header.catch(() => undefined);
     from.tokens.set(key, entry);
     try {
@@ -149,7 +150,8 @@ export function createAuthorizer(options: AuthorizerOptions): Authorizer {
         bearer.tokens.delete(key);
     }
     for (const scope of (challenge.parameters.get("scope") ?? "").split(" ")) {
-      // Only what goes beyond the scopes that each request names for itself: another repository's is no business of the next one.
+      // Add only scopes that the request does not name itself. Otherwise the scope of one repository would be
+      // requested for the next repository too.
       if (scope !== "" && !covers(scopes, scope)) bearer.extraScopes.add(scope);
     }
     return true;
@@ -162,7 +164,7 @@ export function createAuthorizer(options: AuthorizerOptions): Authorizer {
     async answer(challenges, answer) {
       const bearers = challenges.filter(({ scheme }) => scheme === "bearer");
       const hasBasic = challenges.some(({ scheme }) => scheme === "basic");
-      // One that does not say where a token is to be had is of use only as an explanation.
+      // A challenge without a realm does not tell where to get a token. It only helps to explain the failure.
       const asked =
         bearers.find(({ parameters }) => parameters.has("realm")) ?? (hasBasic ? undefined : bearers[0]);
       if (asked !== undefined) return answerBearer(asked, answer);
@@ -183,7 +185,10 @@ export function createAuthorizer(options: AuthorizerOptions): Authorizer {
   };
 }
 
-/** `repository:a:pull` and `repository:a:push` become `repository:a:pull,push`; sorted, so that the same is asked for in the same words. */
+/**
+ * Merges `repository:a:pull` and `repository:a:push` into `repository:a:pull,push`. The result is sorted, so
+ * that equal scopes give an equal request.
+ */
 function mergeScopes(scopes: readonly string[]): string[] {
   const actions = new Map<string, Set<string>>();
   for (const scope of scopes) {

@@ -20,7 +20,7 @@ beforeEach(async () => {
 });
 afterEach(() => rm(root, { recursive: true }));
 
-/** What is said of the files of a registry's directory; undefined when all is well. */
+/** The error for the files of a registry's directory; undefined if they are valid. */
 async function problem(files: Readonly<Record<string, string>>, ca?: string): Promise<string | undefined> {
   await mkdir(join(root, REGISTRY), { recursive: true });
   for (const [name, text] of Object.entries(files)) await writeFile(join(root, REGISTRY, name), text);

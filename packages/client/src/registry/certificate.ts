@@ -5,10 +5,10 @@ import type { HttpTls } from "./http.js";
 const CERTIFICATE = /-----BEGIN (?:TRUSTED |X509 )?CERTIFICATE-----[\s\S]*?-----END [^-]*-----/g;
 
 /**
- * Checks that certificates and keys can be read, before anything is asked of a host: the errors of a TLS library tell neither the
- * file nor what is wrong with it.
+ * Checks that certificates and keys can be read, before any request is sent to a host. The errors of the TLS
+ * library name neither the file nor the problem.
  *
- * @throws ContainerdError `invalid-argument`, without any content.
+ * @throws ContainerdError `invalid-argument`; the message never contains the content of a file.
  */
 export function checkCertificates({ ca, clientPairs, places = new Map() }: HttpTls): void {
   const place = (pem: string, otherwise: string): string => places.get(pem) ?? otherwise;

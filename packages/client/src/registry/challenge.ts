@@ -1,8 +1,8 @@
 /** One way to authenticate that a server offers in a WWW-Authenticate header. */
 export interface Challenge {
-  /** In lower case: `basic`, `bearer`. */
+  /** In lower case, for example `basic` or `bearer`. */
   readonly scheme: string;
-  /** Names in lower case. */
+  /** By name, in lower case. */
   readonly parameters: ReadonlyMap<string, string>;
 }
 
@@ -10,16 +10,17 @@ const SEPARATORS = /[ \t\r\n,]*/y;
 const TOKEN = /[!#$%&'*+\-.^_`|~0-9A-Za-z]+/y;
 const EQUALS = /[ \t]*=[ \t]*/y;
 const QUOTED = /"((?:[^"\\]|\\.)*)"/sy;
-/** More than a token may hold: some servers send a URL without quotes. */
+/** Allows more than a token of RFC 9110, because some servers send a URL without quotes. */
 const PLAIN = /[^\s,"]*/y;
-/** A value that stands alone behind a scheme: `NTLM TlRM…=`. */
+/** A value without a name after the scheme: `NTLM TlRM…=`. */
 const OPAQUE = /[A-Za-z0-9\-._~+/]+=*(?=[ \t]*(?:,|$))/y;
 const SCHEME_END = /[ \t]+|(?=,|$)/y;
 
 /**
- * Reads WWW-Authenticate headers (RFC 9110, section 11.6.1), each of which may hold several challenges. It is as lenient as Go's
- * clients are: blanks may stand where a comma is missing, and what cannot be read ends the header, but not what stands before it.
- * A challenge that gives one parameter two values is left out: two readers could see two realms in it.
+ * Reads WWW-Authenticate headers (RFC 9110, section 11.6.1). Each header can contain several challenges. The
+ * parser is as lenient as Go's clients. Blanks may replace a missing comma. If a part of a header cannot be
+ * read, the rest of that header is ignored, but not the challenges before it. A challenge that gives two
+ * values for one parameter is left out: two readers could see two different realms in it.
  */
 export function parseChallenges(headers: readonly string[]): Challenge[] {
   return headers.flatMap(parseHeader);
@@ -35,7 +36,7 @@ function parseHeader(text: string): Challenge[] {
     return match;
   };
 
-  /** Without the challenge in which reading stopped, unless something of use was read of it. */
+  /** Leaves out the challenge in which reading stopped, unless at least one parameter of it was read. */
   const readSoFar = (): Challenge[] =>
     challenges.at(-1)?.parameters.size === 0 ? challenges.slice(0, -1) : challenges;
 

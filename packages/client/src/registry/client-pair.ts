@@ -3,10 +3,11 @@ import { ContainerdError } from "../error.js";
 import type { HttpTls } from "./http.js";
 
 /**
- * Checks certificates that say who we are, and their keys. A server says which authorities' it takes, and Go's programs choose by that. Node does not
- * hear of it: of several it gives the one whose kind of key the server knows, and so can have only one of each kind.
+ * Checks client certificates and their keys: at most one for each kind of key. A TLS server tells which
+ * authorities it accepts in client certificates, and Go's programs choose a certificate by that. Node.js does
+ * not see this list: it chooses a certificate by the kind of key that the server supports.
  *
- * @param place where they are said, for the error.
+ * @param place where the certificates are configured, for the error.
  * @throws ContainerdError `invalid-argument`.
  */
 export function checkClientPairs(place: string, pairs: HttpTls["clientPairs"]): HttpTls["clientPairs"] {

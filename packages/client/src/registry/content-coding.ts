@@ -4,11 +4,14 @@ import { ContainerdError } from "../error.js";
 import { createUnzstd } from "../zstd.js";
 import { uselessAnswer } from "./failure.js";
 
-/** Each is one pass over the whole body: a server has no reason for more than two. */
+/** Each coding costs one pass over the whole body. A server has no reason to apply more than two. */
 const MOST_CODINGS = 4;
 const ALLOWED = "gzip, deflate, br, zstd, identity";
 
-/** Reads Content-Encoding headers: the codings in the order in which they were applied. `identity` is no coding. */
+/**
+ * Reads Content-Encoding headers. Returns the codings in the order in which they were applied, without
+ * `identity`, which stands for no coding.
+ */
 export function parseCodings(headers: readonly string[]): string[] {
   return headers
     .flatMap((header) => header.split(","))
@@ -22,11 +25,11 @@ export function parseCodings(headers: readonly string[]): string[] {
 }
 
 /**
- * Undoes the codings of a body. We ask for none, and some servers and proxies apply one all the same.
+ * Decodes a body. Requests ask for no coding, but some servers and proxies apply one anyway.
  *
- * @param what the subject of an error.
- * @throws ContainerdError `not-implemented` for a coding that is not known, `data-loss` for a body that is not in that coding;
- * and what `body` throws.
+ * @param what the subject of an error message.
+ * @throws ContainerdError `not-implemented` for an unknown coding, or for too many; `data-loss` if the body
+ * is not in the coding that the header names; and any error of `body`.
  */
 export async function* decodeBody(
   what: string,
@@ -51,11 +54,11 @@ async function* decodeOne(
   const source = body[Symbol.asyncIterator]();
   try {
     const first = await source.next();
-    // A HEAD has no body, and an empty one is in no coding.
+    // The answer to a HEAD has no body, and an empty body has no coding.
     if (first.done === true) return;
     const decoder = createDecoder(what, coding, first.value);
     const rest = { [Symbol.asyncIterator]: () => source };
-    // The iteration below hears of what goes wrong.
+    // The loop below gets the errors of this pipeline.
     pipeline(Readable.from(prepend(first.value, rest)), decoder, () => undefined);
     yield* decoder as AsyncIterable<Uint8Array>;
   } catch (reason) {
@@ -79,7 +82,8 @@ function createDecoder(what: string, coding: string, first: Uint8Array): Transfo
     case "gzip":
       return createGunzip();
     case "deflate":
-      // RFC 9110 means zlib's format, and some servers send the bare one: the first byte tells.
+      // RFC 9110 means zlib's format, but some servers send raw deflate. The first byte tells which one it
+      // is.
       return ((first[0] ?? 0) & 0x0f) === 8 ? createInflate() : createInflateRaw();
     case "br":
       return createBrotliDecompress();

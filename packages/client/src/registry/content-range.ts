@@ -1,12 +1,12 @@
 export interface ContentRange {
-  /** First and last byte, counted from 0. */
+  /** First byte, counted from 0. `end` is the last byte, included. */
   readonly start: number;
   readonly end: number;
-  /** Undefined where the server does not know it. */
+  /** Size of the whole, in bytes; undefined if the server does not know it. */
   readonly total: number | undefined;
 }
 
-/** Reads a Content-Range header of a 206 (RFC 9110, section 14.4); undefined when it is none. */
+/** Reads the Content-Range header of a 206 (RFC 9110, section 14.4); undefined if it is not valid. */
 export function parseContentRange(value: string | undefined): ContentRange | undefined {
   const match = /^bytes (\d{1,15})-(\d{1,15})\/(\d{1,15}|\*)$/i.exec(value?.trim() ?? "");
   if (match === null) return undefined;

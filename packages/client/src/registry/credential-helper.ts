@@ -3,30 +3,30 @@ import { ContainerdError } from "../error.js";
 import type { RegistryCredential } from "./credential.js";
 import { goField, parseGoStruct } from "./go-json.js";
 
-/** A helper program, as a config file names it. */
+/** A credential helper that a config file names. */
 export interface CredentialHelper {
-  /** The program is `docker-credential-` and this name, on the PATH. */
+  /** The program is `docker-credential-<name>`, on the PATH. */
   readonly name: string;
-  /** Where it is named, for errors: `/root/.docker/config.json: credsStore`. */
+  /** The place in the config file that names it, for errors: `/root/.docker/config.json: credsStore`. */
   readonly field: string;
 }
 
 export interface HelperOptions {
   readonly signal?: AbortSignal | undefined;
-  /** Where the program is looked for. Default: the PATH of this process. */
+  /** Environment of the program; its PATH is searched. Default: the environment of this process. */
   readonly env?: NodeJS.ProcessEnv | undefined;
 }
 
-/** No file on a PATH has a longer one. */
+/** At most 200 characters: no program on a PATH has a longer name. */
 const NAME = /^[A-Za-z0-9_][A-Za-z0-9_.-]{0,199}$/;
 const TIMEOUT_MS = 60_000;
 const MAX_OUTPUT_BYTES = 1024 * 1024;
-/** By this user name a helper says that its secret is an identity token. */
+/** A helper answers with this user name if the secret is an identity token. */
 const TOKEN_USER = "<token>";
 const NOT_FOUND = /credentials not found|no credentials server url|no credentials username/i;
 
 /**
- * Checks the name of a credential helper. One with a slash in it would name a program anywhere.
+ * Checks the name of a credential helper. With a slash in it, the name could start any program on the disk.
  *
  * @throws ContainerdError `invalid-argument`.
  */
@@ -39,10 +39,14 @@ export function checkHelperName(field: string, name: unknown): string {
 }
 
 /**
- * Asks a helper for a server's credential; undefined when it has none. The server's name goes in by stdin, the secret comes by
- * stdout.
+ * Asks a helper for the credential of a server. The helper reads the server's name from stdin and writes the
+ * secret to stdout.
  *
  * Source: `Get` in docker/docker-credential-helpers, client/client.go.
+ *
+ * @returns undefined if the helper has no credential for the server.
+ * @throws ContainerdError `failed-precondition` if the helper cannot be run, fails, or gives an answer that
+ * cannot be used; `canceled`; `invalid-argument` for the name of the helper.
  */
 export async function getFromHelper(
   helper: CredentialHelper,
@@ -51,10 +55,10 @@ export async function getFromHelper(
 ): Promise<RegistryCredential | undefined> {
   const { status, stdout } = await run(helper, "get", server, options);
   const answer = status !== 0 || stdout.trim() === "" ? undefined : parseGoStruct(stdout);
-  // The protocol has no exit code for it, only these words.
+  // The protocol has no exit code for "not found", only these words.
   if (answer === undefined && NOT_FOUND.test(stdout)) return undefined;
   if (status !== 0) throw failed(helper, "get", `exits with ${status}`);
-  // Without what the helper printed, which may hold a secret.
+  // The message leaves out the output of the helper, which may contain a secret.
   if (answer === undefined) throw failed(helper, "get", "does not answer with a JSON object");
   const [username = "", secret = ""] = [goField(answer, "Username"), goField(answer, "Secret")];
   if (typeof username !== "string" || typeof secret !== "string")
@@ -64,7 +68,12 @@ export async function getFromHelper(
   return username === TOKEN_USER ? { identityToken: secret } : { username, password: secret };
 }
 
-/** Gives a helper a credential to keep. */
+/**
+ * Stores a credential with a helper.
+ *
+ * @throws as {@link getFromHelper} does; also `invalid-argument` for a bearer token, which a helper cannot
+ * store.
+ */
 export async function storeInHelper(
   helper: CredentialHelper,
   server: string,
@@ -87,9 +96,9 @@ export async function storeInHelper(
 }
 
 /**
- * Makes a helper forget a server's credential. It is no error when the helper does not have one.
+ * Removes the credential of a server from a helper. It is not an error if the helper has no such credential.
  *
- * @returns false when the helper says that it does not have one; most say nothing of it.
+ * @returns false if the helper reports that it has no such credential. Most helpers do not report this.
  */
 export async function eraseFromHelper(
   helper: CredentialHelper,
@@ -121,7 +130,7 @@ async function run(
     let size = 0;
     const refuse = (reason: ContainerdError): void => {
       reject(reason);
-      // Programs that it has started may hold the pipe open, and write on.
+      // Child processes of the helper may keep the pipe open and continue to write.
       child.stdout.destroy();
       child.kill("SIGKILL");
     };
@@ -142,13 +151,13 @@ async function run(
       if (status === null) reject(failed(helper, action, `is killed by ${killedBy}`));
       else resolve({ status, stdout: Buffer.concat(chunks).toString("utf8") });
     });
-    // A helper may exit without reading.
+    // A helper may exit without reading its input.
     child.stdin.on("error", () => undefined);
     child.stdin.end(input);
   });
 }
 
-/** Without what the helper printed, which may hold what it keeps. */
+/** The message leaves out the output of the helper, which may contain a credential. */
 function failed({ name, field }: CredentialHelper, action: string, problem: string): ContainerdError {
   const program = `docker-credential-${name}`;
   return new ContainerdError(

@@ -1,31 +1,51 @@
 import { ContainerdError } from "../error.js";
 import { hostName } from "./plain-http.js";
 
-/** What a registry is told to let somebody in: one of the three. */
+/** A credential for a registry: a user name with a password, an identity token, or a bearer token. */
 export type RegistryCredential =
   | { readonly username: string; readonly password: string }
-  /** An OAuth2 refresh token, which docker calls identity token: exchanged at the registry's token service for a short-lived one. */
+  /**
+   * An OAuth2 refresh token, which docker calls an identity token. The registry's token service exchanges it
+   * for a short-lived bearer token.
+   */
   | { readonly identityToken: string }
-  /** A bearer token, sent as it is. */
+  /** A bearer token. It is sent unchanged. */
   | { readonly registryToken: string };
 
-/** Credentials by the host of the registry, with its port if it has one: `{ "registry.example.com:5000": { username, password } }`. */
+/**
+ * Credentials by registry host, with the port if there is one.
+ *
+ * @example
+ * ```ts
+ * const auth: RegistryAuth = { "registry.example.com:5000": { username, password } };
+ * ```
+ */
 export type RegistryAuth = Readonly<Record<string, RegistryCredential>>;
 
 /**
- * Finds the credential for a host; undefined when there is none.
+ * Finds the credential for a host.
  *
- * @param host as in a reference: `docker.io`, `registry.example.com:5000`. For a mirror it is the mirror's own.
+ * @param host as in a reference: `docker.io`, `registry.example.com:5000`. For a mirror, it is the mirror's
+ * own host.
+ * @returns undefined if there is no credential for the host.
  */
 export type CredentialProvider = (
   host: string,
   options?: { signal?: AbortSignal | undefined },
 ) => Promise<RegistryCredential | undefined>;
 
-/** Nobody is told who asks. */
+/** Finds no credential for any host: every request is anonymous. */
 export const anonymousCredentials: CredentialProvider = async () => undefined;
 
-/** Asks one provider after the other; the first that knows the host is believed. */
+/**
+ * Combines providers. They are asked in order; the first that has a credential for the host wins.
+ *
+ * @example
+ * ```ts
+ * const auth = firstCredential(myVault, dockerCredentials());
+ * await client.images.pull("registry.example.com/app:1", { auth });
+ * ```
+ */
 export function firstCredential(...providers: readonly CredentialProvider[]): CredentialProvider {
   return async (host, options) => {
     for (const provide of providers) {
@@ -37,7 +57,10 @@ export function firstCredential(...providers: readonly CredentialProvider[]): Cr
 }
 
 /**
- * @throws ContainerdError `invalid-argument` for a host that is a URL, or named twice.
+ * Returns a provider that reads a table of credentials.
+ *
+ * @throws ContainerdError `invalid-argument` for a key that is not a host (for example a URL), a host that is
+ * given twice, or a credential that cannot be used.
  */
 export function credentialsOf(auth: RegistryAuth): CredentialProvider {
   const byHost = new Map<string, RegistryCredential>();
@@ -53,7 +76,7 @@ export function credentialsOf(auth: RegistryAuth): CredentialProvider {
 
 const DOCKER_HUB = new Set(["docker.io", "index.docker.io", "registry-1.docker.io"]);
 
-/** Lower case, no default port of https, and one name for the docker hub. */
+/** Normalizes a registry host: lower case, without port 443, and with one name for Docker Hub. */
 export function canonicalHost(host: string): string {
   const lower = host.toLowerCase().replace(/:443$/, "");
   return DOCKER_HUB.has(hostName(lower)) ? "docker.io" : lower;

@@ -6,21 +6,26 @@ import { asObject, goField, goFieldName, parseGoStruct } from "./go-json.js";
 
 type Fields = Readonly<Record<string, unknown>>;
 
-/** What docker's config.json, or a text of the same form, says about credentials. */
+/** The credentials part of docker's config.json, or of a text in the same form. */
 export interface DockerConfig {
-  /** The file's path, or the name of the variable; for errors. */
+  /** The path of the file, or the name of the environment variable; for errors. */
   readonly place: string;
-  /** By registry; an entry without fields says that a helper has the credential. */
+  /** By registry. An empty entry means that a helper stores the credential. */
   readonly auths: Readonly<Record<string, Fields>>;
-  /** Names of helpers by registry; an empty one stands for no helper. */
+  /** Names of helpers by registry. An empty name means that the registry has no helper. */
   readonly credHelpers: Readonly<Record<string, string>>;
-  /** Name of the helper for all other registries; empty for no helper. */
+  /** Name of the helper for all other registries; empty if there is no helper. */
   readonly credsStore: string;
-  /** Everything in the file, those fields too that only docker knows. */
+  /** All fields of the file, including those that only docker uses. */
   readonly fields: Fields;
 }
 
-/** Reads a file; one that does not exist says nothing. @throws ContainerdError `failed-precondition`, `invalid-argument`. */
+/**
+ * Reads a config file. A file that does not exist counts as empty.
+ *
+ * @throws ContainerdError `failed-precondition` if the file cannot be read; `invalid-argument` for its
+ * content.
+ */
 export async function readDockerConfig(file: string): Promise<DockerConfig> {
   const text = await readFile(file, "utf8").catch((reason: NodeJS.ErrnoException) => {
     if (reason.code === "ENOENT" || reason.code === "ENOTDIR") return "";
@@ -32,9 +37,10 @@ export async function readDockerConfig(file: string): Promise<DockerConfig> {
 }
 
 /**
- * Reads the text of a config.json as docker does: field names in any case, `null` for no value, and nothing in an empty text.
+ * Reads the text of a config.json as docker does: the case of field names does not matter, `null` counts as a
+ * missing value, and an empty text as an empty config.
  *
- * @throws ContainerdError `invalid-argument`, which does not quote the text.
+ * @throws ContainerdError `invalid-argument`; the message never quotes the text.
  */
 export function parseDockerConfig(place: string, text: string): DockerConfig {
   const fields = parseGoStruct(text);
@@ -62,7 +68,12 @@ export function parseDockerConfig(place: string, text: string): DockerConfig {
   };
 }
 
-/** Writes the config with other `auths`. The file is for its owner alone, and replaced as a whole. */
+/**
+ * Writes the config with new `auths`. Only the owner can read the file. The file is replaced as a whole
+ * (rename), so that a reader never sees a part of it.
+ *
+ * @throws ContainerdError `failed-precondition` if the file cannot be written.
+ */
 export async function writeDockerConfig(
   { place: file, fields }: DockerConfig,
   auths: DockerConfig["auths"],
@@ -89,7 +100,10 @@ export async function writeDockerConfig(
   }
 }
 
-/** Where the file is a link, to a mounted directory perhaps, the link stays; it may lead to a file that does not exist yet. */
+/**
+ * Follows symbolic links, so that the link itself stays in place; it may lead into a mounted directory. The
+ * target does not need to exist.
+ */
 async function followLinks(file: string): Promise<string> {
   const isLink = await lstat(file).then(
     (stat) => stat.isSymbolicLink(),

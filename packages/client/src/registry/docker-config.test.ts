@@ -20,7 +20,7 @@ const configured = async (): Promise<unknown> =>
 const find = (host: string): Promise<unknown> => dockerCredentials({ env })(host);
 const base64 = (text: string): string => Buffer.from(text).toString("base64");
 
-/** A credential helper in shell that writes down how it was called, and what it was told. */
+/** A credential helper as a shell script. It records its arguments and its input. */
 async function helper(name: string, body: string): Promise<void> {
   const file = join(directory, `docker-credential-${name}`);
   await writeFile(

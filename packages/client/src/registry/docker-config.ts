@@ -19,20 +19,36 @@ import { hostOfKey, parseRegistryName } from "./registry-name.js";
 
 export interface DockerConfigOptions {
   /**
-   * The directory with config.json; nothing else is read then. Default: `DOCKER_CONFIG`, else `~/.docker`, after what
-   * `DOCKER_AUTH_CONFIG` and `REGISTRY_AUTH_FILE` give.
+   * The directory with config.json. If given, no other source is read.
+   *
+   * @default `DOCKER_CONFIG`, else `~/.docker`; `DOCKER_AUTH_CONFIG` and `REGISTRY_AUTH_FILE` are read first
    */
   readonly directory?: string | undefined;
-  /** Environment that is looked into, and that credential helpers run in. Default: this process's. */
+  /**
+   * The environment to read variables from, and to run credential helpers with.
+   *
+   * @default `process.env`
+   */
   readonly env?: NodeJS.ProcessEnv | undefined;
 }
 
 type HelperContext = Pick<DockerConfigOptions, "env"> & { readonly signal?: AbortSignal | undefined };
 
 /**
- * Credentials where the users of docker and podman have them: in the text of `DOCKER_AUTH_CONFIG`, in the file that
- * `REGISTRY_AUTH_FILE` names, in docker's config.json; the first that has one for the registry counts. Each may name a helper
- * program, for a registry (`credHelpers`) or for all (`credsStore`). Files are read anew for each registry.
+ * Finds credentials where docker and podman store them. The sources are, in order: the text in
+ * `DOCKER_AUTH_CONFIG`, the file that `REGISTRY_AUTH_FILE` names, and docker's config.json. The first source
+ * with a credential for the registry wins. Each source can name a credential helper, for one registry
+ * (`credHelpers`) or for all (`credsStore`). Files are read again for each registry.
+ *
+ * The provider throws ContainerdError `invalid-argument` for a file that is not valid, and
+ * `failed-precondition` for a file that cannot be read or a helper that fails.
+ *
+ * @example
+ * ```ts
+ * await client.images.pull("registry.example.com/app:1", {
+ *   auth: dockerCredentials({ directory: "/etc/my-service/docker" }),
+ * });
+ * ```
  */
 export function dockerCredentials(options: DockerConfigOptions = {}): CredentialProvider {
   return async (host, { signal } = {}) => {
@@ -51,10 +67,13 @@ export function dockerCredentials(options: DockerConfigOptions = {}): Credential
 }
 
 /**
- * Keeps a credential in the file that `REGISTRY_AUTH_FILE` names, else in docker's config.json, or with the helper that the
- * file names.
+ * Stores a credential as `docker login` does, but without asking the registry: in the file that
+ * `REGISTRY_AUTH_FILE` names, else in docker's config.json. If the file names a credential helper for the
+ * registry, the helper stores the credential.
  *
- * @param registry a host, or a URL of it: see {@link parseRegistryName}.
+ * @param registry a host, or its URL: see {@link parseRegistryName}.
+ * @throws ContainerdError `invalid-argument` for the registry's name or the content of the file;
+ * `failed-precondition` if the file cannot be read or written, or if the helper fails.
  */
 export async function storeDockerCredential(
   registry: string,
@@ -67,7 +86,8 @@ export async function storeDockerCredential(
   const helper = helperFor(config, host);
   const key = serverKey(host);
   if (helper !== undefined) await storeInHelper(helper, key, credential, { env: options.env });
-  // Beside a helper, docker leaves an empty entry, by which it lists where one is logged in.
+  // With a helper, docker also writes an empty entry. It uses these entries to list where the user is logged
+  // in.
   const entry = helper === undefined ? toAuthEntry(credential) : {};
   await writeDockerConfig(config, {
     ...without(config.auths, keysOf(Object.keys(config.auths), host)),
@@ -76,12 +96,13 @@ export async function storeDockerCredential(
 }
 
 /**
- * Forgets a registry's credential, in every spelling of the registry, in each file that {@link dockerCredentials} reads and with
- * its helper.
+ * Removes the credential of a registry, in every spelling of its name, from each file that {@link
+ * dockerCredentials} reads and from the helper of that file.
  *
- * @param registry a host, or a URL of it; or a key of a file, whatever it looks like.
- * @returns whether there was one, as far as a helper tells.
- * @throws ContainerdError `invalid-argument` for a name that can have no credential.
+ * @param registry a host, or its URL; or any key in one of the files, in whatever form.
+ * @returns whether there was a credential, as far as the helper reports it.
+ * @throws ContainerdError `invalid-argument` for a name that cannot have a credential, or for the content of
+ * a file; `failed-precondition` if a file cannot be read or written, or if a helper fails.
  */
 export async function eraseDockerCredential(
   registry: string,
@@ -115,7 +136,7 @@ async function findCredential(
   const [key] = keysOf(Object.keys(config.auths), host);
   const helper = helperFor(config, host);
   if (helper !== undefined) {
-    // An entry tells under which name somebody logged in.
+    // The key of the entry shows which name was used for the login.
     for (const name of new Set([serverKey(host), ...(key === undefined ? [] : [key])])) {
       const found = await getFromHelper(helper, name, context);
       if (found !== undefined) return found;
@@ -130,7 +151,7 @@ function helperFor(
   host: string,
 ): CredentialHelper | undefined {
   const [own] = keysOf(Object.keys(credHelpers), host);
-  // A registry with an empty name has no helper: the one for all is not asked either.
+  // An empty helper name means that the registry has no helper. Then `credsStore` is not used either.
   const [field, name] =
     own === undefined
       ? ([`${place}: credsStore`, credsStore] as const)
@@ -138,7 +159,7 @@ function helperFor(
   return name === "" ? undefined : { name: checkHelperName(field, name), field };
 }
 
-/** Files that may hold credentials, the one that counts first. */
+/** Files that may contain credentials, in the order in which they are read. */
 function configFiles({ directory, env = process.env }: DockerConfigOptions): [string, ...string[]] {
   const given = directory ?? env["DOCKER_CONFIG"];
   const folder = given === undefined || given === "" ? join(env["HOME"] ?? homedir(), ".docker") : given;
@@ -147,7 +168,7 @@ function configFiles({ directory, env = process.env }: DockerConfigOptions): [st
   return other === undefined || other === "" || other === own ? [own] : [other, own];
 }
 
-/** `DOCKER_AUTH_CONFIG` holds the text of a config.json, as docker and GitLab's runner take it. */
+/** `DOCKER_AUTH_CONFIG` contains the text of a config.json, for docker and for GitLab's runner. */
 function environmentConfig({ directory, env = process.env }: DockerConfigOptions): DockerConfig | undefined {
   const text = env["DOCKER_AUTH_CONFIG"];
   if (directory !== undefined || text === undefined || text.trim() === "") return undefined;

@@ -10,19 +10,27 @@ import { openRepository, type RegistryOptions, type Repository } from "./reposit
 export type CheckLoginOptions = Omit<RegistryOptions, "auth"> & CallOptions;
 
 /**
- * Asks a registry whether it knows a credential, as `docker login` does: by the root of its API. One that lets everybody in there says yes
- * to anything. The credential is given to that host alone, whatever hosts.toml says of others that serve its content.
+ * Checks a credential at a registry, as `docker login` does: with a request to the root of the API. A
+ * registry that allows anonymous access to the root accepts any credential. The credential is sent only to
+ * the registry's own host, even if hosts.toml names other hosts for its content.
  *
- * @param host as in a reference: `docker.io`, `registry.example.com:5000`; or a URL of it: see {@link parseRegistryName}.
- * @throws ContainerdError `unauthenticated` when it does not; `permission-denied` when hosts.toml has only others to ask; `invalid-argument` for what
- * is no host; and as a pull does.
+ * @param host as in a reference: `docker.io`, `registry.example.com:5000`; or its URL: see {@link
+ * parseRegistryName}.
+ * @throws ContainerdError `unauthenticated` if the registry rejects the credential; `permission-denied` if
+ * hosts.toml names only other hosts; `invalid-argument` for an invalid host; and the errors of a pull.
+ *
+ * @example
+ * ```ts
+ * await checkRegistryLogin("registry.example.com", { username, password });
+ * await storeDockerCredential("registry.example.com", { username, password });
+ * ```
  */
 export async function checkRegistryLogin(
   host: string,
   credential: RegistryCredential,
   options: CheckLoginOptions = {},
 ): Promise<void> {
-  // Whatever the host is, a reference needs a repository.
+  // A reference needs a repository; its name does not matter.
   const reference = parseReference(`${parseRegistryName(host)}/login`);
   await withTimeLimit(`log in at ${reference.domain}`, options, async (signal) => {
     const auth = async (): Promise<RegistryCredential> => credential;
@@ -34,7 +42,7 @@ export async function checkRegistryLogin(
   });
 }
 
-/** Others, a mirror or another server, have credentials of their own. */
+/** The registry's own host. Mirrors and other servers have their own credentials. */
 function ownEndpoint({ reference: { domain }, endpoints }: Repository): Endpoint {
   const all = (["pull", "resolve", "push"] as const).flatMap(endpoints);
   const own = all.find(({ isMirror }) => !isMirror);

@@ -4,22 +4,23 @@ import { hostName, isLoopback, showUrl } from "./plain-http.js";
 import { shareDomain } from "./public-suffix.js";
 
 export interface RealmRules {
-  /** Origin of the registry that names the realm. */
+  /** Origin of the registry that sent the realm. */
   readonly registry: URL;
-  /** Somebody's credential would go to the realm. */
+  /** Whether a credential would be sent to the realm. */
   readonly withCredential: boolean;
-  /** Hosts that may see the credential although they seem to be strangers to the registry. */
+  /** Hosts outside the registry's domain that may receive the credential. */
   readonly allowed: ReadonlySet<string>;
-  /** Hosts that may be asked without TLS, besides this machine itself. */
+  /** Hosts that may be reached over plain http, in addition to this machine. */
   readonly mayBePlain: ReadonlySet<string>;
 }
 
 /**
- * Reads where a registry sends us for a token, and refuses places that have no business with it.
+ * Reads the realm, the URL where a registry sends us for a token, and refuses hosts that should not be asked.
  *
- * A credential goes only to the registry's own host, or to one that shares a domain with it (`registry.example.com` and
- * `auth.example.com`; see {@link shareDomain}), or to one that is allowed by name. Without a credential nothing is given away, but a registry elsewhere still must not
- * make us ask this machine's own services or a cloud's metadata service.
+ * A credential goes only to the registry's own host, to a host in the same domain (`registry.example.com` and
+ * `auth.example.com`; see {@link shareDomain}), or to a host that is allowed by name. Without a credential no
+ * secret is sent. Even then, a remote registry must not make us send requests to services on this machine or
+ * to a cloud's metadata service.
  *
  * @throws ContainerdError `permission-denied`.
  */

@@ -4,15 +4,15 @@ const ALLOWED = "a host, with its port if it has one";
 const EXAMPLE = "for example registry.example.com:5000";
 
 /**
- * The host of a registry, as a person types it for a login: a URL and a path are taken too, and cut down to the host, as docker
- * does. `https://registry.example.com/v2/` is `registry.example.com`.
+ * Returns the host of a registry from the text that a user gives for a login. As in docker, a URL or a path
+ * is accepted and cut down to the host: `https://registry.example.com/v2/` becomes `registry.example.com`.
  *
  * @throws ContainerdError `invalid-argument`.
  */
 export function parseRegistryName(text: string): string {
   const host = hostOfKey(text);
   const refuse = (problem: string, allowed = ALLOWED): never => {
-    // What stands before an @ may be a password.
+    // The part before an @ may be a password.
     const shown = JSON.stringify(text.replace(/.*@/s, "…@").slice(0, 200));
     throw new ContainerdError(`registry: ${shown} ${problem}; allowed: ${allowed}; ${EXAMPLE}`, {
       kind: "invalid-argument",
@@ -23,13 +23,14 @@ export function parseRegistryName(text: string): string {
   if (text.includes("://") && !/^https?:\/\//i.test(text))
     return refuse("has a scheme other than http and https");
   if (!/^(?:[A-Za-z0-9.-]+|\[[A-Fa-f0-9:]+\])(?::\d+)?$/.test(host)) return refuse("is not a registry");
-  // An image reference takes a word without a dot and a port for the first part of a name on Docker Hub.
+  // In an image reference, a word without a dot or port is not a host: it is the first part of a name on
+  // Docker Hub.
   if (!/[.:]/.test(host) && host.toLowerCase() !== "localhost") return refuse("is not a registry");
   checkPort("registry", host);
   return host === "index.docker.io" ? "docker.io" : host;
 }
 
-/** @throws ContainerdError `invalid-argument` for a host with a port that no TCP connection can have. */
+/** @throws ContainerdError `invalid-argument` for a port outside 1 to 65535. */
 export function checkPort(field: string, host: string): void {
   const port = /:(\d+)$/.exec(host)?.[1];
   if (port === undefined || (Number(port) >= 1 && Number(port) <= 65_535)) return;
@@ -40,7 +41,7 @@ export function checkPort(field: string, host: string): void {
 }
 
 /**
- * The host that a key of docker's config is for: keys are hosts, or the URLs that older versions of docker wrote.
+ * The host in a key of docker's config. Keys are hosts, or URLs that older versions of docker wrote.
  *
  * Source: `ConvertToHostname` in docker/cli, cli/config/credentials/file_store.go.
  */

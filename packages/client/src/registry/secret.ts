@@ -1,10 +1,12 @@
-/** What must not be shown, and was told to somebody who may say it back in a message. */
+/**
+ * Secrets that were sent to a server. The server may repeat them in a message, where they must not be shown.
+ */
 export interface Secrets {
   add(secret: string): void;
   redact(text: string): string;
 }
 
-/** Shorter ones would turn up in ordinary words. */
+/** Shorter secrets would match parts of ordinary words. */
 const MIN_LENGTH = 4;
 
 export function createSecrets(): Secrets {
@@ -22,7 +24,7 @@ export function createSecrets(): Secrets {
       }
     },
     redact(text) {
-      // Longest first: one secret may hold another.
+      // Longest first: one secret may contain another.
       return [...known]
         .toSorted((a, b) => b.length - a.length)
         .reduce((shown, secret) => shown.replaceAll(secret, "***"), text);

@@ -11,27 +11,27 @@ export interface TokenRequest {
   readonly service: string | undefined;
   readonly scopes: readonly string[];
   readonly credential: RegistryCredential | undefined;
-  /** Further headers for the realm. */
+  /** Additional headers for the request. */
   readonly headers: Readonly<Record<string, string>>;
   readonly signal?: AbortSignal | undefined;
 }
 
 export interface Token {
   readonly token: string;
-  /** For how long it is good, in milliseconds, counted from the request. */
+  /** Lifetime in milliseconds, counted from the request. */
   readonly lifetimeMs: number;
-  /** Serves instead of the credential's refresh token from now on. */
+  /** Replaces the credential's refresh token from now on; undefined if the service sent none. */
   readonly refreshToken: string | undefined;
 }
 
 const CLIENT_ID = "wfe-containerd";
 const MAX_BODY_BYTES = 1024 * 1024;
-/** What the token specification assumes where a service does not say. */
+/** The default of the token specification. */
 const DEFAULT_LIFETIME_S = 60;
 
 /**
- * Asks a registry's token service for a bearer token: by GET, with Basic authentication where there is a password (distribution's token
- * specification), or by POST for a refresh token (its OAuth2 specification).
+ * Asks a registry's token service for a bearer token: with GET, and Basic authentication for a password
+ * (distribution's token specification); or with POST for a refresh token (its OAuth2 specification).
  */
 export async function requestToken(
   http: HttpClient,
@@ -44,7 +44,7 @@ export async function requestToken(
   const response = isRefresh ? await post(http, request, credential.identityToken) : await get(http, request);
   const text = await response.text(MAX_BODY_BYTES);
   const what = `token service ${showUrl(realm)}`;
-  // Some answer 201: a token was created.
+  // Some services answer 201, because a token was created.
   if (response.status < 200 || response.status > 299) {
     const error = answerError(
       what,
@@ -59,7 +59,7 @@ export async function requestToken(
   if (body === undefined)
     throw uselessAnswer(`${what} does not answer with a JSON object`, "unauthenticated");
   const value = nonEmpty(goField(body, "access_token")) ?? nonEmpty(goField(body, "token"));
-  // What goes into a header must not start another one.
+  // A line break in the token would start another header.
   if (value === undefined || !/^[\x21-\x7e]+$/.test(value)) {
     throw uselessAnswer(`${what} gives no token that can go into a header`, "unauthenticated");
   }
