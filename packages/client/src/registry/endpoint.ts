@@ -19,7 +19,7 @@ import { USER_AGENT } from "./user-agent.js";
 
 export interface EndpointOptions {
   readonly host: RegistryHost;
-  /** The registry that is meant, as in references: a mirror is told. */
+  /** The registry in the image's reference. A mirror is told this name. */
   readonly registry: string;
   readonly credentials: CredentialProvider;
   readonly tokenHosts: ReadonlySet<string>;
@@ -31,24 +31,28 @@ export interface EndpointOptions {
 
 export interface EndpointRequest {
   readonly method: HttpRequest["method"];
-  /** Below the API's root: `library/alpine/manifests/latest`; or a URL that the registry gave. */
+  /**
+   * A path below the API's root, for example `library/alpine/manifests/latest`; or a URL that the registry
+   * gave.
+   */
   readonly to: string | URL;
   readonly headers?: Readonly<Record<string, string>> | undefined;
-  /** Called for each attempt. */
+  /** Returns the body; called again for each attempt. */
   readonly body?: (() => NonNullable<HttpRequest["body"]>) | undefined;
   readonly scopes: readonly string[];
   readonly signal?: AbortSignal | undefined;
 }
 
-/** One host that serves a registry's content, with whom we are, or are not yet, on terms. */
+/** One host that serves a registry's content, with the state of our login there. */
 export interface Endpoint extends AsyncDisposable {
   readonly host: RegistryHost;
-  /** Another host than the registry that is meant: it has credentials of its own. */
+  /** True if this host is not the registry itself. A mirror has its own credentials. */
   readonly isMirror: boolean;
   /**
-   * Sends a request, logging in where the host asks for it. Any status but 401 is an answer.
+   * Sends a request, and logs in if the host asks for it. Every status except 401 is returned. A 401 is
+   * returned only if it comes from another origin.
    *
-   * @throws ContainerdError `unauthenticated` when it does not let us in.
+   * @throws ContainerdError `unauthenticated` if the host rejects the login.
    */
   send(request: EndpointRequest): Promise<HttpResponse>;
 }
@@ -69,7 +73,7 @@ export function createEndpoint({
   const isMirror = !isSameHost(origin, registry);
   const hasOwnAuthorization = "authorization" in host.headers;
 
-  /** For strangers: what was said of this host's certificate, and the one that tells who we are, hold for it alone. */
+  /** For other hosts. `skipVerify` and the client certificate are only meant for this endpoint's host. */
   function httpElsewhere(): HttpClient {
     elsewhere ??= createHttpClient({
       tls: { ca: host.tls.ca, clientPairs: [], skipVerify: false },
@@ -114,7 +118,7 @@ export function createEndpoint({
   function urlOf(to: string | URL): URL {
     if (to instanceof URL) return to;
     const url = new URL(`${host.path}/${to}`, origin);
-    // By this a mirror of several registries knows which one is meant.
+    // A mirror of several registries reads from `ns` which registry is meant.
     if (isMirror) url.searchParams.set("ns", registry);
     return url;
   }
@@ -127,7 +131,8 @@ export function createEndpoint({
     async function attempt(authorization: string | undefined): Promise<HttpResponse> {
       const sent = {
         "user-agent": USER_AGENT,
-        // Content is hashed as it is stored: a compression on the way would only be in the way.
+        // The digest is of the content without compression, so a compressed transfer would only have to be
+        // undone.
         "accept-encoding": "identity",
         ...(isOwn && host.headers),
         ...headers,
@@ -136,7 +141,10 @@ export function createEndpoint({
       return httpFor(url).request({ method, url, headers: sent, body: body?.(), signal });
     }
 
-    /** Where we were redirected to nobody knows us, but may give a token to anybody. */
+    /**
+     * Retries without a credential at the target of a redirect. That host does not know us, but may give a
+     * token to anyone.
+     */
     async function attemptAsGuest(
       at: URL,
       challenges: readonly Challenge[],
@@ -158,7 +166,7 @@ export function createEndpoint({
     const response = await attempt(first);
     if (response.status !== 401) return response;
     const challenges = parseChallenges(response.headerAll("www-authenticate"));
-    // A challenge from where we were redirected to is not this registry's.
+    // After a redirect, the challenge comes from another host, not from this registry.
     if (response.url.origin !== origin.origin) {
       const isRead = body === undefined && response.url.origin !== url.origin;
       const asGuest = isRead ? await attemptAsGuest(response.url, challenges) : undefined;
@@ -191,7 +199,9 @@ export function createEndpoint({
   };
 }
 
-/** Whether an origin is the registry of a reference, which may name the port that its scheme has anyway. */
+/**
+ * Whether an origin is the registry of a reference. The reference may include the default port of the scheme.
+ */
 function isSameHost({ protocol, host }: URL, registry: string): boolean {
   const named = URL.canParse(`${protocol}//${registry}`)
     ? new URL(`${protocol}//${registry}`).host

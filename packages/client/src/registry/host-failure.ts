@@ -1,16 +1,17 @@
 import { ContainerdError } from "../error.js";
 import { failureOf } from "./failure.js";
 
-/** What one of the hosts that were asked for the same made of it. */
+/** How one host failed, of several that were asked for the same content. */
 export interface HostFailure {
   readonly error: ContainerdError;
-  /** The registry's own server, for which the others stand in. */
+  /** True for the registry's own server; false for a mirror. */
   readonly isServer: boolean;
 }
 
 /**
- * What to say, and whether to ask again, when no host gives what it was asked for: the server's own word decides. Where it was not asked, only
- * what may pass with every host is asked for again.
+ * Combines the failures of all hosts into one error. The server's own failure decides the kind of the error
+ * and whether the request is retried. If the server was not asked, the request is retried only if every
+ * failure is transient.
  *
  * @param what the subject of the message.
  * @param failures at least one, in the order in which the hosts were asked.

@@ -3,25 +3,28 @@ import type { HttpTls } from "./http.js";
 import { isLoopback } from "./plain-http.js";
 import { checkPort } from "./registry-name.js";
 
-/** What a host is trusted to do: `resolve` a tag to a digest, serve content by its digest (`pull`), take content (`push`). */
+/**
+ * What a host is trusted to do: `resolve` a tag to a digest, serve content by digest (`pull`), accept content
+ * (`push`).
+ */
 export type HostCapability = "pull" | "resolve" | "push";
 
-/** A place that serves a registry's content: the registry itself, or a mirror. */
+/** A host that serves a registry's content: the registry itself, or a mirror. */
 export interface RegistryHost {
-  /** `https://registry.example.com:5000` */
+  /** Scheme, host and port, for example `https://registry.example.com:5000`. */
   readonly origin: string;
-  /** Where the API begins: `/v2`. */
+  /** Path of the API, for example `/v2`. */
   readonly path: string;
   readonly capabilities: ReadonlySet<HostCapability>;
-  /** Sent with every request to this host, and nowhere else. */
+  /** Headers for every request to this host. They are not sent to other hosts. */
   readonly headers: Readonly<Record<string, string>>;
   readonly tls: HttpTls;
-  /** Milliseconds until a connection must stand; undefined for the client's own. */
+  /** Time limit for connecting, in milliseconds; undefined for the client's own limit. */
   readonly dialTimeoutMs?: number | undefined;
 }
 
 /**
- * Finds who serves a registry's content, in the order in which they are asked.
+ * Finds the hosts that serve a registry's content, in the order in which they are asked.
  *
  * @param registry as in a reference: `docker.io`, `registry.example.com:5000`.
  */
@@ -35,10 +38,11 @@ export const ALL_CAPABILITIES: ReadonlySet<HostCapability> = new Set<HostCapabil
 export const DEFAULT_TLS: HttpTls = { ca: [], clientPairs: [], skipVerify: false };
 
 /**
- * The registry itself, where nothing else is configured: https; plain http for a registry on this machine and for those that are
- * named as plain. Port 443 is always https.
+ * The registry itself, for use if no hosts are configured. It uses https. Plain http is used for a registry
+ * on this machine without TLS settings, and for those in `mayBePlain`. Port 443 uses https unless it is in
+ * `mayBePlain`.
  *
- * @throws ContainerdError `invalid-argument` for a port that cannot be.
+ * @throws ContainerdError `invalid-argument` for an invalid port.
  */
 export function defaultHost(
   registry: string,

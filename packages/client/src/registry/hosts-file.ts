@@ -3,9 +3,9 @@ import { ContainerdError } from "../error.js";
 import type { HostCapability } from "./host.js";
 import { ALL_CAPABILITIES } from "./host.js";
 
-/** One host as a hosts.toml has it; certificates still as the names of their files. */
+/** One host of a hosts.toml. Certificates are still file names. */
 export interface HostEntry {
-  /** Undefined for the registry itself, where the file does not name a server. */
+  /** Undefined for the registry itself, if the file names no server. */
   readonly origin: string | undefined;
   readonly path: string;
   readonly capabilities: ReadonlySet<HostCapability>;
@@ -22,11 +22,12 @@ const CAPABILITIES: readonly string[] = [...ALL_CAPABILITIES, "referrers"];
 const KEYS = ["capabilities", "ca", "client", "skip_verify", "header", "override_path", "dial_timeout"];
 
 /**
- * Reads a hosts.toml as containerd documents it (`docs/hosts.md`): the `[host]` tables in their order, then the server itself.
+ * Reads a hosts.toml as containerd documents it (`docs/hosts.md`): the `[host]` tables in their order, then
+ * the server.
  *
- * @param file its name, for the error.
- * @throws ContainerdError `invalid-argument`. containerd itself goes on without the file then, and so without its mirrors, certificates and
- * headers; here nothing is asked that the file may have been meant to forbid.
+ * @param file the name of the file, for the error.
+ * @throws ContainerdError `invalid-argument`. containerd ignores a file that it cannot read, and so also its
+ * mirrors, certificates and headers. We send no request instead: the file may have been meant to forbid it.
  */
 export function parseHostsFile(file: string, text: string): HostEntry[] {
   let root: Table;
@@ -100,7 +101,7 @@ function parseServer(
   return { origin: `${protocol}//${host}`, path: override || path.endsWith("/v2") ? path : `${path}/v2` };
 }
 
-/** Without the slashes at its end. */
+/** Removes slashes at the end. */
 function withoutEnd(path: string): string {
   let end = path.length;
   while (path[end - 1] === "/") end--;
@@ -122,7 +123,7 @@ function parseHeaders(file: string, field: string, value: unknown = {}): Record<
   const headers: Record<string, string> = {};
   for (const [name, given] of Object.entries(table(file, field, value))) {
     const joined = texts(file, `${field}.${name}`, given).join(", ");
-    // Said without the value, which may be a secret.
+    // The message leaves out the value, which may be a secret.
     if (!/^[!#$%&'*+\-.^_`|~\w]+$/.test(name) || !/^[\x20-\x7e\t]*$/.test(joined)) {
       refuse(
         file,
@@ -144,14 +145,14 @@ function parseClient(file: string, field: string, value: unknown = []): HostEntr
     const [cert, key, ...more] = texts(file, field, pair);
     if (cert === undefined || more.length > 0)
       return refuse(file, field, "has an entry that is not a pair", "[certificate, key]");
-    // One file with both, or a pair whose second half is empty.
+    // The certificate and the key may be in one file. In a pair, the key may then be empty.
     return { cert, key: key === undefined || key === "" ? cert : key };
   });
 }
 
 const UNITS_MS: Readonly<Record<string, number>> = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000 };
 
-/** Go's durations, as far as anybody would write them here. */
+/** Reads Go's durations, in the units ms, s, m and h. */
 function parseDuration(file: string, field: string, value: unknown): number | undefined {
   if (value === undefined || value === "") return undefined;
   if (typeof value !== "string" || !/^(?:\d+(?:\.\d+)?(?:ms|s|m|h))+$/.test(value)) {

@@ -8,20 +8,43 @@ import type { HttpTls } from "./http.js";
 
 export interface RegistryHostsOptions {
   /**
-   * Directories that hold one directory for each registry, with a hosts.toml or with certificates as docker has them; the first that knows
-   * the registry is believed. Default: containerd's and docker's own, `/etc/containerd/certs.d` and `/etc/docker/certs.d`. They are this
-   * machine's, and not the daemon's: it is this process that speaks with registries.
+   * Directories with one subdirectory for each registry, which contains a hosts.toml or certificates in
+   * docker's layout. The first that has a subdirectory for the registry wins. They are read on the machine of
+   * this process, not on the daemon's, because this process sends the requests to registries.
+   *
+   * @default `["/etc/containerd/certs.d", "/etc/docker/certs.d"]`, as containerd and docker use them
    */
   readonly directories?: readonly string[] | undefined;
-  /** Registries to speak plain http with, which otherwise only those on this machine are: `registry.lan:5000`. */
+  /**
+   * Registries to reach over plain http, for example `registry.lan:5000`. Without this, only registries on
+   * this machine use plain http.
+   *
+   * @default none
+   */
   readonly plainHttp?: readonly string[] | undefined;
-  /** PEM certificates of authorities to trust for every registry, besides Node's own. */
+  /**
+   * Certificates (PEM) of authorities to trust for every registry, in addition to Node's own.
+   *
+   * @default none
+   */
   readonly ca?: string | readonly string[] | undefined;
 }
 
 const DEFAULT_DIRECTORIES: readonly string[] = ["/etc/containerd/certs.d", "/etc/docker/certs.d"];
 
-/** Finds a registry's hosts in directories as containerd documents them (`docs/hosts.md`). Files are read anew for each registry. */
+/**
+ * Finds a registry's hosts in directories in containerd's layout (`docs/hosts.md`). Files are read again for
+ * each registry.
+ *
+ * @throws ContainerdError, from the returned function: `invalid-argument` for a hosts.toml or a certificate
+ * that is not valid; `failed-precondition` for a file that cannot be read.
+ *
+ * @example
+ * ```ts
+ * const hosts = hostsFromDirectories({ directories: ["/etc/my-service/certs.d"] });
+ * await client.images.pull("registry.example.com/app:1", { hosts });
+ * ```
+ */
 export function hostsFromDirectories(options: RegistryHostsOptions = {}): RegistryHosts {
   const { directories = DEFAULT_DIRECTORIES, plainHttp = [], ca = [] } = options;
   const mayBePlain = new Set(plainHttp);
@@ -38,7 +61,10 @@ export function hostsFromDirectories(options: RegistryHostsOptions = {}): Regist
   };
 }
 
-/** `a.example:5000` is looked for as `a.example_5000_` (a colon is no good in some file systems), as it is, and as `_default`. */
+/**
+ * Names of the directory for a registry, in the order in which they are tried: for `a.example:5000` these are
+ * `a.example_5000_` (some file systems do not allow a colon), `a.example:5000` and `_default`.
+ */
 export function directoryNames(registry: string): string[] {
   const port = /^(.+):(\d+)$/.exec(registry);
   return [...(port === null ? [] : [`${port[1]}_${port[2]}_`]), registry, "_default"];
@@ -108,7 +134,10 @@ async function toHost(
   };
 }
 
-/** Docker's way: `*.crt` are authorities, `*.cert` with its `*.key` says who we are. */
+/**
+ * Reads certificates in docker's layout: `*.crt` are authorities, `*.cert` with its `*.key` is a client
+ * certificate.
+ */
 async function readCertificates(
   directory: string,
   names: readonly string[],

@@ -18,7 +18,7 @@ async function serve(handle: (response: ServerResponse) => void): Promise<URL> {
   return new URL(`http://127.0.0.1:${(server.address() as AddressInfo).port}/`);
 }
 
-/** Reads a body of which one chunk comes every few milliseconds. */
+/** Reads a body that sends one chunk every few milliseconds. */
 async function read(chunk: Uint8Array, count: number): Promise<number> {
   const url = await serve((response) => {
     let left = count;

@@ -8,23 +8,39 @@ import { isLoopback, showUrl } from "./plain-http.js";
 import { proxyFor } from "./proxy.js";
 import { isRedirect, MAX_REDIRECTS, redirectHeaders, redirectTarget } from "./redirect.js";
 
-/** How TLS is spoken with a host; PEM contents. */
+/** TLS settings for one host. Certificates and keys are the content of PEM files. */
 export interface HttpTls {
-  /** Certificates of authorities that are trusted besides Node's own. */
+  /** Certificates of authorities to trust, in addition to Node's own. */
   readonly ca: readonly string[];
   readonly clientPairs: readonly { readonly cert: string; readonly key: string }[];
-  /** The certificate is not looked at. */
+  /** The server's certificate is not verified. */
   readonly skipVerify: boolean;
-  /** Where each of these contents was found, for errors: `/etc/containerd/certs.d/a.example/hosts.toml: ca: the file …`. */
+  /**
+   * Where each certificate or key comes from, by its content; for errors:
+   * `/etc/containerd/certs.d/a.example/hosts.toml: ca: the file …`.
+   */
   readonly places?: ReadonlyMap<string, string> | undefined;
 }
 
 export interface HttpTimeouts {
-  /** Until a connection stands. Default 30,000. */
+  /**
+   * Time limit for connecting, in milliseconds.
+   *
+   * @default 30000
+   */
   readonly connectMs: number;
-  /** From the request to the answer's headers. Default 60,000. */
+  /**
+   * Time limit from the request to the headers of the answer, in milliseconds.
+   *
+   * @default 60000
+   */
   readonly headersMs: number;
-  /** Without a byte of the body while we wait for one, or with less than 1 KiB a second. Default 60,000. */
+  /**
+   * Time limit for a stalled body, in milliseconds: no byte comes, or less than 1 KiB a second. Only the time
+   * counts in which we wait for the next bytes.
+   *
+   * @default 60000
+   */
   readonly stallMs: number;
 }
 
@@ -33,7 +49,7 @@ export const DEFAULT_TIMEOUTS: HttpTimeouts = { connectMs: 30_000, headersMs: 60
 export interface HttpClientOptions {
   readonly tls: HttpTls;
   readonly timeouts: HttpTimeouts;
-  /** Hosts that a redirect may lead to without TLS, besides this machine itself. */
+  /** Hosts that a redirect may lead to over plain http, in addition to this machine. */
   readonly mayBePlain: ReadonlySet<string>;
 }
 
@@ -41,53 +57,58 @@ export interface HttpRequest {
   readonly method: "GET" | "HEAD" | "POST" | "PUT" | "PATCH" | "DELETE";
   readonly url: URL;
   readonly headers: Readonly<Record<string, string>>;
-  /** A body that is an iterable can be sent once: such a request follows no redirect. */
+  /** A request with a body does not follow redirects, because an iterable can be sent only once. */
   readonly body?: string | Uint8Array | AsyncIterable<Uint8Array> | undefined;
   readonly signal?: AbortSignal | undefined;
 }
 
 export interface HttpResponse {
   readonly status: number;
-  /** Of the last redirect. */
+  /** The URL that answered, after redirects. */
   readonly url: URL;
   header(name: string): string | undefined;
   headerAll(name: string): string[];
-  /** Content codings of the body, in the order in which they were applied; none, as we ask for none, but with some servers. */
+  /**
+   * Content codings of the body, in the order in which they were applied. We ask for no coding, but some
+   * servers apply one.
+   */
   readonly codings: readonly string[];
   /**
-   * Without its content codings. Can be iterated once, this one or `rawBody`. Throws a ContainerdError whose cause is a
-   * RegistryFailure when the transfer breaks off.
+   * The decoded body. Only one of `body` and `rawBody` can be read, and only once. If the transfer breaks
+   * off, the loop throws a ContainerdError whose cause is a RegistryFailure.
    */
   readonly body: AsyncIterable<Uint8Array>;
-  /** As it was sent. */
+  /** The body as it was sent, with its content codings. */
   readonly rawBody: AsyncIterable<Uint8Array>;
-  /** The body as text, without its content codings, cut off after so many bytes. */
+  /** The decoded body as text, cut off after `maxBytes` bytes. */
   text(maxBytes: number): Promise<string>;
-  /** Ends what nobody wants to read. */
+  /** Drops a body that will not be read. */
   discard(): Promise<void>;
 }
 
-/** Speaks HTTP with one host, and with those that it redirects to. */
+/** An HTTP client for one host, and for the hosts that it redirects to. */
 export interface HttpClient extends AsyncDisposable {
   /**
-   * Follows redirects, of requests without a body, by the rules of `redirect.ts`. Any status is an answer.
+   * Sends a request. Requests without a body follow redirects by the rules of `redirect.ts`. Every other
+   * status is returned.
    *
-   * @throws ContainerdError `canceled` when the signal is aborted; else one whose cause is a RegistryFailure.
+   * @throws ContainerdError `canceled` if the signal is aborted; else an error whose cause is a
+   * RegistryFailure.
    */
   request(request: HttpRequest): Promise<HttpResponse>;
 }
 
-/** Of a body that is not read on, so much may be thrown away, and so long waited, to keep the connection. */
+/** A dropped body is read up to this size and for this long, so that the connection can be used again. */
 const DISCARD_BYTES = 64 * 1024;
 const DISCARD_MS = 1_000;
 
 export function createHttpClient({ tls: hostTls, timeouts, mayBePlain }: HttpClientOptions): HttpClient {
   const dispatchers = new Map<string, Dispatcher>();
-  /** Origins that have answered: where one of this machine is gone then, it may be restarting. */
+  /** Origins that have answered. If a local one then refuses connections, it may be restarting. */
   const answered = new Set<string>();
 
   function dispatcherFor(url: URL, isFirst: boolean): Dispatcher {
-    // The certificate that tells who we are is for the host alone; a host that it redirects to need not know.
+    // The client certificate is only for the host itself, not for hosts that it redirects to.
     const proxy = proxyFor(url, process.env);
     const key = `${isFirst ? "host" : "redirected"} ${proxy?.href ?? "direct"}`;
     const known = dispatchers.get(key);
@@ -165,13 +186,16 @@ function createDispatcher(
     uri: proxy.href,
     requestTls: secure,
     proxyTls: common,
-    // Plain http is forwarded, not tunnelled: many proxies tunnel to port 443 alone.
+    // Plain http is forwarded, not tunnelled: many proxies allow tunnels only to port 443.
     proxyTunnel: false,
     ...(userInfo !== ":" && { token: `Basic ${Buffer.from(userInfo).toString("base64")}` }),
   });
 }
 
-/** Node takes a list of authorities instead of its own, not besides it. Newer ones tell what NODE_EXTRA_CA_CERTS adds, too. */
+/**
+ * A list of authorities replaces Node's own list, so we add Node's own. In newer versions of Node it includes
+ * NODE_EXTRA_CA_CERTS.
+ */
 function defaultAuthorities(): readonly string[] {
   const { getCACertificates } = tls as { getCACertificates?: (type: "default") => string[] };
   return getCACertificates?.("default") ?? tls.rootCertificates;
@@ -231,7 +255,7 @@ async function discard({ body }: Dispatcher.ResponseData): Promise<void> {
   await body.dump({ limit: DISCARD_BYTES, signal: AbortSignal.timeout(DISCARD_MS) }).catch(() => undefined);
 }
 
-/** @param mayComeBack false where it is certain by now that nobody listens. */
+/** @param mayComeBack false if it is certain that nothing listens there. */
 function toError(
   what: string,
   reason: unknown,

@@ -1,22 +1,23 @@
 import { BlockList, isIP } from "node:net";
 import { hostName, isLoopback } from "./plain-http.js";
 
-/** This machine, also as IPv6 writes IPv4's addresses: which Node checks against them by itself. */
+/** This machine. Node also matches IPv4 addresses that are written as IPv6. */
 const SELF = new BlockList();
 SELF.addSubnet("127.0.0.0", 8);
 SELF.addSubnet("0.0.0.0", 8);
 SELF.addAddress("::1", "ipv6");
 SELF.addAddress("::", "ipv6");
 
-/** Where clouds keep what only the machine itself may know. */
+/** Addresses of the cloud metadata services, which give secrets of the machine to any program on it. */
 const LINK_LOCAL = new BlockList();
 LINK_LOCAL.addSubnet("169.254.0.0", 16);
 LINK_LOCAL.addSubnet("fe80::", 10, "ipv6");
 LINK_LOCAL.addAddress("fd00:ec2::254", "ipv6");
 
 /**
- * Whether a server sends us to where only we can go: to this machine's own services, unless it is one of them itself, or to a cloud's metadata service.
- * By the host's name as it is written; what a name resolves to is not asked.
+ * Whether a server sends us to a place that only this machine can reach: to a service on this machine (unless
+ * the server itself is on this machine), or to a cloud's metadata service. Only the host's name as written is
+ * checked; names are not resolved.
  */
 export function leadsToOwnServices(from: URL, to: URL): boolean {
   const host = hostName(to.host);

@@ -2,19 +2,19 @@ import { BlockList, isIP } from "node:net";
 import { ContainerdError } from "../error.js";
 import { hostName, isLoopback } from "./plain-http.js";
 
-/** Variables of the environment, by name. */
+/** Environment variables by name. */
 export type Environment = Readonly<Record<string, string | undefined>>;
 
 const SCHEMES = ["http:", "https:", "socks5:"];
 
 /**
- * The proxy to reach a URL through, as the environment has it, by the rules of Go's programs, containerd among them: HTTPS_PROXY for https and HTTP_PROXY for
- * http, in upper or lower case, and neither for this machine itself and for what NO_PROXY names.
+ * Returns the proxy for a URL, by the rules of Go's programs such as containerd: HTTPS_PROXY for https,
+ * HTTP_PROXY for http, in upper or lower case. This machine and the hosts in NO_PROXY are reached directly.
  *
  * Source: golang.org/x/net/http/httpproxy.
  *
  * @returns undefined for a direct connection.
- * @throws ContainerdError `invalid-argument` for a proxy that is none.
+ * @throws ContainerdError `invalid-argument` for an invalid proxy URL.
  */
 export function proxyFor(url: URL, env: Environment): URL | undefined {
   const variable = url.protocol === "https:" ? "HTTPS_PROXY" : "HTTP_PROXY";
@@ -32,7 +32,10 @@ function read(env: Environment, name: string): string {
   return env[name] || env[name.toLowerCase()] || "";
 }
 
-/** One entry of NO_PROXY: `*`, an address or a range of them, a domain with all below it, `.domain` or `*.domain` for those alone; but for ranges with a port. */
+/**
+ * Matches one entry of NO_PROXY: `*`; an IP address or a range of addresses; a domain, which includes its
+ * subdomains; `.domain` or `*.domain` for the subdomains only. All except ranges can have a port.
+ */
 function matches(entry: string, host: string, port: string): boolean {
   if (entry === "*") return true;
   const range = /^(.+)\/(\d{1,3})$/.exec(entry);
@@ -54,11 +57,11 @@ function isInRange(network: string, prefix: number, host: string): boolean {
 }
 
 function parseProxy(variable: string, text: string): URL {
-  // Go takes a host and port alone, too.
+  // As in Go, the scheme can be left out.
   const full = /^[a-z][a-z0-9+.-]*:\/\//i.test(text) ? text : `http://${text}`;
   const url = URL.canParse(full) ? new URL(full) : undefined;
   if (url !== undefined && SCHEMES.includes(url.protocol)) return url;
-  // Said without the value, which may hold a password.
+  // The message leaves out the value, which may contain a password.
   throw new ContainerdError(
     `${variable} is not the URL of a proxy; allowed: http://, https:// or socks5://, then host:port; for example http://proxy.example.com:3128`,
     { kind: "invalid-argument" },

@@ -1,6 +1,6 @@
 import { isIP } from "node:net";
 
-/** Names that countries have below their own, and sell below those. */
+/** Second-level names under which countries sell domains. */
 const SECOND_LEVEL = new Set(
   `ab ac ad adv art asn asso biz bc co com cri csiro ed edu eng firm gc geek gen go gob gok gos gou gouv gov govt gr gv
   health id idf idv in ind info int iwi kiwi lg ltd maori me med mi mil mod mob mp muni ne net nhs nic nom nom ns nsw on or
@@ -9,10 +9,10 @@ const SECOND_LEVEL = new Set(
   ),
 );
 
-/** Countries that sell below two-letter names of their states and provinces. */
+/** Countries that sell domains under the two-letter names of their states and provinces. */
 const BY_REGION = new Set(["br", "ca", "cn", "it", "no", "us"]);
 
-/** Where unrelated people have names side by side: hosters, tunnels, dynamic names, resellers. */
+/** Domains whose subdomains belong to unrelated owners: hosting, tunnels, dynamic DNS, resellers. */
 const SHARED = [
   "amazonaws.com amazonaws.com.cn awsapprunner.com cloudfront.net elasticbeanstalk.com on.aws",
   "azure-api.net azurecontainer.io azurecr.cn azurecr.io azurecr.us azureedge.net azurefd.net azurestaticapps.net",
@@ -31,9 +31,10 @@ const SHARED = [
   .split(" ");
 
 /**
- * Whether both names lie below one domain that a single owner has: `example.com`, `example.co.uk`; not `com`, `co.uk`, `github.io`. By a short
- * list of what is known to be shared, and not by the whole Public Suffix List: what is missing in it lets names through that the registry's
- * own word, over TLS, has brought up.
+ * Whether both names are in one domain that belongs to one owner: `example.com`, `example.co.uk`; not `com`,
+ * `co.uk`, `github.io`. This uses a short list of shared domains, not the whole Public Suffix List. If a
+ * shared domain is missing from the list, a name in it is accepted. Even then, only a registry itself can
+ * name such a host, over TLS.
  */
 export function shareDomain(a: string, b: string): boolean {
   if (isIP(a) !== 0 || isIP(b) !== 0) return false;
@@ -43,7 +44,11 @@ export function shareDomain(a: string, b: string): boolean {
   return common > suffixLabels(left);
 }
 
-/** How many labels belong to everybody. @param labels from the right: `["uk", "co", "example"]`. */
+/**
+ * How many labels are a public suffix.
+ *
+ * @param labels from the right: `["uk", "co", "example"]`.
+ */
 function suffixLabels(labels: readonly string[]): number {
   const [top = "", second = ""] = labels;
   const name = labels.toReversed().join(".");

@@ -2,10 +2,10 @@ import { uselessAnswer } from "./failure.js";
 import { leadsToOwnServices } from "./own-services.js";
 import { isLoopback, showUrl } from "./plain-http.js";
 
-/** A chain of redirects that is longer is a loop. */
+/** A longer chain of redirects is treated as a loop. */
 export const MAX_REDIRECTS = 5;
 
-/** What says nothing about who asks, and so may go along to another origin. */
+/** Headers that do not identify us, and so may be sent to another origin. */
 const NEUTRAL_HEADERS = new Set(["accept", "accept-encoding", "range", "user-agent"]);
 
 export function isRedirect(status: number): boolean {
@@ -13,11 +13,12 @@ export function isRedirect(status: number): boolean {
 }
 
 /**
- * Where a redirect leads.
+ * Returns the target of a redirect.
  *
- * @param mayBePlain hosts that may be asked without TLS, besides this machine itself.
- * @throws ContainerdError `permission-denied` when it leads from https to http, to plain http on a host of which nobody said so, or to
- * something that is not http at all; and when it leads to where only we can go.
+ * @param mayBePlain hosts that may be reached over plain http, in addition to this machine.
+ * @throws ContainerdError `permission-denied` if the redirect leads from https to http, to plain http on a
+ * host that is not allowed, to another scheme, to a URL with credentials, to something that is not a URL, or
+ * to a place that only this machine can reach.
  */
 export function redirectTarget(
   from: URL,
@@ -43,7 +44,10 @@ export function redirectTarget(
   return to;
 }
 
-/** What of a request's headers goes along: all of them within one origin, and to another none that tells who asks. */
+/**
+ * Returns the headers to send after a redirect: all of them within one origin, and only the neutral ones to
+ * another origin.
+ */
 export function redirectHeaders(
   from: URL,
   to: URL,

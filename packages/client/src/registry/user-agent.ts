@@ -1,2 +1,2 @@
-/** How we introduce ourselves to registries. */
+/** The User-Agent header for registries. */
 export const USER_AGENT = "wfe-containerd";
