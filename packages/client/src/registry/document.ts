@@ -10,14 +10,22 @@ import type { HttpResponse } from "./http.js";
 import type { Repository, RepositoryRequest } from "./repository.js";
 import { retrying } from "./retrier.js";
 
-/** @throws ContainerdError `out-of-range` for a document that is too large to be one. */
+/**
+ * Checks the size of a manifest or config, in bytes, and returns it.
+ *
+ * @throws ContainerdError `out-of-range` if the size is above the limit.
+ */
 export function checkSize({ reference }: Repository, size: number): number {
   if (size <= MAX_DOCUMENT_BYTES) return size;
   const problem = `${formatReference(reference)}: the manifest has more than ${MAX_DOCUMENT_BYTES} bytes; allowed: at most ${MAX_DOCUMENT_BYTES}`;
   throw uselessAnswer(problem, "out-of-range");
 }
 
-/** Reads no more than a document may have. */
+/**
+ * Reads a body, up to the size limit of a document.
+ *
+ * @throws as {@link checkSize} does.
+ */
 export async function readDocument(repository: Repository, response: HttpResponse): Promise<Uint8Array> {
   const chunks: Uint8Array[] = [];
   let size = 0;
@@ -29,9 +37,10 @@ export async function readDocument(repository: Repository, response: HttpRespons
 }
 
 /**
- * Fetches a document, a manifest or a config, into memory, and verifies it. A host that gives something else is passed over.
+ * Fetches a manifest or a config into memory, and verifies its digest and size. If a host sends other bytes,
+ * the next host is asked.
  *
- * @throws ContainerdError `data-loss` when no host gives what its digest and size say.
+ * @throws ContainerdError `data-loss` if no host sends the bytes that the descriptor names.
  */
 export async function fetchDocument(
   repository: Repository,
@@ -52,7 +61,7 @@ export async function fetchDocument(
     repository.ask(request, async ({ response, endpoint }) => {
       const length = Number(response.header("content-length") ?? descriptor.size);
       if (length !== descriptor.size && response.codings.length === 0) {
-        // Not to wait for what will never come.
+        // Do not wait for bytes that will never come.
         await response.discard();
         throw wrongBytes(digest, endpoint);
       }
@@ -63,7 +72,11 @@ export async function fetchDocument(
   );
 }
 
-/** @param like a digest, or the beginning of one, that names the algorithm. */
+/**
+ * Hashes bytes.
+ *
+ * @param like a digest, or the beginning of one; its algorithm is used.
+ */
 export function digestOf(like: string, bytes: Uint8Array): string {
   const algorithm = like.startsWith("sha512:") ? "sha512" : "sha256";
   return `${algorithm}:${createHash(algorithm).update(bytes).digest("hex")}`;

@@ -1,19 +1,33 @@
 import { ContainerdError, type ErrorKind } from "../error.js";
 import { parseRetryAfter } from "./retry.js";
 
-/** The `cause` of a ContainerdError that comes from a registry: what a program may want to know of the answer. */
+/** The `cause` of a ContainerdError that comes from a registry: the facts of the answer, for a program. */
 export interface RegistryFailure {
-  /** HTTP status; undefined when there was no answer. */
+  /** HTTP status; undefined if there was no answer. */
   readonly status?: number | undefined;
-  /** Code of the distribution spec: `MANIFEST_UNKNOWN`; or Node's of the transport: `ECONNREFUSED`. */
+  /**
+   * Error code of the distribution spec, for example `MANIFEST_UNKNOWN`; or Node's code for a failed
+   * connection, for example `ECONNREFUSED`.
+   */
   readonly code?: string | undefined;
-  /** The same request may succeed later. */
+  /** Whether the same request may succeed later. */
   readonly isTransient: boolean;
-  /** Milliseconds that the registry asked to wait. */
+  /** How long the registry asked us to wait, in milliseconds. */
   readonly retryAfterMs?: number | undefined;
 }
 
-/** What went wrong, where a registry is to blame. */
+/**
+ * Returns the registry's part of an error; undefined if the error does not come from a registry.
+ *
+ * @example
+ * ```ts
+ * try {
+ *   await client.images.pull("registry.example.com/app:1");
+ * } catch (error) {
+ *   if (failureOf(error)?.status === 429) console.error("the registry's rate limit is reached");
+ * }
+ * ```
+ */
 export function failureOf(error: unknown): RegistryFailure | undefined {
   const cause = error instanceof ContainerdError ? error.cause : undefined;
   return typeof cause === "object" && cause !== null && "isTransient" in cause
@@ -21,13 +35,16 @@ export function failureOf(error: unknown): RegistryFailure | undefined {
     : undefined;
 }
 
-/** An answer that cannot be used, and will be no better the next time: another host's may be. */
+/**
+ * Returns an error for an answer that cannot be used. The same host will not give a better one, but another
+ * host may.
+ */
 export function uselessAnswer(message: string, kind: ErrorKind): ContainerdError {
   const cause: RegistryFailure = { isTransient: false };
   return new ContainerdError(message, { kind, cause });
 }
 
-/** An answer that is none of those that were hoped for. */
+/** An answer with a status that the request does not accept. */
 export interface RefusedAnswer {
   readonly status: number;
   /** The first kilobytes of the body. */
@@ -35,18 +52,23 @@ export interface RefusedAnswer {
   readonly retryAfter: string | undefined;
 }
 
-/** Time-outs, "too early", "too many", and nginx's "the client has gone", which a proxy between us says. */
+/**
+ * Time-out, "too early", "too many requests", and nginx's "client closed request", which a proxy may send.
+ */
 const TRANSIENT_BELOW_500 = new Set([408, 425, 429, 499]);
-/** Not implemented, HTTP version, loop, extension needed, log in to the network: the next time they are the same. */
+/**
+ * Not implemented, HTTP version, variant loop, loop, extension needed, login to the network needed. A retry
+ * would get the same answer.
+ */
 const LASTING_FROM_500 = new Set([501, 505, 506, 508, 510, 511]);
 const MAX_MESSAGE_LENGTH = 300;
-/** What Go's servers say to plain http, and nginx. */
+/** How Go's servers and nginx answer plain http on a TLS port. */
 const WANTS_TLS = /HTTP request to an HTTPS server|HTTP request was sent to HTTPS port/i;
 const SPEAKS_TLS = 'it wants https; set it in hosts.toml: server = "https://…", with its ca';
 
 /**
- * @param what the subject of the message: `https://registry.example.com/v2/app/manifests/1`.
- * @param redact takes out of a text what the registry was told in confidence and may have said back.
+ * @param what the subject of the message, for example `https://registry.example.com/v2/app/manifests/1`.
+ * @param redact removes secrets from a text. The registry may repeat a secret that it was sent.
  */
 export function answerError(
   what: string,
@@ -70,7 +92,10 @@ export function answerError(
   });
 }
 
-/** Whether the same request may succeed later: what proxies and CDNs made up beyond the standard (520 to 530, 599) belongs here too. */
+/**
+ * Whether the same request may succeed later. This includes the codes that proxies and CDNs use outside the
+ * standard (520 to 530, 599).
+ */
 export function isTransientStatus(status: number): boolean {
   return status >= 500 ? status < 600 && !LASTING_FROM_500.has(status) : TRANSIENT_BELOW_500.has(status);
 }
@@ -95,7 +120,7 @@ function kindOf(status: number): ErrorKind {
   }
 }
 
-/** The first of the errors in a body as the distribution spec has it. */
+/** Reads the first error from a body in the form of the distribution spec. */
 function parseErrors(text: string): { code?: string | undefined; message?: string | undefined } {
   try {
     const [first] = (JSON.parse(text) as { errors: { code?: unknown; message?: unknown }[] }).errors;
@@ -115,9 +140,10 @@ const LASTING =
   /^(?:ERR_TLS|DEPTH_ZERO|SELF_SIGNED|UNABLE_TO|CERT_|ERR_SSL|ERR_OSSL|HPE_|ENOTFOUND|ERR_INVALID|UND_ERR_INVALID|EACCES|EPERM)/;
 
 /**
- * No answer, or one that broke off. What the caller's signal did is not this function's business.
+ * Returns the error for a request without an answer, or with an answer that broke off. The caller checks for
+ * an abort first.
  *
- * @param mayComeBack whether to wait for somebody to listen where nobody does.
+ * @param mayComeBack whether ECONNREFUSED counts as transient, because the server may be restarting.
  */
 export function transportError(what: string, reason: unknown, mayComeBack = true): ContainerdError {
   const inner = reason instanceof AggregateError && reason.errors.length > 0 ? reason.errors[0] : reason;

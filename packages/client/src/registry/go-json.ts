@@ -1,8 +1,8 @@
 /**
- * Reads JSON as Go's `json.NewDecoder(...).Decode(&struct)` does, because docker and its credential helpers read their files
- * and answers in this way: the first value counts, and an empty text or `null` leaves everything unset.
+ * Reads JSON as Go's `json.NewDecoder(...).Decode(&struct)` does, because docker and its credential helpers
+ * do so: only the first value is read, and an empty text or `null` leaves all fields unset.
  *
- * @returns the fields; undefined where the text is not a JSON object.
+ * @returns the fields; undefined if the text is not a JSON object.
  */
 export function parseGoStruct(text: string): Readonly<Record<string, unknown>> | undefined {
   try {
@@ -14,25 +14,28 @@ export function parseGoStruct(text: string): Readonly<Record<string, unknown>> |
   }
 }
 
-/** A field of a Go struct: its name in any case, the last one counts, and `null` is the same as no field. */
+/**
+ * Returns a field as Go does: the case of the name does not matter, the last match wins, and `null` counts as
+ * missing.
+ */
 export function goField(struct: Readonly<Record<string, unknown>>, name: string): unknown {
   const key = goFieldName(struct, name);
   return struct[key] ?? undefined;
 }
 
-/** The key under which an object has a field of a Go struct; `name` itself where it has none. */
+/** The key of an object that matches a field of a Go struct; `name` itself if there is no match. */
 export function goFieldName(struct: Readonly<Record<string, unknown>>, name: string): string {
   const isSame = (key: string): boolean => key.toLowerCase() === name.toLowerCase() && struct[key] !== null;
   return Object.keys(struct).findLast(isSame) ?? name;
 }
 
-/** Undefined for what is not a JSON object. */
+/** Returns undefined if the value is not a JSON object. */
 export function asObject(value: unknown): Readonly<Record<string, unknown>> | undefined {
   const isObject = typeof value === "object" && value !== null && !Array.isArray(value);
   return isObject ? (value as Readonly<Record<string, unknown>>) : undefined;
 }
 
-/** An object up to its closing brace: Go's decoder does not look at what follows. */
+/** Cuts the text after the object's closing brace. Go's decoder ignores what follows. */
 function firstValue(text: string): string {
   let depth = 0;
   for (const match of text.matchAll(/"(?:[^"\\]|\\.)*"|[{}]/gs)) {

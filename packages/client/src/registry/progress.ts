@@ -1,14 +1,19 @@
 import type { Clock } from "../concurrency/clock.js";
 import type { Descriptor } from "../oci/descriptor.js";
 
-/** How far one blob of an image is. */
+/** The progress of one blob of an image. */
 export interface TransferProgress {
-  /** The blob's digest; of what is asked for by a tag, the image's name in full. */
+  /** The blob's digest; the full name of the image for what is resolved by tag. */
   readonly what: string;
   /**
-   * `waiting` for its turn, or for somebody else who brings the same; `done` is brought here, and a layer unpacked; `exists` was there. For a push
-   * `pushing`, and `mounted` when the registry had it in another repository. `retrying` when the registry failed and is asked again after a wait: see
-   * `retry`.
+   * Pull: `waiting` for a free slot, or for another client that fetches the same blob; `fetching`;
+   * `unpacking`; `done` when the blob is stored, and a layer is unpacked; `exists` if the daemon already had
+   * it.
+   *
+   * Push: `waiting`, `pushing`, `done`; `exists` if the registry already had it; `mounted` if the registry
+   * had it in another repository.
+   *
+   * Both: `retrying` when the registry failed and is asked again after a wait; see `retry`.
    */
   readonly state:
     | "waiting"
@@ -19,21 +24,21 @@ export interface TransferProgress {
     | "retrying"
     | "done"
     | "exists";
-  /** Bytes. */
+  /** Bytes so far. `total` is the size in bytes. */
   readonly offset: number;
   readonly total: number;
-  /** Bytes per second, smoothed; 0 when nothing is being moved. */
+  /** Bytes per second, smoothed; 0 if nothing is being transferred. */
   readonly bytesPerSecond: number;
-  /** With the state `retrying`: why, and when. */
+  /** In the state `retrying`: the reason, and the time of the next attempt. */
   readonly retry?: TransferRetry | undefined;
 }
 
 export interface TransferRetry {
-  /** What went wrong, for a person. */
+  /** What went wrong, as a message for the user. */
   readonly reason: string;
   /** Milliseconds until the registry is asked again. */
   readonly delayMs: number;
-  /** How many attempts have failed since the last one that brought something. */
+  /** How many attempts have failed since the last one that transferred something. */
   readonly failures: number;
 }
 
@@ -41,12 +46,12 @@ export interface ProgressReporter {
   report(blob: Descriptor, state: TransferProgress["state"], offset: number): void;
 }
 
-/** A moving blob is reported so often at most. */
+/** Shortest time between two reports of a blob that is being transferred. */
 const INTERVAL_MS = 100;
-/** Weight of the newest interval in the rate. */
+/** Weight of the newest interval in the smoothed rate. */
 const SMOOTHING = 0.3;
 
-/** Every change of state is reported at once; movement within one, at intervals. */
+/** Creates a reporter. It reports each change of state at once, and progress within a state at intervals. */
 export function createProgressReporter(
   onProgress: ((progress: TransferProgress) => void) | undefined,
   clock: Clock,

@@ -21,39 +21,55 @@ import { createRetrier, type Retrier } from "./retrier.js";
 import { DEFAULT_RETRY, type RetryPolicy } from "./retry.js";
 import { createSecrets } from "./secret.js";
 
-/** How registries are spoken with. */
+/** How to reach registries, and with which credentials. */
 export interface RegistryOptions {
-  /** Credentials by registry, or a function that finds them. Default: docker's config, see {@link dockerCredentials}; `"anonymous"` for none. */
+  /**
+   * Credentials by registry, a function that finds them, or `"anonymous"` to use no credentials.
+   *
+   * @default docker's config, see {@link dockerCredentials}
+   */
   readonly auth?: RegistryAuth | CredentialProvider | "anonymous" | undefined;
-  /** Mirrors, certificates, plain http. Default: hosts.toml files where containerd has them, see {@link hostsFromDirectories}. */
+  /**
+   * Mirrors, certificates and plain http, or a function that returns the hosts of a registry.
+   *
+   * @default hosts.toml files in containerd's and docker's directories, see {@link hostsFromDirectories}
+   */
   readonly hosts?: RegistryHosts | RegistryHostsOptions | undefined;
-  /** Token services that may see a credential although they do not share the registry's domain: `auth.example.net`. */
+  /**
+   * Hosts of token services outside the registry's domain that may receive a credential: `auth.example.net`.
+   *
+   * @default none
+   */
   readonly tokenHosts?: readonly string[] | undefined;
   readonly retry?: Partial<RetryPolicy> | undefined;
   readonly timeouts?: Partial<HttpTimeouts> | undefined;
-  /** For tests. */
+  /**
+   * The source of time; tests replace it.
+   *
+   * @default the system's clock
+   */
   readonly clock?: Clock | undefined;
 }
 
 export interface RepositoryRequest extends Omit<EndpointRequest, "to" | "scopes"> {
-  /** What the host must be trusted to do. */
+  /** The capability that a host must have. */
   readonly capability: HostCapability;
-  /** Below the repository: `manifests/latest`. */
+  /** Path below the repository, for example `manifests/latest`. */
   readonly path: string;
-  /** Hosts that are not to be asked, with what was wrong with what they gave. */
+  /** Hosts to skip, each with the error of its earlier answer. */
   readonly except?: ReadonlyMap<Endpoint, ContainerdError> | undefined;
-  /** Which other statuses than 200 to 299 are an answer too. */
+  /** Accepts an answer whose status is not 200 to 299. */
   readonly isAlsoFine?: ((response: HttpResponse) => boolean) | undefined;
 }
 
-/** What is asked of one host: of its API, or of a URL that it gave. */
+/** A request to one host: to its API, or to a URL that it gave. */
 export type HostRequest = Omit<EndpointRequest, "scopes" | "to"> &
   Pick<RepositoryRequest, "isAlsoFine"> & {
-    /** Below the repository: `blobs/uploads/`. */
+    /** Path below the repository, for example `blobs/uploads/`; or a URL. */
     readonly to: string | URL;
-    /** Another repository of the same registry, that the request reads from. */
+    /** Another repository of the same registry that the request reads from. */
     readonly alsoPullFrom?: string | undefined;
-    /** What the token must allow. Default: what the repository was opened for. */
+    /** Scopes that the token must have. Default: those that the repository was opened with. */
     readonly scopes?: readonly string[] | undefined;
   };
 
@@ -62,42 +78,47 @@ export interface Answered {
   readonly response: HttpResponse;
 }
 
-/** A registry's repository, on all the hosts that serve it. */
+/** A repository of a registry, on all hosts that serve it. */
 export interface Repository extends AsyncDisposable {
   readonly reference: Reference;
   readonly clock: Clock;
-  /** Hosts that are trusted with something, in the order in which they are asked. */
+  /** Hosts with a capability, in the order in which they are asked. */
   endpoints(capability: HostCapability): readonly Endpoint[];
   /**
-   * Asks one host after the other, once each, until one gives what can be used. What only the next attempt can mend is not retried here: see
-   * {@link retrier}.
+   * Asks each host once, in order, until one gives an answer that can be used. It does not retry: see {@link
+   * retrier}.
    *
-   * @param take uses an answer. Where it throws what the host is to blame for, an error whose cause is a RegistryFailure, the next host is asked.
-   * @throws whatever else `take` throws; ContainerdError that names what each host made of it, with the kind and cause of the one that decides: see
-   * {@link combineFailures}.
+   * @param take uses an answer. If it throws an error whose cause is a RegistryFailure, the next host is
+   * asked.
+   * @throws any other error of `take`; a ContainerdError that lists the failure of each host, with the kind
+   * and cause of the one that decides: see {@link combineFailures}.
    */
   ask<T>(request: RepositoryRequest, take: (answered: Answered) => Promise<T>): Promise<T>;
-  /** Asks one host. @throws as {@link ask} does. */
+  /**
+   * Asks one host.
+   *
+   * @throws as {@link ask} does.
+   */
   askOne(endpoint: Endpoint, request: HostRequest): Promise<HttpResponse>;
-  /** Hosts that may be asked without TLS, besides this machine itself. */
+  /** Hosts that may be reached over plain http, in addition to this machine. */
   readonly mayBePlain: ReadonlySet<string>;
   /**
-   * Decides about further attempts for one thing, and reports each as progress.
+   * Returns a retrier for one blob or manifest. It reports each retry as progress.
    *
-   * @param blob what it is; without one, what the reference names.
-   * @param offset how many of its bytes have been moved.
+   * @param blob what is transferred. Default: what the reference names.
+   * @param offset how many bytes have been transferred.
    */
   retrier(blob?: Pick<Descriptor, "digest" | "size">, offset?: () => number): Retrier;
 }
 
 export interface OpenOptions extends RegistryOptions {
-  /** Told of retries. */
+  /** Called before each retry. */
   readonly onProgress?: ((progress: TransferProgress) => void) | undefined;
 }
 
 const MAX_ERROR_BYTES = 16 * 1024;
 
-/** @param actions what the token must allow, in the words of the token specification. */
+/** @param actions what the token must allow, in the terms of the token specification. */
 export async function openRepository(
   reference: Reference,
   options: OpenOptions = {},
@@ -110,7 +131,7 @@ export async function openRepository(
   const credentials = credentialsFor(options);
   const mayBePlain = new Set([
     ...(typeof options.hosts === "object" ? (options.hosts.plainHttp ?? []) : []),
-    // Whoever configured a host with http:// said so.
+    // A host that is configured with http:// may use plain http.
     ...hosts
       .map(({ origin }) => new URL(origin))
       .flatMap(({ protocol, host }) => (protocol === "http:" ? [host] : [])),
@@ -201,7 +222,10 @@ export async function openRepository(
   };
 }
 
-/** A registry says 404 for a repository, a tag and a digest that it does not have, and some for an image that only others may see. */
+/**
+ * A registry answers 404 for a missing repository, tag or digest, and some also for an image that the user
+ * may not read.
+ */
 function explainMissing(reference: Reference, error: ContainerdError): ContainerdError {
   if (!isContainerdError(error, "not-found")) return error;
   const problem = `the registry ${reference.domain} does not have the image ${formatReference(reference)}; check its name and tag, and log in if it is private`;

@@ -18,8 +18,8 @@ const ACCEPT = [
 ].join(", ");
 
 /**
- * Some registries do not know HEAD here, or fail at it, and a refusal explains itself only in the body that HEAD does not have. One that asks to
- * be left alone for a while is.
+ * Some registries do not support HEAD, or fail at it. The reason for a refusal is only in the body, and the
+ * answer to HEAD has none. If the answer has a Retry-After header, the host is not asked again now.
  */
 function isToBeAskedByGet({ status, header }: HttpResponse): boolean {
   const isFinal = status < 400 || status === 404 || status === 429;
@@ -27,18 +27,18 @@ function isToBeAskedByGet({ status, header }: HttpResponse): boolean {
 }
 
 /**
- * Finds what a tag or digest names now: by HEAD, which registries do not count as a pull, and where that tells too little by GET. A host that
- * answers with what names nothing is passed over.
+ * Finds the descriptor that a tag or digest names now. It uses HEAD, which registries do not count as a pull,
+ * and GET if the answer to HEAD is not enough. If a host's answer cannot be used, the next host is asked.
  *
- * @throws ContainerdError `not-found`; `not-implemented` for an image of docker's schema 1; `data-loss` when the registry gives something else than
- * the digest that was asked for.
+ * @throws ContainerdError `not-found`; `not-implemented` for an image of docker's schema 1; `data-loss` if
+ * the registry sends something other than the digest that was asked for.
  */
 export async function resolveDescriptor(
   repository: Repository,
   { tag, digest: wanted }: TagOrDigest = repository.reference,
   signal?: AbortSignal,
 ): Promise<Descriptor> {
-  // A tag means what a trusted host says; a digest can be had from anybody.
+  // Only a trusted host may say what a tag means. A digest is verified, so any host can serve it.
   const capability = wanted === undefined ? "resolve" : "pull";
   const path = `manifests/${wanted ?? tag}`;
   const request = { headers: { accept: ACCEPT }, signal };
@@ -46,7 +46,8 @@ export async function resolveDescriptor(
   return retrying({ retrier: repository.retrier(), signal }, () =>
     repository.ask(head, async ({ endpoint, response }) => {
       await response.discard();
-      // A mirror's word for the size of what only a digest protects is worth nothing.
+      // With a digest, only the digest protects the content, so the size that a mirror reports cannot be
+      // trusted.
       const isTrusted = wanted === undefined || !endpoint.isMirror;
       const found = response.status === 200 && isTrusted ? describe(repository, response, wanted) : undefined;
       if (found !== undefined) return found;
@@ -58,7 +59,7 @@ export async function resolveDescriptor(
   });
 }
 
-/** What a person mistyped is a name or a tag; a registry tells no more than 404. */
+/** The user probably mistyped the name or the tag; the registry only answers 404. */
 function notFound({ reference }: Repository, { tag, digest }: TagOrDigest, reason: unknown): ContainerdError {
   const { domain, path } = reference;
   const { message, cause } = reason as ContainerdError;
@@ -74,13 +75,13 @@ interface TagOrDigest {
   readonly digest?: string | undefined;
 }
 
-/** Undefined when the headers do not tell enough. */
+/** Reads a descriptor from the headers; undefined if they are not enough. */
 function describe(
   repository: Repository,
   response: HttpResponse,
   wanted: string | undefined,
 ): Descriptor | undefined {
-  // Of a body with a content coding, the length is that of the coded one.
+  // With a content coding, the length is that of the encoded body.
   if (response.codings.length > 0) return undefined;
   const mediaType = mediaTypeOf(repository, response);
   const length = response.header("content-length");
@@ -116,7 +117,7 @@ async function describeBody(
   return { mediaType, digest, size: bytes.byteLength };
 }
 
-/** Undefined for one that is neither an index nor a manifest. */
+/** Reads the media type; undefined if it is neither an index nor a manifest. */
 function mediaTypeOf({ reference }: Repository, response: HttpResponse): string | undefined {
   const mediaType = (response.header("content-type") ?? "").split(";")[0]?.trim().toLowerCase() ?? "";
   if (isSchema1(mediaType)) {

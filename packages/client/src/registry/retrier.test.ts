@@ -5,7 +5,7 @@ import { createRetrier, type Retrier } from "./retrier.js";
 const POLICY = { firstDelayMs: 1_000, longestDelayMs: 10_000, deadlineMs: 120_000 };
 const broken = new ContainerdError("cut", { kind: "unavailable", cause: { isTransient: true } });
 
-/** Fails again and again, each time after so many bytes, until it is given up, or an hour has gone by. */
+/** Fails repeatedly, each time after `bytes` bytes, until the retrier gives up or an hour has passed. */
 async function failAfter(bytes: number): Promise<{ nowMs: number; outcome: string }> {
   let nowMs = 0;
   const sleep = async (ms: number): Promise<void> => {

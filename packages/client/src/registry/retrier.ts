@@ -4,24 +4,26 @@ import { ContainerdError } from "../error.js";
 import { failureOf } from "./failure.js";
 import { type RetryPolicy, retryDelayMs } from "./retry.js";
 
-/** Decides, for one thing that is wanted from a registry, whether and when to ask again. */
+/** Decides whether and when to retry the requests for one blob or manifest. */
 export interface Retrier {
   /**
-   * Bytes came, or were taken. If they are worth the time since the first failure, the count of failures, and with it the time, begin anew with
-   * the next one: a registry that gives a byte at a time does not go on for ever.
+   * Reports transferred bytes. If they came at 1 KiB a second or more since the first failure, the count of
+   * failures and the deadline start again at the next failure. A registry that sends one byte at a time
+   * cannot go on forever.
    */
   progress(bytes: number): void;
   /**
    * Waits before the next attempt.
    *
-   * @throws `error` when it is none that passes, or there is no time left; ContainerdError `canceled` when the signal is aborted.
+   * @throws `error` if it is not transient, or if there is no time left; ContainerdError `canceled` if the
+   * signal is aborted.
    */
   wait(error: unknown, signal?: AbortSignal): Promise<void>;
 }
 
 /** A wait that is about to begin. */
 export interface Retry {
-  /** The failures since the last success, this one included. */
+  /** Failures since the last success, including this one. */
   readonly failures: number;
   /** Milliseconds until the next attempt. */
   readonly delayMs: number;
@@ -30,9 +32,9 @@ export interface Retry {
 }
 
 export interface RetrierOptions {
-  /** Told of each wait, before it. */
+  /** Called before each wait. */
   readonly onRetry?: ((retry: Retry) => void) | undefined;
-  /** Between 0 and 1. */
+  /** Returns a number between 0 and 1. Default: `Math.random`. */
   readonly random?: (() => number) | undefined;
 }
 
@@ -73,7 +75,7 @@ export function createRetrier(
   };
 }
 
-/** Attempts something until it succeeds, or the retrier gives up. */
+/** Repeats an attempt until it succeeds or the retrier gives up. */
 export async function retrying<T>(
   { retrier, signal }: { readonly retrier: Retrier; readonly signal?: AbortSignal | undefined },
   attempt: () => Promise<T>,

@@ -1,10 +1,23 @@
-/** How long a registry that fails is asked again. */
+/** How long to retry when a registry fails. */
 export interface RetryPolicy {
-  /** Milliseconds before the second attempt; doubled for each further one. Default 250. */
+  /**
+   * Wait before the second attempt, in milliseconds. It doubles for each further attempt.
+   *
+   * @default 250
+   */
   readonly firstDelayMs: number;
-  /** The most that one wait doubles up to, in milliseconds. Default 10,000. A registry's own Retry-After may be longer. */
+  /**
+   * Longest wait that doubling can reach, in milliseconds. A Retry-After of the registry can be longer.
+   *
+   * @default 10000
+   */
   readonly longestDelayMs: number;
-  /** Milliseconds from a failure on after which it is given up, unless 1 KiB a second has come, or was taken, since. Default 120,000. */
+  /**
+   * Milliseconds from the first failure until the transfer is given up. It starts again if at least 1 KiB a
+   * second was transferred since.
+   *
+   * @default 120000
+   */
   readonly deadlineMs: number;
 }
 
@@ -15,14 +28,16 @@ export interface Attempts {
   readonly failures: number;
   /** Milliseconds since the first of them. */
   readonly elapsedMs: number;
-  /** What the registry asked for. */
+  /** Wait that the registry asked for, in milliseconds. */
   readonly retryAfterMs?: number | undefined;
 }
 
 /**
- * How many milliseconds to wait before the next attempt; undefined to give up, because that attempt would come after the deadline.
+ * Milliseconds to wait before the next attempt; undefined to give up, because that attempt would come after
+ * the deadline.
  *
- * @param random between 0 and 1: half of each wait is left to chance, so that many clients do not come back at once.
+ * @param random between 0 and 1. Half of each wait is random, so that many clients do not retry at the same
+ * moment.
  */
 export function retryDelayMs(
   { failures, elapsedMs, retryAfterMs = 0 }: Attempts,
@@ -37,15 +52,15 @@ export function retryDelayMs(
 /**
  * Reads a Retry-After header (RFC 9110, section 10.2.3): seconds, or a date.
  *
- * @returns milliseconds from `wallMs` on, or undefined when it says nothing that can be understood.
+ * @returns milliseconds from `wallMs` on; undefined if the value cannot be read.
  */
 export function parseRetryAfter(value: string | undefined, wallMs: number): number | undefined {
   if (value === undefined) return undefined;
   const text = value.trim();
   if (/^\d{1,9}$/.test(text)) return Number(text) * 1000;
-  // Date.parse takes much more than HTTP's dates, "-5" among it: those start with the day's name.
+  // Date.parse accepts more than HTTP's dates, for example "-5". HTTP's dates start with the name of the day.
   if (!/^(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun)/.test(text)) return undefined;
-  // Of its three forms one has no zone, and all mean GMT.
+  // One of HTTP's three date forms has no time zone; all mean GMT.
   const date = Date.parse(/(?:GMT|UTC|[+-]\d{4})$/.test(text) ? text : `${text} GMT`);
   return Number.isNaN(date) ? undefined : Math.max(date - wallMs, 0);
 }

@@ -7,7 +7,7 @@ import type { HttpResponse } from "./http.js";
 import { redirectTarget } from "./redirect.js";
 import type { Repository } from "./repository.js";
 
-/** Where the bytes of a blob come from. containerd's content store is one. */
+/** Reads the bytes of a blob, for example from containerd's content store. */
 export interface BlobSource {
   read(
     digest: string,
@@ -19,30 +19,31 @@ export interface UploadOptions {
   readonly repository: Repository;
   readonly endpoint: Endpoint;
   readonly content: BlobSource;
-  /** At most so many bytes in one request, but as many as the registry wants at least. Default: all of them. */
+  /** Most bytes in one request; raised to the registry's minimum. Default: no limit. */
   readonly chunkBytes?: number | undefined;
   readonly stallMs: number;
   readonly signal: AbortSignal;
-  /** Bytes that were sent. */
+  /** Called with the number of bytes that were sent so far. */
   readonly onOffset: (offset: number) => void;
 }
 
-/** What the distribution spec calls an upload session. */
+/** An upload session of the distribution spec. */
 interface Session {
-  /** Where the next request of it goes: another place after each. */
+  /** URL of the next request. It can change after each request. */
   at: URL;
-  /** Bytes that the registry has. */
+  /** Bytes that the registry has received. */
   offset: number;
-  /** Bytes that it takes in a request at least, but for the last. */
+  /** Fewest bytes that the registry accepts in one request, except the last. */
   readonly minChunkBytes: number;
 }
 
-/** A blob of at most this size is sent whole, in the request that ends the upload. */
+/** A blob (or rest) up to this size is sent in the request that ends the upload. */
 const SINGLE_REQUEST_BYTES = 4 * 1024 * 1024;
 
 /**
- * Uploads a blob in a session that the registry has begun. After a cut, or a 416 for a part that it did not expect, the registry is asked how
- * much it has, and the rest is sent; where it has forgotten the session, a new one is begun.
+ * Uploads a blob in a session that the registry has started. If the connection breaks, or the registry
+ * answers 416 for an unexpected part, the registry is asked how much it has, and the rest is sent. If it has
+ * lost the session, a new one is started.
  */
 export async function uploadBlob(
   blob: Descriptor,
@@ -68,7 +69,7 @@ export async function uploadBlob(
       const error = passingInSession(reason);
       if (failureOf(error)?.isTransient === true) {
         session = failureOf(error)?.status === 404 ? undefined : await askStatus(session, options);
-        // What was sent may have got no further than our own machine's buffers.
+        // Bytes that were sent may still be in local buffers. Only bytes that the registry confirms count.
         if (session !== undefined && session.offset > confirmed) retrier.progress(session.offset - confirmed);
         confirmed = session?.offset ?? 0;
       }
@@ -77,7 +78,10 @@ export async function uploadBlob(
   }
 }
 
-/** Within a session, 404 and 416 say that the registry's state is another than ours: that can be mended. */
+/**
+ * In a session, 404 and 416 mean that the registry's state differs from ours. That can be repaired, so they
+ * count as transient.
+ */
 function passingInSession(reason: unknown): unknown {
   const failure = failureOf(reason);
   if (failure?.status !== 404 && failure?.status !== 416) return reason;
@@ -162,7 +166,7 @@ async function sendPart(
       headers: {
         "content-type": "application/octet-stream",
         "content-length": String(size),
-        // Docker's own client sends a whole blob without it, and some registries know no other way.
+        // Docker's client sends a whole blob without this header, and some registries accept no other way.
         ...(!isWhole && size > 0 && { "content-range": `${offset}-${end - 1}` }),
       },
       ...(size > 0 && { body: () => detectStall(body(), stallMs, () => stalled.abort()) }),
@@ -178,7 +182,7 @@ async function sendPart(
   }
 }
 
-/** How much the registry has; undefined where it knows nothing of the session any more. */
+/** Asks how much the registry has; undefined if it has lost the session. */
 async function askStatus(
   { at, minChunkBytes }: Session,
   { repository, endpoint, signal }: UploadOptions,
@@ -188,7 +192,8 @@ async function askStatus(
     await response.discard();
     const range = /^(?:bytes=)?0-(\d{1,15})$/.exec(response.header("range") ?? "");
     if (range === null) return undefined;
-    // The spec has no way to say "none": an empty upload is 0-0, and so is one of a single byte, which is then sent twice and refused.
+    // The spec cannot express "no bytes": an empty upload is 0-0, like an upload of one byte. That byte would
+    // be sent twice and refused.
     const last = Number(range[1]);
     return last === 0 ? undefined : { at: nextPlace(response, repository), offset: last + 1, minChunkBytes };
   } catch (reason) {
