@@ -3,7 +3,7 @@ import { canonicalHost, type RegistryCredential } from "./credential.js";
 import { goField } from "./go-json.js";
 import { hostOfKey } from "./registry-name.js";
 
-/** The key under which docker keeps the credential for Docker Hub. */
+/** The key under which docker stores the credential for Docker Hub. */
 const DOCKER_HUB_KEY = "https://index.docker.io/v1/";
 
 /** The name that docker and its credential helpers use for a registry. */

@@ -130,7 +130,7 @@ async function run(
     let size = 0;
     const refuse = (reason: ContainerdError): void => {
       reject(reason);
-      // Child processes of the helper may keep the pipe open and continue to write.
+      // Child processes of the helper may leave the pipe open and continue to write.
       child.stdout.destroy();
       child.kill("SIGKILL");
     };

@@ -17,17 +17,18 @@ import {
 } from "./docker-config-file.js";
 import { hostOfKey, parseRegistryName } from "./registry-name.js";
 
+/** Options for docker's config files. */
 export interface DockerConfigOptions {
   /**
-   * The directory with config.json. If given, no other source is read.
-   *
-   * @default `DOCKER_CONFIG`, else `~/.docker`; `DOCKER_AUTH_CONFIG` and `REGISTRY_AUTH_FILE` are read first
+   * The directory with config.json. If given, no other source is read. Default: `DOCKER_AUTH_CONFIG` and
+   * `REGISTRY_AUTH_FILE` are read first, then config.json in the directory `DOCKER_CONFIG`, else in
+   * `~/.docker`.
    */
   readonly directory?: string | undefined;
   /**
    * The environment to read variables from, and to run credential helpers with.
    *
-   * @default `process.env`
+   * @default process.env
    */
   readonly env?: NodeJS.ProcessEnv | undefined;
 }

@@ -131,8 +131,7 @@ export function createEndpoint({
     async function attempt(authorization: string | undefined): Promise<HttpResponse> {
       const sent = {
         "user-agent": USER_AGENT,
-        // The digest is of the content without compression, so a compressed transfer would only have to be
-        // undone.
+        // Content is hashed as it is stored, so the transfer must not compress it.
         "accept-encoding": "identity",
         ...(isOwn && host.headers),
         ...headers,

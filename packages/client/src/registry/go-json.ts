@@ -9,7 +9,7 @@ export function parseGoStruct(text: string): Readonly<Record<string, unknown>> |
     const value: unknown = text.trim() === "" ? null : JSON.parse(firstValue(text));
     return value === null ? {} : asObject(value);
   } catch {
-    // JSON.parse's message quotes the text, which may hold a secret.
+    // The error of JSON.parse quotes the text, which may contain a secret.
     return undefined;
   }
 }

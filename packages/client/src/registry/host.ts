@@ -15,9 +15,11 @@ export interface RegistryHost {
   readonly origin: string;
   /** Path of the API, for example `/v2`. */
   readonly path: string;
+  /** What the host is trusted to do. */
   readonly capabilities: ReadonlySet<HostCapability>;
   /** Headers for every request to this host. They are not sent to other hosts. */
   readonly headers: Readonly<Record<string, string>>;
+  /** TLS settings for this host. */
   readonly tls: HttpTls;
   /** Time limit for connecting, in milliseconds; undefined for the client's own limit. */
   readonly dialTimeoutMs?: number | undefined;

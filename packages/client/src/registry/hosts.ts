@@ -6,26 +6,24 @@ import { DEFAULT_TLS, defaultHost, type RegistryHost, type RegistryHosts } from 
 import { type HostEntry, parseHostsFile } from "./hosts-file.js";
 import type { HttpTls } from "./http.js";
 
+/** Options for {@link hostsFromDirectories}. */
 export interface RegistryHostsOptions {
   /**
    * Directories with one subdirectory for each registry, which contains a hosts.toml or certificates in
    * docker's layout. The first that has a subdirectory for the registry wins. They are read on the machine of
-   * this process, not on the daemon's, because this process sends the requests to registries.
+   * this process, not on the daemon's, because this process sends the requests to registries. The default is
+   * the directories of containerd and docker.
    *
-   * @default `["/etc/containerd/certs.d", "/etc/docker/certs.d"]`, as containerd and docker use them
+   * @default ["/etc/containerd/certs.d", "/etc/docker/certs.d"]
    */
   readonly directories?: readonly string[] | undefined;
   /**
-   * Registries to reach over plain http, for example `registry.lan:5000`. Without this, only registries on
-   * this machine use plain http.
-   *
-   * @default none
+   * Registries to reach over plain http, for example `registry.lan:5000`. Default: none, except registries on
+   * this machine.
    */
   readonly plainHttp?: readonly string[] | undefined;
   /**
-   * Certificates (PEM) of authorities to trust for every registry, in addition to Node's own.
-   *
-   * @default none
+   * Certificates (PEM) of authorities to trust for every registry, in addition to Node's own. Default: none.
    */
   readonly ca?: string | readonly string[] | undefined;
 }

@@ -12,16 +12,18 @@ import { isRedirect, MAX_REDIRECTS, redirectHeaders, redirectTarget } from "./re
 export interface HttpTls {
   /** Certificates of authorities to trust, in addition to Node's own. */
   readonly ca: readonly string[];
+  /** Client certificates with their keys, at most one for each kind of key. */
   readonly clientPairs: readonly { readonly cert: string; readonly key: string }[];
   /** The server's certificate is not verified. */
   readonly skipVerify: boolean;
   /**
-   * Where each certificate or key comes from, by its content; for errors:
+   * The source of each certificate or key, by its content; for errors:
    * `/etc/containerd/certs.d/a.example/hosts.toml: ca: the file …`.
    */
   readonly places?: ReadonlyMap<string, string> | undefined;
 }
 
+/** Time limits of requests to registries. */
 export interface HttpTimeouts {
   /**
    * Time limit for connecting, in milliseconds.

@@ -7,6 +7,7 @@ import type { Endpoint } from "./endpoint.js";
 import { parseRegistryName } from "./registry-name.js";
 import { openRepository, type RegistryOptions, type Repository } from "./repository.js";
 
+/** Options for {@link checkRegistryLogin}. */
 export type CheckLoginOptions = Omit<RegistryOptions, "auth"> & CallOptions;
 
 /**

@@ -24,8 +24,9 @@ export interface TransferProgress {
     | "retrying"
     | "done"
     | "exists";
-  /** Bytes so far. `total` is the size in bytes. */
+  /** Bytes transferred so far. */
   readonly offset: number;
+  /** Size of the blob in bytes. */
   readonly total: number;
   /** Bytes per second, smoothed; 0 if nothing is being transferred. */
   readonly bytesPerSecond: number;
@@ -33,6 +34,7 @@ export interface TransferProgress {
   readonly retry?: TransferRetry | undefined;
 }
 
+/** A retry of a transfer. */
 export interface TransferRetry {
   /** What went wrong, as a message for the user. */
   readonly reason: string;

@@ -24,30 +24,25 @@ import { createSecrets } from "./secret.js";
 /** How to reach registries, and with which credentials. */
 export interface RegistryOptions {
   /**
-   * Credentials by registry, a function that finds them, or `"anonymous"` to use no credentials.
-   *
-   * @default docker's config, see {@link dockerCredentials}
+   * Credentials by registry, a function that finds them, or `"anonymous"` to use no credentials. Default:
+   * docker's config, see {@link dockerCredentials}.
    */
   readonly auth?: RegistryAuth | CredentialProvider | "anonymous" | undefined;
   /**
-   * Mirrors, certificates and plain http, or a function that returns the hosts of a registry.
-   *
-   * @default hosts.toml files in containerd's and docker's directories, see {@link hostsFromDirectories}
+   * Mirrors, certificates and plain http, or a function that returns the hosts of a registry. Default: the
+   * hosts.toml files of containerd and docker, see {@link hostsFromDirectories}.
    */
   readonly hosts?: RegistryHosts | RegistryHostsOptions | undefined;
   /**
    * Hosts of token services outside the registry's domain that may receive a credential: `auth.example.net`.
-   *
-   * @default none
+   * Default: none.
    */
   readonly tokenHosts?: readonly string[] | undefined;
+  /** How long to retry. The defaults are those of {@link RetryPolicy}. */
   readonly retry?: Partial<RetryPolicy> | undefined;
+  /** Time limits. The defaults are those of {@link HttpTimeouts}. */
   readonly timeouts?: Partial<HttpTimeouts> | undefined;
-  /**
-   * The source of time; tests replace it.
-   *
-   * @default the system's clock
-   */
+  /** The source of time; tests replace it. Default: the system's clock. */
   readonly clock?: Clock | undefined;
 }
 
