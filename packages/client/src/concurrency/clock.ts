@@ -1,12 +1,12 @@
 import { setTimeout as delay } from "node:timers/promises";
 
-/** Time, so that waiting can be tested without waiting. */
+/** The source of time. Tests replace it, so that they do not have to wait. */
 export interface Clock {
-  /** Milliseconds that only grow, whatever happens to the machine's clock. */
+  /** Milliseconds from a clock that never goes back, even if the machine's clock is changed. */
   monotonicMs(): number;
-  /** Milliseconds since 1970, by the machine's clock. */
+  /** Milliseconds since 1970, from the machine's clock. */
   wallMs(): number;
-  /** Rejects with the signal's reason when it is aborted. */
+  /** Rejects with the signal's reason if the signal is aborted. */
   sleep(ms: number, signal?: AbortSignal): Promise<void>;
 }
 

@@ -1,8 +1,8 @@
 /**
- * Gathers chunks while whoever takes them is busy, so that a fast source gives few and large ones, and a slow one gives each as it comes. When the
- * source fails, what came before is given first.
+ * Collects chunks while the reader is busy. So a fast source gives few large groups, and a slow source gives
+ * each chunk as it arrives. If the source fails, the chunks before the failure are given first.
  *
- * @param maxBytes about as much is held at most, and given at once.
+ * @param maxBytes about how many bytes are buffered, and given in one group.
  */
 export async function* coalesce(
   source: AsyncIterable<Uint8Array>,
@@ -60,7 +60,7 @@ export async function* coalesce(
   } finally {
     isOver = true;
     hasRoom();
-    // A source that waits for bytes ends only when it is told to.
+    // A source that waits for bytes ends only when its iterator is closed.
     await iterator.return?.();
     await pumping;
   }

@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { createKeyedMutex } from "./keyed-mutex.js";
 
-/** Work that ends when it is told to. */
+/** A task that ends when the test calls `end`. */
 function work(): { begun: boolean; task: () => Promise<string>; end: (failure?: Error) => void } {
   let end = (_failure?: Error): void => undefined;
   const ended = new Promise<string>((resolve, reject) => {

@@ -1,9 +1,13 @@
-/** Lets tasks of one name run one after the other, in the order in which they come; those of other names run beside them. */
+/**
+ * Runs tasks with the same name one after the other, in the order of their calls. Tasks with different names
+ * run in parallel.
+ */
 export interface KeyedMutex {
   /**
-   * One that is aborted while it waits does not run; those before and behind it lose nothing.
+   * Waits for earlier tasks of this name, then runs the task. A task that is aborted while it waits does not
+   * run. The tasks before and after it are not affected.
    *
-   * @throws the signal's reason, and what the task throws.
+   * @throws the signal's reason, and any error of the task.
    */
   run<T>(name: string, signal: AbortSignal | undefined, task: () => Promise<T>): Promise<T>;
 }

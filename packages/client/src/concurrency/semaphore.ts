@@ -1,9 +1,9 @@
 export interface Semaphore {
-  /** Runs a task as soon as there is a free slot, in the order in which they come. */
+  /** Runs a task as soon as a slot is free, in the order of the calls. */
   run<T>(task: () => Promise<T>): Promise<T>;
 }
 
-/** Lets at most so many tasks run at a time. */
+/** Runs at most `count` tasks at a time. */
 export function createSemaphore(count: number): Semaphore {
   const waiting: (() => void)[] = [];
   let free = count;
@@ -22,7 +22,10 @@ export function createSemaphore(count: number): Semaphore {
   };
 }
 
-/** Does something with each item, so many at a time. When one fails, the others are aborted and waited for; then its failure is thrown. */
+/**
+ * Runs a task for each item, at most `count` at a time. If one fails, the others are aborted and awaited.
+ * Then the first error is thrown.
+ */
 export async function forEachInSlots<T>(
   items: readonly T[],
   { count, signal: outer }: { count: number; signal: AbortSignal },
@@ -37,7 +40,7 @@ export async function forEachInSlots<T>(
       try {
         await task(item, signal);
       } catch (reason) {
-        // Before the slot is free again: no further item is begun.
+        // Abort before the slot is free again, so that no further item is started.
         failure.abort(reason);
       }
     }),

@@ -1,7 +1,7 @@
 /**
- * Watches whoever takes chunks from a source: when none is taken for so long, it has stalled.
+ * Passes chunks on, and detects a stalled reader: one that takes no chunk for `stallMs` milliseconds.
  *
- * @param onStall is called once; to end the transfer is its business.
+ * @param onStall called once; it must end the transfer itself.
  */
 export async function* detectStall(
   source: AsyncIterable<Uint8Array>,

@@ -1,16 +1,17 @@
-/** Who brings less is as good as gone. */
+/** A slower transfer counts as stalled. */
 const MIN_BYTES_PER_SECOND = 1024;
 
-/** Whether so many bytes are worth the time that they took. */
+/** Whether `bytes` in `elapsedMs` milliseconds is at least 1 KiB a second. 0 bytes never are. */
 export function isFastEnough(bytes: number, elapsedMs: number): boolean {
   return bytes > 0 && bytes * 1000 >= MIN_BYTES_PER_SECOND * elapsedMs;
 }
 
 /**
- * Watches a source of bytes for one that is too slow to be worth waiting for, although it never stands still.
+ * Detects a source that sends bytes too slowly to wait for, although it never stops.
  *
- * @param windowMs so much waiting is looked at together.
- * @returns told of each chunk, and how long it was waited for; false as soon as it is too slow.
+ * @param windowMs waiting time, in milliseconds, over which the rate is measured.
+ * @returns a function to call for each chunk, with its size and how long it was waited for. It returns false
+ * if the source is too slow.
  */
 export function createThroughputMonitor(windowMs: number): (bytes: number, waitedMs: number) => boolean {
   let [bytesSince, waitedMsSince] = [0, 0];

@@ -2,11 +2,13 @@ import type { CallOptions } from "../call.js";
 import { ContainerdError } from "../error.js";
 
 /**
- * Runs something of many steps under one signal: the caller's, and that of a time limit of the whole.
+ * Runs an operation of many steps under one signal, which combines the caller's signal and a time limit for
+ * the whole.
  *
- * @param operation what it is, for the errors: `pull docker.io/library/alpine:latest`.
- * @param timeoutMs 0, the default, for no limit.
- * @throws ContainerdError `canceled` and `deadline-exceeded`, whatever the step that was under way made of it.
+ * @param operation name of the operation, for errors: `pull docker.io/library/alpine:latest`.
+ * @param timeoutMs time limit in milliseconds. The default, 0, means no limit.
+ * @throws ContainerdError `canceled` or `deadline-exceeded`, whatever error the interrupted step throws; else
+ * the error of the task.
  */
 export async function withTimeLimit<T>(
   operation: string,

@@ -3,14 +3,15 @@ import { ContainerdError } from "../error.js";
 export interface TimeoutOptions {
   readonly signal?: AbortSignal | undefined;
   readonly timeoutMs: number;
-  /** What is waited for, for the errors. */
+  /** What we wait for, for the errors. */
   readonly what: string;
 }
 
 /**
- * Waits for something that cannot itself be told to stop: no longer than the signal and the time allow. What it was waiting for goes on.
+ * Waits for a promise that cannot be cancelled, until the signal is aborted or the time is over. The work
+ * behind the promise continues.
  *
- * @throws ContainerdError `canceled`, `deadline-exceeded`.
+ * @throws ContainerdError `canceled` or `deadline-exceeded`; else the error of the promise.
  */
 export async function withTimeout<T>(
   waited: Promise<T>,
@@ -28,7 +29,7 @@ export async function withTimeout<T>(
     const late = `${what}: no answer within ${timeoutMs} ms`;
     timer = setTimeout(() => reject(new ContainerdError(late, { kind: "deadline-exceeded" })), timeoutMs);
   });
-  // Whichever is second is nobody's business any more.
+  // A rejection after the time limit must not be reported as unhandled.
   waited.catch(() => undefined);
   try {
     return await Promise.race([waited, limit]);
