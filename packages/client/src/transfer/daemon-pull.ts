@@ -24,18 +24,18 @@ import type { ProgressReporter, TransferProgress } from "../registry/progress.js
 import type { RegistryOptions } from "../registry/repository.js";
 
 export interface DaemonPull {
-  /** Its lease holds what comes until the image does. */
+  /** Its lease protects the fetched content until the image refers to it. */
   readonly context: Context;
   readonly reference: Reference;
   readonly platform: Platform;
   readonly credentials: CredentialProvider;
-  /** Speak plain http with the registry. */
+  /** Use plain http for the registry. */
   readonly isPlain: boolean;
   readonly progress: ProgressReporter;
   readonly signal: AbortSignal;
 }
 
-/** Options that only our own pull heeds: they are refused rather than forgotten. */
+/** Options that only our own pull supports. They are refused, not ignored. */
 const NOT_THE_DAEMONS = [
   "verify",
   "tokenHosts",
@@ -46,7 +46,12 @@ const NOT_THE_DAEMONS = [
   "platforms",
 ] as const;
 
-/** @throws ContainerdError `invalid-argument` for what the daemon would not heed, `not-implemented` for one before 2.0. */
+/**
+ * Checks whether the daemon can pull with these options.
+ *
+ * @throws ContainerdError `invalid-argument` for an option that the daemon would ignore; `not-implemented`
+ * for containerd before 2.0.
+ */
 export async function checkDaemonPull(
   context: Context,
   options: RegistryOptions & { readonly [Key in (typeof NOT_THE_DAEMONS)[number]]?: unknown },
@@ -75,15 +80,16 @@ function refuse(field: string, problem: string, allowed: string): never {
 }
 
 /**
- * Has the daemon pull an image by itself, by its transfer service: fetched over its own machine's network, verified, unpacked, and named.
+ * Lets the daemon pull an image with its transfer service. The daemon fetches it over its own network,
+ * verifies it, unpacks it, and stores its name.
  *
  * Source: containerd's core/transfer/{registry,image,local} and api/services/{transfer,streaming}.
  *
- * @returns digests of the blobs that were there already.
+ * @returns digests of the blobs that the daemon already had.
  */
 export async function pullByDaemon(pull: DaemonPull): Promise<ReadonlySet<string>> {
   const existing = new Set<string>();
-  // The streams end with the transfer, and it with them.
+  // The streams end with the transfer, and the transfer ends if a stream fails.
   const end = new AbortController();
   const signal = AbortSignal.any([pull.signal, end.signal]);
   let mistake: unknown;
@@ -107,7 +113,10 @@ export async function pullByDaemon(pull: DaemonPull): Promise<ReadonlySet<string
   return existing;
 }
 
-/** What the daemon gives no code for, by its words: in those of containerd 2.0 to 2.2, and of Go's net. */
+/**
+ * Kinds for errors to which the daemon gives no code, by their text: the texts of containerd 2.0 to 2.2, and
+ * of Go's net.
+ */
 const KINDS: readonly (readonly [RegExp, ErrorKind])[] = [
   [/401 Unauthorized|authorization failed/, "unauthenticated"],
   [/403 Forbidden/, "permission-denied"],
@@ -150,11 +159,14 @@ function transfer(
   );
 }
 
-/** Credentials never leave this process but for the host that the daemon names, which it asks about when that host wants one. */
+/**
+ * Answers the daemon's requests for credentials. It asks when a host requires a login. A credential leaves
+ * this process only for the host that the daemon names.
+ */
 async function answerAuth(stream: DaemonStream, { credentials, signal }: DaemonPull): Promise<void> {
   for await (const { value } of read(stream)) {
     const { host } = fromBinary(AuthRequestSchema, value);
-    // Without an answer the daemon would wait for ever. What goes wrong here ends the pull: see `pullByDaemon`.
+    // Without an answer the daemon would wait forever. An error here ends the pull: see `pullByDaemon`.
     const credential = await credentials(host, { signal });
     stream.send(toMessageAny(AuthResponseSchema, create(AuthResponseSchema, toAuthResponse(credential))));
   }
@@ -166,7 +178,7 @@ function toAuthResponse(
   if (credential === undefined) return { authType: AuthType.NONE };
   if ("identityToken" in credential) return { authType: AuthType.REFRESH, secret: credential.identityToken };
   if ("registryToken" in credential) {
-    // The protocol has a place for it, AuthType.HEADER, and containerd up to 2.1 does not look there.
+    // The protocol has AuthType.HEADER for this, but containerd up to 2.1 does not read it.
     refuse(
       "auth",
       "a registryToken is nothing that the daemon can use",
@@ -176,7 +188,7 @@ function toAuthResponse(
   return { authType: AuthType.CREDENTIALS, username: credential.username, secret: credential.password };
 }
 
-/** What the daemon calls the states of a blob. */
+/** The daemon's names for the states of a blob. */
 const STATES: Readonly<Record<string, TransferProgress["state"]>> = {
   waiting: "waiting",
   downloading: "fetching",
@@ -186,7 +198,10 @@ const STATES: Readonly<Record<string, TransferProgress["state"]>> = {
   extracted: "done",
 };
 
-/** Follows the daemon's word until its stream ends. Before 2.2 it says nothing of a layer that is being unpacked, or has been. */
+/**
+ * Reports the daemon's progress until its stream ends. Before 2.2, containerd does not report that a layer is
+ * being unpacked or is unpacked.
+ */
 async function followProgress(
   stream: DaemonStream,
   { progress }: DaemonPull,
@@ -203,7 +218,7 @@ async function followProgress(
   }
 }
 
-/** Until the stream ends, or is ended by us. */
+/** Reads messages until the stream ends or we end it. */
 async function* read({ messages }: DaemonStream): AsyncGenerator<Any> {
   for (;;) {
     const next = await messages.next().catch(() => undefined);
@@ -212,7 +227,7 @@ async function* read({ messages }: DaemonStream): AsyncGenerator<Any> {
   }
 }
 
-/** Messages that go both ways beside a call. Source: containerd's core/streaming. */
+/** A stream of messages in both directions, in addition to a call. Source: containerd's core/streaming. */
 interface DaemonStream extends Disposable {
   readonly id: string;
   readonly messages: AsyncIterator<Any>;
@@ -227,7 +242,7 @@ async function openStream(context: Context, signal: AbortSignal): Promise<Daemon
   const messages = context.services.streaming
     .stream(outgoing, { signal, timeoutMs: 0 })
     [Symbol.asyncIterator]();
-  // Its first is the word that it has the stream, and no message.
+  // The first message is not data: it confirms that the daemon has registered the stream.
   await callService("open a stream", () => messages.next());
   return {
     id,

@@ -16,31 +16,44 @@ export interface FetchBlobOptions {
   readonly repository: Repository;
   readonly content: Content;
   readonly services: Services;
-  /** Names the ingest; containerd's own clients use the same names, and so the work is shared. */
+  /**
+   * Name of the ingest. containerd's own clients use the same names, so clients that fetch the same blob
+   * share the work.
+   */
   readonly ref: string;
   readonly labels: Readonly<Record<string, string>>;
   readonly signal?: AbortSignal | undefined;
-  /** `waiting` while somebody else writes the same blob; with the bytes that the daemon has. */
+  /**
+   * Called with the number of bytes that the daemon has. `waiting` means that another client writes the same
+   * blob.
+   */
   readonly onProgress?: ((state: "waiting" | "fetching", offset: number) => void) | undefined;
 }
 
-/** The daemon confirms each write: few and large ones, well below its limit of 16 MiB a message. */
+/**
+ * The daemon confirms each write, so writes are few and large. The size is well below its limit of 16 MiB for
+ * a message.
+ */
 const WRITE_BYTES = 512 * 1024;
 
-/** What a registry says to a Range that is not for the Range: the blob is not there, or not for us, or not now. */
+/** Statuses that do not concern the Range header: login needed, or the blob does not exist. */
 const NOT_FOR_THE_RANGE = [401, 404, 410];
 
 const MOST_RANGE_FAILURES = 2;
 
-/** Of an answer that breaks off, so much is worth asking the same host again, before the next one. */
+/**
+ * If an answer breaks off after at least this many bytes, the same host is asked again before the next one.
+ */
 const MUCH_BYTES = 256 * 1024;
 
 /**
- * Brings a blob from a registry into the content store. It goes on where an earlier attempt stopped, by a Range request; it waits for as
- * long as somebody else is writing the same blob; the daemon verifies digest and size before anything becomes content.
+ * Fetches a blob from a registry into the content store. A Range request continues where an earlier attempt
+ * stopped. If another client writes the same blob, this waits as long as that client is writing. The daemon
+ * verifies digest and size before the blob becomes content.
  *
- * @returns `exists` when the blob was, or meanwhile is, there by somebody else's work.
- * @throws ContainerdError `data-loss` when no host gives what the digest says. Whatever is thrown, the ingest is gone.
+ * @returns `exists` if the blob was already stored, or was stored meanwhile by another client.
+ * @throws ContainerdError `data-loss` if no host sends bytes that match the digest. After any error, the
+ * ingest is removed.
  */
 export async function fetchBlob(blob: Descriptor, options: FetchBlobOptions): Promise<"fetched" | "exists"> {
   const { repository, signal } = options;
@@ -97,7 +110,7 @@ export async function fetchBlob(blob: Descriptor, options: FetchBlobOptions): Pr
         continue;
       }
       if (failureOf(reason) !== undefined || !isContainerdError(reason, "failed-precondition")) throw reason;
-      // What an earlier attempt left may be at fault: once more, without it.
+      // Bytes of an earlier attempt may be wrong. Try once more without them.
       if (resumedAt > 0 && isResumeTrusted) {
         isResumeTrusted = false;
         continue;
@@ -112,28 +125,29 @@ export async function fetchBlob(blob: Descriptor, options: FetchBlobOptions): Pr
 interface FetchAllOptions extends FetchBlobOptions {
   readonly retrier: Retrier;
   readonly distrusted: ReadonlyMap<Endpoint, ContainerdError>;
-  /** Gets the hosts whose bytes were taken. */
+  /** The hosts whose bytes were used; filled in by {@link fetchAll}. */
   readonly used: Set<Endpoint>;
   readonly readings: Readings;
 }
 
 /**
- * A blob with a Content-Encoding was coded on the way; or it is stored under that header although it is the blob itself. Where the length does not
- * tell, the first is believed until the digest says otherwise.
+ * How to read a body with a Content-Encoding. Either the server encoded the blob for the transfer, or it
+ * sends the blob itself, stored under that header. If Content-Length does not show which, the body is
+ * decoded. If the digest then does not match, the body is used as it was sent.
  */
 interface Readings {
-  /** Hosts whose body was decoded without certainty. */
+  /** Hosts whose body was decoded without knowing whether it was encoded. */
   readonly guessed: Set<Endpoint>;
-  /** Hosts whose body is taken as it was sent. */
+  /** Hosts whose body is used as it was sent. */
   readonly asSent: Set<Endpoint>;
 }
 
-/** Asks for what is missing until nothing is. */
+/** Requests the missing bytes until the blob is complete. */
 async function fetchAll(blob: Descriptor, ingest: BlobIngest, options: FetchAllOptions): Promise<void> {
   const { repository, signal, retrier, distrusted } = options;
-  /** Hosts that gave little or nothing that could be used; until that is all of them. */
+  /** Hosts to skip, because they sent little or nothing that could be used. Cleared when no host is left. */
   const passedOver = new Map<Endpoint, ContainerdError>();
-  /** How often in a row a Range was answered with a 500, which may be for the Range alone. */
+  /** How many times in a row a Range request got a 500. The Range header itself may be the cause. */
   let rangeFailures = 0;
   while (ingest.offset < blob.size) {
     const from = rangeFailures < MOST_RANGE_FAILURES ? ingest.offset : 0;
@@ -153,7 +167,7 @@ async function fetchAll(blob: Descriptor, ingest: BlobIngest, options: FetchAllO
         if (from === 0 || isRest(blob, from, response)) {
           await takeBody(blob, ingest, { endpoint, response }, { ...options, from });
         } else {
-          // Once more, for all of it: what is here already is passed over.
+          // Ask again, for the whole blob. The bytes that we already have are skipped.
           await response.discard();
           const whole = await repository.askOne(endpoint, { method: "GET", to: path, signal });
           await takeBody(blob, ingest, { endpoint, response: whole }, { ...options, from: 0 });
@@ -161,7 +175,7 @@ async function fetchAll(blob: Descriptor, ingest: BlobIngest, options: FetchAllO
         return undefined;
       } catch (reason) {
         const failure = failureOf(reason);
-        // One that brought much is asked again, from there on.
+        // A host that sent much is asked again, for the rest.
         if (failure?.isTransient === true && ingest.offset - offset >= MUCH_BYTES) return reason;
         if (failure !== undefined) passedOver.set(endpoint, ContainerdError.from(reason));
         throw reason;
@@ -176,35 +190,41 @@ async function fetchAll(blob: Descriptor, ingest: BlobIngest, options: FetchAllO
   }
 }
 
-/** Whether an answer to a request for the rest can be used: as the rest, or a part of it, or as the whole. */
+/**
+ * Whether the answer to a Range request can be used: as the rest, as a part of the rest, or as the whole
+ * blob.
+ */
 function isRest(blob: Descriptor, from: number, response: HttpResponse): boolean {
   if (response.status === 206) return isRightRange(blob, from, response);
   return response.status < 300 && (response.codings.length > 0 || hasRightLength(blob, response));
 }
 
-/** Whether what comes is what was asked for: all from an offset on, or a part of that. */
+/** Whether an answer is the requested range: from an offset to the end, or a part of that. */
 function isRightRange(
   { size }: Descriptor,
   from: number,
   { status, header, codings }: HttpResponse,
 ): boolean {
-  // A part of a coded body cannot be decoded.
+  // A part of an encoded body cannot be decoded.
   const range =
     status === 206 && codings.length === 0 ? parseContentRange(header("content-range")) : undefined;
   return range !== undefined && range.start === from && (range.total ?? size) === size && range.end < size;
 }
 
-/** A refusal that may be for the Range alone. What passes, and what says something else for certain, is none. */
+/**
+ * Whether the Range header alone may be the reason for a refusal. Transient statuses, and statuses that
+ * clearly mean something else, do not count.
+ */
 function isRangeRefusal(status: number): boolean {
   return status >= 400 && !isTransientStatus(status) && !NOT_FOR_THE_RANGE.includes(status);
 }
 
-/** False only where another length is told. */
+/** False only if Content-Length differs from the size of the blob. */
 function hasRightLength({ size }: Descriptor, { header }: HttpResponse): boolean {
   return Number(header("content-length") ?? size) === size;
 }
 
-/** The blob's own bytes in an answer for all of it; undefined where the length is another. */
+/** Returns the blob's bytes from an answer with the whole blob; undefined if its length is wrong. */
 function bodyOf(
   blob: Descriptor,
   { endpoint, response }: Answered,
@@ -218,7 +238,10 @@ function bodyOf(
   return response.body;
 }
 
-/** Takes what is missing from an answer to a request for all from an offset on. What comes before it fails is kept. */
+/**
+ * Writes the missing bytes of an answer to the ingest. The answer is for the bytes from the offset `from` to
+ * the end. Bytes that come before a failure are kept.
+ */
 async function takeBody(
   blob: Descriptor,
   ingest: BlobIngest,
@@ -235,7 +258,8 @@ async function takeBody(
     throw wrongBytes(digest, endpoint);
   }
   used.add(endpoint);
-  // A registry that does not know ranges begins at the beginning; and a host before this one may have brought a little.
+  // A registry without support for ranges sends the blob from its start. Also, an earlier host may have sent
+  // some bytes after the request was built.
   let skip = isWhole ? ingest.offset : ingest.offset - from;
   for await (const chunks of coalesce(body, WRITE_BYTES)) {
     const wanted = chunks.map((chunk) => {
@@ -256,7 +280,10 @@ async function takeBody(
   throw new ContainerdError(problem, { kind: "unavailable", cause });
 }
 
-/** The daemon's connection broke, or it restarts: what it has so far, it keeps. */
+/**
+ * Whether the connection to the daemon broke, or the daemon is restarting. The daemon keeps the bytes that it
+ * has.
+ */
 function isDaemonAway(reason: unknown, signal: AbortSignal | undefined): boolean {
   if (signal?.aborted === true || failureOf(reason) !== undefined) return false;
   return isContainerdError(reason, "unavailable") || isContainerdError(reason, "canceled");

@@ -16,7 +16,7 @@ import { fetchBlob } from "./fetch-blob.js";
 import { storeBytes } from "./ingest.js";
 import { addSource, ingestRef, sourceKey } from "./source-label.js";
 
-/** What an image's content is brought with; all of it under one lease. */
+/** Everything that a fetch of an image needs. All content is protected by one lease. */
 export interface ImageFetch {
   readonly repository: Repository;
   readonly context: Context;
@@ -27,8 +27,9 @@ export interface ImageFetch {
 }
 
 /**
- * The content store as it is for a walk over an image from its target down: what is read of it comes here first. Each document is verified, and labelled
- * with what it refers to.
+ * Returns a content store for a walk over an image, from its target down. Reading a document first fetches it
+ * from the registry, if the daemon does not have it. Each document is verified, and labelled with what it
+ * refers to.
  */
 export function createFetchingContent(fetch: ImageFetch, target: Descriptor): Content {
   const { content, signal } = fetch;
@@ -63,7 +64,7 @@ async function fetchOrReadDocument(fetch: ImageFetch, descriptor: Descriptor): P
     });
   }
   const bytes = here ?? (await fetchDocument(repository, descriptor, signal));
-  // Also when it is here: so it comes onto our lease.
+  // Also if the daemon already has it: this adds it to our lease.
   const labels = await sourceLabels(fetch, digest);
   const { services } = fetch.context;
   const { clock } = repository;
@@ -76,10 +77,10 @@ async function fetchOrReadDocument(fetch: ImageFetch, descriptor: Descriptor): P
 }
 
 /**
- * Brings the layers, several at a time, and unpacks each as soon as it and those below it are there; what else the manifest lists comes with them. When one
- * fails, all are given up.
+ * Fetches the layers, several at a time, and the other blobs that the manifest lists. Each layer is unpacked
+ * as soon as it and the layers below it are stored. If one fails, all are cancelled.
  *
- * @param others what is to come beside them.
+ * @param others additional blobs to fetch.
  */
 export async function fetchLayers(
   fetch: ImageFetch,
@@ -94,7 +95,7 @@ export async function fetchLayers(
     failure.abort(reason);
     throw reason;
   };
-  // An image may have a layer twice: it is brought once.
+  // An image may list a layer twice; it is fetched once.
   const blobs = new Map([...others, ...image.artifacts, ...image.layers].map((blob) => [blob.digest, blob]));
   const unpacked = new Set(image.layers.map(({ digest }) => digest));
   for (const blob of blobs.values()) progress.report(blob, "waiting", 0);
@@ -120,7 +121,7 @@ export async function fetchLayers(
   if (settled.some(({ status }) => status === "rejected")) throw rootOf(fetch.signal, failure.signal);
 }
 
-/** @param isAll nothing is done with it after that. */
+/** @param isAll whether the blob is done after the fetch, because it is not unpacked. */
 async function fetchIntoContent(fetch: ImageFetch, blob: Descriptor, isAll: boolean): Promise<void> {
   const { repository, content, context, progress, signal } = fetch;
   signal.throwIfAborted();
@@ -142,7 +143,10 @@ async function fetchIntoContent(fetch: ImageFetch, blob: Descriptor, isAll: bool
   if (isAll) progress.report(blob, state === "exists" ? "exists" : "done", blob.size);
 }
 
-/** Others in this process wait here, and not at the daemon: one of version 1 holds up all its writers while one of them finds an ingest locked. */
+/**
+ * Waits for other tasks of this process that fetch the same blob. They wait here, not at the daemon:
+ * containerd 1 blocks all its writers while one of them tries to open a locked ingest.
+ */
 function takeTurn<T>({ context, signal }: ImageFetch, ref: string, task: () => Promise<T>): Promise<T> {
   return context.mutex.run(JSON.stringify([context.namespace, ref]), signal, task);
 }
@@ -162,7 +166,7 @@ async function sourceLabels(
   return { [key]: addSource(key, labels[key], repository.reference.path) };
 }
 
-/** What failed first; the others failed because of it. */
+/** Returns the first failure; the others are its consequences. */
 function rootOf(outer: AbortSignal, failure: AbortSignal): unknown {
   if (!outer.aborted) return failure.reason;
   return new ContainerdError("aborted by the caller", { kind: "canceled", cause: outer.reason });

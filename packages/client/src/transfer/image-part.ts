@@ -8,11 +8,11 @@ import { isNonDistributable } from "../oci/media-type.js";
 import { formatPlatform, type Platform } from "../oci/platform.js";
 import { digestOf } from "../registry/document.js";
 
-/** A manifest or index, with what it needs. */
+/** A manifest or index, with the blobs that it needs. */
 export interface ImagePart {
   readonly descriptor: Descriptor;
   readonly bytes: Uint8Array;
-  /** Without layers that are not to be passed on. */
+  /** Without layers that may not be distributed. */
   readonly blobs: readonly Descriptor[];
 }
 
@@ -22,11 +22,13 @@ export interface ImagePartsToPush {
 }
 
 /**
- * Gathers an image from the content store.
+ * Collects the parts of an image from the content store.
  *
- * @param platforms of an index: one as a manifest of its own, several as an index of them alone. Default: all.
- * @returns what the image is then, and its parts, children first.
- * @throws ContainerdError `failed-precondition` when the content store lacks a part; `not-found` for a platform that the image is not for.
+ * @param platforms which platforms of an index: for one, its manifest; for several, a new index with only
+ * their manifests. Default: all.
+ * @returns the target to push, and its parts, children first.
+ * @throws ContainerdError `failed-precondition` if the content store lacks a part; `not-found` if the image
+ * does not support a platform.
  */
 export async function collectParts(
   content: Content,
@@ -75,7 +77,10 @@ async function childrenFirst(
   return [...parts.values()];
 }
 
-/** Entries that are neither indexes nor manifests. What the content store lacks of them, the registry may have or do without. */
+/**
+ * Returns entries that are neither indexes nor manifests. Those that the content store lacks are left out:
+ * the registry may have them, or accept the index without them.
+ */
 async function othersOf(
   content: Content,
   { document }: IndexNode,
@@ -107,7 +112,10 @@ function missing({ digest, platform }: Descriptor, cause: ContainerdError): Cont
   );
 }
 
-/** The image's index with these manifests alone, in its order: another document, with another digest. */
+/**
+ * Returns the image's index with only these manifests, in the order of the index. It is a new document with a
+ * new digest.
+ */
 function reduceIndex({ mediaType }: Descriptor, chosen: readonly ChosenManifest[]): ImagePart {
   const digests = new Set(chosen.map(({ descriptor }) => descriptor.digest));
   const root = parseRaw(chosen[0]?.path[0] as IndexNode);

@@ -10,39 +10,47 @@ export interface IngestOptions {
   readonly services: Services;
   readonly content: Content;
   readonly clock: Clock;
-  /** Names it; one writer at a time. */
+  /** Name of the ingest. Only one writer at a time can have it open. */
   readonly ref: string;
   readonly signal?: AbortSignal | undefined;
-  /** Called while somebody else has it open, with the bytes that are there. */
+  /** Called while another client has the ingest open, with the number of bytes that the daemon has. */
   readonly onWaiting?: ((offset: number) => void) | undefined;
 }
 
-/** A blob on its way into the content store, held open by us. */
+/** A blob that is being written to the content store. We have its ingest open. */
 export interface BlobIngest {
-  /** Bytes that the daemon has, by whomever. */
+  /** Bytes that the daemon has, from any client. */
   readonly offset: number;
   write(bytes: Uint8Array | readonly Uint8Array[]): Promise<void>;
-  /** @throws ContainerdError `failed-precondition` when digest or size is another. */
+  /**
+   * Turns the bytes into content.
+   *
+   * @throws ContainerdError `failed-precondition` if the digest or the size does not match.
+   */
   commit(labels: Readonly<Record<string, string>>): Promise<void>;
-  /** Leaves what is there, to be gone on with. */
+  /** Closes the ingest and keeps its bytes, so that another attempt can continue. */
   close(): Promise<void>;
-  /** Leaves nothing. */
+  /** Removes the ingest and its bytes. */
   abandon(): Promise<void>;
 }
 
-/** Longer than a healthy daemon takes, even with a slow disk; and where it may read or write the whole blob, so long for each megabyte. */
+/**
+ * A healthy daemon answers sooner, even with a slow disk. If it may have to read or write the whole blob,
+ * PER_MEGABYTE_MS is added for each megabyte.
+ */
 const ANSWER_TIMEOUT_MS = 60_000;
 const PER_MEGABYTE_MS = 100;
 const CLEANUP_TIMEOUT_MS = 10_000;
 const FIRST_DELAY_MS = 50;
 const LONGEST_DELAY_MS = 1_000;
-/** Of an ingest that does not grow for so long, the writer may have gone without a word. */
+/** If an ingest does not grow for this long, its writer may be gone without having closed it. */
 const IDLE_MS = 3_000;
 
 /**
- * Opens the ingest of a blob, as soon as nobody else has it open.
+ * Opens the ingest of a blob, as soon as no other client has it open.
  *
- * @returns undefined when the blob is there: it is on our lease then, which asking for it alone would not do.
+ * @returns undefined if the blob is already stored. It is then on our lease; only looking it up would not add
+ * it there.
  */
 export async function openIngest(blob: Descriptor, options: IngestOptions): Promise<BlobIngest | undefined> {
   const { content, clock, ref, signal } = options;
@@ -53,7 +61,8 @@ export async function openIngest(blob: Descriptor, options: IngestOptions): Prom
       if (isContainerdError(reason, "already-exists")) return undefined;
       if (!isLocked(reason)) throw reason;
     }
-    // While one that is locked is opened, a daemon of version 1 holds up everything that others want it to write. To look is cheap.
+    // Poll the status, which is cheap. While a client tries to open a locked ingest, containerd 1 blocks all
+    // other writers.
     let offset = -1;
     let sinceMs = clock.monotonicMs();
     for (let delayMs = FIRST_DELAY_MS; ; delayMs = Math.min(delayMs * 2, LONGEST_DELAY_MS)) {
@@ -77,9 +86,9 @@ export async function openIngest(blob: Descriptor, options: IngestOptions): Prom
 }
 
 /**
- * Brings bytes that are at hand, and verified, into the content store.
+ * Stores bytes that are in memory and verified in the content store.
  *
- * @returns whether they were there already.
+ * @returns `exists` if the content store already had them.
  */
 export async function storeBytes(
   blob: Descriptor,
@@ -97,16 +106,17 @@ export async function storeBytes(
     } catch (reason) {
       await ingest.abandon();
       if (isContainerdError(reason, "already-exists")) return "exists";
-      // An earlier attempt may have left something else: that is gone now.
+      // An earlier attempt may have left other bytes. They are removed now, so try once more.
       if (isSecond || !isContainerdError(reason, "failed-precondition")) throw reason;
     }
   }
 }
 
 /**
- * How long the daemon may take to open or to commit an ingest, in milliseconds: it hashes again what an earlier attempt left, and waits for its disk.
+ * How long the daemon may take to open or commit an ingest, in milliseconds. It hashes again the bytes of an
+ * earlier attempt, and waits for its disk.
  *
- * @param size of the blob, in bytes.
+ * @param size size of the blob, in bytes.
  */
 export function wholeBlobTimeoutMs(size: number): number {
   return ANSWER_TIMEOUT_MS + Math.ceil((size / 1_000_000) * PER_MEGABYTE_MS);
@@ -116,7 +126,8 @@ async function openNow(
   { digest, size }: Descriptor,
   { services, content, ref, signal }: IngestOptions,
 ): Promise<BlobIngest> {
-  // Not the caller's signal: by it the daemon would let go of the ingest, and somebody else could open it, before we have removed it.
+  // Do not use the caller's signal. On abort, the daemon would unlock the ingest, and another client could
+  // open it before we have removed it.
   const stream = new AbortController();
   const limits = { signal, timeoutMs: ANSWER_TIMEOUT_MS };
   const wholeBlob = { signal, timeoutMs: wholeBlobTimeoutMs(size) };
@@ -143,7 +154,8 @@ async function openNow(
       },
       close,
       async abandon() {
-        // First removed, then let go: the other way round, the one who waits for it would write into what is removed.
+        // Remove the ingest before closing it. Otherwise a client that waits for it would open it, and write
+        // into an ingest that is then removed.
         await content.abort(ref, { timeoutMs: CLEANUP_TIMEOUT_MS }).catch(() => undefined);
         await close();
       },
@@ -153,7 +165,7 @@ async function openNow(
   try {
     return await withTimeout(opening, { ...wholeBlob, what: `open ingest ${ref}` });
   } catch (reason) {
-    // The daemon may have made it all the same.
+    // The daemon may have opened the ingest after the time-out.
     const late = { timeoutMs: CLEANUP_TIMEOUT_MS, what: `open ingest ${ref}` };
     await withTimeout(opening, late)
       .then((ingest) => ingest.abandon())

@@ -28,57 +28,95 @@ import { createSnapshots } from "../snapshot.js";
 import { checkDaemonPull, pullByDaemon } from "./daemon-pull.js";
 import { createFetchingContent, fetchLayers, type ImageFetch } from "./fetch-image.js";
 
-/** As Kubernetes has them: ask the registry each time; only for what is not here; never. */
+/**
+ * When to ask the registry, as in Kubernetes: each time; only if the daemon does not have the image; never.
+ */
 export type PullPolicy = "always" | "if-not-present" | "never";
 
-/** What a registry can be asked while an image is looked at: its signatures, for one. */
+/** Reads from a registry while an image is verified, for example its signatures. */
 export interface RegistryReader {
-  /** What another tag of the same repository names. @throws ContainerdError `not-found`. */
+  /**
+   * Returns what another tag of the same repository names.
+   *
+   * @throws ContainerdError `not-found`.
+   */
   resolve(tag: string): Promise<Descriptor>;
-  /** A manifest, a config or another small blob, at most 4 MiB, verified against its descriptor. */
+  /**
+   * Reads a manifest, a config or another small blob, at most 4 MiB. It is verified against its descriptor.
+   */
   read(descriptor: Descriptor): Promise<Uint8Array>;
 }
 
+/** An image that a pull is about to fetch. */
 export interface ImageToVerify {
+  /** The reference that is pulled. */
   readonly reference: Reference;
-  /** What the reference names: an index, or a manifest. */
+  /** The index or manifest that the reference names. */
   readonly target: Descriptor;
+  /** Reads more from the image's repository. */
   readonly registry: RegistryReader;
+  /** Aborted when the pull is aborted. */
   readonly signal: AbortSignal;
 }
 
+/** Options for `Images.pull`. */
 export interface PullOptions extends RegistryOptions, CallOptions {
-  /** Default: the daemon's own. */
+  /** The platform to unpack. Default: the daemon's own. */
   readonly platform?: Platform | undefined;
   /**
-   * Platforms whose content comes too, to be passed on or exported: some, or `all` that the image is for. Only what is for `platform` is unpacked; entries of
-   * an index that are neither indexes nor manifests stay in it, and are not fetched. Default: none.
+   * Additional platforms to fetch, for example to export the image: a list, or `all` that the image supports.
+   * Only the content for `platform` is unpacked. Entries of an index that are neither indexes nor manifests
+   * are not fetched; the index is not changed. Default: none.
    */
   readonly platforms?: "all" | readonly Platform[] | undefined;
   /**
-   * Default `always`. A reference with a digest names the same for ever, and is asked for only as long as it is not here. What is here is used by
-   * whoever asks for it, whether or not the registry would have let them.
+   * When to ask the registry. A reference with a digest always names the same content, so the registry is
+   * asked only if the daemon does not have it. Any caller can use an image that the daemon has, even if the
+   * registry would not allow it.
+   *
+   * @default "always"
    */
   readonly policy?: PullPolicy | undefined;
   /**
-   * Who speaks with the registry. `client`, the default: this process, and the daemon needs no way there. `daemon`: containerd itself, from 2.0 on, over
-   * its machine's network and by its own `certs.d`, with the same image in the end; of {@link RegistryOptions} it then heeds `auth` and
-   * `hosts.plainHttp`, and what else is given is refused.
+   * Which process sends the requests to the registry. `client`: this process; the daemon needs no network
+   * access to the registry. `daemon`: containerd itself, from 2.0 on, over the network of its machine and
+   * with its own `certs.d`. The resulting image is the same. With `daemon`, only `auth` and `hosts.plainHttp`
+   * of {@link RegistryOptions} are supported. Options that the daemon would ignore are refused.
+   *
+   * @default "client"
    */
   readonly via?: "client" | "daemon" | undefined;
-  /** Layers that are fetched at a time. Default 3. */
+  /**
+   * Layers to fetch at a time.
+   *
+   * @default 3
+   */
   readonly maxConcurrentLayers?: number | undefined;
-  /** Bytes that the layers which are unpacked now may take on the daemon's disk, together. Default 100 GiB. */
+  /**
+   * Most bytes that the layers of this image may take on the daemon's disk, together. Only layers that this
+   * pull unpacks count. Default 100 GiB.
+   */
   readonly maxUnpackedBytes?: number | undefined;
+  /** Called with the progress of each blob. */
   readonly onProgress?: ((progress: TransferProgress) => void) | undefined;
   /**
-   * Looks at what the registry says that the reference names, before any of it is fetched, and throws to refuse it. Where the registry is not
-   * asked, because the image is here and the policy lets it be used, it is not looked at again.
+   * Called with the descriptor that the registry gives for the reference, before any content is fetched;
+   * throw to refuse the image. It is not called if the registry is not asked, because the daemon has the
+   * image and the policy allows it.
+   *
+   * @example
+   * ```ts
+   * await client.images.pull("registry.example.com/app:1", {
+   *   verify: ({ target }) => {
+   *     if (!allowedDigests.has(target.digest)) throw new Error(`${target.digest} is not allowed`);
+   *   },
+   * });
+   * ```
    */
   readonly verify?: ((image: ImageToVerify) => Promise<void> | void) | undefined;
 }
 
-/** The nouns that a pull is made with. */
+/** The parts of the client that a pull uses. */
 export interface Puller extends Pick<ImageParts, "content" | "leases" | "introspection"> {
   readonly context: Context;
   readonly images: Pick<ImageStore, "get" | "put" | "isUnpacked">;
@@ -100,7 +138,10 @@ export async function pullImage(
   );
 }
 
-/** Other clients may have given an image a name that no registry knows: by the policy such an image can be used, and not pulled. */
+/**
+ * Parses the reference, or finds a local image. Other clients may give an image a name that is not a valid
+ * reference. Such an image can be used if the policy allows it, but not pulled.
+ */
 async function parseOrFind(
   puller: Puller,
   text: string,
@@ -110,7 +151,7 @@ async function parseOrFind(
     return parseReference(text);
   } catch (reason) {
     const { policy = "always" } = options;
-    // What may be a password goes nowhere.
+    // A text that may contain a password is not sent to the daemon.
     if (policy === "always" || withoutCredentials(text) !== text) throw reason;
     const found = await withTimeLimit(`find image ${text}`, options, async (signal) => {
       const platform = options.platform ?? (await puller.introspection.daemonPlatform({ signal }));
@@ -148,7 +189,7 @@ async function pull(
   await using repository = await openRepository(reference, options);
   const target = await resolveDescriptor(repository, reference, signal);
   await options.verify?.({ reference, target, registry: readerOf(repository, signal), signal });
-  // Also when all is here: one that died after it had named the image has left its lease.
+  // Also if the daemon has everything: a process that died after it named the image has left its lease.
   await deleteStaleWork(puller, { signal });
   if (here?.target.digest === target.digest) return here;
   return underLease(puller, signal, async (context) => {
@@ -171,7 +212,10 @@ async function pull(
   });
 }
 
-/** A record can have any name: whoever names a digest means the content, and not what somebody calls so. */
+/**
+ * Whether an image is the one that the reference means. An image record can have any name, so a digest in the
+ * reference must match the content.
+ */
 function isMeant({ digest }: Reference, image: ResolvedImage): boolean {
   return digest === undefined || image.target.digest === digest;
 }
@@ -209,8 +253,8 @@ async function pullByItself(
 }
 
 /**
- * The image as it is here, for its platform, complete and unpacked, and from now on held by the caller's lease, if there is one; undefined when anything
- * of it is missing.
+ * Returns the local image for its platform, complete and unpacked; undefined if anything is missing. With
+ * `unpack`, it is unpacked if necessary. If the client has a lease, the lease protects the image from now on.
  */
 async function findHere(
   puller: Puller,
@@ -221,7 +265,8 @@ async function findHere(
   const { images, content } = puller;
   try {
     const { name, target } = await images.get(text, { signal });
-    // By its labels it holds the rest. The daemon takes what is gone already without a word: so first held, and then looked at.
+    // Lease the target first, then check the rest. The target's labels protect the rest. The daemon accepts a
+    // lease on content that is already gone, without an error, so the check must come after.
     await hold(puller, { type: "content", id: target.digest }, signal);
     const image = await resolveTarget(walkImage(content, target, { signal }), name, platform);
     const { snapshotter } = puller.context;
@@ -240,7 +285,7 @@ async function findHere(
   }
 }
 
-/** Whether that which was asked for beside the image for its platform is here too. */
+/** Whether the daemon also has the content for the additional platforms. */
 async function hasOthers(
   { content }: Puller,
   image: ResolvedImage,
@@ -273,8 +318,8 @@ async function hold(
 }
 
 /**
- * Whatever is made belongs to the caller's lease, or to one of our own: what no image holds in the end goes with that, also when the caller has
- * given up.
+ * Runs a task whose new content is protected by the client's lease, or by a lease of its own. Content that no
+ * image refers to is released with that lease, even if the caller has aborted.
  */
 async function underLease<T>(
   puller: Puller,

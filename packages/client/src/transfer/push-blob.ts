@@ -13,7 +13,10 @@ export interface PushBlobOptions extends Omit<UploadOptions, "onOffset" | "conte
   readonly progress: ProgressReporter;
 }
 
-/** Brings a blob from the content store into a registry: not at all when it is there, by a mount when another of its repositories has it. */
+/**
+ * Copies a blob from the content store to a registry. It sends nothing if the registry has the blob. If
+ * another repository of the registry has it, it is mounted from there.
+ */
 export async function pushBlob(blob: Descriptor, options: PushBlobOptions): Promise<void> {
   const { content, progress, signal } = options;
   const { digest, size } = blob;
@@ -41,7 +44,7 @@ async function isThere(
   blob: Descriptor,
   { repository, endpoint, signal }: PushBlobOptions,
 ): Promise<boolean> {
-  // One that does not know HEAD is sent the blob.
+  // A registry that does not support HEAD is sent the blob.
   const isAlsoFine = ({ status }: HttpResponse): boolean => [404, 405, 501].includes(status);
   return retrying({ retrier: repository.retrier(blob), signal }, async () => {
     const request = { method: "HEAD", to: `blobs/${blob.digest}`, isAlsoFine, signal } as const;
@@ -51,7 +54,7 @@ async function isThere(
   });
 }
 
-/** @returns a 201 when the blob was mounted, else a 202 with the upload's place. */
+/** @returns a 201 if the blob was mounted; else a 202 with the location of the upload. */
 async function beginUpload(
   blob: Descriptor,
   labels: ContentInfo["labels"],
@@ -64,7 +67,7 @@ async function beginUpload(
     const query = new URLSearchParams({ mount: blob.digest, from });
     const mounting = repository.askOne(endpoint, { ...request, to: `${to}?${query}`, alsoPullFrom: from });
     const mounted = await mounting.catch((reason: unknown) => {
-      // Whoever may push here need not be able to read there.
+      // The user may push to this repository, but may not be allowed to read the other one.
       if (isContainerdError(reason, "canceled")) throw reason;
       return undefined;
     });
@@ -76,7 +79,8 @@ async function beginUpload(
 }
 
 /**
- * The repository to mount from, of those that a label says the blob came from: the one whose path has most in common with the target's.
+ * Chooses the repository to mount from, of those that a label lists as sources of the blob: the one whose
+ * path has the longest common beginning with the target's path.
  *
  * @param sources the label's value: `library/alpine,team/app`.
  */

@@ -19,24 +19,35 @@ import { retrying } from "../registry/retrier.js";
 import { collectParts, type ImagePart } from "./image-part.js";
 import { pushBlob } from "./push-blob.js";
 
+/** Options for `Images.push`. */
 export interface PushOptions extends RegistryOptions, CallOptions {
-  /** The reference to push as. Default: the image's own name. */
+  /** The reference to push to. Default: the image's own name. */
   readonly as?: string | undefined;
   /**
-   * Of an image for several platforms, what suits each of these best: one as a manifest of its own, several as an index of them alone. Default: all,
-   * which the content store must then have.
+   * Platforms to push, of an image for several platforms; for each, the best match is chosen. One is pushed
+   * as a manifest, several as an index with only these. Default: all; the content store must then have all of
+   * them.
    */
   readonly platforms?: readonly Platform[] | undefined;
-  /** Blobs that are sent at a time. Default 3. */
+  /**
+   * Blobs to send at a time.
+   *
+   * @default 3
+   */
   readonly maxConcurrentBlobs?: number | undefined;
-  /** Bytes that are sent in one request at most, where the registry does not want more. Default: a blob whole, from where the registry has it. */
+  /**
+   * Most bytes to send in one request, unless the registry requires more. Default: the whole rest of a blob.
+   */
   readonly chunkBytes?: number | undefined;
+  /** Called with the progress of each blob. */
   readonly onProgress?: ((progress: TransferProgress) => void) | undefined;
 }
 
+/** An image as it was pushed. */
 export interface PushedImage {
-  /** In full, as the registry has it now. */
+  /** The full name of the image in the registry. */
   readonly name: string;
+  /** The manifest or index that the name now stands for in the registry. */
   readonly target: Descriptor;
 }
 
@@ -59,7 +70,8 @@ export async function pushImage(
   const operation = `push ${given}${reference === undefined ? "" : ` as ${formatReference(reference)}`}`;
   return withTimeLimit(operation, options, async (signal) => {
     const image = await findImage(pusher.images, source, { signal });
-    // Somebody else may remove it meanwhile. By its labels the target holds the rest.
+    // Lease the target, because another client may remove the image meanwhile. The target's labels protect
+    // the rest.
     await using work = await beginWork(pusher, "push", { signal });
     await pusher.leases.addResource(work.id, { type: "content", id: image.target.digest }, { signal });
     return await push(pusher.content, image, reference ?? parseReference(image.name), {
@@ -95,7 +107,8 @@ async function push(
   await forEachInSlots(blobs, { count: maxConcurrentBlobs, signal }, (blob, either) =>
     pushBlob(blob, { repository, endpoint, content, chunkBytes, stallMs, progress, signal: either }),
   );
-  // Children before parents, and what the tag names last: a registry refuses what it does not have all of.
+  // Push children before parents, and the tag last: a registry refuses a manifest or index whose parts it
+  // lacks.
   for (const part of parts) {
     const { digest } = part.descriptor;
     await putDocument(
