@@ -1,43 +1,46 @@
 import { BlockList, isIPv4, isIPv6 } from "node:net";
 import { ContainerdError } from "../error.js";
 
-/** Where a daemon is. */
+/** The address of a daemon. */
 export interface Address {
-  /** As it is printed: `unix:///run/containerd/containerd.sock`, `tcp://127.0.0.1:2500`, `https://host:2500`. */
+  /**
+   * The address in its printed form: `unix:///run/containerd/containerd.sock`, `tcp://127.0.0.1:2500`,
+   * `https://host:2500`.
+   */
   readonly text: string;
-  /** As gRPC takes it. */
+  /** The address in gRPC's form. */
   readonly target: string;
-  /** A Unix socket: the daemon runs on this machine. */
+  /** True for a Unix socket: the daemon runs on this machine. */
   readonly isLocal: boolean;
   readonly isTls: boolean;
   /** The socket's path; undefined for TCP. */
   readonly socketPath: string | undefined;
-  /** What a call's URL begins with; a socket has no name of its own there. */
+  /** Start of each call's URL. For a socket, the host in it is `localhost`. */
   readonly url: string;
-  /** The host for TCP, an IPv6 one without brackets; `localhost` for a socket. */
+  /** The host for TCP, without brackets for IPv6; `localhost` for a socket. */
   readonly host: string;
   /** The port for TCP; 0 for a socket. */
   readonly port: number;
 }
 
 export interface AddressOptions {
-  /** Takes plain text to another machine. Default `false`. */
+  /** Allows plain text (no TLS) to another machine. Default `false`. */
   readonly insecure?: boolean | undefined;
-  /** What the address was given as, for the refusal: an option's or a variable's name. Default `address`. */
+  /** The name of the option or variable that contains the address, for errors. Default `address`. */
   readonly field?: string | undefined;
 }
 
-/** Where containerd listens unless it is told otherwise (`defaults.DefaultAddress`). */
+/** The address where containerd listens by default (`defaults.DefaultAddress`). */
 export const DEFAULT_ADDRESS = "/run/containerd/containerd.sock";
 
 const ALLOWED = "/path, unix:///path, tcp://host:port, http://host:port, https://host:port";
-/** `sun_path` has 108 bytes, the last of them a NUL. */
+/** `sun_path` has 108 bytes; the last one is a NUL. */
 const MAX_PATH_BYTES = 107;
 const HOST_LABEL = /^[A-Za-z0-9_](?:[A-Za-z0-9_-]*[A-Za-z0-9_])?$/;
 
 /**
- * Reads an address. Plain text to another machine is refused unless it is asked for: whoever can read or change what goes over it is
- * root there.
+ * Parses an address. Plain text to another machine is refused unless `insecure` is set: anyone who can read
+ * or change the traffic becomes root on that machine.
  *
  * @throws ContainerdError `invalid-argument`.
  */
@@ -130,7 +133,7 @@ function parseAuthority(rest: string, refuse: Refuse): { host: string; port: num
 function isHost(host: string): boolean {
   if (isIPv4(host)) return true;
   const labels = host.replace(/\.$/, "").split(".");
-  // What ends in a number would be read as an address in one of the old notations.
+  // A name that ends in a number would be read as an IPv4 address in an old notation.
   if (host.length > 253 || /^(?:\d+|0x[\da-f]*)$/i.test(labels.at(-1) ?? "")) return false;
   return labels.every((label) => label.length <= 63 && HOST_LABEL.test(label));
 }
@@ -145,7 +148,7 @@ function isLoopback(host: string): boolean {
   return host.toLowerCase() === "localhost";
 }
 
-/** Whatever stands before an @ may be a password. */
+/** The part before an @ may be a password. */
 function show(text: string): string {
   return JSON.stringify(text.replace(/^([a-z]*:\/*)?.*@/is, "$1***@").slice(0, 200));
 }

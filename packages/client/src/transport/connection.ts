@@ -6,29 +6,34 @@ import { keepAlive } from "./keep-alive.js";
 import { createSockets, SocketCredentials } from "./socket.js";
 import type { TlsContext } from "./tls.js";
 
-/** One gRPC channel. It connects at the first call, and again after a cut. */
+/** One gRPC channel. It connects at the first call, and reconnects after the connection breaks. */
 export interface Connection {
   readonly address: Address;
   readonly tls: TlsContext | undefined;
   readonly start: StartCall;
-  /** Whether the last try to connect failed: calls are refused until a later one succeeds. */
+  /** Whether the last attempt to connect failed. Calls are then refused until a later attempt succeeds. */
   isFailing(): boolean;
-  /** Resolves when that is over, or the signal is aborted. */
+  /** Resolves when {@link isFailing} is no longer true, or the signal is aborted. */
   reconnected(signal: AbortSignal): Promise<void>;
-  /** Ends every call and the connection; nothing of it then keeps the process running. */
+  /** Ends all calls and the connection. After that, nothing here keeps the process running. */
   close(): Promise<void>;
 }
 
 export interface ConnectionOptions {
   readonly address: Address;
   readonly tls: TlsContext | undefined;
-  /** How often a connection to another machine is tried while calls wait on it, in milliseconds; 0 for never. */
+  /** How often a TCP connection is checked while calls wait on it, in milliseconds; 0 for never. */
   readonly keepAliveMs: number;
 }
 
-/** What containerd itself takes and sends at most (`defaults.DefaultMaxRecvMsgSize`); grpc-js would stop at 4 MiB. */
+/**
+ * containerd's own limit for messages (`defaults.DefaultMaxRecvMsgSize`). The default of grpc-js is 4 MiB.
+ */
 const MAX_MESSAGE_BYTES = 16 * 1024 * 1024;
-/** How much the daemon may send ahead of us. HTTP/2's own 64 KiB would make it wait for us after every few frames. */
+/**
+ * How much the daemon may send before we confirm it. With HTTP/2's default of 64 KiB, the daemon would wait
+ * for us after every few frames.
+ */
 const WINDOW_BYTES = 4 * 1024 * 1024;
 
 export function createConnection({ address, tls, keepAliveMs }: ConnectionOptions): Connection {
@@ -38,9 +43,10 @@ export function createConnection({ address, tls, keepAliveMs }: ConnectionOption
     "grpc.max_receive_message_length": MAX_MESSAGE_BYTES,
     "grpc.max_send_message_length": MAX_MESSAGE_BYTES,
     "grpc-node.flow_control_window": WINDOW_BYTES,
-    // For a socket's path would be no valid authority.
+    // The path of a socket is not a valid authority.
     ...(address.isLocal && { "grpc.default_authority": address.host }),
-    // A daemon that comes back is found at once: it is one daemon, and no crowd that waiting would spare. A handshake costs more.
+    // Reconnect soon after the daemon is back. Longer waits would only help a server with many clients. With
+    // TLS the waits are longer, because a handshake costs more.
     "grpc.initial_reconnect_backoff_ms": 50,
     "grpc.max_reconnect_backoff_ms": address.isTls ? 1_000 : 200,
     "grpc.dns_min_time_between_resolutions_ms": 1_000,
@@ -93,7 +99,7 @@ export function createConnection({ address, tls, keepAliveMs }: ConnectionOption
       stopKeepAlive?.();
       for (const call of active) call.cancelWithStatus(Status.CANCELLED, "the client was closed");
       channel.close();
-      // Lets the daemon hear of it, but waits for no answer.
+      // Gives the close time to be sent to the daemon, without waiting for an answer.
       await new Promise(setImmediate);
       sockets.destroy();
     },

@@ -20,7 +20,9 @@ import { createGrpcTransport } from "./transport.js";
 
 const { unary, download } = METHODS;
 
-/** A way to a socket over TCP that can be cut without a word: nothing more goes over it, and nobody is told. */
+/**
+ * A TCP proxy to a socket. It can be cut without notice: it then forwards nothing, and neither side is told.
+ */
 async function startWay(socketPath: string) {
   const sockets = new Set<Socket>();
   const server = createServer((near) => {
@@ -94,7 +96,7 @@ test("a daemon that is quiet, but there, is waited for", async () => {
 test("a process that was stopped reads what came meanwhile before it takes its connection for cut", async () => {
   let release = (): void => undefined;
   let stops = 1;
-  /** Server and client are one process: while a question is under way, nothing of it goes on. */
+  /** Server and client are in one process. While this blocks it, neither of them makes progress. */
   function stop(): void {
     if (stops-- < 1) return;
     const until = performance.now() + 2_000;
@@ -145,7 +147,7 @@ test("bytes that come in are a sign of life, when nobody waits none is asked for
     vi.advanceTimersByTime(10_000);
     expect(call.cancelWithStatus).toHaveBeenCalledTimes(1);
     expect(destroy).not.toHaveBeenCalled();
-    // Its status has not come yet.
+    // The call's status has not arrived yet.
     vi.advanceTimersByTime(60_000);
     expect(start).toHaveBeenCalledTimes(1);
     start.mock.calls[0]?.[2].onReceiveStatus({ code: 1, details: "", metadata: new Metadata() });

@@ -4,7 +4,7 @@ import type { Sockets } from "./socket.js";
 
 interface KeepAliveOptions {
   readonly start: StartCall;
-  /** Whether anything waits on the connection. */
+  /** Whether any call waits on the connection. */
   readonly isBusy: () => boolean;
   readonly sockets: Sockets;
   readonly intervalMs: number;
@@ -12,21 +12,21 @@ interface KeepAliveOptions {
 
 const LONGEST_ANSWER_MS = 10_000;
 /**
- * The time for an answer passes in so many parts. A process that was stopped or starved finds one of them over, however long it was away, and
- * then still reads what has come meanwhile.
+ * The time for an answer is counted in this many ticks. If this process was stopped or starved, only one tick
+ * has passed when it continues, however long the stop was. So it can still read the bytes that have arrived.
  */
 const PARTS = 4;
-/** The cheapest thing to ask, which every containerd answers, in any namespace. */
+/** The cheapest call. Every containerd answers it, in any namespace. */
 const PATH = "/containerd.services.version.v1.Version/Version";
 
 /**
- * Notices that a connection was cut without a word, while calls wait on it: nothing comes in for so long though something was asked. The
- * calls then fail as `unavailable`, and the next one connects anew.
+ * Detects a connection that broke without notice, while calls wait on it: no bytes arrive after a request.
+ * The calls then fail as `unavailable`, and the next call connects again.
  *
- * It asks for the version, since containerd's server answers HTTP/2 pings more often than every five minutes on a quiet connection
- * by ending it (gRPC-Go's default policy).
+ * The request is a Version call, not an HTTP/2 ping. containerd's server closes a quiet connection that gets
+ * pings more often than every five minutes (the default policy of gRPC-Go).
  *
- * @returns what stops it.
+ * @returns a function that stops the checks.
  */
 export function keepAlive({ start, isBusy, sockets, intervalMs }: KeepAliveOptions): () => void {
   let asking = false;
@@ -39,7 +39,7 @@ export function keepAlive({ start, isBusy, sockets, intervalMs }: KeepAliveOptio
       onReceiveMetadata: () => undefined,
       onReceiveMessage: () => undefined,
       onReceiveStatus() {
-        // Any status will do: a refusal is an answer too.
+        // Any status counts, because a refusal is an answer too.
         asking = false;
         clearInterval(timer);
       },
@@ -51,7 +51,8 @@ export function keepAlive({ start, isBusy, sockets, intervalMs }: KeepAliveOptio
     const timer = setInterval(() => {
       if (--partsLeft > 0) return;
       clearInterval(timer);
-      // On a slow line the answer may stand in a queue behind what somebody reads.
+      // On a slow network the answer may be queued behind data that another call reads. Any received byte
+      // counts.
       const isCut = sockets.bytesRead === readBefore;
       call.cancelWithStatus(Status.CANCELLED, "no answer");
       if (isCut) sockets.destroy();

@@ -4,15 +4,19 @@ import { Code, ConnectError } from "@connectrpc/connect";
 const serialized = new WeakMap<object, Buffer>();
 
 /**
- * Sends these bytes for a message, which is then only a stand-in for them: for bulk data, of which each copy counts. They may be used for something
- * else once the message was answered.
+ * Sends these bytes in place of a message. This avoids copies of bulk data. The buffer can be reused after
+ * the message was answered.
  */
 export function serializeAs<T extends object>(message: T, bytes: Buffer): T {
   serialized.set(message, bytes);
   return message;
 }
 
-/** @throws ConnectError Internal for a message that its fields' types do not allow. */
+/**
+ * Converts a message to bytes.
+ *
+ * @throws ConnectError Internal if the values do not match the types of the fields.
+ */
 export function serialize<T extends DescMessage>(schema: T, message: MessageShape<T>): Buffer {
   const given = serialized.get(message);
   if (given !== undefined) return given;
@@ -30,7 +34,11 @@ export function serialize<T extends DescMessage>(schema: T, message: MessageShap
   }
 }
 
-/** The message's bytes fields are views of `bytes`. @throws ConnectError Internal for what is no such message. */
+/**
+ * Converts bytes to a message. Its fields of type `bytes` are views of `bytes`, not copies.
+ *
+ * @throws ConnectError Internal if the bytes are not such a message.
+ */
 export function deserialize<T extends DescMessage>(schema: T, bytes: Uint8Array): MessageShape<T> {
   try {
     return fromBinary(schema, bytes);

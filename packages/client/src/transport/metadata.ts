@@ -2,9 +2,10 @@ import { Code, ConnectError, decodeBinaryHeader, encodeBinaryHeader } from "@con
 import { Metadata } from "@grpc/grpc-js";
 
 /**
- * Headers as grpc-js sends them. Names that end in `-bin` carry base64 in headers, and bytes in metadata.
+ * Converts headers to grpc-js's metadata. The values of names that end in `-bin` are base64 in headers, and
+ * bytes in metadata.
  *
- * @throws ConnectError InvalidArgument for what no gRPC header can be.
+ * @throws ConnectError InvalidArgument for a value that a gRPC header cannot have.
  */
 export function toMetadata(headers: Headers): Metadata {
   const metadata = new Metadata();
@@ -16,7 +17,7 @@ export function toMetadata(headers: Headers): Metadata {
         metadata.add(name, value);
       }
     } catch {
-      // The reason would quote the value, which may be a secret.
+      // Leave out the original error: it quotes the value, which may be a secret.
       const allowed = name.endsWith("-bin") ? "base64" : "printable ASCII";
       throw new ConnectError(
         `header ${name}: its value cannot be sent; allowed: ${allowed}`,

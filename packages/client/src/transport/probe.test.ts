@@ -9,7 +9,7 @@ import { parseAddress } from "./address.js";
 import { probe } from "./probe.js";
 import { explainStatus } from "./unavailable.js";
 
-/** What looking at a file ends with; undefined to really look. */
+/** The error that `stat` fails with; undefined to call the real one. */
 const look = vi.hoisted(() => ({ failure: undefined as string | undefined }));
 vi.mock(import("node:fs/promises"), async (original) => {
   const real = await original();
@@ -23,13 +23,13 @@ vi.mock(import("node:fs/promises"), async (original) => {
 let directory: string;
 let path: string;
 
-/** A socket that nobody listens on any more. */
+/** A socket file without a listener. */
 beforeAll(async () => {
   directory = await mkdtemp(join(tmpdir(), "probe-"));
   path = join(directory, "dead.sock");
   const server = createServer();
   await new Promise<void>((resolve) => server.listen(join(directory, "alive.sock"), resolve));
-  // Or else closing would remove it.
+  // Otherwise closing the server would remove the file.
   await rename(join(directory, "alive.sock"), path);
   await new Promise((resolve) => server.close(resolve));
 });

@@ -5,22 +5,26 @@ import type { Address } from "./address.js";
 import { secure } from "./socket.js";
 import type { TlsContext } from "./tls.js";
 
-/** What was found where a daemon should be. */
+/** What was found at a daemon's address. */
 export type Finding =
   | { readonly kind: "http2" | "http1" | "tls" | "silent" | "closes" | "other" }
-  /** It cannot be opened, or its TLS does not suit ours. `isTls`: the socket itself could be opened. */
+  /**
+   * The socket cannot be opened, or the TLS handshake failed. `isTls`: the socket was opened, so TLS failed.
+   */
   | { readonly kind: "error"; readonly code: string; readonly message: string; readonly isTls: boolean };
 
 const PATIENCE_MS = 1_000;
 
 export interface ProbeOptions {
-  /** How long to wait for each of connection, TLS handshake and first words. Default 1000 ms. */
+  /**
+   * How long to wait for each of connection, TLS handshake and first bytes, in milliseconds. Default 1000.
+   */
   readonly patienceMs?: number;
-  /** Aborting it ends the look early. */
+  /** Ends the probe early. */
   readonly signal?: AbortSignal;
 }
 
-/** How every HTTP/2 connection begins: a magic text, and a SETTINGS frame without settings. */
+/** The start of every HTTP/2 connection: a fixed text, and an empty SETTINGS frame. */
 const PREFACE = Buffer.concat([
   Buffer.from("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"),
   Buffer.from([0, 0, 0, 4, 0, 0, 0, 0, 0]),
@@ -28,7 +32,9 @@ const PREFACE = Buffer.concat([
 const SETTINGS = 4;
 const TLS_ALERT = 21;
 
-/** Connects once more, by hand, to see why grpc-js could not: it folds every cause into a sentence about connections. */
+/**
+ * Connects again without grpc-js, to find out why grpc-js failed: its own message does not tell the cause.
+ */
 export async function probe(
   address: Address,
   tls: TlsContext | undefined,
@@ -60,9 +66,9 @@ export async function probe(
   }
 }
 
-/** The kernel refuses a connection to a plain file as it does to a socket that nobody listens on. */
+/** The kernel gives the same error for a plain file as for a socket without a listener. */
 async function isPlainFile(path: string): Promise<boolean> {
-  // A daemon that is being restarted removes its socket, and may do so between the connection and this look.
+  // A daemon that restarts removes its socket, maybe between the connection attempt and this check.
   return stat(path).then(
     (status) => !status.isSocket(),
     () => false,
@@ -99,7 +105,7 @@ function recognize(bytes: Buffer): "http2" | "http1" | "tls" | "other" {
   return bytes[0] === TLS_ALERT && bytes[1] === 3 ? "tls" : "other";
 }
 
-/** Whether a server that hung up on plain text begins a TLS handshake. Nothing is sent over it. */
+/** Whether a server that closed a plain connection starts a TLS handshake. No data is sent. */
 async function speaksTls({ host, port }: Address, patienceMs: number): Promise<boolean> {
   return new Promise((resolve) => {
     const socket = connectTls({ host, port, rejectUnauthorized: false, ALPNProtocols: ["h2"] });
@@ -110,7 +116,7 @@ async function speaksTls({ host, port }: Address, patienceMs: number): Promise<b
       resolve(answer);
     };
     socket.once("secureConnect", () => settle(true));
-    // An alert is a word of TLS too: it may want our certificate first.
+    // An alert is also TLS: the server may require a client certificate.
     socket.once("error", (error) => settle(/alert/i.test(error.message)));
     socket.once("close", () => settle(false));
   });
