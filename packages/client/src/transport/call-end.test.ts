@@ -14,7 +14,7 @@ import {
 
 const { unary, download } = METHODS;
 
-/** A server that never answers, and the calls it got. */
+/** A server that never answers, and the calls that it received. */
 async function startSilent() {
   const calls: ServerCall[] = [];
   const server = await startServer((call) => {
@@ -101,7 +101,7 @@ test("an abort ends a unary call at the daemon too, with the caller's reason, an
   const timeout = new AbortController();
   const timedOut = failure(server.transport.unary(unary, timeout.signal, undefined, undefined, {}));
   await expect.poll(() => calls.length).toBe(2);
-  // As AbortSignal.timeout() does.
+  // The same error as AbortSignal.timeout() gives.
   timeout.abort(new DOMException("too late", "TimeoutError"));
   expect((await timedOut).code).toBe(Code.Canceled);
 });

@@ -29,7 +29,7 @@ test("whatever the pace, messages come out whole and in order, and no more than 
           held -= next.length;
           got.push(next);
         }
-        // One is asked for at a time, and always one while there is room.
+        // At most one message is requested at a time, and always one while there is room.
         expect(asked).toBe(held < limit ? 1 : 0);
       }
       inbox.end(OK);

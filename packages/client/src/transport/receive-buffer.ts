@@ -1,22 +1,22 @@
 import type { StatusObject } from "@grpc/grpc-js";
 
-/** Messages of a stream as they come in, held back when the reader is slow. */
+/** Buffers the messages of a stream for a slow reader. */
 export interface ReceiveBuffer {
-  /** A message has come. */
+  /** Adds a received message. */
   push(bytes: Buffer): void;
-  /** The stream has ended; what came before is still there to be read. */
+  /** Ends the stream. Messages that came before can still be read. */
   end(status: StatusObject): void;
-  /** Forgets what waits: nobody will read it. */
+  /** Drops all buffered messages, because they will not be read. */
   clear(): void;
   /** The next message, or the status after the last one. */
   next(): Promise<Buffer | StatusObject>;
 }
 
 /**
- * Asks for the next message while less than `limitBytes` wait to be read: then the daemon is not kept waiting, and a slow reader holds no
- * more than that and one message.
+ * Requests the next message while less than `limitBytes` are buffered. So the daemon does not have to wait,
+ * and a slow reader buffers at most that and one message more.
  *
- * @param ask is called for each message that may come; the first is asked for here.
+ * @param ask requests one message. It is called once immediately.
  */
 export function createReceiveBuffer(limitBytes: number, ask: () => void): ReceiveBuffer {
   const messages: Buffer[] = [];

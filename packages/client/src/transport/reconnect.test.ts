@@ -12,7 +12,7 @@ import {
   stream,
 } from "../../test/grpc-server.js";
 
-/** Says what it is told. */
+/** Answers with the request. */
 function echo(call: ServerCall): void {
   call.on("data", (value: Buffer) => call.write(value)).on("end", () => call.end());
 }

@@ -4,15 +4,18 @@ import type { Connection } from "./connection.js";
 import { probe } from "./probe.js";
 import { describeFinding } from "./unavailable.js";
 
-/** Longer than a busy daemon takes to answer, than the longest pause between two tries to connect, and a handshake. */
+/**
+ * Longer than the answer of a busy daemon, the longest pause between two connection attempts, or a handshake.
+ */
 const RECONNECT_MS = 5_000;
 
 /**
- * To be awaited before a call. After a try to connect that failed, grpc-js refuses calls until its next one has succeeded, also while the daemon
- * is back already: so it is looked for, and if it is there, the connection is waited for. At all other times this does nothing.
+ * Must be awaited before each call. After a failed connection attempt, grpc-js refuses calls until its next
+ * attempt succeeds, even if the daemon is already back. So this probes the daemon, and if it answers, waits
+ * until grpc-js has reconnected. Otherwise this does nothing.
  *
- * @returns early when the signal is aborted.
- * @throws ConnectError Unavailable, with the reason, while the daemon is not back.
+ * @returns early if the signal is aborted.
+ * @throws ConnectError Unavailable, with the reason, if the daemon is not back.
  */
 export async function awaitReconnect(connection: Connection, signal: AbortSignal): Promise<void> {
   if (signal.aborted || !connection.isFailing()) return;
@@ -24,7 +27,7 @@ export async function awaitReconnect(connection: Connection, signal: AbortSignal
     throw await explain(failure, () => finding && describeFinding(finding, address));
   }
   const late = new AbortController();
-  // A timer that keeps the process: grpc-js's own do so for calls alone.
+  // This timer keeps the process running. The timers of grpc-js do so only during calls.
   const timer = setTimeout(() => late.abort(), RECONNECT_MS);
   try {
     await connection.reconnected(AbortSignal.any([signal, late.signal]));

@@ -4,12 +4,12 @@ import { CallCredentials, ChannelCredentials } from "@grpc/grpc-js";
 import type { Address } from "./address.js";
 import type { TlsContext } from "./tls.js";
 
-/** The sockets of one channel: usually one, none while it is not connected. */
+/** The sockets of one channel: usually one, or none while it is not connected. */
 export interface Sockets {
   add(socket: Socket): void;
-  /** Bytes that came in over them, ever. */
+  /** Bytes received over all its sockets so far. */
   readonly bytesRead: number;
-  /** Ends them now, whatever is still on its way. */
+  /** Closes all sockets immediately; data in transit is lost. */
   destroy(): void;
 }
 
@@ -33,13 +33,16 @@ export function createSockets(): Sockets {
   };
 }
 
-/** Speaks TLS over a connected socket. Rejects when either side does not trust the other; with TLS 1.3 the daemon says so only later. */
+/**
+ * Starts TLS on a connected socket. Rejects if one side does not trust the other. With TLS 1.3, a rejection
+ * by the daemon arrives only later.
+ */
 export async function secure(
   socket: Socket,
   { host }: Address,
   { secureContext, serverName }: TlsContext,
 ): Promise<TLSSocket> {
-  // A name that is an address is not to be sent, but the certificate is still held against it.
+  // An IP address must not be sent as server name, but the certificate is still checked against it.
   const servername = serverName ?? (isIP(host) === 0 ? host : undefined);
   return new Promise((resolve, reject) => {
     const tls = connectTls({
@@ -62,8 +65,9 @@ export async function secure(
 type SecureConnector = ReturnType<ChannelCredentials["_createSecureConnector"]>;
 
 /**
- * grpc-js's credentials that show the channel's sockets, which it keeps to itself otherwise: without them a daemon that does not answer
- * would hold a closed client open, and a cut connection could not be ended.
+ * Credentials for grpc-js that record the channel's sockets, which grpc-js does not expose. Without them, a
+ * daemon that does not answer would keep a closed client's process running, and a broken connection could not
+ * be closed.
  */
 export class SocketCredentials extends ChannelCredentials {
   readonly #address: Address;

@@ -4,7 +4,7 @@ import type { StatusObject } from "@grpc/grpc-js";
 import { StatusSchema } from "@wfe-containerd/proto/google/rpc";
 import { toHeaders } from "./metadata.js";
 
-/** A grpc-js status as Connect's error, with metadata and details. gRPC's code numbers are Connect's. */
+/** Converts a grpc-js status to Connect's error, with metadata and details. Both use gRPC's code numbers. */
 export function toConnectError({ code, details, metadata }: StatusObject): ConnectError {
   const isKnown = code >= Code.Canceled && code <= Code.Unauthenticated;
   const error = new ConnectError(details, isKnown ? (code as number) : Code.Unknown, toHeaders(metadata));
@@ -16,7 +16,7 @@ export function toConnectError({ code, details, metadata }: StatusObject): Conne
         value,
       }));
     } catch {
-      // Details are an extra: unreadable ones must not hide the error itself.
+      // Details are optional: if they cannot be read, the error itself must still be returned.
     }
   }
   return error;

@@ -64,7 +64,7 @@ test("both stream, each in its own time", async () => {
   async function* ask() {
     for (const word of ["a", "b", "c"]) {
       yield bytes(word);
-      // The next question depends on the answer.
+      // The next request depends on the answer.
       await new Promise<void>((resolve) => waiting.push(resolve));
     }
   }
@@ -206,7 +206,7 @@ test("a slow reader holds the daemon back, and a daemon that does not read holds
       });
     }
   });
-  /** Waits until a number stays the same while ten calls go there and back over the same connection. */
+  /** Waits until a number does not change during ten calls over the same connection. */
   async function settled(count: () => number): Promise<number> {
     for (let before = -1; before !== count(); ) {
       before = count();
@@ -225,7 +225,7 @@ test("a slow reader holds the daemon back, and a daemon that does not read holds
     stream({}),
   );
   const messages = response.message[Symbol.asyncIterator]();
-  // What HTTP/2 lets the daemon send ahead, what waits here for a reader, and what is on the way.
+  // HTTP/2's window, the buffer for the reader, and the messages in transit.
   const held = await settled(() => sent);
   expect(held).toBeLessThanOrEqual(8);
   for (let read = 0; read < 20; read++) await messages.next();

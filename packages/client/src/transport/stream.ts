@@ -9,20 +9,23 @@ import { createReceiveBuffer } from "./receive-buffer.js";
 import { awaitReconnect } from "./reconnect.js";
 import { explainStatus } from "./unavailable.js";
 
-/** How much of a stream may wait here for a slow reader, besides what HTTP/2 lets the daemon send ahead. */
+/** How much of a stream is buffered for a slow reader, in addition to HTTP/2's own window. */
 const READ_AHEAD_BYTES = 1024 * 1024;
 
-/** Any number of messages out, any number in. Resolves when the daemon's headers have come, which may be with the first message. */
+/**
+ * Makes a streaming call, with any number of messages in both directions. Resolves when the daemon's headers
+ * arrive, which may be together with the first message.
+ */
 export async function callStreaming<I extends DescMessage, O extends DescMessage>(
   connection: Connection,
   path: string,
   { service, method, header: requestHeader, message: requests, signal }: StreamRequest<I, O>,
 ): Promise<StreamResponse<I, O>> {
   await awaitReconnect(connection, signal);
-  // Behind whatever is awaited: from here to where the signal is listened to nothing can abort it.
+  // Check after the last await: from here until the listener is added, nothing else runs that could abort.
   signal.throwIfAborted();
   const trailer = new Headers();
-  /** Why we gave up: it says more than the status that follows from it. */
+  /** Why we cancelled the call. It says more than the resulting status. */
   let failure: { reason: unknown } | undefined;
   const { call, inbox, header, ended, isOver } = open(connection, path, requestHeader);
 
@@ -38,7 +41,7 @@ export async function callStreaming<I extends DescMessage, O extends DescMessage
     if (failure !== undefined) throw failure.reason;
     if (final.code !== Status.OK) throw await explainStatus(final, connection, signal);
   });
-  // It is asked for later, or never when the reader stops early.
+  // It is awaited later, or never if the reader stops early.
   status.catch(() => undefined);
 
   const giveUp = (reason: unknown): void => {
@@ -58,7 +61,7 @@ export async function callStreaming<I extends DescMessage, O extends DescMessage
     } catch (reason) {
       giveUp(reason);
     } finally {
-      // Whoever stops reading needs no more of it.
+      // A reader that stops early needs no more messages.
       cancel();
     }
     await status;
@@ -68,7 +71,7 @@ export async function callStreaming<I extends DescMessage, O extends DescMessage
     stream: true,
     service,
     method: method as DescMethodStreaming<I, O>,
-    // A response of trailers alone has no headers: its status settles the matter.
+    // A trailers-only response has no headers; only its status arrives.
     header: (await Promise.race([header, status])) ?? new Headers(),
     trailer,
     message: receive(),
@@ -104,14 +107,14 @@ interface Outlet {
   readonly isOver: () => boolean;
 }
 
-/** Sends each message when the one before has gone out, and no more once the call has ended. */
+/** Sends each message after the previous one was written, and stops when the call has ended. */
 async function send<I extends DescMessage>(
   { call, ended, isOver }: Outlet,
   schema: I,
   messages: AsyncIterable<MessageShape<I>>,
 ): Promise<void> {
   let goOn: (() => void) | undefined;
-  // grpc-js may forget the callback of a call that has ended.
+  // grpc-js may not call the callback if the call has ended.
   void ended.then(() => goOn?.());
   try {
     for await (const message of messages) {

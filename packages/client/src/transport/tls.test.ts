@@ -21,7 +21,7 @@ function refusal(tls: TlsOptions, address = HTTPS): string {
   } catch (error) {
     expect(error).toBeInstanceOf(ContainerdError);
     expect((error as ContainerdError).kind).toBe("invalid-argument");
-    // No part of a key, wherever one looks.
+    // No part of a key may appear, in any property of the error.
     for (const { key } of [certificates.client, certificates.stranger])
       for (const line of key.split("\n").filter((text) => text.length > 20 && !text.startsWith("-")))
         expect(inspect(error, { depth: 10, showHidden: true })).not.toContain(line);

@@ -3,28 +3,33 @@ import { createSecureContext, type SecureContext } from "node:tls";
 import { ContainerdError } from "../error.js";
 import type { Address } from "./address.js";
 
-/** Whom we trust, and who we are: the contents of PEM files. */
+/** TLS settings: the trusted authorities and the client certificate, as the content of PEM files. */
 export interface TlsOptions {
-  /** Certificates of the authorities that may have signed the daemon's. Default: those that Node trusts. */
+  /**
+   * Certificates of the authorities to trust for the daemon's certificate. Default: those that Node trusts.
+   */
   readonly ca?: string | Uint8Array | undefined;
-  /** Our certificate (with those between it and its authority), for a daemon that asks for one; with `key`. */
+  /**
+   * The client certificate, with any intermediate certificates, for a daemon that requires one. Needs `key`.
+   */
   readonly cert?: string | Uint8Array | undefined;
-  /** The key of `cert`, not encrypted. */
+  /** The private key of `cert`, not encrypted. */
   readonly key?: string | Uint8Array | undefined;
-  /** The name in the daemon's certificate, where it is not the host in the address. */
+  /** The name in the daemon's certificate, if it differs from the host in the address. */
   readonly serverName?: string | undefined;
 }
 
-/** What a TLS connection is made of. */
+/** Everything needed to open a TLS connection. */
 export interface TlsContext {
   readonly secureContext: SecureContext;
   readonly serverName: string | undefined;
 }
 
 /**
- * Reads the options; undefined for a plain address. Whether they and the daemon suit each other shows at the first call.
+ * Reads the options; undefined for an address without TLS. Whether the daemon accepts them shows only at the
+ * first call.
  *
- * @throws ContainerdError `invalid-argument`, naming the field. Never with the key in it.
+ * @throws ContainerdError `invalid-argument` that names the field, and never contains the key.
  */
 export function createTlsContext(address: Address, tls: TlsOptions | undefined): TlsContext | undefined {
   if (!address.isTls) {

@@ -13,16 +13,16 @@ import { callUnary } from "./unary.js";
 
 export interface TransportOptions {
   readonly connection: Connection;
-  /** Sent with every call, unless the call sets them itself. */
+  /** Headers for every call. A call's own headers win. */
   readonly headers: Readonly<Record<string, string>>;
-  /** Deadline of unary calls that set none, in milliseconds; 0 for none. */
+  /** Deadline for unary calls without their own, in milliseconds; 0 for none. */
   readonly timeoutMs: number;
   readonly interceptors: readonly Interceptor[];
 }
 
 /**
- * A Connect transport over a gRPC connection. Streams have no default deadline: waits and subscriptions last as long as they last. A
- * `timeoutMs` of 0 stands for none.
+ * Creates a Connect transport over a gRPC connection. Streams have no default deadline, because waits and
+ * subscriptions can last long. A `timeoutMs` of 0 means no deadline.
  */
 export function createGrpcTransport(options: TransportOptions): Transport {
   const { connection } = options;

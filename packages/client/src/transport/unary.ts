@@ -7,14 +7,14 @@ import { toHeaders, toMetadata } from "./metadata.js";
 import { awaitReconnect } from "./reconnect.js";
 import { explainStatus } from "./unavailable.js";
 
-/** One message out, one message in. */
+/** Makes a unary call: one message out, one message in. */
 export async function callUnary<I extends DescMessage, O extends DescMessage>(
   connection: Connection,
   path: string,
   { service, method, header: requestHeader, message, signal }: UnaryRequest<I, O>,
 ): Promise<UnaryResponse<I, O>> {
   await awaitReconnect(connection, signal);
-  // Behind whatever is awaited: from here to where the signal is listened to nothing can abort it.
+  // Check after the last await: from here until the listener is added, nothing else runs that could abort.
   signal.throwIfAborted();
   const request = serialize(method.input, message as MessageShape<I>);
   let header = new Headers();
@@ -26,7 +26,7 @@ export async function callUnary<I extends DescMessage, O extends DescMessage>(
       },
       onReceiveMessage(bytes: Buffer) {
         if (received.push(bytes) > 1) call.cancelWithStatus(Status.UNIMPLEMENTED, "more than one response");
-        // Only then does the status come.
+        // Request once more: otherwise grpc-js does not give the status.
         else call.startRead();
       },
       onReceiveStatus(received) {

@@ -31,7 +31,7 @@ afterAll(async () => {
   await certificates[Symbol.asyncDispose]();
 });
 
-/** Listens on a socket of that name, or on a port of this machine without one; gives the address. */
+/** Listens on a socket with this name, or on a local port if there is no name. Returns the address. */
 async function listen(server: Server, name?: string): Promise<string> {
   servers.push(server);
   server.on("connection", (socket) => {
@@ -48,7 +48,7 @@ async function listen(server: Server, name?: string): Promise<string> {
   return path ?? `tcp://127.0.0.1:${typeof bound === "object" ? bound?.port : 0}`;
 }
 
-/** What a call to that address ends with. */
+/** The error message of a call to this address. */
 async function complaint(text: string, tls?: TlsOptions): Promise<string> {
   const address = parseAddress(text);
   const connection = createConnection({ address, tls: createTlsContext(address, tls), keepAliveMs: 300 });
@@ -74,7 +74,7 @@ describe("a socket", () => {
     const server = createServer();
     await listen(server, "alive.sock");
     const path = join(directory, "dead.sock");
-    // Or else closing would remove it.
+    // Otherwise closing the server would remove the file.
     await rename(join(directory, "alive.sock"), path);
     await new Promise((resolve) => server.close(resolve));
     expect(await complaint(path)).toBe(
@@ -182,7 +182,7 @@ describe("TLS", () => {
       const { cert: ca } = certificates.authority;
       const text = "does not accept our certificate: give one that it trusts as tls.cert and tls.key";
       expect(await complaint(address, { ca })).toContain(text);
-      // Node's own server says nothing, where others send an alert.
+      // Node's server sends nothing; other servers send an alert.
       expect(await complaint(address, { ca, ...certificates.stranger })).toContain(
         "hung up during the TLS handshake: if it does not accept our certificate",
       );

@@ -6,12 +6,18 @@ import type { Connection } from "./connection.js";
 import { type Finding, probe } from "./probe.js";
 import { toConnectError } from "./status.js";
 
-/** What grpc-js says when a call never left, and when its connection ended under it. The daemon's own words are others. */
+/**
+ * Messages of grpc-js for a call that was never sent, and for a connection that broke during a call. The
+ * daemon's own messages are different.
+ */
 const NOT_CONNECTED = /^(?:No connection established|Name resolution failed|Failed to connect)/;
 const CUT =
   /^(?:Connection dropped|Write (?:error|failed)|Stream refused by server|Call cancelled$|read E[A-Z]+$|write E[A-Z]+$)/;
 
-/** A call's status as an error. Where the daemon could not be reached, the message says why and what to do: the daemon is looked for once more. */
+/**
+ * Converts a call's status to an error. If the daemon could not be reached, it is probed once more, and the
+ * message says why and what to do.
+ */
 export async function explainStatus(
   status: StatusObject,
   { address, tls }: Pick<Connection, "address" | "tls">,
@@ -22,7 +28,7 @@ export async function explainStatus(
   const { code, rawMessage } = error;
   if (code === Code.Unavailable && NOT_CONNECTED.test(rawMessage))
     return explain(error, async () => describeFinding(await probe(address, tls), address));
-  // Node reports the end of a connection to its streams as a cancel, too.
+  // Node also reports the end of a connection to its streams as a cancel.
   if ((code === Code.Unavailable || code === Code.Canceled) && CUT.test(rawMessage)) {
     const text = `the connection to ${address.text} was cut during the call`;
     return new ConnectError(text, Code.Unavailable, error.metadata, undefined, error);
@@ -32,7 +38,7 @@ export async function explainStatus(
   return error;
 }
 
-/** A sentence for a person: what is the matter, and what to do about it. */
+/** Returns a sentence for the user: what is wrong, and what to do about it. */
 export function describeFinding(finding: Finding, { text, socketPath, isTls }: Address): string {
   switch (finding.kind) {
     case "http2":
@@ -105,7 +111,7 @@ function describeTls({ code, message }: Finding & { kind: "error" }, text: strin
   return `the TLS handshake with ${text} failed: ${message}`;
 }
 
-/** Not every server says why. */
+/** Not every server sends the reason. */
 function hungUp(text: string): string {
   return `${text} hung up during the TLS handshake: if it does not accept our certificate, give one that it trusts as tls.cert and tls.key`;
 }
