@@ -3,6 +3,7 @@ import { refuse } from "../refuse.js";
 import { CAPABILITIES, DEFAULT_CAPABILITIES } from "./capability-names.js";
 import type { LinuxCapabilities } from "./spec.js";
 
+/** The user of a step's process, and how its capabilities differ from the defaults. */
 export interface CapabilityOptions {
   readonly uid: number;
   /** Names with or without `CAP_`, in any case, or `ALL`. */
@@ -10,27 +11,37 @@ export interface CapabilityOptions {
   readonly drop?: readonly string[] | undefined;
   /** Starts from every capability instead of the default ones. */
   readonly privileged?: boolean | undefined;
-  /** Set-uid programs and file capabilities work: a user who has none of root's then keeps them in the bounding set. */
+  /**
+   * Set-uid programs and file capabilities work. A user other than root then keeps root's capabilities in the
+   * bounding set.
+   */
   readonly newPrivileges?: boolean | undefined;
-  /** What the daemon itself has to give: `ALL`, privileged and the defaults mean those of these. Default: every one. */
+  /**
+   * The capabilities of the daemon itself. `ALL`, privileged and the defaults are limited to these. Default:
+   * every capability.
+   */
   readonly available?: readonly string[] | undefined;
 }
 
 /**
- * The capability sets of a step's process.
+ * Returns the capability sets of a step's process.
  *
- * The start is the fourteen defaults for uid 0, nothing for any other user, everything when privileged. Then docker's order: adding
- * `ALL` gives everything that is not dropped by name; dropping `ALL` leaves only what is added; otherwise drops go before adds, so
- * that a name in both is kept.
+ * The start is the fourteen defaults for uid 0, nothing for any other user, and every capability if
+ * privileged. Then the changes follow docker's order:
+ * - Adding `ALL` gives every capability that is not dropped by name.
+ * - Dropping `ALL` leaves only the added ones.
+ * - Otherwise drops go before adds, so a name in both is kept.
  *
- * Where privileges may be gained, the bounding set of another user is root's, as docker has it: without it a set-uid program would run as a root that may do
- * nothing.
+ * With `newPrivileges`, another user has root's bounding set, as in docker. Without it, a set-uid program
+ * would run as a root that may do nothing.
  *
- * A root process holds the result in bounding, permitted and effective. The kernel clears those last two when another user's process
- * execs, and docker leaves it at that, so that there `--user nobody --cap-add NET_ADMIN` gives nothing. Here what was added *for
- * another user* is made inheritable and ambient as well, and therefore works. Root never gets inheritable or ambient ones.
+ * A root process has the result in bounding, permitted and effective. The kernel clears permitted and
+ * effective when a process of another user execs. Docker leaves it at that, so
+ * `--user nobody --cap-add NET_ADMIN` has no effect in docker. Here, a capability *added for another user*
+ * becomes inheritable and ambient too, and therefore works. Root never gets inheritable or ambient
+ * capabilities.
  *
- * @throws ExecutorError `refused` for a name that is no capability, with the nearest that is.
+ * @throws ExecutorError `refused` for an unknown name; the message suggests a near one.
  */
 export function createCapabilities(options: CapabilityOptions): LinuxCapabilities {
   const add = parseCapabilities(options.add ?? [], "cap_add");
@@ -50,9 +61,9 @@ export function createCapabilities(options: CapabilityOptions): LinuxCapabilitie
 }
 
 /**
- * The names in their one spelling: upper case, with `CAP_`; `ALL` stays. Without duplicates.
+ * Returns the names in one spelling, without duplicates: upper case, with `CAP_`. `ALL` stays `ALL`.
  *
- * @throws ExecutorError `refused`, naming `field`.
+ * @throws ExecutorError `refused`, naming `field`, for an unknown name.
  */
 export function parseCapabilities(names: readonly string[], field: string): string[] {
   return [...new Set(names.map((name) => parseCapability(name, field)))];

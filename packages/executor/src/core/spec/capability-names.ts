@@ -1,5 +1,6 @@
 /**
- * Every capability by its number, 0 (`CAP_CHOWN`) to 40 (`CAP_CHECKPOINT_RESTORE`), as of Linux 5.9; nothing was added since.
+ * Every capability, at the index that is its number: 0 (`CAP_CHOWN`) to 40 (`CAP_CHECKPOINT_RESTORE`). This
+ * is the list of Linux 5.9; nothing was added since.
  *
  * Source: the kernel's include/uapi/linux/capability.h.
  */
@@ -47,7 +48,7 @@ export const CAPABILITIES: readonly string[] = [
   "CAP_CHECKPOINT_RESTORE",
 ];
 
-/** What root has in a container unless told otherwise: docker's and containerd's fourteen. */
+/** The fourteen capabilities that root has in a container by default, as in docker and containerd. */
 export const DEFAULT_CAPABILITIES: readonly string[] = [
   "CAP_CHOWN",
   "CAP_DAC_OVERRIDE",

@@ -13,67 +13,81 @@ import type { Hooks, IdMapping, Linux, LinuxCapabilities, Process, Spec } from "
 import { createSysctls } from "./sysctls.js";
 import { createUser, type ProcessUser } from "./user.js";
 
-/** What a spec depends on, of the machine that the daemon runs on. What is not known is taken for the least. */
+/**
+ * Facts about the daemon's machine that a spec depends on. For an unknown fact, the spec assumes the least.
+ */
 export interface SpecHost {
   readonly platform: { readonly os: string; readonly architecture: string };
-  /** As uname(2) prints it. */
+  /** Kernel release, as uname(2) prints it. */
   readonly kernelVersion?: string | undefined;
-  /** How many CPUs it may have. Default 64. */
+  /** How many CPUs the machine may have. Default 64. */
   readonly cpuCount?: number | undefined;
-  /** Whether the kernel has cgroup namespaces (4.6). Default `true`. */
+  /** Whether the kernel has cgroup namespaces (4.6 and later). Default `true`. */
   readonly cgroupNamespace?: boolean | undefined;
-  /** The capabilities that the daemon itself holds: a runtime fails when told to give others. Default: every one. */
+  /**
+   * The capabilities of the daemon itself. A runtime fails if it is told to give others. Default: every
+   * capability.
+   */
   readonly capabilities?: readonly string[] | undefined;
-  /** The least out-of-memory score that it gives to a process, where that is above 0. */
+  /** The lowest out-of-memory score that the daemon can give to a process, if that is above 0. */
   readonly minimumOomScoreAdj?: number | undefined;
-  /** Whether the daemon is in a user namespace (rootless); undefined when that is not known. */
+  /** Whether the daemon runs in a user namespace (rootless); undefined if unknown. */
   readonly inUserNamespace?: boolean | undefined;
-  /** The hard limit of open files that the daemon has, where it may not raise it. */
+  /** The daemon's hard limit of open files, if the daemon cannot raise it. */
   readonly maximumOpenFiles?: number | undefined;
-  /** Whether its kernel confines by AppArmor; undefined when that is not known. */
+  /** Whether the kernel confines by AppArmor; undefined if unknown. */
   readonly appArmor?: boolean | undefined;
-  /** The profile there for steps that name none, if one is loaded. */
+  /** The AppArmor profile for steps that name none, if one is loaded on the machine. */
   readonly defaultAppArmorProfile?: string | undefined;
 }
 
-/** Everything that a spec is made of, as plain values. Only `id`, `namespace`, `args`, `env`, `user` and `host` must be said. */
+/**
+ * Everything that a spec is made of, as plain values. Only `id`, `namespace`, `args`, `env`, `user` and
+ * `host` are required.
+ */
 export interface SpecInput {
-  /** The container's. */
+  /** Id of the container. */
   readonly id: string;
-  /** containerd's. */
+  /** containerd's namespace. */
   readonly namespace: string;
   readonly host: SpecHost;
-  /** Whole: see `composeArgs`. */
+  /** All arguments: see `composeArgs`. */
   readonly args: readonly string[];
-  /** `NAME=value`, whole: see `composeEnvironment`. */
+  /** All variables, as `NAME=value`: see `composeEnvironment`. */
   readonly env: readonly string[];
-  /** Absolute; see `composeCwd`. Default `/`. */
+  /** Absolute path: see `composeCwd`. Default `/`. */
   readonly cwd?: string | undefined;
   readonly user: ProcessUser;
   readonly terminal?: boolean | undefined;
   /**
-   * A static `tini`, `catatonit` or their like on the daemon's host: it becomes process 1, reaps what is orphaned, and passes signals
-   * on to the step's program. Default: that program is process 1 itself.
+   * Path of a static init program on the daemon's machine, such as `tini` or `catatonit`. It becomes process
+   * 1, reaps orphans, and passes signals on to the step's program. Default: the step's program is process 1.
    */
   readonly init?: string | undefined;
   /** Default: the id, cut to the 63 characters that a host name may have. */
   readonly hostname?: string | undefined;
 
-  /** Every capability and device, no seccomp, nothing masked, `/sys` writable, no-new-privileges off. Default `false`. */
+  /**
+   * Every capability and device, no seccomp filter, nothing masked, `/sys` writable, no-new-privileges off.
+   * Default `false`.
+   */
   readonly privileged?: boolean | undefined;
   readonly capabilities?: Pick<CapabilityOptions, "add" | "drop"> | undefined;
   /** Default `true`, unless privileged. */
   readonly noNewPrivileges?: boolean | undefined;
-  /** Default: docker's; none when privileged. */
+  /** Default: docker's profile; no filter if privileged. */
   readonly seccomp?: SeccompProfile | "unconfined" | undefined;
-  /** The name of a profile that the daemon's host has loaded, or `unconfined`. Default: the host's for containers; none when privileged. */
+  /**
+   * Name of a profile that the daemon's machine has loaded, or `unconfined`. Default: the machine's profile
+   * for containers; no profile if privileged.
+   */
   readonly apparmorProfile?: string | undefined;
 
   /** Default `none`. */
   readonly network?: Network | undefined;
   readonly userNamespace?: UserNamespace | undefined;
   readonly mounts?: readonly StepMount[] | undefined;
-  /** Which no other of them may cover. */
+  /** Mounts that none of `mounts` may cover. */
   readonly topMounts?: readonly StepMount[] | undefined;
   readonly devices?: readonly StepDevice[] | undefined;
   readonly shmSizeBytes?: number | undefined;
@@ -81,22 +95,27 @@ export interface SpecInput {
 
   readonly resources?: ResourceLimits | undefined;
   readonly ulimits?: Readonly<Record<string, Ulimit>> | undefined;
-  /** Whether limits that `ulimits` does not name have defaults of ours, not the daemon's own. Default `true`. */
+  /**
+   * Whether limits that `ulimits` does not name get our defaults instead of the daemon's own. Default `true`.
+   */
   readonly defaultUlimits?: boolean | undefined;
   readonly sysctls?: Readonly<Record<string, string>> | undefined;
-  /** -1000 to 1000; below the shim's own needs CAP_SYS_RESOURCE there. Default: 0, or what the daemon can give. */
+  /**
+   * -1000 to 1000. A score below the shim's own needs CAP_SYS_RESOURCE there. Default: 0, or the lowest that
+   * the daemon can give.
+   */
   readonly oomScoreAdj?: number | undefined;
   readonly hooks?: Hooks | undefined;
   readonly annotations?: Readonly<Record<string, string>> | undefined;
 }
 
-/** What the fields used here need; a later one is refused by older runtimes. */
+/** The fields used here need this version. Older runtimes refuse a later one. */
 const OCI_VERSION = "1.0.2";
 
 /**
- * The OCI runtime spec of a container for Linux, tight by default: see {@link SpecInput} for each default.
+ * Returns the OCI runtime spec of a Linux container. The defaults are strict: see {@link SpecInput}.
  *
- * @throws ExecutorError `refused` for values that cannot be, each named as a step file names it.
+ * @throws ExecutorError `refused` for values that cannot be used, each named as in a step file.
  */
 export function createSpec(input: SpecInput): Spec {
   const { privileged = false, network = "none", hostname = toHostname(input.id) } = input;
@@ -118,7 +137,7 @@ export function createSpec(input: SpecInput): Spec {
   };
 }
 
-/** In `/dev`, which is a tmpfs: the root file system need not be written to. */
+/** In `/dev`, which is a tmpfs, so that the root file system need not be writable. */
 export const INIT_TARGET = "/dev/init";
 
 function initMounts(source: string | undefined): StepMount[] {
@@ -140,7 +159,7 @@ function createProcess(input: SpecInput, privileged: boolean): Process {
     rlimits: createRlimits({ ...defaultUlimits(input), ...ulimits }),
     noNewPrivileges,
     ...createAppArmor(input),
-    // Without one the shim's would be inherited, and daemons are often told to be killed last.
+    // Without a score, the process inherits the shim's, and daemons are often set to be killed last.
     oomScoreAdj: input.oomScoreAdj ?? input.host.minimumOomScoreAdj ?? 0,
   };
 }
@@ -154,7 +173,7 @@ function createAppArmor({
   host,
   apparmorProfile = privileged ? undefined : host.defaultAppArmorProfile,
 }: SpecInput): Pick<Process, "apparmorProfile"> {
-  // A runtime fails where it is told of any profile, and there is no AppArmor.
+  // Without AppArmor, a runtime fails if any profile is named.
   if (apparmorProfile === undefined || (apparmorProfile === "unconfined" && host.appArmor === false))
     return {};
   requireThat(
@@ -196,7 +215,7 @@ function createLinux(input: SpecInput, privileged: boolean, network: Network): L
   };
 }
 
-/** How many ids from 0 on are mapped without a gap. */
+/** Counts the ids from 0 on that are mapped without a gap. */
 function countIds(mappings: readonly IdMapping[]): number {
   let count = 0;
   for (const { containerID, size } of mappings.toSorted((a, b) => a.containerID - b.containerID))
@@ -220,7 +239,7 @@ function capabilitiesOf({
   });
 }
 
-/** A host name from an id: at most 63 characters, with no dot or underscore. */
+/** Makes a host name from an id: at most 63 characters, without dots and underscores. */
 export function toHostname(id: string): string {
   return id
     .replaceAll(/[^A-Za-z0-9-]/g, "-")

@@ -1,22 +1,22 @@
 import { refuse } from "../refuse.js";
 import type { Device, DeviceRule } from "./spec.js";
 
-/** A device of the daemon's host that a step gets. */
+/** A device of the daemon's machine that a step gets. */
 export interface StepDevice {
-  /** Where it appears in the container, below `/dev`. */
+  /** Path in the container, below `/dev`. */
   readonly path: string;
   readonly type: "b" | "c";
   readonly major: number;
   readonly minor: number;
-  /** Any of `r`, `w`, `m` (mknod). Default `rwm`, as docker has it. */
+  /** Any of `r`, `w`, `m` (mknod). Default `rwm`, as in docker. */
   readonly access?: string | undefined;
-  /** Permission bits. Default 0o666: who may open it is decided by the step's user being given it at all. */
+  /** Permission bits. Default 0o666: in a step that gets a device, every user may open it. */
   readonly fileMode?: number | undefined;
 }
 
 /**
- * Devices whose numbers are fixed by the kernel's list of allocated devices, so that they can be named on a host that cannot be
- * looked at. Source: Documentation/admin-guide/devices.txt.
+ * Well-known devices. The kernel's list of allocated devices fixes their numbers, so they can be named even
+ * if the daemon's machine cannot be looked at. Source: Documentation/admin-guide/devices.txt.
  */
 const FIXED_NUMBERS: Readonly<Record<string, readonly [type: "b" | "c", major: number, minor: number]>> = {
   "/dev/fuse": ["c", 10, 229],
@@ -31,13 +31,15 @@ const FIXED_NUMBERS: Readonly<Record<string, readonly [type: "b" | "c", major: n
 };
 
 /**
- * The device of a well-known path, as docker's `--device` names it: `/dev/fuse`, `/dev/fuse:/dev/other`, `/dev/fuse:/dev/fuse:rw`.
+ * Reads a well-known device, as docker's `--device` writes it: `/dev/fuse`, `/dev/fuse:/dev/other`,
+ * `/dev/fuse:/dev/fuse:rw`.
  *
- * @throws ExecutorError `refused` for a path whose numbers are not fixed: those are to be given as type, major and minor.
+ * @throws ExecutorError `refused` for a path whose numbers are not fixed (give type, major and minor
+ * instead), and for an invalid target or access.
  */
 export function parseDevice(text: string): StepDevice {
   const [source = "", target, access, ...rest] = text.split(":");
-  // docker: with two parts, the second may be the access.
+  // In docker, the second of two parts may be the access.
   const isAccess = access === undefined && target !== undefined && /^[rwm]{1,3}$/.test(target);
   const numbers = Object.hasOwn(FIXED_NUMBERS, source) ? FIXED_NUMBERS[source] : undefined;
   if (numbers === undefined || rest.length > 0) {
@@ -53,12 +55,14 @@ export function parseDevice(text: string): StepDevice {
   });
 }
 
-/** A device as the kernel knows it: `c 10:229`. */
+/** Type and numbers by which the kernel identifies a device: `c 10:229`. */
 export function numbersOf({ type, major, minor }: StepDevice): string {
   return `${type} ${major}:${minor}`;
 }
 
-/** The same for a well-known path; `undefined` for one whose numbers are not fixed. */
+/**
+ * Type and numbers of a well-known path, as in {@link numbersOf}; `undefined` if its numbers are not fixed.
+ */
 export function deviceNumbers(path: string): string | undefined {
   const numbers = Object.hasOwn(FIXED_NUMBERS, path) ? FIXED_NUMBERS[path] : undefined;
   return numbers && `${numbers[0]} ${numbers[1]}:${numbers[2]}`;
@@ -67,7 +71,10 @@ export function deviceNumbers(path: string): string | undefined {
 const ALL_DEVICES: DeviceRule = { allow: true, access: "rwm" };
 const NO_DEVICES: DeviceRule = { allow: false, access: "rwm" };
 
-/** null, zero, full, random, urandom, tty, console, ptmx and the pseudo-terminals; the runtime makes their nodes. */
+/**
+ * null, zero, full, random, urandom, tty, console, ptmx and the pseudo-terminals. The runtime makes their
+ * nodes.
+ */
 const DEFAULT_DEVICES: readonly (readonly [major: number, minor?: number])[] = [
   [1, 3],
   [1, 5],
@@ -80,7 +87,10 @@ const DEFAULT_DEVICES: readonly (readonly [major: number, minor?: number])[] = [
   [136],
 ];
 
-/** The devices controller's rules: everything denied but the default devices and the given ones; everything allowed when privileged. */
+/**
+ * Returns the rules of the devices controller. They deny everything except the default devices and the given
+ * ones. A privileged step may use every device.
+ */
 export function createDeviceRules(devices: readonly StepDevice[], privileged = false): DeviceRule[] {
   if (privileged) return [ALL_DEVICES];
   const defaults = DEFAULT_DEVICES.map(
@@ -98,7 +108,11 @@ export function createDeviceRules(devices: readonly StepDevice[], privileged = f
   return [NO_DEVICES, ...defaults, ...given];
 }
 
-/** The nodes that the runtime makes for the given devices. */
+/**
+ * Returns the nodes that the runtime makes for the given devices. Root owns them.
+ *
+ * @throws ExecutorError `refused` for an invalid device.
+ */
 export function createDevices(devices: readonly StepDevice[]): Device[] {
   return devices.map(checkDevice).map(({ path, type, major, minor, fileMode = 0o666 }) => ({
     path,
@@ -111,6 +125,11 @@ export function createDevices(devices: readonly StepDevice[]): Device[] {
   }));
 }
 
+/**
+ * Returns the device unchanged if it is valid.
+ *
+ * @throws ExecutorError `refused` for an invalid path, number or access.
+ */
 export function checkDevice(device: StepDevice): StepDevice {
   const { path, major, minor, access = "rwm" } = device;
   if (!/^\/dev\/[A-Za-z0-9][\w.-]*(\/[A-Za-z0-9][\w.-]*)*$/.test(path)) {

@@ -1,19 +1,19 @@
 import { requireThat } from "../refuse.js";
 
-/** What the kernel takes of one argument or variable, with the NUL at its end (MAX_ARG_STRLEN of Linux: 32 pages). */
+/** The kernel's limit on one argument or variable, with its final NUL (MAX_ARG_STRLEN of Linux: 32 pages). */
 export const MAX_STRING_BYTES = 128 * 1024;
-/** Of all of them together: a quarter of the stack's limit, which is 8 MiB where nobody sets another (execve(2)). */
+/** The default stack limit. All strings together may take a quarter of the stack limit (execve(2)). */
 const STACK_BYTES = 8 * 1024 * 1024;
 const LEAST_BYTES = 128 * 1024;
-/** Beside each string its pointer, and some room for what the kernel and the runtime's own start add. */
+/** Each string also takes a pointer. `SPARE_BYTES` is for what the kernel and the runtime's own start add. */
 const POINTER_BYTES = 8;
 const SPARE_BYTES = 16 * 1024;
 
 /**
- * Refuses arguments and an environment that the kernel would not take: the runtime starts the container, and its last act would fail as if the
- * step's program had.
+ * Refuses arguments and an environment that the kernel would not take. Without this check, the runtime would
+ * start the container and fail at its last act, as if the step's program had failed.
  *
- * @param stackBytes the limit that the step sets, if any.
+ * @param stackBytes the stack limit that the step sets, if any
  * @throws ExecutorError `refused`.
  */
 export function checkExecSize(

@@ -3,55 +3,62 @@ import { isWithin } from "../units/path.js";
 import { isKernelAtLeast } from "./kernel.js";
 import type { Mount } from "./spec.js";
 
-/** A directory or file of the daemon's host, or a tmpfs, in the container. */
+/** A directory or file of the daemon's machine, or a tmpfs, to mount in the container. */
 export type StepMount = BindMount | TmpfsMount;
 
 export interface BindMount {
   readonly type: "bind";
-  /** On the daemon's host. */
+  /** Path on the daemon's machine. */
   readonly source: string;
   readonly target: string;
   readonly readonly?: boolean | undefined;
-  /** Whether mounts made on one side appear on the other: `rprivate` (default) never, `rslave` from the host to the step. */
+  /**
+   * Whether mounts made on one side appear on the other. `rprivate` (default): never. `rslave`: from the host
+   * to the step.
+   */
   readonly propagation?: "rprivate" | "rslave" | undefined;
-  /** Leaves programs in it unable to run. Default `false`, as docker has it. */
+  /** Programs in it cannot be run. Default `false`, as in docker. */
   readonly noexec?: boolean | undefined;
 }
 
 export interface TmpfsMount {
   readonly type: "tmpfs";
   readonly target: string;
-  /** Default: what the kernel gives, half of the memory; it counts towards the step's memory limit. */
+  /** Default: the kernel's, half of the memory. The contents count towards the step's memory limit. */
   readonly sizeBytes?: number | undefined;
   /** Permission bits. Default 0o1777. */
   readonly mode?: number | undefined;
   readonly uid?: number | undefined;
   readonly gid?: number | undefined;
   readonly readonly?: boolean | undefined;
-  /** Default `true`, as docker has it. */
+  /** Default `true`, as in docker. */
   readonly noexec?: boolean | undefined;
 }
 
 export interface MountOptions {
   readonly mounts?: readonly StepMount[] | undefined;
-  /** Mounted after those, so that none of them covers these, wherever links lead them. */
+  /** Mounted after `mounts`, so that none of `mounts` covers these, whatever links it follows. */
   readonly topMounts?: readonly StepMount[] | undefined;
-  /** Of `/dev/shm`. Default 64 MiB, as docker has it. */
+  /** Size of `/dev/shm`. Default 64 MiB, as in docker. */
   readonly shmSizeBytes?: number | undefined;
-  /** `/sys` and the cgroups can be written to. */
+  /** Makes `/sys` and the cgroups writable. */
   readonly privileged?: boolean | undefined;
-  /** The daemon's, `6.1.0-13-amd64`. */
+  /** Kernel release of the daemon's machine: `6.1.0-13-amd64`. */
   readonly kernelVersion?: string | undefined;
 }
 
 const DEFAULT_SHM_BYTES = 64 * 1024 * 1024;
 
 /**
- * All mounts of a container: the step's own, each after what it lies in, and then the kernel's file systems as docker mounts them. The runtime follows links of
- * the image, and of what was mounted before, to where it mounts: whatever of the step's comes to lie on `/dev`, `/proc` or `/sys` in this way is covered
- * by the real ones.
+ * Returns all mounts of a container, in order. The step's own mounts and `topMounts` come first, then the
+ * kernel's file systems as docker mounts them, then the step's mounts inside of those. A mount comes after
+ * the one that contains its target. A step's mount replaces a kernel mount with the same target.
  *
- * The cgroup file system is read-only; seen through a cgroup namespace, it shows nothing above the step's own group.
+ * The runtime follows links of the image, and of earlier mounts, to each target. If a link leads one of the
+ * step's mounts to `/dev`, `/proc` or `/sys`, the real file system covers it.
+ *
+ * The cgroup file system is read-only unless privileged. Seen through a cgroup namespace, it shows nothing
+ * above the step's own group.
  */
 export function createMounts(options: MountOptions = {}): Mount[] {
   const toMounts = (mount: StepMount): Mount[] =>
@@ -121,16 +128,17 @@ function createBind(mount: BindMount, kernelVersion: string | undefined): Mount 
 }
 
 /**
- * `ro` holds for a mount itself, not for what is mounted below its source. From Linux 5.12 on, `rro` makes all of them read-only; on
- * an older or unknown kernel the mounts below are left out instead.
+ * `ro` applies to the mount itself, not to mounts below its source. From Linux 5.12 on, `rro` makes all of
+ * them read-only. On an older or unknown kernel, the mounts below are left out instead.
  */
 function readonlyBind(kernelVersion: string | undefined): string[] {
   return isKernelAtLeast(kernelVersion, 5, 12) ? ["rbind", "ro", "rro"] : ["bind", "ro"];
 }
 
 /**
- * runc before 1.1.8 gives a tmpfs the mode of the directory that it finds at the target, whatever the mount's own options say. So it finds one with the
- * right mode: that of an empty, read-only ramfs, whose mode runc leaves alone. Source: runc 1.1.5, libcontainer/rootfs_linux.go, mountToRootfs.
+ * runc before 1.1.8 gives a tmpfs the mode of the directory at its target, and ignores the mode in the
+ * mount's own options. So an empty, read-only ramfs with the right mode is mounted there first; runc leaves
+ * its mode alone. Source: runc 1.1.5, libcontainer/rootfs_linux.go, mountToRootfs.
  */
 function createTmpfs(mount: TmpfsMount): Mount[] {
   const { target, sizeBytes, mode = 0o1777, uid, gid, readonly = false, noexec = true } = mount;
@@ -160,7 +168,10 @@ function createTmpfs(mount: TmpfsMount): Mount[] {
   ];
 }
 
-/** A mount must come after the one that holds its target. Sorting is stable: the order of siblings stays as given. */
+/**
+ * Puts each mount after the one that contains its target. The sort is stable, so siblings stay in the given
+ * order.
+ */
 function byDepth(mounts: readonly Mount[]): Mount[] {
   const depth = ({ destination }: Mount): number =>
     destination.split("/").filter((part) => part !== "").length;

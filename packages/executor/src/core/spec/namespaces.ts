@@ -1,12 +1,15 @@
 import type { IdMapping, Namespace } from "./spec.js";
 
 /**
- * `none`: a network namespace of the step's own, in which the runtime brings loopback up. `bridge`: the same, and a hook of the runtime
- * joins it to a bridge. `host`: the daemon's host's. A path: an existing namespace on that host.
+ * The network of a step.
+ * - `none`: a network namespace of its own, in which the runtime sets up loopback.
+ * - `bridge`: the same, and a runtime hook joins it to a bridge.
+ * - `host`: the network of the daemon's machine.
+ * - a path: an existing network namespace on that machine.
  */
 export type Network = "none" | "bridge" | "host" | { readonly path: string };
 
-/** A user namespace: which uids and gids of the daemon's host stand behind those of the step. */
+/** A user namespace: which ids of the daemon's machine the step's uids and gids map to. */
 export interface UserNamespace {
   readonly uidMappings: readonly IdMapping[];
   readonly gidMappings: readonly IdMapping[];
@@ -19,7 +22,9 @@ export interface NamespaceOptions {
   readonly cgroupNamespace?: boolean | undefined;
 }
 
-/** A step's namespaces: its own pid, ipc, uts, mount and cgroup namespaces; network and user as asked. */
+/**
+ * Returns a step's namespaces: its own pid, ipc, uts, mount and cgroup namespaces; network and user as asked.
+ */
 export function createNamespaces(options: NamespaceOptions): Namespace[] {
   const { network, userNamespace, cgroupNamespace = true } = options;
   const namespaces: Namespace[] = [{ type: "pid" }, { type: "ipc" }, { type: "uts" }, { type: "mount" }];

@@ -1,8 +1,9 @@
 /**
- * What a step sees as empty: files become `/dev/null`, directories an empty read-only tmpfs. What the daemon's host does not have is
- * skipped by the runtime.
+ * Paths that a step sees as empty: files become `/dev/null`, directories an empty read-only tmpfs. The
+ * runtime skips paths that the daemon's machine does not have.
  *
- * Docker's list of today, without the CPUs' thermal counters, which depend on the host: see {@link createGuardedPaths}.
+ * Docker's current list, without the thermal counters of CPUs, which depend on the host: see
+ * {@link createGuardedPaths}.
  */
 const MASKED_PATHS: readonly string[] = [
   "/proc/acpi",
@@ -34,17 +35,19 @@ export interface GuardedPaths {
 
 export interface GuardedPathOptions {
   readonly privileged?: boolean | undefined;
-  /** How many CPUs the daemon's host may have. Default 64. */
+  /** How many CPUs the daemon's machine may have. Default 64. */
   readonly cpuCount?: number | undefined;
 }
 
-/** The paths hidden from a step and those it may only read; none of either when it is privileged. */
+/**
+ * Returns the paths hidden from a step and those that it may only read; both lists are empty if privileged.
+ */
 export function createGuardedPaths({
   privileged = false,
   cpuCount = 64,
 }: GuardedPathOptions = {}): GuardedPaths {
   if (privileged) return { maskedPaths: [], readonlyPaths: [] };
-  // One path a CPU, as docker has it: the directory above must stay readable, programs count CPUs there.
+  // One path per CPU, as in docker. The directory above must stay readable: programs count CPUs there.
   const thermal = Array.from(
     { length: cpuCount },
     (_, cpu) => `/sys/devices/system/cpu/cpu${cpu}/thermal_throttle`,

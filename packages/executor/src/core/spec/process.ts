@@ -1,6 +1,6 @@
 import { refuse } from "../refuse.js";
 
-/** What an image's config says about its process, as its JSON has it. */
+/** The parts of an image's config that describe its process, named as in its JSON. */
 export interface ImageProcess {
   readonly Env?: readonly string[] | null | undefined;
   readonly Entrypoint?: readonly string[] | null | undefined;
@@ -9,29 +9,31 @@ export interface ImageProcess {
   readonly User?: string | null | undefined;
 }
 
-/** Used whenever neither the image nor the step sets PATH. */
+/** Used if neither the image nor the step sets PATH. */
 export const DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
+/** Where the variables of a process come from. */
 export interface EnvironmentSources {
   readonly image?: ImageProcess | undefined;
   /** Workflow data, as variables. */
   readonly data?: ReadonlyMap<string, string> | undefined;
   /** The step's own variables. */
   readonly step?: Readonly<Record<string, string>> | undefined;
-  /** Becomes HOSTNAME, as docker has it. */
+  /** Sets HOSTNAME, as docker does. */
   readonly hostname?: string | undefined;
-  /** With a terminal, TERM is set. */
+  /** Sets TERM, for a process with a terminal. */
   readonly terminal?: boolean | undefined;
 }
 
 /**
- * A process's environment, later over earlier: PATH's default and HOSTNAME, the image's, the step's own. The workflow's data is over none of
- * them: it adds variables, and changes none that the image's programs count on.
+ * Returns a process's environment, as `NAME=value`. Later sources replace earlier ones: the default PATH and
+ * HOSTNAME, the image's variables, the step's own. Workflow data only adds variables. It must not change one
+ * that the image's programs rely on.
  *
- * HOME is not among them: runtimes take it from the container's passwd file, where nobody set it.
+ * HOME is not set here. If nobody sets it, runtimes take it from the container's passwd file.
  *
- * @throws ExecutorError `refused` for a name that is empty or holds `=`, for NUL, and for data by the name of a variable that is set, unless
- * the step itself sets it; values are not shown.
+ * @throws ExecutorError `refused` for an empty name, a name with `=`, a NUL byte, and for workflow data with
+ * the name of a variable that is already set, unless the step itself sets it. Values are not shown.
  */
 export function composeEnvironment(sources: EnvironmentSources): string[] {
   const { image, data = new Map<string, string>(), step = {}, hostname, terminal = false } = sources;
@@ -69,22 +71,27 @@ function parseEntry(entry: string): [string, string] {
   return [entry.slice(0, at), entry.slice(at + 1)];
 }
 
+/** Where the arguments of a process come from. */
 export interface ArgumentSources {
   readonly image?: ImageProcess | undefined;
-  /** Replaces the image's entrypoint, and with it the image's own arguments. An empty list, or `[""]` as docker has it: no entrypoint. */
+  /**
+   * Replaces the image's entrypoint, and drops the image's arguments. An empty list, or `[""]` as in docker,
+   * means no entrypoint.
+   */
   readonly entrypoint?: readonly string[] | undefined;
   /** Replaces the image's arguments. */
   readonly args?: readonly string[] | undefined;
 }
 
 /**
- * A process's arguments by docker's rule: the entrypoint, then the given arguments or else the image's. A step's `run` and `command`
- * are entrypoints: nothing of the image's comes before them.
+ * Returns a process's arguments by docker's rule: the entrypoint, then the given arguments or else the
+ * image's. A step's `run` and `command` are entrypoints, so nothing of the image's comes before them.
  *
- * An entrypoint `[""]` is none. The step's leaves out the image's arguments, as every entrypoint of a step does; the image's own does not.
- * Source: moby's daemon/create.go, mergeAndVerifyConfig.
+ * An entrypoint `[""]` means no entrypoint. In a step it also drops the image's arguments, like every
+ * entrypoint of a step. In an image it does not. Source: moby's daemon/create.go, mergeAndVerifyConfig.
  *
- * @throws ExecutorError `refused` when nothing is left to run, the program's name is empty, or an argument holds NUL.
+ * @throws ExecutorError `refused` if nothing is left to run, the program's name is empty, or an argument has
+ * a NUL byte.
  */
 export function composeArgs({ image, entrypoint, args }: ArgumentSources): string[] {
   const imageArgs = entrypoint === undefined ? (image?.Cmd ?? []) : [];
@@ -108,10 +115,11 @@ export function composeArgs({ image, entrypoint, args }: ArgumentSources): strin
 }
 
 /**
- * The working directory: the step's, else the image's, else `/`. The runtime makes it when it is missing.
+ * Returns the working directory: the step's, else the image's, else `/`. The runtime makes it if it is
+ * missing.
  *
- * @throws ExecutorError `refused` when it is relative, holds `..` or NUL, or lies under `/proc`, where it could be a descriptor that
- * the runtime left open on the daemon's host (CVE-2024-21626).
+ * @throws ExecutorError `refused` for a relative path, a path with `..` or NUL, and a path under `/proc`.
+ * Such a path could be a file descriptor that the runtime left open on the daemon's machine (CVE-2024-21626).
  */
 export function composeCwd(step: string | undefined, image?: ImageProcess): string {
   const fromImage = image?.WorkingDir ?? "";

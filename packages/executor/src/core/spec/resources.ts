@@ -1,14 +1,17 @@
 import { requireThat } from "../refuse.js";
 import type { DeviceRule, Resources, ThrottleDevice } from "./spec.js";
 
-/** What a step may use of the daemon's host. What is left out is not limited, but for {@link DEFAULT_PIDS_LIMIT}. */
+/**
+ * Limits on what a step uses of the daemon's machine. A missing limit is not set, except
+ * {@link DEFAULT_PIDS_LIMIT}.
+ */
 export interface ResourceLimits {
   readonly memoryBytes?: number | undefined;
-  /** Memory and swap together; -1 for any amount of swap. Default: as much as `memoryBytes`, which is no swap. */
+  /** Memory and swap together; -1 for any amount of swap. Default: `memoryBytes`, so no swap. */
   readonly memorySwapBytes?: number | undefined;
-  /** What the kernel tries to keep for the step when memory is short. */
+  /** Memory that the kernel tries to leave to the step when memory is short. */
   readonly memoryReservationBytes?: number | undefined;
-  /** CPUs' worth of time, 0.01 or more: 1.5 is one and a half. */
+  /** CPU time, in CPUs, 0.01 or more: 1.5 is one and a half CPUs. */
   readonly cpus?: number | undefined;
   /** Relative weight, 2 to 262144; 1024 is usual. Runtimes convert it on cgroup v2. */
   readonly cpuShares?: number | undefined;
@@ -19,12 +22,13 @@ export interface ResourceLimits {
   /** Processes and threads together; -1 for any number. */
   readonly pidsLimit?: number | undefined;
   readonly blockIo?: BlockIoLimits | undefined;
-  /** Limits by page size as the kernel names it: `2MB`, `1GB`. */
+  /** Limits by page size, named as the kernel does: `2MB`, `1GB`. */
   readonly hugepages?: readonly { readonly pageSize: string; readonly limitBytes: number }[] | undefined;
 }
 
+/** Limits on block devices. */
 export interface BlockIoLimits {
-  /** 10 to 1000. */
+  /** Relative weight, 10 to 1000. */
   readonly weight?: number | undefined;
   readonly readBytesPerSecond?: readonly ThrottleDevice[] | undefined;
   readonly writeBytesPerSecond?: readonly ThrottleDevice[] | undefined;
@@ -33,23 +37,28 @@ export interface BlockIoLimits {
 }
 
 /**
- * How many processes and threads a step may have unless it says: an eighth of the 32768 that kernels number by default, so that one
- * runaway step, or several, leave the host able to fork; and twice podman's, which programs with many threads have been seen to hit.
+ * The default limit of processes and threads. It is an eighth of the 32768 process ids that kernels have by
+ * default, so that a few runaway steps leave the host able to fork. It is twice podman's limit, which programs
+ * with many threads have hit.
  */
 export const DEFAULT_PIDS_LIMIT = 4096;
 
 /** The kernel's default scheduling period, 100 ms. */
 const CPU_PERIOD_US = 100_000;
-/** As many as Linux can have. */
+/** The most CPUs that Linux can have. */
 const MOST_CPUS = 8192;
-/** The smallest memory limit that docker takes: below it, runtimes fail in ways that are hard to tell. */
+/**
+ * The smallest memory limit that docker accepts. Below it, runtimes fail in ways that are hard to recognize.
+ */
 const MINIMUM_MEMORY_BYTES = 6 * 1024 * 1024;
 
 /**
- * The `resources` of a spec. Runtimes translate them to cgroup v1 or v2, and fail when the host has no such control.
+ * Returns the `resources` of a spec. Runtimes translate them to cgroup v1 or v2, and fail if the host does
+ * not have such a control.
  *
- * @param cpuCount of the host, where it is known.
- * @throws ExecutorError `refused` for a value that the host, or no host, could apply, or that contradicts another.
+ * @param cpuCount number of CPUs of the host, if known
+ * @throws ExecutorError `refused` for a value that this host, or any host, cannot apply, and for values that
+ * contradict each other.
  */
 export function createResources(
   limits: ResourceLimits,
@@ -109,7 +118,7 @@ function createMemory(limits: ResourceLimits): Resources["memory"] {
   return orUndefined({
     ...optional("limit", memoryBytes),
     ...optional("reservation", memoryReservationBytes),
-    // Said as -1, a runtime would write it, and fail where the kernel does not account for swap.
+    // A runtime would write -1, and fail if the kernel does not account for swap.
     ...optional("swap", memorySwapBytes === -1 ? undefined : memorySwapBytes),
   });
 }

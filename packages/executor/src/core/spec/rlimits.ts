@@ -2,7 +2,7 @@ import { closest } from "fastest-levenshtein";
 import { refuse } from "../refuse.js";
 import type { PosixRlimit } from "./spec.js";
 
-/** The resources of getrlimit(2), in docker's spelling. */
+/** The resources of getrlimit(2), as docker spells them. */
 const RLIMITS: readonly string[] = [
   "as",
   "core",
@@ -25,18 +25,19 @@ const RLIMITS: readonly string[] = [
 const ALLOWED =
   "whole numbers from 0, soft not above hard, or -1 for unlimited; example: nofile: { soft: 1024, hard: 4096 }";
 
-/** One ulimit; -1 is unlimited. */
+/** A soft and a hard limit; -1 is unlimited. */
 export interface Ulimit {
   readonly soft: number;
   readonly hard: number;
 }
 
-/** RLIM_INFINITY. No `number` is, and its nearest one overflows in the runtime's JSON parser. */
+/** RLIM_INFINITY. A `number` cannot hold it, and the nearest one overflows in the runtime's JSON parser. */
 const UNLIMITED = 2n ** 64n - 1n;
 
 /**
- * The highest hard limit of each that takes nothing from others on the machine, by what kernels and service managers give anyway. The ones that are not here limit the
- * process itself, or what its control group limits: any is harmless. `nice` counts from 20 downwards: above it, a process goes before others.
+ * The highest hard limits that take nothing from others on the machine, by what kernels and service managers
+ * give anyway. A name that is missing here limits only the process itself, or what its control group limits;
+ * any value is harmless. `nice` counts down from 20: above 20, a process goes before others.
  */
 const HARMLESS: Readonly<Record<string, number>> = {
   memlock: 8 * 1024 * 1024,
@@ -47,18 +48,19 @@ const HARMLESS: Readonly<Record<string, number>> = {
   sigpending: 65_536,
 };
 
-/** The highest harmless limit, when this one is above it; undefined when it is not. */
+/** Returns the highest harmless limit if this one is above it, else undefined. */
 export function exceededBy(name: string, { hard }: Ulimit): number | undefined {
   const most = Object.hasOwn(HARMLESS, name) ? HARMLESS[name] : undefined;
   return most !== undefined && (hard === -1 || hard > most) ? most : undefined;
 }
 
 /**
- * Limits of steps that do not name them. Daemons run with anything from 1024 open files to a thousand million: with that many, programs that close every
- * possible descriptor before they start another program take minutes. Programs that need more than the soft limit raise it up to the hard
- * one, which is systemd's.
+ * Returns default limits for a step. Daemons run with anything from 1024 open files to a thousand million.
+ * With a thousand million, programs that close every possible descriptor before they start another program
+ * take minutes. A program that needs more than the soft limit raises it up to the hard one, which is
+ * systemd's.
  *
- * @param maximumOpenFiles the daemon's hard limit, where it may not raise that.
+ * @param maximumOpenFiles the daemon's hard limit, if the daemon cannot raise it
  */
 export function createDefaultUlimits(maximumOpenFiles = Number.POSITIVE_INFINITY): Record<string, Ulimit> {
   const hard = Math.min(DEFAULT_OPEN_FILES.hard, maximumOpenFiles);
@@ -68,10 +70,12 @@ export function createDefaultUlimits(maximumOpenFiles = Number.POSITIVE_INFINITY
 const DEFAULT_OPEN_FILES: Ulimit = { soft: 65_536, hard: 524_288 };
 
 /**
- * Resource limits of a step's process, by name (`nofile`, `core`, ...). What is not named is inherited from the daemon's shim.
- * A hard limit above the shim's own needs CAP_SYS_RESOURCE there, else the runtime fails.
+ * Returns the resource limits of a step's process, by name (`nofile`, `core`, ...). Other limits are
+ * inherited from the daemon's shim. If a hard limit is above the shim's own, the shim needs CAP_SYS_RESOURCE;
+ * otherwise the runtime fails.
  *
- * @throws ExecutorError `refused` for an unknown name, a negative limit, a soft limit above the hard one.
+ * @throws ExecutorError `refused` for an unknown name, a value that is not a limit, and a soft limit above
+ * the hard one.
  */
 export function createRlimits(ulimits: Readonly<Record<string, Ulimit>>): PosixRlimit[] {
   return Object.entries(ulimits).map(([name, { soft, hard }]) => {

@@ -6,7 +6,7 @@ const ENOSYS = 38;
 
 const AF_ALG = 38;
 const AF_VSOCK = 40;
-/** The last address family there is, AF_MCTP. */
+/** The highest address family, AF_MCTP. */
 const AF_LAST = 45;
 
 /** The flags of clone(2) that make namespaces: mount, cgroup, uts, ipc, user, pid, network. */
@@ -15,7 +15,7 @@ const NAMESPACE_FLAGS = 0x7e020000;
 const ADMIN: SeccompCondition = { capabilities: ["CAP_SYS_ADMIN"] };
 const S390: SeccompCondition = { architectures: ["s390", "s390x"] };
 
-/** Machines whose own C libraries make sockets through `socketcall`. */
+/** Architectures whose C libraries make sockets through `socketcall`. */
 const SOCKETCALL: SeccompCondition = {
   architectures: ["386", "s390x", "s390", "ppc", "ppc64", "mips", "mipsle"],
 };
@@ -32,19 +32,21 @@ function equal(index: number, value: number): SeccompRule["args"] {
   return [{ index, op: "SCMP_CMP_EQ", value }];
 }
 
-/** No flag for a namespace is set in argument `index`. */
+/** Matches if argument `index` has no flag that makes a namespace. */
 function noNamespace(index: number): SeccompRule["args"] {
   return [{ index, op: "SCMP_CMP_MASKED_EQ", value: NAMESPACE_FLAGS, valueTwo: 0 }];
 }
 
 /**
- * Sockets of every address family but AF_ALG, the kernel's crypto, and AF_VSOCK, the way to a hypervisor.
+ * Sockets of every address family except AF_ALG (the kernel's crypto) and AF_VSOCK (the way to a hypervisor).
  *
- * The kernel looks at 32 bits of the family and a filter at 64. A rule "above AF_VSOCK", as docker has it, therefore takes
- * 2^32 + AF_ALG for a family of its own, and the kernel then makes an AF_ALG socket. So the families are told one by one.
+ * The kernel reads 32 bits of the family, a filter 64. Docker's rule "above AF_VSOCK" therefore allows the
+ * family 2^32 + AF_ALG, of which the kernel makes an AF_ALG socket. So each family above AF_ALG has its own
+ * rule here.
  *
- * On 32-bit x86 `socketcall` makes sockets too, of a family that it reads from memory, where no filter sees it. Docker lets it pass.
- * Here it fails for 32-bit programs on a 64-bit machine: of those, the ones that know no other way to a socket have none.
+ * On 32-bit x86, `socketcall` makes sockets too. It reads the family from memory, where no filter sees it.
+ * Docker allows it. Here it fails for 32-bit programs on a 64-bit machine; those that know no other way
+ * cannot make sockets.
  */
 const SOCKETS: readonly SeccompRule[] = [
   allow("socket", { args: [{ index: 0, op: "SCMP_CMP_LT", value: AF_ALG }] }),
@@ -55,12 +57,15 @@ const SOCKETS: readonly SeccompRule[] = [
   allow("socketcall", { action: "SCMP_ACT_ERRNO", errno: ENOSYS, unless: SOCKETCALL }),
 ];
 
-/** Linux, UNAME26, ADDR_NO_RANDOMIZE... only those execution domains that loosen nothing; the last one asks for the present one. */
+/**
+ * PER_LINUX and PER_LINUX32, each also with UNAME26: execution domains that loosen nothing. The last value
+ * asks for the present one.
+ */
 const PERSONALITIES: readonly number[] = [0x0, 0x8, 0x20000, 0x20008, 0xffffffff];
 
 /**
- * What docker's default profile allows, but for {@link SOCKETS} where this one is tighter. Source: moby/profiles, seccomp/default.json,
- * of July 2026.
+ * Docker's default profile, except for {@link SOCKETS}, which are tighter here. Source: moby/profiles,
+ * seccomp/default.json, of July 2026.
  */
 export const DEFAULT_SECCOMP_PROFILE: SeccompProfile = {
   defaultAction: "SCMP_ACT_ERRNO",
@@ -79,7 +84,7 @@ export const DEFAULT_SECCOMP_PROFILE: SeccompProfile = {
     ...SOCKETS,
     ...PERSONALITIES.map((value) => allow("personality", { args: equal(0, value) })),
 
-    // Before 4.8, a tracer could step round the filter.
+    // Before 4.8, a tracer could get around the filter.
     allow("process_vm_readv process_vm_writev ptrace", { when: { kernel: [4, 8] } }),
 
     allow("sync_file_range2 swapcontext", { when: { architectures: ["ppc64le"] } }),
@@ -91,7 +96,7 @@ export const DEFAULT_SECCOMP_PROFILE: SeccompProfile = {
     allow("s390_pci_mmio_read s390_pci_mmio_write s390_runtime_instr", { when: S390 }),
     allow("riscv_flush_icache", { when: { architectures: ["riscv64"] } }),
 
-    // A filter cannot look into clone3's argument, which is in memory; told that there is none, programs fall back to clone.
+    // A filter cannot read clone3's argument, which is in memory. On ENOSYS, programs fall back to clone.
     allow("clone", { args: noNamespace(0), unless: { ...ADMIN, ...S390 } }),
     allow("clone", { args: noNamespace(1), when: S390, unless: ADMIN }),
     allow("clone3", { action: "SCMP_ACT_ERRNO", errno: ENOSYS, unless: ADMIN }),

@@ -3,10 +3,10 @@ import { parseCapabilities } from "./capabilities.js";
 import type { SeccompCondition, SeccompProfile, SeccompRule } from "./seccomp.js";
 import type { SeccompArgument } from "./spec.js";
 
-/** Keys that may be there, and nothing else is. */
+/** An object that has only known keys. Each key may be missing. */
 type Fields<K extends string> = Readonly<Partial<Record<K, unknown>>>;
 
-/** `SCMP_ACT_NOTIFY` hands calls to a program on the daemon's host, and is not among them. */
+/** Without `SCMP_ACT_NOTIFY`, which hands calls to a program on the daemon's machine. */
 const ACTIONS: readonly string[] = [
   "SCMP_ACT_KILL",
   "SCMP_ACT_KILL_PROCESS",
@@ -28,7 +28,7 @@ const OPERATORS: readonly string[] = [
   "SCMP_CMP_MASKED_EQ",
 ];
 
-/** Image platforms' names of architectures by those that filters use. */
+/** Architectures as image platforms name them, by the names that filters use. */
 const ARCHITECTURES: Readonly<Record<string, string>> = {
   SCMP_ARCH_X86_64: "amd64",
   SCMP_ARCH_X86: "386",
@@ -42,23 +42,23 @@ const ARCHITECTURES: Readonly<Record<string, string>> = {
   SCMP_ARCH_MIPSEL64: "mips64le",
 };
 
-/** Docker's names of architectures, in the conditions of a profile, where they differ from those of image platforms. */
+/** Architecture names in docker's conditions that differ from those of image platforms. */
 const DOCKER_ARCHITECTURES: ReadonlyMap<string, string> = new Map([
   ["x86", "386"],
   ["loongarch64", "loong64"],
   ["mipsel64", "mips64le"],
 ]);
 
-/** A profile may be this large as JSON, by its count of rules and names together. */
+/** The most entries of a profile: its rules and the names in them, counted together. */
 const MAX_ENTRIES = 10_000;
 
 /**
- * Reads a seccomp profile as docker and podman have them in files: the JSON, already parsed.
+ * Reads a seccomp profile in the file format of docker and podman, from parsed JSON.
  *
- * Both `archMap` and plain `architectures` are taken, `name` beside `names`, and the conditions `includes` and `excludes`. Keys that
- * are not known are refused: left out, a condition would let through what it was to hold.
+ * It takes `archMap` or plain `architectures`, `name` and `names`, and the conditions `includes` and
+ * `excludes`. Unknown keys are refused: an ignored condition would allow what it was meant to stop.
  *
- * @throws ExecutorError `refused`, naming the place.
+ * @throws ExecutorError `refused`, naming the place in the profile.
  */
 export function parseSeccompProfile(input: unknown): SeccompProfile {
   const profile = toFields(input, "seccomp", [
@@ -97,7 +97,7 @@ function parseArchitectures(profile: Fields<"architectures" | "archMap">): Recor
     "it has architectures and archMap",
     "one of them",
   );
-  // A plain list holds on every machine.
+  // A plain list applies on every architecture.
   if (plain.length > 0) return Object.fromEntries(Object.values(ARCHITECTURES).map((name) => [name, plain]));
   return Object.fromEntries(
     mapped.flatMap((entry, index) => {

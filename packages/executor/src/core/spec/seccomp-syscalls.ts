@@ -1,7 +1,8 @@
 /**
- * The system calls that any step may make, by what they are about, as docker's default profile allows them.
+ * The system calls that any step may make, by topic, as docker's default profile allows them.
  *
- * Not among them, on purpose and as in docker: `io_uring_*`, `keyctl` and its like, `userfaultfd`, `kexec_*`, `swapon`, `pivot_root`.
+ * As in docker, these are left out on purpose: `io_uring_*`, `keyctl` and the like, `userfaultfd`, `kexec_*`,
+ * `swapon`, `pivot_root`.
  */
 const BY_TOPIC: Readonly<Record<string, string>> = {
   "files by path": `
@@ -66,7 +67,7 @@ const BY_TOPIC: Readonly<Record<string, string>> = {
     getrandom landlock_add_rule landlock_create_ruleset landlock_restrict_self seccomp sysinfo uname`,
 };
 
-/** {@link BY_TOPIC} as one list. */
+/** The system calls that any step may make. */
 export const ALLOWED_SYSCALLS: readonly string[] = Object.values(BY_TOPIC).flatMap((names) =>
   names.trim().split(/\s+/),
 );

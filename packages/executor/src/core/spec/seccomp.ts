@@ -1,47 +1,55 @@
 import { isKernelAtLeast } from "./kernel.js";
 import type { Seccomp, SeccompArgument, SeccompSyscall } from "./spec.js";
 
-/** When a rule holds; every condition that is given must be met. */
+/**
+ * Conditions of a rule. In `when`, all conditions that are given must be met; in `unless`, none may be met.
+ */
 export interface SeccompCondition {
   /** The daemon's architecture is one of these, named as in image platforms: `amd64`, `arm64`, `386`, ... */
   readonly architectures?: readonly string[] | undefined;
-  /** For `when`: all of them are in the bounding set. For `unless`: one of them is. */
+  /** In `when`, all of these must be in the bounding set. In `unless`, one of them is enough. */
   readonly capabilities?: readonly string[] | undefined;
-  /** The daemon's kernel is this version or later. */
+  /** The daemon's kernel has this version or a later one. */
   readonly kernel?: readonly [major: number, minor: number] | undefined;
 }
 
-/** What happens to some system calls. */
+/** What the filter does with some system calls. */
 export interface SeccompRule {
   readonly syscalls: readonly string[];
-  /** `SCMP_ACT_ALLOW` unless said. */
+  /** Default `SCMP_ACT_ALLOW`. */
   readonly action?: string | undefined;
   readonly errno?: number | undefined;
-  /** All of them must hold. */
+  /** All of them must match. */
   readonly args?: readonly SeccompArgument[] | undefined;
   readonly when?: SeccompCondition | undefined;
   readonly unless?: SeccompCondition | undefined;
 }
 
-/** A seccomp profile with its conditions still in it, to be settled for one step on one daemon. */
+/** A seccomp profile with its conditions. {@link createSeccomp} resolves them for one step on one daemon. */
 export interface SeccompProfile {
   readonly defaultAction: string;
   readonly defaultErrno?: number | undefined;
-  /** Filter architectures by the daemon's architecture; one that is not named gets its native filter only. */
+  /**
+   * Filter architectures, by the daemon's architecture. An architecture without an entry gets only its native
+   * filter.
+   */
   readonly architectures: Readonly<Record<string, readonly string[]>>;
   readonly rules: readonly SeccompRule[];
 }
 
-/** What a profile's conditions are about. */
+/** The facts that a profile's conditions refer to. */
 export interface SeccompFacts {
-  /** The bounding set: what the step, or a set-uid program in it, could come to hold. */
+  /** The bounding set: every capability that the step, or a set-uid program in it, can ever have. */
   readonly capabilities: readonly string[];
-  /** The daemon's. */
+  /** The daemon's architecture, named as in image platforms. */
   readonly architecture: string;
   readonly kernelVersion?: string | undefined;
 }
 
-/** The profile's rules that hold for a step. An unknown kernel is taken for one older than any that a rule asks for. */
+/**
+ * Returns the rules of a profile that apply to a step. An unknown kernel counts as older than every version
+ * that a rule names.
+ */
 export function createSeccomp(profile: SeccompProfile, facts: SeccompFacts): Seccomp {
   const architectures = profile.architectures[facts.architecture];
   return {

@@ -1,5 +1,5 @@
 /**
- * The parts of an OCI runtime configuration that steps use, named and shaped as its JSON is.
+ * The parts of an OCI runtime configuration that steps use. Names and shapes are those of its JSON.
  *
  * Source: opencontainers/runtime-spec, config.md and config-linux.md, 1.0.2 and later.
  */
@@ -20,7 +20,7 @@ export interface Root {
   readonly?: boolean;
 }
 
-/** What runs; also what an exec is asked with. */
+/** The process to run. An exec request has the same shape. */
 export interface Process {
   terminal?: boolean;
   user: User;
@@ -50,7 +50,7 @@ export interface LinuxCapabilities {
 }
 
 export interface PosixRlimit {
-  /** `RLIMIT_NOFILE` and the like. */
+  /** For example `RLIMIT_NOFILE`. */
   type: string;
   soft: number | bigint;
   hard: number | bigint;
@@ -60,7 +60,7 @@ export interface Mount {
   destination: string;
   type?: string;
   source?: string;
-  /** As in fstab, plus `rbind`, `rro`, `rprivate` and their like. */
+  /** As in fstab, and also `rbind`, `rro`, `rprivate` and the like. */
   options?: string[];
   uidMappings?: IdMapping[];
   gidMappings?: IdMapping[];
@@ -70,7 +70,7 @@ export interface Hook {
   path: string;
   args?: string[];
   env?: string[];
-  /** Seconds. */
+  /** In seconds. */
   timeout?: number;
 }
 
@@ -98,7 +98,7 @@ export interface Linux {
 
 export interface Namespace {
   type: "pid" | "network" | "mount" | "ipc" | "uts" | "user" | "cgroup" | "time";
-  /** Joins an existing one; a new one is made without. */
+  /** The existing namespace to join. Without a path, the runtime makes a new one. */
   path?: string;
 }
 
@@ -110,7 +110,7 @@ export interface IdMapping {
 
 export interface Device {
   path: string;
-  /** Block, character, unbuffered character, FIFO. */
+  /** Block, character, unbuffered character, or FIFO. */
   type: "b" | "c" | "u" | "p";
   major: number;
   minor: number;
@@ -119,7 +119,7 @@ export interface Device {
   gid?: number;
 }
 
-/** A line of the devices controller's allow-list; what is left out matches everything. */
+/** A rule of the devices controller. A field that is left out matches everything. */
 export interface DeviceRule {
   allow: boolean;
   type?: "a" | "b" | "c";
@@ -133,7 +133,7 @@ export interface Resources {
   memory?: {
     limit?: number;
     reservation?: number;
-    /** Memory and swap together, on cgroup v1 and v2 alike. */
+    /** Memory and swap together, on both cgroup v1 and v2. */
     swap?: number;
     swappiness?: number;
     disableOOMKiller?: boolean;
@@ -175,7 +175,7 @@ export interface SeccompSyscall {
 export interface SeccompArgument {
   index: number;
   value: number;
-  /** With `SCMP_CMP_MASKED_EQ`, `value` is the mask and this is what remains under it. */
+  /** With `SCMP_CMP_MASKED_EQ`, `value` is the mask, and the masked argument must equal this. */
   valueTwo?: number;
   op: string;
 }

@@ -15,22 +15,25 @@ const IPC_SYSCTLS: readonly string[] = [
 
 const ALLOWED = `net.* unless network is host, fs.mqueue.*, ${IPC_SYSCTLS.join(", ")}`;
 
+/** The facts about a step and its daemon that the allowed and default sysctls depend on. */
 export interface SysctlOptions {
   readonly network: Network;
-  /** How many gids the step's own user namespace has; undefined when it has none. */
+  /** Number of gids in the step's own user namespace; undefined if it has none. */
   readonly mappedGids?: number | undefined;
-  /** Whether the daemon is in a user namespace itself; undefined when that is not known. */
+  /** Whether the daemon itself runs in a user namespace; undefined if unknown. */
   readonly daemonInUserNamespace?: boolean | undefined;
-  /** The daemon's, as uname(2) prints it. */
+  /** Kernel release of the daemon's machine, as uname(2) prints it. */
   readonly kernelVersion?: string | undefined;
 }
 
 /**
- * Kernel parameters of the step's own namespaces. Any other would be the host's.
+ * Returns the kernel parameters of a step's own namespaces. Any other parameter would change the host.
  *
- * In a network of its own, a step may by default listen on any port and send pings, without a capability, as in docker.
+ * In its own network, a step may by default listen on any port and send pings without a capability, as in
+ * docker.
  *
- * @throws ExecutorError `refused` for one that belongs to no namespace, and for `net.*` on a network that is not the step's own.
+ * @throws ExecutorError `refused` for a parameter that belongs to no namespace, for `net.*` on a network that
+ * the step does not own, and for a value with a line break or NUL byte.
  */
 export function createSysctls(
   sysctls: Readonly<Record<string, string>>,
@@ -50,7 +53,7 @@ export function createSysctls(
   return { ...(isOwn ? defaultsFor(sysctls, options) : {}), ...sysctls };
 }
 
-/** Both spellings name the same: `net.ipv4.ping_group_range`, `net.ipv4/ping_group_range`. */
+/** Both spellings name the same parameter: `net.ipv4.ping_group_range`, `net.ipv4/ping_group_range`. */
 const spellDotted = (name: string): string => name.replaceAll("/", ".");
 
 function defaultsFor(

@@ -1,17 +1,17 @@
 import type { IdMapping, User } from "./spec.js";
 
-/** Whom a step's process runs as; `core/user.ts` makes one from names. */
+/** The user of a step's process, as numbers. `core/user/user.ts` makes one from names. */
 export interface ProcessUser {
   readonly uid: number;
   readonly gid: number;
   readonly additionalGids?: readonly number[] | undefined;
-  /** Bits that new files lack. Default: the shim's, 0o022. */
+  /** Permission bits that new files do not get. Default: the shim's, 0o022. */
   readonly umask?: number | undefined;
 }
 
 /**
- * The `user` of a spec. Its own group is among the additional ones, as docker and containerd have it: without it, a group that may do
- * less than others could be left behind (CVE-2022-36109).
+ * Returns the `user` of a spec. Its own group is also among the additional ones, as in docker and containerd.
+ * Otherwise a process could drop a group that may do less than others (CVE-2022-36109).
  */
 export function createUser({ uid, gid, additionalGids = [], umask }: ProcessUser): User {
   return {
@@ -22,7 +22,10 @@ export function createUser({ uid, gid, additionalGids = [], umask }: ProcessUser
   };
 }
 
-/** Who a process is on the daemon's machine: somebody else, where the container has a user namespace. */
+/**
+ * Returns the ids that a process has on the daemon's machine. In a user namespace, they differ from the
+ * container's.
+ */
 export function toHostUser(
   { uid, gid }: ProcessUser,
   namespace:

@@ -1,23 +1,27 @@
 import { refuse } from "../refuse.js";
 
-/** A line of passwd(5), as far as it matters here. */
+/** The fields of a passwd(5) line that are used here. */
 export interface PasswdEntry {
   readonly name: string;
   readonly uid: number;
   readonly gid: number;
 }
 
-/** A line of group(5). */
+/** The fields of a group(5) line that are used here. */
 export interface GroupEntry {
   readonly name: string;
   readonly gid: number;
   readonly members: readonly string[];
 }
 
-/** An image's passwd or group file may have this many bytes; more is refused before it is looked at. */
+/** The largest passwd or group file that is read, in bytes. A larger file is refused before it is parsed. */
 export const MAX_USER_FILE_BYTES = 1024 * 1024;
 
-/** The well-formed lines of a passwd file. */
+/**
+ * Returns the well-formed lines of a passwd file; an empty list for `undefined`.
+ *
+ * @throws ExecutorError `refused` for a file above {@link MAX_USER_FILE_BYTES}.
+ */
 export function parsePasswd(file: Uint8Array | undefined): PasswdEntry[] {
   return fieldsOf(file, "/etc/passwd").flatMap(([name, , uidText, gidText]) => {
     const [uid, gid] = [parseId(uidText), parseId(gidText)];
@@ -25,7 +29,11 @@ export function parsePasswd(file: Uint8Array | undefined): PasswdEntry[] {
   });
 }
 
-/** The well-formed lines of a group file. */
+/**
+ * Returns the well-formed lines of a group file; an empty list for `undefined`.
+ *
+ * @throws ExecutorError `refused` for a file above {@link MAX_USER_FILE_BYTES}.
+ */
 export function parseGroups(file: Uint8Array | undefined): GroupEntry[] {
   return fieldsOf(file, "/etc/group").flatMap(([name, , gidText, members = ""]) => {
     const gid = parseId(gidText);
@@ -43,7 +51,9 @@ function fieldsOf(file: Uint8Array | undefined, path: string): string[][] {
     .map((line) => line.split(":"));
 }
 
-/** One character a byte: the names that are asked for are ASCII, and everything else only has to stay apart from them. */
+/**
+ * Decodes each byte as one character. Names to look up are ASCII; other bytes only have to differ from them.
+ */
 function toText(bytes: Uint8Array): string {
   let text = "";
   for (let at = 0; at < bytes.length; at += 8192)

@@ -2,21 +2,25 @@ import { refuse } from "../refuse.js";
 import type { ProcessUser } from "../spec/user.js";
 import { type GroupEntry, parseGroups, parsePasswd } from "./user-files.js";
 
-/** A user as somebody wrote it: numbers are ids, strings are names to be looked up in the image. */
+/** A user as written in a step or an image. A number is an id; a string is a name to look up in the image. */
 export interface UserReference {
   readonly user: number | string;
   readonly group?: number | string | undefined;
 }
 
-/** runc refuses ids above this one; containerd 1.6 let such a one become root (CVE-2024-40635). */
+/** runc refuses ids above this one. containerd 1.6 turned such an id into root (CVE-2024-40635). */
 const MAX_ID = 2_147_483_647;
 const ALLOWED = `uid, uid:gid, name or name:group, ids up to ${MAX_ID}`;
 
 /**
- * Reads `uid`, `uid:gid`, `name`, `name:group` and the mixed forms. What is all digits is an id, never a name.
+ * Reads `uid`, `uid:gid`, `name`, `name:group` and the mixed forms. Digits alone are an id, never a name.
  *
- * @param field what errors call it: `user` for a step's, `image` for an image's USER
- * @throws ExecutorError `refused`.
+ * @example
+ * ```ts
+ * parseUser("1000:docker"); // { user: 1000, group: "docker" }
+ * ```
+ * @param field the field that errors name: `user` for a step's user, `image` for an image's USER
+ * @throws ExecutorError `refused` for any other text, and for ids above 2147483647.
  */
 export function parseUser(text: string, field = "user"): UserReference {
   const [user = "", group, ...rest] = text.split(":");
@@ -27,7 +31,11 @@ export function parseUser(text: string, field = "user"): UserReference {
   };
 }
 
-/** Reads an image config's User; an empty one is root, as everywhere. */
+/**
+ * Reads the User of an image's config. An empty or missing User is root, as everywhere.
+ *
+ * @throws ExecutorError `refused`, with the field `image`.
+ */
 export function parseImageUser(text: string | null | undefined): UserReference {
   return text === undefined || text === null || text === "" ? { user: 0 } : parseUser(text, "image");
 }
@@ -37,20 +45,22 @@ function parseIdentity(text: string, field: string): number | string {
     const id = Number(text);
     return id <= MAX_ID ? id : refuse(field, `${quote(text)} is out of range`, ALLOWED);
   }
-  // What useradd and the directories of companies make; with neither colon nor comma, which separate in the files.
+  // Names as useradd and company directories make them. A colon or comma would separate fields in the files.
   if (!/^[A-Za-z0-9_.][A-Za-z0-9_.@\\-]{0,254}\$?$/.test(text)) {
     refuse(field, `${quote(text)} is neither an id nor a name`, ALLOWED);
   }
   return text;
 }
 
-/** The files of an image that users are looked up in, as they are; `undefined` where the image has none. */
+/**
+ * Contents of an image's `/etc/passwd` and `/etc/group`; `undefined` for a file that the image does not have.
+ */
 export interface UserFiles {
   readonly passwd?: Uint8Array | undefined;
   readonly group?: Uint8Array | undefined;
 }
 
-/** Which of the image's files {@link resolveUser} will look at: an edge that reads none of the others saves the time. */
+/** Tells which of the image's files {@link resolveUser} needs, so that the caller can skip the others. */
 export function neededUserFiles(
   { user, group }: UserReference,
   groupAdd: readonly (number | string)[] = [],
@@ -63,14 +73,14 @@ export function neededUserFiles(
 }
 
 /**
- * The ids that a process gets, by docker's rules.
- *
- * A uid alone takes its group from passwd, and 0 where passwd does not list it. Without a group, the user's supplementary ones come
- * from the group file; a group that is given stands alone. Lines that are not as they should be are skipped; of two that match, the
- * first counts. Malformed ids count as no line.
+ * Returns the ids of a process, by docker's rules.
+ * - A uid without a group gets its gid from passwd, or 0 if passwd does not list it.
+ * - Without a group, the user also gets its supplementary groups from the group file. With a group, it does
+ *   not.
+ * - Malformed lines, and lines with malformed ids, are skipped. If two lines match, the first counts.
  *
  * @param groupAdd further groups, by id or name
- * @throws ExecutorError `refused` for a name that the image does not have, and for files that are too large to be what they claim.
+ * @throws ExecutorError `refused` for a name that the image does not have, and for a file that is too large.
  */
 export function resolveUser(
   { user, group }: UserReference,
@@ -112,7 +122,11 @@ function groupId(identity: number | string, groups: () => GroupEntry[], field: s
   );
 }
 
-/** Reads an entry of `group_add`: a gid or a group's name. */
+/**
+ * Reads an entry of `group_add`: a gid or a group's name.
+ *
+ * @throws ExecutorError `refused`.
+ */
 export function parseGroupAdd(text: string | number): number | string {
   return parseIdentity(String(text), "group_add");
 }
