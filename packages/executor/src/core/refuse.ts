@@ -1,11 +1,12 @@
 import { ExecutorError } from "../error.js";
 
 /**
- * Throws the one error for input that is understood and not taken.
+ * Throws the error for input that is understood but not accepted.
  *
- * @param field what it is about, as it is written in a step file
+ * @param field the field, as written in a step file
  * @param message what is wrong with it
- * @param allowed what would be taken
+ * @param allowed what would be accepted
+ * @throws ExecutorError `refused`.
  */
 export function refuse(field: string, message: string, allowed: string): never {
   throw new ExecutorError(`${field}: ${message}; allowed: ${allowed}`, {
@@ -14,7 +15,7 @@ export function refuse(field: string, message: string, allowed: string): never {
   });
 }
 
-/** As {@link refuse}, unless what must hold does. */
+/** Throws like {@link refuse} unless `holds` is true. */
 export function requireThat(holds: boolean, field: string, message: string, allowed: string): asserts holds {
   if (!holds) refuse(field, message, allowed);
 }

@@ -1,33 +1,54 @@
 import { requireThat } from "../refuse.js";
 import type { Hook, Hooks } from "../spec/spec.js";
 
-/** The bridge of steps with `network: bridge`, on the daemon's machine. */
+/** The bridge on the daemon's machine, for steps with `network: bridge`. */
 export interface BridgeOptions {
-  /** The bridge's name, at most 15 characters. Default `wfe0`. */
+  /**
+   * Name of the bridge, at most 15 characters.
+   *
+   * @default "wfe0"
+   */
   readonly name?: string | undefined;
-  /** The steps' addresses; the first is the bridge's own. Default `10.87.0.0/16`. */
+  /**
+   * IPv4 subnet of the steps' addresses. The first address is the bridge's own.
+   *
+   * @default "10.87.0.0/16"
+   */
   readonly subnet?: string | undefined;
-  /** Where the CNI plugins `bridge` and `host-local` are. Default: `/opt/cni/bin`, `/usr/lib/cni`, `/usr/libexec/cni`. */
+  /**
+   * Directories that may contain the CNI plugins `bridge` and `host-local`.
+   *
+   * @default ["/opt/cni/bin", "/usr/lib/cni", "/usr/libexec/cni"]
+   */
   readonly pluginDirs?: readonly string[] | undefined;
   /**
-   * Whether steps reach what is behind the daemon's machine, with its address (masquerading, by iptables). Default `true`. `false`: the
-   * daemon's machine and each other alone.
+   * Whether steps reach the networks behind the daemon's machine, with its address (masquerading, by
+   * iptables). With `false`, they reach only the daemon's machine and each other.
+   *
+   * @default true
    */
   readonly masquerade?: boolean | undefined;
   /** Name servers of steps that name none. Default: those of the daemon's machine. */
   readonly dns?: readonly string[] | undefined;
   /**
-   * Where the plugin `host-local` notes which addresses are taken. Default `/run/wfe-containerd/networks`: after a crash of the machine, when no hook could
-   * give them back, it is empty again.
+   * Where the plugin `host-local` records which addresses are taken. After a crash of the machine, no hook
+   * gives addresses back, but the default directory is empty again.
+   *
+   * @default "/run/wfe-containerd/networks"
    */
   readonly dataDir?: string | undefined;
 }
 
+/** Checked options of the bridge, with their defaults. */
 export type Bridge = Required<Omit<BridgeOptions, "dns">> & Pick<BridgeOptions, "dns">;
 
 const IS_PATH = /^\/[^\0:\n]*$/;
 
-/** Checks what the operator says. @throws ExecutorError `refused`, naming the field. */
+/**
+ * Checks the operator's options and adds the defaults.
+ *
+ * @throws ExecutorError `refused`, naming the field.
+ */
 export function parseBridge(options: BridgeOptions = {}): Bridge {
   const {
     name = "wfe0",
@@ -75,7 +96,10 @@ function isSubnet(text: string): boolean {
   );
 }
 
-/** Reads the process from the container's state, which a hook gets as its input, and hands the plugin its configuration. */
+/**
+ * The script that joins a container to the bridge. It reads the process from the container's state, which a
+ * hook gets as its input, and passes the plugin its configuration.
+ */
 const ADD = `set -u
 fail() { printf '%s\\n' "$1" >&2; exit 1; }
 pid=$(sed -n 's/.*"pid": *\\([0-9][0-9]*\\).*/\\1/p')
@@ -109,7 +133,7 @@ isReached "$source" || { isReached /run/systemd/resolve/resolv.conf && source=/r
 grep -E "$wanted" "$source" | grep -Ev '^nameserver[[:space:]]+(127\\.|::1)' >> "$WFE_RESOLV_CONF" || true
 `;
 
-/** The namespace is gone, and the pair of interfaces with it: what is left is the address. */
+/** The script that frees the address. The namespace and its pair of interfaces are already gone. */
 const DELETE = `IFS=:
 for directory in $CNI_PATH; do
   [ -x "$directory/bridge" ] && { printf '%s' "$WFE_CNI" | CNI_COMMAND=DEL CNI_NETNS= "$directory/bridge" >&2; exit; }
@@ -119,13 +143,15 @@ done
 const TIMEOUT_S = 60;
 
 /**
- * Hooks that join a container's network namespace to the bridge, and give its address back when it is gone. The runtime runs them on the daemon's
- * machine, also when the executor has died by then. They need `/bin/sh` and CNI's plugins there.
+ * Returns hooks that join a container's network namespace to the bridge, and free its address when it is
+ * gone. The runtime runs them on the daemon's machine, even if the executor has died by then. They need
+ * `/bin/sh` and the CNI plugins on that machine.
  *
- * Each value goes in by the environment: nothing is ever written into the scripts.
- * Source: CNI's specification, "Section 2: Execution protocol"; the OCI runtime spec, "POSIX-platform hooks".
+ * Every value is passed in the environment; nothing is ever written into the scripts. Source: CNI's
+ * specification, "Section 2: Execution protocol"; the OCI runtime spec, "POSIX-platform hooks".
  *
- * @param resolvConf the step's own, when it is to have the name servers of the daemon's machine.
+ * @param resolvConf path of the step's `resolv.conf`, if the hook is to add the name servers of the daemon's
+ * machine
  */
 export function createBridgeHooks(id: string, bridge: Bridge, resolvConf: string | undefined): Hooks {
   const configuration = {

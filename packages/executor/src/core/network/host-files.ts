@@ -3,18 +3,19 @@ import type { StepMount } from "../spec/mounts.js";
 import type { StepConfig } from "../step/step.js";
 import type { Bridge } from "./bridge.js";
 
-/** A file of names that a step gets of its own: `/etc/hosts`, `/etc/hostname` or `/etc/resolv.conf`. */
+/** The `/etc/hosts`, `/etc/hostname` or `/etc/resolv.conf` that a step gets. */
 export interface HostFile {
   readonly target: string;
   readonly contents: string;
   /**
-   * Where it is written beside the step's output, at the same path for us and for the daemon's machine, to be mounted read-only. Undefined: it is put into
-   * the container's own layer, where it costs no mount, and what the step writes to it is written where everything else is.
+   * Where the file is written, next to the step's output. The path is the same on this machine and on the
+   * daemon's, and is mounted read-only. Undefined: the file is put into the container's own layer. It then
+   * needs no mount, and the step's changes to it go where its other changes go.
    */
   readonly path?: string | undefined;
 }
 
-/** What of a step its files of names depend on. */
+/** The fields of a step that these files depend on. */
 export type NamedStep = Pick<
   StepConfig,
   | "network"
@@ -29,10 +30,10 @@ export type NamedStep = Pick<
 >;
 
 /**
- * The files of names, as docker gives them to containers. On the daemon's own network a step has those of the daemon's machine, with what it says
- * besides.
+ * Returns a step's `/etc/hosts`, `/etc/hostname` and `/etc/resolv.conf`, like docker's. On the network of the
+ * daemon's machine, a step gets the contents of that machine's files, and its own additions.
  *
- * @param directory of the step's output.
+ * @param directory directory of the step's output
  */
 export function createHostFiles(
   step: NamedStep,
@@ -57,24 +58,29 @@ export function createHostFiles(
   ];
 }
 
-/** Whether a hook completes the step's `resolv.conf` with the name servers of the daemon's machine. */
+/** Tells whether a hook adds the name servers of the daemon's machine to the step's `resolv.conf`. */
 export function takesServers(step: NamedStep, bridgeDns: Bridge["dns"]): boolean {
   if (step.dns.length > 0) return false;
   return step.network === "bridge" ? bridgeDns === undefined : step.network === "host";
 }
 
-/** What is put into the container's layer is not seen where the step mounts something on `/etc`. */
+/** A mount on `/etc` hides the files in the container's layer. */
 function coversEtc({ volumes, namedVolumes, caches, tmpfs }: NamedStep): boolean {
   return [...volumes, ...namedVolumes, ...caches, ...tmpfs].some(({ target }) => target === "/etc");
 }
 
+/** Returns the mounts of the files that have a path. */
 export function toMounts(files: readonly HostFile[]): StepMount[] {
   return files.flatMap(({ path, target }): StepMount[] =>
     path === undefined ? [] : [{ type: "bind", source: path, target, readonly: true }],
   );
 }
 
-/** @param owner root of the container. */
+/**
+ * Returns the archive entries of the files that go into the container's layer.
+ *
+ * @param owner the container's root
+ */
 export function toEntries(
   files: readonly HostFile[],
   owner: { readonly uid: number; readonly gid: number },
@@ -90,12 +96,14 @@ export function toEntries(
     }));
 }
 
-/** Whether a step says itself how names are looked up. */
+/** Tells whether a step itself sets how names are looked up. */
 function hasResolver({ dns, dnsSearch, dnsOptions }: NamedStep): boolean {
   return dns.length + dnsSearch.length + dnsOptions.length > 0;
 }
 
-/** On the network of the daemon's machine a hook adds the lines of its own file: see `host-names.ts`. */
+/**
+ * On the network of the daemon's machine, a hook adds the lines of that machine's file: see `host-names.ts`.
+ */
 function createHosts({ network, extraHosts }: NamedStep, hostname: string): string {
   const machine = [
     ["127.0.0.1", "localhost"],
@@ -107,7 +115,7 @@ function createHosts({ network, extraHosts }: NamedStep, hostname: string): stri
   ];
   const lines = [
     ...(network === "host" ? [] : machine),
-    // A step's own name always leads to itself, on whichever network it is.
+    // A step's own name always leads to the step itself, on every network.
     ["127.0.1.1", hostname],
     ...extraHosts.map(({ name, address }) => [address, name]),
   ];

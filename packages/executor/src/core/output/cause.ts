@@ -1,13 +1,14 @@
 /**
- * How a step came to its end.
+ * How a step ended.
  *
- * - `exit`: by itself; `exitCode` is its own.
- * - `signal`: with 128 + n; a signal ended it, or it says so of a child. containerd reports both alike.
- * - `timeout`, `aborted`: it was stopped; `exitCode` is what it ended with then.
+ * - `exit`: by itself. `exitCode` is its own.
+ * - `signal`: with exit code 128 + n. A signal ended it, or it reports that a signal ended its child.
+ *   containerd reports both alike.
+ * - `timeout`, `aborted`: it was stopped. `exitCode` is the code that it then ended with.
  * - `oom`: the kernel killed it at its memory limit.
- * - `log-io-failed`: its output could not be stored any more, so it was killed.
- * - `runtime-lost`: the shim that held it died, and the exit code with it.
- * - `unknown`: the daemon has forgotten how it ended.
+ * - `log-io-failed`: its output could no longer be stored, so it was killed.
+ * - `runtime-lost`: its shim died, and the exit code was lost.
+ * - `unknown`: the daemon no longer knows how it ended.
  */
 export type StepEndCause =
   | "exit"

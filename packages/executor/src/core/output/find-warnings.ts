@@ -2,7 +2,7 @@ import type { StepPlan } from "../plan/plan.js";
 import type { StepEndCause } from "./cause.js";
 import type { StepWarning } from "./warning.js";
 
-/** A volume that the step's user may not write to, by the owner and mode of its source. */
+/** A volume that the step's user may not write to, judged by the owner and mode of its source. */
 export interface UnwritableVolume {
   readonly field: string;
   readonly source: string;
@@ -12,7 +12,7 @@ export interface UnwritableVolume {
   readonly mode: string;
 }
 
-/** How a step ended, as far as its warnings depend on it. */
+/** The parts of a step's end that its warnings depend on. */
 export interface FailedStep {
   readonly exitCode: number | null;
   readonly cause: StepEndCause;
@@ -20,7 +20,10 @@ export interface FailedStep {
   readonly stderr: string;
 }
 
-/** The warnings of a step that failed by itself; none for any other, so that a step that only reads a volume is not warned. */
+/**
+ * Returns warnings for a step that failed by itself, else an empty list. So a step that only reads a volume
+ * and succeeds is not warned.
+ */
 export function findWarnings(
   plan: StepPlan,
   step: FailedStep,
@@ -43,7 +46,7 @@ function volumeWarnings(
   }));
 }
 
-/** Why the kernel did not run a program that is there. */
+/** Why the kernel did not run a program that exists, by its error message. */
 const EXEC_PROBLEMS: Readonly<Record<string, string>> = {
   "no such file or directory":
     "the image does not have the interpreter of its #! line, or the loader that it needs",
@@ -54,7 +57,10 @@ const EXEC_PROBLEMS: Readonly<Record<string, string>> = {
     "the seccomp profile does not allow execve, or its file system is mounted noexec",
 };
 
-/** runc's first process becomes the program at the very end. Where that fails, its words are the step's only output, and its code is the step's. */
+/**
+ * runc's first process becomes the step's program at the very end. If that fails, runc's message is the
+ * step's only output, and runc's exit code is the step's.
+ */
 function programWarnings(
   { args, programField: field }: StepPlan,
   { stdout, stderr }: FailedStep,

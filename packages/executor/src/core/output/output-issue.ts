@@ -1,10 +1,11 @@
 /**
- * Why an output line was not taken, or what became of it.
+ * Why an output line was not taken, or what happened to it.
  *
- * - `invalid-line`: it begins as an output line does, but has no `=`, no `]` at its end, or an invalid key.
+ * - `invalid-line`: it begins like an output line, but has no `=`, no `]` at its end, or an invalid key.
  * - `line-too-long`, `too-many`, `too-large`: it is over one of the limits.
- * - `nul`: its value has a NUL byte, which no environment variable can hold.
- * - `same-variable`: it was taken, but another output becomes the same variable of the next steps. The later one wins there.
+ * - `nul`: its value has a NUL byte, which no environment variable can contain.
+ * - `same-variable`: it was taken, but another output becomes the same environment variable of later steps.
+ *   The later output wins there.
  * - `more`: there were further issues, which are not listed.
  */
 export type OutputIssueReason =
@@ -16,27 +17,32 @@ export type OutputIssueReason =
   | "same-variable"
   | "more";
 
-/** Something that is wrong with an output line of the step. It never fails the step. */
+/** A problem with an output line of the step. It never fails the step. */
 export interface OutputIssue {
   readonly reason: OutputIssueReason;
-  /** The output's key, where the line has a valid one. */
+  /** Key of the output, if the line has a valid one. */
   readonly key?: string | undefined;
-  /** For people; without the value. */
+  /** For people. It never shows the value. */
   readonly message: string;
 }
 
 export const OUTPUT_LINE_FORMAT =
   "allowed: ##wfe[output key=value], with a key of up to 128 letters, digits, _ and -, a letter or _ first; example: ##wfe[output version=1.2.3]";
 
-/** A step may print millions of bad lines; the first ones tell enough. */
+/** A step may print millions of bad lines; the first ones say enough. */
 const MAX_ISSUES = 100;
 
+/** The issues of a step's output lines. */
 export interface OutputIssueLog {
   readonly all: readonly OutputIssue[];
   add(issue: OutputIssue): void;
 }
 
-/** Holds each issue once for a key and a reason, and a bounded number of them. */
+/**
+ * Keeps each issue once per key and reason, and a bounded number of them.
+ *
+ * @param onIssue called with each issue that is kept
+ */
 export function createIssueLog(onIssue: ((issue: OutputIssue) => void) | undefined): OutputIssueLog {
   const all: OutputIssue[] = [];
   const seen = new Set<string>();

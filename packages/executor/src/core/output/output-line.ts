@@ -1,53 +1,83 @@
 import { createIssueLog, OUTPUT_LINE_FORMAT as FORMAT, type OutputIssue } from "./output-issue.js";
 import { toVariableName } from "./variable-name.js";
 
-/** What a step's outputs may add up to: a step may print whatever it likes. What is over a limit is an {@link OutputIssue}. */
+/**
+ * Limits on a step's outputs, because a step may print anything. An output over a limit becomes an
+ * {@link OutputIssue}.
+ */
 export interface OutputLimits {
-  /** Of a line, with its marks. */
+  /**
+   * Bytes of a line, with its marks.
+   *
+   * @default 65536
+   */
   readonly lineBytes: number;
+  /**
+   * Number of outputs.
+   *
+   * @default 1024
+   */
   readonly count: number;
-  /** Of all keys and values together. */
+  /**
+   * Bytes of all keys and values together.
+   *
+   * @default 1048576
+   */
   readonly totalBytes: number;
 }
 
 const DEFAULT_LIMITS: OutputLimits = { lineBytes: 64 * 1024, count: 1024, totalBytes: 1024 * 1024 };
 const PREFIX = new TextEncoder().encode("##wfe[output ");
 const NEWLINE = 0x0a;
-/** Names that would reach into an object's prototype somewhere downstream. */
+/** Names that could change an object's prototype in code that uses the outputs. */
 const RESERVED = new Set(["__proto__", "constructor", "prototype"]);
-/** No dots: these part a step's name from its outputs' in workflow data. */
+/** No dots: in workflow data, dots separate a step's name from its outputs. */
 const KEY = /^[A-Za-z_][A-Za-z0-9_-]{0,127}$/;
 const isKey = (key: string): boolean => KEY.test(key) && !RESERVED.has(key);
 
+/** Collects the outputs of one stream. */
 export interface OutputParser {
-  /** Takes the next bytes of standard output, cut anywhere. */
+  /** Takes the next bytes of standard output. They may be cut anywhere. */
   push(chunk: Uint8Array): void;
-  /** No more follows: a last line without a newline counts. */
+  /** Ends the stream. A last line without a newline counts. */
   end(): void;
-  /** In the order in which each was last set. */
+  /** Values by key, in the order in which each was last set. */
   readonly outputs: Readonly<Record<string, string>>;
-  /** Each once for a key and a reason, the first hundred of them. */
+  /** Each issue once per key and reason; the first hundred of them. */
   readonly issues: readonly OutputIssue[];
 }
 
+/** Callbacks and limits of an output parser. */
 export interface OutputParserOptions {
+  /** Called each time an output is set. */
   readonly onOutput?: ((key: string, value: string) => void) | undefined;
+  /** Called for each issue. */
   readonly onIssue?: ((issue: OutputIssue) => void) | undefined;
+  /** Replaces some of the default limits. */
   readonly limits?: Partial<OutputLimits> | undefined;
 }
 
 /**
  * Finds lines `##wfe[output key=value]` in a stream of bytes.
  *
- * The mark stands at the start of a line, and the last `]` ends it; a carriage return after that is let go. A key is a letter or
- * `_`, then letters, digits, `_` and `-`. The value is everything between the first `=` and that `]`. The last of a key wins. A line
- * that begins with the mark and is not such a line is an issue. Memory is bounded by `limits`, however long a line is.
+ * The mark must be at the start of a line. The last `]` ends the line; a carriage return after it is ignored.
+ * A key is a letter or `_`, then letters, digits, `_` and `-`. The value is everything between the first `=`
+ * and the last `]`. If a key is set again, the last value wins. A line that begins with the mark but has
+ * another form is an issue. `limits` bounds the memory, however long a line is.
+ *
+ * @example
+ * ```ts
+ * const parser = createOutputParser();
+ * parser.push(new TextEncoder().encode("##wfe[output version=1.2.3]\n"));
+ * parser.end();
+ * parser.outputs; // { version: "1.2.3" }
+ * ```
  */
 export function createOutputParser(options: OutputParserOptions = {}): OutputParser {
   const limits = { ...DEFAULT_LIMITS, ...options.limits };
   const outputs = Object.create(null) as Record<string, string>;
   const issues = createIssueLog(options.onIssue);
-  /** The key that a variable's value comes from. */
+  /** The output key that each variable's value comes from. */
   const variables = new Map<string, string>();
   const line = new Uint8Array(limits.lineBytes);
   let length = 0;
@@ -60,7 +90,7 @@ export function createOutputParser(options: OutputParserOptions = {}): OutputPar
     const room = limits.lineBytes - length;
     line.set(part.subarray(0, room), length);
     length = Math.min(length + part.byteLength, limits.lineBytes);
-    // As soon as it cannot be a mark, the rest of the line need not be kept.
+    // Once it cannot be a mark, the rest of the line need not be kept.
     const compared = Math.min(length, PREFIX.byteLength);
     for (let at = 0; at < compared; at++) if (line[at] !== PREFIX[at]) isOrdinary = true;
     if (isOrdinary || part.byteLength <= room) return;
@@ -107,7 +137,7 @@ export function createOutputParser(options: OutputParserOptions = {}): OutputPar
       issues.add({ reason: problem.reason, key, message: `output ${key}: ${problem.message}` });
       return;
     }
-    // Taken out first, so that the order is that of the last change.
+    // Deleted first, so that the order is that of the last change.
     delete outputs[key];
     outputs[key] = value;
     count += old === undefined ? 1 : 0;
@@ -158,7 +188,7 @@ export function createOutputParser(options: OutputParserOptions = {}): OutputPar
         finishLine();
         start = end + 1;
       }
-      // Not line by line: a step may print hundreds of millions of them.
+      // Look for marks, not for lines: a step may print hundreds of millions of lines.
       for (let mark = findMark(chunk, start); mark !== -1; mark = findMark(chunk, start)) {
         const end = chunk.indexOf(NEWLINE, mark);
         if (end === -1) return take(chunk.subarray(mark));
@@ -166,7 +196,7 @@ export function createOutputParser(options: OutputParserOptions = {}): OutputPar
         finishLine();
         start = end + 1;
       }
-      // It has no mark, but for what the next chunk may make one.
+      // The rest has no mark, unless the next chunk completes one.
       take(chunk.subarray(Math.max(start, chunk.lastIndexOf(NEWLINE) + 1)));
     },
     end: finishLine,
@@ -175,7 +205,7 @@ export function createOutputParser(options: OutputParserOptions = {}): OutputPar
   };
 }
 
-/** The line up to its value. */
+/** Returns the line up to its value. */
 function quoteStart(text: string): string {
   const [start = ""] = text.split("=", 1);
   return JSON.stringify(`##wfe[output ${start.slice(0, 40)}${start === text ? "" : "=..."}`);
@@ -189,7 +219,7 @@ function sizeOf(key: string, value: string): number {
   return key.length + new TextEncoder().encode(value).byteLength;
 }
 
-/** Where, from the start of a line on, the next line begins that may be marked; -1 when none does. */
+/** Returns where the next line that may be marked begins, or -1. `start` must be the start of a line. */
 function findMark(chunk: Uint8Array, start: number): number {
   const [first = 0] = PREFIX;
   let at = chunk.indexOf(first, start);

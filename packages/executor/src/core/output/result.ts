@@ -2,26 +2,39 @@ import type { StepEndCause } from "./cause.js";
 import type { OutputIssue } from "./output-issue.js";
 import type { StepWarning } from "./warning.js";
 
-/** What came out of a step. */
+/** The result of a step. */
 export interface StepResult {
   readonly name: string;
-  /** 0 to 255; null where nobody can know it: with the causes `runtime-lost` and `unknown`. */
+  /** 0 to 255; null if it cannot be known, which is so with the causes `runtime-lost` and `unknown`. */
   readonly exitCode: number | null;
   readonly cause: StepEndCause;
-  /** Processes of the step that the kernel killed at its memory limit: children too, whom the step may survive. */
+  /**
+   * How many processes of the step the kernel killed at its memory limit. Children count too; the step may
+   * survive them.
+   */
   readonly oomKills: number;
-  /** The first bytes of its standard output, as UTF-8; what is no UTF-8 is replaced. The events hold all, to the byte. */
+  /**
+   * The first bytes of standard output, as UTF-8. Invalid UTF-8 is replaced. The events have all output, byte
+   * for byte.
+   */
   readonly stdout: string;
+  /** The same of standard error. */
   readonly stderr: string;
-  /** True when some output is not in `stdout` or `stderr`. */
+  /** Whether some output is missing in `stdout` or `stderr`. */
   readonly truncated: boolean;
-  /** From its `##wfe[output key=value]` lines. */
+  /** Values by key, from `##wfe[output key=value]` lines. */
   readonly outputs: Readonly<Record<string, string>>;
-  /** What is wrong with its output lines: those that were not taken, and those that become the same variable. Mostly empty. */
+  /**
+   * Problems with output lines: lines that were not taken, and outputs that become the same variable. Mostly
+   * empty.
+   */
   readonly outputIssues: readonly OutputIssue[];
-  /** What is probably behind a failure of the step, and how to mend it: a volume that its user may not write to, and the like. */
+  /**
+   * Probable reasons for a failure of the step and how to fix them: a volume that its user may not write to,
+   * and the like.
+   */
   readonly warnings: readonly StepWarning[];
-  /** When its process was started, by this machine's clock. */
+  /** When its process was started, by the clock of the executor's machine. */
   readonly startedAt: Date;
   /** From start to exit, in milliseconds. */
   readonly durationMs: number;

@@ -1,6 +1,6 @@
-/** What is probably behind a step's failure, and how to mend it. It changes nothing of the result. */
+/** A probable reason for a step's failure, and how to fix it. It does not change the result. */
 export interface StepWarning {
-  /** The step's field that it is about. */
+  /** The step's field that the warning is about. */
   readonly field: string;
   readonly message: string;
 }

@@ -4,13 +4,14 @@ import { isReservedVariable } from "../step/reserved-variables.js";
 import type { StepResult } from "./result.js";
 import { toVariableName } from "./variable-name.js";
 
-/** Values that a workflow hands from step to step, by name. Null and undefined values are passed over. */
+/** Values that a workflow passes from step to step, by name. Null and undefined values are skipped. */
 export type WorkflowData = Readonly<Record<string, string | number | boolean | null | undefined>>;
 
-/** What of a result goes on to later steps. */
+/** Which parts of a result go to later steps. */
 export interface WorkflowDataOptions {
   /**
-   * Standard output and error too. The kernel takes less than 128 KiB in one variable, so a longer log is left out, and about 2 MiB in all.
+   * Whether standard output and standard error are included. The kernel takes less than 128 KiB in one
+   * variable, and about 2 MiB in all. A log that is longer than one variable is left out.
    *
    * @default false
    */
@@ -18,11 +19,16 @@ export interface WorkflowDataOptions {
 }
 
 /**
- * A result as values for the steps that follow: `<step>.exit_code` and `<step>.outputs.<key>`; with `logs` also `<step>.stdout` and
- * `<step>.stderr`.
+ * Turns a result into values for later steps: `<step>.exit_code` and `<step>.outputs.<key>`; with `logs` also
+ * `<step>.stdout` and `<step>.stderr`.
  *
- * The step chose the keys and values of its outputs, and these become environment variables of another: so each stands behind a name that
- * no program takes orders from, and that no other step has.
+ * The step chose the keys and values of its outputs, and they become environment variables of another step.
+ * So each gets a name that no program takes orders from, and that no other step has.
+ *
+ * @example
+ * ```ts
+ * const data = toWorkflowData(result); // { "build.exit_code": 0, "build.outputs.version": "1.2.3" }
+ * ```
  */
 export function toWorkflowData(
   result: Pick<StepResult, "name" | "stdout" | "stderr" | "exitCode" | "outputs">,
@@ -36,16 +42,21 @@ export function toWorkflowData(
   };
 }
 
-/** What `toWorkflowData` makes: whatever the step and the key are called, no program takes orders from a variable that ends so, or has this inside. */
+/**
+ * Keys as `toWorkflowData` makes them. No program takes orders from a variable that ends or continues like
+ * this, whatever the step and the key are called.
+ */
 const OF_A_STEP = /\.(?:stdout|stderr|exit_code|outputs\.[^.]+)$/;
 
 /**
- * The values as environment variables, by their names. One that no variable can hold, because it has a NUL or is longer than the kernel
- * takes, is passed over when it is a step's output as a whole, and refused otherwise.
+ * Returns the values as environment variables, by name. A variable cannot hold a value that has a NUL byte or
+ * is longer than the kernel takes. Such a value is skipped if it is a step's whole output (`.stdout`,
+ * `.stderr`), else refused.
  *
- * Where two keys become one variable, the one with the higher rank wins, else the later one: see {@link rankOf}.
+ * If two keys become one variable, the one with the higher rank wins, else the later one: see {@link rankOf}.
  *
- * @throws ExecutorError `invalid-argument`; also for a name that programs take orders from, and for two keys of the caller's that become
+ * @throws ExecutorError `invalid-argument` for such a value, for one that is not text, a number or a boolean,
+ * for an empty name, for a name that programs take orders from, and for two of the caller's keys that become
  * one variable.
  */
 export function toVariables(data: WorkflowData): Map<string, string> {
@@ -82,9 +93,10 @@ export function toVariables(data: WorkflowData): Map<string, string> {
 }
 
 /**
- * Which of two keys for one variable wins. The caller's own names are first. Then the longer step name: an output of the step `a` with the key
- * `b_outputs_c`, which that step chose, must not replace the output `c` of the step `a_outputs_b`, whose name the workflow's author chose.
- * Within one step (`version`, `VERSION`) the later one wins, as it does for one key.
+ * Ranks the keys that become one variable; the highest wins. The caller's own names come first, then longer
+ * step names. An output of the step `a` with the key `b_outputs_c`, which that step chose, must not replace
+ * the output `c` of the step `a_outputs_b`, whose name the workflow's author chose. Within one step
+ * (`version`, `VERSION`) the later key wins, as it does if one key is set twice.
  */
 function rankOf(key: string): number {
   const match = OF_A_STEP.exec(key);
@@ -95,7 +107,7 @@ function bytesOf(text: string): number {
   return text.length < MAX_STRING_BYTES ? new TextEncoder().encode(text).byteLength : text.length;
 }
 
-/** Says what is wrong with a piece of data, without its value. */
+/** Refuses a piece of data without showing its value. */
 function refuseData(key: string, message: string, allowed: string): never {
   throw new ExecutorError(`data: ${key.slice(0, 80)} ${message}; allowed: ${allowed}`, {
     kind: "invalid-argument",

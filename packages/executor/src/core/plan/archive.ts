@@ -1,4 +1,7 @@
-/** A directory, a file or a symbolic link, below the place that it is unpacked at; without a slash before its name. */
+/**
+ * A directory, file or symbolic link to unpack. Its name is relative to the place that it is unpacked at,
+ * without a leading slash.
+ */
 export type ArchiveEntry = { readonly name: string } & (
   | { readonly type: "directory"; readonly mode: number; readonly uid: number; readonly gid: number }
   | {

@@ -1,12 +1,15 @@
 import type { SpecHost } from "../spec/create-spec.js";
 
 /**
- * Where the daemon is, seen from here. `here`: on this machine, its files and processes are those that we see. `beside`: its socket is a file of
- * ours, but one of us is in a container, and what is at a path may be another thing there. `elsewhere`: on another machine.
+ * Where the daemon runs.
+ * - `here`: on this machine. Its files and processes are the same as ours.
+ * - `beside`: its socket is a local file, but the daemon or the executor is in a container. A path may lead
+ *   to different files for the two.
+ * - `elsewhere`: on another machine.
  */
 export type Locality = "here" | "beside" | "elsewhere";
 
-/** What a plan depends on, of the machine that the daemon runs on. */
+/** Facts about the daemon's machine that a plan depends on. */
 export interface DaemonFacts extends SpecHost {
   readonly locality: Locality;
   readonly platform: {

@@ -1,16 +1,16 @@
 import type { StepConfig } from "../step/step.js";
 
-/** Labels on the containers, snapshots and leases of steps: how `ps`, `rm` and `gc` know them again. */
+/** Labels on the containers, snapshots and leases of steps. `ps`, `rm` and `gc` recognize steps by them. */
 export const LABELS = {
-  /** The step's name. */
+  /** Name of the step. */
   step: "wfe-containerd/step",
-  /** Which executor runs it: by the client's `currentOwner`. */
+  /** The executor that runs the step: the client's `currentOwner`. */
   owner: "wfe-containerd/owner",
-  /** The directory of its output files, on the machine of its executor. */
+  /** Directory of the step's output files, on the executor's machine. */
   io: "wfe-containerd/io",
 } as const;
 
-/** How everything that a step holds in containerd is labelled. */
+/** Returns the labels of everything that a step has in containerd. */
 export function stepLabels(
   step: Pick<StepConfig, "name" | "labels">,
   { owner, ioDirectory }: { readonly owner: string; readonly ioDirectory: string },

@@ -17,10 +17,10 @@ import type { DaemonFacts } from "./daemon.js";
 import { rootfsEntries } from "./rootfs.js";
 import { scriptEntries } from "./script.js";
 
-/** The image a step runs in, as far as a plan depends on it. */
+/** The parts of a step's image that a plan depends on. */
 export interface PlanImage {
   readonly name: string;
-  /** The snapshot's parent. */
+  /** Chain ID of the image: the parent of the step's snapshot. */
   readonly chainId: string;
   readonly config: {
     readonly config?: (ImageProcess & { readonly StopSignal?: string | undefined }) | undefined;
@@ -36,48 +36,48 @@ export interface PlanInput {
   /** containerd's namespace and snapshotter. */
   readonly client: { readonly namespace: string; readonly snapshotter: string };
   readonly data: WorkflowData;
-  /** By {@link stepLabels}. */
+  /** The result of {@link stepLabels}. */
   readonly labels: Readonly<Record<string, string>>;
-  /** Of the step's output files. */
+  /** Directory of the step's output files. */
   readonly ioDirectory: string;
   readonly secrets: readonly Secret[];
-  /** What was prepared on the daemon's host to be mounted, besides the step's own. */
+  /** Mounts that were prepared on the daemon's machine, besides the step's own. */
   readonly mounts?: readonly StepMount[] | undefined;
-  /** Of steps with that network, on the daemon's machine. */
+  /** The bridge for `network: bridge`, on the daemon's machine. */
   readonly bridge: Bridge;
-  /** Stands behind the step's ids, when it has a user namespace. */
+  /** The mapping of the step's ids, if it has a user namespace. */
   readonly userNamespace?: UserNamespace | undefined;
-  /** A static init program on the daemon's host, when the step wants one. */
+  /** Path of a static init program on the daemon's machine, if the step wants one. */
   readonly init?: string | undefined;
 }
 
-/** Everything that a step will ask of containerd. */
+/** Everything that a step asks of containerd. */
 export interface StepPlan {
-  /** Of the container, and of its lease, snapshot and task too. */
+  /** Id of the container, and also of its lease, snapshot and task. */
   readonly id: string;
   readonly snapshot: { readonly parent: string; readonly labels: Readonly<Record<string, string>> };
-  /** What the step's own layer holds before the runtime sees it. */
+  /** What is written into the step's own layer before the runtime sees it. */
   readonly rootfs: readonly ArchiveEntry[];
   readonly container: {
     readonly image: string;
     readonly snapshotter: string;
     readonly spec: Spec;
-    /** The same without limits that are only our defaults; for a daemon that may not give these. */
+    /** The same spec without limits that are only our defaults, for a daemon that cannot give them. */
     readonly specWithoutDefaults: Spec;
     readonly labels: Readonly<Record<string, string>>;
   };
-  /** To be written beside the output, before the task is created. */
+  /** Files to write next to the step's output, before the task is created. */
   readonly files: readonly { readonly path: string; readonly contents: string }[];
   readonly args: readonly string[];
   /** The step's field that names the program. */
   readonly programField: string;
   readonly workingDirField: string;
-  /** The step's field of each of its mounts, by target. */
+  /** The step's field that each mount comes from, by target. */
   readonly mountFields: Readonly<Record<string, string>>;
-  /** Whether the filter of system calls is the step's own. */
+  /** Whether the seccomp filter is the step's own profile. */
   readonly hasOwnSeccomp: boolean;
   readonly memoryBytes: number | undefined;
-  /** Undefined: no time-out. */
+  /** Undefined: no time limit. */
   readonly timeoutMs: number | undefined;
   readonly stopSignal: string;
   readonly stopGraceMs: number;
@@ -93,7 +93,10 @@ const HOST_RESOLVER: StepMount = {
   readonly: true,
 };
 
-/** What running this step, in this image, on this daemon takes. Pure: the same input gives the same plan. */
+/**
+ * Returns everything that is needed to run this step, in this image, on this daemon. Pure: the same input
+ * gives the same plan.
+ */
 export function planStep(input: PlanInput): StepPlan {
   const { id, step, image, client, labels, ioDirectory } = input;
   const uses = volumeUses(step);
@@ -146,7 +149,10 @@ function withRlimitsOf(spec: Spec, { ulimits }: StepConfig): Spec {
   return { ...spec, process: { ...spec.process, rlimits: createRlimits(ulimits) } };
 }
 
-/** By these a snapshotter makes the image's files the step's. Source: containerd's core/snapshots. */
+/**
+ * Labels that make a snapshotter give the image's files to the step's ids. Source: containerd's
+ * core/snapshots.
+ */
 function mappingLabels(namespace: UserNamespace | undefined): Record<string, string> {
   if (namespace === undefined) return {};
   const toLabel = (mappings: UserNamespace["uidMappings"]): string =>
@@ -196,7 +202,7 @@ function planSpec(input: PlanInput, hostname: string, files: readonly HostFile[]
   });
 }
 
-/** The step's own mounts, and of what was prepared all whose place the step did not take itself. */
+/** Returns the step's own mounts, and those prepared mounts whose target the step does not use itself. */
 function planMounts({ step, mounts = [] }: PlanInput, files: readonly HostFile[]): StepMount[] {
   const own: StepMount[] = [
     ...step.volumes.map(({ index: _, ...volume }): StepMount => ({ type: "bind", ...volume })),

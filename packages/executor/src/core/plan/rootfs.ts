@@ -3,9 +3,12 @@ import { type Secret, secretDirectories } from "../step/secret.js";
 import type { ArchiveEntry } from "./archive.js";
 
 /**
- * What a step's own layer holds before the runtime sees the root file system: real directories, wherever a link of the image could lead the runtime out
- * of it. runc follows a link at `/dev` by its words when it mounts there and by the kernel's afterwards, and writes to what it then finds as
- * `/dev/null`; that may be a file of the daemon's machine. (CVE-2026-41579 is one of the ways.)
+ * Returns what is written into a step's own layer before the runtime sees the root file system. These are
+ * real directories wherever a link of the image could lead the runtime out of the root file system.
+ *
+ * runc follows a link at `/dev` by its text when it mounts there, but by the kernel's rules afterwards, when
+ * it writes to what it finds as `/dev/null`. That may be a file of the daemon's machine. CVE-2026-41579 is
+ * one of the ways.
  *
  * The directories of secrets become links to {@link SECRETS_DIRECTORY}.
  */

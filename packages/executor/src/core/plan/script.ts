@@ -3,16 +3,19 @@ import { requireThat } from "../refuse.js";
 import { MAX_STRING_BYTES } from "../spec/exec-size.js";
 import type { ArchiveEntry } from "./archive.js";
 
+/** Path of the script's file in the container. */
 export const SCRIPT_PATH = `${SCRIPT_DIRECTORY}/run`;
-/** Where a shell's arguments name the script's file. */
+/** Stands for the script's file in a shell's arguments. */
 const SCRIPT_PLACE = "{0}";
-/** It is held in memory, and in the daemon's content store for a moment. */
+/** The longest script, in bytes. It is held in memory, and for a moment in the daemon's content store. */
 export const MAX_SCRIPT_BYTES = 8 * 1024 * 1024;
 
-/** By its absolute path: a PATH of the step's own must not choose it. `-e` ends a script at the first command that fails, as other CI systems do. */
+/**
+ * An absolute path, so that the step's PATH cannot choose the shell. `-e` ends a script at the first command
+ * that fails, as other CI systems do.
+ */
 const SH: readonly string[] = ["/bin/sh", "-e", SCRIPT_PLACE];
 
-/** Shells by name. */
 const SHELLS: Readonly<Record<string, readonly string[]>> = {
   sh: SH,
   bash: ["bash", "-e", "-o", "pipefail", SCRIPT_PLACE],
@@ -20,15 +23,16 @@ const SHELLS: Readonly<Record<string, readonly string[]>> = {
 
 export interface ScriptProcess {
   readonly command: readonly string[];
-  /** What is to be at {@link SCRIPT_PATH}; undefined when no file is needed. */
+  /** Contents of the file at {@link SCRIPT_PATH}; undefined if no file is needed. */
   readonly script?: string | undefined;
 }
 
 /**
- * The process that runs a script.
+ * Returns the process that runs a script.
  *
- * A `#!` line is honoured unless the step names a shell. CRLF line ends become LF: shells take the carriage return for a part of the last word.
- * A short script for `/bin/sh` is its argument, not a file: then a last command may replace the shell, and gets its signals.
+ * A `#!` line is used unless the step names a shell. CRLF line ends become LF, because shells take the
+ * carriage return as part of the last word. A short script for `/bin/sh` is passed as an argument, not as a
+ * file. Then its last command may replace the shell, and gets the signals.
  *
  * @throws ExecutorError `refused` for a script over {@link MAX_SCRIPT_BYTES}.
  */
@@ -48,10 +52,10 @@ export function composeScript(run: string, shell: readonly string[] | undefined)
 }
 
 /**
- * A shell as people write it: a name, a command with the place of the script's file (`python3 -u {0}`), or the same as a list. A command is split
- * at blanks and nothing else; where a quote would be needed, the list says it.
+ * Reads a shell: a name (`bash`), a command in which `{0}` stands for the script's file (`python3 -u {0}`),
+ * or the same as a list. A command is split only at blanks; if an argument needs a quote, use a list.
  *
- * @returns undefined for what is none of them.
+ * @returns the arguments, with `{0}` added at the end if it is missing; undefined for anything else
  */
 export function parseShell(shell: string | readonly string[]): readonly string[] | undefined {
   if (typeof shell === "string" && Object.hasOwn(SHELLS, shell)) return SHELLS[shell];
@@ -62,7 +66,9 @@ export function parseShell(shell: string | readonly string[]): readonly string[]
   return argv.some((argument) => argument.includes(SCRIPT_PLACE)) ? argv : [...argv, SCRIPT_PLACE];
 }
 
-/** The script's file: whoever the step runs as may run it, and only root could change it. */
+/**
+ * Returns the script's file and its directory. Every user of the step may run it; only root could change it.
+ */
 export function scriptEntries(
   script: string | undefined,
   owner: { readonly uid: number; readonly gid: number },

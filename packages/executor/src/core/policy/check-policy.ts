@@ -7,7 +7,7 @@ import { exceededBy, type Ulimit } from "../spec/rlimits.js";
 import { checkMountSource } from "./mount-source.js";
 import { type Policy, toSnakeCase } from "./policy.js";
 
-/** What of a step a policy looks at. What a step does not say, it does not ask for. */
+/** The fields of a step that a policy checks. A missing field asks for nothing. */
 export interface PolicySubject {
   readonly privileged?: boolean | undefined;
   readonly network?: string | undefined;
@@ -20,7 +20,7 @@ export interface PolicySubject {
   readonly noNewPrivileges?: boolean | undefined;
   readonly devices?: readonly StepDevice[] | undefined;
   readonly sysctls?: Readonly<Record<string, string>> | undefined;
-  /** Host, and port if any, that the image comes from. */
+  /** Host of the image's registry, with its port if it has one. */
   readonly registry?: string | undefined;
   readonly user?: string | undefined;
   readonly containerdAddr?: string | undefined;
@@ -32,22 +32,26 @@ export interface PolicySubject {
   readonly resources?: ResourceLimits | undefined;
 }
 
-/** One thing that a step asks for and may not have. */
+/** Something that a step asks for and may not have. */
 export interface Refusal {
-  /** As a step file names it. */
+  /** The field, as a step file names it. */
   readonly field: string;
-  /** What was asked for. */
+  /** What the step asked for. */
   readonly message: string;
-  /** The key of a policy that could allow it; `undefined` when none does. */
+  /** The policy key that could allow it, as a policy file writes it; `undefined` if no key could. */
   readonly policyKey: string | undefined;
 }
 
 export interface PolicyContext {
-  /** Host paths that no mount may reach, besides those that never may: the daemon's own, the executor's own. */
+  /**
+   * Host paths that no mount may reach, besides the built-in ones: those of the daemon and of the executor.
+   */
   readonly forbiddenSources?: readonly string[] | undefined;
 }
 
-/** All that a policy refuses of a step, in the order of the step's fields; empty when it may run. */
+/**
+ * Returns everything that a policy refuses of a step, in the order of the step's fields; empty if it may run.
+ */
 export function checkPolicy(step: PolicySubject, policy: Policy, context: PolicyContext = {}): Refusal[] {
   return [
     ...checkPrivileges(step, policy),
@@ -59,7 +63,7 @@ export function checkPolicy(step: PolicySubject, policy: Policy, context: Policy
   ];
 }
 
-/** A step that says no limit of memory or time has the policy's. */
+/** Gives a step without a limit of memory or time the policy's limit. */
 export function limitStep<T extends Pick<PolicySubject, "timeoutMs" | "resources">>(
   step: T,
   { maximumMemoryBytes, maximumTimeoutMs }: Policy,
@@ -70,12 +74,20 @@ export function limitStep<T extends Pick<PolicySubject, "timeoutMs" | "resources
   return { ...step, timeoutMs, resources: { ...step.resources, memoryBytes } };
 }
 
-/** @throws ExecutorError `refused`: one, with everything that {@link checkPolicy} finds. */
+/**
+ * Refuses a step that the policy does not allow.
+ *
+ * @throws ExecutorError `refused`: one error, with everything that {@link checkPolicy} finds.
+ */
 export function enforcePolicy(step: PolicySubject, policy: Policy, context?: PolicyContext): void {
   refuseAll(checkPolicy(step, policy, context));
 }
 
-/** @throws ExecutorError `refused`: one, with all of them; nothing when there are none. */
+/**
+ * Throws if the list has any refusal.
+ *
+ * @throws ExecutorError `refused`: one error, with all of them.
+ */
 export function refuseAll(refusals: readonly Refusal[]): void {
   if (refusals.length === 0) return;
   const issues = refusals.map(({ field, message, policyKey }) => ({
@@ -142,7 +154,7 @@ function* checkConfinement(step: PolicySubject, policy: Policy): Iterable<Refusa
     yield refusal("no_new_privileges", "false lets set-uid programs work", "newPrivileges");
   }
   for (const device of devices) {
-    // By its numbers: a path in the container is whatever the step calls it.
+    // Compare the numbers: the step chooses the path in the container.
     const numbers = numbersOf(device);
     const isAllowed =
       policy.devices === "any" ||

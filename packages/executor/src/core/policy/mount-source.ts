@@ -1,8 +1,9 @@
 import { isWithin } from "../units/path.js";
 
 /**
- * Never a mount's source, nor anything above or below it: with these, a step would own the daemon's host at once. The kernel's
- * own trees, the state and sockets of container runtimes, and the programs that those run as root.
+ * Never a mount's source, and neither is anything above or below them. With these, a step would own the
+ * daemon's machine at once. They are the kernel's own trees, the state and sockets of container runtimes, and
+ * the programs that those run as root.
  */
 const FORBIDDEN_TREES: readonly string[] = [
   "/proc",
@@ -31,36 +32,48 @@ const FORBIDDEN_TREES: readonly string[] = [
   "/opt/nri",
 ];
 
-/** Where executors make directories for steps' output, when they are given none: what is in these is had, they themselves are not. */
+/**
+ * Where executors make directories for the output of steps by default. What is in these may be mounted; they
+ * themselves may not.
+ */
 const TEMPORARY_DIRECTORIES: readonly string[] = ["/tmp", "/var/tmp"];
-/** Those directories begin so. */
+/** The names of those directories begin like this. */
 export const OUTPUT_PREFIX = "wfe-containerd-";
 
-/** Sockets of container runtimes, wherever they are. */
+/** Sockets of container runtimes, in any directory. */
 const FORBIDDEN_NAMES =
   /^(docker|containerd|dockershim|crio|nri|podman|buildkitd|cri-dockerd)[\w.-]*\.(sock|ttrpc)(\.ttrpc)?$/;
 
-/** Where the Filesystem Hierarchy Standard and custom have data for services, and disks; no program of the host's, and nobody's home. */
+/**
+ * Where the Filesystem Hierarchy Standard and custom place the data of services, and disks. Programs of the
+ * host and home directories are elsewhere.
+ */
 const ORDINARY_TREES: readonly string[] = ["/data", "/media", "/mnt", "/srv"];
 
-/** Why a source is refused; `isAllowable` when an operator's allow-list could name it. */
+/** Why a source is refused. With `isAllowable`, an operator's allow-list could name it. */
 export interface MountSourceRefusal {
   readonly reason: string;
   readonly isAllowable: boolean;
 }
 
 export interface MountSourceRules {
-  /** Directories and files that steps may have, with all that is below them; or `ordinary`: {@link ORDINARY_TREES}. */
+  /**
+   * Directories and files that steps may mount, with everything below them. `ordinary`:
+   * {@link ORDINARY_TREES}.
+   */
   readonly allowed: readonly string[] | "ordinary";
-  /** Further trees that are never given: the socket, root and state of the daemon in use, the executor's own directories. */
+  /**
+   * Further trees that are never mounted: the socket, root and state of the daemon in use, and the executor's
+   * own directories.
+   */
   readonly forbidden?: readonly string[] | undefined;
 }
 
 /**
- * Whether a path of the daemon's host may be a mount's source; `undefined` when it may.
+ * Checks whether a path of the daemon's machine may be a mount's source; `undefined` if it may.
  *
- * Links are not seen here. Where the host's files can be looked at, ask again with the resolved path; where they cannot, allow only
- * directories in which nobody else makes links.
+ * Links are not followed here. If the machine's files can be read, ask again with the resolved path. If they
+ * cannot, allow only directories in which nobody else makes links.
  */
 export function checkMountSource(
   source: string,
@@ -96,7 +109,7 @@ function overlaps(path: string, tree: string): boolean {
   return isWithin(path, tree) || isWithin(tree, path);
 }
 
-/** Without doubled and final slashes; `undefined` for what is not absolute and plain. */
+/** Removes doubled and final slashes; `undefined` for a path that is not absolute or has `.`, `..` or NUL. */
 function normalizeAbsolute(path: string): string | undefined {
   if (!path.startsWith("/") || path.includes("\0")) return undefined;
   const parts = path.split("/").filter((part) => part !== "");

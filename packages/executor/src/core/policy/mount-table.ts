@@ -6,17 +6,17 @@ export interface TableMount {
   readonly parent: number;
   /** `major:minor`. */
   readonly device: string;
-  /** What of that device's file system is mounted. */
+  /** The part of the device's file system that is mounted. */
   readonly root: string;
   readonly target: string;
-  /** Whether mounts that are made below it elsewhere appear in it: it is shared, or another's slave. */
+  /** Whether mounts made below it in other mount namespaces appear in it too: it is shared, or a slave. */
   readonly receives: boolean;
 }
 
-/** What is at a path, by a name that is the same in every mount namespace. */
+/** A directory or file, named in a way that is the same in every mount namespace. */
 export interface Place {
   readonly device: string;
-  /** In the device's file system. */
+  /** Path in the device's file system. */
   readonly path: string;
 }
 
@@ -44,7 +44,10 @@ function unescapePath(path: string): string {
   );
 }
 
-/** The mount that holds a path without links: from the root on, whatever is mounted over the way. Undefined for a table without a root. */
+/**
+ * Finds the mount that a path lies on: starts at the root and follows what is mounted on the way. The path
+ * must have no links. Undefined for a table without a root.
+ */
 export function findMount(table: readonly TableMount[], path: string): TableMount | undefined {
   const ids = new Set(table.map(({ id }) => id));
   let found = table.findLast(
@@ -54,14 +57,14 @@ export function findMount(table: readonly TableMount[], path: string): TableMoun
   return found;
 }
 
-/** Of what is mounted in a mount, what the way to a path meets first. */
+/** Of the mounts inside a mount, returns the first one on the way to a path. */
 function nextOn(table: readonly TableMount[], { id }: TableMount, path: string): TableMount | undefined {
   return table
     .filter((mount) => mount.parent === id && mount.id !== id && isWithin(path, mount.target))
     .toSorted((a, b) => a.target.length - b.target.length)[0];
 }
 
-/** What is at a path without links. */
+/** Finds the directory or file at a path. The path must have no links. */
 export function findPlace(table: readonly TableMount[], path: string): Place | undefined {
   const mount = findMount(table, path);
   if (mount === undefined) return undefined;

@@ -4,59 +4,78 @@ import { parseCapabilities } from "../spec/capabilities.js";
 import { DEFAULT_PIDS_LIMIT } from "../spec/resources.js";
 
 /**
- * What an operator lets steps do beyond the default. It is given to the executor; nothing that a step says changes it. Lists hold
- * what is allowed; empty ones allow nothing.
+ * What an operator allows steps beyond the default. The operator gives it to the executor; a step cannot
+ * change it. A list names what is allowed; an empty list allows nothing. {@link DEFAULT_POLICY} has the
+ * defaults.
  */
 export interface Policy {
-  /** All capabilities and devices, no seccomp, nothing masked. */
+  /** Allows `privileged: true`: all capabilities and devices, no seccomp filter, nothing masked. */
   readonly privileged: boolean;
-  /** `network: host`. */
+  /** Allows `network: host`. */
   readonly hostNetwork: boolean;
-  /** `network: bridge`: the daemon's host, what it can reach, and with masquerading the world. */
+  /**
+   * Allows `network: bridge`: the step reaches the daemon's machine, what that machine can reach, and with
+   * masquerading the internet.
+   */
   readonly bridgeNetwork: boolean;
   /**
-   * Host paths that volumes may have as source, with all below them. `ordinary`: `/data`, `/media`, `/mnt` and
-   * `/srv`. Some are refused whatever is said: `/`, `/etc`, `/proc`, `/sys`, `/dev`, the state, sockets and plugins of container runtimes, and
-   * where the output of steps is, so `/tmp` and `/var/tmp` themselves.
+   * Host paths that volumes may mount, with everything below them. `ordinary`: `/data`, `/media`, `/mnt` and
+   * `/srv`.
+   *
+   * Some paths are always refused: `/` and `/etc` themselves; `/proc`, `/sys` and `/dev`; the state, sockets
+   * and plugins of container runtimes; and the directories for the output of steps, so also `/tmp` and
+   * `/var/tmp` themselves.
    */
   readonly mountSources: readonly string[] | "ordinary";
-  /** Named volumes and caches, by name. What one step leaves in them, others find. `any`: all. */
+  /** Named volumes and caches, by name. Other steps find what one step leaves in them. `any`: all. */
   readonly volumes: readonly string[] | "any";
-  /** Capabilities beyond the fourteen that root has by default; `ALL` allows all. */
+  /** Capabilities beyond the fourteen that root has by default. `ALL`: every capability. */
   readonly capabilities: readonly string[];
-  /** `profile`: a profile of the step's own, which may allow everything and so is as much as `unconfined`: none at all. */
+  /**
+   * Allows `seccomp: unconfined`, or a profile of the step's own (`profile`). Such a profile may allow
+   * everything, so `profile` gives as much as `unconfined`: no filter at all.
+   */
   readonly seccomp: readonly ("profile" | "unconfined")[];
-  /** AppArmor profiles by name, `unconfined` among them. `any`: all. */
+  /** AppArmor profiles by name, including `unconfined`. `any`: all. */
   readonly apparmorProfiles: readonly string[] | "any";
-  /** `no_new_privileges: false`: set-uid programs and file capabilities work. */
+  /** Allows `no_new_privileges: false`: set-uid programs and file capabilities work. */
   readonly newPrivileges: boolean;
-  /** Devices by their path in the container and by their numbers, `/dev/fuse` or `c 10:229`. `any`: all. */
+  /** Devices by well-known path or by numbers: `/dev/fuse` or `c 10:229`. `any`: all. */
   readonly devices: readonly string[] | "any";
-  /** Kernel parameters of the step's own namespaces: names, or `net.*`. `any`: all. */
+  /** Kernel parameters of the step's own namespaces: a name, or a group such as `net.*`. `any`: all. */
   readonly sysctls: readonly string[] | "any";
-  /** Registries by host (and port) that images come from. `any`: all. */
+  /** Registries that images may come from: a host, with its port if it has one. `any`: all. */
   readonly registries: readonly string[] | "any";
-  /** `user: image`. */
+  /** Allows `user: image`: the image chooses the user. */
   readonly imageUser: boolean;
-  /** Annotations by key; runtimes take orders from some. `any`: all. */
+  /** Annotations by key. Runtimes take orders from some of them. `any`: all. */
   readonly annotations: readonly string[] | "any";
-  /** Daemons that a step may name instead of the executor's: `containerd_addr`, as written. `any`: all. */
+  /** Daemons that a step may name in `containerd_addr`, as written there. `any`: all. */
   readonly addresses: readonly string[] | "any";
-  /** The lowest `oom_score_adj`: below 0, the kernel kills others first. */
+  /** The lowest `oom_score_adj`. Below 0, the kernel kills others first. */
   readonly minimumOomScoreAdj: number;
-  /** `ulimits` by name that take from others: locked memory, real-time priority, more open files than services have. `any`: all. */
+  /**
+   * `ulimits`, by name, that a step may set so high that they take from others: locked memory, real-time
+   * priority, more open files than services have. `any`: all.
+   */
   readonly ulimits: readonly string[] | "any";
   /** The highest `pids_limit`; -1 for any. */
   readonly maximumPids: number;
-  /** The most `memory`, and `memory_swap`; a step that says no limit has this one. What is in a tmpfs or `/dev/shm` counts. -1 for any. */
+  /**
+   * The highest `memory` and `memory_swap`, in bytes; -1 for any. A step without a limit gets this one. Files
+   * in a tmpfs or in `/dev/shm` count.
+   */
   readonly maximumMemoryBytes: number;
-  /** The longest `timeout`; a step that says none has this one. -1 for any. */
+  /** The longest `timeout`, in milliseconds; -1 for any. A step without a time-out gets this one. */
   readonly maximumTimeoutMs: number;
-  /** The longest `stop_grace`, in milliseconds: so long a step that is told to end may go on. -1 for any. */
+  /**
+   * The longest `stop_grace`, in milliseconds; -1 for any. A step that is told to end may go on for this
+   * long.
+   */
   readonly maximumStopGraceMs: number;
 }
 
-/** What steps may do where the operator says nothing: nothing that widens. */
+/** What steps may do if the operator sets nothing. It allows nothing that widens a step's rights. */
 export const DEFAULT_POLICY: Policy = {
   privileged: false,
   hostNetwork: false,
@@ -81,7 +100,10 @@ export const DEFAULT_POLICY: Policy = {
   maximumStopGraceMs: 60_000,
 };
 
-/** All that a policy can allow: for whoever could do the same with the daemon's socket, as the person at a terminal can. */
+/**
+ * Allows everything that a policy can allow. It is for callers who could do the same with the daemon's
+ * socket, such as the person at a terminal.
+ */
 export const UNRESTRICTED_POLICY: Policy = {
   privileged: true,
   hostNetwork: true,
@@ -120,7 +142,7 @@ const isOr =
   (value) =>
     value === word || check(value);
 
-/** How each key is checked, and what an error says is allowed. */
+/** How each key is checked, and what an error lists as allowed. */
 const KEYS: Readonly<Record<keyof Policy, readonly [check: Check, allowed: string]>> = {
   privileged: [isBoolean, "true or false"],
   hostNetwork: [isBoolean, "true or false"],
@@ -152,10 +174,15 @@ const KEYS: Readonly<Record<keyof Policy, readonly [check: Check, allowed: strin
 };
 
 /**
- * Reads a policy as people write it: an object with the keys of {@link Policy}, in snake_case or camelCase, each with the default of
- * {@link DEFAULT_POLICY}.
+ * Reads a policy: an object with keys of {@link Policy}, in snake_case or camelCase. A missing key gets its
+ * value from {@link DEFAULT_POLICY}.
  *
- * @throws ExecutorError `refused` for an unknown key, with the nearest known one, and for a value that is not as it must be.
+ * @example
+ * ```ts
+ * const policy = parsePolicy({ mount_sources: ["/srv/ci"], host_network: true });
+ * ```
+ * @throws ExecutorError `refused` for an unknown key, with the nearest known one, for a key that is given
+ * twice, and for an invalid value.
  */
 export function parsePolicy(input: unknown): Policy {
   if (typeof input !== "object" || input === null || Array.isArray(input)) {
@@ -187,7 +214,7 @@ function toKey(name: string): keyof Policy {
   );
 }
 
-/** A policy's key as a policy file writes it. */
+/** Returns a policy's key as a policy file writes it: `host_network` for `hostNetwork`. */
 export function toSnakeCase(key: string): string {
   return key.replaceAll(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
 }

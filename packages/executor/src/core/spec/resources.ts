@@ -38,8 +38,8 @@ export interface BlockIoLimits {
 
 /**
  * The default limit of processes and threads. It is an eighth of the 32768 process ids that kernels have by
- * default, so that a few runaway steps leave the host able to fork. It is twice podman's limit, which programs
- * with many threads have hit.
+ * default, so that a few runaway steps leave the host able to fork. It is twice podman's limit, which
+ * programs with many threads have hit.
  */
 export const DEFAULT_PIDS_LIMIT = 4096;
 

@@ -1,12 +1,21 @@
 const UNITS_MS = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 } as const;
 type Unit = keyof typeof UNITS_MS;
-/** The search for numbers takes the square of what it is given; no honest duration is longer. */
+/** The search for numbers takes quadratic time. No honest duration is longer. */
 const MAX_LENGTH = 100;
 
 export const DURATION_FORMAT =
   "a number with ms, s, m, h or d, or several of them from large to small: 30s, 1h30m";
 
-/** Reads `30s`, `5m`, `1h30m`, `500ms` as milliseconds; undefined for anything else, a number without a unit included. */
+/**
+ * Reads a duration in milliseconds. Undefined for anything else, including a number without a unit.
+ *
+ * @example
+ * ```ts
+ * parseDuration("1h30m"); // 5400000
+ * parseDuration("500ms"); // 500
+ * parseDuration("30"); // undefined
+ * ```
+ */
 export function parseDuration(text: string): number | undefined {
   if (text.length > MAX_LENGTH) return undefined;
   const parts = [...text.matchAll(/(\d+(?:\.\d+)?)(ms|s|m|h|d)/g)];
@@ -23,7 +32,7 @@ export function parseDuration(text: string): number | undefined {
   return Number.isSafeInteger(total) ? total : undefined;
 }
 
-/** The shortest text that {@link parseDuration} reads back as the same. */
+/** Returns the shortest text that {@link parseDuration} reads back as the same duration. */
 export function formatDuration(durationMs: number): string {
   let left = durationMs;
   let text = "";

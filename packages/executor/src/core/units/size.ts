@@ -2,7 +2,16 @@ const EXPONENTS = { b: 0, k: 1, m: 2, g: 3, t: 4 } as const;
 
 export const SIZE_FORMAT = "bytes, or a number with k, m, g or t (1024 each): 512m, 1.5g";
 
-/** Reads `512m`, `1g`, `64KiB`, `1024` as bytes, in docker's way: every unit is a power of 1024. Undefined for anything else. */
+/**
+ * Reads a size in bytes, as docker does: every unit is a power of 1024. Undefined for anything else.
+ *
+ * @example
+ * ```ts
+ * parseSize("512m"); // 536870912
+ * parseSize("64KiB"); // 65536
+ * parseSize("1024"); // 1024
+ * ```
+ */
 export function parseSize(text: string): number | undefined {
   const match = /^(\d+(?:\.\d+)?)\s?(?:([bkmgt])|([kmgt])i?b)?$/i.exec(text);
   if (match === null) return undefined;
