@@ -69,7 +69,7 @@ const PROFILE = {
   ],
 };
 
-/** Handed over in two pieces, cut in the middle. */
+/** Parses the text in two pieces, cut in the middle. */
 function readOutput(text: string): unknown {
   const parser = createOutputParser();
   const bytes = encoder.encode(text);

@@ -1,26 +1,30 @@
 import { MIN_CUT_BYTES, type Scanner } from "./scanner.js";
 
 /**
- * Finds any of some patterns, by Aho and Corasick's search ("Efficient string matching", 1975): each byte is looked at once, however many
- * there are. A state takes 21 bytes, and there is at most one for each byte of the patterns.
+ * Finds any of several patterns by Aho and Corasick's search ("Efficient string matching", 1975). It reads
+ * each byte once, however many patterns it has. A state takes 21 bytes, and there is at most one state for
+ * each byte of the patterns.
  *
- * @param patterns of two bytes and more.
- * @returns what makes a scanner of its own for a stream.
+ * @param patterns each of two bytes or more
+ * @returns a function that makes a scanner for one stream
  */
 export function createAutomaton(patterns: readonly Uint8Array[]): () => Scanner {
   const most = patterns.reduce((sum, { byteLength }) => sum + byteLength, 1);
-  /** Children of the root, by their byte; and of these, by both. All others have few. */
+  /** Children of the root by their byte, and children of those by both bytes. All other states have few. */
   const root = new Int32Array(256);
   const pairs = new Int32Array(0x1_0000);
-  /** Of each state: the byte that leads to it, its first child, and the next child of its parent. 0 for none: that is the root. */
+  /**
+   * For each state: the byte that leads to it, its first child, and the next child of its parent. 0, the
+   * root, means no child.
+   */
   const byteOf = new Uint8Array(most);
   const child = new Int32Array(most);
   const sibling = new Int32Array(most);
-  /** Where the search goes on when no child fits: the longest other beginning of a pattern that ends here. */
+  /** Where the search goes on if no child fits: the longest other beginning of a pattern that ends here. */
   const fallback = new Int32Array(most);
-  /** Bytes of the longest beginning of a pattern that ends here, and may go on. */
+  /** Length of the longest beginning of a pattern that ends here and may go on. */
   const open = new Int32Array(most);
-  /** Bytes of the longest pattern that ends here; 0 for none. */
+  /** Length of the longest pattern that ends here; 0 if no pattern does. */
   const longest = new Int32Array(most);
   let states = 1;
 
@@ -57,7 +61,7 @@ export function createAutomaton(patterns: readonly Uint8Array[]): () => Scanner 
     longest[state] = Math.max(longest[state] as number, pattern.byteLength);
   }
 
-  // Level by level: a state's fallback is always less deep.
+  // Level by level, because a state's fallback is always less deep.
   const queue = new Int32Array(states);
   let queued = 0;
   for (const state of root) if (state !== 0) queue[queued++] = state;
@@ -83,7 +87,7 @@ export function createAutomaton(patterns: readonly Uint8Array[]): () => Scanner 
         let at = from;
         while (at < end) {
           if (state === 0) {
-            // Most bytes begin nothing; patterns have two and more.
+            // Most bytes begin nothing, and every pattern has two bytes or more.
             while (at < end - 1 && pairs[((bytes[at] as number) << 8) | (bytes[at + 1] as number)] === 0)
               at++;
             state = root[bytes[at++] as number] as number;

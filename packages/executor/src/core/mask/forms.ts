@@ -1,24 +1,35 @@
-/** Shorter secrets would turn up in ordinary words: masking them would tell where they are, and spoil the rest. */
+/**
+ * Shorter secrets occur in ordinary words. Masking them would show where they are, and spoil the other
+ * output.
+ */
 const MIN_MASKED_BYTES = 4;
-/** Of a secret of several lines, lines from this length on are masked by themselves too. */
+/** In a secret of several lines, lines from this length on are also masked by themselves. */
 const MIN_LINE_BYTES = 8;
 
-/** What is masked of a secret: all of it, and the lines of one that has several. */
+/**
+ * Returns what is masked of a secret: all of it, and the lines of one that has several lines. Undefined if
+ * the secret is too short.
+ */
 export function partsOf(secret: Uint8Array): { whole: Uint8Array; lines: Uint8Array[] } | undefined {
   const whole = withoutFinalNewlines(secret);
   if (whole.byteLength < MIN_MASKED_BYTES) return undefined;
   return { whole, lines: splitLines(whole).filter((line) => line.byteLength >= MIN_LINE_BYTES) };
 }
 
-/** All the ways in which bytes may be printed; none is shorter than they are. */
+/** Returns all forms in which bytes may be printed. No form is shorter than the bytes. */
 export function formsOf(bytes: Uint8Array): Uint8Array[] {
   return [bytes, ...base64Forms(bytes), ...hexForms(bytes), ...textForms(bytes)];
 }
 
-/** How many bytes programs put in a line of digits: base64 with 76 columns, openssl and PEM with 64, xxd -p with 60. */
+/**
+ * How many bytes programs put in a line of digits: base64 in 76 columns, openssl and PEM in 64, xxd -p in 60.
+ */
 const BYTES_IN_A_LINE = [57, 48, 30];
 
-/** The lines that come of it where a program prints it in digits, and nothing before it. They are shorter than the bytes themselves. */
+/**
+ * Returns the lines of digits in which a program prints the bytes, if it prints nothing before them. They are
+ * shorter than the bytes themselves.
+ */
 export function wrappedFormsOf(bytes: Uint8Array): Uint8Array[] {
   return BYTES_IN_A_LINE.flatMap((length) => cut(bytes, length))
     .filter((piece) => piece.byteLength >= MIN_LINE_BYTES)
@@ -45,7 +56,7 @@ function splitLines(bytes: Uint8Array): Uint8Array[] {
   return lines;
 }
 
-/** Pieces of that length, if there is more than one. */
+/** Returns pieces of that length, or nothing if one piece is enough. */
 function cut(bytes: Uint8Array, length: number): Uint8Array[] {
   if (bytes.byteLength <= length) return [];
   const pieces: Uint8Array[] = [];
@@ -58,12 +69,14 @@ const LETTERS_AND_DIGITS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz
 const BASE64 = [encode(`${LETTERS_AND_DIGITS}+/`), encode(`${LETTERS_AND_DIGITS}-_`)];
 const LOWER_HEX = encode("0123456789abcdef");
 const UPPER_HEX = encode("0123456789ABCDEF");
-/** A digit of base64 has six bits. */
+/** A base64 digit has six bits. */
 const DIGIT_BITS = 6;
-/** Fewer digits would be found in any base64. */
+/** Fewer digits would occur in any base64 text. */
 const MIN_DIGITS = 5;
 
-/** Those digits that depend on these bytes alone, after 0, 1 or 2 bytes of something else; in both alphabets. */
+/**
+ * Returns the base64 digits that depend on these bytes alone, after 0, 1 or 2 other bytes, in both alphabets.
+ */
 function base64Forms(bytes: Uint8Array, shifts: readonly number[] = [0, 1, 2]): Uint8Array[] {
   return shifts.flatMap((shift) => {
     const first = Math.ceil((shift * 8) / DIGIT_BITS);
@@ -71,7 +84,7 @@ function base64Forms(bytes: Uint8Array, shifts: readonly number[] = [0, 1, 2]): 
     if (end - first < MIN_DIGITS) return [];
     return BASE64.flatMap((digits) => {
       const form = new Uint8Array(end - first + 1);
-      // And the one after them, as it is when nothing follows.
+      // Also the digit after them, as it is if nothing follows.
       for (let digit = first; digit <= end; digit++)
         form[digit - first] = digits[digitAt(bytes, digit * DIGIT_BITS - shift * 8)] as number;
       return [form.subarray(0, -1), form];
@@ -96,7 +109,7 @@ function hexForms(bytes: Uint8Array): Uint8Array[] {
   });
 }
 
-/** What is no text is not escaped as one either. */
+/** Returns the bytes percent-encoded and as JSON. Bytes that are not text have no such forms. */
 function textForms(bytes: Uint8Array): Uint8Array[] {
   let text: string;
   try {

@@ -1,8 +1,8 @@
-/** Two sums over a beginning of some bytes, and how many these are: together they name it. */
+/** A set of beginnings of byte strings. Two sums over a beginning and its length identify it. */
 export interface HashTable {
   /**
-   * @param goesOn a longer beginning is there as well, or will be.
-   * @returns whether this one was there.
+   * @param goesOn whether a longer beginning is in the table too, or will be
+   * @returns whether this one was in the table already
    */
   add(first: number, second: number, length: number, goesOn: boolean): boolean;
   find(first: number, second: number, length: number): "none" | "ends" | "goes on";
@@ -10,14 +10,18 @@ export interface HashTable {
 
 const LEAST_SLOTS = 1024;
 
-/** Open addressing over two arrays: eight bytes a slot, of which at most two in three are taken. */
+/**
+ * Open addressing over two arrays: eight bytes per slot, with at most two in three slots taken.
+ *
+ * @param expected how many beginnings will be added
+ */
 export function createHashTable(expected: number): HashTable {
   let slots = LEAST_SLOTS;
   while (2 * slots < 3 * expected) slots *= 2;
   let taken = 0;
-  /** 0 for a free slot. */
+  /** 0 in a free slot. */
   let firsts = new Int32Array(slots);
-  /** The lowest bit says whether it goes on. */
+  /** The lowest bit tells whether the beginning goes on. */
   let seconds = new Int32Array(slots);
 
   function place(first: number, second: number): number {

@@ -1,59 +1,69 @@
 import { createHashTable } from "./hash-table.js";
 import { MIN_CUT_BYTES, type Scanner } from "./scanner.js";
 
-/** Long forms are known by their beginnings of 32 bytes, 64, 96, and so on. */
+/** A long form is recorded by its beginnings of 32 bytes, 64, 96, and so on. */
 export const STRIDE = 32;
-/** And what may become their first 32 bytes, by these. */
+/** The first 32 bytes of a form are recorded by beginnings of these lengths too. */
 const PREFIXES = [16, 8, 4, 2, 1] as const;
 
-/** Two sums of powers, as Rabin and Karp's search has them; odd factors below 2^31, which engines take for integers, and arithmetic in 32 bits. */
+/**
+ * Factors of two polynomial sums, as in Rabin and Karp's search. They are odd and below 2^31, so engines
+ * treat them as integers; the arithmetic has 32 bits.
+ */
 const FACTOR_1 = 0x2c1b3c6d;
 const FACTOR_2 = 0x297a2d39;
-/** What the first of 32 bytes has added. */
+/** The weight of the first of 32 bytes in the sum. */
 const OUT = power(FACTOR_1, STRIDE - 1);
 
-/** Of bytes, with their lengths taken together: each base64 is a third longer, hexadecimal digits are twice as many. */
+/**
+ * Bytes of all forms for each byte of a secret: a base64 form is a third longer, a hexadecimal one twice as
+ * long.
+ */
 const USUAL_FORMS = 14;
-/** As many as stay near the processor: this is looked at for each byte. */
+/** Small enough for the processor's caches, because each byte of output is looked up in it. */
 const START_BITS = 20;
-/** Of the beginnings of forms that are found to go on at one time. More there are in what repeats itself, and all of that is masked by then. */
+/**
+ * How many forms are followed at one time. Only output that repeats itself has more, and all of that is
+ * masked by then.
+ */
 const MOST_RUNS = 16;
 
 type Found = (start: number, end: number) => void;
 
-/** A place in the stream where a form began, that many bytes ago. */
+/** A form that began in the stream `length` bytes ago. */
 interface Run {
   length: number;
-  /** So many of them are a secret's in any case. */
+  /** How many of its bytes belong to a secret in any case. */
   known: number;
   first: number;
   second: number;
 }
 
 /**
- * Finds forms of at least 32 bytes, and beginnings of them, by sums over these: eight to twelve bytes for each 32 of a form, where an automaton takes
- * 21 for each one. What is no secret is taken for one when two sums of 32 bits happen to be the same: it is masked, and nobody will see that happen.
+ * Finds forms of at least 32 bytes, and beginnings of them, by sums over their bytes. It takes eight to
+ * twelve bytes for each 32 bytes of a form; an automaton takes 21 for each byte. If both 32-bit sums of
+ * other bytes happen to match, these are masked too, but nobody will see that happen.
  *
- * @param secretBytes of what forms will be added.
+ * @param secretBytes how many bytes the secrets have whose forms will be added
  */
 export function createLongForms(secretBytes: number): { add(form: Uint8Array): void; scanner(): Scanner } {
   const table = createHashTable((secretBytes * USUAL_FORMS) / STRIDE);
-  /** By the low bits of a length: forms end there. */
+  /** By the low bits of a length: 1 if forms of such a length exist. */
   const endings = new Uint8Array(0x1_0000);
-  /** By bits of the first sum: a form's first 32 bytes may be these. */
+  /** By bits of the first sum: whether a form's first 32 bytes may have this sum. */
   const starts = new Uint8Array(1 << (START_BITS - 3));
 
-  /** The form before, and its sums. */
+  /** The form that was added before, and its sums. */
   let before = { form: new Uint8Array(0) as Uint8Array, first: 0, second: 0, isShared: false };
 
-  /** Shorter forms come first: where one ends, a longer one may go on. */
+  /** Adds a form. Shorter forms come first, because a longer one may go on where a shorter one ends. */
   function add(form: Uint8Array): void {
-    // Base64 comes without its last digit, and with it: the same bytes in memory.
+    // Base64 comes without its last digit, then with it: the same bytes in memory.
     const { form: other } = before;
     const isMore = form.buffer === other.buffer && form.byteOffset === other.byteOffset;
     let { first, second } = isMore ? before : { first: 0, second: 0 };
     if (isMore) table.add(first, second, other.byteLength, true);
-    /** Another form begins with as much: it may end before the next 32. */
+    /** Whether another form has the same beginning. It may end before the next 32 bytes. */
     let isShared = isMore && before.isShared;
     const end = form.byteLength;
     for (let length = isMore ? other.byteLength : 0; length < end; ) {
@@ -80,7 +90,11 @@ export function createLongForms(secretBytes: number): { add(form: Uint8Array): v
   function scanner(): Scanner {
     let runs: Run[] = [];
 
-    /** Goes on with a run from a byte on. @returns the byte that it did not come to. */
+    /**
+     * Follows a run from a byte on.
+     *
+     * @returns the index of the byte at which the run ended, or the end of `bytes` if it goes on
+     */
     function follow(run: Run, bytes: Uint8Array, from: number, found: Found): number {
       for (let at = from; at < bytes.byteLength; at++) {
         const byte = (bytes[at] as number) + 1;
@@ -100,7 +114,7 @@ export function createLongForms(secretBytes: number): { add(form: Uint8Array): v
       return bytes.byteLength;
     }
 
-    /** Of how many bytes at the end a form may begin, before its first 32 are there. */
+    /** Returns how many bytes at the end may begin a form whose first 32 bytes are not complete yet. */
     function begun(bytes: Uint8Array, least: number): number {
       const end = bytes.byteLength;
       for (let tail = Math.min(STRIDE - 1, end); tail >= least; tail--) {
@@ -118,7 +132,7 @@ export function createLongForms(secretBytes: number): { add(form: Uint8Array): v
         const end = bytes.byteLength;
         let under = runs.map((run) => ({ run, until: follow(run, bytes, from, found) }));
         runs = under.filter(({ until }) => until === end).map(({ run }) => run);
-        // What came before these bytes begins nothing, or it would be among them.
+        // Earlier bytes begin nothing; otherwise they would still be in this buffer.
         const begin = Math.max(0, from - STRIDE + 1);
         let first = sumOf(bytes, begin, Math.min(begin + STRIDE - 1, end), FACTOR_1);
         for (let at = begin + STRIDE - 1; at < end; at++) {
@@ -157,12 +171,12 @@ function sumOf(bytes: Uint8Array, start: number, end: number, factor: number): n
   return sum;
 }
 
-/** Where it is said, in bits, whether a form may begin with what has this sum. */
+/** Index of the bit that tells whether a form may begin with this sum. */
 function startOf(first: number): number {
   return Math.imul(first ^ (first >>> 15), 0x45d9f3b) >>> (32 - START_BITS);
 }
 
-/** The next length by which beginnings are known. */
+/** The next length at which beginnings are recorded. */
 function nodeAfter(length: number): number {
   return length < 16 ? Math.max(1, 2 * length) : length - (length % STRIDE) + STRIDE;
 }

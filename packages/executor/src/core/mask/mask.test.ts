@@ -44,13 +44,13 @@ test.each([
   ["xxd -p", (bytes: Buffer) => wrap(bytes.toString("hex"), 60)],
 ])("a long secret is masked in the lines that %s makes of it", (_, encode) => {
   for (const length of [60, 91, 100, 1_600]) {
-    // As a file has it, with a newline of its own at the end.
+    // As in a file, which ends with a newline of its own.
     const secret = Buffer.from(
       `${createHash("sha512").update(String(length)).digest("base64").repeat(20).slice(0, length)}`,
     );
     const printed = encode(Buffer.concat([secret, Buffer.from("\n")]));
     const masked = mask([secret], [printed]);
-    // Of the last line, which may be as short as anything, less than eight bytes may be seen.
+    // The last line may be very short. Fewer than eight bytes of it may be seen.
     const shown = masked.replaceAll("***", "").replaceAll(/\s/g, "");
     expect(shown.length, masked).toBeLessThan(17);
   }
@@ -66,7 +66,7 @@ test("a secret inside something longer that is in base64 shows nothing but its b
     const text = Buffer.from(`${"u".repeat(before)}${secret}:tail`).toString("base64");
     const masked = mask([secret], [text]);
     expect(masked).toContain("***");
-    // A digit at either border belongs to something else as well.
+    // A digit at either border also belongs to other text.
     const shown = Buffer.from(masked.replace("***", ""), "base64").toString();
     for (const word of ["correct", "horse", "battery", "staple"]) expect(shown).not.toContain(word);
   }
@@ -163,7 +163,7 @@ describe("secrets too long to be looked for byte by byte", () => {
   });
 
   test("are masked in bytes that are no text", () => {
-    // The most that a step may have; by a generator of Lehmer's.
+    // As many bytes as a step's secrets may have, from a Lehmer generator.
     const bytes = new Uint8Array(1024 * 1024);
     for (let at = 0, state = 1; at < bytes.byteLength; at++) {
       state = (state * 48_271) % 0x7fffffff;
@@ -192,7 +192,7 @@ describe("secrets too long to be looked for byte by byte", () => {
       expect(maskWith(ofLines(), [`a ${Buffer.from(one).toString("hex")} b\n`])).toBe("a *** b\n");
       expect(maskWith(ofLines(), [`${one}\n${two}\n`])).not.toContain(one.slice(0, 8));
     }
-    // The first lines, and then something else: the second is not shown because the whole began so.
+    // The first lines, then other text: the second line stays masked, though the whole secret begins so.
     expect(maskWith(ofLines(), [`${printed.slice(0, 6).join("\n")}\nx`])).not.toMatch(/[\w-]{30}/);
   });
 
@@ -215,7 +215,7 @@ describe("secrets too long to be looked for byte by byte", () => {
     expect(push("name: ")).toBe("name: ");
     expect(push(`x${text.slice(0, 15)}`)).toBe("x");
     expect(push("!")).toBe(`${text.slice(0, 15)}!`);
-    // What is known to be masked is not held.
+    // Bytes that are certain to be masked are not held back.
     expect(push(text.slice(0, 1000))).toBe("***");
     expect(push(text.slice(1000))).toBe("");
     expect(push("\n")).toBe("\n");

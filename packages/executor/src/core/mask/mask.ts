@@ -3,28 +3,35 @@ import { formsOf, partsOf, wrappedFormsOf } from "./forms.js";
 import { createLongForms, STRIDE } from "./long-forms.js";
 import type { Scanner, Stretch } from "./scanner.js";
 
-/** What stands in the output where a secret was. */
+/** Replaces a secret in the output. */
 const MASK = new TextEncoder().encode("***");
-/** As many bytes of secrets are looked for byte by byte, the shortest first; longer ones by pieces. */
+/** This many bytes of secrets, the shortest first, are searched byte by byte; longer ones by pieces. */
 const EXACT_BYTES = 16 * 1024;
 
-/** Makes secrets unreadable in a stream of bytes. */
+/** Masks secrets in a stream of bytes. */
 export interface Masker {
-  /** Takes the next bytes; gives those of which it is certain by now that no secret begins in them. */
+  /** Takes the next bytes. Returns the bytes that can no longer be part of a secret. */
   push(chunk: Uint8Array): Uint8Array;
-  /** No more follows: what may be a secret that was cut off is masked. */
+  /** Ends the stream. Returns the rest, and masks what may be a secret that was cut off. */
   end(): Uint8Array;
 }
 
 /**
- * Replaces secrets by `***`: as they are, each line of those that have several, in base64 (both alphabets, wherever in a longer text they begin),
- * percent-encoded, escaped as in JSON, and in hexadecimal digits, also in the lines that programs break these into; and at the end, four bytes and more that begin one. It holds back only what may be
- * the beginning of one, which is never more than the longest form of a secret.
+ * Replaces secrets by `***`. It finds
+ * - a secret as it is, and each line of one that has several lines;
+ * - a secret in base64 (both alphabets, anywhere in a longer text), percent-encoded, escaped as in JSON, and
+ *   in hexadecimal digits;
+ * - the lines into which programs break such digits;
+ * - at the end of the stream, a secret that is cut off after four bytes or more.
  *
- * Of more than 16 KiB of secrets, their lines counted as well, the longest are masked from their first 32 bytes on, as far as they are there; and of their lines,
- * those shorter than that are left; and digits that are broken into lines.
+ * A masker holds back only what may be the beginning of a secret, never more than the longest form of a
+ * secret.
  *
- * @returns what makes a masker for each stream; they share what is known of the secrets.
+ * If there are more than 16 KiB of secrets, counting their lines as well, the longest are masked from their
+ * first 32 bytes on, as far as they are printed. Of these, lines shorter than 32 bytes are not masked, and
+ * neither are digits that are broken into lines.
+ *
+ * @returns a function that makes a masker for one stream. All maskers share what is known of the secrets.
  */
 export function createMaskers(secrets: readonly Uint8Array[]): () => Masker {
   const { exact, long } = divide(secrets);
@@ -35,7 +42,10 @@ export function createMaskers(secrets: readonly Uint8Array[]): () => Masker {
   return () => createMasker([automaton(), forms.scanner()]);
 }
 
-/** By length, in each. */
+/**
+ * Divides the secrets into those that are searched byte by byte and longer ones, each list in order of
+ * length.
+ */
 function divide(secrets: readonly Uint8Array[]): { exact: Uint8Array[]; long: Uint8Array[] } {
   const parts = secrets.map(partsOf).filter((part) => part !== undefined);
   const wholes = new Set(parts.map(({ whole }) => whole));
@@ -54,12 +64,12 @@ function divide(secrets: readonly Uint8Array[]): { exact: Uint8Array[]; long: Ui
 }
 
 function createMasker(scanners: readonly Scanner[]): Masker {
-  /** What was taken, and not given yet. */
+  /** Bytes that were taken and not returned yet. */
   let held = new Uint8Array(0);
-  /** In `held`: where secrets are, in order and apart. */
+  /** Where secrets are in `held`, in order and without overlap. */
   let found: Stretch[] = [];
 
-  /** Gives what comes before `until`, but no part of a secret that goes on behind it. */
+  /** Returns the bytes before `until`, but no part of a secret that goes on after it. */
   function give(until: number): Uint8Array {
     const crossing = found.find(([, end]) => end > until);
     const stop = crossing === undefined ? until : Math.max(0, Math.min(until, crossing[0]));
@@ -67,7 +77,7 @@ function createMasker(scanners: readonly Scanner[]): Masker {
     let at = 0;
     for (const [start, end] of found) {
       if (end > stop) break;
-      // What began before is masked already.
+      // The mask of a secret that began earlier is already in the output.
       if (start >= 0) parts.push(held.subarray(at, start), MASK);
       at = end;
     }
@@ -81,7 +91,7 @@ function createMasker(scanners: readonly Scanner[]): Masker {
   return {
     push(chunk) {
       const from = held.byteLength;
-      // Nothing is held, and nothing begins here: the bytes are theirs, and need not be copied twice.
+      // The bytes are the caller's, so they are copied, but only once.
       held = from === 0 ? chunk.slice() : concat([held, chunk]);
       let open = 0;
       const news: Stretch[][] = [];
@@ -105,7 +115,7 @@ function createMasker(scanners: readonly Scanner[]): Masker {
   };
 }
 
-/** Adds a stretch; what it goes over becomes one with it. */
+/** Adds a stretch. It becomes one with stretches that it overlaps. */
 function note(list: Stretch[], start: number, end: number): void {
   let first = start;
   for (let last = list.at(-1); last !== undefined && last[1] > first && last[1] <= end; last = list.at(-1)) {

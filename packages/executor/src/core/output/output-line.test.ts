@@ -47,7 +47,7 @@ test.each([
 function issuesOf(text: string, limits?: Partial<OutputLimits>) {
   const heard: OutputIssue[] = [];
   const parser = createOutputParser({ limits, onIssue: (issue) => heard.push(issue) });
-  // Cut in the middle of marks and lines.
+  // Byte by byte, so that marks and lines are cut in the middle.
   for (const chunk of bytes(text).length > 5000
     ? [bytes(text)]
     : [...bytes(text)].map((byte) => Uint8Array.of(byte)))

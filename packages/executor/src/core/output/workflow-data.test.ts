@@ -26,7 +26,7 @@ test("a result becomes data under the step's name, its outputs too", () => {
   });
 });
 
-// What somebody may write who knows the names that shells, linkers and interpreters take orders from.
+// Names that an attacker may write: shells, linkers and interpreters take orders from them.
 const COMMANDING =
   `PATH HOME ENV IFS SHELLOPTS BASHOPTS BASH_ENV BASH_FUNC_LS LD_PRELOAD LD_LIBRARY_PATH LD_AUDIT DYLD_INSERT_LIBRARIES
 NODE_OPTIONS NODE_PATH JAVA_TOOL_OPTIONS _JAVA_OPTIONS JDK_JAVA_OPTIONS MAVEN_OPTS PERL5OPT PERL5LIB PERL5DB PYTHONPATH PYTHONSTARTUP

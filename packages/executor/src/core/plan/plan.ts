@@ -56,7 +56,7 @@ export interface StepPlan {
   /** Id of the container, and also of its lease, snapshot and task. */
   readonly id: string;
   readonly snapshot: { readonly parent: string; readonly labels: Readonly<Record<string, string>> };
-  /** What is written into the step's own layer before the runtime sees it. */
+  /** Entries that are written into the step's own layer before the runtime sees it. */
   readonly rootfs: readonly ArchiveEntry[];
   readonly container: {
     readonly image: string;

@@ -27,7 +27,7 @@ test("a script that is longer than the kernel takes an argument is a file", () =
     command: ["/bin/sh", "-e", SCRIPT_PATH],
     script: `${longest}x`,
   });
-  // In bytes, not characters.
+  // The limit is in bytes, not characters.
   expect(composeScript("ü".repeat(70_000), undefined)).toHaveProperty("script");
   expect(() => composeScript("x".repeat(MAX_SCRIPT_BYTES + 1), undefined)).toThrow(
     "run: the script has 8388609 bytes; allowed: up to 8388608 bytes",

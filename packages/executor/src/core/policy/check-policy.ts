@@ -36,7 +36,7 @@ export interface PolicySubject {
 export interface Refusal {
   /** The field, as a step file names it. */
   readonly field: string;
-  /** What the step asked for. */
+  /** Describes what the step asked for. */
   readonly message: string;
   /** The policy key that could allow it, as a policy file writes it; `undefined` if no key could. */
   readonly policyKey: string | undefined;

@@ -33,8 +33,8 @@ const FORBIDDEN_TREES: readonly string[] = [
 ];
 
 /**
- * Where executors make directories for the output of steps by default. What is in these may be mounted; they
- * themselves may not.
+ * Where executors make directories for the output of steps by default. Directories in these may be mounted;
+ * these themselves may not.
  */
 const TEMPORARY_DIRECTORIES: readonly string[] = ["/tmp", "/var/tmp"];
 /** The names of those directories begin like this. */

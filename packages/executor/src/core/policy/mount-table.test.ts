@@ -15,7 +15,7 @@ test.each([
   ["/srv", "254:16", "/data"],
   ["/srv/b/c", "254:16", "/data/b/c"],
   ["/srvx", "254:0", "/srvx"],
-  // Mounted on twice, and over what was mounted below it before.
+  // Two mounts on the same target, over an earlier mount below it.
   ["/srv/a", "0:51", "/"],
   ["/srv/a/cache/x", "0:51", "/cache/x"],
 ])("what is at %s", (path, device, place) => {

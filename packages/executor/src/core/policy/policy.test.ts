@@ -58,7 +58,7 @@ describe("parsePolicy", () => {
   });
 });
 
-/** A step, the fields that the default refuses, and a policy that allows it. */
+/** A step, the field that the default policy refuses, and a policy that allows it. */
 const CASES: [step: PolicySubject, field: string, policy: Partial<Policy>][] = [
   [{ privileged: true }, "privileged", { privileged: true }],
   [{ network: "host" }, "network", { hostNetwork: true }],

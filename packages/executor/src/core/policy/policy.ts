@@ -75,7 +75,7 @@ export interface Policy {
   readonly maximumStopGraceMs: number;
 }
 
-/** What steps may do if the operator sets nothing. It allows nothing that widens a step's rights. */
+/** The policy if the operator sets nothing. It allows nothing that widens a step's rights. */
 export const DEFAULT_POLICY: Policy = {
   privileged: false,
   hostNetwork: false,

@@ -37,7 +37,7 @@ export interface TmpfsMount {
 
 export interface MountOptions {
   readonly mounts?: readonly StepMount[] | undefined;
-  /** Mounted after `mounts`, so that none of `mounts` covers these, whatever links it follows. */
+  /** Mounted after `mounts`, so that none of `mounts` covers these, even through a link. */
   readonly topMounts?: readonly StepMount[] | undefined;
   /** Size of `/dev/shm`. Default 64 MiB, as in docker. */
   readonly shmSizeBytes?: number | undefined;

@@ -6,7 +6,7 @@ import { ALLOWED_SYSCALLS } from "./seccomp-syscalls.js";
 
 const AMD64: SeccompFacts = { capabilities: [], architecture: "amd64", kernelVersion: "6.1.0-13-amd64" };
 
-/** The names that are allowed whatever their arguments. */
+/** Names that are allowed with any arguments. */
 function allowed(facts: Partial<SeccompFacts>): Set<string> {
   const { syscalls } = createSeccomp(DEFAULT_SECCOMP_PROFILE, { ...AMD64, ...facts });
   return new Set(
@@ -140,7 +140,7 @@ describe("conditions", () => {
 });
 
 describe("sockets", () => {
-  /** Whether the rules let a family through, comparing as a filter does. */
+  /** Whether the rules allow a family. It compares as a filter does. */
   function isAllowed(family: bigint): boolean {
     return createSeccomp(DEFAULT_SECCOMP_PROFILE, { ...AMD64, capabilities: CAPABILITIES })
       .syscalls.filter(({ names }) => names.includes("socket"))

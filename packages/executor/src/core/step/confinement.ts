@@ -51,7 +51,7 @@ export const sysctls = z
   .default({})
   .describe("Kernel parameters of the step's own namespaces.");
 
-/** Containerd and its runtimes take orders from keys of these. */
+/** containerd and its runtimes take orders from annotations with these keys. */
 const RESERVED_ANNOTATIONS =
   /^(containerd\.io|io\.containerd|io\.cri-containerd|io\.kubernetes\.cri|org\.systemd\.property)/;
 

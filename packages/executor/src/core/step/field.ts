@@ -3,18 +3,18 @@ import { isExecutorError } from "../../error.js";
 import { DURATION_FORMAT, parseDuration } from "../units/duration.js";
 import { parseSize, SIZE_FORMAT } from "../units/size.js";
 
-/** Refuses, in words: what is wrong, and what is allowed. */
+/** Adds an issue in plain words: what is wrong, and what is allowed. */
 export function refuseField(context: z.RefinementCtx, message: string, allowed: string): never {
   context.addIssue({ code: "custom", message, params: { allowed } });
   return z.NEVER;
 }
 
-/** As an error shows what was given: never more than a line of it. */
+/** Returns a given value as errors show it: at most 200 characters. */
 export function quote(value: unknown): string {
   return JSON.stringify(value)?.slice(0, 200) ?? String(value);
 }
 
-/** Hands a value to one of the core's own parsers, and its refusals on as the field's. */
+/** Parses a value with one of the core's own parsers. Its refusals become the field's issues. */
 export function parsedBy<In, Out>(context: z.RefinementCtx, value: In, parse: (value: In) => Out): Out {
   try {
     return parse(value);

@@ -15,7 +15,7 @@ const name = fc
     fc.string({ unit: fc.constantFrom(..."abcXYZ019-_."), maxLength: 62 }),
   )
   .map((parts) => parts.join(""));
-/** The same path, written in another way. */
+/** Writes the same path in another way. */
 const slashed = (given: fc.Arbitrary<string>) =>
   fc
     .tuple(given, fc.constantFrom("/", "//", "///"), fc.constantFrom("", "/", "//"))

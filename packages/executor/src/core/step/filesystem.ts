@@ -4,7 +4,7 @@ import { isPlainPath, normalPath } from "../units/path.js";
 import { parseSize, SIZE_FORMAT } from "../units/size.js";
 import { integer, quote, refuseField, size } from "./field.js";
 
-/** Where something may be mounted in a container. */
+/** A path in the container on which a step may mount something. */
 const target = z.string().transform((value, context) => {
   const path = normalPath(value);
   if (!isPlainPath(value) || path === "/" || isReservedTarget(path)) {
@@ -17,7 +17,7 @@ const target = z.string().transform((value, context) => {
   return path;
 });
 
-/** A name that stays one part of a path and of a key. */
+/** A name that is safe as one part of a path and of a key. */
 const VOLUME_NAME = /^[A-Za-z0-9][A-Za-z0-9_.-]{0,62}$/;
 const NAME_FORMAT = "1 to 63 letters, digits, dots, dashes and underscores, a letter or digit first";
 
@@ -112,7 +112,7 @@ export const caches = z
   .default([])
   .describe("Directories kept from one step to the next, which may be dropped between them: name:target.");
 
-/** The highest id that the kernel takes: -1 means "no change" to it. */
+/** The highest id that the kernel takes. It reads -1 as "no change". */
 const MAX_ID = 2 ** 32 - 2;
 
 const tmpfsFields = z.strictObject({
@@ -132,12 +132,12 @@ const TMPFS_FLAGS: Readonly<Record<string, Partial<TmpfsFields>>> = {
   rw: { readonly: false },
   noexec: { noexec: true },
   exec: { noexec: false },
-  // They hold for every tmpfs of a step.
+  // Every tmpfs of a step has these anyway.
   nosuid: {},
   nodev: {},
 };
 
-/** One option as docker's `--tmpfs` has it; undefined for any other. */
+/** Reads one option of docker's `--tmpfs`; undefined for any other option. */
 function parseTmpfsOption(option: string): Partial<TmpfsFields> | undefined {
   const [key = "", value] = option.split(/=(.*)/s, 2);
   if (value === undefined) return Object.hasOwn(TMPFS_FLAGS, key) ? TMPFS_FLAGS[key] : undefined;

@@ -3,10 +3,16 @@ import type { z } from "zod";
 import { ExecutorError, type StepIssue } from "../../error.js";
 import { stepSchema } from "./schema.js";
 
-/** A field's name as whoever wrote the step spelt it. */
+/** Returns a field's name as it was spelt in the input. */
 export type Spelling = (field: string) => string;
 
-/** Step files are written in snake_case, programs in camelCase; each is taken, and errors speak the language of the input. */
+/**
+ * Accepts camelCase as well as snake_case: step files use snake_case, programs camelCase. Errors use the
+ * spelling of the input.
+ *
+ * @returns the step in snake_case, the spelling of its fields, and an issue for each field that is given
+ * twice
+ */
 export function toSnakeCase(input: unknown): { value: unknown; spelling: Spelling; issues: StepIssue[] } {
   const written = new Map<string, string>();
   const issues: StepIssue[] = [];
@@ -36,7 +42,11 @@ export function toSnakeCase(input: unknown): { value: unknown; spelling: Spellin
   return { value, spelling, issues };
 }
 
-/** @param input the step, in which an issue's path leads to the value that it is about. */
+/**
+ * Turns one of zod's issues into our own, in plain words.
+ *
+ * @param input the step, in which the issue's path leads to the value that it is about
+ */
 export function toIssues(issue: z.core.$ZodIssue, spelling: Spelling, input: unknown): StepIssue[] {
   const field = fieldName(issue.path, spelling);
   if (issue.code === "unrecognized_keys") {
@@ -49,7 +59,7 @@ export function toIssues(issue: z.core.$ZodIssue, spelling: Spelling, input: unk
     return issue.issues.flatMap((inner) => toIssues({ ...inner, path: issue.path }, spelling, input));
   }
   const alternatives = issue.code === "invalid_union" ? issue.errors.flat() : [];
-  // Of several forms, the one that came furthest says best what is wrong.
+  // Of several accepted forms, the one that matched furthest tells best what is wrong.
   const deepest = alternatives.toSorted((a, b) => rank(b) - rank(a))[0];
   if (deepest !== undefined && rank(deepest) > 0) {
     return toIssues({ ...deepest, path: [...issue.path, ...deepest.path] }, spelling, input);
@@ -59,16 +69,16 @@ export function toIssues(issue: z.core.$ZodIssue, spelling: Spelling, input: unk
   ];
 }
 
-/** What to give for the fields that every step needs. */
+/** What to give for each required field. */
 const REQUIRED: Readonly<Record<string, string>> = {
   image: "image is missing; give the image to run in, for example image: alpine:3.20",
   name: "name is missing; give the step a name, for example name: build",
 };
 
-/** Fields whose values may be secrets: no error shows them. */
+/** Fields whose values may be secrets. No error shows them. */
 const PRIVATE = new Set(["env", "registry_auth", "tls"]);
 
-/** In plain words, for zod's own codes; a `custom` issue has our words already. */
+/** Explains zod's own codes in plain words. A `custom` issue already has our words. */
 function explain(
   issue: z.core.$ZodIssue,
   alternatives: readonly z.core.$ZodIssue[],
@@ -80,7 +90,7 @@ function explain(
   if (value === undefined)
     return { message: (issue.path.length === 1 ? REQUIRED[name] : undefined) ?? "is missing" };
   const isShown = typeof value !== "object" && !PRIVATE.has(String(issue.path[0]));
-  // No JSON for the others: a bigint has none.
+  // Not JSON for the others: a bigint has none.
   const shown = isShown
     ? (typeof value === "string" ? JSON.stringify(value) : String(value)).slice(0, 80)
     : "it";
@@ -138,7 +148,7 @@ function fieldName(path: readonly PropertyKey[], spelling: Spelling): string {
     .join("");
 }
 
-/** What other tools call the fields of a step, or have beside them. */
+/** Names that other tools use for a step's fields, and fields that only other tools have. */
 const FOREIGN: Readonly<Record<string, string>> = {
   entrypoint: "did you mean command?",
   cmd: "did you mean args?",
@@ -168,6 +178,7 @@ function suggestion(key: string): string {
     : "";
 }
 
+/** Makes one error of all issues. */
 export function invalidStep(issues: readonly StepIssue[]): ExecutorError {
   const lines = issues.map(
     ({ field, message, allowed }) =>

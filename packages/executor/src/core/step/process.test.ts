@@ -17,7 +17,7 @@ describe("environment variables", () => {
         const asList = Object.entries(parseStep({ ...least, env: list }).env);
         expect(asList).toEqual(Object.entries(env));
         const asMap = Object.entries(parseStep({ ...least, env }).env);
-        // Of a map, this name is left out: schemas take it for no key.
+        // A map loses this name: schemas do not take it as a key.
         expect(asMap).toEqual(Object.entries(env).filter(([key]) => key !== "__proto__"));
       }),
       { numRuns: 500 },

@@ -1,4 +1,7 @@
-/** Of the system, of shells, and of tools that run others: what is run, where it is found, for whom. */
+/**
+ * Variables of the system, of shells, and of tools that run others. They decide what is run, where it is
+ * found, and for which user.
+ */
 const NAMES = new Set(
   `AR AS BROWSER CC CDPATH CLASSPATH CPATH CXX DOCKER_CONFIG DOCKER_HOST ENV FPATH GCONV_PATH GEM_PATH GIT_ALTERNATE_OBJECT_DIRECTORIES
   GIT_COMMON_DIR GIT_DIR GIT_EXEC_PATH GIT_EXTERNAL_DIFF GIT_INDEX_FILE GIT_OBJECT_DIRECTORY GIT_SSH GIT_TEMPLATE_DIR GIT_WORK_TREE
@@ -15,8 +18,9 @@ const ENDINGS =
   /(?:ASKPASS|CA_BUNDLE|EDITOR|FLAGS|OPTIONS|OPTS|PAGER|PROXY|_COMMAND|_HOME|_INCLUDE_PATH|_WRAPPER)$/;
 
 /**
- * Whether programs are known to take orders from a variable: what to run or to load, with which options, by way of whom. No list of these
- * is ever complete. It is a second line, for data that a caller took from somewhere under a name of somebody else's choice.
+ * Tells whether programs are known to take orders from a variable: what to run or load, with which options,
+ * through which proxy. Such a list is never complete. It is a second line of defence, for data under a name
+ * that somebody other than the caller chose.
  */
 export function isReservedVariable(name: string): boolean {
   return NAMES.has(name) || BEGINNINGS.test(name) || ENDINGS.test(name);

@@ -39,7 +39,10 @@ const rate = (limit: typeof size | z.ZodNumber) =>
     )
     .optional();
 
-/** Limits of block devices; named by their numbers, because the executor may not see the devices of the daemon's machine. */
+/**
+ * Limits of block devices. They are named by their numbers, because the executor may not see the devices of
+ * the daemon's machine.
+ */
 export const blockIo = {
   blkio_weight: integer(10, 1000).optional().describe("Share of block I/O against other containers."),
   device_read_bps: rate(size).describe('Bytes read a second, by device: { "8:0": 10m }.'),

@@ -11,11 +11,11 @@ const name = text("1 to 64 letters, digits, dots, dashes and underscores, a lett
 ).describe("Names the step: in results, in labels, and in the data for later steps.");
 
 /**
- * What is on containerd beside us (its garbage collector and its CRI, nerdctl, BuildKit, Kubernetes) finds what is its own, and takes orders, by labels with a
- * slash, and by those of these names.
+ * Programs that share containerd with us (its garbage collector and CRI, nerdctl, BuildKit, Kubernetes) find
+ * their own objects, and take orders, by labels with a slash and by labels that begin with these names.
  */
 const LABEL = /^(?!io\.|com\.docker\.)[\w.-]+$/;
-/** Containerd's own limit. */
+/** containerd's own limit on a key and its value together. */
 const MAX_LABEL_LENGTH = 4096;
 
 const labels = z
@@ -49,7 +49,10 @@ const registryAuth = z
   .record(z.string(), z.strictObject({ username: z.string(), password: z.string() }))
   .describe("Credentials by registry host.");
 
-/** A step as people write it, in a file. The one source of what is accepted, of its types, and of its JSON Schema. */
+/**
+ * A step as written in a file. This is the one source of what is accepted, of its types, and of its JSON
+ * Schema.
+ */
 export const stepSchema = z.strictObject({
   name,
   image: text("an image reference", (value) => value.trim() !== "" && noNul(value)).describe(
@@ -143,4 +146,5 @@ export const stepSchema = z.strictObject({
   labels,
 });
 
+/** A parsed step file, with defaults. */
 export type StepFile = z.output<typeof stepSchema>;

@@ -5,29 +5,30 @@ import type { StepMount } from "../spec/mounts.js";
 import { directoryOf, isWithin } from "../units/path.js";
 import type { SecretRequest } from "./step.js";
 
-/** Values of secrets by name, as whoever starts a step gives them. */
+/** Values of secrets by name, as given to start a step. */
 export type SecretValues = Readonly<Record<string, string | Uint8Array>>;
 
 /** A secret that a step gets. */
 export interface Secret {
   readonly name: string;
-  /** The file in the container. */
+  /** Path of the file in the container. */
   readonly target: string;
   readonly mask: boolean;
   readonly value: Uint8Array;
 }
 
-/** Of all secrets of a step together: they take the daemon's memory. */
+/** The limit on all secrets of a step together, in bytes. They take memory of the daemon's machine. */
 const MAX_BYTES = 1024 * 1024;
 
-/** Directories that images keep other things in: over these nothing is mounted. */
+/** Directories in which images have other files. Nothing is mounted over them. */
 const SHARED_DIRECTORIES =
   /^\/(bin|boot|etc|home|lib|lib32|lib64|media|mnt|opt|root|run|sbin|srv|tmp|usr|var)?(\/(bin|lib|lib64|sbin|etc|local|share|log|tmp|run|cache))?$/;
 
 /**
- * The secrets that a step names, with their values. Values that it does not name are none of its business.
+ * Returns the secrets that a step names, with their values. Values that it does not name are ignored.
  *
- * @throws ExecutorError `refused` for a name that has no value, for more than a mebibyte, and for a target in a directory of the image's.
+ * @throws ExecutorError `refused` for a name without a value, for more than a mebibyte, and for a target in a
+ * directory in which images have other files.
  */
 export function matchSecrets(requests: readonly SecretRequest[], values: SecretValues): Secret[] {
   const refusals: Refusal[] = [];
@@ -52,17 +53,17 @@ export function matchSecrets(requests: readonly SecretRequest[], values: SecretV
   return secrets;
 }
 
-/** A directory of secrets. */
+/** A directory that contains secrets. */
 export interface SecretDirectory {
-  /** Where the step sees it. */
+  /** Path at which the step sees it. */
   readonly shownAt: string;
-  /** Where it is. */
+  /** Its real path, below {@link SECRETS_DIRECTORY}. */
   readonly place: string;
-  /** Whether it is in another one of them, and seen by the link to that. */
+  /** Whether it lies in another directory of secrets, and is seen through the link to that one. */
   readonly isInner: boolean;
 }
 
-/** The directories that secrets are in, each once, outer ones first. */
+/** Returns the directories that secrets are in, each once, outer ones first. */
 export function secretDirectories(secrets: readonly Pick<Secret, "target">[]): SecretDirectory[] {
   const shown = [...new Set(secrets.map(({ target }) => directoryOf(target)))].toSorted();
   return shown.map((shownAt) => {
@@ -73,10 +74,12 @@ export function secretDirectories(secrets: readonly Pick<Secret, "target">[]): S
   });
 }
 
-/** Room for each file's last page, and for the file system's own needs. */
+/** Room for the last page of each file, and for the file system itself. */
 const PAGE_BYTES = 4096;
 
-/** The file system in memory that a step's secrets are in; only root may change what is in it. */
+/**
+ * Returns the mount of the file system in memory that the secrets are in. Only root may change what is in it.
+ */
 export function secretMounts(secrets: readonly Secret[]): StepMount[] {
   if (secrets.length === 0) return [];
   const sizeBytes = secrets.reduce(
@@ -86,7 +89,9 @@ export function secretMounts(secrets: readonly Secret[]): StepMount[] {
   return [{ type: "tmpfs", target: SECRETS_DIRECTORY, sizeBytes, mode: 0o555 }];
 }
 
-/** What is to be in it, once it is mounted; by whom the files are to be read. */
+/**
+ * Returns what is written into that file system after it is mounted. Only the given user may read the files.
+ */
 export function secretEntries(
   secrets: readonly Secret[],
   { uid, gid }: { readonly uid: number; readonly gid: number },
@@ -108,10 +113,10 @@ export function secretEntries(
   ]);
 }
 
-/** Owner read. */
+/** The owner may read. */
 const FILE_MODE = 0o400;
 
-/** Of those that are to be masked. */
+/** Returns the values of those secrets that are masked in the output. */
 export function maskedValues(secrets: readonly Secret[]): Uint8Array[] {
   return secrets.filter(({ mask }) => mask).map(({ value }) => value);
 }

@@ -10,15 +10,15 @@ import { directoryOf, isWithin } from "../units/path.js";
 import { invalidStep, type Spelling, toIssues, toSnakeCase } from "./issues.js";
 import { type StepFile, stepSchema } from "./schema.js";
 
-/** A step, checked: durations in milliseconds, sizes in bytes. */
+/** A checked step. Durations are in milliseconds, sizes in bytes. */
 export interface StepConfig {
   readonly name: string;
   readonly image: string;
   /** Replaces the image's entrypoint. Undefined: the image's own program. */
   readonly command?: readonly string[] | undefined;
-  /** The field that names the program, where the image does not. */
+  /** The field that names the program, if the image does not. */
   readonly programField: "run" | "shell" | "command";
-  /** A script that is a file in the container, which `command` runs. */
+  /** A script that `command` runs from a file in the container. */
   readonly script?: string | undefined;
   /** Replaces the image's arguments. */
   readonly args?: readonly string[] | undefined;
@@ -34,7 +34,7 @@ export interface StepConfig {
   readonly namedVolumes: readonly NamedVolume[];
   readonly caches: readonly Cache[];
   readonly tmpfs: readonly Tmpfs[];
-  /** What the step wants to be told; the values are not the step's. */
+  /** The secrets that the step asks for. Their values are not part of the step. */
   readonly secrets: readonly SecretRequest[];
   readonly readOnly: boolean;
   readonly shmSizeBytes?: number | undefined;
@@ -79,9 +79,9 @@ export interface StepConfig {
   readonly labels: Readonly<Record<string, string>>;
 }
 
-/** A directory or file of the daemon's machine, in the container. */
+/** A directory or file of the daemon's machine, mounted in the container. */
 export interface HostVolume {
-  /** Its place among the step's volumes. */
+  /** Its index in the step's `volumes`. */
   readonly index: number;
   readonly source: string;
   readonly target: string;
@@ -90,7 +90,7 @@ export interface HostVolume {
   readonly noexec?: boolean | undefined;
 }
 
-/** A directory that the executor keeps on the daemon's machine, by its name. */
+/** A named directory that the executor keeps on the daemon's machine. */
 export interface NamedVolume {
   readonly name: string;
   readonly target: string;
@@ -98,7 +98,7 @@ export interface NamedVolume {
   readonly noexec?: boolean | undefined;
 }
 
-/** As a volume, but it may be dropped whenever no step uses it. */
+/** Like a named volume, but it may be deleted whenever no step uses it. */
 export interface Cache {
   readonly name: string;
   readonly target: string;
@@ -116,9 +116,9 @@ export interface Tmpfs {
 
 export interface SecretRequest {
   readonly name: string;
-  /** The file in the container. */
+  /** Path of the file in the container. */
   readonly target: string;
-  /** Whether it is made unreadable in the step's output. */
+  /** Whether its value is masked in the step's output. */
   readonly mask: boolean;
 }
 
@@ -127,17 +127,25 @@ type Camel<S extends string> = S extends `${infer Head}_${infer Tail}`
   : S;
 type FileInput = z.input<typeof stepSchema>;
 
-/** A step as TypeScript writes it: the fields of a step file in camelCase. A step file's own snake_case is taken too. */
+/**
+ * A step as written in TypeScript: the fields of a step file, in camelCase. The snake_case of step files is
+ * accepted too.
+ */
 export type StepInput =
   | { readonly [K in keyof FileInput as Camel<K & string>]: Given<FileInput[K]> }
   | Given<FileInput>;
 
-/** Only read: constant lists and objects are taken too. */
+/** Also accepts constant lists and objects; they are only read. */
 type Given<T> = T extends object ? { readonly [K in keyof T]: Given<T[K]> } : T;
 
 /**
- * Checks a step: the one place that does.
+ * Checks a step and adds the defaults. This is the only place that checks the fields of a step.
  *
+ * @example
+ * ```ts
+ * const step = parseStep({ name: "build", image: "alpine:3.20", run: "make", timeout: "5m" });
+ * step.timeoutMs; // 300000
+ * ```
  * @throws ExecutorError `invalid-step`, with an issue for everything that is wrong.
  */
 export function parseStep(input: unknown): StepConfig {
@@ -151,7 +159,7 @@ export function parseStep(input: unknown): StepConfig {
   return toConfig(parsed.data);
 }
 
-/** A JSON Schema (2020-12) of step files: for editors, and for whoever writes steps by program. */
+/** Returns the JSON Schema (2020-12) of a step, for editors and for programs that write steps. */
 export function stepJsonSchema(): object {
   return {
     ...z.toJSONSchema(stepSchema, { io: "input", unrepresentable: "any" }),
@@ -279,7 +287,7 @@ function checkTls(step: StepFile, spelling: Spelling): StepIssue[] {
   ];
 }
 
-/** What each field allows by itself, and not with the others. */
+/** Checks what each field allows alone, but not together with others. */
 function checkTogether(step: StepFile, spelling: Spelling): StepIssue[] {
   return [
     ...checkExclusive(step, spelling),
@@ -292,7 +300,7 @@ function checkTogether(step: StepFile, spelling: Spelling): StepIssue[] {
   ];
 }
 
-/** Each place in the container is one thing. */
+/** Each target in the container may be used once. */
 function checkTargets(step: StepFile, spelling: Spelling): StepIssue[] {
   const seen = new Set<string>();
   const issues: StepIssue[] = [];
@@ -310,7 +318,9 @@ function checkTargets(step: StepFile, spelling: Spelling): StepIssue[] {
   return [...issues, ...checkSecretDirectories(step, spelling)];
 }
 
-/** A secret is hidden by whatever is mounted above it, and hides what is mounted beside and below it. */
+/**
+ * A mount above a secret would hide it, and the secrets' directory would hide mounts next to and below it.
+ */
 function checkSecretDirectories(step: StepFile, spelling: Spelling): StepIssue[] {
   const targets = (["volumes", "caches", "tmpfs"] as const).flatMap((field) =>
     step[field].map(({ target }) => target),

@@ -1,39 +1,48 @@
 import { requireThat } from "../refuse.js";
 import type { StepConfig } from "./step.js";
 
-/** `volume`: stays until somebody removes it. `cache`: may go whenever no step uses it. */
+/** `volume`: stays until it is removed. `cache`: may be deleted whenever no step uses it. */
 export type VolumeKind = "volume" | "cache";
 
-/** Labels of the snapshots that volumes are. */
+/** Labels of the snapshots that contain volumes. */
 export const VOLUME_LABELS = {
-  /** Its name. */
+  /** Name of the volume. */
   name: "wfe-containerd/volume",
   kind: "wfe-containerd/volume-kind",
-  /** When a step began to use it, last: ISO 8601. */
+  /** When a step last began to use it, in ISO 8601. */
   used: "wfe-containerd/volume-used",
-  /** Its first user, `uid:gid`, as the daemon's machine numbers them: whoever finds it half made finishes it alike. */
+  /**
+   * Its first user, `uid:gid` on the daemon's machine. A step that finds the volume half made finishes it for
+   * this user.
+   */
   owner: "wfe-containerd/volume-owner",
-  /** Set when that user has been made its owner. */
+  /** Set once that user is its owner. */
   ready: "wfe-containerd/volume-ready",
 } as const;
 
-/** Keeps a volume when no step uses it: containerd's garbage collector takes what has neither this nor a user. */
+/**
+ * Keeps a volume that no step uses. containerd's garbage collector deletes a volume that has neither this
+ * label nor a user.
+ */
 export const GC_ROOT_LABEL = "containerd.io/gc.root";
 
-/** On leases and containers of steps: the names of the volumes that they use, with commas between. */
+/** On leases and containers of steps: the names of the volumes that they use, separated by commas. */
 export const VOLUMES_LABEL = "wfe-containerd/volumes";
 
-/** Of the snapshot: no step's own has a key like it. */
+/** Returns the key of a volume's snapshot. A step's own snapshot never has such a key. */
 export function volumeKey(name: string): string {
   return `wfe-volume-${name}`;
 }
 
-/** Says on a step's lease and container which volumes it uses. */
+/** Returns the label of a step's lease and container that names the volumes it uses. */
 export function volumesLabel(uses: readonly Pick<VolumeUse, "name">[]): Record<string, string> {
   return uses.length === 0 ? {} : { [VOLUMES_LABEL]: uses.map(({ name }) => name).join(",") };
 }
 
-/** Labels by which a container holds the volumes that it uses against garbage collection. Source: containerd's metadata/gc.go. */
+/**
+ * Returns the labels by which a container protects its volumes from garbage collection. Source: containerd's
+ * metadata/gc.go.
+ */
 export function volumeReferences(
   snapshotter: string,
   uses: readonly Pick<VolumeUse, "name">[],
@@ -55,7 +64,11 @@ export interface VolumeUse {
   readonly noexec?: boolean | undefined;
 }
 
-/** @throws ExecutorError `refused` for a name that is used as a volume and as a cache. */
+/**
+ * Returns the volumes and caches that a step mounts.
+ *
+ * @throws ExecutorError `refused` for a name that is used both as a volume and as a cache.
+ */
 export function volumeUses({ namedVolumes, caches }: StepConfig): VolumeUse[] {
   const names = new Set(namedVolumes.map(({ name }) => name));
   for (const { name } of caches)
