@@ -1,14 +1,30 @@
 import { ContainerdError } from "./error.js";
 
-/** What every call takes. */
+/** Options of every call. */
 export interface CallOptions {
-  /** Aborting it cancels the call, here and at the daemon; it then rejects with kind `canceled`. */
+  /**
+   * Aborting it cancels the call, in this process and in the daemon. The call then rejects with kind
+   * `canceled`.
+   */
   readonly signal?: AbortSignal | undefined;
-  /** Deadline in milliseconds, instead of the client's own; 0 for none. Past it the call rejects with kind `deadline-exceeded`. */
+  /**
+   * Deadline in milliseconds; 0: no deadline. After it the call rejects with kind `deadline-exceeded`.
+   *
+   * @default the client's `timeoutMs`
+   */
   readonly timeoutMs?: number | undefined;
 }
 
-/** Runs an RPC; what it throws becomes a {@link ContainerdError} that names what was asked. */
+/**
+ * Runs an RPC. Turns every error into a {@link ContainerdError} whose message begins with the operation.
+ *
+ * @param operation what is asked, in words: `create container web-1`.
+ * @throws ContainerdError of the kind that the gRPC status code gives.
+ * @example
+ * ```
+ * const response = await callService("list images", () => client.services.images.list({}));
+ * ```
+ */
 export async function callService<T>(operation: string, run: () => Promise<T>): Promise<T> {
   try {
     return await run();
@@ -18,11 +34,13 @@ export async function callService<T>(operation: string, run: () => Promise<T>): 
 }
 
 /**
- * Reads a streaming RPC; what it throws becomes a {@link ContainerdError} that names what was asked.
+ * Reads a streaming RPC. Turns every error into a {@link ContainerdError} whose message begins with the
+ * operation.
  *
- * Connect's own iterables do not hear of a reader who stops early, and their call would go on: here it ends.
+ * When the reader stops early, the call is aborted. Connect's own iterables do not do that, and their call
+ * would go on.
  *
- * @param open starts the call with the signal that it is given.
+ * @param open starts the call with the given signal.
  */
 export async function* callStream<T>(
   operation: string,

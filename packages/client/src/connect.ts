@@ -19,39 +19,68 @@ import { createGrpcTransport } from "./transport/transport.js";
 
 export interface ClientOptions {
   /**
-   * `/path`, `unix:///path`, `tcp://host:port` and `http://host:port` (plain), `https://host:port` (TLS). Default: `WFE_CONTAINERD_ADDR`,
-   * else `CONTAINERD_ADDRESS`, else `/run/containerd/containerd.sock`.
+   * Where containerd listens: `/path`, `unix:///path`, `tcp://host:port` or `http://host:port` (plain),
+   * `https://host:port` (TLS).
+   *
+   * @default `WFE_CONTAINERD_ADDR`, else `CONTAINERD_ADDRESS`, else `/run/containerd/containerd.sock`
    */
   readonly address?: string | undefined;
-  /** containerd's namespace, which keeps its users apart. Default: `CONTAINERD_NAMESPACE`, else `default`. */
+  /**
+   * containerd's namespace. Each namespace has its own images, containers and content.
+   *
+   * @default `CONTAINERD_NAMESPACE`, else `default`
+   */
   readonly namespace?: string | undefined;
-  /** Default: `CONTAINERD_SNAPSHOTTER`, else `overlayfs`. */
+  /**
+   * The snapshotter that unpacks images and makes containers' file systems.
+   *
+   * @default `CONTAINERD_SNAPSHOTTER`, else `overlayfs`
+   */
   readonly snapshotter?: string | undefined;
-  /** With an `https://` address. */
+  /** For an `https://` address. */
   readonly tls?: TlsOptions | undefined;
-  /** Takes plain text to another machine than this. It does not loosen TLS. Default `false`. */
+  /**
+   * Allows an unencrypted connection to another machine. It does not weaken TLS.
+   *
+   * @default false
+   */
   readonly insecure?: boolean | undefined;
-  /** Deadline of each unary RPC, in milliseconds; 0 for none. Default 30 s. Waits and streams have none. */
+  /**
+   * Deadline of each unary RPC, in milliseconds; 0: no deadline. Waits and streams have no deadline.
+   *
+   * @default 30_000
+   */
   readonly timeoutMs?: number | undefined;
   /**
-   * How often a daemon on another machine is asked for a sign of life while calls wait for it, in milliseconds; 0 for never. Without one
-   * (for as long again, 10 s at most) the connection counts as cut, and the calls fail as `unavailable`. Default 15 s.
+   * How often to ping a daemon on another machine while calls wait for it, in milliseconds; 0: never. If no
+   * answer comes within the same time again (10 s at most), the connection counts as cut and the calls fail
+   * as `unavailable`.
+   *
+   * @default 15_000
    */
   readonly keepAliveMs?: number | undefined;
-  /** Connect's interceptors, around every RPC; the last one is the nearest to the daemon. */
+  /** Connect's interceptors, run around every RPC. The last one is the nearest to the daemon. */
   readonly interceptors?: readonly Interceptor[] | undefined;
 }
 
-/** A connection to a containerd. It connects at the first call, and again after a cut. */
+/**
+ * A connection to a containerd. It connects at the first call, and again after a cut.
+ *
+ * @example
+ * ```
+ * await using client = createClient({ namespace: "ci" });
+ * const image = await client.images.pull("alpine:3.20");
+ * ```
+ */
 export interface Client extends AsyncDisposable {
-  /** In full: `unix:///run/containerd/containerd.sock`, `tcp://127.0.0.1:2500`. */
+  /** The full address: `unix:///run/containerd/containerd.sock`, `tcp://127.0.0.1:2500`. */
   readonly address: string;
-  /** The daemon is reached through a Unix socket, so it runs on this machine. */
+  /** Whether the daemon is reached through a Unix socket, so that it runs on this machine. */
   readonly isLocal: boolean;
   readonly namespace: string;
   readonly snapshotter: string;
   readonly leaseId: string | undefined;
-  /** For the functions of this package that are made of it. */
+  /** For the functions of this package that take a context. */
   readonly context: Context;
   readonly transport: Transport;
   readonly services: Services;
@@ -66,15 +95,20 @@ export interface Client extends AsyncDisposable {
   readonly introspection: Introspection;
   version(options?: CallOptions): Promise<{ version: string; revision: string }>;
   /**
-   * The same connection, for another namespace, lease or snapshotter. A lease belongs to its namespace: another one is without, unless one
-   * is given. Closing a view closes nothing.
+   * The same connection with another namespace, lease or snapshotter. A lease belongs to one namespace: with
+   * another namespace the new client has no lease, unless you give one. Closing the new client does not close
+   * the connection.
    */
   with(scope: { namespace?: string; leaseId?: string; snapshotter?: string }): Client;
-  /** Closes the connection; calls that are under way fail. */
+  /** Closes the connection. Running calls fail. */
   close(): Promise<void>;
 }
 
-/** @throws ContainerdError `invalid-argument` for options that cannot be. Whether the daemon is there shows at the first call. */
+/**
+ * Creates a client. It does not connect yet: whether the daemon answers shows at the first call.
+ *
+ * @throws ContainerdError `invalid-argument` for invalid options.
+ */
 export function createClient(options: ClientOptions = {}): Client {
   const { env } = process;
   const address = findAddress(options, env);
@@ -140,7 +174,7 @@ export function createClient(options: ClientOptions = {}): Client {
   }
 
   const scope: Scope = {
-    // A variable that is set to nothing counts as not set.
+    // An empty environment variable counts as not set.
     namespace: options.namespace ?? (env["CONTAINERD_NAMESPACE"] || "default"),
     snapshotter: options.snapshotter ?? (env["CONTAINERD_SNAPSHOTTER"] || "overlayfs"),
     leaseId: undefined,
@@ -154,7 +188,7 @@ function findAddress({ address, insecure }: ClientOptions, env: NodeJS.ProcessEn
   return parseAddress((field && env[field]) || DEFAULT_ADDRESS, { insecure, field });
 }
 
-/** What a view of a client differs in. */
+/** The settings in which clients on the same connection can differ. */
 interface Scope {
   readonly namespace: string;
   readonly snapshotter: string;

@@ -5,17 +5,19 @@ import { type CallOptions, callService } from "./call.js";
 import type { Context } from "./context.js";
 import { checkIdentifier, checkLabels } from "./identifier.js";
 
-/** A container's record: what it is made of. What runs in it is its task. */
+/** A container's record: its image, snapshot, runtime and spec. The running process is its task. */
 export interface Container {
   readonly id: string;
-  /** Name of the image it was made from; only a word, containerd does not look at it. */
+  /** Name of the image that the container was made from. containerd stores the name and does not check it. */
   readonly image: string;
   readonly labels: Readonly<Record<string, string>>;
   readonly snapshotter: string;
-  /** Of its root file system; the record keeps it from garbage collection. */
+  /**
+   * Key of the snapshot with the root file system. The record protects this snapshot from garbage collection.
+   */
   readonly snapshotKey: string;
   readonly runtimeName: string;
-  /** The OCI runtime spec, as its JSON; undefined where the record has none that is JSON. */
+  /** The OCI runtime spec, parsed from JSON. Undefined if the record has no spec, or one that is not JSON. */
   readonly spec: unknown;
   readonly createdAt: Date;
   readonly updatedAt: Date;
@@ -25,11 +27,19 @@ export interface CreateContainerOptions extends CallOptions {
   readonly id: string;
   readonly image?: string;
   readonly snapshotKey?: string;
-  /** Default: the client's. */
+  /**
+   * The snapshotter of `snapshotKey`.
+   *
+   * @default the client's
+   */
   readonly snapshotter?: string;
-  /** Default: `io.containerd.runc.v2`, without options. */
+  /**
+   * The runtime, and options for it.
+   *
+   * @default `io.containerd.runc.v2`, without options
+   */
   readonly runtime?: { readonly name?: string; readonly options?: AnyValue };
-  /** The OCI runtime spec, as its JSON would be; a number above 2^53 is a `bigint`. */
+  /** The OCI runtime spec as an object. Use a `bigint` for a number above 2^53. */
   readonly spec: object;
   readonly labels?: Readonly<Record<string, string>>;
   readonly extensions?: Readonly<Record<string, AnyValue>>;
@@ -37,16 +47,24 @@ export interface CreateContainerOptions extends CallOptions {
 
 /** containerd's containers (`services/containers/v1`). */
 export interface Containers {
-  /** @throws ContainerdError `already-exists`. */
+  /**
+   * Creates the record. No process starts: see `Tasks.create`.
+   *
+   * @throws ContainerdError `already-exists`; `invalid-argument` for an invalid id or label.
+   */
   create(options: CreateContainerOptions): Promise<Container>;
   /** @throws ContainerdError `not-found`. */
   get(id: string, options?: CallOptions): Promise<Container>;
-  /** @param filters containerd's filter language, any of which must match: `id==x`, `labels."k"==v`, `labels."k"` for: has it. */
+  /**
+   * @param filters in containerd's filter language: `id==x`, `labels."k"==v`; `labels."k"` means that the
+   * label exists. A container is listed if any filter matches.
+   */
   list(filters?: readonly string[], options?: CallOptions): Promise<Container[]>;
-  /** Sets these labels and leaves the others as they are; an empty value removes one. */
+  /** Sets these labels and leaves the others unchanged. An empty value removes the label. */
   setLabels(id: string, labels: Readonly<Record<string, string>>, options?: CallOptions): Promise<void>;
   /**
-   * Deletes the record. The daemon does not look whether a task still runs: delete that first, or it is orphaned.
+   * Deletes the record. Delete the task first: the daemon does not check for a running task, and the task
+   * would be orphaned.
    *
    * @throws ContainerdError `not-found`.
    */

@@ -16,7 +16,7 @@ import { Transfer } from "@wfe-containerd/proto/services/transfer";
 import { Version } from "@wfe-containerd/proto/services/version";
 import type { KeyedMutex } from "./concurrency/keyed-mutex.js";
 
-/** containerd's gRPC services, each as a typed client. They throw Connect's own ConnectError. */
+/** containerd's gRPC services, each as a typed client. They throw Connect's own `ConnectError`. */
 export interface Services {
   readonly containers: ServiceClient<typeof Containers>;
   readonly content: ServiceClient<typeof Content>;
@@ -59,20 +59,26 @@ export function createServices(transport: Transport): Services {
   };
 }
 
-/** What every noun is made of: the services, and the client view that they are called for. */
+/** What the parts of a client share: the services, and the settings that calls are made with. */
 export interface Context {
   readonly services: Services;
   readonly namespace: string;
-  /** Name of the snapshotter that is used where none is given. */
+  /** The snapshotter that is used when a call names none. */
   readonly snapshotter: string;
-  /** The lease that what is created is held by. */
+  /** The lease that protects whatever is created. */
   readonly leaseId: string | undefined;
-  /** The daemon is reached through a Unix socket. */
+  /** Whether the daemon is reached through a Unix socket. */
   readonly isLocal: boolean;
-  /** Leases whose work is over and that could not be deleted, as the daemon was away; of all views of the client. */
+  /**
+   * Ids of leases whose work is finished, but which could not be deleted because the daemon was unavailable.
+   * Shared by all clients on the same connection.
+   */
   readonly undeletedLeases: Set<string>;
-  /** Whoever brings a blob or unpacks a layer, under the name that the daemon has for it, has a turn; of all views of the client. */
+  /**
+   * Lets only one task at a time fetch a blob or unpack a layer. The key contains the daemon's name for it.
+   * Shared by all clients on the same connection.
+   */
   readonly mutex: KeyedMutex;
-  /** The same, with another lease. */
+  /** The same context with another lease. */
   withLease(id: string): Context;
 }

@@ -1,6 +1,6 @@
 import { Code, ConnectError } from "@connectrpc/connect";
 
-/** What went wrong, in the terms of containerd's errdefs package; one to one with gRPC's status codes. */
+/** The kind of an error: the terms of containerd's errdefs package, one for each of gRPC's status codes. */
 export type ErrorKind =
   | "canceled"
   | "unknown"
@@ -40,12 +40,24 @@ const KIND_OF_CODE: Record<Code, ErrorKind> = {
 
 export interface ContainerdErrorOptions {
   readonly kind: ErrorKind;
-  /** What was asked: `create container web-1`. */
+  /** The operation that failed: `create container web-1`. */
   readonly operation?: string | undefined;
   readonly cause?: unknown;
 }
 
-/** The one error that this package throws. Look at `kind` to decide, at `message` to tell a person. */
+/**
+ * The only error class that this package throws. Use `kind` to decide in code, and `message` to tell a
+ * person.
+ *
+ * @example
+ * ```
+ * try {
+ *   await client.images.get("alpine");
+ * } catch (error) {
+ *   if (!isContainerdError(error, "not-found")) throw error;
+ * }
+ * ```
+ */
 export class ContainerdError extends Error {
   override readonly name = "ContainerdError";
   readonly kind: ErrorKind;
@@ -57,15 +69,15 @@ export class ContainerdError extends Error {
     this.operation = operation;
   }
 
-  /** The gRPC status code that the daemon answered with, where it did answer. */
+  /** The gRPC status code of the daemon's answer. Undefined if the daemon did not answer. */
   get code(): Code | undefined {
     return this.cause instanceof ConnectError ? this.cause.code : undefined;
   }
 
   /**
-   * Turns anything thrown into a ContainerdError. One that is already passes through unchanged.
+   * Turns anything that was thrown into a ContainerdError. Returns a ContainerdError unchanged.
    *
-   * @param operation what was asked, in words; becomes the start of the message.
+   * @param operation the operation that failed, in words. The message begins with it.
    */
   static from(reason: unknown, operation?: string): ContainerdError {
     if (reason instanceof ContainerdError) return reason;
@@ -83,7 +95,7 @@ export class ContainerdError extends Error {
   }
 }
 
-/** Whether something thrown is a {@link ContainerdError}, of one kind if one is given. */
+/** Whether a thrown value is a {@link ContainerdError}; if `kind` is given, one of that kind. */
 export function isContainerdError(error: unknown, kind?: ErrorKind): error is ContainerdError {
   return error instanceof ContainerdError && (kind === undefined || error.kind === kind);
 }

@@ -13,48 +13,76 @@ import type { Platform } from "./oci/platform.js";
 import { type PullOptions, pullImage } from "./transfer/pull.js";
 import { type PushedImage, type PushOptions, pushImage } from "./transfer/push.js";
 
-/** containerd's images (`services/images/v1`), and what is done with them. */
+/** containerd's images (`services/images/v1`): list, pull, push, import, export and more. */
 export interface Images extends ImageStore {
   /**
-   * Brings an image from its registry, verified and unpacked, and gives it its name. Blobs that are here are not fetched, and what others are
-   * fetching at the moment is waited for; whatever fails, nothing half-brought is left.
+   * Pulls an image: fetches it from its registry, verifies and unpacks it, and then records its name. Blobs
+   * that the content store already has are not fetched. If another client is fetching a blob, this call waits
+   * for it. If anything fails, no partial content is left.
    *
-   * @param name as people write it: `alpine`, `registry.example.com:5000/app:1.2`, `app@sha256:…`. Where the policy lets a local image be used, its
-   * record may have exactly this name, as {@link ImageStore.get} finds it; a registry is always asked for the full name.
-   * @throws ContainerdError `not-found`, `unauthenticated`, `permission-denied`, `unavailable`, `resource-exhausted`, `data-loss`, `canceled`; one that
-   * comes from a registry's answer has a {@link RegistryFailure} as its cause.
+   * @param name the image's name, in short or in full: `alpine`, `registry.example.com:5000/app:1.2`,
+   * `app@sha256:…`. If the policy allows a local image, its record may have exactly this name, as for
+   * {@link ImageStore.get}. A registry is always asked for the full name.
+   * @throws ContainerdError `not-found`, `unauthenticated`, `permission-denied`, `unavailable`,
+   * `resource-exhausted`, `data-loss`, `canceled`. An error that comes from a registry's answer has a
+   * {@link RegistryFailure} as its cause.
+   * @example
+   * ```
+   * const image = await client.images.pull("alpine:3.20");
+   * ```
    */
   pull(name: string, options?: PullOptions): Promise<ResolvedImage>;
   /**
-   * Brings an image to its registry, or by another name to another one. Blobs that are there are not sent; those that the registry has in another
-   * repository are mounted from it, and layers that are not to be passed on (of a `nondistributable` or `foreign` media type) are left out.
+   * Pushes an image to its registry, or with another name to another registry. Blobs that the registry
+   * already has are not sent. Blobs that the registry has in another repository are mounted from there.
+   * Layers with a `nondistributable` or `foreign` media type are left out, because they must not be passed
+   * on.
    *
-   * @throws ContainerdError `not-found`, `failed-precondition` when a platform is not here, and as {@link pull}.
+   * @throws ContainerdError `not-found`; `failed-precondition` when the content store does not have a
+   * platform; and the kinds of {@link pull}.
    */
   push(image: string | Image, options?: PushOptions): Promise<PushedImage>;
-  /** Removes the images that no container of the namespace is made of; those with the label `io.cri-containerd.pinned` stay. */
+  /**
+   * Removes the images that no container of the namespace uses. Images with the label
+   * `io.cri-containerd.pinned` stay.
+   */
   prune(options?: PruneOptions): Promise<Image[]>;
-  /** What an image takes on the daemon's disk, and what is odd about it. @throws ContainerdError `not-found` where no image has that name. */
+  /**
+   * The disk space that an image takes on the daemon, and its problems, if any.
+   *
+   * @throws ContainerdError `not-found` when no image has that name.
+   */
   usage(image: string | Image, options?: CallOptions): Promise<ImageUsage>;
-  /** The platforms for which the content store has all of an image, in the order of its index. @throws ContainerdError `not-found`. */
+  /**
+   * The platforms for which the content store has the complete image, in the order of the image's index.
+   *
+   * @throws ContainerdError `not-found`.
+   */
   platforms(image: string | Image, options?: CallOptions): Promise<Platform[]>;
-  /** Brings in the images of an archive: an OCI layout or the output of `docker save`, as a tar, gzipped or not. */
+  /**
+   * Imports the images of an archive: an OCI layout or the output of `docker save`, as a tar. The tar may be
+   * compressed with gzip or zstd.
+   */
   import(source: AsyncIterable<Uint8Array>, options?: ImportOptions): Promise<Image[]>;
   /**
-   * Writes images as an OCI layout in a tar, to be read while it comes: the same images give the same bytes. An index is written unchanged, and of what
-   * it lists only what the content store has, or what suits `platforms` best.
+   * Exports images as an OCI layout in a tar, which you read as a stream. The same images give the same
+   * bytes. An index is written unchanged. Of the images that it lists, only those in the content store are
+   * written, or with `platforms` the best match for each platform.
    *
-   * @throws ContainerdError `not-found` before the first byte, when there is no such image, or when a part of one is not here.
+   * @throws ContainerdError `not-found` before the first byte, when an image does not exist or the content
+   * store lacks a part of it.
    */
   export(
     images: string | Image | readonly (string | Image)[],
     options?: ExportOptions,
   ): AsyncIterable<Uint8Array>;
   /**
-   * Small files of an unpacked image, by absolute path, as a process in a container of it sees them; files that the image does not have are left out.
+   * Reads small files of an unpacked image, by absolute path, as a process in its container sees them. Files
+   * that do not exist are left out of the result.
    *
-   * @throws ContainerdError `failed-precondition` when the image is not unpacked, `invalid-argument` when it has a directory or a device at a path, or a loop
-   * of links; `out-of-range` when a file is larger than `maxBytes`.
+   * @throws ContainerdError `failed-precondition` when the image is not unpacked; `invalid-argument` when a
+   * path is a directory or a device, or leads into a loop of links; `out-of-range` when a file is larger than
+   * `maxBytes`.
    */
   readFiles(
     image: ResolvedImage,

@@ -11,30 +11,35 @@ export interface DaemonPlugin {
   readonly platforms: readonly Platform[];
   readonly exports: Readonly<Record<string, string>>;
   readonly capabilities: readonly string[];
-  /** Why it does not work; undefined when it does. */
+  /** Why the plugin does not work. Undefined if it works. */
   readonly failure: string | undefined;
 }
 
-/** Who the daemon is. */
+/** Identifies a daemon. */
 export interface DaemonIdentity {
-  /** Kept across restarts. */
+  /** Stays the same when the daemon restarts. */
   readonly uuid: string;
-  /** Its process, since containerd 1.7; undefined before. */
+  /** The daemon's process. Undefined before containerd 1.7. */
   readonly process: DaemonProcess | undefined;
 }
 
 export interface DaemonProcess {
   readonly pid: number;
-  /** Inode of the pid namespace that `pid` is a number in, as `/proc/self/ns/pid` shows it. */
+  /** Inode of the PID namespace to which `pid` belongs, as `/proc/self/ns/pid` shows it. */
   readonly pidNamespace: number;
 }
 
-/** What the daemon tells of itself (`services/introspection/v1`). */
+/** The daemon's description of itself (`services/introspection/v1`). */
 export interface Introspection {
-  /** @param filters containerd's filter language: `type==io.containerd.snapshotter.v1`. */
+  /** @param filters in containerd's filter language: `type==io.containerd.snapshotter.v1`. */
   plugins(filters?: readonly string[], options?: CallOptions): Promise<DaemonPlugin[]>;
   server(options?: CallOptions): Promise<DaemonIdentity>;
-  /** The platform that the daemon runs containers for: that of its differ, which unpacks images. */
+  /**
+   * The platform for which the daemon runs containers: the platform of its differ, which unpacks images, or
+   * else of a snapshotter.
+   *
+   * @throws ContainerdError `failed-precondition` when neither tells a platform.
+   */
   daemonPlatform(options?: CallOptions): Promise<Platform>;
 }
 

@@ -2,15 +2,15 @@ import { type CallOptions, callService } from "./call.js";
 import type { Context } from "./context.js";
 import { checkIdentifier, checkLabels } from "./identifier.js";
 
-/** One of containerd's namespaces, which keep its users apart: each has its own images, containers and content. */
+/** One of containerd's namespaces. Each has its own images, containers and content. */
 export interface Namespace {
   readonly name: string;
   readonly labels: Readonly<Record<string, string>>;
 }
 
 /**
- * containerd's namespaces (`services/namespaces/v1`), whichever of them the client is for. A namespace comes to be with the first
- * thing that is created in it: only labels need {@link Namespaces.create}.
+ * containerd's namespaces (`services/namespaces/v1`): all of them, not only the client's own. A namespace is
+ * made when something is first created in it. {@link Namespaces.create} is needed only to give it labels.
  */
 export interface Namespaces {
   list(options?: CallOptions): Promise<Namespace[]>;
@@ -19,7 +19,11 @@ export interface Namespaces {
     name: string,
     options?: CallOptions & { readonly labels?: Readonly<Record<string, string>> },
   ): Promise<Namespace>;
-  /** Sets these labels and leaves the others as they are; an empty value removes one. @throws ContainerdError `not-found`. */
+  /**
+   * Sets these labels and leaves the others unchanged. An empty value removes the label.
+   *
+   * @throws ContainerdError `not-found`.
+   */
   setLabels(name: string, labels: Readonly<Record<string, string>>, options?: CallOptions): Promise<void>;
   /**
    * Deletes an empty namespace.

@@ -5,7 +5,7 @@ import { type CallOptions, callService, callStream } from "./call.js";
 import type { Context } from "./context.js";
 import { checkLabels } from "./identifier.js";
 
-/** How a snapshot is mounted, on the daemon's machine: as mount(2) takes it. */
+/** The arguments of mount(2) that mount a snapshot on the daemon's machine. */
 export interface Mount {
   readonly type: string;
   readonly source: string;
@@ -14,9 +14,9 @@ export interface Mount {
 }
 
 export interface Snapshot {
-  /** The key, or for a committed one its name. */
+  /** The snapshot's key; for a committed snapshot, its name. */
   readonly name: string;
-  /** Empty when there is none. */
+  /** Name of the parent snapshot. Empty without a parent. */
   readonly parent: string;
   readonly kind: "view" | "active" | "committed" | "unknown";
   readonly labels: Readonly<Record<string, string>>;
@@ -24,7 +24,11 @@ export interface Snapshot {
 }
 
 export interface SnapshotOptions extends CallOptions {
-  /** Default: the client's. */
+  /**
+   * The snapshotter to ask.
+   *
+   * @default the client's
+   */
   readonly snapshotter?: string;
 }
 
@@ -32,29 +36,36 @@ export interface CreateSnapshotOptions extends SnapshotOptions {
   readonly labels?: Readonly<Record<string, string>>;
 }
 
-/** containerd's snapshots (`services/snapshots/v1`): the layers of file systems, kept by one of the daemon's snapshotters. */
+/**
+ * containerd's snapshots (`services/snapshots/v1`): layers of file systems, managed by one of the daemon's
+ * snapshotters.
+ */
 export interface Snapshots {
   /**
-   * Makes a writable snapshot, empty or on top of a committed one.
+   * Makes a writable snapshot. It is empty, or begins with the content of its parent.
    *
-   * @param parent a committed snapshot: for an image's file system its chain ID.
-   * @throws ContainerdError `already-exists`, and `not-found` when there is no such parent.
+   * @param parent a committed snapshot. For an image's file system this is the chain ID.
+   * @throws ContainerdError `already-exists`; `not-found` when the parent does not exist.
    */
   prepare(key: string, parent?: string, options?: CreateSnapshotOptions): Promise<Mount[]>;
-  /** As {@link prepare}, read-only. */
+  /** As {@link prepare}, but read-only. */
   view(key: string, parent?: string, options?: CreateSnapshotOptions): Promise<Mount[]>;
   /** @throws ContainerdError `not-found`. */
   mounts(key: string, options?: SnapshotOptions): Promise<Mount[]>;
-  /** Makes an active snapshot a committed one, under a name. @throws ContainerdError `already-exists`, `not-found`. */
+  /**
+   * Commits an active snapshot under a name.
+   *
+   * @throws ContainerdError `already-exists`, `not-found`.
+   */
   commit(name: string, key: string, options?: CreateSnapshotOptions): Promise<void>;
   /** @throws ContainerdError `not-found`. */
   stat(key: string, options?: SnapshotOptions): Promise<Snapshot>;
-  /** @throws ContainerdError `not-found`, and `failed-precondition` when it has children. */
+  /** @throws ContainerdError `not-found`; `failed-precondition` when it has children. */
   remove(key: string, options?: SnapshotOptions): Promise<void>;
   list(filters?: readonly string[], options?: SnapshotOptions): AsyncIterable<Snapshot>;
   /** Bytes and inodes of the snapshot itself, without its parents. */
   usage(key: string, options?: SnapshotOptions): Promise<{ sizeBytes: number; inodes: number }>;
-  /** Sets these labels and leaves the others as they are; an empty value removes one. */
+  /** Sets these labels and leaves the others unchanged. An empty value removes the label. */
   setLabels(key: string, labels: Readonly<Record<string, string>>, options?: SnapshotOptions): Promise<void>;
 }
 
@@ -68,7 +79,7 @@ const KINDS = {
 export function createSnapshots(context: Context): Snapshots {
   const { snapshots } = context.services;
 
-  /** Separates the snapshotter, which is part of the request, from what the call takes. */
+  /** Separates the snapshotter, which belongs in the request, from the call's options. */
   function split<T extends SnapshotOptions>(options: T | undefined) {
     const { snapshotter = context.snapshotter, ...rest } = options ?? {};
     return [snapshotter, rest as Omit<T, "snapshotter">] as const;
@@ -139,8 +150,10 @@ export function createSnapshots(context: Context): Snapshots {
 }
 
 /**
- * A daemon that is killed while it makes a snapshot may leave its directory without having written its number down. The next snapshot gets the same
- * number, cannot be made, and takes the directory away (`createSnapshot` in containerd's `snapshots/overlay`): the one after it can.
+ * Makes a snapshot, and tries a second time after a daemon's crash. A daemon that is killed while it makes a
+ * snapshot may leave the directory behind without recording the snapshot's number. The next snapshot gets the
+ * same number. It fails, but removes the directory (`createSnapshot` in containerd's `snapshots/overlay`), so
+ * the second try works.
  */
 async function onceMoreAfterCrash<T>(make: () => Promise<T>): Promise<T> {
   try {
