@@ -8,17 +8,17 @@ export interface AnyValue {
   readonly value: Uint8Array;
 }
 
-/** Type URLs under which containerd carries OCI documents as JSON (`pkg/oci`, typeurl's registry). */
+/** Type URLs of the OCI documents that containerd carries as JSON (`pkg/oci`, typeurl's registry). */
 export const RUNTIME_SPEC = "types.containerd.io/opencontainers/runtime-spec/1/Spec";
 export const RUNTIME_PROCESS = "types.containerd.io/opencontainers/runtime-spec/1/Process";
 export const RUNTIME_RESOURCES = "types.containerd.io/opencontainers/runtime-spec/1/LinuxResources";
 
-/** A value that travels as JSON; a `bigint` in it as a number. */
+/** Packs a value as JSON. A `bigint` in it becomes a number. */
 export function toJsonAny(typeUrl: string, value: object): Any {
   return create(AnySchema, { typeUrl, value: new TextEncoder().encode(toJson(value)) });
 }
 
-/** Undefined when there is none, or when what is there is no JSON. */
+/** Undefined when there is no value, or when the value is not JSON. */
 export function fromJsonAny(any: AnyValue | undefined): unknown {
   if (any === undefined || any.value.byteLength === 0) return undefined;
   try {
@@ -29,8 +29,8 @@ export function fromJsonAny(any: AnyValue | undefined): unknown {
 }
 
 /**
- * A protobuf message in an Any, under its bare name: containerd's lookups fail with the `type.googleapis.com/` that protobuf
- * libraries put in front.
+ * Packs a protobuf message into an Any. The type URL is the message's bare name: protobuf libraries usually
+ * put `type.googleapis.com/` in front, and containerd's lookups fail with that.
  */
 export function toMessageAny<Desc extends DescMessage>(schema: Desc, message: MessageShape<Desc>): Any {
   return create(AnySchema, { typeUrl: schema.typeName, value: toBinary(schema, message) });

@@ -1,8 +1,8 @@
-/** Takes bytes off a stream in the amounts that its format says, whatever pieces they come in. */
+/** Reads a stream in amounts that the caller chooses, however the stream is cut into chunks. */
 export interface ByteReader {
-  /** The next bytes; fewer only at the end. */
+  /** The next `count` bytes. Fewer only at the end of the stream. */
   read(count: number): Promise<Buffer>;
-  /** As {@link read}, piece by piece as they come. Default: all that is left. */
+  /** As {@link read}, but gives the bytes in pieces as they arrive. Default: everything that is left. */
   pieces(count?: number): AsyncGenerator<Uint8Array, void, undefined>;
 }
 

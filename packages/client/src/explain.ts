@@ -2,10 +2,10 @@ import { ConnectError } from "@connectrpc/connect";
 import { ContainerdError } from "./error.js";
 
 /**
- * Gives a failure a better message. Only the message changes: code, kind, metadata and details stay.
+ * Gives an error a better message. Code, kind, metadata and details stay the same.
  *
- * @param describe finds out why the call failed, if need be by looking. It may fail itself, and it may find nothing: the failure then stays
- *   as it is.
+ * @param describe finds out why the call failed; it may do its own requests. If it fails or finds nothing,
+ * the error is returned unchanged.
  */
 export async function explain<E extends ConnectError | ContainerdError>(
   failure: E,

@@ -4,7 +4,12 @@ const PATTERN = /^[A-Za-z0-9]+(?:[._-][A-Za-z0-9]+)*$/;
 const MAX_LENGTH = 76;
 const MAX_LABEL_BYTES = 4096;
 
-/** Refuses what containerd would not take as an identifier (`pkg/identifiers`), before anything is sent. */
+/**
+ * Checks an identifier by containerd's own rules (`pkg/identifiers`), before anything is sent.
+ *
+ * @param field begins the error's message.
+ * @throws ContainerdError `invalid-argument`.
+ */
 export function checkIdentifier(field: string, value: string): string {
   if (value.length > MAX_LENGTH || !PATTERN.test(value)) {
     throw new ContainerdError(
@@ -15,7 +20,13 @@ export function checkIdentifier(field: string, value: string): string {
   return value;
 }
 
-/** Refuses labels that containerd would not take (`labels.Validate`): key and value together have at most 4096 bytes. */
+/**
+ * Checks labels by containerd's own rule (`labels.Validate`): a key and its value have at most 4096 bytes
+ * together.
+ *
+ * @returns a copy of the labels.
+ * @throws ContainerdError `invalid-argument`.
+ */
 export function checkLabels(labels: Readonly<Record<string, string>> = {}): Record<string, string> {
   for (const [key, value] of Object.entries(labels)) {
     const size = Buffer.byteLength(key) + Buffer.byteLength(value);

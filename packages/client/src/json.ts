@@ -1,12 +1,12 @@
 /**
- * JSON, with every `bigint` as the number that it is: OCI documents hold numbers up to 2^64 - 1, as for a limit that is none, which no
- * `number` is and `JSON.stringify` refuses.
+ * Writes JSON, with each `bigint` as a number. OCI documents contain numbers up to 2^64 - 1, for example for
+ * an unlimited resource. A `number` cannot hold these exactly, and `JSON.stringify` refuses a `bigint`.
  */
 export function toJson(value: object): string {
   return write(value) ?? "null";
 }
 
-/** Undefined for what JSON leaves out of an object. */
+/** Undefined for values that JSON leaves out of an object. */
 function write(value: unknown): string | undefined {
   if (typeof value === "bigint") return value.toString();
   if (typeof value !== "object" || value === null) return JSON.stringify(value);

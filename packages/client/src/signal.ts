@@ -1,18 +1,25 @@
 import { ContainerdError } from "./error.js";
 
-/** A signal by its name, with or without `SIG` in front, or by its number on Linux: `SIGTERM`, `USR1`, `SIGRTMIN+3`, 15. */
+/** A signal: its name, with or without `SIG`, or its number on Linux: `SIGTERM`, `USR1`, `SIGRTMIN+3`, 15. */
 export type Signal = NodeJS.Signals | number | (string & {});
 
-/** Linux's numbers, from 1: the daemon runs there, wherever this process does. As on all but a few architectures that containers are rare on. */
+/**
+ * The names of Linux's signals 1 to 31, in order. The daemon runs on Linux, even if this process does not. A
+ * few architectures that containers rarely run on number them differently.
+ */
 const NAMES =
   "HUP INT QUIT ILL TRAP ABRT BUS FPE KILL USR1 SEGV USR2 PIPE ALRM TERM STKFLT CHLD CONT STOP TSTP TTIN TTOU URG XCPU XFSZ VTALRM PROF WINCH IO PWR SYS".split(
     " ",
   );
-/** What the C library leaves of the real-time signals to programs: the first and the last. */
+/** The first and the last real-time signal that the C library leaves to programs. */
 const RTMIN = 34;
 const RTMAX = 64;
 
-/** @throws ContainerdError `invalid-argument`. */
+/**
+ * The signal's number on Linux.
+ *
+ * @throws ContainerdError `invalid-argument`.
+ */
 export function signalNumber(signal: Signal): number {
   const number = toNumber(signal);
   if (number !== undefined) return number;
@@ -24,7 +31,7 @@ export function signalNumber(signal: Signal): number {
   );
 }
 
-/** Whether there is such a signal. */
+/** Whether Linux has this signal. */
 export function isSignal(signal: Signal): boolean {
   return toNumber(signal) !== undefined;
 }

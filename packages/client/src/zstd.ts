@@ -4,14 +4,17 @@ import * as zlib from "node:zlib";
 import { type ByteReader, createByteReader } from "./byte-reader.js";
 import { ContainerdError } from "./error.js";
 
-/** More than this a stream may not have its reader remember: what the zstd program itself takes by default. */
+/**
+ * The largest window that a stream may need, as a power of two, in bytes. It is the default of the zstd
+ * program.
+ */
 const MAX_WINDOW_LOG = 27;
 
 const MAGIC = 0xfd2fb528;
-/** And the 15 after it. */
+/** This number and the next 15 mark a skippable frame. */
 const SKIPPABLE_MAGIC = 0x184d2a50;
 
-/** Whether bytes begin as zstd does: with a frame, or with one that readers pass over. */
+/** Whether the bytes begin with a zstd frame or with a skippable one. */
 export function isZstd(head: Uint8Array): boolean {
   return head.byteLength >= 4 && isMagic(Buffer.from(head).readUInt32LE());
 }
@@ -25,23 +28,24 @@ function isSkippable(magic: number): boolean {
 }
 
 /**
- * Decompresses zstd, all of its frames, where Node can: from 22.15 on. Node's own decoder stops after the first one.
+ * Decompresses all frames of a zstd stream. It needs Node 22.15 or later. Node's own decoder stops after the
+ * first frame.
  *
- * @param what is compressed with it, for the error.
+ * @param what names the compressed data in an error.
  * @throws ContainerdError `not-implemented` on an older Node.
  */
 export async function* unzstd(source: AsyncIterable<Uint8Array>, what: string): AsyncGenerator<Uint8Array> {
   for await (const frame of zstdFrames(source, what)) {
     const decoder = createUnzstd(what);
-    // What goes wrong comes out of its end.
+    // An error reaches the reader through the decoder.
     pipeline(Readable.from(frame), decoder).catch(() => undefined);
     yield* decoder as AsyncIterable<Uint8Array>;
   }
 }
 
 /**
- * Takes a stream apart into its frames, without those that are to be skipped (RFC 8878, 3.1). Each must be read to its end before the next one is asked
- * for. What follows the last frame and is none is passed over, as it is behind gzip.
+ * Splits a stream into its frames and leaves out skippable ones (RFC 8878, 3.1). Read each frame to its end
+ * before you ask for the next. Bytes after the last frame are ignored, as after gzip.
  *
  * @throws ContainerdError `invalid-argument` when the stream is cut off.
  */
