@@ -17,7 +17,7 @@ export interface ContentInfo {
 /** Content that is being written. */
 export interface Ingest {
   readonly ref: string;
-  /** Bytes written so far, and in all; 0 when not known. */
+  /** Bytes written so far, and the total. The total is 0 if it is not known. */
   readonly offset: number;
   readonly total: number;
   readonly expected: string;
@@ -26,44 +26,61 @@ export interface Ingest {
 
 export interface WriteOptions extends OpenWriterOptions {
   readonly labels?: Readonly<Record<string, string>> | undefined;
-  /** Called with the number of bytes that the daemon has. */
+  /** Called with the number of bytes that the daemon has received. */
   readonly onProgress?: ((offset: number) => void) | undefined;
 }
 
-/** Bytes to write: all of them, or a function that gives those from an offset on, which lets a write be resumed. */
+/**
+ * The bytes to write. Give all of them, or a function that returns the bytes from an offset on. With a
+ * function, a partial write can be resumed.
+ */
 export type WriteSource = AsyncIterable<Uint8Array> | ((offset: number) => AsyncIterable<Uint8Array>);
 
-/** containerd's content store (`services/content/v1`): blobs by their digest. */
+/** containerd's content store (`services/content/v1`): blobs, found by their digest. */
 export interface Content {
   /** @throws ContainerdError `not-found`. */
   info(digest: string, options?: CallOptions): Promise<ContentInfo>;
   list(filters?: readonly string[], options?: CallOptions): AsyncIterable<ContentInfo>;
-  /** The bytes from `offset` (default 0), `size` of them (default: to the end). @throws ContainerdError `not-found`. */
+  /**
+   * Reads `size` bytes (default: to the end) from `offset` (default 0).
+   *
+   * @throws ContainerdError `not-found`.
+   */
   read(
     digest: string,
     options?: { offset?: number; size?: number; signal?: AbortSignal | undefined },
   ): AsyncIterable<Uint8Array>;
-  /** A small blob, whole. @throws ContainerdError `out-of-range` when it has more than `maxBytes`. */
+  /**
+   * Reads a small blob into memory.
+   *
+   * @throws ContainerdError `not-found`; `out-of-range` when it has more than `maxBytes`.
+   */
   readAll(
     digest: string,
     options: { maxBytes: number; signal?: AbortSignal | undefined },
   ): Promise<Uint8Array>;
   /**
-   * Writes a blob. What is there already, by its digest and in whatever namespace, counts as written; an ingest that another writer has open is waited for; one that was left
-   * half-way is resumed when `source` is a function, and else begun anew.
+   * Writes a blob. A digest that the daemon already has, in any namespace, counts as written. If another
+   * writer has the ingest open, this call waits for it. A partial ingest is resumed if `source` is a
+   * function, otherwise it is started again.
    *
-   * @throws ContainerdError `failed-precondition` when digest or size is another than said; the ingest is then gone.
+   * @throws ContainerdError `failed-precondition` when the digest or size is not the expected one. The ingest
+   * is then removed.
    */
   write(options: WriteOptions, source: WriteSource): Promise<{ digest: string; size: number }>;
   openWriter(options: OpenWriterOptions): Promise<ContentWriter>;
-  /** Sets these labels and leaves the others as they are; an empty value removes one. */
+  /** Sets these labels and leaves the others unchanged. An empty value removes the label. */
   setLabels(digest: string, labels: Readonly<Record<string, string>>, options?: CallOptions): Promise<void>;
   /** @throws ContainerdError `not-found`. */
   delete(digest: string, options?: CallOptions): Promise<void>;
   /** @throws ContainerdError `not-found`. */
   status(ref: string, options?: CallOptions): Promise<Ingest>;
   listStatuses(filters?: readonly string[], options?: CallOptions): Promise<Ingest[]>;
-  /** Gives up an ingest and what it holds. @throws ContainerdError `not-found`. */
+  /**
+   * Removes an ingest and its bytes.
+   *
+   * @throws ContainerdError `not-found`.
+   */
   abort(ref: string, options?: CallOptions): Promise<void>;
 }
 
@@ -86,7 +103,10 @@ export function createContent({ services: { content } }: Context): Content {
     for await (const { data } of chunks) yield data;
   }
 
-  /** Waits while another writer has the ingest open; its end, or its content, is worth waiting for. */
+  /**
+   * Waits while another writer has the ingest open. That writer may finish the blob, or leave bytes to resume
+   * from.
+   */
   async function openWhenFree(options: OpenWriterOptions): Promise<ContentWriter> {
     for (let delayMs = FIRST_DELAY_MS; ; delayMs = Math.min(delayMs * 2, LONGEST_DELAY_MS)) {
       try {
@@ -106,7 +126,8 @@ export function createContent({ services: { content } }: Context): Content {
           async () => void (await content.abort({ ref }, options)),
         );
       } catch (reason) {
-        // A writer whose call was cancelled may just be closing: what it writes then stands in the way of the removal.
+        // A writer whose call was cancelled may still be closing. The file that it writes then stops the
+        // removal.
         if (!/directory not empty/.test(String(reason)) || delayMs > LONGEST_DELAY_MS) throw reason;
         await callService(`abort ingest ${ref}`, () =>
           delay(delayMs, undefined, { signal: options?.signal }),
@@ -129,7 +150,8 @@ export function createContent({ services: { content } }: Context): Content {
         writer = await openWhenFree(options);
       }
       await using open = writer;
-      // One that is full although it is new: the daemon has the blob from another namespace. Bytes that are written now would be appended.
+      // A new ingest can already be full: the daemon has the blob from another namespace. Bytes written now
+      // would be appended to it.
       const isThere = isWhole || (open.offset > 0 && typeof source !== "function");
       const rest = typeof source === "function" ? () => source(open.offset) : () => source;
       for await (const chunk of isThere ? [] : rest()) {
@@ -175,7 +197,7 @@ export function createContent({ services: { content } }: Context): Content {
     write,
     openWriter: openWhenFree,
     async setLabels(digest, labels, options) {
-      // Without a field to update, the daemon would take it for all of them, and remove what is there.
+      // With an empty field list the daemon would update all fields, and remove the existing labels.
       if (Object.keys(labels).length === 0) return;
       const paths = Object.keys(labels).map((label) => `labels.${label}`);
       const request = { info: { digest, labels: checkLabels(labels) }, updateMask: { paths } };

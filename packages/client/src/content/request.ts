@@ -2,21 +2,22 @@ import { toBinary } from "@bufbuild/protobuf";
 import { type WriteContentRequest, WriteContentRequestSchema } from "@wfe-containerd/proto/services/content";
 import { ContainerdError } from "../error.js";
 
-/** More than the fields besides the data take, and the data's own tag and length. */
+/** Enough bytes for all fields other than the data, and for the data's tag and length. */
 const HEAD_BYTES = 1024;
-/** Of WriteContentRequest, `bytes data = 6`. */
+/** The tag of WriteContentRequest's field `bytes data = 6`. */
 const DATA_TAG = (6 << 3) | 2;
 
-/** Room for requests with up to so many bytes of data. */
+/** Allocates a buffer for requests with up to `dataBytes` bytes of data. */
 export function allocateRequest(dataBytes: number): Buffer {
   return Buffer.allocUnsafeSlow(HEAD_BYTES + dataBytes);
 }
 
 /**
- * A request on the wire, with its data copied once, from where it came: protobuf's own writer would do so twice, into memory of its own.
+ * Encodes a request for the wire. The data is copied once. Protobuf's own writer would copy it twice, into
+ * newly allocated memory.
  *
  * @param request without data.
- * @param space is written over; from {@link allocateRequest}.
+ * @param space a buffer from {@link allocateRequest}. It is overwritten.
  */
 export function encodeWrite(
   request: WriteContentRequest,

@@ -13,21 +13,32 @@ import { allocateRequest, encodeWrite } from "./request.js";
 type Request = MessageInitShape<typeof WriteContentRequestSchema>;
 
 export interface OpenWriterOptions {
-  /** Names the ingest: whoever opens the same one goes on where it stands. One writer at a time. */
+  /**
+   * Name of the ingest. Opening an existing ingest continues at its offset. Only one writer can have it open
+   * at a time.
+   */
   readonly ref: string;
-  /** Size in bytes and digest of the whole, where they are known: the daemon then refuses anything else. */
+  /** Size in bytes and digest of the complete blob, if known. The daemon then refuses anything else. */
   readonly size?: number | undefined;
   readonly digest?: string | undefined;
   readonly signal?: AbortSignal | undefined;
 }
 
-/** An ingest that is being written. Disposing it without a commit leaves what was written, to be resumed or aborted. */
+/**
+ * An ingest that is being written. Disposing it without a commit keeps the written bytes, to be resumed or
+ * aborted.
+ */
 export interface ContentWriter extends AsyncDisposable {
-  /** How many bytes the ingest holds. */
+  /** Bytes written so far. */
   readonly offset: number;
-  /** Appends, in requests of half a mebibyte at most; resolves when the daemon has it. */
+  /** Appends bytes, in requests of at most 512 KiB. Resolves when the daemon has them. */
   write(chunk: Uint8Array | readonly Uint8Array[]): Promise<void>;
-  /** Makes the ingest content. @throws ContainerdError `already-exists`; `failed-precondition` when digest or size is another. */
+  /**
+   * Turns the ingest into content.
+   *
+   * @throws ContainerdError `already-exists`; `failed-precondition` when the digest or size is not the
+   * expected one.
+   */
   commit(expected: {
     digest?: string | undefined;
     size?: number | undefined;
@@ -40,7 +51,8 @@ const REQUEST_BYTES = 512 * 1024;
 /**
  * Opens an ingest.
  *
- * @throws ContainerdError `unavailable` while another writer has it open; `already-exists` when the digest is there already.
+ * @throws ContainerdError `unavailable` while another writer has it open; `already-exists` when the digest is
+ * already in the content store.
  */
 export async function openWriter(
   content: Services["content"],
@@ -63,7 +75,7 @@ export async function openWriter(
 
   async function close(): Promise<void> {
     requests.end();
-    // Draining lets the daemon release the ingest's lock before this resolves.
+    // Reading to the end gives the daemon time to release the ingest's lock before this resolves.
     while ((await responses.next().catch(() => ({ done: true }))).done !== true);
   }
 
@@ -88,7 +100,7 @@ export async function openWriter(
           expected: digest,
           offset: BigInt(offset),
         });
-        // One buffer for all requests: the daemon has answered the one before.
+        // All requests share one buffer: the daemon has answered the previous request.
         space ??= allocateRequest(REQUEST_BYTES);
         const response = await ask(
           "write to ingest",
@@ -113,7 +125,7 @@ export async function openWriter(
   };
 }
 
-/** Chunks in groups of at most {@link REQUEST_BYTES}; what is larger is cut. */
+/** Groups chunks, with at most {@link REQUEST_BYTES} a group. Larger chunks are cut. */
 function* inRequests(chunks: readonly Uint8Array[]): Iterable<Uint8Array[]> {
   let group: Uint8Array[] = [];
   let room = REQUEST_BYTES;
@@ -132,7 +144,7 @@ function* inRequests(chunks: readonly Uint8Array[]): Iterable<Uint8Array[]> {
   if (group.length > 0) yield group;
 }
 
-/** An async iterable that is fed from outside. */
+/** An async iterable of the requests that are pushed to it. */
 function createRequests(): AsyncIterable<Request> & { push(request: Request): void; end(): void } {
   const waiting: Request[] = [];
   let ended = false;

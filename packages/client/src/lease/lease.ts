@@ -7,54 +7,90 @@ import { isContainerdError } from "../error.js";
 import { checkIdentifier, checkLabels } from "../identifier.js";
 
 /**
- * Keeps what is created under it from garbage collection. Disposing it deletes it.
+ * Protects everything that is created under it from garbage collection. Disposing a lease deletes it.
  *
- * containerd has no call that prolongs a lease: it is given more time than the work can take, so that it goes by itself only when
- * whoever made it has died. What is then still to be kept must have found another holder, as the record of a container or an image.
+ * containerd has no call that extends a lease. So give a lease more time than the work can take: it then
+ * expires only if its process has died. Before you delete a lease, make sure that what must stay has another
+ * reference, such as a container's or an image's record.
  */
 export interface Lease extends AsyncDisposable {
   readonly id: string;
   readonly labels: Readonly<Record<string, string>>;
   readonly createdAt: Date;
-  /** @see Leases.delete */
+  /** Deletes the lease. See {@link Leases.delete}. */
   delete(options?: DeleteLeaseOptions): Promise<void>;
 }
 
 export interface CreateLeaseOptions extends CallOptions {
-  /** Default: a random one. */
+  /**
+   * The lease's id.
+   *
+   * @default a random id
+   */
   readonly id?: string;
   /**
-   * Milliseconds from now, by this machine's clock, after which a garbage collection may take the lease. Default: never. An idle daemon
-   * collects nothing: see {@link Leases.collectGarbage}.
+   * Milliseconds from now, by this machine's clock, after which a garbage collection may delete the lease. An
+   * idle daemon runs no collection: see {@link Leases.collectGarbage}.
+   *
+   * @default the lease never expires
    */
   readonly expireMs?: number;
   readonly labels?: Readonly<Record<string, string>>;
 }
 
 export interface DeleteLeaseOptions extends CallOptions {
-  /** Answer only after a garbage collection has run. Default `false`. */
+  /**
+   * Wait until a garbage collection has run.
+   *
+   * @default false
+   */
   readonly sync?: boolean;
 }
 
-/** Something that a lease holds: `{ type: "content", id: digest }`, `{ type: "snapshots/overlayfs", id: key }`, `{ type: "ingests", id: ref }`. */
+/**
+ * Something that a lease protects: `{ type: "content", id: digest }`,
+ * `{ type: "snapshots/overlayfs", id: key }`, `{ type: "ingests", id: ref }`.
+ */
 export interface LeaseResource {
   readonly type: string;
   readonly id: string;
 }
 
-/** containerd's leases (`services/leases/v1`). */
+/**
+ * containerd's leases (`services/leases/v1`).
+ *
+ * @example
+ * ```
+ * await using lease = await client.leases.create({ expireMs: 60 * 60 * 1000 });
+ * const leased = client.with({ leaseId: lease.id });
+ * await leased.snapshots.prepare("scratch");
+ * ```
+ */
 export interface Leases {
-  /** @throws ContainerdError `already-exists`. */
+  /**
+   * Creates a lease. Make clients that use it with `client.with({ leaseId })`.
+   *
+   * @throws ContainerdError `already-exists`.
+   */
   create(options?: CreateLeaseOptions): Promise<Lease>;
-  /** @param filters containerd's filter language, any of which must match: `id==x`, `labels."k"==v`. */
+  /**
+   * @param filters in containerd's filter language: `id==x`, `labels."k"==v`. A lease is listed if any filter
+   * matches.
+   */
   list(filters?: readonly string[], options?: CallOptions): Promise<Lease[]>;
-  /** Deletes a lease; one that is not there is no error. What nothing else holds goes at the next garbage collection. */
+  /**
+   * Deletes a lease. A missing lease is not an error. The next garbage collection removes whatever nothing
+   * else protects.
+   */
   delete(id: string, options?: DeleteLeaseOptions): Promise<void>;
-  /** @throws ContainerdError `not-found` when there is no such lease. */
+  /** @throws ContainerdError `not-found` when the lease does not exist. */
   addResource(id: string, resource: LeaseResource, options?: CallOptions): Promise<void>;
   deleteResource(id: string, resource: LeaseResource, options?: CallOptions): Promise<void>;
   listResources(id: string, options?: CallOptions): Promise<LeaseResource[]>;
-  /** Runs a garbage collection now, by the one way the API has: a lease is made, and deleted with `sync`. */
+  /**
+   * Runs a garbage collection now. The API has only one way to do so: create a lease, and delete it with
+   * `sync`.
+   */
   collectGarbage(options?: CallOptions): Promise<void>;
 }
 

@@ -1,12 +1,12 @@
 import { readFile, readlink } from "node:fs/promises";
 import { hostname } from "node:os";
 
-/** The label by which leases say which process they are for. */
+/** The label that names the process for which a lease was made. */
 export const OWNER_LABEL = "wfe-containerd/owner";
 
 /**
- * Names this process so that another one, later, can tell whether it still lives: host, boot, PID namespace, process id, and when that process
- * was started, for ids are used again.
+ * Identifies this process, so that another process can later tell whether it still runs. The text has host,
+ * boot, PID namespace, process id and start time. The start time is needed because process ids are reused.
  */
 export async function currentOwner(): Promise<string> {
   const start = (await startTime(process.pid)) ?? 0;
@@ -14,14 +14,14 @@ export async function currentOwner(): Promise<string> {
 }
 
 /**
- * Whether a process that named itself by {@link currentOwner} is gone; undefined when that cannot be known from here: it is of another machine, or
- * of another PID namespace, as one in another container is.
+ * Whether the process with this {@link currentOwner} has ended. Undefined if this process cannot know: the
+ * owner runs on another machine, or in another PID namespace, for example in another container.
  */
 export async function isOwnerGone(owner: string): Promise<boolean | undefined> {
   const [host, boot, namespace, pid, start] = owner.split("/");
   if (host !== hostname()) return undefined;
   if (boot !== (await bootId())) return true;
-  // Containers of one machine may share its host name, as pods on its network do.
+  // Containers of one machine may share its host name, for example pods on the host's network.
   if (namespace !== (await pidNamespace())) return undefined;
   const startedAt = await startTime(Number(pid));
   if (startedAt !== undefined) return String(startedAt) !== start;
@@ -38,16 +38,19 @@ async function bootId(): Promise<string> {
   return id.slice(0, 8);
 }
 
-/** Its number; empty where there are none. */
+/** The inode number of the PID namespace. Empty on a system without PID namespaces. */
 async function pidNamespace(): Promise<string> {
   const link = await readlink("/proc/self/ns/pid").catch(() => "");
   return link.replaceAll(/\D/g, "");
 }
 
-/** In clock ticks since the boot; undefined where there is no such process, or no /proc. */
+/**
+ * The process's start time, in clock ticks since boot. Undefined without such a process, or without /proc.
+ */
 async function startTime(pid: number): Promise<number | undefined> {
   const stat = await readFile(`/proc/${pid}/stat`, "utf8").catch(() => undefined);
-  // After the command in parentheses, which may hold anything, the third field; the whole line's twenty-second.
+  // The command, in parentheses, may contain any character, so we split after the last ")". The rest begins
+  // with field 3. Its index 19 is field 22, the start time (proc(5)).
   const ticks = stat?.slice(stat.lastIndexOf(")") + 2).split(" ")[19];
   return ticks === undefined ? undefined : Number(ticks);
 }

@@ -12,19 +12,29 @@ export interface Worker {
   readonly leases: Leases;
 }
 
-/** Holds what a piece of work makes, or needs, until something else holds it. Disposing it ends it. */
+/**
+ * A lease for one piece of work: it protects what the work makes or needs until something else refers to it.
+ * Disposing it ends it.
+ */
 export interface WorkLease extends AsyncDisposable {
   readonly id: string;
-  /** For what is made under it. */
+  /** The context whose calls create under this lease. */
   readonly context: Context;
-  /** Deletes the lease. @param sync answer only after what nothing else holds was collected. */
+  /**
+   * Deletes the lease.
+   *
+   * @param options `sync`: wait until everything that nothing else protects was collected.
+   */
   end(options?: { readonly sync?: boolean }): Promise<void>;
 }
 
-/** Longer than any work takes; what a process on a machine that is gone has left goes after it. */
+/** Longer than any work takes. It removes what a process on a vanished machine left behind. */
 const LEASE_MS = 24 * 60 * 60 * 1000;
 
-/** Begins a piece of work: what it makes and nothing holds in the end goes with its lease, also when the caller has given up. */
+/**
+ * Creates a lease for a piece of work. Deleting the lease removes whatever the work made and nothing refers
+ * to, even after an abort.
+ */
 export async function beginWork(
   { context, leases }: Worker,
   work: Work,
@@ -32,21 +42,23 @@ export async function beginWork(
 ): Promise<WorkLease> {
   const labels = { [OWNER_LABEL]: await currentOwner() };
   signal?.throwIfAborted();
-  // Not cancelled half-way: the daemon might have made it, and nobody would delete it.
+  // This call takes no signal. If it were cancelled, the daemon might have created the lease, and nobody
+  // would delete it.
   const lease = await leases.create({ timeoutMs, id: `${work}-${randomUUID()}`, expireMs: LEASE_MS, labels });
   let isEnded = false;
   async function end(options?: { readonly sync?: boolean }): Promise<void> {
     if (isEnded) return;
     isEnded = true;
-    // How the work itself went says more than that the daemon is gone now. Whoever comes next deletes it.
+    // The outcome of the work matters more than a daemon that is now unavailable. deleteStaleWork deletes the
+    // lease later.
     await lease.delete(options).catch(() => void context.undeletedLeases.add(lease.id));
   }
   return { id: lease.id, context: context.withLease(lease.id), end, [Symbol.asyncDispose]: () => end() };
 }
 
 /**
- * Deletes the leases of work that is over: whose process on this machine has gone, or whose end the daemon did not hear of. What was half made under
- * them goes at the next collection.
+ * Deletes leases of finished work: the lease's process on this machine has ended, or an earlier delete did
+ * not reach the daemon. The next garbage collection removes what was made under them.
  */
 export async function deleteStaleWork({ context, leases }: Worker, options: CallOptions): Promise<void> {
   for (const { id, labels } of await leases.list([`labels."${OWNER_LABEL}"`], options)) {

@@ -12,7 +12,12 @@ export interface Descriptor {
   readonly annotations?: Readonly<Record<string, string>> | undefined;
 }
 
-/** Reads a descriptor out of a JSON document. @throws ContainerdError `invalid-argument` that names the field. */
+/**
+ * Reads a descriptor out of a parsed JSON document.
+ *
+ * @param field begins the error's message.
+ * @throws ContainerdError `invalid-argument` that names the field.
+ */
 export function parseDescriptor(field: string, value: unknown): Descriptor {
   if (typeof value !== "object" || value === null || Array.isArray(value))
     refuse(field, "is missing or not a descriptor", "an object with mediaType, digest and size");
@@ -39,7 +44,7 @@ function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
   return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
-/** One that does not name both decides nothing: the image's config does. */
+/** A platform must name both os and architecture. Otherwise it is ignored, and the image's config decides. */
 function isPlatform(value: unknown): value is Platform {
   if (!isObject(value)) return false;
   const { os, architecture, variant = null } = value;

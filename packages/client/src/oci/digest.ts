@@ -1,11 +1,19 @@
 import { ContainerdError } from "../error.js";
 
-/** `sha256:` and 64 hexadecimal digits, or `sha512:` and 128; no other algorithm is taken. */
+/**
+ * Whether the text is `sha256:` with 64 hexadecimal digits, or `sha512:` with 128. Other algorithms are
+ * refused.
+ */
 export function isDigest(text: string): boolean {
   return /^(?:sha256:[0-9a-f]{64}|sha512:[0-9a-f]{128})$/.test(text);
 }
 
-/** @throws ContainerdError `invalid-argument`. */
+/**
+ * Returns the digest if it is valid.
+ *
+ * @param field begins the error's message.
+ * @throws ContainerdError `invalid-argument`.
+ */
 export function checkDigest(field: string, text: unknown): string {
   if (typeof text === "string" && isDigest(text)) return text;
   throw new ContainerdError(

@@ -4,7 +4,7 @@ import { checkDigest } from "./digest.js";
 import { isImageConfig, isIndex, isLayer, isSchema1, UNKNOWN_MEDIA_TYPE } from "./media-type.js";
 import type { Platform } from "./platform.js";
 
-/** No honest manifest, index or config is larger. */
+/** Largest size of a manifest, index or config. No honest one is larger. */
 export const MAX_DOCUMENT_BYTES = 4 * 1024 * 1024;
 
 /** One image for one platform. */
@@ -20,8 +20,8 @@ export interface Index {
 }
 
 /**
- * An image's config (OCI image spec, config.md), as its JSON has it. Some builders leave out `os` or `architecture`; the platform of a
- * resolved image has both.
+ * An image's config, as parsed JSON (OCI image spec, config.md). Some builders leave out `os` or
+ * `architecture`. The platform of a resolved image always has both.
  */
 export interface ImageConfig extends Partial<Platform> {
   readonly config?:
@@ -39,8 +39,9 @@ export interface ImageConfig extends Partial<Platform> {
 }
 
 /**
- * Reads an index or a manifest; its descriptor's media type says which. A document that could be read as both is refused: two readers could see two
- * images in it. A list that is `null`, as Go writes an empty one, is empty.
+ * Reads an index or a manifest. The media type of its descriptor says which. A document that could be read as
+ * both is refused, because two readers could see two different images in it. Go writes an empty list as
+ * `null`; it is read as an empty list.
  *
  * @throws ContainerdError `invalid-argument`.
  */
@@ -78,7 +79,7 @@ export function parseIndexOrManifest(descriptor: Descriptor, bytes: Uint8Array):
   };
 }
 
-/** Go's readers take an entry without a media type for one of unknown type, and pass over it. */
+/** Gives an entry without a media type the unknown type, so that it is skipped. Go's readers do the same. */
 function parseEntry(field: string, entry: unknown): Descriptor {
   const isUntyped =
     typeof entry === "object" && entry !== null && !isPresent((entry as { mediaType?: unknown }).mediaType);
@@ -90,8 +91,8 @@ export function isIndexDocument(document: Index | Manifest): document is Index {
 }
 
 /**
- * Whether a manifest is a container image's, and not that of an artifact which is stored like one: a chart, a signature, an attestation. Some old images
- * have a config of an odd media type: then a layer with files decides.
+ * Whether a manifest is that of a container image, and not of an artifact: a chart, a signature, an
+ * attestation. Some old images have a config with an odd media type, so a layer with files is enough.
  */
 export function isImageManifest({ config, layers }: Manifest): boolean {
   const hasFiles = layers.some(({ mediaType }) => isLayer(mediaType));
@@ -123,7 +124,7 @@ export function parseImageConfig(digest: string, bytes: Uint8Array): ImageConfig
   };
 }
 
-/** A list is absent, `null`, or an array. */
+/** Reads a list. An absent list and `null` count as empty. */
 function parseList(field: string, value: unknown): readonly unknown[] {
   if (!isPresent(value)) return [];
   return Array.isArray(value) ? value : refuse(`${field} is not a list`, "a list");
@@ -133,7 +134,7 @@ function isPresent(value: unknown): boolean {
   return value !== undefined && value !== null;
 }
 
-/** Go writes a text that is not set as an empty one. */
+/** Go writes an unset text as an empty one. */
 function isText(value: unknown): value is string {
   return typeof value === "string" && value !== "";
 }
@@ -141,7 +142,10 @@ function isText(value: unknown): value is string {
 const TEXTS = ["User", "WorkingDir", "StopSignal"];
 const LISTS = ["Env", "Entrypoint", "Cmd"];
 
-/** What a container's process is made from: whoever reads it need not ask what it is. */
+/**
+ * Checks the types of the fields from which a container's process is made, so that readers need not check
+ * again.
+ */
 function checkProcess(name: string, config: unknown): void {
   const isString = (value: unknown): boolean => typeof value === "string";
   if (!isPresent(config)) return;

@@ -1,4 +1,4 @@
-/** Media types of OCI's image spec, and docker's of the same meaning (image manifest version 2, schema 2). */
+/** Media types of the OCI image spec, and docker's equivalents (image manifest version 2, schema 2). */
 export const MEDIA_TYPES = {
   index: "application/vnd.oci.image.index.v1+json",
   manifest: "application/vnd.oci.image.manifest.v1+json",
@@ -13,7 +13,7 @@ export const MEDIA_TYPES = {
   dockerLayerGzip: "application/vnd.docker.image.rootfs.diff.tar.gzip",
 } as const;
 
-/** What an index's entry has that does not say its type: nobody knows how to read it. */
+/** The type of an index entry that does not name its type. Such an entry cannot be read. */
 export const UNKNOWN_MEDIA_TYPE = "application/octet-stream";
 
 export function isIndex(mediaType: string): boolean {
@@ -24,29 +24,44 @@ export function isManifest(mediaType: string): boolean {
   return mediaType === MEDIA_TYPES.manifest || mediaType === MEDIA_TYPES.dockerManifest;
 }
 
-/** Manifests that docker has not written since 2017, and containerd 2.1 no longer reads. */
+/**
+ * Whether the type is a manifest of docker's schema 1. docker has not written it since 2017, and containerd
+ * 2.1 no longer reads it.
+ */
 export function isSchema1(mediaType: string): boolean {
   return /^application\/vnd\.docker\.distribution\.manifest\.v1\+(?:json|prettyjws)$/.test(mediaType);
 }
 
-/** Parts of what `ctr containers checkpoint` stores as an image: a process's memory, a container's record. */
+/**
+ * Whether the type is a part of a checkpoint, for example a process's memory or a container's record.
+ * `ctr containers checkpoint` stores a checkpoint as an image.
+ */
 export function isCheckpoint(mediaType: string): boolean {
   return /^application\/vnd\.containerd\.container\.(?:criu\.)?checkpoint\./.test(mediaType);
 }
 
-/** The config of an image, and not of another artifact that is stored as one. */
+/**
+ * Whether the type is the config of a container image. Artifacts that are stored like images have other
+ * types.
+ */
 export function isImageConfig(mediaType: string): boolean {
   return mediaType === MEDIA_TYPES.config || mediaType === MEDIA_TYPES.dockerConfig;
 }
 
-/** A layer that is not to be passed on; those who pull it have it from the `urls` of its descriptor (OCI image spec, layer.md). */
+/**
+ * Whether the type is a layer that must not be passed on. Clients download such a layer from the `urls` of
+ * its descriptor (OCI image spec, layer.md).
+ */
 export function isNonDistributable(mediaType: string): boolean {
   return /^application\/vnd\.(?:oci\.image\.layer\.nondistributable|docker\.image\.rootfs\.foreign)\./.test(
     mediaType,
   );
 }
 
-/** A file system layer that an unpacker can apply; not a signature or another artifact that is stored as a layer. */
+/**
+ * Whether the type is a layer with files, which can be unpacked. Signatures and other artifacts that are
+ * stored as layers have other types.
+ */
 export function isLayer(mediaType: string): boolean {
   return /^application\/vnd\.(?:oci\.image\.layer\.|docker\.image\.rootfs\.(?:diff|foreign))/.test(mediaType);
 }

@@ -1,6 +1,9 @@
 import { ContainerdError } from "../error.js";
 
-/** What a program runs on, in Go's words: `linux`, `amd64`; a variant where the architecture has some (`arm` `v7`). */
+/**
+ * The platform that a program runs on, in Go's names: `linux`, `amd64`. Some architectures also have a
+ * variant: `arm` `v7`.
+ */
 export interface Platform {
   readonly os: string;
   readonly architecture: string;
@@ -25,7 +28,10 @@ const ARM64_VARIANTS: ReadonlyMap<string, string> = new Map([
   ["v9.0", "v9"],
 ]);
 
-/** Brings the names that people and kernels use to Go's, and leaves out a variant that says nothing (`arm64/v8`, `amd64/v1`). */
+/**
+ * Translates other common names to Go's: `x86_64` becomes `amd64`. Removes a variant that is the default:
+ * `arm64/v8`, `amd64/v1`.
+ */
 export function normalizePlatform({ os, architecture, variant }: Platform): Platform {
   const name = architecture.toLowerCase();
   const normal = {
@@ -58,7 +64,11 @@ function normalVariant(architecture: string, variant: string): string {
   }
 }
 
-/** Reads `linux/amd64`, `linux/arm/v7`. @throws ContainerdError `invalid-argument`. */
+/**
+ * Reads `linux/amd64` or `linux/arm/v7`.
+ *
+ * @throws ContainerdError `invalid-argument`.
+ */
 export function parsePlatform(text: string): Platform {
   const [os, architecture, variant, ...more] = text.split("/");
   const isPlain = /^[A-Za-z0-9_.-]+(?:\/[A-Za-z0-9_.-]+){1,2}$/.test(text);
@@ -73,14 +83,15 @@ export function parsePlatform(text: string): Platform {
   return normalizePlatform({ os, architecture, ...(variant !== undefined && { variant }) });
 }
 
-/** `linux/amd64`, `linux/arm/v7`. */
+/** Writes a platform as `linux/amd64` or `linux/arm/v7`. */
 export function formatPlatform({ os, architecture, variant }: Platform): string {
   return [os, architecture, ...(variant === undefined || variant === "" ? [] : [variant])].join("/");
 }
 
 /**
- * How well a host runs a program that was built for a platform: 0 is best, larger is worse, undefined is not at all. An arm host takes older variants; an
- * arm64 host older versions of its architecture, and then 32-bit arm; amd64 lower levels, and then 386. Source: `Only` of containerd/platforms.
+ * How well a host runs programs of a platform: 0 is best, a larger number is worse, undefined means not at
+ * all. An arm host also runs older variants. An arm64 host also runs older versions, then 32-bit arm. An
+ * amd64 host also runs lower levels, then 386. Source: `Only` of containerd/platforms.
  */
 export function rankPlatform(host: Platform, offered: Platform): number | undefined {
   const own = normalizePlatform(host);
@@ -95,7 +106,7 @@ export function rankPlatform(host: Platform, offered: Platform): number | undefi
 
 type Machine = Pick<Platform, "architecture" | "variant">;
 
-/** What a host of a normal form runs, best first. */
+/** What a normalized host runs, best first. */
 function runnable({ architecture, variant }: Machine): Machine[] {
   switch (architecture) {
     case "arm":
@@ -109,7 +120,10 @@ function runnable({ architecture, variant }: Machine): Machine[] {
   }
 }
 
-/** From a level down. What is no level has none below it, and one of many digits must not make a list as long. */
+/**
+ * All levels from one level down. A variant that is not a level stands alone. A level has one digit, so that
+ * an image cannot demand a huge list.
+ */
 function levels(architecture: string, from: string, lowest: number): Machine[] {
   if (!/^v\d$/.test(from)) return [{ architecture, variant: from }];
   const level = Number(from.slice(1));
@@ -119,7 +133,7 @@ function levels(architecture: string, from: string, lowest: number): Machine[] {
   }));
 }
 
-/** Above the plain v8. Arm's v9.x has all of v8.(x+5), and there is nothing above v8.9. */
+/** The variants above the plain v8. Arm's v9.x includes all of v8.(x+5), up to v8.9, the highest v8. */
 function arm64(variant: string): Machine[] {
   const [, major, digit = "0"] = /^v([89])(?:\.(\d))?$/.exec(variant) ?? [];
   const minor = Number(digit);

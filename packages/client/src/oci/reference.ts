@@ -1,7 +1,7 @@
 import { ContainerdError } from "../error.js";
 import { isDigest } from "./digest.js";
 
-/** Names an image in a registry. */
+/** The name of an image in a registry, in its parts. */
 export interface Reference {
   /** `docker.io`, `localhost:5000`. */
   readonly domain: string;
@@ -15,13 +15,14 @@ const DOMAIN =
   /^(?:(?:[a-zA-Z0-9]|[a-zA-Z0-9][a-zA-Z0-9-]*[a-zA-Z0-9])(?:\.(?:[a-zA-Z0-9]|[a-zA-Z0-9][a-zA-Z0-9-]*[a-zA-Z0-9]))*|\[[a-fA-F0-9:]+\])(?::\d{1,5})?$/;
 const PATH = /^[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*(?:\/[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*)*$/;
 const TAG = /^\w[\w.-]{0,127}$/;
-/** A digest without its algorithm, by which docker knows images: no name. */
+/** A digest without its algorithm. docker uses it as an image ID, but it is not a name. */
 const IDENTIFIER = /^[a-f0-9]{64}$/;
 const MAX_NAME_LENGTH = 255;
 const ALLOWED = "[registry[:port]/]name[:tag][@digest], the name in lower case";
 
 /**
- * Reads a reference as people write it, by the grammar of the distribution project: `alpine` is `docker.io/library/alpine:latest`.
+ * Reads an image reference by the grammar of the distribution project. A short name is completed: `alpine` is
+ * `docker.io/library/alpine:latest`.
  *
  * @throws ContainerdError `invalid-argument`.
  */
@@ -61,17 +62,20 @@ export function parseReference(text: string): Reference {
   };
 }
 
-/** What stands before an @ may be a password; before a digest's it is not, and a digest has no slash. */
+/**
+ * Replaces text before an `@` with `…`, because it may contain a password. It leaves text before a digest: a
+ * digest contains no slash, so that text cannot be a login.
+ */
 export function withoutCredentials(text: string): string {
   return text.replace(/^([a-z]+:\/\/)?.*@(?=[^@]*(?:\/|$))(?!sha(?:256|512):[^/]*$)/s, "$1…@");
 }
 
-/** In full, as containerd names images: `docker.io/library/alpine:latest`. */
+/** Writes the full name, as containerd names images: `docker.io/library/alpine:latest`. */
 export function formatReference({ domain, path, tag, digest }: Reference): string {
   return `${domain}/${path}${tag === undefined ? "" : `:${tag}`}${digest === undefined ? "" : `@${digest}`}`;
 }
 
-/** As people write it: `alpine`, where {@link parseReference} reads the same back. */
+/** Writes the short name: `alpine`. {@link parseReference} reads it back to the same reference. */
 export function familiarReference(reference: Reference): string {
   const { domain, path, tag, digest } = reference;
   const name = domain === "docker.io" ? withoutHub(path) : `${domain}/${path}`;
@@ -83,16 +87,23 @@ function withoutHub(path: string): string {
   const [second = "", ...more] = rest;
   if (first === "library" && second !== "" && more.length === 0)
     return IDENTIFIER.test(second) ? path : second;
-  // Without the hub before it, this part would be read as a registry.
+  // Without `docker.io/`, this part would be read as a registry.
   return isRegistry(first) && rest.length > 0 ? `docker.io/${path}` : path;
 }
 
-/** Whether what stands before the first slash is a registry, and not the first part of a name on the docker hub. */
+/**
+ * Whether the text before the first slash is a registry. If not, it is the first part of a name on Docker
+ * Hub.
+ */
 function isRegistry(first: string): boolean {
   return /[.:]/.test(first) || first === "localhost" || first !== first.toLowerCase();
 }
 
-/** The full name of what somebody wrote. @throws ContainerdError `invalid-argument`. */
+/**
+ * Completes a short name: `alpine` becomes `docker.io/library/alpine:latest`.
+ *
+ * @throws ContainerdError `invalid-argument`.
+ */
 export function normalizeReference(text: string): string {
   return formatReference(parseReference(text));
 }
