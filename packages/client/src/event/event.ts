@@ -9,52 +9,65 @@ import { type EventPayload, toEventPayload } from "./payload.js";
 
 interface EventBase {
   readonly timestamp: Date;
-  /** The namespace that it happened in. */
+  /** The namespace of the event. */
   readonly namespace: string;
-  /** `/tasks/exit` and the like. */
+  /** For example `/tasks/exit`. */
   readonly topic: string;
 }
 
-/** One of containerd's own: `type` is the name of the message that is its `payload`, `containerd.events.TaskExit`. */
+/**
+ * One of containerd's own events. `type` is the name of the payload's message, for example
+ * `containerd.events.TaskExit`.
+ */
 export type KnownEvent<Payload extends EventPayload = EventPayload> = Payload extends EventPayload
   ? EventBase & { readonly type: Payload["$typeName"]; readonly payload: Payload }
   : never;
 
-/** Somebody else's event, or one that this version does not know: as it came. */
+/** An event of another program, or one that this version does not know. The payload is not decoded. */
 export interface OtherEvent extends EventBase {
   readonly type: "other";
   readonly payload: AnyValue;
 }
 
 /**
- * The connection was cut, and now the subscription stands again. What happened in between was not seen and does not come again:
- * containerd keeps no events. Whoever follows a state looks at it anew. `topic` and `namespace` are empty, `timestamp` is this
- * machine's.
+ * The connection was cut, and the subscription has been made again. Events in between are lost, because
+ * containerd does not store events. If you track a state, read it again now. `topic` and `namespace` are
+ * empty; `timestamp` is this machine's time.
  */
 export interface EventGap extends EventBase {
   readonly type: "gap";
-  /** Why. */
+  /** Why the connection was cut. */
   readonly payload: ContainerdError;
 }
 
 export type ContainerdEvent = KnownEvent | OtherEvent | EventGap;
 
 export interface SubscribeOptions {
-  /** containerd's filter language, any of which must match: `topic=="/tasks/exit"`, `topic~="^/images/"`, `event.container_id==x`. */
+  /**
+   * Filters in containerd's filter language: `topic=="/tasks/exit"`, `topic~="^/images/"`,
+   * `event.container_id==x`. An event is reported if any filter matches.
+   */
   readonly filters?: readonly string[] | undefined;
-  /** Those of every namespace. Default: those of the client's own. */
+  /**
+   * Report the events of every namespace, not only of the client's.
+   *
+   * @default false
+   */
   readonly allNamespaces?: boolean | undefined;
-  /** Aborting it ends the iteration, without an error. */
+  /** Aborting it ends the iteration without an error. */
   readonly signal?: AbortSignal | undefined;
 }
 
-/** Events as they happen, to be iterated once. Leaving the loop, aborting the signal, and disposing this all end the subscription. */
+/**
+ * A stream of events, which can be iterated once. To end it, leave the loop, abort the signal or dispose it.
+ */
 export interface Subscription extends AsyncIterable<ContainerdEvent>, AsyncDisposable {
   /**
-   * Subscribes, where otherwise the first step of the iteration does. Once this has resolved, the daemon has the subscription: what is
-   * begun after it will be seen.
+   * Subscribes now. Otherwise the first step of the iteration does. Once this has resolved, the daemon has
+   * the subscription, and you will see whatever happens afterwards.
    *
-   * @throws ContainerdError as the iteration does, which may be the one to tell of a filter that is none.
+   * @throws ContainerdError as the iteration does. An invalid filter may also be reported only by the
+   * iteration.
    */
   ready(): Promise<void>;
 }
@@ -62,9 +75,18 @@ export interface Subscription extends AsyncIterable<ContainerdEvent>, AsyncDispo
 /** containerd's events (`services/events/v1`). */
 export interface Events {
   /**
-   * Follows what happens, until `signal` is aborted. A connection that is cut is made again, however long that takes, which a
-   * {@link EventGap} then tells. The iteration throws ContainerdError `unavailable` when the daemon is not there to begin with,
-   * `invalid-argument` for a filter that is none.
+   * Follows events until `signal` is aborted. If the connection is cut, it is made again, however long that
+   * takes; an {@link EventGap} then reports the cut.
+   *
+   * The iteration throws ContainerdError: `unavailable` when the daemon is down from the start,
+   * `invalid-argument` for an invalid filter.
+   *
+   * @example
+   * ```
+   * for await (const event of client.events.subscribe({ filters: ['topic=="/tasks/exit"'] })) {
+   *   if (event.type === "containerd.events.TaskExit") console.log(event.payload.exitStatus);
+   * }
+   * ```
    */
   subscribe(options?: SubscribeOptions): Subscription;
 }
@@ -139,8 +161,9 @@ async function* follow(
           [Symbol.asyncIterator]();
         let next = envelopes.next();
         next.catch(() => undefined);
-        // The daemon answers a subscription with nothing until something happens. It gets this after it, on the same connection; a
-        // filter that it refuses ends the stream instead.
+        // The daemon sends no answer to a subscription until the first event. So we send another request on
+        // the same connection: once that is answered, the daemon has the subscription. If the daemon refuses
+        // a filter, the stream ends instead.
         await Promise.race([services.version.version({}, { signal }), next]);
         onReady();
         if (cut !== undefined) yield gap(cut);
@@ -167,7 +190,10 @@ async function* follow(
 
 const OPERATION = "subscribe to events";
 
-/** Filters are alternatives, and each is a conjunction: the namespace joins every one. */
+/**
+ * Adds the namespace to each filter. The daemon matches if any filter matches, and a filter matches if all
+ * its comma-separated parts do.
+ */
 function ownFilters(filters: readonly string[], namespace: string): string[] {
   const own = `namespace==${JSON.stringify(namespace)}`;
   return filters.length === 0 ? [own] : filters.map((filter) => (filter === "" ? own : `${filter},${own}`));
@@ -191,7 +217,7 @@ function gap(reason: ContainerdError): EventGap {
   return { type: "gap", timestamp: new Date(), namespace: "", topic: "", payload: reason };
 }
 
-/** containerd 1.6 and 1.7 refuse a filter without saying of what kind that error is. */
+/** containerd 1.6 and 1.7 refuse an invalid filter with an error of kind `unknown`. */
 function toError(reason: unknown): ContainerdError {
   const error = ContainerdError.from(reason, OPERATION);
   if (error.kind !== "unknown" || !/parsing subscription filters/.test(error.message)) return error;

@@ -71,10 +71,13 @@ const SCHEMA_BY_NAME: ReadonlyMap<string, (typeof SCHEMAS)[number]> = new Map(
   SCHEMAS.map((schema) => [schema.typeName, schema]),
 );
 
-/** What containerd's own events carry (`api/events`): protobuf messages. */
+/** The payloads of containerd's own events (`api/events`): protobuf messages. */
 export type EventPayload = MessageShape<(typeof SCHEMAS)[number]>;
 
-/** Undefined for a message that is none of containerd's own, or that cannot be read as what it says it is. */
+/**
+ * Decodes the payload of an event. Undefined if it is not one of containerd's own messages, or cannot be
+ * decoded.
+ */
 export function toEventPayload({ typeUrl, value }: AnyValue): EventPayload | undefined {
   const schema = SCHEMA_BY_NAME.get(typeUrl.slice(typeUrl.lastIndexOf("/") + 1));
   if (schema === undefined) return undefined;

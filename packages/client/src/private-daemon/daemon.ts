@@ -12,13 +12,22 @@ import { unmountBelow } from "./mounts.js";
 import { shimsOf } from "./shims.js";
 
 export interface StartDaemonOptions {
-  /** Holds everything of the daemon: root, state, socket, configuration, log. Default: a fresh one, removed by `stop`. */
+  /**
+   * Directory for all files of the daemon: root, state, socket, configuration, log.
+   *
+   * @default a new directory, which `stop` removes
+   */
   readonly directory?: string;
-  /** Looked in first for containerd, its shim and runc. Default: `WFE_CONTAINERD_BIN_DIR`, else PATH alone. */
+  /**
+   * Directory to search first for containerd, its shim and runc.
+   *
+   * @default `WFE_CONTAINERD_BIN_DIR`, else only PATH
+   */
   readonly binDir?: string;
   /**
-   * Opens containerd's own `tcp_address` too: `127.0.0.1:2500`; with certificate files, over TLS. It serves Kubernetes alone, and no
-   * other client: to reach a daemon over TCP, lead a port to its socket.
+   * Also opens containerd's `tcp_address`, for example `127.0.0.1:2500`; with certificate files, over TLS.
+   * containerd serves only Kubernetes there. To reach a daemon over TCP with another client, forward a port
+   * to its socket.
    */
   readonly tcp?: {
     readonly address: string;
@@ -26,17 +35,25 @@ export interface StartDaemonOptions {
     readonly cert?: string;
     readonly key?: string;
   };
-  /** More of containerd's configuration, in TOML: tables of its own. */
+  /** More tables for containerd's configuration, in TOML. */
   readonly config?: string;
-  /** Default `warn`. */
+  /**
+   * The lowest level that containerd logs.
+   *
+   * @default `warn`
+   */
   readonly logLevel?: "trace" | "debug" | "info" | "warn" | "error" | "fatal";
-  /** How long it may take to answer. Default 30 s. */
+  /**
+   * How long the daemon may take to answer, in milliseconds.
+   *
+   * @default 30_000
+   */
   readonly readyTimeoutMs?: number;
-  /** Called with each piece of its log. */
+  /** Called with each piece of the daemon's log. */
   readonly onLog?: (text: string) => void;
 }
 
-/** A private containerd. */
+/** A private containerd process. */
 export interface Daemon extends AsyncDisposable {
   /** For `createClient`. */
   readonly address: string;
@@ -47,25 +64,34 @@ export interface Daemon extends AsyncDisposable {
   readonly logPath: string;
   readonly version: string;
   readonly pid: number;
-  /** Resolves when the process has ended, for whatever reason. */
+  /** Resolves when the process has ended, for any reason. */
   readonly exited: Promise<void>;
   kill(signal: NodeJS.Signals): void;
-  /** Starts it again in the same directory, after it was killed. */
+  /** Starts the daemon again in the same directory. Kill it first. */
   restart(): Promise<void>;
-  /** Ends it, and the containers that run on it; undoes their mounts, and removes the directory if it was made here. */
+  /**
+   * Stops the daemon and its containers, and undoes their mounts. Removes the directory if `startDaemon` made
+   * it.
+   */
   stop(): Promise<void>;
 }
 
-/** A Unix socket's path has at most this many bytes. */
+/** Linux's limit for the path of a Unix socket. */
 const MAX_SOCKET_PATH_BYTES = 107;
 const READY_TIMEOUT_MS = 30_000;
 const PROBE_MS = 20;
 
 /**
- * Starts a containerd that shares nothing with the machine's own but the binaries: for tests, demos and trying things out. Linux, as
- * root. A signal that ends this process does not end the daemon: whoever starts one stops it.
+ * Starts a containerd that shares only the binaries with the machine's own: for tests, demos and experiments.
+ * It needs Linux and root. A signal that ends this process does not end the daemon, so stop it yourself.
  *
- * @throws ContainerdError `not-found` when there is no containerd on PATH; `unavailable`, with the end of its log, when it does not start.
+ * @throws ContainerdError `not-found` when containerd is not on PATH; `unavailable`, with the end of its log,
+ * when it does not start.
+ * @example
+ * ```
+ * await using daemon = await startDaemon();
+ * await using client = createClient({ address: daemon.address });
+ * ```
  */
 export async function startDaemon(options: StartDaemonOptions = {}): Promise<Daemon> {
   const isOurs = options.directory === undefined;
@@ -78,7 +104,8 @@ export async function startDaemon(options: StartDaemonOptions = {}): Promise<Dae
     );
   }
   await mkdir(directory, { recursive: true, mode: 0o711 });
-  // As /run/containerd is: a container's root with a user namespace is another user, who must pass through to its files.
+  // The same mode as /run/containerd. With a user namespace a container's root is another user, who must be
+  // able to reach its files below.
   if (isOurs) await chmod(directory, 0o711);
   const places = {
     rootDir: join(directory, "root"),
@@ -95,7 +122,8 @@ export async function startDaemon(options: StartDaemonOptions = {}): Promise<Dae
     child = spawn("containerd", ["--config", join(directory, "config.toml")], {
       env: { ...process.env, PATH: searchPath(options.binDir) },
       stdio: ["ignore", "pipe", "pipe"],
-      // Ctrl-C at a terminal is for whoever started it, who then stops it in order.
+      // Ctrl-C at a terminal must not reach the daemon. The program that started the daemon gets it, and
+      // stops the daemon in order.
       detached: true,
     });
     const running = child;
@@ -184,7 +212,7 @@ function searchPath(binDir = process.env["WFE_CONTAINERD_BIN_DIR"]): string {
     .join(delimiter);
 }
 
-/** Version 2 of the format: understood from 1.6 to 2.x. */
+/** Version 2 of the configuration format: containerd 1.6 to 2.x read it. */
 function createConfig(
   socketPath: string,
   { rootDir, stateDir }: { rootDir: string; stateDir: string },
@@ -204,7 +232,8 @@ function createConfig(
     "version = 2",
     `root = ${text(rootDir)}`,
     `state = ${text(stateDir)}`,
-    // Kubernetes' service, and what opens sockets or needs file systems of its own. On 2.x the sandbox service needs CRI's inner plugins.
+    // Disables Kubernetes' service, and plugins that open sockets or need special file systems. On 2.x the
+    // sandbox service needs CRI's internal plugins, so these stay.
     `disabled_plugins = ${text(["io.containerd.grpc.v1.cri", "io.containerd.internal.v1.opt", "io.containerd.nri.v1.nri", "io.containerd.snapshotter.v1.aufs", "io.containerd.snapshotter.v1.btrfs", "io.containerd.snapshotter.v1.devmapper", "io.containerd.snapshotter.v1.zfs"])}`,
     "[debug]",
     `level = ${text(logLevel)}`,
@@ -239,6 +268,6 @@ function kill(pid: number): void {
   try {
     process.kill(pid, "SIGKILL");
   } catch {
-    // Gone meanwhile.
+    // The process has ended meanwhile.
   }
 }

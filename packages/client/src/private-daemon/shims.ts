@@ -1,6 +1,9 @@
 import { readdir, readFile } from "node:fs/promises";
 
-/** The processes of a daemon's shims, and of what runs in their containers: by the daemon's socket in the shims' arguments. */
+/**
+ * The process ids of a daemon's shims, and of all processes in their containers. A shim is recognised by the
+ * daemon's socket in its arguments.
+ */
 export async function shimsOf(socketPath: string): Promise<number[]> {
   const pids = (await readdir("/proc")).filter((name) => /^\d+$/.test(name)).map(Number);
   const parents = new Map<number, number>();
@@ -9,7 +12,7 @@ export async function shimsOf(socketPath: string): Promise<number[]> {
     const [args, status] = await Promise.all([read(`/proc/${pid}/cmdline`), read(`/proc/${pid}/stat`)]);
     const parts = args.split("\0");
     if (/containerd-shim/.test(parts[0] ?? "") && parts.includes(socketPath)) shims.push(pid);
-    // After the command in parentheses, which may hold anything: state, parent.
+    // The command, in parentheses, may contain any character. After it come the state and the parent.
     parents.set(pid, Number(status.slice(status.lastIndexOf(")") + 2).split(" ")[1]));
   }
   const family = new Set(shims);
@@ -20,7 +23,7 @@ export async function shimsOf(socketPath: string): Promise<number[]> {
   return [...family];
 }
 
-/** Empty when the process has gone meanwhile. */
+/** Empty if the process has ended meanwhile. */
 async function read(path: string): Promise<string> {
   return readFile(path, "utf8").catch(() => "");
 }

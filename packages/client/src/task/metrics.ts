@@ -4,7 +4,7 @@ import { MetricsSchema as Cgroup2, type Metrics as Cgroup2Metrics } from "@wfe-c
 import type { Metric } from "@wfe-containerd/proto/types/metrics";
 import { ContainerdError } from "../error.js";
 
-/** A task's counters, as the cgroup version of the daemon's machine has them. */
+/** A task's counters. Their form depends on the cgroup version of the daemon's machine. */
 export type TaskMetrics =
   | { readonly kind: "cgroup1"; readonly metrics: Cgroup1Metrics }
   | { readonly kind: "cgroup2"; readonly metrics: Cgroup2Metrics };

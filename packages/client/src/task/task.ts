@@ -13,7 +13,7 @@ import { waitForExit } from "./wait.js";
 
 /** How a process ended. */
 export interface ExitStatus {
-  /** 0 to 255; 128 + n after signal n. */
+  /** 0 to 255; 128 + n if signal n ended the process. */
   readonly exitCode: number;
   readonly exitedAt: Date;
 }
@@ -21,7 +21,7 @@ export interface ExitStatus {
 export interface TaskStatus extends ExitStatus {
   /** The container's id. */
   readonly id: string;
-  /** On the daemon's machine; 0 when it has ended. */
+  /** Process id on the daemon's machine; 0 after the process has ended. */
   readonly pid: number;
   readonly status: "created" | "running" | "stopped" | "paused" | "pausing" | "unknown";
   readonly stdin: string;
@@ -29,61 +29,71 @@ export interface TaskStatus extends ExitStatus {
   readonly stderr: string;
 }
 
-/** One of a task's processes: its init, or with `execId` one that was added. */
+/** Selects one of a task's processes: the init process, or with `execId` one that was added. */
 export interface ProcessOptions extends CallOptions {
   readonly execId?: string;
 }
 
-/** Where a process's streams go: paths that the shim opens on the daemon's machine. All empty: nowhere. */
+/**
+ * Where a process's streams go: paths that the shim opens on the daemon's machine. An empty path means no
+ * stream.
+ */
 export interface Stdio {
   readonly stdin?: string;
   readonly stdout?: string;
   readonly stderr?: string;
-  /** With a terminal there is no stderr. */
+  /** A terminal has no separate stderr. */
   readonly terminal?: boolean;
 }
 
 export interface CreateTaskOptions extends Stdio {
   readonly containerId: string;
-  /** What the root file system is mounted from: a snapshot's mounts. */
+  /** The mounts of the root file system: those of a snapshot. */
   readonly rootfs: readonly Mount[];
-  /** `containerd.runc.v1.Options` in an Any; see `toMessageAny`. */
+  /** `containerd.runc.v1.Options`, packed with `toMessageAny`. */
   readonly options?: AnyValue;
   readonly timeoutMs?: number;
 }
 
 export interface ExecOptions extends Stdio, CallOptions {
   readonly execId: string;
-  /** The OCI runtime spec's `process`, as its JSON would be. */
+  /** The OCI runtime spec's `process`, as an object. */
   readonly process: object;
 }
 
-/** containerd's tasks (`services/tasks/v1`): what runs in containers. */
+/** containerd's tasks (`services/tasks/v1`): the running processes of containers. */
 export interface Tasks {
   /**
-   * Creates a container's init process, which then waits for {@link start}. It is a process already: to give it up, SIGKILL it first.
+   * Creates a container's init process, which then waits for {@link start}. It is already a process: to
+   * discard it, send SIGKILL before {@link delete}.
    *
-   * Takes no signal: a creation that is cancelled leaves a shim behind that no list shows.
+   * There is no `signal` option: cancelling the creation would leave a shim that no list shows.
    *
-   * @throws ContainerdError `already-exists`; `not-found` when there is no such container; `unknown` with the runtime's own words.
+   * @throws ContainerdError `already-exists`; `not-found` when the container does not exist; `unknown` with
+   * the runtime's own message.
    */
   create(options: CreateTaskOptions): Promise<{ pid: number }>;
   start(containerId: string, options?: ProcessOptions): Promise<{ pid: number }>;
   /**
-   * Waits until a process has ended. No deadline; asked again when the connection was cut, until `signal` is aborted. After the end it
-   * answers at once, until the task is deleted.
+   * Waits until a process has ended, without a deadline. If the connection is cut, it asks again until
+   * `signal` is aborted. For an ended process it answers at once, until the task is deleted.
    *
-   * @throws ContainerdError `not-found` when there is no such task (any more); `data-loss` when the daemon was away meanwhile and has
-   * forgotten how it ended; `canceled` when `signal` was aborted.
+   * @throws ContainerdError `not-found` when the task does not exist (any more); `data-loss` when the daemon
+   * was down and has forgotten the outcome; `canceled` when `signal` was aborted.
    */
   wait(containerId: string, options?: ProcessOptions): Promise<ExitStatus>;
   /**
-   * Deletes an ended process. When it answers for a task, the shim has written out all output, and is gone.
+   * Deletes an ended process. When a task is deleted, its shim has written all output and has exited.
    *
-   * @throws ContainerdError `not-found`; `failed-precondition` while it still runs.
+   * @throws ContainerdError `not-found`; `failed-precondition` while the process still runs.
    */
   delete(containerId: string, options?: ProcessOptions): Promise<ExitStatus>;
-  /** @param options `all`: every process of the container. @throws ContainerdError `not-found` when there is no process (any more). */
+  /**
+   * Sends a signal to a process.
+   *
+   * @param options `all`: send it to every process of the container.
+   * @throws ContainerdError `not-found` when the process does not exist (any more).
+   */
   kill(
     containerId: string,
     signal: Signal,
@@ -92,9 +102,9 @@ export interface Tasks {
   /** @throws ContainerdError `not-found`. */
   get(containerId: string, options?: ProcessOptions): Promise<TaskStatus>;
   list(options?: CallOptions): Promise<TaskStatus[]>;
-  /** Adds a process to a running task; {@link start} starts it. */
+  /** Adds a process to a running task. {@link start} starts it. */
   exec(containerId: string, options: ExecOptions): Promise<void>;
-  /** The end of its standard input: closing one's own end of the FIFO is not. */
+  /** Ends the process's standard input. To close your own end of the FIFO is not enough. */
   closeStdin(containerId: string, options?: ProcessOptions): Promise<void>;
   resizePty(
     containerId: string,
@@ -105,9 +115,17 @@ export interface Tasks {
   resume(containerId: string, options?: CallOptions): Promise<void>;
   /** Process ids on the daemon's machine. */
   pids(containerId: string, options?: CallOptions): Promise<number[]>;
-  /** The cgroup's counters. @throws ContainerdError `not-found`. */
+  /**
+   * The counters of the container's cgroup.
+   *
+   * @throws ContainerdError `not-found`.
+   */
   metrics(containerId: string, options?: CallOptions): Promise<TaskMetrics>;
-  /** Changes limits of a running task. @param resources the OCI runtime spec's `linux.resources`, as its JSON would be. */
+  /**
+   * Changes the limits of a running task.
+   *
+   * @param resources the OCI runtime spec's `linux.resources`, as an object.
+   */
   update(containerId: string, resources: object, options?: CallOptions): Promise<void>;
 }
 
@@ -198,7 +216,7 @@ export function createTasks({ services: { tasks } }: Context): Tasks {
   };
 }
 
-/** The shim refuses to delete what has not ended without saying of what kind that error is. */
+/** The shim refuses to delete a running process, but with an error of kind `unknown`. */
 function explainLiving(reason: unknown): never {
   const error = ContainerdError.from(reason);
   if (error.kind !== "unknown" || !/cannot delete a \w+ process/.test(error.message)) throw reason;

@@ -8,8 +8,9 @@ const FIRST_DELAY_MS = 50;
 const LONGEST_DELAY_MS = 1_000;
 
 /**
- * Tasks.Wait until it answers. A daemon that dies rejects it with Canceled or Unavailable: that says nothing about the task, which
- * runs on, so the question is asked again until the daemon is back. From 1.7 on a daemon forgets tasks that ended while it was away.
+ * Repeats Tasks.Wait until it answers. A daemon that dies ends the call with Canceled or Unavailable. That
+ * says nothing about the task, which goes on running, so we ask again until the daemon is back. From 1.7 on,
+ * a daemon forgets tasks that ended while it was down.
  */
 export async function waitForExit(
   tasks: Services["tasks"],
