@@ -5,22 +5,28 @@ import { type Descriptor, parseDescriptor } from "../oci/descriptor.js";
 import { MEDIA_TYPES } from "../oci/media-type.js";
 import type { Archive, ArchiveBlob } from "./archive.js";
 
-/** What an archive lists, under the names that it gives. */
+/** An image that an archive lists, with its names. */
 export interface ArchivedImage {
   readonly target: Descriptor;
-  /** References: `docker.io/library/alpine:3.20`, `small:1`. */
+  /** Full or short references: `docker.io/library/alpine:3.20`, `small:1`. */
   readonly names: readonly string[];
-  /** A tag alone, as OCI layouts name an image: `3.20`. */
+  /** A tag without a name, `3.20`, as OCI layouts give one. */
   readonly tag?: string | undefined;
 }
 
-/** Annotations that carry an image's name in an OCI layout: containerd's full one, and OCI's, which may be a tag alone. */
+/**
+ * Annotations with an image's name in an OCI layout. containerd's has the full name. OCI's may have only a
+ * tag.
+ */
 const NAME_ANNOTATIONS = ["io.containerd.image.name", "org.opencontainers.image.ref.name"];
 
-/** What `docker save` writes for an image without a tag, in some versions. */
+/** The name that some versions of `docker save` write for an image without a tag. */
 const UNTAGGED = "<none>:<none>";
 
-/** The images of an archive. An OCI layout's index is used where there is one; newer `docker save` archives have both. */
+/**
+ * Finds the images of an archive. An OCI layout's index is preferred: newer archives of `docker save` have
+ * both an index and a manifest.json.
+ */
 export async function findImages(
   content: Content,
   archive: Archive,
@@ -62,14 +68,14 @@ function findInLayout(bytes: Buffer): ArchivedImage[] {
   });
 }
 
-/** An image of docker save's manifest.json; the paths are those in the archive. */
+/** An image in docker save's manifest.json. The paths are paths in the archive. */
 interface SavedImage {
   readonly Config: string;
   readonly RepoTags: readonly string[];
   readonly Layers: readonly string[];
 }
 
-/** Go writes an empty list as `null`. */
+/** Reads an entry of manifest.json. Go writes an empty list as `null`. */
 function parseSavedImage(entry: unknown, at: number): SavedImage {
   const { Config, RepoTags, Layers } = (entry ?? {}) as Record<string, unknown>;
   const tags = RepoTags ?? [];
@@ -103,7 +109,10 @@ const LAYER_TYPES = {
   zstd: MEDIA_TYPES.layerZstd,
 } as const;
 
-/** docker save's archives have no manifest in OCI's sense: it is made here. */
+/**
+ * Makes the OCI manifest of an image, because docker save's archives have none, and writes it to the content
+ * store.
+ */
 async function writeManifest(
   content: Content,
   { blobs }: Archive,

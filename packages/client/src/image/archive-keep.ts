@@ -8,10 +8,12 @@ import { chooseManifest } from "./choose.js";
 import type { ImageWalk, ManifestNode } from "./walk.js";
 
 /**
- * Labels each document of an imported image with its children, under the names that containerd's garbage collector follows, and looks whether enough of it
- * is there: archives of one platform often have the index of all, and attestations without their contents.
+ * Labels each document of an imported image with its children, for containerd's garbage collector, and checks
+ * that the image is complete enough. An archive for one platform often has the index of all platforms, and
+ * attestations without their blobs.
  *
- * @throws ContainerdError `invalid-argument` when the image for the host's platform is not whole, or no image is.
+ * @throws ContainerdError `invalid-argument` when the image for the host's platform is incomplete, or when no
+ * image is complete.
  */
 export async function keepImage(
   content: Content,
@@ -19,7 +21,7 @@ export async function keepImage(
   host: Platform,
   options: { readonly signal: AbortSignal | undefined },
 ): Promise<void> {
-  /** By the digest of an image's manifest, what it lacks. */
+  /** Digest of an image's manifest -> a blob that is missing, or undefined. */
   const lacking = new Map<string, string | undefined>();
   const listed = new Map<string, Descriptor>();
   let isTargetIndex = false;
@@ -47,7 +49,7 @@ export async function keepImage(
   if (isTargetIndex) await checkWhole(walk, host, lacking, listed);
 }
 
-/** Of an index what is for other platforms may lack. */
+/** Checks an index. Images for other platforms than the host's may be incomplete. */
 async function checkWhole(
   walk: ImageWalk,
   host: Platform,
@@ -72,7 +74,10 @@ async function checkWhole(
   if (first !== undefined && lacking.size === 0 && !(await holdsAny(walk))) refuse(first);
 }
 
-/** Artifacts are images to a registry, and may be all that an index lists. */
+/**
+ * Whether the content store has any entry of an index. To a registry artifacts are images too, and an index
+ * may list only artifacts.
+ */
 async function holdsAny(walk: ImageWalk): Promise<boolean> {
   for await (const { kind, descriptor } of walk.nodes())
     if (kind !== "missing" && descriptor.digest !== walk.target.digest) return true;
@@ -92,7 +97,7 @@ async function firstLacking(
   return first;
 }
 
-/** Whether an index or a manifest is, or lists, a container image. */
+/** Whether a manifest is a container image, or an index lists one. */
 export async function holdsImage(walk: ImageWalk): Promise<boolean> {
   for await (const node of walk.nodes())
     if (node.kind === "manifest" && isImageManifest(node.document)) return true;

@@ -4,9 +4,9 @@ import { normalizeReference, parseReference, withoutCredentials } from "../oci/r
 import type { ArchivedImage } from "./archive-images.js";
 
 export interface NamingOptions {
-  /** In full; the one name of the one image. */
+  /** The full name, for an archive of one image. */
   readonly name?: string | undefined;
-  /** Goes before each tag that the archive gives alone. */
+  /** The name to put before each tag that the archive gives without a name. */
   readonly baseName?: string | undefined;
 }
 
@@ -16,7 +16,8 @@ export interface NamedImage {
 }
 
 /**
- * What the images of an archive are called. Entries without a name are left out where others have one: attestations and artifacts stand beside an image so.
+ * Names the images of an archive. Entries without a name are left out if other entries have names, because
+ * attestations and artifacts often lie next to an image.
  *
  * @param isImage whether a target is a container image, and not an artifact.
  */
@@ -31,7 +32,7 @@ export async function nameImages(
     const own =
       names.length === 0 && tag !== undefined && baseName !== undefined ? [`${baseName}:${tag}`] : names;
     for (const each of own.map(normalizeReference)) {
-      // Which of them wins would depend on who reads the archive.
+      // Different readers of the archive would choose different images.
       if ((named.get(each) ?? target).digest !== target.digest)
         refuse(`the archive gives the name ${each} to two images; allowed: each name once`);
       named.set(each, target);
@@ -67,7 +68,11 @@ async function onlyImage(
   );
 }
 
-/** @throws ContainerdError for a base name that has a tag or a digest already, or that is not a name. */
+/**
+ * Returns the base name if it is valid.
+ *
+ * @throws ContainerdError `invalid-argument` when it has a tag or a digest, or is not a name.
+ */
 export function checkBaseName(baseName: string): string {
   const last = baseName.slice(baseName.lastIndexOf("/") + 1);
   if (/[:@]/.test(last)) {

@@ -11,7 +11,7 @@ import { isZstd, unzstd } from "../zstd.js";
 import { untilTarEnd } from "./tar-end.js";
 import { atMost } from "./unpack-limit.js";
 
-/** A blob of an archive that now is in the content store. */
+/** A blob of an archive, after it was written to the content store. */
 export interface ArchiveBlob {
   readonly digest: string;
   readonly size: number;
@@ -19,15 +19,15 @@ export interface ArchiveBlob {
 }
 
 export interface Archive {
-  /** `index.json`, `manifest.json` and the like: small, and needed whole. */
+  /** Small files that are read into memory: `index.json`, `manifest.json` and the like. */
   readonly documents: ReadonlyMap<string, Buffer>;
-  /** By path in the archive. */
+  /** Key: the path in the archive. */
   readonly blobs: ReadonlyMap<string, ArchiveBlob>;
 }
 
-/** How far an import is. */
+/** The progress of an import. */
 export interface ImportProgress {
-  /** A blob's digest, or its name in the archive while its digest is not known. */
+  /** The blob's digest. Before the digest is known, its name in the archive. */
   readonly what: string;
   readonly state: "writing" | "done" | "unpacked" | "exists";
   /** Bytes. */
@@ -36,7 +36,7 @@ export interface ImportProgress {
 }
 
 export interface ReadArchiveOptions {
-  /** What the archive may hold, once it is no longer compressed as a whole. */
+  /** Largest size of the archive in bytes, after decompression of the archive as a whole. */
   readonly maxBytes: number;
   readonly signal?: AbortSignal | undefined;
   readonly onProgress?: ((progress: ImportProgress) => void) | undefined;
@@ -45,7 +45,7 @@ export interface ReadArchiveOptions {
 const DOCUMENTS = new Set(["index.json", "manifest.json", "oci-layout", "repositories"]);
 const BLOB_PATH = /^blobs\/(sha256|sha512)\/([0-9a-f]+)$/;
 
-/** Reads an image archive in one pass: each blob goes straight into the content store, whatever order they come in. */
+/** Reads an image archive in one pass. Each blob goes straight into the content store, in any order. */
 export async function readArchive(
   content: Content,
   refPrefix: string,
@@ -55,14 +55,15 @@ export async function readArchive(
   const documents = new Map<string, Buffer>();
   const blobs = new Map<string, ArchiveBlob>();
   const links = new Map<string, string>();
-  // Tars of before POSIX have a checksum, and no magic. The package's types do not know of it.
+  // Old tars, from before POSIX, have a checksum but no magic number. The option is missing in the package's
+  // types.
   const options: object = { allowUnknownFormat: true };
   const tar = extract(options);
   const feed = Readable.from(untilTarEnd(atMost(decompress(source), maxBytes))).on("error", (error) =>
     tar.destroy(error),
   );
   feed.pipe(tar);
-  // A source that gives nothing more must not hold up an abort.
+  // An abort must work even if the source gives no more bytes.
   const stop = (): void => void tar.destroy(signal?.reason as Error);
   signal?.addEventListener("abort", stop, { once: true });
   try {
@@ -87,7 +88,7 @@ export async function readArchive(
             ),
           );
       } else if ((type === "symlink" || type === "link") && typeof linkname === "string") {
-        // Older docker save links a layer that two images share.
+        // Older versions of docker save write a link for a layer that two images share.
         links.set(path, resolveLink(path, linkname, type === "symlink"));
         entry.resume();
       } else {
@@ -133,7 +134,8 @@ async function writeBlob(
     }
   }
   const what = claimed ?? path;
-  // The digest is not said beforehand: what is there already would end the stream, and the archive must be read on.
+  // We do not tell the daemon the digest. If it had the blob already, it would end the stream, but the
+  // archive must be read on.
   const written = await content
     .write(
       {
@@ -184,7 +186,7 @@ function refuse(path: string, problem: string): never {
   });
 }
 
-/** As many bytes as it takes to tell how they are compressed. */
+/** Enough bytes to recognise every compression. */
 const HEAD_BYTES = 6;
 
 function compressionOf(head: Uint8Array): ArchiveBlob["compression"] {
@@ -192,7 +194,7 @@ function compressionOf(head: Uint8Array): ArchiveBlob["compression"] {
   return head[0] === 0x1f && head[1] === 0x8b ? "gzip" : "none";
 }
 
-/** By their first bytes; each with the program that undoes it. */
+/** Compressions that we recognise but cannot read: name, command to decompress, first bytes. */
 const UNREAD_COMPRESSIONS: readonly (readonly [string, string, readonly number[]])[] = [
   ["xz", "xz -d app.tar.xz", [0xfd, 0x37, 0x7a, 0x58, 0x5a, 0x00]],
   ["bzip2", "bzip2 -d app.tar.bz2", [0x42, 0x5a, 0x68]],
@@ -200,7 +202,7 @@ const UNREAD_COMPRESSIONS: readonly (readonly [string, string, readonly number[]
   ["lzip", "lzip -d app.tar.lz", [0x4c, 0x5a, 0x49, 0x50]],
 ];
 
-/** Archives may be compressed as a whole. */
+/** Decompresses an archive that is compressed as a whole. */
 async function* decompress(source: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
   const reader = createByteReader(source);
   const head = await reader.read(HEAD_BYTES);
@@ -220,7 +222,7 @@ async function* decompress(source: AsyncIterable<Uint8Array>): AsyncGenerator<Ui
   else if (compression === "zstd") yield* unzstd(all(), "the archive");
   else {
     const unzip = createGunzip();
-    // What goes wrong comes out of its end.
+    // An error reaches the reader through `unzip`.
     pipeline(Readable.from(all()), unzip).catch(() => undefined);
     yield* unzip;
   }

@@ -5,11 +5,12 @@ import { resolveTarget } from "./resolve.js";
 import type { ImageWalk } from "./walk.js";
 
 /**
- * What an image is made of for some platforms, or for all that its index lists. On the way it reads the documents, which need not be in the content store
- * before. Layers that are not to be passed on are left out: only who unpacks them needs them. So are entries that are neither indexes nor manifests:
- * nobody knows where a registry has them.
+ * Lists the blobs of an image for some platforms, or for all that its index lists. It reads the documents on
+ * the way, so they need not be in the content store before. Layers that must not be passed on are left out:
+ * only a client that unpacks them needs them. Entries that are neither indexes nor manifests are left out
+ * too: nobody knows where a registry stores them.
  *
- * @throws ContainerdError `not-found` for a platform that the image is not for.
+ * @throws ContainerdError `not-found` when the image is not for one of the platforms.
  */
 export async function blobsFor(
   walk: ImageWalk,

@@ -5,8 +5,8 @@ import { isImageConfig, isLayer, isManifest } from "../oci/media-type.js";
 const GC_REFERENCE = "containerd.io/gc.ref.content.";
 
 /**
- * The labels by which containerd's garbage collector finds the children of an index or manifest. An index names all its manifests, also
- * those that were not fetched. Source: containerd's `images.ChildGCLabels`.
+ * The labels that lead containerd's garbage collector from an index or manifest to its children. An index
+ * names all its manifests, even those that were not fetched. Source: containerd's `images.ChildGCLabels`.
  */
 export function childLabels(document: Index | Manifest): Record<string, string> {
   const children = isIndexDocument(document) ? document.manifests : [document.config, ...document.layers];

@@ -16,7 +16,11 @@ import type { ImageStore } from "./store.js";
 import { type ImageNode, type ImageWalk, type IndexNode, type ManifestNode, walkImage } from "./walk.js";
 
 export interface ExportOptions {
-  /** Of an index, only what suits each of these best. Default: all that the content store has. */
+  /**
+   * Export only the best match for each of these platforms.
+   *
+   * @default everything that the content store has
+   */
   readonly platforms?: readonly Platform[] | undefined;
   readonly signal?: AbortSignal | undefined;
 }
@@ -39,7 +43,7 @@ export async function* exportImages(
 ): AsyncGenerator<Uint8Array, void, undefined> {
   if (given.length === 0)
     throw new ContainerdError("images: is empty; allowed: at least one image", { kind: "invalid-argument" });
-  // Somebody else may remove an image while it is read.
+  // Another client may remove an image while we read it, so a lease protects it.
   await using work = await beginWork({ context, leases }, "export");
   const blobs = new Map<string, Descriptor>();
   const entries: object[] = [];
@@ -89,7 +93,7 @@ async function writeArchive(
   tar.finalize();
 }
 
-/** containerd reads the full name, and others OCI's, which is the tag alone. */
+/** containerd reads the full name. Other programs read OCI's annotation, which has only the tag. */
 function annotationsOf(name: string): Record<string, string> {
   const tag = tagOf(name);
   return {
@@ -98,7 +102,7 @@ function annotationsOf(name: string): Record<string, string> {
   };
 }
 
-/** Other clients may give names that are no references. */
+/** Undefined for a name that is not a reference: other clients may give such names. */
 function tagOf(name: string): string | undefined {
   try {
     return parseReference(name).tag;
@@ -107,7 +111,7 @@ function tagOf(name: string): string | undefined {
   }
 }
 
-/** Everything of an image that is to be written, parents first. */
+/** Lists the blobs of an image to write, parents first. */
 async function collect(
   walk: ImageWalk,
   content: Content,
@@ -120,7 +124,7 @@ async function collect(
     : collectChosen(walk, content, name, platforms, options);
 }
 
-/** What is in the content store: of an image for several platforms often only one is. */
+/** Lists the blobs in the content store. Often it has an image for only one of several platforms. */
 async function collectLocal(
   walk: ImageWalk,
   content: Content,
@@ -166,7 +170,7 @@ async function collectChosen(
   return found;
 }
 
-/** An entry of unknown type is written as it is. */
+/** Lists the blobs of a node. An entry of unknown type is one blob, and is exported unchanged. */
 async function blobsOf(
   content: Content,
   node: Exclude<ImageNode, IndexNode>,
@@ -187,7 +191,7 @@ async function blobsOf(
   return [written(node), config, ...layers];
 }
 
-/** With the size that it has: a record may tell a wrong one. */
+/** The document's descriptor, with its actual size: the size in a record may be wrong. */
 function written({ descriptor, bytes }: IndexNode | ManifestNode): Descriptor {
   return { ...descriptor, size: bytes.byteLength };
 }

@@ -19,16 +19,28 @@ import { DEFAULT_MAX_UNPACKED_BYTES } from "./unpack-limit.js";
 import { type ImageWalk, walkImage } from "./walk.js";
 
 export interface ImportOptions extends CallOptions {
-  /** The image's name, for an archive that holds one image. Default: the names in the archive. */
+  /**
+   * The image's name, for an archive with one image.
+   *
+   * @default the names in the archive
+   */
   readonly name?: string;
   /**
-   * What goes before each tag that an OCI layout gives alone: with `registry.example.com/app` the tag `1.0` becomes `registry.example.com/app:1.0`. Images that
-   * the archive names in full keep their names.
+   * The name to put before each tag that an OCI layout gives without a name. With `registry.example.com/app`,
+   * the tag `1.0` becomes `registry.example.com/app:1.0`. Images with a full name in the archive keep it.
    */
   readonly baseName?: string;
-  /** Unpack what is for the daemon's platform. Default `true`. */
+  /**
+   * Unpack the image for the daemon's platform.
+   *
+   * @default true
+   */
   readonly unpack?: boolean;
-  /** Bytes that the archive may hold once it is decompressed, and that its layers may take on the daemon's disk. Default 100 GiB. */
+  /**
+   * Largest size in bytes of the decompressed archive, and of the unpacked layers on the daemon's disk.
+   *
+   * @default 100 GiB
+   */
   readonly maxUnpackedBytes?: number;
   readonly onProgress?: (progress: ImportProgress) => void;
 }
@@ -38,7 +50,10 @@ interface Importer extends ImageParts {
   put(name: string, target: Descriptor): Promise<Image>;
 }
 
-/** All or nothing: the names appear once everything is there; if anything fails, what came goes with the lease. */
+/**
+ * Imports all images or none. Names are recorded only after everything is in the content store. If anything
+ * fails, deleting the lease removes what was imported.
+ */
 export async function importImages(
   importer: Importer,
   source: AsyncIterable<Uint8Array>,
@@ -49,7 +64,7 @@ export async function importImages(
     try {
       return await bringIn(importer, work, source, options);
     } catch (reason) {
-      // With the lease go the content, the snapshots, and the ingests that were not finished.
+      // Deleting the lease also removes its content, snapshots and unfinished ingests.
       await work.end({ sync: true });
       options.signal?.throwIfAborted();
       throw reason;
@@ -108,7 +123,10 @@ function checkNames({ name, baseName }: ImportOptions): NamingOptions {
   };
 }
 
-/** Undefined for an artifact, and for an image for another platform: who wants to run it will be told. */
+/**
+ * Undefined for an artifact, or for an image of another platform. Running such an image fails later with a
+ * message.
+ */
 async function resolveForHost(
   walk: ImageWalk,
   name: string,

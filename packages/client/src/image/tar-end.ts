@@ -2,16 +2,17 @@ import { createByteReader } from "../byte-reader.js";
 import { ContainerdError } from "../error.js";
 
 const BLOCK = 512;
-/** What an entry says of the next one: names and numbers. */
+/** Largest PAX header, in bytes. It has names and numbers for the next entry. */
 const MAX_PAX_BYTES = 1024 * 1024;
-/** Links, devices, directories and FIFOs: data is not theirs, whatever size their header says. */
+/** Types without data: links, devices, directories and FIFOs. The size in their header is ignored. */
 const HEADER_ONLY = new Set(["1", "2", "3", "4", "5", "6"]);
 
 /**
- * Hands a tar on up to its end: two blocks of zeros, or the end of the stream. What is behind that is read and thrown away. The npm package that reads
- * entries goes on behind the end, and lets a global PAX header rename them; GNU tar, `ctr` and the daemon (Go's archive/tar) do neither.
+ * Passes a tar on up to its end: two blocks of zeros, or the end of the stream. Bytes after the end are read
+ * and dropped. The npm package that reads the entries would read on after the end, and would let a global PAX
+ * header rename entries. GNU tar, `ctr` and the daemon (Go's archive/tar) do neither.
  *
- * @throws ContainerdError `invalid-argument` when it is cut off in the middle of an entry.
+ * @throws ContainerdError `invalid-argument` when the tar is cut off in an entry.
  */
 export async function* untilTarEnd(source: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
   const reader = createByteReader(source);
@@ -32,7 +33,7 @@ export async function* untilTarEnd(source: AsyncIterable<Uint8Array>): AsyncGene
     const dataBytes = isHeaderOnly ? 0 : size;
     paxSize = undefined;
     if (!(size >= 0)) {
-      // It is no tar, and whoever reads the entries says so.
+      // This is not a tar. The reader of the entries reports the error.
       yield header;
       yield* reader.pieces();
       return;
@@ -54,7 +55,7 @@ export async function* untilTarEnd(source: AsyncIterable<Uint8Array>): AsyncGene
       yield piece;
     }
     if (taken < dataBytes) refuse(`ends in the middle of ${JSON.stringify(nameOf(header))}: it was cut off`);
-    // The last file need not be filled up to a whole block.
+    // The last file may end without padding to a whole block.
     if (taken < padded(dataBytes)) yield Buffer.alloc(padded(dataBytes) - taken);
   }
   for await (const _ of reader.pieces());
@@ -64,7 +65,7 @@ function padded(size: number): number {
   return Math.ceil(size / BLOCK) * BLOCK;
 }
 
-/** In octal digits, or base 256 where the first bit is set. NaN when it is neither. */
+/** Reads the size field: octal digits, or base 256 if the first bit is set. NaN if it is neither. */
 function sizeOf(header: Buffer): number {
   const field = header.subarray(124, 136);
   if (((field[0] ?? 0) & 0x80) !== 0)
@@ -73,7 +74,7 @@ function sizeOf(header: Buffer): number {
   return text === "" ? 0 : /^[0-7]+$/.test(text) ? Number.parseInt(text, 8) : Number.NaN;
 }
 
-/** Records are `LENGTH KEY=VALUE\n`, each as long as it says; of two, the last counts. */
+/** Reads the size from PAX records, `LENGTH KEY=VALUE\n`. If there are two, the last one counts. */
 function sizeOfPax(records: Buffer): number | undefined {
   let size: number | undefined;
   for (let at = 0; at < records.byteLength; ) {
