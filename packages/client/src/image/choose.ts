@@ -10,35 +10,44 @@ import {
   type ManifestNode,
 } from "./walk.js";
 
-/** The manifest of an image that suits a platform best. */
+/** The manifest that is chosen for a platform. */
 export interface ChosenManifest extends ManifestNode {
   readonly config: ImageConfig;
   readonly platform: Platform;
-  /** The indexes that lead to it, the target first; empty where the target is the manifest. */
+  /** The indexes that lead to it, the target first. Empty if the target is the manifest. */
   readonly path: readonly IndexNode[];
 }
 
 interface Candidate {
   readonly descriptor: Descriptor;
   readonly path: readonly IndexNode[];
-  /** How well it suits, see `rankPlatform`; for one that does not name its platform, what it can be at best. */
+  /**
+   * How well it matches, see `rankPlatform`. If it does not name its platform, the best rank that it can
+   * have.
+   */
   readonly rank: number;
   readonly isNamed: boolean;
-  /** Its platform is known, and its documents have been read. */
+  /** Set once its platform is known and its documents have been read. */
   readonly found?: ChosenManifest;
 }
 
-/** An image without os or architecture is taken for the host's, as containerd takes it, but only where no other suits. */
+/**
+ * The rank of an image without os or architecture. Like containerd, we take it for an image of the host's
+ * platform, but only if no other image matches.
+ */
 const UNNAMED_RANK = Number.MAX_SAFE_INTEGER;
 
 /**
- * Chooses the manifest for a platform: the one choice for running, exporting and pushing. The best of all that an index and the indexes in it list is
- * taken, in the order of `Only` of containerd's package `platforms`: an arm/v7 host takes arm/v6 where there is no arm/v7. The platform that an index
- * names counts, whatever the manifest's config says; where it names none, the config decides. Entries that are not images are passed over, and
- * so is what is not in the content store.
+ * Chooses the manifest for a platform. Running, exporting and pushing all use this function. It takes the
+ * best match of everything that an index lists, including the indexes in it, in the order of `Only` of
+ * containerd's package `platforms`. For example, an arm/v7 host takes arm/v6 if there is no arm/v7.
  *
- * @param name the image's, for the error.
- * @throws ContainerdError `not-found` that names both platforms; `invalid-argument` for a target that is not an image.
+ * If an index names the platform, that counts, whatever the manifest's config says. Otherwise the config
+ * decides. Entries that are not images, or not in the content store, are skipped.
+ *
+ * @param name the image's name, for error messages.
+ * @throws ContainerdError `not-found` that names both platforms; `invalid-argument` when the target is not an
+ * image.
  */
 export async function chooseManifest(walk: ImageWalk, host: Platform, name: string): Promise<ChosenManifest> {
   const rejected: Rejected = { platforms: new Set(), missing: [], odd: [] };
@@ -60,7 +69,11 @@ export async function chooseManifest(walk: ImageWalk, host: Platform, name: stri
   }
 }
 
-/** @throws ContainerdError for an empty list: it would choose nothing. */
+/**
+ * Checks a list of platforms.
+ *
+ * @throws ContainerdError `invalid-argument` for an empty list: it would choose nothing.
+ */
 export function checkPlatforms(platforms: readonly Platform[]): void {
   if (platforms.length > 0) return;
   throw new ContainerdError("platforms: is empty; allowed: at least one platform, for example linux/arm64", {
@@ -68,14 +81,17 @@ export function checkPlatforms(platforms: readonly Platform[]): void {
   });
 }
 
-/** What was passed over: it tells why nothing was found. */
+/** The entries that were skipped. They explain why nothing was found. */
 interface Rejected {
   readonly platforms: Set<string>;
   readonly missing: { readonly problem: ContainerdError; readonly isNamed: boolean }[];
   readonly odd: ContainerdError[];
 }
 
-/** Of equals the one whose index names its platform, then the one that is listed first. */
+/**
+ * Orders candidates, the best first. If two are equal, the one whose index names its platform comes first,
+ * then the one that is listed first.
+ */
 function bestFirst(a: Candidate, b: Candidate): number {
   return (
     a.rank - b.rank ||
@@ -107,7 +123,10 @@ function isNew(seen: Set<string>, { descriptor: { digest, mediaType, platform } 
   return true;
 }
 
-/** Undefined for what is passed over. A broken entry that is not known to be for this platform does not stand in the way of others. */
+/**
+ * Reads a candidate's documents. Undefined if it is skipped. A broken entry is an error only if its index
+ * says that it is for this platform.
+ */
 async function lookAt(
   walk: ImageWalk,
   node: Exclude<ImageNode, IndexNode>,
@@ -134,7 +153,7 @@ async function lookAt(
   return undefined;
 }
 
-/** The platform of a manifest: as its index names it, else as its config does, else the host's. */
+/** The platform of a manifest: its index decides, else its config, else the host's platform is used. */
 export function platformOf({ platform }: Descriptor, config: ImageConfig, host: Platform): Platform {
   const { os = host.os, architecture } = config;
   const own =
@@ -153,12 +172,12 @@ function rankConfig(host: Platform, config: ImageConfig): number | undefined {
 
 const NAMELESS: Descriptor = { mediaType: "", digest: "", size: 0 };
 
-/** Builders give attestations, which are for no platform, the platform `unknown/unknown`. */
+/** Whether the platform is `unknown/unknown`. Builders give it to attestations, which are for no platform. */
 export function isNoPlatform({ os }: Platform): boolean {
   return os === "unknown";
 }
 
-/** An artifact that is stored as an image is: a chart, a signature, an attestation. */
+/** An artifact that is stored like an image: a chart, a signature, an attestation. */
 class NotAnImageError extends ContainerdError {}
 
 export function notAnImage({ digest }: Descriptor, { config }: Manifest): ContainerdError {

@@ -10,9 +10,14 @@ import type { ResolvedImage } from "./resolve.js";
 import { type EntryReader, readUnpackedEntries } from "./unpacked-entries.js";
 
 export interface ReadFilesOptions {
-  /** The largest file that is read. */
+  /** Largest size of a file, in bytes. */
   readonly maxBytes: number;
-  /** Absolute paths where containers have something else mounted, as `/proc`: a file that lies there is refused. Default: none. */
+  /**
+   * Absolute paths where a container has something else mounted, such as `/proc`. A file below them is
+   * refused.
+   *
+   * @default none
+   */
   readonly hiddenPaths?: readonly string[] | undefined;
   readonly signal?: AbortSignal | undefined;
 }
@@ -22,12 +27,15 @@ export interface FileReader {
   readonly leases: Leases;
 }
 
-/** Files, directories and links that paths may lead through, together. An image whose links lead on and on is not followed for ever. */
+/**
+ * Limit for all files, directories and links on the way to the paths. It stops an image whose links lead on
+ * without end.
+ */
 const MAX_ENTRIES = 256;
 
 /**
- * Reads small files of an unpacked image, as a process in a container of it sees them: from its snapshot, through the daemon, which may be on another
- * machine. Links are followed inside the image's root.
+ * Reads small files of an unpacked image, as a process in its container sees them. The daemon reads them from
+ * the image's snapshot, so it may be on another machine. Links are followed inside the image's root.
  */
 export async function readImageFiles(
   { context, leases }: FileReader,
@@ -72,7 +80,7 @@ async function readFiles(
   }
 }
 
-/** Asks what is at these paths, and keeps the answers for those of which every directory above is one. */
+/** Looks up these paths. A result is kept only if every directory above the path is a real directory. */
 async function learn(
   reader: EntryReader,
   image: ResolvedImage,
@@ -81,7 +89,8 @@ async function learn(
   options: ReadFilesOptions,
 ): Promise<void> {
   const byDepth = paths.toSorted((a, b) => a.split("/").length - b.split("/").length);
-  // Deepest first: mostly these are files, and the directory above them is the one whose link fails, as it should, at the end of the archive.
+  // Deepest first. The deepest path is usually a file, and linking it works. Its directory fails, as
+  // expected, and comes at the end of the archive.
   const outcomes = await readUnpackedEntries(reader, image.chainId, byDepth.toReversed(), options);
   for (const path of byDepth) {
     const above = path.slice(0, Math.max(path.lastIndexOf("/"), 0));

@@ -1,4 +1,4 @@
-/** What the root file system of an image has at a path. */
+/** The entry at a path in an image's root file system. */
 export type RootEntry =
   | { readonly kind: "file"; readonly bytes: Uint8Array }
   | { readonly kind: "link"; readonly target: string }
@@ -6,23 +6,25 @@ export type RootEntry =
   | { readonly kind: "absent" }
   /** A device, a FIFO or a socket. */
   | { readonly kind: "special"; readonly type: string }
-  /** What the image has here is hidden in a container. */
+  /** The container has something else mounted at this path. */
   | { readonly kind: "hidden"; readonly path: string };
 
-/** The outcome of a walk: what is at the path, or which paths must be known first. */
+/** The result of a walk: the entry at the path, or the paths that must be looked up first. */
 export type Walk =
   | { readonly state: "found"; readonly entry: RootEntry }
   | { readonly state: "unknown"; readonly paths: readonly string[] }
   | { readonly state: "too-many-links" };
 
-/** The kernel's own limit (path_resolution(7)). */
+/** The kernel's limit (path_resolution(7)). */
 export const MAX_LINKS = 40;
 
 /**
- * Follows a path through a root file system as the kernel does for a process in it: link by link, `..` from where a link really led to, and never above
- * the root. Where something on the way is not known yet, the walk goes on as if it were a directory, so that one answer names all that may be needed.
+ * Follows a path through a root file system as the kernel does for a process in it. Links are followed one by
+ * one, `..` starts from a link's real target, and no path leads above the root. If an entry is unknown, the
+ * walk goes on as if it were a directory. So one result names all paths that may be needed.
  *
- * @param known by path from the root, without a slash before it: `etc/passwd`. An entry may be there only if every directory above it is.
+ * @param known entries by path from the root, without a leading slash: `etc/passwd`. Add an entry only if
+ * every directory above it is known to be a directory.
  */
 export function walkPath(path: string, known: ReadonlyMap<string, RootEntry>): Walk {
   const ahead = path.split("/").toReversed();
@@ -43,7 +45,7 @@ export function walkPath(path: string, known: ReadonlyMap<string, RootEntry>): W
       continue;
     }
     if (entry.kind === "link") {
-      // What is not known may itself be a link, that leads elsewhere.
+      // An unknown entry may itself be a link that leads elsewhere.
       if (++links > MAX_LINKS && unknown.length > 0) break;
       if (links > MAX_LINKS) return { state: "too-many-links" };
       if (entry.target.startsWith("/")) directory = [];
@@ -52,7 +54,7 @@ export function walkPath(path: string, known: ReadonlyMap<string, RootEntry>): W
     }
     if (unknown.length > 0) break;
     if (entry.kind === "hidden") return { state: "found", entry };
-    // Below a file there is nothing (ENOTDIR), not even its own directory by "..".
+    // A file has no entries below it (ENOTDIR). Even ".." does not work there.
     return { state: "found", entry: ahead.length === 0 ? entry : { kind: "absent" } };
   }
   if (unknown.length > 0) return { state: "unknown", paths: unknown };

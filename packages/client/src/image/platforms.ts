@@ -9,7 +9,7 @@ import { isAboutDocument, type ManifestNode, walkImage } from "./walk.js";
 /**
  * See `Images.platforms`.
  *
- * @param host the platform of an image that does not name its own.
+ * @param host the platform of an image that does not name one.
  */
 export async function platformsHere(
   content: Content,
@@ -29,13 +29,13 @@ export async function platformsHere(
 
   for await (const node of walk.nodes()) {
     if (node.kind === "index") entries.push(...node.document.manifests);
-    // An odd image among others, or one that is not here, is not for any platform.
+    // A broken or missing image is skipped.
     if (node.kind === "manifest")
       await lookAt(node).catch((reason: unknown) => {
         if (!isAboutDocument(reason)) throw reason;
       });
   }
-  // One manifest may be listed for several platforms.
+  // An index may list one manifest for several platforms.
   const found = new Map<string, Platform>();
   for (const entry of entries) {
     const config = configs.get(entry.digest);

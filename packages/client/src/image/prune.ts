@@ -7,11 +7,18 @@ import type { Image } from "./record.js";
 import type { ImageStore } from "./store.js";
 
 export interface PruneOptions extends CallOptions {
-  /** Only images that were made or changed before this moment, by the daemon's clock. */
+  /** Remove only images that were created and last changed before this time, by the daemon's clock. */
   readonly until?: Date | undefined;
-  /** containerd's filter language, any of which must match: `name~="^registry.example.com/"`, `labels."team"==ci`. */
+  /**
+   * Filters in containerd's filter language: `name~="^registry.example.com/"`, `labels."team"==ci`. An image
+   * is considered if any filter matches.
+   */
   readonly filters?: readonly string[] | undefined;
-  /** Say what would be removed, and remove nothing. Default `false`. */
+  /**
+   * Return the images that would be removed, and remove nothing.
+   *
+   * @default false
+   */
   readonly dryRun?: boolean | undefined;
 }
 
@@ -21,13 +28,14 @@ interface Pruner {
   readonly images: Pick<ImageStore, "list" | "remove">;
 }
 
-/** By this label other clients of containerd (`ctr`, the kubelet's) say that an image is to stay. */
+/** Other clients of containerd (`ctr`, the kubelet's) protect an image with this label. */
 const PINNED_LABEL = "io.cri-containerd.pinned";
 
 /**
- * Removes the images that no container of the namespace is made of, and waits until what nothing else needs is collected.
+ * Removes the images that no container of the namespace uses. Then waits until the garbage collector has
+ * removed what nothing else needs.
  *
- * @returns what was removed.
+ * @returns the removed images.
  */
 export async function pruneImages(
   { context, leases, images }: Pruner,
@@ -49,7 +57,7 @@ export async function pruneImages(
     const isGone = await images.remove(image, options).then(
       () => true,
       (reason: unknown) => {
-        // Somebody else was faster.
+        // Another client has removed it meanwhile.
         if (isContainerdError(reason, "not-found")) return false;
         throw reason;
       },

@@ -5,9 +5,12 @@ import { ContainerdError, isContainerdError } from "../error.js";
 import type { Descriptor } from "../oci/descriptor.js";
 import { normalizeReference, withoutCredentials } from "../oci/reference.js";
 
-/** A name for content. */
+/** An image's record: a name for content. */
 export interface Image {
-  /** In full, `docker.io/library/alpine:latest`, where we gave it; other clients name images as they please: `alpine`, `sha256:…`. */
+  /**
+   * The full name, `docker.io/library/alpine:latest`, if this package gave it. Other clients may use any
+   * name: `alpine`, `sha256:…`.
+   */
   readonly name: string;
   readonly target: Descriptor;
   readonly labels: Readonly<Record<string, string>>;
@@ -16,13 +19,16 @@ export interface Image {
 }
 
 /**
- * Asks for the record that somebody means by what they wrote: the one of exactly that name, and where there is none, the one of its full name. In this
- * order the name that a list gives always leads to its own record, and removing by it never removes another one.
+ * Finds the record for a name: first the record with exactly this name, then the one with its full name. In
+ * this order, a name from a list always leads to its own record, so removing by name never removes another
+ * image.
  *
- * @throws ContainerdError `not-found`; `invalid-argument` when there is no such record, and the text is no reference either.
+ * @throws ContainerdError `not-found`; `invalid-argument` when no record has this name and it is not a valid
+ * reference.
  */
 export async function askByName<T>(text: string, ask: (name: string) => Promise<T>): Promise<T> {
-  // What may be a password goes nowhere, not even into the message that the daemon is away.
+  // A text that may contain a password is sent nowhere. It also must not appear in an error about an
+  // unavailable daemon.
   if (withoutCredentials(text) === text) {
     try {
       return await ask(text);
@@ -33,7 +39,7 @@ export async function askByName<T>(text: string, ask: (name: string) => Promise<
   return ask(normalizeReference(text));
 }
 
-/** The record that is given, or the one that a name means. */
+/** Returns a given record, or finds the record for a name. */
 export async function findImage(
   { get }: { get(name: string, options?: CallOptions): Promise<Image> },
   image: string | Image,

@@ -7,29 +7,30 @@ import type { Platform } from "../oci/platform.js";
 import { chooseManifest } from "./choose.js";
 import type { ImageWalk } from "./walk.js";
 
-/** An image, narrowed to one platform. */
+/** An image for one platform. */
 export interface ResolvedImage {
   readonly name: string;
-  /** What the name points at: an index, or a manifest. */
+  /** The index or manifest that the name points at. */
   readonly target: Descriptor;
   readonly manifest: Descriptor;
   /** Lowest first. */
   readonly layers: readonly Descriptor[];
-  /** What else the manifest lists among its layers, and nobody unpacks: signatures, attestations. */
+  /** Entries among the manifest's layers that are not unpacked: signatures, attestations. */
   readonly artifacts: readonly Descriptor[];
   readonly configDescriptor: Descriptor;
   readonly config: ImageConfig;
   readonly platform: Platform;
   /** Digests of the uncompressed layers, lowest first. */
   readonly diffIds: readonly string[];
-  /** The parent of a container's snapshot; empty for an image without layers. */
+  /** The parent for a container's snapshot. Empty for an image without layers. */
   readonly chainId: string;
 }
 
 /**
- * The image that {@link chooseManifest} chooses for a platform, with its config and layers. What an index says of a manifest's platform counts, as it does
- * for containerd, whatever the manifest's config says. Where there is no index, the config's word does: a manifest for another platform is refused
- * here, which containerd 1.6 pulls, to fail with an exec format error.
+ * Resolves an image to the manifest, config and layers for one platform, by {@link chooseManifest}. If an
+ * index names the platform of a manifest, that counts, whatever the config says, as in containerd. Without an
+ * index the config decides. A manifest for another platform is refused. containerd 1.6 would pull it, and
+ * running it would fail with an exec format error.
  *
  * @throws ContainerdError `not-found` that names both platforms.
  */

@@ -17,46 +17,66 @@ import { type UnpackOptions, unpackImage } from "./unpack.js";
 import { walkImage } from "./walk.js";
 
 export interface ResolveImageOptions extends CallOptions {
-  /** Default: the daemon's own. */
+  /**
+   * The platform to choose.
+   *
+   * @default the daemon's own
+   */
   readonly platform?: Platform;
 }
 
 export interface RemoveImageOptions extends CallOptions {
-  /** Answer only after a garbage collection has taken what nothing else needs. Default `false`. */
+  /**
+   * Wait until a garbage collection has removed what nothing else needs.
+   *
+   * @default false
+   */
   readonly sync?: boolean;
 }
 
 /**
- * The images that a daemon has. An image may be given as people write its name, `alpine`: meant is the record of exactly that name, and where there is
- * none, the one of the full name. Given as its record, it is that one. What gets a name gets it in full.
+ * The images of a daemon. You may give an image by its name, such as `alpine`, or by its record. A name finds
+ * the record with exactly that name first, then the one with its full name. New names are always stored in
+ * full.
  */
 export interface ImageStore {
   /** @throws ContainerdError `not-found`. */
   get(name: string, options?: CallOptions): Promise<Image>;
   list(filters?: readonly string[], options?: CallOptions): Promise<Image[]>;
-  /** Gives content a name, or a name other content. */
+  /**
+   * Records a name for content. An existing name then points at the new content.
+   *
+   * @throws ContainerdError `invalid-argument` when the name has another digest than the target.
+   */
   put(
     name: string,
     target: Descriptor,
     labels?: Readonly<Record<string, string>>,
     options?: CallOptions,
   ): Promise<Image>;
-  /** Gives an image a second name. @throws ContainerdError `not-found`. */
+  /**
+   * Gives an image a second name.
+   *
+   * @throws ContainerdError `not-found`.
+   */
   tag(source: string | Image, target: string, options?: CallOptions): Promise<Image>;
   /** @throws ContainerdError `not-found`. */
   remove(image: string | Image, options?: RemoveImageOptions): Promise<void>;
   /**
-   * The manifest, config and chain ID for one platform.
+   * Finds the manifest, config and chain ID for one platform.
    *
-   * @throws ContainerdError `not-found` when there is no such image, or none for that platform.
+   * @throws ContainerdError `not-found` when the image does not exist, or is not for that platform.
    */
   resolve(image: string | Image, options?: ResolveImageOptions): Promise<ResolvedImage>;
   isUnpacked(image: ResolvedImage, options?: CallOptions): Promise<boolean>;
-  /** Unpacks the layers for the client's snapshotter; those that are there stay. Under the client's lease, or one of its own. */
+  /**
+   * Unpacks the layers with the client's snapshotter. Layers that are already unpacked stay. It works under
+   * the client's lease, or under its own lease if the client has none.
+   */
   unpack(image: ResolvedImage, options?: UnpackOptions): Promise<void>;
 }
 
-/** The nouns that images are made with. */
+/** The parts of the client that image functions use. */
 export interface ImageParts {
   readonly content: Content;
   readonly snapshots: Snapshots;
@@ -94,7 +114,7 @@ export function createImageStore(context: Context, parts: ImageParts): ImageStor
     }
     const image = { name, labels: checkLabels(labels), target: { mediaType, digest, size: BigInt(size) } };
     return callService(`name ${digest} ${name}`, async () => {
-      // Somebody else may create or remove the record between any two of these.
+      // Another client may create or remove the record between any two of these calls.
       for (;;) {
         try {
           return toImage(
@@ -131,7 +151,8 @@ export function createImageStore(context: Context, parts: ImageParts): ImageStor
 
   async function unpackHeld(image: ResolvedImage, options?: UnpackOptions): Promise<void> {
     if (context.leaseId !== undefined) return unpackImage({ context, content, snapshots }, image, options);
-    // Until the image's config refers to them, nothing else keeps the snapshots from a garbage collection.
+    // The image's config refers to the snapshots only at the end. Until then only a lease protects them from
+    // garbage collection.
     await using work = await beginWork({ context, leases: parts.leases }, "unpack", options);
     const leased = work.context;
     await unpackImage(

@@ -1,19 +1,19 @@
 import { ContainerdError } from "../error.js";
 import type { Snapshots } from "../snapshot.js";
 
-/** What an image may unpack to where nobody says otherwise: more than any honest one. */
+/** Default limit for an unpacked image. No honest image is larger. */
 export const DEFAULT_MAX_UNPACKED_BYTES = 100 * 1024 ** 3;
 
-/** Asking makes the daemon walk through what is unpacked: not too often. */
+/** To answer, the daemon walks through all unpacked files, so we do not ask often. */
 const INTERVAL_MS = 1_000;
 
 /**
- * Keeps a layer that is being unpacked from filling the daemon's disk: nothing about it tells beforehand how large it will be.
+ * Stops an unpack that would fill the daemon's disk. The unpacked size of a layer cannot be known beforehand.
  *
  * @param key the snapshot that grows.
- * @param maxBytes what it may hold on the disk.
- * @param unpack is told by a signal when it has to stop.
- * @throws ContainerdError `resource-exhausted` when it holds more.
+ * @param maxBytes limit for the snapshot's size on disk.
+ * @param unpack gets a signal that is aborted at the limit.
+ * @throws ContainerdError `resource-exhausted` when the snapshot exceeds the limit.
  */
 export async function withinLimit<T>(
   { snapshots, key, maxBytes }: { snapshots: Snapshots; key: string; maxBytes: number },
@@ -24,7 +24,7 @@ export async function withinLimit<T>(
 
   function watch(): void {
     timer = setTimeout(async () => {
-      // A snapshot that changes under the walk can make it fail, and the next one will not.
+      // The walk can fail because the snapshot changes meanwhile. The next one will work.
       const usage = await snapshots.usage(key).catch(() => undefined);
       if (usage !== undefined && usage.sizeBytes > maxBytes) tooLarge.abort();
       else if (timer !== undefined) watch();
@@ -53,7 +53,11 @@ export function exceeded(cause?: unknown): ContainerdError {
   );
 }
 
-/** Hands bytes on, up to so many. @throws ContainerdError `resource-exhausted` when there are more. */
+/**
+ * Passes at most `maxBytes` bytes on.
+ *
+ * @throws ContainerdError `resource-exhausted` when there are more.
+ */
 export async function* atMost(
   source: AsyncIterable<Uint8Array>,
   maxBytes: number,

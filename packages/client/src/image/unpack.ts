@@ -12,11 +12,15 @@ import type { ResolvedImage } from "./resolve.js";
 import { DEFAULT_MAX_UNPACKED_BYTES, exceeded, withinLimit } from "./unpack-limit.js";
 
 export interface UnpackOptions extends CallOptions {
-  /** Called for every layer that is there: unpacked now, or found. */
+  /** Called for every layer, with whether it was unpacked now or already existed. */
   readonly onLayer?: ((layer: Descriptor, state: "unpacked" | "exists") => void) | undefined;
-  /** Awaited before each layer is unpacked: it may still be on its way. */
+  /** Awaited before each layer is unpacked. Use it to wait for a layer that is still being fetched. */
   readonly beforeLayer?: ((layer: Descriptor) => Promise<void>) | undefined;
-  /** Bytes that the layers which are unpacked now may take on the daemon's disk, together. Default 100 GiB. */
+  /**
+   * Limit in bytes for all layers that are unpacked now, together, on the daemon's disk.
+   *
+   * @default 100 GiB
+   */
   readonly maxUnpackedBytes?: number | undefined;
 }
 
@@ -26,13 +30,14 @@ export interface Unpacker {
   readonly snapshots: Snapshots;
 }
 
-/** Somebody else may remove, under our hands, what we found: ask again this often at most. */
+/** Another client may remove a snapshot just after we found it. Then we try again, at most this often. */
 const TRIES = 5;
 
 /**
- * Unpacks an image's layers into committed snapshots, each named by its chain ID, as containerd's own clients do. What somebody else
- * has unpacked is shared, and of what users of one client unpack at the same time, each layer is unpacked once. Another process that is unpacking the same
- * is not seen before it is done: then the first snapshot stays, and is shared.
+ * Unpacks an image's layers into committed snapshots. Each is named by its chain ID, as containerd's own
+ * clients do, so clients share them. Within one connection, each layer is unpacked only once at a time. We
+ * cannot see another process that unpacks the same layer until it has finished. Then the first snapshot stays
+ * and is shared.
  */
 export async function unpackImage(
   unpacker: Unpacker,
@@ -55,7 +60,8 @@ export async function unpackImage(
     if (leftBytes < 0) throw exceeded();
     onLayer?.(layer, isNew ? "unpacked" : "exists");
   }
-  // From the config to the snapshot, so that garbage collection keeps the unpacked image as long as the image.
+  // This label refers from the config to the snapshot. Garbage collection then keeps the unpacked layers as
+  // long as the image.
   await content.setLabels(image.configDescriptor.digest, {
     [`containerd.io/gc.ref.snapshot.${context.snapshotter}`]: image.chainId,
   });
@@ -70,8 +76,8 @@ interface LayerPlace {
 }
 
 /**
- * False when the layer was there already. Whoever waits while another one unpacks it looks for itself then: the snapshot must come onto its own lease, and
- * the other one may have failed.
+ * Unpacks a layer unless it is already unpacked; then returns false. A caller that waited for another one
+ * checks for itself: its own lease must protect the snapshot, and the other caller may have failed.
  */
 async function unpackLayer(unpacker: Unpacker, layer: Descriptor, place: LayerPlace): Promise<boolean> {
   const { namespace, snapshotter, mutex } = unpacker.context;
@@ -93,7 +99,8 @@ async function makeSnapshot(unpacker: Unpacker, layer: Descriptor, place: LayerP
       return true;
     } catch (reason) {
       if (!isContainerdError(reason, "already-exists")) throw reason;
-      // From 1.7 on the daemon has put it there itself. Before it is looked at: what is held and seen then, stays.
+      // From 1.7 on the daemon has already added the snapshot to our lease. Add it before the check: a
+      // snapshot that is leased first, and then found, cannot vanish.
       await holdSnapshot(unpacker.context, chainId, options);
       if (await exists(snapshots, chainId, options)) return false;
     }
@@ -103,7 +110,12 @@ async function makeSnapshot(unpacker: Unpacker, layer: Descriptor, place: LayerP
   });
 }
 
-/** @throws ContainerdError `already-exists` when somebody else was faster. */
+/**
+ * Applies the layer to its snapshot and commits it.
+ *
+ * @throws ContainerdError `already-exists` when another client committed it first; `data-loss` when the layer
+ * unpacks to another digest than the config says.
+ */
 async function fillSnapshot(
   { context, content, snapshots }: Unpacker,
   layer: Descriptor,

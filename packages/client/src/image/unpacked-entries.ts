@@ -18,27 +18,29 @@ export interface EntryReader {
 }
 
 export interface ReadEntriesOptions {
-  /** The largest file that is read. */
+  /** Largest size of a file, in bytes. */
   readonly maxBytes: number;
   readonly signal?: CallOptions["signal"];
 }
 
-/** An entry, or why it cannot be told what is at the path. */
+/** An entry, or the reason why it cannot be read. */
 export type EntryOutcome =
   | RootEntry
   | { readonly kind: "failed"; readonly problem: string; readonly error: ContainerdErrorOptions };
 
 /**
- * Tells what a committed snapshot has at some paths, as its own file system shows it to the daemon. No layer is parsed, so there is nothing to read
- * otherwise than the daemon's unpacker did.
+ * Looks up paths in a committed snapshot, as its file system shows them to the daemon. No layer is parsed, so
+ * the result cannot differ from what the daemon unpacked.
  *
- * A writable snapshot is put on top of it. An archive is applied to that, through its mounts: a new directory of unguessable name, and in it a hard link
- * to each path. What the directory then holds is packed by the daemon's differ and read. Where a path's directory is a link, the daemon follows it its
- * own way (containerd's `fs.RootPath`): an outcome counts only if every directory above the path is found to be a `directory`.
+ * It makes a writable snapshot on top and applies an archive to it, through the snapshot's mounts. The
+ * archive has a new directory with a random name and, in it, a hard link to each path. The daemon's differ
+ * then packs this directory, and we read the pack. If a path's directory is a link, the daemon follows it in
+ * its own way (containerd's `fs.RootPath`). So a result counts only if every directory above the path is
+ * found to be a `directory`.
  *
- * The snapshot and the two archives are there for the moment that this takes, under the caller's lease.
+ * The snapshot and the two archives exist only during this call, under the caller's lease.
  *
- * @param paths from the root, without a slash before them, and without `.` and `..`.
+ * @param paths paths from the root, without a leading slash, and without `.` and `..`.
  */
 export async function readUnpackedEntries(
   reader: EntryReader,
@@ -81,12 +83,12 @@ interface WireMount {
   options: string[];
 }
 
-/** Where the links are made. */
+/** The place in which the links are made. */
 interface Place {
-  /** In the root of the snapshot. Nobody who made the image can know it. */
+  /** Name of the directory in the snapshot's root. The maker of the image cannot guess it. */
   readonly directory: string;
   readonly mounts: WireMount[];
-  /** Mounts the directory alone; not every snapshotter tells where its files are. */
+  /** Mounts only this directory. Undefined if the snapshotter does not show where its files are. */
   readonly directoryMount: WireMount | undefined;
 }
 
@@ -106,17 +108,19 @@ function placeOf(mounts: readonly Mount[]): Place {
   if (only.type !== "overlay" || upper === undefined)
     return { directory, mounts: wire, directoryMount: undefined };
   const options = [
-    // Linux refuses to mount an upper directory again that was mounted with it.
+    // Linux refuses to mount an upper directory again that was mounted with "volatile".
     ...only.options.filter((option) => option !== "volatile"),
-    // A kernel may be set to copy a file that is linked without its data: it would be read as zeros.
+    // Some kernels are configured to copy only the metadata of a linked file. Its data would be read as
+    // zeros.
     "metacopy=off",
   ];
-  // Of an overlay alone, the differ would unpack into the upper directory, where the image's files are not (containerd's diff/apply/apply_linux.go).
+  // With a single overlay mount, the differ would unpack into the upper directory, which does not show the
+  // image's files (containerd's diff/apply/apply_linux.go).
   const below: WireMount = { type: "tmpfs", source: "tmpfs", target: "", options: [] };
   return { directory, mounts: [below, { ...only, options }], directoryMount: bindOf(upper) };
 }
 
-/** Links what can be linked, and says of the other paths why not. */
+/** Makes all links that work. Returns a result for each path whose link failed. */
 async function linkEntries(
   reader: EntryReader,
   place: Place,
@@ -124,14 +128,15 @@ async function linkEntries(
   { signal }: ReadEntriesOptions,
 ): Promise<Map<string, EntryOutcome>> {
   const outcomes = new Map<string, EntryOutcome>();
-  // Applying an archive ends at the first link that fails.
+  // The daemon stops applying an archive at the first link that fails.
   const waiting = [[...paths]];
   for (let next = waiting.pop(); next !== undefined; next = waiting.pop()) {
     signal?.throwIfAborted();
     try {
       await applyLinks(reader, place, next);
     } catch (reason) {
-      // Every other kind is of the daemon and the connection; errors of its file systems are `unknown`.
+      // Errors of the daemon's file systems have the kind `unknown`. All other kinds come from the daemon
+      // itself or the connection.
       if (!isContainerdError(reason, "unknown")) throw reason;
       const failed = failedLink(reason.message, place, next);
       if (failed !== undefined) {
@@ -144,14 +149,18 @@ async function linkEntries(
   return outcomes;
 }
 
-/** What link(2) says of the three that are no failure. A directory cannot be linked. */
+/** Errors of link(2) that give a result. A directory cannot be linked. */
 const OUTCOMES: Readonly<Record<string, RootEntry>> = {
   "operation not permitted": { kind: "directory" },
   "no such file or directory": { kind: "absent" },
   "not a directory": { kind: "absent" },
 };
 
-/** @param message ends with Go's `link OLD NEW: REASON`; an image may choose OLD, and cannot know NEW. */
+/**
+ * Finds the path whose link failed.
+ *
+ * @param message ends with Go's `link OLD NEW: REASON`. An image may choose OLD, but cannot know NEW.
+ */
 function failedLink(
   message: string,
   { directory }: Place,
@@ -164,12 +173,19 @@ function failedLink(
   return { path, outcome: OUTCOMES[reason] };
 }
 
-/** A file name for a path, and another one in every directory: so what is packed is never the same content as what another reader packs and removes. */
+/**
+ * The link's file name for a path. It differs in each directory, so that two readers never pack the same
+ * content: one would remove what the other still reads.
+ */
 function nameOf(directory: string, path: string): string {
   return createHash("sha256").update(`${directory}/${path}`).digest("hex");
 }
 
-/** @param removeOthers leaves nothing in the snapshot but these links. */
+/**
+ * Applies an archive with a link for each path.
+ *
+ * @param options `removeOthers`: remove everything else from the snapshot.
+ */
 async function applyLinks(
   { services, content }: EntryReader,
   { directory, mounts }: Place,
@@ -181,7 +197,7 @@ async function applyLinks(
   archive.entry({ name: directory, type: "directory", mode: 0o700 });
   for (const path of paths)
     archive.entry({ name: `${directory}/${nameOf(directory, path)}`, type: "link", linkname: path });
-  // An opaque whiteout of the root: the differ removes whatever is not of the same archive.
+  // An opaque whiteout of the root: the differ removes everything that is not in this archive.
   if (removeOthers) archive.entry({ name: ".wh..wh..opq" }, "");
   archive.finalize();
   const chunks: Uint8Array[] = [];
@@ -222,7 +238,7 @@ async function readDirectory(
     const byName = await readArchive(content, digest, options);
     return new Map(
       paths.map((path) => {
-        // The differ leaves out sockets, and nothing else.
+        // The differ leaves out only sockets.
         return [path, byName.get(nameOf(directory, path)) ?? { kind: "special", type: "socket" }];
       }),
     );
@@ -267,14 +283,14 @@ async function readEntry(
       return { kind: "file", bytes: Buffer.concat(chunks) };
     }
     case "symlink":
-      // tar-stream decodes names as UTF-8, and puts this in the place of what is none.
+      // tar-stream decodes names as UTF-8, and replaces invalid bytes with this character.
       if (linkname?.includes("\u{fffd}") === true) {
         const problem = `is a link to ${JSON.stringify(linkname)}; allowed: a name in UTF-8`;
         return { kind: "failed", problem, error: { kind: "invalid-argument" } };
       }
       return { kind: "link", target: linkname ?? "" };
     case "link":
-      // Two paths of one file.
+      // Two paths lead to the same file.
       return before.get(posix.basename(linkname ?? "")) ?? { kind: "special", type: "link" };
     default:
       return { kind: "special", type: type ?? "unknown" };
@@ -289,7 +305,10 @@ async function* once(bytes: Uint8Array): AsyncGenerator<Uint8Array> {
   yield bytes;
 }
 
-/** What is left goes with the caller's lease. How the reading itself went says more. */
+/**
+ * Waits for a removal and ignores its error. The outcome of the read matters more, and deleting the caller's
+ * lease removes the rest.
+ */
 async function discard(removal: Promise<unknown>): Promise<void> {
   await removal.catch(() => undefined);
 }

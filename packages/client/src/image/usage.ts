@@ -9,17 +9,20 @@ import type { Image } from "./record.js";
 import type { ImageParts } from "./store.js";
 import { ImageLimitError, type ImageNode, isAboutDocument, type ManifestNode, walkImage } from "./walk.js";
 
-/** What an image takes on the daemon's disk. What it shares with other images is counted for each of them. */
+/**
+ * The disk space of an image on the daemon. Blobs and layers that images share are counted for each of them.
+ */
 export interface ImageUsage {
-  /** Manifests, configs and packed layers, of all platforms that the content store has, in bytes. */
+  /** Size in bytes of all manifests, configs and packed layers in the content store, for all platforms. */
   readonly contentBytes: number;
-  /** Unpacked layers, in bytes. */
+  /** Size in bytes of the unpacked layers. */
   readonly snapshotBytes: number;
-  /** How many unpacked layers there are. */
+  /** Number of unpacked layers. */
   readonly snapshots: number;
   /**
-   * Why it is not an ordinary container image, in words: a checkpoint, an artifact, a document that cannot be read. What can be counted of it is counted.
-   * Empty for an image that can be run, here or on another platform.
+   * Reasons why this is not an ordinary container image, in words: a checkpoint, an artifact, a document that
+   * cannot be read. The sizes count what can be counted. Empty for an image that can be run, on this or
+   * another platform.
    */
   readonly problems: readonly string[];
 }
@@ -62,7 +65,7 @@ export async function imageUsage(
     for (const chain of chainIds(diffIds)) chains.add(chain);
   }
 
-  /** Whether the content store has it. */
+  /** Adds a blob's size. False if the content store does not have the blob. */
   async function count({ digest }: Descriptor): Promise<boolean> {
     if (sizes.has(digest)) return true;
     const info = await orMissing(content.info(digest, options));

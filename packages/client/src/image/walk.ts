@@ -13,19 +13,19 @@ import {
 } from "../oci/manifest.js";
 import { isIndex, isManifest, isSchema1 } from "../oci/media-type.js";
 
-/** What is read of one image at most. Honest images stay far below: the largest have some dozens of documents. */
+/** Limits for reading one image. Honest images stay far below: the largest have a few dozen documents. */
 export const IMAGE_LIMITS = {
-  /** Indexes above a manifest. */
+  /** Number of indexes above a manifest. */
   depth: 4,
-  /** Indexes, manifests and configs that are read. */
+  /** Number of indexes, manifests and configs to read. */
   documents: 1_000,
-  /** Distinct blobs that they list, layers included. */
+  /** Number of distinct blobs that these documents list, including layers. */
   entries: 10_000,
-  /** Bytes of all these documents together. */
+  /** Size in bytes of all these documents together. */
   bytes: 64 * 1024 * 1024,
 } as const;
 
-/** What a descriptor in an image leads to. */
+/** The result of reading a descriptor. */
 export type ImageNode = IndexNode | ManifestNode | OddNode;
 
 export interface IndexNode {
@@ -43,8 +43,9 @@ export interface ManifestNode {
 }
 
 /**
- * `missing`: the content store does not have it. `broken`: its bytes are not what the descriptor says. `other`: it is neither an index nor a manifest, and
- * is not read.
+ * - `missing`: the content store does not have it.
+ * - `broken`: its bytes do not match the descriptor, or cannot be read as a document.
+ * - `other`: its media type is neither an index nor a manifest, so it is not read.
  */
 export interface OddNode {
   readonly kind: "missing" | "broken" | "other";
@@ -52,28 +53,40 @@ export interface OddNode {
   readonly problem: ContainerdError;
 }
 
-/** The documents of one image. Each is read once, however often and from wherever it is listed. */
+/** Reads the documents of one image. Each document is read only once, even if it is listed several times. */
 export interface ImageWalk {
   readonly target: Descriptor;
   /**
-   * @param depth how many indexes lie above it.
-   * @throws ImageLimitError; whatever a read throws that is about the store and not about the document.
+   * Reads one descriptor.
+   *
+   * @param depth the number of indexes above it.
+   * @throws ImageLimitError; ContainerdError when the store fails. A problem with the document is not thrown:
+   * it is in the result.
    */
   read(descriptor: Descriptor, depth: number): Promise<ImageNode>;
-  /** @throws ContainerdError `not-found`, `invalid-argument`; ImageLimitError. */
+  /**
+   * Reads the config of a manifest.
+   *
+   * @throws ContainerdError `not-found`, `invalid-argument`; ImageLimitError.
+   */
   readConfig(manifest: Manifest): Promise<ImageConfig>;
-  /** Everything from the target down but configs and layers, each once: the target first, then all that lies one index deep, and so on. */
+  /**
+   * All indexes, manifests and other entries, but not configs and layers. Each comes once: the target first,
+   * then the entries one index deep, and so on.
+   */
   nodes(): AsyncGenerator<ImageNode, void, undefined>;
 }
 
-/** An image that has more of something than {@link IMAGE_LIMITS}. */
+/** Thrown when an image exceeds {@link IMAGE_LIMITS}. */
 export class ImageLimitError extends ContainerdError {
   constructor(problem: string) {
     super(problem, { kind: "invalid-argument" });
   }
 }
 
-/** The one way to the documents of an image: everything that looks at more than one of them is built on it. */
+/**
+ * Gives access to the documents of an image. All code that reads more than one of them uses this function.
+ */
 export function walkImage(content: Content, target: Descriptor, { signal }: CallOptions = {}): ImageWalk {
   const blobs = new Map<string, Uint8Array | ContainerdError>();
   const nodes = new Map<string, ImageNode>();
@@ -168,12 +181,12 @@ function isDocument({ mediaType }: Descriptor): boolean {
   return isIndex(mediaType) || isManifest(mediaType);
 }
 
-/** The same bytes may be listed under several types, and then are read as each of them. */
+/** The same bytes may be listed with several media types. They are then read once for each type. */
 function keyOf({ mediaType, digest }: Descriptor): string {
   return `${digest} ${mediaType}`;
 }
 
-/** Whether a read failed because of what the image lists, and not because of the store or the way to it. */
+/** Whether a read failed because of the image's documents, and not because of the store or the connection. */
 export function isAboutDocument(reason: unknown): reason is ContainerdError {
   return (
     reason instanceof ContainerdError &&
