@@ -17,6 +17,7 @@ import { createConnection } from "./transport/connection.js";
 import { createTlsContext, type TlsOptions } from "./transport/tls.js";
 import { createGrpcTransport } from "./transport/transport.js";
 
+/** Options of {@link createClient}. */
 export interface ClientOptions {
   /**
    * Where containerd listens: `/path`, `unix:///path`, `tcp://host:port` or `http://host:port` (plain),

@@ -53,9 +53,15 @@ export interface Containers {
    * @throws ContainerdError `already-exists`; `invalid-argument` for an invalid id or label.
    */
   create(options: CreateContainerOptions): Promise<Container>;
-  /** @throws ContainerdError `not-found`. */
+  /**
+   * Reads a container's record.
+   *
+   * @throws ContainerdError `not-found`.
+   */
   get(id: string, options?: CallOptions): Promise<Container>;
   /**
+   * Lists the records of the namespace.
+   *
    * @param filters in containerd's filter language: `id==x`, `labels."k"==v`; `labels."k"` means that the
    * label exists. A container is listed if any filter matches.
    */

@@ -62,6 +62,11 @@ export interface Images extends ImageStore {
   /**
    * Imports the images of an archive: an OCI layout or the output of `docker save`, as a tar. The tar may be
    * compressed with gzip or zstd.
+   *
+   * @example
+   * ```
+   * await client.images.import(createReadStream("app.tar"));
+   * ```
    */
   import(source: AsyncIterable<Uint8Array>, options?: ImportOptions): Promise<Image[]>;
   /**
@@ -71,6 +76,10 @@ export interface Images extends ImageStore {
    *
    * @throws ContainerdError `not-found` before the first byte, when an image does not exist or the content
    * store lacks a part of it.
+   * @example
+   * ```
+   * await pipeline(client.images.export("app:1"), createWriteStream("app.tar"));
+   * ```
    */
   export(
     images: string | Image | readonly (string | Image)[],
@@ -83,6 +92,10 @@ export interface Images extends ImageStore {
    * @throws ContainerdError `failed-precondition` when the image is not unpacked; `invalid-argument` when a
    * path is a directory or a device, or leads into a loop of links; `out-of-range` when a file is larger than
    * `maxBytes`.
+   * @example
+   * ```
+   * const files = await client.images.readFiles(image, ["/etc/passwd"], { maxBytes: 1024 ** 2 });
+   * ```
    */
   readFiles(
     image: ResolvedImage,

@@ -31,7 +31,12 @@ export interface DaemonProcess {
 
 /** The daemon's description of itself (`services/introspection/v1`). */
 export interface Introspection {
-  /** @param filters in containerd's filter language: `type==io.containerd.snapshotter.v1`. */
+  /**
+   * Lists the daemon's plugins, including those that do not work.
+   *
+   * @param filters in containerd's filter language: `type==io.containerd.snapshotter.v1`. A plugin is listed
+   * if any filter matches.
+   */
   plugins(filters?: readonly string[], options?: CallOptions): Promise<DaemonPlugin[]>;
   server(options?: CallOptions): Promise<DaemonIdentity>;
   /**

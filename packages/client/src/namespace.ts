@@ -14,7 +14,11 @@ export interface Namespace {
  */
 export interface Namespaces {
   list(options?: CallOptions): Promise<Namespace[]>;
-  /** @throws ContainerdError `already-exists`. */
+  /**
+   * Creates an empty namespace.
+   *
+   * @throws ContainerdError `already-exists`.
+   */
   create(
     name: string,
     options?: CallOptions & { readonly labels?: Readonly<Record<string, string>> },

@@ -13,6 +13,7 @@ export interface Mount {
   readonly options: readonly string[];
 }
 
+/** A snapshot's record. */
 export interface Snapshot {
   /** The snapshot's key; for a committed snapshot, its name. */
   readonly name: string;
@@ -50,7 +51,11 @@ export interface Snapshots {
   prepare(key: string, parent?: string, options?: CreateSnapshotOptions): Promise<Mount[]>;
   /** As {@link prepare}, but read-only. */
   view(key: string, parent?: string, options?: CreateSnapshotOptions): Promise<Mount[]>;
-  /** @throws ContainerdError `not-found`. */
+  /**
+   * The mounts of an existing snapshot.
+   *
+   * @throws ContainerdError `not-found`.
+   */
   mounts(key: string, options?: SnapshotOptions): Promise<Mount[]>;
   /**
    * Commits an active snapshot under a name.
@@ -58,10 +63,19 @@ export interface Snapshots {
    * @throws ContainerdError `already-exists`, `not-found`.
    */
   commit(name: string, key: string, options?: CreateSnapshotOptions): Promise<void>;
-  /** @throws ContainerdError `not-found`. */
+  /**
+   * Reads a snapshot's record.
+   *
+   * @throws ContainerdError `not-found`.
+   */
   stat(key: string, options?: SnapshotOptions): Promise<Snapshot>;
-  /** @throws ContainerdError `not-found`; `failed-precondition` when it has children. */
+  /**
+   * Removes a snapshot.
+   *
+   * @throws ContainerdError `not-found`; `failed-precondition` when it has children.
+   */
   remove(key: string, options?: SnapshotOptions): Promise<void>;
+  /** Lists the snapshotter's snapshots. */
   list(filters?: readonly string[], options?: SnapshotOptions): AsyncIterable<Snapshot>;
   /** Bytes and inodes of the snapshot itself, without its parents. */
   usage(key: string, options?: SnapshotOptions): Promise<{ sizeBytes: number; inodes: number }>;

@@ -7,8 +7,10 @@ import { ContainerdError, isContainerdError } from "../error.js";
 import { checkLabels } from "../identifier.js";
 import { type ContentWriter, type OpenWriterOptions, openWriter } from "./writer.js";
 
+/** A blob in the content store. */
 export interface ContentInfo {
   readonly digest: string;
+  /** Bytes. */
   readonly size: number;
   readonly labels: Readonly<Record<string, string>>;
   readonly createdAt: Date;
@@ -38,8 +40,13 @@ export type WriteSource = AsyncIterable<Uint8Array> | ((offset: number) => Async
 
 /** containerd's content store (`services/content/v1`): blobs, found by their digest. */
 export interface Content {
-  /** @throws ContainerdError `not-found`. */
+  /**
+   * Reads size, labels and creation time of a blob.
+   *
+   * @throws ContainerdError `not-found`.
+   */
   info(digest: string, options?: CallOptions): Promise<ContentInfo>;
+  /** Lists blobs. With filters, in containerd's filter language, a blob is listed if any filter matches. */
   list(filters?: readonly string[], options?: CallOptions): AsyncIterable<ContentInfo>;
   /**
    * Reads `size` bytes (default: to the end) from `offset` (default 0).
@@ -68,13 +75,23 @@ export interface Content {
    * is then removed.
    */
   write(options: WriteOptions, source: WriteSource): Promise<{ digest: string; size: number }>;
+  /** Opens an ingest for writing. Waits while another writer has it open. */
   openWriter(options: OpenWriterOptions): Promise<ContentWriter>;
   /** Sets these labels and leaves the others unchanged. An empty value removes the label. */
   setLabels(digest: string, labels: Readonly<Record<string, string>>, options?: CallOptions): Promise<void>;
-  /** @throws ContainerdError `not-found`. */
+  /**
+   * Deletes a blob.
+   *
+   * @throws ContainerdError `not-found`.
+   */
   delete(digest: string, options?: CallOptions): Promise<void>;
-  /** @throws ContainerdError `not-found`. */
+  /**
+   * Reads the state of an ingest.
+   *
+   * @throws ContainerdError `not-found`.
+   */
   status(ref: string, options?: CallOptions): Promise<Ingest>;
+  /** Lists the ingests. */
   listStatuses(filters?: readonly string[], options?: CallOptions): Promise<Ingest[]>;
   /**
    * Removes an ingest and its bytes.

@@ -40,8 +40,16 @@ export interface RemoveImageOptions extends CallOptions {
  * full.
  */
 export interface ImageStore {
-  /** @throws ContainerdError `not-found`. */
+  /**
+   * Reads an image's record.
+   *
+   * @throws ContainerdError `not-found`.
+   */
   get(name: string, options?: CallOptions): Promise<Image>;
+  /**
+   * Lists the images. With filters, in containerd's filter language, an image is listed if any filter
+   * matches.
+   */
   list(filters?: readonly string[], options?: CallOptions): Promise<Image[]>;
   /**
    * Records a name for content. An existing name then points at the new content.
@@ -60,7 +68,11 @@ export interface ImageStore {
    * @throws ContainerdError `not-found`.
    */
   tag(source: string | Image, target: string, options?: CallOptions): Promise<Image>;
-  /** @throws ContainerdError `not-found`. */
+  /**
+   * Removes an image's record. A later garbage collection removes content that nothing else needs.
+   *
+   * @throws ContainerdError `not-found`.
+   */
   remove(image: string | Image, options?: RemoveImageOptions): Promise<void>;
   /**
    * Finds the manifest, config and chain ID for one platform.
@@ -68,6 +80,7 @@ export interface ImageStore {
    * @throws ContainerdError `not-found` when the image does not exist, or is not for that platform.
    */
   resolve(image: string | Image, options?: ResolveImageOptions): Promise<ResolvedImage>;
+  /** Whether all layers of the image are unpacked for the client's snapshotter. */
   isUnpacked(image: ResolvedImage, options?: CallOptions): Promise<boolean>;
   /**
    * Unpacks the layers with the client's snapshotter. Layers that are already unpacked stay. It works under

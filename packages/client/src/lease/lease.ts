@@ -74,6 +74,8 @@ export interface Leases {
    */
   create(options?: CreateLeaseOptions): Promise<Lease>;
   /**
+   * Lists the leases of the namespace.
+   *
    * @param filters in containerd's filter language: `id==x`, `labels."k"==v`. A lease is listed if any filter
    * matches.
    */
@@ -83,9 +85,15 @@ export interface Leases {
    * else protects.
    */
   delete(id: string, options?: DeleteLeaseOptions): Promise<void>;
-  /** @throws ContainerdError `not-found` when the lease does not exist. */
+  /**
+   * Adds something to the lease, which then protects it.
+   *
+   * @throws ContainerdError `not-found` when the lease does not exist.
+   */
   addResource(id: string, resource: LeaseResource, options?: CallOptions): Promise<void>;
+  /** Removes something from the lease, which then no longer protects it. */
   deleteResource(id: string, resource: LeaseResource, options?: CallOptions): Promise<void>;
+  /** Lists what the lease protects. */
   listResources(id: string, options?: CallOptions): Promise<LeaseResource[]>;
   /**
    * Runs a garbage collection now. The API has only one way to do so: create a lease, and delete it with

@@ -63,8 +63,8 @@ export function parseReference(text: string): Reference {
 }
 
 /**
- * Replaces text before an `@` with `…`, because it may contain a password. It leaves text before a digest: a
- * digest contains no slash, so that text cannot be a login.
+ * Replaces text before an `@` with `…`, because it may contain a password. Text before the `@` of a digest
+ * stays. A digest contains no slash: an `@sha256:` with a slash after it does not count as one.
  */
 export function withoutCredentials(text: string): string {
   return text.replace(/^([a-z]+:\/\/)?.*@(?=[^@]*(?:\/|$))(?!sha(?:256|512):[^/]*$)/s, "$1…@");

@@ -61,7 +61,19 @@ export interface ExecOptions extends Stdio, CallOptions {
   readonly process: object;
 }
 
-/** containerd's tasks (`services/tasks/v1`): the running processes of containers. */
+/**
+ * containerd's tasks (`services/tasks/v1`): the running processes of containers.
+ *
+ * @example
+ * ```
+ * const { tasks, snapshots } = client;
+ * await tasks.create({ containerId: "web-1", rootfs: await snapshots.mounts("web-1") });
+ * const ended = tasks.wait("web-1");
+ * await tasks.start("web-1");
+ * console.log((await ended).exitCode);
+ * await tasks.delete("web-1");
+ * ```
+ */
 export interface Tasks {
   /**
    * Creates a container's init process, which then waits for {@link start}. It is already a process: to
@@ -73,6 +85,7 @@ export interface Tasks {
    * the runtime's own message.
    */
   create(options: CreateTaskOptions): Promise<{ pid: number }>;
+  /** Starts a process that was created or added. */
   start(containerId: string, options?: ProcessOptions): Promise<{ pid: number }>;
   /**
    * Waits until a process has ended, without a deadline. If the connection is cut, it asks again until
@@ -99,8 +112,13 @@ export interface Tasks {
     signal: Signal,
     options?: ProcessOptions & { readonly all?: boolean },
   ): Promise<void>;
-  /** @throws ContainerdError `not-found`. */
+  /**
+   * Reads the status of a process.
+   *
+   * @throws ContainerdError `not-found`.
+   */
   get(containerId: string, options?: ProcessOptions): Promise<TaskStatus>;
+  /** Lists the tasks of the namespace. */
   list(options?: CallOptions): Promise<TaskStatus[]>;
   /** Adds a process to a running task. {@link start} starts it. */
   exec(containerId: string, options: ExecOptions): Promise<void>;
@@ -111,7 +129,9 @@ export interface Tasks {
     size: { width: number; height: number },
     options?: ProcessOptions,
   ): Promise<void>;
+  /** Freezes all processes of a container. */
   pause(containerId: string, options?: CallOptions): Promise<void>;
+  /** Lets the processes of a paused container go on. */
   resume(containerId: string, options?: CallOptions): Promise<void>;
   /** Process ids on the daemon's machine. */
   pids(containerId: string, options?: CallOptions): Promise<number[]>;
