@@ -3,7 +3,7 @@ import { Code, ConnectError } from "@connectrpc/connect";
 import { expect, test } from "vitest";
 import { callStream } from "./call.js";
 
-/** As Connect's are: without a way to end them but the signal. */
+/** Like Connect's iterables, it can be ended only by the signal. */
 function count(to: number, signal: AbortSignal): AsyncIterable<number> {
   let number = 0;
   return {

@@ -19,7 +19,7 @@ const containerdErrors = fc
   .map(([message, kind, cause]) => new ContainerdError(message, { kind, operation: "pull x", cause }));
 const failures = fc.oneof(connectErrors, containerdErrors);
 
-/** An explanation that fails, at once or later, with anything; or that finds nothing. */
+/** An explanation that throws or rejects with any value, or finds nothing. */
 const failing = fc
   .tuple(fc.anything(), fc.constantFrom("throws", "rejects", "finds nothing"))
   .map(([reason, way]) => () => {

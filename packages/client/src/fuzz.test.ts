@@ -178,7 +178,7 @@ describe("docker's config", () => {
   afterAll(() => rm(directory, { recursive: true }));
 
   test("gives a credential, or is refused without a word of what it holds", async () => {
-    // No helper is on this PATH.
+    // This PATH has no credential helper.
     const find = dockerCredentials({ directory, env: { PATH: directory } });
     await fc.assert(
       fc.asyncProperty(

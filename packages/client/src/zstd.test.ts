@@ -7,7 +7,7 @@ import {
 import { describe, expect, test } from "vitest";
 import { isZstd, unzstd, zstdFrames } from "./zstd.js";
 
-/** From Node 22.15 on. */
+/** Undefined before Node 22.15. */
 const { zstdCompressSync } = zlib as { zstdCompressSync?: (bytes: Uint8Array) => Buffer };
 
 const text = Buffer.from("some text, again and again. ".repeat(6_000));
@@ -51,7 +51,8 @@ describe("zstd is taken apart into its frames", () => {
   });
 
   test("whatever its header says", async () => {
-    // A single segment of five bytes with a checksum; one repeated byte; and what a compressor makes.
+    // A single segment of five bytes with a checksum; a block of one repeated byte; the output of a
+    // compressor.
     const frames = [
       Buffer.from([0x28, 0xb5, 0x2f, 0xfd, 0x24, 5, 0x2b, 0, 0, 0x61, 1, 2, 3, 4]),
       Buffer.from([0x28, 0xb5, 0x2f, 0xfd, 0xe3, 1, 2, 3, 4, 1, 2, 3, 4, 5, 6, 7, 8, 1, 0, 0]),

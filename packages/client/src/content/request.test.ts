@@ -12,7 +12,7 @@ test("a request on the wire is what protobuf reads as the same", () => {
     offset: fc.bigInt({ min: 0n, max: 2n ** 62n }),
   });
   const chunks = fc.array(fc.uint8Array({ maxLength: 300 }), { maxLength: 8 });
-  // One for all of them, as a writer has: what was there before must not show.
+  // All requests share one buffer, as in a writer. Old bytes in it must not appear in a new request.
   const space = allocateRequest(8 * 300);
   fc.assert(
     fc.property(fields, chunks, (given, data) => {

@@ -22,13 +22,13 @@ beforeEach(() => {
   documents = createDocuments();
 });
 
-/** An image whose config says its platform, as `linux/arm/v7`. */
+/** An image with its platform in the config. Write the platform as `linux/arm/v7`. */
 function image(platform: string, more: object = {}): Descriptor {
   const [os, architecture, variant] = platform.split("/");
   return documents.addImage({ os, architecture, variant, ...more });
 }
 
-/** The same, and the index says it too. */
+/** As {@link image}, with the platform also in the index. */
 function named(platform: string, more?: object): Descriptor {
   return { ...image(platform, more), platform: parsePlatform(platform) };
 }

@@ -60,7 +60,7 @@ describe("a path", () => {
     expect(walkPath("/l0", chain(40))).toEqual({ state: "found", entry: file });
     expect(walkPath("/l0", chain(41))).toEqual({ state: "too-many-links" });
     expect(walkPath("/a", known({ a: link("a/b") }))).toEqual({ state: "too-many-links" });
-    // It is a loop only if b is a directory.
+    // This is a loop only if b is a directory.
     expect(walkPath("/a", known({ a: link("b/../a") }))).toMatchObject({ state: "unknown" });
     expect(walkPath("/a", known({ a: link("b/../a"), b: directory }))).toEqual({ state: "too-many-links" });
   });
@@ -81,7 +81,7 @@ test("answering what a walk asks leads to an end, and no question leaves the roo
         if (walk.state !== "unknown") return;
         const [first] = walk.paths;
         for (const each of walk.paths) expect(each).toMatch(/^[abc](?:\/[abc])*$/);
-        // The first one is below what is known: the others are guesses.
+        // Everything above the first path is known. The other paths are guesses.
         found.set(first as string, answers[asked % answers.length] as RootEntry);
         expect(asked).toBeLessThan(1000);
       }

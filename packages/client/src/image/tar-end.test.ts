@@ -18,7 +18,7 @@ async function all(source: AsyncIterable<Uint8Array>): Promise<Buffer> {
   return Buffer.concat(chunks);
 }
 
-/** Names and contents, as the reader of entries then has them. */
+/** Names and contents of the entries, as the npm package reads them from the shortened tar. */
 async function entriesOf(parts: readonly Uint8Array[], size?: number): Promise<string[]> {
   const options: object = { allowUnknownFormat: true };
   const tar = extract(options);

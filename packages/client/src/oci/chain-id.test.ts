@@ -5,7 +5,7 @@ import { chainId, chainIds } from "./chain-id.js";
 
 const sha256 = (text: string): string => `sha256:${createHash("sha256").update(text).digest("hex")}`;
 
-/** As the specification has it, word for word. */
+/** The definition in the OCI image spec, as code. */
 function specified(diffIds: readonly string[]): string {
   if (diffIds.length === 1) return diffIds[0] as string;
   return sha256(`${specified(diffIds.slice(0, -1))} ${diffIds.at(-1)}`);

@@ -54,7 +54,8 @@ describe("a manifest or an index", () => {
     expect(() => parseIndexOrManifest(manifest, Buffer.from([0x22, 0xff, 0x22]))).toThrow("not JSON");
   });
 
-  // Go writes an empty list as null, and reads one that is absent as empty: ctr's own export has `"layers": null`.
+  // Go writes an empty list as null, and reads an absent list as empty. ctr's own export has
+  // `"layers": null`.
   it.each([
     { config: blob, layers: null },
     { config: blob },

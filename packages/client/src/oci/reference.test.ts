@@ -8,7 +8,7 @@ const chars = (alphabet: string, min: number, max: number) =>
 const LOWER = "abcdefghijklmnopqrstuvwxyz0123456789";
 
 const word = chars(LOWER, 1, 8);
-/** A part of a path by the distribution grammar: words, with separators between. */
+/** A part of a path by the distribution grammar: words with separators between them. */
 const part = fc
   .tuple(word, fc.array(fc.tuple(fc.constantFrom(".", "_", "__", "-", "---"), word), { maxLength: 2 }))
   .map(([first, rest]) => first + rest.flat().join(""));
@@ -25,7 +25,7 @@ const optional = <T>(value: fc.Arbitrary<T>) => fc.option(value, { nil: undefine
 
 const reference = fc
   .record({ host: optional(host), path, tag: optional(tag), digest: optional(digest) })
-  // Without a registry before it, a first part like that is one.
+  // Without a registry, a first part like this would be read as the registry.
   .filter((given) => given.host !== undefined || !/^(localhost|[^/]*\.[^/]*)\//.test(given.path))
   .map(
     (given) =>
