@@ -1,6 +1,9 @@
 import type { PullOptions } from "@wfe-containerd/client";
 
-/** Waiting takes no time, and is written down. Nothing else takes any, however busy the machine is. */
+/**
+ * A clock for which waiting takes no time; it records each wait. Nothing else takes time either, even on a
+ * busy machine.
+ */
 export function patientClock(): { clock: NonNullable<PullOptions["clock"]>; slept: number[] } {
   const slept: number[] = [];
   const startedAt = Date.now();

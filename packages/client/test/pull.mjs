@@ -1,5 +1,6 @@
-// Pulls an image, in a process that can be killed at a moment that is known: it counts what it asks of the daemon, before, while and after, and what it is
-// told of its progress. At the moment that it is given it says so, and stands still until a line comes in.
+// Pulls an image in a process that can be killed at a known moment. It counts moments: before, during and
+// after each request to the daemon, and at each progress report. At the given moment it prints a line, and
+// stops until it reads a line.
 import { readSync, writeSync } from "node:fs";
 import { setImmediate as turn } from "node:timers/promises";
 import { createClient } from "@wfe-containerd/client";
@@ -47,5 +48,5 @@ try {
   say(`failed: ${error.kind}: ${error.message}`);
 }
 await client.close();
-// What it was given no line for is still open.
+// Its standard input is still open and would keep the process running.
 process.exit();

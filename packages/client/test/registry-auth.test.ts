@@ -16,12 +16,15 @@ import { startTokenServer, type TokenServer } from "@wfe-containerd/test-infra/r
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
 
 const at = useDaemon({ image: false, logLevel: "trace" });
-/** Everything that must be seen nowhere. Each is a word of its own, so that it is found in whatever form. */
+/**
+ * Secrets that must not appear anywhere. Each is a word that occurs nowhere else, so it can be found in any
+ * text.
+ */
 const PASSWORD = "secret-canary-password";
 const REFRESH = "secret-canary-refresh";
 const HEADER = "secret-canary-header";
 const CREDENTIAL = { username: "user", password: PASSWORD };
-/** All that anybody was told: errors with their causes, events. */
+/** Everything that was reported: errors with their causes, and events. */
 const told: unknown[] = [];
 
 let built: BuiltImage;
@@ -46,7 +49,7 @@ afterEach(async () => {
   for (const { name } of await at.client.images.list()) await at.client.images.remove(name, { sync: true });
 });
 
-/** Pulls what nothing of is here; what it says on the way is kept. */
+/** Pulls an image that is not in the store yet. Records everything that is reported. */
 async function pull(name: string, options: PullOptions = {}): Promise<void> {
   try {
     await at.client.images.pull(name, {
@@ -378,7 +381,8 @@ describe("mirrors", () => {
       kind,
       message: expect.stringContaining("nothing listens there; "),
     });
-    // By HEAD, by GET where that does not say why, and with the password.
+    // With HEAD or with GET, and with the password: GET is sent if the answer to HEAD does not give the
+    // reason.
     expect(front.requests.length).toBeLessThanOrEqual(2);
   });
 
@@ -491,7 +495,7 @@ describe("credentials stay where they belong", () => {
   });
 
   test("bad input 20: when the realm is a host that has no business with the registry", async () => {
-    // By name another host than 127.0.0.1, where the registry is.
+    // `localhost` is another name than 127.0.0.1, where the registry is.
     const realm = elsewhere.origin.replace("127.0.0.1", "localhost");
     front.on(/./, {
       kind: "answer",
@@ -505,7 +509,7 @@ describe("credentials stay where they belong", () => {
       message: expect.stringMatching(/no business with it.*tokenHosts/),
     });
     expect(elsewhere.requests).toEqual([]);
-    // Unless somebody says that it has.
+    // `tokenHosts` allows the host.
     await expect(pull(`${front.host}/app:1`, { auth, tokenHosts: ["localhost"] })).rejects.toMatchObject({
       kind: "unauthenticated",
     });

@@ -17,7 +17,7 @@ let registry: TestRegistry;
 let proxy: FaultProxy;
 let authority: Authority;
 let platforms: BuiltImage[];
-/** Whether this daemon can: from 2.0 on. */
+/** Whether this daemon can pull images itself: from 2.0 on. */
 let isAble: boolean;
 
 beforeAll(async () => {
@@ -44,7 +44,7 @@ afterEach(async () => {
   for (const { name } of await at.client.images.list()) await at.client.images.remove(name, { sync: true });
 });
 
-/** On a daemon that cannot, checks that this is what it says: then there is no more to see. */
+/** For a daemon that cannot pull, checks the error and returns true. The test then ends. */
 async function cannot(name: string, options: PullOptions = {}): Promise<boolean> {
   if (isAble) return false;
   await expect(pull(name, options)).rejects.toMatchObject({
@@ -77,7 +77,7 @@ test("what the daemon pulls is what we would have pulled", async () => {
   const theirs = await everything(at.client);
   await at.client.images.remove(name, { sync: true });
   expect(await pull(name, { via: "client" })).toEqual(image);
-  // Which platforms of an index it refers to is each client's own choice.
+  // Each client chooses which platforms of an index its labels refer to.
   expect(Object.keys(await everything(at.client)).sort()).toEqual(Object.keys(theirs).sort());
   expect(await whatIsHeld()).toEqual({ ingests: 0, leases: 0 });
 });

@@ -16,12 +16,15 @@ let proxy: FaultProxy;
 let image: BuiltImage;
 let layer: { digest: string; size: number };
 let before: Inventory;
-/** What fails is tried again soon, for as long as a busy machine needs; and what is slow because of that has not stalled. */
+/**
+ * Short delays between tries, and a long deadline for a busy machine. The stall limit stays long, because
+ * slow does not mean stalled.
+ */
 const options: PullOptions = {
   auth: "anonymous",
   retry: { firstDelayMs: 10, longestDelayMs: 50, deadlineMs: 60_000 },
 };
-/** For where giving up is waited for. */
+/** For tests that wait until the pull gives up. */
 const soon: PullOptions = { retry: { ...options.retry, deadlineMs: 1_000 }, timeouts: { stallMs: 300 } };
 
 beforeAll(async () => {
@@ -59,7 +62,7 @@ async function pull(more: PullOptions = {}, client: Client = at.client): Promise
   expect(await client.images.isUnpacked(pulled)).toBe(true);
 }
 
-/** What is left must be nothing even before anything else is pulled or collected. */
+/** Checks the error, and that nothing is left before another pull or a garbage collection. */
 async function expectCleanFailure(pulling: Promise<unknown>, expected: object): Promise<void> {
   await expect(pulling).rejects.toMatchObject(expected);
   expect(await at.client.images.list()).toEqual([]);
@@ -83,7 +86,8 @@ describe("fault case 11: a registry that is busy or broken", () => {
           if (progress.state === "retrying") told.push(progress);
         },
       });
-      // A HEAD that fails is followed by a GET, without a wait; but not where too much is asked.
+      // After a failed HEAD, GET follows without a wait. After 429 (too many requests) we wait and try again
+      // instead.
       const manifestRetries = status === 429 ? 2 : 1;
       const name = `${proxy.host}/app:1`;
       expect(told.map(({ what, retry }) => [what, retry?.failures])).toEqual([
@@ -213,7 +217,7 @@ describe("fault case 12: a body that is cut", () => {
     await pull();
     const starts = ranges().map((range) => Number(/^bytes=(\d+)-$/.exec(range ?? "bytes=0-")?.[1]));
     expect(starts).toHaveLength(6);
-    // What was on its way when the connection was cut may be lost, and is little.
+    // Bytes on their way may be lost when the connection is cut, but only a few.
     for (const [at, start] of starts.entries()) {
       expect(start).toBeGreaterThan(at * 1_000_000 - 1_000_000);
       expect(start).toBeLessThanOrEqual(at * 1_000_000);
@@ -281,7 +285,7 @@ describe("fault case 14: a transfer that stalls", () => {
   test("is not one that waits for somebody else's lock", async () => {
     const writer = await at.client.content.openWriter({ ref: `layer-${layer.digest}`, size: layer.size });
     const heldSince = performance.now();
-    // Longer than a stall may last, and than an idle ingest is merely looked at.
+    // Longer than the stall limit, and longer than the time after which we try to open an idle ingest.
     const released = delay(4_000).then(() => writer[Symbol.asyncDispose]());
     await pull({ timeouts: { stallMs: 2_000 } });
     expect(performance.now() - heldSince).toBeGreaterThan(3_900);
@@ -311,7 +315,7 @@ describe("fault case 13: bytes that are not what they should be", () => {
     const body = bytes.subarray(0, layer.size + difference);
     proxy.on(layerRequest(), { kind: "answer", status: 200, body });
     await expectCleanFailure(pull(), { kind: "data-loss" });
-    // And so when their number is not told beforehand.
+    // The same without a Content-Length.
     proxy.reset();
     const headers = { "transfer-encoding": "chunked", "content-length": undefined };
     proxy.on(layerRequest(), { kind: "answer", status: 200, body, headers });
@@ -434,7 +438,7 @@ describe("fault case 16: a pull that is aborted", () => {
     const aborting = new AbortController();
     let stalled = (): void => undefined;
     proxy.on(match ?? layerRequest(), () => {
-      // When the answer has begun, and stands still.
+      // At this time the answer has begun, and has stalled.
       setTimeout(() => stalled(), 50);
       return { kind: "stall", afterBytes: match === undefined ? 2_000_000 : 0 };
     });

@@ -12,7 +12,7 @@ import { startRegistry, type TestRegistry } from "@wfe-containerd/test-infra/reg
 import { putAsBuilt } from "@wfe-containerd/test-infra/registry/put-as-built";
 import { afterAll, beforeAll, expect, test } from "vitest";
 
-/** For each victim. More of them by hand: a round takes some seconds. */
+/** Rounds for each victim. Set the variable for more; a round takes some seconds. */
 const ROUNDS = Number(process.env["WFE_KILL_ROUNDS"] ?? 9);
 const FILE_BYTES = 3 * 1024 * 1024;
 
@@ -25,20 +25,20 @@ afterAll(() => registry?.[Symbol.asyncDispose]());
 
 interface Puller {
   readonly child: ChildProcess;
-  /** Where it stands still; undefined when it never came to its moment. */
+  /** Where the puller stopped. Undefined if it never reached its moment. */
   readonly stands: Promise<string | undefined>;
-  /** The last it said. */
+  /** The puller's last line of output. */
   readonly outcome: Promise<string>;
-  /** Lets it go on. */
+  /** Lets the puller go on. */
   go(): void;
 }
 
-/** @param moment see pull.mjs. */
+/** @param moment the number of the moment at which to stop; see pull.mjs. */
 function startPuller(name: string, moment: number): Puller {
   const script = fileURLToPath(new URL("pull.mjs", import.meta.url));
   const args = [script, at.daemon.socketPath, at.client.namespace, name, String(moment)];
   const child = spawn(process.execPath, args, { stdio: ["pipe", "pipe", "inherit"] });
-  // It may be dead by then.
+  // The puller may be dead by then.
   child.stdin.on("error", () => undefined);
   const lines = createInterface({ input: child.stdout });
   let last = "";
@@ -55,7 +55,7 @@ function startPuller(name: string, moment: number): Puller {
   };
 }
 
-/** Of a pull that nobody disturbs: how many moments it has, and which is the last one at which bytes are fetched. */
+/** Counts the moments of an undisturbed pull, and finds the last one at which bytes are fetched. */
 async function countMoments(
   name: string,
 ): Promise<{ readonly count: number; readonly lastFetching: number }> {
@@ -64,10 +64,10 @@ async function countMoments(
 }
 
 interface Victim {
-  /** The puller stands still. Afterwards it goes on, if it lives, with what is there. */
+  /** Called while the puller is stopped. If the puller survives, it then goes on with what is left. */
   kill(puller: Puller): Promise<void>;
   restart?(): Promise<void>;
-  /** It is needed only as long as bytes are fetched. */
+  /** The victim is needed only while bytes are fetched. */
   readonly isSource?: boolean;
 }
 
@@ -92,7 +92,7 @@ const VICTIMS: Record<string, Victim> = {
   },
 };
 
-/** Whatever has a name must be whole, byte for byte, and unpacked; and so it must be to ctr. */
+/** Every named image must be complete, byte for byte, and unpacked. ctr must agree. */
 async function expectWhole(built: BuiltImage): Promise<void> {
   for (const { name } of await at.client.images.list()) {
     expect(await ctr(at, "images", "check", `name==${name}`)).toMatch(/ complete \((\d+)\/\1\) .* true/);
@@ -145,12 +145,13 @@ test.each(Object.entries(VICTIMS))(
       await at.client.images.pull(name, { auth: "anonymous" });
       await expectWhole(built);
       expect(await at.client.leases.list()).toEqual([]);
-      // What the dead had half brought goes with the lease that the pull has deleted.
+      // The pull has deleted the dead puller's lease, so its partial content is removed too.
       await at.client.images.remove(name, { sync: true });
       expect(await at.client.content.listStatuses()).toEqual([]);
       for await (const { digest } of at.client.content.list()) expect.unreachable(`${digest} is left`);
     }
-    // Pulls differ in their number of moments, by a few in a hundred: some may have none of that number, and most must have been cut short.
+    // The number of moments differs a little from pull to pull, by a few percent. Some pulls may not reach
+    // the chosen moment, but most must have been stopped.
     expect(stood.length).toBeGreaterThan(ROUNDS / 2);
   },
   ROUNDS * 60_000,

@@ -54,7 +54,7 @@ async function trustMirror(capabilities: readonly string[]): Promise<void> {
   await writeFile(join(directory, registry.host, "hosts.toml"), text);
 }
 
-/** Pulls, and tells how often it waited before it asked again. */
+/** Pulls, and returns how often it waited before a retry. */
 async function pull(
   reference = name,
   more: PullOptions = {},

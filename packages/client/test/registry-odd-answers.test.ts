@@ -17,7 +17,7 @@ const at = useDaemon({ image: false });
 const LAYER_BYTES = 1024 * 1024;
 let registry: TestRegistry;
 let proxy: FaultProxy;
-/** Its layer is a plain tar, and that of the other one gzip. */
+/** The layer of `plain` is an uncompressed tar. The layer of `zipped` is gzip. */
 let plain: BuiltImage;
 let zipped: BuiltImage;
 

@@ -34,7 +34,7 @@ afterEach(async () => {
   for (const { name } of await at.client.images.list()) await at.client.images.remove(name, { sync: true });
 });
 
-/** A name that only the proxy knows, and so a way that only leads through it. */
+/** A host name that only the proxy can resolve, so a request can reach it only through the proxy. */
 async function hostBehind(registry: TestRegistry): Promise<string> {
   const host = registry.host.replace("127.0.0.1", "registry.test");
   await mkdir(join(directory, host), { recursive: true });

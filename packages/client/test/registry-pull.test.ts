@@ -20,7 +20,9 @@ const at = useDaemon({ image: false });
 const auth = "anonymous";
 let registry: TestRegistry;
 let proxy: FaultProxy;
-/** Four layers, one of them twice, for this machine; and a small one for another. */
+/**
+ * One image of four layers, with one layer twice, for this machine; and a small image for another platform.
+ */
 let platforms: BuiltImage[];
 
 beforeAll(async () => {
@@ -160,7 +162,7 @@ describe("what is pulled", () => {
       true,
       false,
     ]);
-    // What is here is not asked for again.
+    // Content that is already in the store is not requested again.
     proxy.reset();
     await at.client.images.pull(name, { ...options, platforms: "all" });
     await at.client.images.pull(name, { ...options, platforms: [other.platform] });
@@ -321,7 +323,7 @@ describe("the pull policy", () => {
     expect(pulled()).toEqual([]);
     await clear();
     await at.client.content.delete(layers[0]?.digest ?? "");
-    // Until the blob itself is collected, containerd 1.7 and later take it back without a byte being sent.
+    // Until the blob's file is collected, containerd 1.7 and later reuse it, without a byte being sent.
     await at.client.leases.collectGarbage();
     expect(await at.client.images.isUnpacked(await at.client.images.pull(name, options))).toBe(true);
     expect(pulled()).toEqual(["HEAD /v2/busybox/manifests/1", "GET /v2/busybox/blobs/…"]);
@@ -345,7 +347,8 @@ describe("the pull policy", () => {
       await images.pull(`${registry.host}/team/multi:1`, { auth }),
     ];
     const name = `${registry.host}/busybox:1@${wanted.target.digest}`;
-    // Another client may give any name to anything; ours gives no name that says otherwise than it is.
+    // Another client may give any name to any image. Ours refuses a name with another digest than the
+    // image's.
     await ctr("-n", at.client.namespace, "images", "tag", other.name, name);
     await expect(images.tag(other.name, name)).rejects.toMatchObject({
       kind: "invalid-argument",

@@ -31,7 +31,7 @@ let authority: Authority;
 let app: BuiltImage;
 let arm: BuiltImage;
 let before: Inventory;
-/** Where giving up is waited for. */
+/** For tests that wait until the push gives up. */
 const soon = { firstDelayMs: 10, deadlineMs: 300 };
 const options: PushOptions = {
   auth: "anonymous",
@@ -51,7 +51,7 @@ afterAll(async () => {
 
 beforeEach(async () => {
   before = await at.inventory();
-  // Bytes that no registry has yet.
+  // Random bytes, so that no registry has them yet.
   app = await buildImage({
     layers: [
       [{ path: "data", contents: randomBytes(LAYER_BYTES) }],
@@ -74,7 +74,7 @@ interface Inspected {
   readonly Layers: readonly string[];
 }
 
-/** What skopeo finds. */
+/** What skopeo reports about an image. */
 async function inspect(name: string, ...args: string[]): Promise<Inspected> {
   const { stdout } = await run("skopeo", ["inspect", "--tls-verify=false", ...args, `docker://${name}`]);
   return JSON.parse(stdout) as Inspected;
@@ -119,7 +119,7 @@ describe("a push", () => {
   test("mounts what the registry has in another repository", async () => {
     const first = `${proxy.host}/base/app:1`;
     await at.client.images.push("app:1", { ...options, as: first });
-    // What was pulled is known to be there.
+    // After a pull, the client knows that the registry has these blobs.
     await at.client.images.pull(first, { auth: "anonymous" });
     proxy.reset();
     const seen: TransferProgress[] = [];
@@ -285,7 +285,7 @@ describe("an upload", () => {
   ])("%s where the registry answers %d in the midst of it", async (_, status, headers) => {
     await using spec = await startUploadServer();
     await using front = await startFaultProxy(spec.origin);
-    // The second part is lost on the way to a registry that is behind, or that was restarted.
+    // The second chunk is lost, as with a registry that lags behind or was restarted.
     front.on(/PATCH .*uploads/, (count) => (count === 1 ? { kind: "answer", status, headers } : undefined));
     await at.client.images.push("app:1", {
       ...options,
@@ -439,7 +439,7 @@ describe("an upload", () => {
         },
       ).listen(0, "127.0.0.1");
       await onceEmitted(server, "listening");
-      // By name another host than the registry.
+      // `localhost` is another host name than the registry's.
       const location = `https://localhost:${(server.address() as AddressInfo).port}/upload`;
       front.on(/POST .*uploads/, { kind: "answer", status: 202, headers: { location } });
       return server;

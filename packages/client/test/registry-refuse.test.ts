@@ -13,7 +13,7 @@ const INDEX = "application/vnd.oci.image.index.v1+json";
 const DOCKER = "application/vnd.docker.distribution.manifest";
 const FOUR_MIB = 4 * 1024 * 1024;
 
-/** A registry that gives whatever it is told to: no real one would have taken these. */
+/** A registry that serves any answer. A real registry would have refused these images. */
 let registry: FaultProxy;
 let image: BuiltImage;
 let before: Inventory;
@@ -30,7 +30,7 @@ beforeEach(async () => {
   before = await at.inventory();
 });
 
-/** Whatever was refused, nothing has changed. */
+/** After a refused image nothing has changed. */
 afterEach(async () => {
   for (const { name } of await at.client.images.list()) await at.client.images.remove(name, { sync: true });
   await at.client.leases.collectGarbage();
@@ -163,7 +163,7 @@ test("bad input 17: a manifest of more than 4 MiB is refused, told or not, befor
   const headers = { "content-type": MANIFEST, "content-length": undefined, "transfer-encoding": "chunked" };
   registry.on(/manifests/, { kind: "answer", status: 200, headers, body: large.bytes });
   await refused("app:1", { kind: "out-of-range" });
-  // And so a config.
+  // The same for a config.
   registry.reset();
   const config = toBlob({
     ...JSON.parse(Buffer.from(image.config.bytes).toString()),
