@@ -1,13 +1,13 @@
 import { type BuiltImage, toBlob } from "@wfe-containerd/test-infra/images";
 import { type Header, pack } from "tar-stream";
 
-/** One entry of an archive as it is written, however wrong. */
+/** An entry of an archive. It is written unchanged, even if it is invalid. */
 export interface RawEntry extends Partial<Header> {
   readonly name: string;
   readonly body?: string | Uint8Array | undefined;
 }
 
-/** A tar of just these entries. */
+/** A tar with exactly these entries. */
 export async function tarOf(entries: readonly RawEntry[]): Promise<Buffer> {
   const tar = pack();
   for (const { body, ...header } of entries) {
@@ -20,7 +20,7 @@ export async function tarOf(entries: readonly RawEntry[]): Promise<Buffer> {
   return Buffer.concat(chunks);
 }
 
-/** The entries of an OCI layout of one image, to be changed. */
+/** The entries of an OCI layout with one image. Tests change them. */
 export function layoutEntries({ manifest, config, layers }: BuiltImage, name?: string): RawEntry[] {
   return [
     { name: "oci-layout", body: JSON.stringify({ imageLayoutVersion: "1.0.0" }) },
@@ -50,7 +50,7 @@ export function blobPath(digest: string): string {
   return `blobs/${digest.replace(":", "/")}`;
 }
 
-/** What an iteration gives, in order. */
+/** Collects everything that an iteration gives. */
 export async function all<T>(source: AsyncIterable<T>): Promise<T[]> {
   const found: T[] = [];
   for await (const each of source) found.push(each);
@@ -62,13 +62,13 @@ interface RawManifest {
   readonly layers: readonly object[];
 }
 
-/** An image with another manifest, whose digest is right. */
+/** The image with a changed manifest, and the right digest for it. */
 export function changeManifest(image: BuiltImage, change: (manifest: RawManifest) => object): BuiltImage {
   const manifest = JSON.parse(Buffer.from(image.manifest.bytes).toString()) as RawManifest;
   return { ...image, manifest: toBlob(change(manifest)) };
 }
 
-/** An image with another root file system in its config, whose digest is right. */
+/** The image with another `rootfs` in its config, and the right digests for it. */
 export function changeRootfs(image: BuiltImage, rootfs: object): BuiltImage {
   const config = toBlob({ ...JSON.parse(Buffer.from(image.config.bytes).toString()), rootfs });
   const { manifest } = changeManifest(image, (before) => ({

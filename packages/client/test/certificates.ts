@@ -17,12 +17,12 @@ export interface Certificates extends AsyncDisposable {
   /** For `daemon.test` and 127.0.0.1. */
   readonly server: Pair;
   readonly client: Pair;
-  /** Signed by itself alone. */
+  /** Self-signed. */
   readonly stranger: Pair;
   path(name: "authority" | "server" | "client" | "stranger", part: keyof Pair): string;
 }
 
-/** Certificates of an authority of our own, valid for a day, made with openssl. */
+/** Makes certificates of a test authority with openssl. They are valid for one day. */
 export async function createCertificates(): Promise<Certificates> {
   const directory = await mkdtemp(join(tmpdir(), "certificates-"));
   const path = (name: string, part: keyof Pair): string => join(directory, `${name}.${part}`);

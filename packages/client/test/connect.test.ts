@@ -27,13 +27,13 @@ afterAll(async () => {
 
 afterEach(() => vi.unstubAllEnvs());
 
-/** For a server that does not say which port it has got: an address of this machine's loopback that no other test uses. */
+/** A loopback address that no other test uses. It is for a server that does not report its port. */
 function ownAddress(): string {
   const [a, b, c] = randomBytes(3);
   return `127.${(a ?? 0) | 1}.${b}.${c}:2500`;
 }
 
-/** Leads a port of this machine to the daemon's socket, as one would on its machine. */
+/** Forwards a local port to the daemon's socket. */
 async function forward(kind: string, ...options: string[]): Promise<{ port: number } & AsyncDisposable> {
   const listen = [`${kind}:0`, "bind=127.0.0.1", "reuseaddr", "fork", ...options].join(",");
   const child = spawn("socat", ["-d", "-d", listen, `UNIX-CONNECT:${daemon.socketPath}`], {
@@ -217,7 +217,7 @@ describe("a daemon", () => {
         kind: "deadline-exceeded",
         message: `ask for the daemon's version: the daemon at ${daemon.address} did not answer within 200 ms`,
       });
-      // One that was not connected before, either.
+      // Nor does the daemon answer a client that was not connected before.
       await using late = createClient({ address: daemon.address });
       await expect(late.version({ timeoutMs: 100 })).rejects.toThrow("did not answer within 100 ms");
     } finally {
@@ -232,7 +232,8 @@ describe("a daemon", () => {
     await client.version();
     const events = client.services.events.subscribe({})[Symbol.asyncIterator]().next();
     const cut = expect(events).rejects.toThrow("was cut during the call");
-    // Behind the subscription on the same connection: once this is answered, the daemon has that too.
+    // This request follows the subscription on the same connection. Once it is answered, the daemon has the
+    // subscription.
     await client.version();
     other.kill("SIGKILL");
     await other.exited;
@@ -247,7 +248,7 @@ describe("a daemon", () => {
 });
 
 test("a closed client leaves nothing that keeps the process, whatever it was at", async () => {
-  // The built package, as users have it: the process must end by itself.
+  // This runs the built package, as users do. The process must end by itself.
   const script = fileURLToPath(new URL("leave.mjs", import.meta.url));
   const silent = createServer().listen(0, "127.0.0.1");
   await once(silent, "listening");
@@ -259,7 +260,7 @@ test("a closed client leaves nothing that keeps the process, whatever it was at"
     });
     expect(stdout.trim().split("\n")).toEqual([
       "called",
-      // It subscribes anew after a cut, which a closed client refuses.
+      // After a cut the subscription is made again. A closed client refuses that.
       "waiting: failed-precondition",
       "silent: canceled",
       "silent with TLS: canceled",

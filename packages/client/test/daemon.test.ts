@@ -50,14 +50,14 @@ test("stopping it leaves nothing on the machine, whatever still runs and whichev
   const sockets = await Promise.all(ids.map((id) => socketOf(join(bundles, id))));
   for (const socket of sockets) await access(socket);
   expect(await groups(namespace)).not.toEqual([]);
-  // Its container is then nobody's child, and is found by the records alone.
+  // The container then has no shim as its parent. It can be found only by runc's records.
   const shim = Number(/^PPid:\s*(\d+)$/m.exec(await readFile(`/proc/${pids[0]}/status`, "utf8"))?.[1]);
   daemon.kill("SIGKILL");
   await daemon.exited;
   process.kill(shim, "SIGKILL");
 
   await daemon.stop();
-  // A zombie has none either: reaping it is up to this machine's init.
+  // A zombie has an empty command line too. Reaping it is the job of this machine's init.
   for (const pid of pids) expect(await readFile(`/proc/${pid}/cmdline`, "utf8").catch(() => "")).toBe("");
   for (const path of [...sockets, daemon.directory, `/run/containerd/runc/${namespace}`]) {
     await expect(access(path)).rejects.toMatchObject({ code: "ENOENT" });
@@ -98,7 +98,7 @@ async function socketOf(bundle: string): Promise<string> {
   throw new Error(`no shim's address in ${bundle}`);
 }
 
-/** The namespace's groups in every hierarchy. */
+/** The namespace's cgroups in every hierarchy. */
 async function groups(namespace: string): Promise<string[]> {
   const hierarchies = [CGROUPS, ...(await readdir(CGROUPS)).map((name) => join(CGROUPS, name))];
   const paths = hierarchies.map((hierarchy) => join(hierarchy, namespace));

@@ -5,7 +5,7 @@ import { describe, expect, test } from "vitest";
 
 const here = useDaemon({ image: false });
 
-/** The next event, which must come. */
+/** The next event. Fails if the iteration has ended. */
 async function nextOf(events: AsyncIterator<ContainerdEvent>): Promise<ContainerdEvent> {
   const { done, value } = await events.next();
   if (done === true) throw new Error("the iteration has ended");
@@ -17,7 +17,10 @@ async function opened(subscription: Subscription): Promise<AsyncIterator<Contain
   return subscription[Symbol.asyncIterator]();
 }
 
-/** Makes a snapshot and removes it: two events. Under a lease, or a collection may be the one to remove it. */
+/**
+ * Makes a snapshot and removes it: two events. A lease protects it, because otherwise a garbage collection
+ * might remove it first.
+ */
 async function touch(client: Client, key: string): Promise<void> {
   await using lease = await client.leases.create();
   const { snapshots } = client.with({ leaseId: lease.id });
@@ -38,7 +41,7 @@ describe("events", () => {
     });
     expect(prepared.topic).toBe("/snapshot/prepare");
     expect(Math.abs(prepared.timestamp.getTime() - Date.now())).toBeLessThan(60_000);
-    // The type says which payload it is.
+    // The event's type decides the type of its payload.
     if (prepared.type !== "containerd.events.SnapshotPrepare") throw new Error("narrowed to nothing");
     expect(prepared.payload.key).toBe("event-1");
     expect(await nextOf(events)).toMatchObject({

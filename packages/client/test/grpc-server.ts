@@ -28,10 +28,13 @@ import { parseAddress } from "../src/transport/address.js";
 import { type Connection, createConnection } from "../src/transport/connection.js";
 import { createGrpcTransport } from "../src/transport/transport.js";
 
-/** A message with one field of bytes, as the well-known type has it. */
+/** A message with one field of bytes: protobuf's well-known type. */
 type Bytes = typeof BytesValueSchema;
 
-/** A service with a method of each kind, made at run time: containerd's own have none that streams requests alone. */
+/**
+ * A service with one method of each kind, made at run time. containerd has no method that streams only
+ * requests.
+ */
 export const METHODS = createMethods();
 
 function createMethods() {
@@ -80,7 +83,7 @@ export type ServerCall = ServerDuplexStream<Buffer, Buffer>;
 
 export interface TestServer extends AsyncDisposable {
   readonly socketPath: string;
-  /** How often it was asked for its version. */
+  /** How often the server was asked for its version. */
   readonly versionCalls: number;
   readonly connection: Connection;
   readonly transport: Transport;
@@ -89,16 +92,17 @@ export interface TestServer extends AsyncDisposable {
     headers?: Record<string, string>;
     interceptors?: Interceptor[];
   }): Transport;
-  /** Ends it in the middle of whatever it does. */
+  /** Ends the server, even in the middle of a call. */
   kill(): void;
   /** Listens on the same socket again. */
   listen(): Promise<void>;
 }
 
 /**
- * A gRPC server that answers every kind of call with one function, which sees and gives the messages' values.
+ * A gRPC server that answers every kind of call with one function. The function receives and sends only the
+ * messages' values.
  *
- * @param onVersion called before it answers the question for its version.
+ * @param onVersion called before the server answers a request for its version.
  */
 export async function startServer(
   answer: (call: ServerCall) => void,
@@ -173,7 +177,8 @@ function createServer(answer: (call: ServerCall) => void): Server {
         method.localName,
         {
           path: `/${parent.typeName}/${method.name}`,
-          // Whatever the client thinks: a unary call that gets two answers can be had this way.
+          // The server treats every method as streaming both ways. So it can send two answers to a unary
+          // call.
           requestStream: true,
           responseStream: true,
           requestSerialize: encode,
@@ -188,7 +193,7 @@ function createServer(answer: (call: ServerCall) => void): Server {
   return server;
 }
 
-/** The server sees values alone. */
+/** Packs a value, because the test server handles only values. */
 function encode(value: Buffer): Buffer {
   return Buffer.from(toBinary(METHODS.unary.output, create(METHODS.unary.output, { value })));
 }
@@ -203,7 +208,7 @@ export function fail(call: ServerCall, code: number, details: string, metadata?:
   call.emit("error", error);
 }
 
-/** Bytes as a request. */
+/** A request with these bytes. */
 export function bytes(text: string): { value: Uint8Array } {
   return { value: Buffer.from(text) };
 }

@@ -11,7 +11,7 @@ import { changeManifest, changeRootfs, layoutEntries, type RawEntry, tarOf } fro
 const here = useDaemon({ image: false });
 const NAME = "docker.io/library/hostile:1";
 const MIB = 1024 ** 2;
-/** In the daemon's root and ours, where nothing of an image has any business. */
+/** Paths outside every image, on the daemon's machine and this one. No image may write them. */
 const OUTSIDE = ["/tmp/wfe-hostile-up", "/tmp/wfe-hostile-absolute", "/tmp/wfe-hostile-link"];
 let plain: BuiltImage;
 let before: Inventory;
@@ -25,7 +25,7 @@ beforeEach(async () => {
   before = await everything();
 });
 
-/** The plain image with a layer of just these entries. */
+/** The plain image with one layer, which has exactly these entries. */
 async function withLayer(entries: readonly RawEntry[]): Promise<BuiltImage> {
   const tar = await tarOf(entries);
   const layer = toBlob(gzipSync(tar));
@@ -42,7 +42,7 @@ async function expectRefused(archive: AsyncIterable<Uint8Array>, expected: objec
   expect(await everything()).toEqual(before);
 }
 
-/** Runs with the image imported, and leaves nothing of it. */
+/** Runs a function with the image imported, and removes the image afterwards. */
 async function withImported(image: BuiltImage, unpack: boolean, use: () => Promise<void>): Promise<void> {
   const { images } = here.client;
   await images.import(once(await ociArchive(image, NAME)), { unpack });
@@ -101,7 +101,7 @@ describe("bad input 14: an archive", () => {
 
   test("whose header alone is larger than any is refused, and not kept in memory", async () => {
     const header = Buffer.from(await tarOf([{ name: "x", body: "" }])).subarray(0, 512);
-    // GNU's long name, of a gigabyte.
+    // GNU's long name, with a size of one gigabyte.
     header.write("L", 156);
     header.write("10000000000\0", 124);
     header.fill(" ", 148, 156);

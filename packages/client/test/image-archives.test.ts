@@ -34,7 +34,7 @@ beforeAll(async () => {
   other = await buildImage({ layers: [[{ path: "c", contents: "three" }]] });
 });
 
-/** Images, content and snapshots included. */
+/** Everything that the daemon stores: images, content and snapshots. */
 const everything = () => takeInventory({ daemon: here.daemon, client: here.client, images: true });
 
 async function importAndRemove(archive: Uint8Array, options?: { name?: string }): Promise<string[]> {
@@ -48,7 +48,7 @@ async function importAndRemove(archive: Uint8Array, options?: { name?: string })
   return images.map((each) => each.name);
 }
 
-/** From Node 22.15 on. */
+/** Undefined before Node 22.15. */
 const { zstdCompressSync } = zlib as { zstdCompressSync?: (bytes: Uint8Array) => Buffer };
 
 describe("archives", () => {
@@ -153,7 +153,7 @@ describe("two imports of the same image at once", () => {
   });
 });
 
-/** Archives that must not come in, and what the refusal says. */
+/** Archives that must be refused, with the error's message. */
 const REFUSED: readonly (readonly [string, string | RegExp, () => RawEntry[]])[] = [
   [
     "an absolute path",

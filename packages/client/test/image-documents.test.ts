@@ -30,7 +30,7 @@ afterEach(async () => {
   expect(await everything()).toEqual(before);
 });
 
-/** A small image, as documents; its layer can be unpacked. */
+/** Adds a small image, whose layer can be unpacked. */
 async function addSmall(change: (config: Record<string, unknown>) => object = (config) => config) {
   const { config, layers } = await buildImage({ layers: [[{ path: "a", contents: "x" }]] });
   const [layer] = layers.map(({ bytes }) =>
@@ -43,7 +43,7 @@ async function addSmall(change: (config: Record<string, unknown>) => object = (c
 const import_ = async (entries: Parameters<Documents["archive"]>[0], options?: object): Promise<Image[]> =>
   here.client.images.import(once(await documents.archive(entries)), options);
 
-/** What anybody may do with an image. */
+/** Does everything with an image that users do. */
 async function useImage(name: string): Promise<void> {
   const { images } = here.client;
   const resolved = await images.resolve(name);
@@ -152,7 +152,7 @@ describe("R9: entries of unknown type", () => {
       const target = documents.addIndex(where === "before" ? [...odd(), image] : [image, ...odd()]);
       await import_([[target, NAMED]]);
       await useImage(NAME);
-      // Nothing of them was collected, and all of them are exported.
+      // None of the documents was collected, and all of them are exported.
       await here.client.leases.collectGarbage();
       for (const digest of documents.blobs.keys()) await here.client.content.info(digest);
       const archive = Buffer.concat(await all(here.client.images.export(NAME)));
@@ -259,7 +259,7 @@ describe("R20: what is listed is found by exactly its name", () => {
     "%s",
     async (written) => {
       const target = await addSmall();
-      // ctr names what an archive does not name by its digest.
+      // ctr names an image by its digest if the archive does not name it.
       const name = written.endsWith("@") ? `${written}${target.digest}` : written;
       await import_([[target, NAMED]]);
       await ctr(here, "image", "tag", NAME, name);

@@ -5,7 +5,7 @@ import { describe, expect, test } from "vitest";
 const here = useDaemon({ image: false });
 const NAME = "docker.io/library/files:1";
 
-/** Reads files of an image with these layers, as text. */
+/** Reads files, as text, of an image with these layers. */
 async function read(
   layers: readonly (readonly LayerEntry[])[],
   paths: readonly string[],

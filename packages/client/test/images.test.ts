@@ -19,7 +19,7 @@ beforeAll(async () => {
 });
 afterAll(() => rm(directory, { recursive: true }));
 
-/** Everything that the daemon keeps of images in the namespace. */
+/** Everything that the daemon stores for images in the namespace. */
 async function kept(client: Client): Promise<{ content: string[]; snapshots: string[]; images: string[] }> {
   const content = await all(client.content.list());
   const snapshots = await all(client.snapshots.list());
@@ -96,7 +96,10 @@ describe("images that other clients named as they please", () => {
   const full = normalizeReference("mine:1");
   const names = async (): Promise<string[]> => (await here.client.images.list()).map(({ name }) => name);
 
-  /** Two images: one in full, and another that ctr knows by the short form, by no tag, and by what is no reference. */
+  /**
+   * Imports two images. One has a full name. ctr gives the other a short name, a digest, and names that are
+   * not valid references.
+   */
   async function bring(): Promise<{ ours: string; theirs: string; odd: string[] }> {
     const { client } = here;
     const [own] = await client.images.import(
@@ -127,7 +130,7 @@ describe("images that other clients named as they please", () => {
       expect((await all(images.export(name))).length).toBeGreaterThan(0);
     }
     expect((await images.get(full)).target.digest).toBe(ours);
-    // What gets a name gets it in full.
+    // New names are stored in full.
     expect(await images.tag("No Reference", "named:1")).toMatchObject({
       name: normalizeReference("named:1"),
       target: { digest: theirs },
@@ -191,11 +194,11 @@ describe("an export", () => {
     const file = join(directory, "exported.tar");
     await writeFile(file, archive);
     await ctr(here, "image", "import", file);
-    // ctr brings the layout's own index too, and lets it go.
+    // ctr also imports the layout's own index, which the garbage collection then removes.
     await client.leases.collectGarbage();
     expect(await kept(client)).toEqual(before);
     expect(await ctr(here, "run", "--rm", name, "exported-run", "/bin/echo", "hi")).toBe("hi\n");
-    // What we export is the same again.
+    // A second export gives the same bytes.
     expect(archive.equals(await exported(name))).toBe(true);
   });
 
@@ -270,7 +273,7 @@ describe("an image for several platforms", () => {
     await client.images.remove(name, { sync: true });
     expect(await kept(client)).toEqual(NOTHING);
     await client.images.import(once(part));
-    // The index is the same; the foreign image is not there.
+    // The index is unchanged. The image for the other platform is missing.
     expect(await client.images.platforms(name)).toEqual([own]);
     expect((await client.images.get(name)).target).toEqual(target);
     await expect(

@@ -1,11 +1,11 @@
-// Uses clients, closes them, and has nothing more to do: whoever runs this sees whether the process ends.
+// Uses clients and closes them, and then has nothing more to do. The test checks that the process ends.
 import { createClient } from "@wfe-containerd/client";
 
 const [, , socketPath, silentPort] = process.argv;
 
 async function closeWhile(name, client, wait) {
   const waiting = wait(client).catch((error) => error.kind);
-  // So that it is under way, mostly: it ends in the same way before.
+  // The delay is meant to let the call start. If it has not started, it ends in the same way.
   await new Promise((resolve) => setTimeout(resolve, 100));
   await client.close();
   console.log(`${name}: ${await waiting}`);

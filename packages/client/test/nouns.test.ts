@@ -63,7 +63,7 @@ describe("leases", () => {
     const parent = await busyboxChain(client);
     await client.with({ leaseId: kept.id }).snapshots.prepare("stays", parent);
     await client.with({ leaseId: short.id }).snapshots.prepare("goes", parent);
-    // No event tells that a lease has expired: it is a time, and nothing happens at it.
+    // containerd sends no event when a lease expires, so we wait for its time.
     await delay(Date.parse(short.labels["containerd.io/gc.expire"] ?? "") - Date.now() + 1);
     await client.leases.collectGarbage();
     expect(await exists(client.snapshots.stat("stays"))).toBe(true);
@@ -94,7 +94,10 @@ describe("content", () => {
   afterEach(() => here.client.leases.delete(leased.leaseId ?? "", { sync: true }));
 
   const size = 5 * 1024 * 1024;
-  /** Each test has a blob of its own: what was deleted may still be there for a while, and would then be taken from there. */
+  /**
+   * A new blob for each test. A deleted blob may stay in the store for a while, and would be taken from
+   * there.
+   */
   function freshBlob(): { bytes: Uint8Array; digest: string } {
     return toBlob(Buffer.alloc(size, `${randomUUID()} content `));
   }
@@ -124,7 +127,7 @@ describe("content", () => {
     const [info] = await all(content.list([`digest==${digest}`]));
     expect(info).toMatchObject({ digest, size: size, labels: { a: "1", c: "3" } });
     expect(info?.labels).not.toHaveProperty("b");
-    // What is there already is not sent again, and is no error.
+    // A blob that is already stored is not sent again, and is not an error.
     expect(await content.write({ ref: "again", digest, size: size }, never())).toEqual(written);
     await content.delete(digest);
     await expect(content.info(digest)).rejects.toMatchObject({ kind: "not-found" });
@@ -303,7 +306,7 @@ test("messages of more than gRPC's usual 4 MiB go both ways", async () => {
 });
 
 describe("refused before anything is asked", () => {
-  // Nobody listens there: what comes to be asked is `unavailable`.
+  // Nobody listens at this address, so a request would fail as `unavailable`.
   const client = createClient({ address: "/nobody/listens/here" });
   const spec = { ociVersion: "1.0.2" };
   const tooLong = { labels: { a: "x".repeat(4096) } };
@@ -321,7 +324,7 @@ describe("refused before anything is asked", () => {
     ["content's labels", () => client.content.setLabels("a", tooLong.labels)],
     ["a signal", () => client.tasks.kill("a", "SIGNONE")],
     ["a signal's number", () => client.tasks.kill("a", 65)],
-    // What is there may have any name, by other clients; what is to be there may not.
+    // Other clients may have given existing images any name. A new name must be valid.
     ["a name for an image", () => client.images.pull("Not An Image")],
     ["a namespace with a line break", () => client.with({ namespace: "a\r\nb" })],
     ["a namespace that is empty", () => client.with({ namespace: "" })],

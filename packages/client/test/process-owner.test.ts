@@ -9,7 +9,9 @@ afterEach(() => {
   for (const child of children) child.kill("SIGKILL");
 });
 
-/** A process that says who it is, and stays until it is killed. It is of the built package, as users have it. */
+/**
+ * A process that prints its owner text and runs until it is killed. It uses the built package, as users do.
+ */
 async function startOwner(...before: string[]): Promise<{ child: ChildProcess; owner: string }> {
   const source = `
     import { currentOwner } from "@wfe-containerd/client";

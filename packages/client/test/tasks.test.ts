@@ -7,7 +7,7 @@ import { describe, expect, test } from "vitest";
 
 const here = useDaemon();
 
-/** A container of busybox, without a task yet. Disposing it takes away what is left of it. */
+/** A container of busybox, without a task yet. Disposing it removes what is left of it. */
 interface TestContainer extends AsyncDisposable {
   readonly id: string;
   readonly stdout: string;
@@ -46,7 +46,7 @@ async function busybox(...args: string[]): Promise<TestContainer> {
     stderr,
     create: () => client.tasks.create({ containerId: id, rootfs, stdout, stderr }),
     async [Symbol.asyncDispose]() {
-      // The other way round, a collection may be faster.
+      // In the other order, a garbage collection may remove the snapshot first.
       await client.snapshots.remove(id);
       await client.containers.delete(id);
       await Promise.all([stdout, stderr].map((file) => rm(file)));
@@ -58,7 +58,7 @@ async function text(file: string): Promise<string> {
   return readFile(file, "utf8");
 }
 
-/** Ends a task, whatever it does, and deletes it. */
+/** Kills a task and deletes it. */
 async function end({ tasks }: Client, id: string): Promise<void> {
   const ended = tasks.wait(id);
   await tasks.kill(id, "SIGKILL");
@@ -80,7 +80,7 @@ describe("a task", () => {
     const status = await waiting;
     expect(status.exitCode).toBe(3);
     expect(Math.abs(status.exitedAt.getTime() - Date.now())).toBeLessThan(60_000);
-    // The same again, as long as it is not deleted.
+    // It gives the same answer until the task is deleted.
     expect(await tasks.wait(id)).toEqual(status);
     expect(await tasks.get(id)).toMatchObject({ status: "stopped", exitCode: 3 });
     expect(await tasks.delete(id)).toEqual(status);

@@ -12,7 +12,7 @@ let before: Inventory;
 let client: Client;
 /** How often the differ was called. */
 let applies: number;
-/** What becomes of a call of it. */
+/** Decides what happens to a call of the differ. */
 let onApply: (apply: Apply) => void;
 
 interface Apply {
@@ -50,7 +50,7 @@ afterEach(async () => {
   await client.close();
 });
 
-/** An image of so many layers that is here, and not unpacked. */
+/** Imports an image with this many layers, without unpacking it. */
 async function bring(layers: number): Promise<ResolvedImage> {
   const built = await buildImage({
     layers: Array.from({ length: layers }, (_, layer) => [{ path: `file-${layer}`, contents: `${layer}` }]),
@@ -59,7 +59,7 @@ async function bring(layers: number): Promise<ResolvedImage> {
   return client.images.resolve("app:1");
 }
 
-/** Holds the next call, and lets go those after it. */
+/** Holds the next call. Later calls pass. */
 function heldApply(): Promise<Apply> {
   return new Promise((resolve) => {
     onApply = (apply) => {
@@ -69,7 +69,7 @@ function heldApply(): Promise<Apply> {
   });
 }
 
-/** Begins to unpack what somebody else is unpacking, and comes to where it waits for that. */
+/** Starts to unpack an image that another caller is unpacking. Returns once it waits for that caller. */
 async function wait(
   image: ResolvedImage,
   signal?: AbortSignal,
@@ -108,7 +108,7 @@ test.each([
   await expect(first).rejects.toMatchObject({ operation: expect.stringContaining("unpack layer") });
   await unpacked;
   expect(await client.images.isUnpacked(image)).toBe(true);
-  // That of the first, and one a layer.
+  // One call by the first caller, and one for each layer.
   expect(applies).toBe(3);
 });
 
@@ -132,7 +132,7 @@ test("what another process has unpacked meanwhile is held by the lease of each",
   const coming = heldApply();
   const slow = client.with({ leaseId: one.id }).images.unpack(image);
   const apply = await coming;
-  // A connection of its own shares no more than another process does.
+  // A second connection shares no state with the first, just like another process.
   await using stranger = createClient({ address: at.daemon.address, namespace: at.client.namespace });
   await stranger.with({ leaseId: other.id }).images.unpack(image);
   apply.let();

@@ -8,7 +8,7 @@ const here = useDaemon({ image: false });
 const NAME = "docker.io/library/entries:1";
 const file = (path: string, contents = path): LayerEntry => ({ path, contents, mode: 0o600 });
 
-/** Every kind of thing that a path may lead through. */
+/** Every kind of entry that a path may lead through. */
 const LAYERS: readonly (readonly LayerEntry[])[] = [
   [
     file("usr/etc/passwd", "lower"),
@@ -28,9 +28,9 @@ let image: ResolvedImage;
 let before: Inventory;
 let client: Client;
 let calls: string[];
-/** What becomes of a call before it is made. */
+/** Called before each call is sent. */
 let onCall: (name: string) => void;
-/** What the client hears of a snapshot's mounts. */
+/** Changes the mounts that the client receives. */
 let onMounts: (mounts: { type: string; source: string; target: string; options: string[] }[]) => void;
 
 const interceptor: Interceptor = (next) => async (request) => {
@@ -86,7 +86,7 @@ describe("files of an unpacked image", () => {
   });
 
   test("of a snapshotter whose files cannot be reached by a path are read", async () => {
-    // Two mounts, as snapshotters on block devices or FUSE may give.
+    // Two mounts: snapshotters on block devices or FUSE may give them.
     onMounts = (mounts) => void mounts.unshift({ type: "tmpfs", source: "tmpfs", target: "", options: [] });
     expect(await read()).toEqual(FOUND);
     expect(await everything()).toEqual(before);

@@ -49,7 +49,7 @@ test("a pull whose process died leaves no lease after the next one, also when th
   expect(left?.labels[OWNER_LABEL]).toContain(`/${child.pid}/`);
   proxy.reset();
 
-  // Somebody else's work goes on, and a lease of another program is not ours to delete.
+  // We must not delete a lease of another program.
   const other = await namespace.leases.create({ id: "pull-of-another-program" });
   await namespace.images.pull(name, { auth });
   expect((await namespace.leases.list()).map(({ id }) => id)).toEqual([other.id]);
@@ -67,7 +67,7 @@ test("a pull whose daemon died leaves no lease after the next one of the same cl
   proxy.on(/GET .*blobs/, { kind: "hold", until: new Promise(() => undefined) });
   const aborting = new AbortController();
   const pulling = at.client.images.pull(name, { auth, signal: aborting.signal });
-  // Canceled, or before that unavailable: by what it was at when the daemon died.
+  // The kind depends on what the pull was doing when the daemon died.
   const failed = expect(pulling).rejects.toMatchObject({
     kind: expect.stringMatching(/^(canceled|unavailable)$/),
   });
