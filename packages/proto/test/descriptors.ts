@@ -11,21 +11,26 @@ const run = promisify(execFile);
 const OWN = fileURLToPath(new URL("../proto", import.meta.url));
 const BUF = fileURLToPath(new URL("../../../node_modules/.bin/buf", import.meta.url));
 
-/** Debian 12's packages of Go sources, as the set-up unpacks them. Another release's can be named instead. */
+/**
+ * The Go sources of Debian 12's packages, as the set-up unpacks them. A variable can name another release's.
+ */
 const CACHED = fileURLToPath(new URL("../../../.cache/debian/bookworm-sources/tree", import.meta.url));
 const GO_SOURCES = join(process.env["WFE_TEST_CONTAINERD_PROTO_DIR"] ?? CACHED, "usr/share/gocode/src");
 
-/** Of containerd's own sources: the API, and the options of the runtimes. Not ttrpc, which is spoken between daemon and shim. */
+/**
+ * Paths of containerd's own sources to compile: the API, and the options of the runtimes. ttrpc is left out:
+ * only daemon and shim speak it.
+ */
 const API =
   /^github\.com\/containerd\/containerd(?:\/v2)?\/(?:api\/(?!services\/ttrpc|runtime|.*\/bootstrap)|runtime\/v2\/runc\/options|pkg\/runtimeoptions|protobuf\/plugin)/;
 const CGROUPS = /^github\.com\/containerd\/cgroups\/.*metrics\.proto$/;
 
-/** Our sources, compiled. */
+/** Compiles our sources. */
 export async function compileOwn(): Promise<FileRegistry> {
   return compile(OWN);
 }
 
-/** The sources that Debian's packages install, compiled. */
+/** Compiles the sources that Debian's packages install. */
 export async function compileInstalled(): Promise<FileRegistry> {
   const found = (await readdir(GO_SOURCES, { recursive: true }).catch(() => [])).filter(
     (path) => path.endsWith(".proto") && (API.test(path) || CGROUPS.test(path)),
@@ -41,7 +46,7 @@ export async function compileInstalled(): Promise<FileRegistry> {
       const source = await readFile(join(GO_SOURCES, path), "utf8");
       const target = join(workspace, path);
       await mkdir(dirname(target), { recursive: true });
-      // Later releases import from the API's own root.
+      // Later releases use import paths that start at the API's root.
       const prefix = /^(github\.com\/containerd\/containerd(?:\/v2)?\/api\/)/.exec(path)?.[1] ?? "";
       const imports = source
         .replaceAll(/^(\s*import (?:weak )?")(types\/)/gm, `$1${prefix}$2`)
@@ -78,25 +83,31 @@ async function compile(directory: string): Promise<FileRegistry> {
     {
       encoding: "buffer",
       maxBuffer: 64 * 1024 * 1024,
-      // A configuration of its own: none of the checkout's.
+      // Run outside the checkout, so that its configuration is not used.
       cwd: tmpdir(),
     },
   );
   return createFileRegistry(fromBinary(FileDescriptorSetSchema, stdout));
 }
 
-/** Packages that are containerd's: not Google's, not gogo's. */
+/** containerd's packages; not Google's or gogo's. */
 const OURS = /^(?:containerd\.|runtimeoptions\.|io\.containerd\.)/;
-/** An option of containerd's event files that says how its filters see a field; nothing of it is on the wire. */
+/** An option in containerd's event files. It controls how filters see a field, and is not on the wire. */
 const NOT_WIRE = /^containerd\.plugin\.|\.fieldpath/;
 
-/** Moved, field for field the same: the wire does not carry a message's name outside of an Any, and this one is in none. */
+/**
+ * Messages that moved to another package with the same fields. The wire contains a message's name only in an
+ * Any, and no Any contains these.
+ */
 const MOVED: Readonly<Record<string, string>> = {
   "containerd.services.events.v1.Envelope": "containerd.types.Envelope",
 };
 const nameOf = (typeName: string): string => MOVED[typeName] ?? typeName;
 
-/** Everything that is on the wire, a line each: name -> what it is. Two of one name and another meaning cannot talk to each other. */
+/**
+ * Lists everything that is on the wire: name -> meaning. Two programs that give one name different meanings
+ * cannot talk to each other.
+ */
 export function wireFacts(registry: FileRegistry): Map<string, string> {
   const facts = new Map<string, string>();
   for (const type of registry) {

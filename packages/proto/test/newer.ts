@@ -1,6 +1,6 @@
 /**
- * What is on the wire of releases after 1.6, by the first release that has it; an entry stands for what lies below it too. A daemon
- * that does not know a field passes over it, and one that does not know a service answers Unimplemented.
+ * Names on the wire that are newer than 1.6, by the first release that has them. An entry includes everything
+ * below it. A daemon skips an unknown field, and answers Unimplemented for an unknown service.
  */
 const SINCE_1_7: readonly string[] = [
   "containerd.events.SandboxCreate",
@@ -66,7 +66,7 @@ const SINCE_1_7: readonly string[] = [
   "runtimeoptions.v1.Options.config_body",
 ];
 
-/** In 2.0, or a later 2.x. */
+/** Since 2.0, or a later 2.x. */
 const SINCE_2: readonly string[] = [
   "containerd.events.ContentCreate",
   "containerd.runc.v1.Options.task_api_address",

@@ -19,7 +19,7 @@ test("what containerd's own sources say of the wire, ours say too", async () => 
   expect(different).toEqual({});
 });
 
-// The list is against 1.6; other releases are given by a variable, to be compared by the first test alone.
+// The list is relative to 1.6. If the variable names another release, only the first test runs.
 test.runIf(process.env["WFE_TEST_CONTAINERD_PROTO_DIR"] === undefined)(
   "what we have beyond containerd 1.6 is listed, with where it comes from",
   async () => {
@@ -28,7 +28,7 @@ test.runIf(process.env["WFE_TEST_CONTAINERD_PROTO_DIR"] === undefined)(
     const isBelow = (name: string, entry: string): boolean => name === entry || name.startsWith(`${entry}.`);
     const extra = own.filter((name) => !installed.has(name));
     expect(extra.filter((name) => !NEWER_THAN_1_6.some((entry) => isBelow(name, entry)))).toEqual([]);
-    // An entry that stands for nothing is a mistake, or a leftover.
+    // An entry that matches nothing is a mistake, or out of date.
     expect(NEWER_THAN_1_6.filter((entry) => !own.some((name) => isBelow(name, entry)))).toEqual([]);
   },
 );
