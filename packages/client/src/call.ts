@@ -16,7 +16,8 @@ export interface CallOptions {
 }
 
 /**
- * Runs an RPC. Turns every error into a {@link ContainerdError} whose message begins with the operation.
+ * Runs an RPC. Turns an error into a {@link ContainerdError} whose message begins with the operation. An
+ * error that is already a ContainerdError passes unchanged.
  *
  * @param operation what is asked, in words: `create container web-1`.
  * @throws ContainerdError of the kind that the gRPC status code gives.
@@ -34,8 +35,7 @@ export async function callService<T>(operation: string, run: () => Promise<T>): 
 }
 
 /**
- * Reads a streaming RPC. Turns every error into a {@link ContainerdError} whose message begins with the
- * operation.
+ * Reads a streaming RPC. Turns errors into a {@link ContainerdError}, as {@link callService} does.
  *
  * When the reader stops early, the call is aborted. Connect's own iterables do not do that, and their call
  * would go on.

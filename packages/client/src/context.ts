@@ -75,8 +75,8 @@ export interface Context {
    */
   readonly undeletedLeases: Set<string>;
   /**
-   * Lets only one task at a time fetch a blob or unpack a layer. The key contains the daemon's name for it.
-   * Shared by all clients on the same connection.
+   * Lets only one caller at a time fetch a given blob or unpack a given layer. The key is the daemon's name
+   * for it. Shared by all clients on the same connection.
    */
   readonly mutex: KeyedMutex;
   /** The same context with another lease. */

@@ -40,10 +40,10 @@ export interface Introspection {
   plugins(filters?: readonly string[], options?: CallOptions): Promise<DaemonPlugin[]>;
   server(options?: CallOptions): Promise<DaemonIdentity>;
   /**
-   * The platform for which the daemon runs containers: the platform of its differ, which unpacks images, or
-   * else of a snapshotter.
+   * The platform for which the daemon runs containers. It comes from the first working differ or snapshotter
+   * plugin that reports one.
    *
-   * @throws ContainerdError `failed-precondition` when neither tells a platform.
+   * @throws ContainerdError `failed-precondition` when no such plugin reports a platform.
    */
   daemonPlatform(options?: CallOptions): Promise<Platform>;
 }

@@ -191,8 +191,8 @@ async function* follow(
 const OPERATION = "subscribe to events";
 
 /**
- * Adds the namespace to each filter. The daemon matches if any filter matches, and a filter matches if all
- * its comma-separated parts do.
+ * Adds the namespace to each filter. An event is reported if any filter matches. A filter matches if all its
+ * comma-separated parts do.
  */
 function ownFilters(filters: readonly string[], namespace: string): string[] {
   const own = `namespace==${JSON.stringify(namespace)}`;

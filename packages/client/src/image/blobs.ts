@@ -5,12 +5,12 @@ import { resolveTarget } from "./resolve.js";
 import type { ImageWalk } from "./walk.js";
 
 /**
- * Lists the blobs of an image for some platforms, or for all that its index lists. It reads the documents on
- * the way, so they need not be in the content store before. Layers that must not be passed on are left out:
- * only a client that unpacks them needs them. Entries that are neither indexes nor manifests are left out
- * too: nobody knows where a registry stores them.
+ * Lists the blobs of an image for some platforms, or for all that its index lists. It reads the image's
+ * documents itself, so the content store need not have them before. Layers that must not be passed on are
+ * left out: only a client that unpacks them needs them. Entries that are neither indexes nor manifests are
+ * left out too: nobody knows where a registry stores them.
  *
- * @throws ContainerdError `not-found` when the image is not for one of the platforms.
+ * @throws ContainerdError `not-found` when the image does not support one of the platforms.
  */
 export async function blobsFor(
   walk: ImageWalk,

@@ -22,7 +22,7 @@ interface Candidate {
   readonly descriptor: Descriptor;
   readonly path: readonly IndexNode[];
   /**
-   * How well it matches, see `rankPlatform`. If it does not name its platform, the best rank that it can
+   * How well it matches, see `rankPlatform`. If its platform is not named, this is the best rank that it can
    * have.
    */
   readonly rank: number;
@@ -39,11 +39,11 @@ const UNNAMED_RANK = Number.MAX_SAFE_INTEGER;
 
 /**
  * Chooses the manifest for a platform. Running, exporting and pushing all use this function. It takes the
- * best match of everything that an index lists, including the indexes in it, in the order of `Only` of
- * containerd's package `platforms`. For example, an arm/v7 host takes arm/v6 if there is no arm/v7.
+ * best match of everything that an index lists, including the indexes in it. The order is that of `Only` of
+ * containerd's package `platforms`: for example, an arm/v7 host takes arm/v6 if there is no arm/v7.
  *
- * If an index names the platform, that counts, whatever the manifest's config says. Otherwise the config
- * decides. Entries that are not images, or not in the content store, are skipped.
+ * The platform in an index counts, whatever the manifest's config says. If the index names no platform, the
+ * config decides. Entries that are not images, or not in the content store, are skipped.
  *
  * @param name the image's name, for error messages.
  * @throws ContainerdError `not-found` that names both platforms; `invalid-argument` when the target is not an

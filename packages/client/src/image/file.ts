@@ -13,8 +13,8 @@ export interface ReadFilesOptions {
   /** Largest size of a file, in bytes. */
   readonly maxBytes: number;
   /**
-   * Absolute paths where a container has something else mounted, such as `/proc`. A file below them is
-   * refused.
+   * Absolute paths where a container has something else mounted, such as `/proc`. A file at or below such a
+   * path is refused.
    *
    * @default none
    */

@@ -28,7 +28,7 @@ interface Pruner {
   readonly images: Pick<ImageStore, "list" | "remove">;
 }
 
-/** Other clients of containerd (`ctr`, the kubelet's) protect an image with this label. */
+/** Other clients of containerd (`ctr`, the kubelet's) mark an image with this label when it must stay. */
 const PINNED_LABEL = "io.cri-containerd.pinned";
 
 /**

@@ -27,10 +27,10 @@ export interface ResolvedImage {
 }
 
 /**
- * Resolves an image to the manifest, config and layers for one platform, by {@link chooseManifest}. If an
- * index names the platform of a manifest, that counts, whatever the config says, as in containerd. Without an
- * index the config decides. A manifest for another platform is refused. containerd 1.6 would pull it, and
- * running it would fail with an exec format error.
+ * Resolves an image to the manifest, config and layers for one platform, by {@link chooseManifest}. As in
+ * containerd, the platform in an index counts, whatever the manifest's config says. Without an index the
+ * config decides: a manifest for another platform is refused. containerd 1.6 would pull it, and running it
+ * would fail with an exec format error.
  *
  * @throws ContainerdError `not-found` that names both platforms.
  */

@@ -35,9 +35,9 @@ const TRIES = 5;
 
 /**
  * Unpacks an image's layers into committed snapshots. Each is named by its chain ID, as containerd's own
- * clients do, so clients share them. Within one connection, each layer is unpacked only once at a time. We
- * cannot see another process that unpacks the same layer until it has finished. Then the first snapshot stays
- * and is shared.
+ * clients do, so clients share them. Calls on one connection wait for each other, so each layer is unpacked
+ * only once. We cannot see that another process is unpacking the same layer. Then the snapshot that is
+ * committed first stays and is shared.
  */
 export async function unpackImage(
   unpacker: Unpacker,

@@ -28,7 +28,9 @@ export interface WorkLease extends AsyncDisposable {
   end(options?: { readonly sync?: boolean }): Promise<void>;
 }
 
-/** Longer than any work takes. It removes what a process on a vanished machine left behind. */
+/**
+ * Longer than any work takes. After this time, leftovers of a process on a vanished machine can be collected.
+ */
 const LEASE_MS = 24 * 60 * 60 * 1000;
 
 /**

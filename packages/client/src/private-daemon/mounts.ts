@@ -17,7 +17,7 @@ async function mountsBelow(directory: string): Promise<string[]> {
     .toReversed();
 }
 
-/** Unmounts everything below a directory. Node has no umount(2), so it runs the program. */
+/** Unmounts everything below a directory with umount(8): Node has no umount(2). */
 export async function unmountBelow(directory: string): Promise<void> {
   for (const path of await mountsBelow(directory)) await run("umount", ["-l", path]);
 }
