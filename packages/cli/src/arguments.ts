@@ -1,11 +1,15 @@
-/** What the first lines of the built `main.js` put before each argument; see `tsup.config.ts`. */
+/** The mark that the launcher puts in front of each argument; see `tsup.config.ts`. */
 const MARK = ":";
 
 /**
- * The arguments that the command was called with.
+ * Returns the arguments as they were typed.
  *
- * The launcher in front of `main.js` passes `:` and then each argument with `:` before it, so that Node takes none of them for its own.
- * Called as `node main.js`, without the launcher, the arguments are as they were typed.
+ * The launcher (the first lines of `main.js`) passes `:` and then each argument with `:` in front, so that
+ * Node does not read any of them as its own option. Without the launcher (`node main.js`) there are no marks
+ * to remove.
+ *
+ * @example
+ * commandArguments([":", ":run", ":--rm", ":busybox"]); // ["run", "--rm", "busybox"]
  */
 export function commandArguments(argv: readonly string[]): string[] {
   const [first, ...marked] = argv;

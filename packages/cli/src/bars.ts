@@ -2,14 +2,14 @@ import type { TransferProgress } from "@wfe-containerd/client";
 import { printableLine } from "./printable.js";
 import { formatBytes } from "./table.js";
 
-/** What a terminal shows at a time. */
+/** How many characters fit on the terminal. */
 export interface TerminalSize {
   readonly rows: number;
   readonly columns: number;
 }
 
 const BAR_WIDTH = 24;
-/** What moves comes first where there is no room for all. */
+/** States in the order in which they are shown when there are more blobs than rows: active ones first. */
 const ORDER: readonly TransferProgress["state"][] = [
   "fetching",
   "pushing",
@@ -22,11 +22,13 @@ const ORDER: readonly TransferProgress["state"][] = [
 ];
 
 /**
- * A line a blob, in the order in which they came. Where the terminal is not high enough for that, those that move stand first, and the last line counts the
- * rest: what has left the screen at the top could never be drawn over.
+ * Draws one line for each blob, in the order in which the blobs appeared.
+ *
+ * When the terminal has too few rows, the active blobs come first and the last line counts the others. A line
+ * that has scrolled off the top cannot be drawn again.
  */
 export function drawBars(blobs: readonly TransferProgress[], { rows, columns }: TerminalSize): string[] {
-  // The cursor stands below them.
+  // One row is left free: the cursor stands below the lines.
   const room = Math.max(rows - 1, 1);
   if (blobs.length <= room) return blobs.map((blob) => drawBar(blob).slice(0, columns));
   const byState = blobs.toSorted((a, b) => ORDER.indexOf(a.state) - ORDER.indexOf(b.state));
@@ -38,14 +40,14 @@ export function drawBars(blobs: readonly TransferProgress[], { rows, columns }: 
   return [...shown.map(drawBar), `and ${counts.join(", ")}`].map((line) => line.slice(0, columns));
 }
 
-/** Draws lines over those that were drawn last, of which there are so many above the cursor. */
+/** @param drawn how many lines were drawn the last time; the new lines are drawn over them. */
 export function redraw(lines: readonly string[], drawn: number): string {
   const up = drawn > 0 ? `\x1b[${drawn}A` : "";
   const fewer = lines.length < drawn ? "\x1b[J" : "";
   return `${up}${lines.map((line) => `\x1b[2K${line}\n`).join("")}${fewer}`;
 }
 
-/** Takes away the lines that were drawn last. */
+/** @param drawn how many lines were drawn the last time; they are removed. */
 export function erase(drawn: number): string {
   return drawn > 0 ? `\x1b[${drawn}A\x1b[J` : "";
 }
@@ -57,7 +59,7 @@ function drawBar({ what, state, offset, total, bytesPerSecond }: TransferProgres
   return `${shorten(what)}  ${state.padEnd(9)} [${"=".repeat(filled)}${" ".repeat(BAR_WIDTH - filled)}] ${formatBytes(offset)}/${formatBytes(total)}${rate}`;
 }
 
-/** As much of a digest as tells blobs apart. */
+/** Shortens a digest to 12 hexadecimal digits, enough to tell blobs apart. */
 export function shorten(digest: string): string {
   return printableLine(digest.replace(/^sha\d+:/, "").slice(0, 12));
 }

@@ -3,7 +3,7 @@ import { type Client, createClient, isContainerdError } from "@wfe-containerd/cl
 import { type Command, Option } from "commander";
 import { UsageError } from "./failure.js";
 
-/** The options that stand before every command. */
+/** The options that come before the command's name. */
 export interface GlobalOptions {
   readonly address?: string;
   readonly namespace?: string;
@@ -16,24 +16,28 @@ export interface GlobalOptions {
   readonly format: "table" | "json";
 }
 
-/** @returns the options before the command; `--format` behind it, where docker has it, wins. */
+/** @returns the global options. A `--format` after the command's name wins: docker has it there. */
 export function globalOptions(command: Command): GlobalOptions {
   const all = command.optsWithGlobals<GlobalOptions>();
   const { format = all.format } = command.opts<Partial<GlobalOptions>>();
   return { ...all, format };
 }
 
-/** Adds `--format` to the commands that print lists; the one before the command gives the default. */
+/** Adds `--format` to each command that prints a list. Its default is the global `--format`. */
 export function addFormatFlag(command: Command): void {
   for (const each of command.commands) addFormatFlag(each);
   if (command.commands.length > 0 || !PRINTING.includes(command.name())) return;
   command.addOption(new Option("--format <format>", "how to print").choices(["table", "json"]));
 }
 
-/** Names of the commands that print lists. */
+/** The commands that print a list. */
 const PRINTING = ["images", "import", "ls", "prune", "ps", "pull", "push", "version"];
 
-/** A client for the daemon that the options name. */
+/**
+ * Creates a client for the daemon that the global options name.
+ *
+ * @throws UsageError when a TLS file cannot be read or has the wrong contents.
+ */
 export async function connect(command: Command): Promise<Client> {
   const { address, namespace, snapshotter, tlsCa, tlsCert, tlsKey, tlsServerName, insecure } =
     globalOptions(command);
@@ -48,7 +52,7 @@ export async function connect(command: Command): Promise<Client> {
   try {
     return createClient({ address, namespace, snapshotter, insecure, ...(tls !== false && { tls }) });
   } catch (reason) {
-    // The client knows the contents only, and not the files.
+    // The client sees only the contents of the files, so its message is changed to name the file.
     const field = isContainerdError(reason) ? /^tls\.(ca|cert|key): it /.exec(reason.message) : null;
     if (field === null) throw reason;
     const [start, name] = [field[0], field[1] as keyof typeof files];

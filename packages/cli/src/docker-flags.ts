@@ -7,7 +7,7 @@ import { readEnvironment, readLabels } from "./environment.js";
 import { UsageError } from "./failure.js";
 import { collect } from "./transfer.js";
 
-/** The flags of `run`, in docker's names. */
+/** The flags of `run`, with docker's names. */
 export interface DockerFlags {
   readonly name: string;
   readonly env?: readonly string[];
@@ -73,7 +73,7 @@ type Network = (typeof NETWORKS)[number];
 
 const PULL = { always: "always", missing: "if-not-present", never: "never" } as const;
 
-/** Adds the flags to a command. */
+/** Adds docker's flags to a command. */
 export function addDockerFlags(command: Command): Command {
   const list = (flags: string, description: string): void => {
     command.option(flags, description, collect);
@@ -107,7 +107,7 @@ export function addDockerFlags(command: Command): Command {
 
   choice("--network <network>", "network", NETWORKS, "none");
   command.addOption(new Option("--net <network>").choices(NETWORKS).hideHelp());
-  // As docker has it: -h is no call for help there.
+  // As in docker, -h is the host name and not help.
   command.helpOption("--help", "show this help").option("-h, --hostname <name>", "host name");
   list("--add-host <name:address>", "additional line in /etc/hosts");
   list("--dns <address>", "name server");
@@ -175,7 +175,11 @@ export function addDockerFlags(command: Command): Command {
   return command;
 }
 
-/** Makes a step of flags and arguments. @throws UsageError for a value that does not fit its flag. */
+/**
+ * Turns the flags and arguments of `run` into a step.
+ *
+ * @throws UsageError for a value that does not fit its flag.
+ */
 export async function toStep(image: string, args: readonly string[], flags: DockerFlags): Promise<StepInput> {
   return {
     name: flags.name,
@@ -210,7 +214,7 @@ export async function toStep(image: string, args: readonly string[], flags: Dock
 function limits(flags: DockerFlags): Partial<StepInput> {
   return {
     memory: unlessZero(flags.memory),
-    // Without a limit of memory there is none of swap either, and docker takes -1 for that.
+    // Docker accepts `--memory-swap -1` without a memory limit. Swap is then unlimited anyway.
     memorySwap:
       flags.memory === undefined && flags.memorySwap === "-1" ? undefined : unlessZero(flags.memorySwap),
     memoryReservation: unlessZero(flags.memoryReservation),
@@ -218,7 +222,7 @@ function limits(flags: DockerFlags): Partial<StepInput> {
     cpuShares: number("--cpu-shares", flags.cpuShares) || undefined,
     cpusetCpus: flags.cpusetCpus,
     cpusetMems: flags.cpusetMems,
-    // Docker takes 0 for any number too.
+    // For docker both 0 and -1 mean no limit.
     pidsLimit: number("--pids-limit", flags.pidsLimit) || (flags.pidsLimit === undefined ? undefined : -1),
     blkioWeight: number("--blkio-weight", flags.blkioWeight) || undefined,
     deviceReadBps: rates("--device-read-bps", flags.deviceReadBps),
@@ -247,7 +251,7 @@ async function confinement(flags: DockerFlags): Promise<Partial<StepInput>> {
 async function securityOptions(options: readonly string[] = []): Promise<Partial<StepInput>> {
   const given: { seccomp?: never; apparmorProfile?: string; noNewPrivileges?: boolean } = {};
   for (const option of options) {
-    // docker takes a colon as well, from before it had the equals sign.
+    // Docker also accepts a colon, its separator before it had the equals sign.
     const [, key, value] = /^([a-z-]+)(?:[=:](.*))?$/s.exec(option) ?? [];
     if (key === "seccomp" && value) Object.assign(given, { seccomp: await seccompProfile(value) });
     else if (key === "apparmor" && value) given.apparmorProfile = value;
@@ -263,7 +267,7 @@ async function securityOptions(options: readonly string[] = []): Promise<Partial
 
 async function seccompProfile(value: string): Promise<unknown> {
   if (value === "unconfined" || value === "default") return value;
-  // Docker's name for its own profile.
+  // Docker's name for its own default profile.
   if (value === "builtin") return "default";
   const contents = await readFile(value, "utf8").catch((cause: unknown) => {
     throw new UsageError(`--security-opt: cannot read the seccomp profile ${value}`, { cause });
@@ -283,15 +287,15 @@ function number(flag: string, text: string | undefined): number | undefined {
   return value;
 }
 
-/** For docker, 0 is no limit. */
+/** For docker a size of 0 means no limit. */
 function unlessZero(size: string | undefined): string | undefined {
   return size !== undefined && /^0+ ?(?:[kmgt]i?)?b?$/i.test(size) ? undefined : size;
 }
 
-/** The kernel's default for the period, which a runtime applies. */
+/** The kernel's default for the period. Runtimes apply it too. */
 const CPU_PERIOD_US = 100_000;
 
-/** Docker's older flags come to the same: what counts is the one by the other. */
+/** Returns the CPU limit in CPUs. docker's older flags mean the same: the quota divided by the period. */
 function cpus({ cpus: given, cpuQuota, cpuPeriod }: DockerFlags): number | undefined {
   const quota = number("--cpu-quota", cpuQuota);
   const period = number("--cpu-period", cpuPeriod) || CPU_PERIOD_US;
@@ -305,7 +309,7 @@ function cpus({ cpus: given, cpuQuota, cpuPeriod }: DockerFlags): number | undef
   return number("--cpus", given) || undefined;
 }
 
-/** `8:0:1m` as `{ "8:0": "1m" }`. */
+/** Turns `8:0:1m` into `{ "8:0": "1m" }`. */
 function rates(flag: string, entries: readonly string[] | undefined): Record<string, string> | undefined {
   return (
     entries &&
@@ -342,7 +346,7 @@ function ulimit(entry: string): [string, { soft: number; hard: number }] {
   return [name, { soft: Number(soft), hard: Number(hard) }];
 }
 
-/** Docker takes seconds; so do we, and durations with a unit. */
+/** Docker accepts seconds; this also accepts durations with a unit. @returns milliseconds */
 function stopTimeout(text: string): number {
   const value = /^\d+$/.test(text) ? Number(text) * 1000 : parseDuration(text);
   if (value === undefined)
@@ -352,7 +356,7 @@ function stopTimeout(text: string): number {
   return value;
 }
 
-/** @param standard what a name alone means; without it a name alone is refused. */
+/** @param standard the value of a name without `=`. Undefined: such a name is refused. */
 function pairs(
   flag: string,
   entries: readonly string[] | undefined,

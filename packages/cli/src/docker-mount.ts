@@ -6,7 +6,11 @@ import { UsageError } from "./failure.js";
 type Mounts = Pick<StepInput, "volumes" | "tmpfs">;
 type Volume = NonNullable<StepInput["volumes"]>[number];
 
-/** The mounts of `--volume`, `--tmpfs` and `--mount`, in this order. @throws UsageError for what does not have the form of its flag. */
+/**
+ * Returns the mounts of `--volume`, `--tmpfs` and `--mount`, in this order.
+ *
+ * @throws UsageError for a value that does not have the form of its flag.
+ */
 export function toMounts(
   volumes: readonly string[] = [],
   tmpfs: readonly string[] = [],
@@ -20,8 +24,8 @@ export function toMounts(
 }
 
 /**
- * Options of `--volume` that are without effect here: labels of SELinux (z, Z) are not set, files are never copied between machines
- * (cached, delegated, consistent), and a new volume starts empty (nocopy).
+ * Options of `--volume` that have no effect. SELinux labels (z, Z) are not set. Files are never copied
+ * between machines (cached, delegated, consistent). A new volume starts empty (nocopy).
  */
 const WITHOUT_EFFECT = ["z", "Z", "cached", "delegated", "consistent", "default", "nocopy", ""];
 
@@ -39,7 +43,7 @@ function volume(entry: string): Volume {
   const source = pathOf("--volume", from);
   const kept = options?.split(",").filter((option) => !WITHOUT_EFFECT.includes(option)) ?? [];
   const rest = kept.length === 0 ? "" : `:${kept.join(",")}`;
-  // A working directory may have a colon in it; then the form with fields takes it.
+  // The working directory's path may have a colon. Only the form with fields can hold such a path.
   if (!source.includes(":")) return `${source}:${target}${rest}`;
   const other = kept.find((option) => option !== "ro" && option !== "rw");
   if (other !== undefined)
@@ -47,7 +51,7 @@ function volume(entry: string): Volume {
   return { source, target, readonly: kept.includes("ro") };
 }
 
-/** As docker: what begins with a dot is relative to the working directory. As a shell: `~` is the home directory. */
+/** As in docker, a leading dot means the working directory. As in a shell, `~` means the home directory. */
 function pathOf(flag: string, source: string): string {
   if (source === "~" || source.startsWith("~/")) return resolve(homedir(), source.slice(2));
   if (source.startsWith("~"))
@@ -57,7 +61,7 @@ function pathOf(flag: string, source: string): string {
   return /^\.{1,2}(?:\/|$)/.test(source) ? resolve(source) : source;
 }
 
-/** What docker's own examples give, and what is so of every tmpfs. */
+/** Options that docker's own examples use, and that every tmpfs of a step has. */
 const TMPFS_DEFAULTS = ["rw", "nosuid", "nodev"];
 
 function normalTmpfs(entry: string): string {
@@ -70,12 +74,12 @@ function normalTmpfs(entry: string): string {
   return kept.length === 0 ? target : `${target}:${kept.join(",")}`;
 }
 
-/** `01777` is what docker takes too. */
+/** Turns `01777`, which docker accepts too, into `1777`. */
 function octal(mode: string): string {
   return mode.replace(/^0+(?=[0-7]{3})/, "");
 }
 
-/** The keys of `--mount`, with docker's other names for them. */
+/** The keys of `--mount`, and docker's other names for them. */
 const KEYS: Readonly<Record<string, string>> = {
   type: "type",
   source: "source",
@@ -92,7 +96,7 @@ const KEYS: Readonly<Record<string, string>> = {
   "tmpfs-size": "tmpfs-size",
   "tmpfs-mode": "tmpfs-mode",
 };
-/** Those that may stand alone, meaning true. */
+/** Keys that need no value. Without one they mean true. */
 const SWITCHES = ["readonly", "volume-nocopy"];
 
 const TYPES: Readonly<Record<string, readonly string[]>> = {
@@ -101,7 +105,7 @@ const TYPES: Readonly<Record<string, readonly string[]>> = {
   tmpfs: ["target", "consistency", "tmpfs-size", "tmpfs-mode"],
 };
 
-/** Keys of docker for which there is something else. */
+/** Keys of docker that are refused, with what to do instead. */
 const INSTEAD: Readonly<Record<string, string>> = {
   "bind-nonrecursive":
     "mounts below the source always come along; mount them away, or a directory without them",
@@ -115,7 +119,7 @@ const INSTEAD: Readonly<Record<string, string>> = {
   "image-subpath": "images cannot be mounted; copy what is needed into a volume in a step of its own",
 };
 
-/** `type=bind,source=/a,target=/b,readonly`; a volume where no type is given. */
+/** Parses `type=bind,source=/a,target=/b,readonly`. Without a type it is a volume. */
 function mount(entry: string): Mounts {
   const given = fieldsOf(entry);
   const type = (given.get("type") ?? "volume").toLowerCase();
@@ -123,7 +127,7 @@ function mount(entry: string): Mounts {
   if (keys === undefined)
     return refuse(entry, `${JSON.stringify(type)} is no type`, Object.keys(TYPES).join(", "));
   const other = [...given.keys()].find((key) => key !== "type" && !keys.includes(key));
-  // The key `volume-nocopy` is docker's for volumes alone, and so on.
+  // A key with a dash, such as `volume-nocopy`, exists for one type only.
   if (other?.includes("-")) refuse(entry, `there is no key ${other} for a ${type}`, keys.join(", "));
   if (other !== undefined) refuse(entry, `${other} is not for a ${type}`, keys.join(", "));
   const target = given.get("target") ?? refuse(entry, "it has no target", "target=PATH");
@@ -146,7 +150,7 @@ function fieldsOf(entry: string): Map<string, string> {
   return fields;
 }
 
-/** As docker, by the rules of CSV: `"source=/a,b"` is one field, and `""` in it one quote. */
+/** Splits by the rules of CSV, as docker does: `"source=/a,b"` is one field; `""` inside it is one quote. */
 function splitFields(entry: string): string[] {
   const fields: string[] = [];
   const field = /(?:"((?:[^"]|"")*)"|([^",]*))(,|$)/sy;
@@ -187,12 +191,12 @@ function volumeOf(entry: string, type: string, target: string, given: ReadonlyMa
   const propagation = given.get("bind-propagation");
   const volume = { source, target, readonly: readonlyOf(entry, given.get("readonly") ?? "false") };
   return {
-    // Which propagations are allowed, the step's own check says.
+    // parseStep checks the propagation's value.
     volumes: [{ ...volume, ...(propagation !== undefined && { propagation: propagation as "rprivate" }) }],
   };
 }
 
-/** What Go takes for true and false. */
+/** Accepts the words that Go accepts for true and false. */
 function readonlyOf(entry: string, text: string): boolean {
   if (/^(?:1|t|T|true|TRUE|True)$/.test(text)) return true;
   if (/^(?:0|f|F|false|FALSE|False)$/.test(text)) return false;

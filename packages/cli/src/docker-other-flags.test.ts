@@ -4,7 +4,7 @@ import { describe, expect, test } from "vitest";
 import { addDockerFlags, type DockerFlags, toStep } from "./docker-flags.js";
 import { UsageError } from "./failure.js";
 
-/** Parses as `run` does; the image is `busybox`. */
+/** Parses arguments as `run` does. */
 function parse(...args: string[]): { flags: DockerFlags; rest: readonly string[] } {
   const command = addDockerFlags(new Command("run").argument("<image>").argument("[command...]"))
     .option("--rm")
@@ -15,7 +15,9 @@ function parse(...args: string[]): { flags: DockerFlags; rest: readonly string[]
   return { flags: command.opts<DockerFlags>(), rest: command.args };
 }
 
-/** Every flag in `docker run --help` of docker 28, and those that are hidden there, with a value; and what we do with it. */
+/**
+ * Every flag in `docker run --help` of docker 28 and its hidden flags, a value, and what we do with the flag.
+ */
 const DOCKER_FLAGS: readonly (readonly [
   flags: string,
   value: string | undefined,

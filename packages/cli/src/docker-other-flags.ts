@@ -1,17 +1,17 @@
 import { type Command, Option } from "commander";
 import { UsageError } from "./failure.js";
 
-/** A flag of `docker run` that is not one of ours. */
+/** A flag of `docker run` that this command does not have. */
 interface OtherFlag {
-  /** As commander has it: `-p, --publish <list>`; without a value: a switch. */
+  /** In commander's form: `-p, --publish <list>`. Without a value it is a switch. */
   readonly flags: string;
-  /** What to do instead, for a value. Undefined: the value asks for what happens anyway, and is taken. */
+  /** Returns what to do instead. Undefined: the flag is accepted, since it asks for what happens anyway. */
   readonly instead: (value: string) => string | undefined;
 }
 
 const never = (sentence: string) => (): string => sentence;
 const taken = (): undefined => undefined;
-/** Takes the values that ask for what happens anyway. */
+/** Accepts the values that ask for what happens anyway. */
 const but = (values: readonly string[], sentence: string) => (value: string) =>
   values.includes(value) ? undefined : sentence;
 
@@ -24,8 +24,8 @@ const REALTIME = "a step gets no real-time scheduling; use --cpus or --cpu-share
 const VOLUME = "volumes are directories on the daemon's machine; use -v NAME:PATH, or -v /SOURCE:PATH";
 
 /**
- * The flags of `docker run` that have no counterpart here: docker 28, and older ones that people still type. Each is taken where it asks
- * for what happens anyway, and otherwise answered with what to do instead.
+ * The flags of `docker run` without a counterpart: those of docker 28, and older ones that are still typed. A
+ * flag that asks for what happens anyway is accepted. Any other is refused with what to do instead.
  */
 const OTHER_FLAGS: readonly OtherFlag[] = [
   {
@@ -150,7 +150,7 @@ const OTHER_FLAGS: readonly OtherFlag[] = [
   { flags: "--volumes-from <container>", instead: never("name the volume in both: -v NAME:PATH") },
 ];
 
-/** Switches of docker that `=false` turns off; what to do instead of turning them off, if it cannot be had. */
+/** Switches of docker that cannot be turned off with `=false` here, with what to do instead. */
 const OFF: Readonly<Record<string, string>> = {
   "--disable-content-trust":
     "signatures of images are not checked here; name the image by its digest instead: IMAGE@sha256:...",
@@ -159,7 +159,7 @@ const OFF: Readonly<Record<string, string>> = {
     "the first signal always stops the step; start the command in a session of its own (setsid) to keep signals away",
 };
 
-/** Adds docker's other flags to a command; they are not in its help. */
+/** Adds docker's other flags to a command. Its help does not show them. */
 export function addOtherFlags(command: Command): void {
   for (const { flags, instead } of OTHER_FLAGS) {
     const option = new Option(flags).hideHelp();
@@ -171,16 +171,17 @@ export function addOtherFlags(command: Command): void {
   }
 }
 
-/** What Go takes for true and false. */
+/** The words that Go accepts for true and false. */
 const BOOLEANS: Readonly<Record<string, boolean>> = {
   ...Object.fromEntries(["1", "t", "T", "true", "TRUE", "True"].map((text) => [text, true])),
   ...Object.fromEntries(["0", "f", "F", "false", "FALSE", "False"].map((text) => [text, false])),
 };
 
 /**
- * Docker's spellings as commander takes them, up to the image: `--rm=true` becomes `--rm`, `--init=false` nothing, `-m=64m` becomes `-m 64m`.
+ * Rewrites the arguments before the image from docker's spelling to commander's: `--rm=true` becomes `--rm`,
+ * `--init=false` is removed, `-m=64m` becomes `-m 64m`.
  *
- * @throws UsageError for a switch that cannot be turned off, or has another value.
+ * @throws UsageError when a switch cannot be turned off, or has a value other than true or false.
  */
 export function fromDockerSpelling(args: readonly string[], options: readonly Option[]): string[] {
   const taken: string[] = [];
@@ -196,7 +197,7 @@ export function fromDockerSpelling(args: readonly string[], options: readonly Op
     } else if (value !== undefined) {
       taken.push(...(name.startsWith("--") ? [arg] : [name, value]));
     } else {
-      // The next argument is the option's value, and not the image.
+      // The next argument is this option's value, not the image.
       taken.push(arg, ...args.slice(at + 1, at + 2));
       at++;
     }
@@ -204,12 +205,14 @@ export function fromDockerSpelling(args: readonly string[], options: readonly Op
   return taken;
 }
 
-/** The option of `--name`, `-n`, or `-itn`, and whether nothing of a value is behind it in the same argument, as in `-m64m`. */
+/**
+ * Finds the option of `--name`, `-n` or `-itn`. `isLast` is false when the argument goes on, as in `-m64m`.
+ */
 function optionOf(name: string, options: readonly Option[]): { option: Option | undefined; isLast: boolean } {
   if (name.startsWith("--")) return { option: options.find(({ long }) => long === name), isLast: true };
   const letters = [...name.slice(1)];
   const found = letters.map((letter) => options.find(({ short }) => short === `-${letter}`));
-  // Switches may stand together; the first that takes a value, or is not known, is the last.
+  // Switches may be written together. The first option with a value, or an unknown one, ends them.
   const at = found.findIndex((option) => option === undefined || option.required);
   return at === -1
     ? { option: found.at(-1), isLast: true }

@@ -2,8 +2,11 @@ import { readFile } from "node:fs/promises";
 import { UsageError } from "./failure.js";
 
 /**
- * Environment variables by docker's rules: files first, then flags; later ones win; `NAME` alone takes our own variable, if there is
- * one. In a file, empty lines and those that start with `#` are passed over.
+ * Reads environment variables by docker's rules: files first, then flags; a later value wins. `NAME` without
+ * a value takes the variable of this process, if it is set. Empty lines and lines that start with `#` are
+ * ignored.
+ *
+ * @throws UsageError when a file cannot be read, or a name is empty or has blanks.
  */
 export async function readEnvironment(
   files: readonly string[],
@@ -16,7 +19,11 @@ export async function readEnvironment(
   return variables;
 }
 
-/** Labels by docker's rules: `name=value` or `name`, one a line. */
+/**
+ * Reads labels by docker's rules: one `name=value` or `name` per line.
+ *
+ * @throws UsageError for an unreadable file.
+ */
 export async function readLabels(files: readonly string[]): Promise<Record<string, string>> {
   const lines = await Promise.all(files.map((file) => readLines("--label-file", file)));
   return Object.fromEntries(
@@ -27,7 +34,7 @@ export async function readLabels(files: readonly string[]): Promise<Record<strin
   );
 }
 
-/** The lines of a file, without empty ones and comments. */
+/** Returns the lines of a file without empty lines and comments. */
 async function readLines(flag: string, file: string): Promise<string[]> {
   const contents = await readFile(file, "utf8").catch((cause: NodeJS.ErrnoException) => {
     throw new UsageError(`${flag}: cannot read ${file}: ${cause.code}`, { cause });
@@ -42,7 +49,7 @@ async function readLines(flag: string, file: string): Promise<string[]> {
 function add(variables: Record<string, string>, entry: string, where: string): void {
   const at = entry.indexOf("=");
   const name = at === -1 ? entry : entry.slice(0, at);
-  // What stands behind the name may be a secret: it is not shown.
+  // The message does not show the entry: its value may be a secret.
   if (name === "" || /\s/.test(name))
     throw new UsageError(
       `${where}: a variable has an empty name, or one with blanks; allowed: NAME=value, NAME`,

@@ -11,12 +11,12 @@ const WORDS: Partial<Record<StepResult["cause"], string>> = {
   unknown: "the daemon no longer knows how it ended",
 };
 
-/** As timeout(1) has it. */
+/** The exit code that timeout(1) uses. */
 const TIMED_OUT = 124;
-/** What a program can choose as its own exit code; a shell uses those above for signals. */
+/** The highest exit code that counts as the program's own choice. Shells use higher ones for signals. */
 const LAST_OWN_CODE = 127;
 
-/** Says on standard error how a step ended, unless it ended by itself. */
+/** Tells on standard error how a step ended, unless it ended by itself. */
 export function reportEnd({ name, cause, oomKills }: StepResult): void {
   const word = WORDS[cause];
   if (word !== undefined) console.error(`wfe-containerd: step ${name}: ${word}`);
@@ -25,7 +25,11 @@ export function reportEnd({ name, cause, oomKills }: StepResult): void {
   console.error(`wfe-containerd: step ${name}: the kernel killed ${processes} at its memory limit`);
 }
 
-/** The command's exit code for a step: the step's own, where it tells how the step went. One that was out of time may have ended with 0. */
+/**
+ * Returns the command's exit code for a step: the step's own exit code, or 125 if that is unknown. After a
+ * time-out it is 124, and after a failure to store the output it is never 0: such a step may have exited with
+ * 0.
+ */
 export function exitCodeOf({ exitCode, cause }: StepResult): number {
   if (cause === "timeout") return TIMED_OUT;
   if (cause === "log-io-failed") return exitCode || FAILED;
@@ -33,15 +37,19 @@ export function exitCodeOf({ exitCode, cause }: StepResult): number {
 }
 
 /**
- * The exit code after a signal came: 128 and the signal's number, so that who sent it sees that it was obeyed. A step that
- * chose a code of its own (1 to 127) keeps it, and so does one that a second signal killed.
+ * Returns the exit code after a signal was received: 128 plus the signal's number, so that the sender sees
+ * that the command obeyed. If the step chose an exit code of its own (1 to 127), or a second signal killed
+ * the step, the step's exit code is kept.
  */
 export function exitCodeAfter(signal: NodeJS.Signals, code: number, wasKilled: boolean): number {
   const isOwn = code !== 0 && code <= LAST_OWN_CODE;
   return isOwn || wasKilled ? code : codeOfSignal(signal);
 }
 
-/** Whether a failure is only what a signal asked for: the step did not start, or its output has nowhere to go any more. */
+/**
+ * Whether an error only follows from a signal: the step was not started, or its output has no reader any
+ * more.
+ */
 export function isFromSignal(reason: unknown): boolean {
   return isExecutorError(reason, "aborted") || reason instanceof OutputError;
 }

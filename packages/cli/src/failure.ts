@@ -3,14 +3,17 @@ import { isContainerdError } from "@wfe-containerd/client";
 import { isExecutorError } from "@wfe-containerd/executor";
 import { printable } from "./printable.js";
 
-/** Exit codes as docker has them: ours when we fail, and those of a program that cannot be started. Any other is the step's. */
+/**
+ * Exit codes as in docker: 125 for our own failure, 126 and 127 for a program that cannot be started. Any
+ * other exit code is the step's own.
+ */
 export const FAILED = 125;
 const NOT_EXECUTABLE = 126;
 const NOT_FOUND = 127;
-/** As a shell tells of a program that SIGPIPE ended. */
+/** The exit code that a shell shows for a program that SIGPIPE ended. */
 const UNREAD = 128 + 13;
 
-/** Once these are mended, the next run shows the rest. */
+/** At most this many mistakes are printed. The next run shows the rest. */
 const MAX_MISTAKES = 100;
 
 /** A mistake in how the command was called. */
@@ -18,7 +21,7 @@ export class UsageError extends Error {
   override readonly name = "UsageError";
 }
 
-/** Everything that is wrong with a file. */
+/** Lists all mistakes in a file. */
 export class MistakesError extends UsageError {
   readonly mistakes: readonly string[];
   readonly file: string;
@@ -30,10 +33,10 @@ export class MistakesError extends UsageError {
   }
 }
 
-/** Standard output or error cannot be written. */
+/** Standard output or standard error cannot be written. */
 export class OutputError extends Error {
   override readonly name = "OutputError";
-  /** The reader has gone, as `head` does: no error message is needed. */
+  /** The reader closed its end, as `head` does. This needs no error message. */
   readonly isUnread: boolean;
 
   constructor(cause: NodeJS.ErrnoException) {
@@ -42,7 +45,7 @@ export class OutputError extends Error {
   }
 }
 
-/** Prints, to standard error, what went wrong; returns the exit code for it. */
+/** Prints an error to standard error. @returns the exit code for it. */
 export function reportFailure(reason: unknown): number {
   if (reason instanceof OutputError && reason.isUnread) return UNREAD;
   const isOurs =
@@ -63,7 +66,7 @@ export function reportFailure(reason: unknown): number {
   } else if (isOurs) {
     console.error(`wfe-containerd: ${printable(reason.message)}`);
   } else {
-    // Not ours: whoever mends it needs to see where it came from.
+    // Not one of our errors, so this is a bug: the stack helps to find it.
     console.error(printable(inspect(reason)));
   }
   if (isExecutorError(reason, "command-not-found")) return NOT_FOUND;

@@ -1,7 +1,7 @@
 import { ExecutorError, isExecutorError } from "@wfe-containerd/executor";
 import type { Command } from "commander";
 
-/** The flags whose names are not those of the fields that they become, but for a plural. */
+/** Fields whose flag has a different name. A flag that only drops the plural s needs no entry. */
 const FLAGS: Readonly<Record<string, string>> = {
   command: "--entrypoint",
   args: "command",
@@ -21,9 +21,9 @@ const FLAGS: Readonly<Record<string, string>> = {
 };
 
 /**
- * How a field of a step, or of an executor's options, is called on the command line: `capAdd[0]` is `--cap-add`.
+ * Returns the flag that sets a field of a step or of an executor's options: `capAdd[0]` becomes `--cap-add`.
  *
- * @param command whose flags they are.
+ * @param command the command that was called; its flags are searched.
  */
 export function flagOf(field: string, command: Command): string {
   const snake = field.replaceAll(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
@@ -35,13 +35,18 @@ export function flagOf(field: string, command: Command): string {
   return FLAGS[snake] ?? FLAGS[name] ?? flag ?? field;
 }
 
-/** What `--mount` says stands behind what `--volume` and `--tmpfs` do. */
+/**
+ * `toMounts` puts the mounts of `--mount` after those of `--volume` and `--tmpfs`, so their index is higher.
+ */
 function isFromMount(flag: string, index: number, command: Command): boolean {
   const { volume = [], tmpfs = [] } = command.opts<Record<string, readonly string[]>>();
   return (flag === "--volume" && index >= volume.length) || (flag === "--tmpfs" && index >= tmpfs.length);
 }
 
-/** Whoever typed flags is told of flags. */
+/**
+ * Changes an ExecutorError so that its message names flags instead of fields: the user typed flags. Any other
+ * error is returned unchanged.
+ */
 export function inFlags(reason: unknown, command: Command): unknown {
   if (!isExecutorError(reason) || reason.issues.length === 0) return reason;
   const { kind } = reason;

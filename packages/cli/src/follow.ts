@@ -6,17 +6,24 @@ import type { StopSignals } from "./stop-signals.js";
 
 export interface FollowOptions {
   readonly signals: StopSignals;
-  /** Whether the step's output is passed through. */
+  /** Whether the step's output is printed. */
   readonly output: boolean;
-  /** Whether the image's pull is shown: on a terminal all of it, elsewhere only when a registry is asked again. @default true */
+  /**
+   * Whether to show the image's pull: all of it on a terminal; otherwise only when a request to a registry is
+   * repeated.
+   *
+   * @default true
+   */
   readonly progress?: boolean;
 }
 
 /**
- * Stays with a started step until it is over and everything is released. Passes its output through, byte for byte, and shows the image's
- * pull on a terminal. The second signal kills the step; the first one stops it by the `signal` that it was started with.
+ * Waits until a started step has ended and everything of it is released. Meanwhile prints its output, byte
+ * for byte, its warnings, and the pull of its image. Kills the step at the second signal. The first signal
+ * stops the step through the `signal` that `start` was given.
  *
- * @throws OutputError when the output cannot be written, for example because its reader has gone (`| head`); the step is then killed.
+ * @throws OutputError when the output cannot be written, for example because its reader has gone (`| head`).
+ *   The step is then killed.
  */
 export async function follow(
   handle: StepHandle,

@@ -3,7 +3,10 @@ type Fields = Readonly<Record<string, unknown>>;
 const isMap = (value: unknown): value is Fields =>
   typeof value === "object" && value !== null && !Array.isArray(value);
 
-/** Files that people have and that look like step files, by what only they hold. The first that fits is named. */
+/**
+ * Other tools' files that look like step files, each with a sign that step files do not have. The first match
+ * wins.
+ */
 const KINDS: readonly (readonly [name: string, sign: string, fits: (file: Fields) => boolean])[] = [
   [
     "a CircleCI configuration",
@@ -33,7 +36,11 @@ const KINDS: readonly (readonly [name: string, sign: string, fits: (file: Fields
   ],
 ];
 
-/** What a file is that is not a step file, for a message. Undefined when it is not known to be something else. */
+/**
+ * Names the kind of a file that is not a step file, for an error message.
+ *
+ * @returns undefined when the kind is not known, or the file looks like a step.
+ */
 export function foreignKind(value: unknown, text: string): string | undefined {
   if (isMap(value)) {
     const isStep = "image" in value && ("run" in value || "name" in value || "command" in value);

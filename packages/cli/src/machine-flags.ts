@@ -4,7 +4,7 @@ import { UsageError } from "./failure.js";
 import { inFlags } from "./flag-names.js";
 import { collect } from "./transfer.js";
 
-/** Flags about the daemon's machine. */
+/** Flags that describe the daemon's machine. */
 export interface MachineFlags {
   readonly bridgeName?: string;
   readonly bridgeSubnet?: string;
@@ -14,7 +14,6 @@ export interface MachineFlags {
   readonly usernsRange?: string;
 }
 
-/** Adds the flags to a command. */
 export function addMachineFlags(command: Command): Command {
   return command
     .option("--bridge-name <name>", "name of the bridge on the daemon's machine (default: wfe0)")
@@ -28,7 +27,12 @@ export function addMachineFlags(command: Command): Command {
     .option("--userns-range <hostid[:size]>", "host ids for --userns private (default: 1000000000:65536)");
 }
 
-/** Creates an executor by the flags. @throws ExecutorError that names the flags that are wrong. */
+/**
+ * Creates an executor with the options that the flags give.
+ *
+ * @throws UsageError when a flag has the wrong form, ExecutorError that names the flags when a value is
+ *   refused.
+ */
 export function createExecutorOn(
   flags: MachineFlags,
   options: Omit<ExecutorOptions, "bridge" | "init" | "userNamespace">,

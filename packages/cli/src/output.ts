@@ -1,15 +1,16 @@
 import { OutputError } from "./failure.js";
 
-/** Writes, and waits while the reader is slow. @throws OutputError when it cannot be written. */
+/** Writes data, and waits while the reader is slow. @throws OutputError when the stream cannot be written. */
 export async function writeOutput(stream: NodeJS.WriteStream, data: Uint8Array | string): Promise<void> {
-  // A failed write is reported to its callback; without a listener the stream's event would end the process as well.
+  // The callback of write() reports a failure. Without a listener, the "error" event would also end the
+  // process.
   if (!stream.listeners("error").includes(ignore)) stream.on("error", ignore);
   await new Promise<void>((resolve, reject) => {
     stream.write(data, (cause) => (cause == null ? resolve() : reject(new OutputError(cause))));
   });
 }
 
-/** Standard error may be gone, as a closed terminal is: what is said there is then lost, and nothing else. */
+/** Ignores errors of standard error: its terminal may be closed. Then only the messages are lost. */
 export function ignoreLostMessages(): void {
   process.stderr.on("error", ignore);
 }

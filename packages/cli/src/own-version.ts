@@ -1,6 +1,6 @@
 import { createRequire } from "node:module";
 
-/** The version of this package. */
+/** Returns the version in this package's package.json. */
 export function ownVersion(): string {
   const { version } = createRequire(import.meta.url)("../package.json") as { version: string };
   return version;

@@ -1,13 +1,16 @@
-/** What moves a terminal's cursor, changes its title or its colours, or the order in which text is shown. */
+/** Characters that move the cursor, change the title or the colours, or change the order of the text. */
 // biome-ignore lint/suspicious/noControlCharactersInRegex: these are what is looked for
 const CONTROLS = /[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff]/g;
 
-/** More of a message is of no use to who reads it. */
+/** Longer messages are cut: nobody reads more. */
 const MOST_CHARACTERS = 4000;
 
 /**
- * Text as the command itself prints it, wherever it comes from: images, registries, runtimes and step files are other people's. Controls stand there
- * as `\x1b` and the like. A message may have several lines, each after the first being indented; it has 4000 characters at most.
+ * Makes text safe to print on a terminal. Use it for text from images, registries, runtimes and step files,
+ * which may be hostile.
+ *
+ * Control characters become `\x1b` and the like. Lines after the first are indented. The text is cut after
+ * 4000 characters.
  */
 export function printable(text: string): string {
   const more = text.length - MOST_CHARACTERS;
@@ -15,7 +18,7 @@ export function printable(text: string): string {
   return cut.replaceAll("\r\n", "\n").split("\n").map(printableLine).join("\n  ");
 }
 
-/** The same for what is one line, such as a cell of a table; of any length. */
+/** Does the same for a single line, such as a cell of a table. A line is not cut. */
 export function printableLine(text: string): string {
   return text.replace(CONTROLS, (sign) => {
     const code = sign.charCodeAt(0);
@@ -25,7 +28,9 @@ export function printableLine(text: string): string {
   });
 }
 
-/** A value as JSON, in lines; what JSON itself leaves as it is among controls is escaped as JSON has it. */
+/**
+ * Formats a value as indented JSON. Control characters that JSON allows are escaped as `\u009b` and the like.
+ */
 export function toJson(value: unknown): string {
   return JSON.stringify(value, undefined, 2)
     .split("\n")

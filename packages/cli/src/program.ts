@@ -23,7 +23,7 @@ import { addFormatFlag } from "./connection.js";
 import { FAILED } from "./failure.js";
 import { ownVersion } from "./own-version.js";
 
-/** The whole command line. Each command is a file in `command/`. */
+/** Creates the whole command line. Each command has a file in `command/`. */
 export function createProgram(): Command {
   const program = new Command("wfe-containerd")
     .description("Runs workflow steps as isolated containers, through containerd's gRPC API.")
@@ -48,7 +48,7 @@ export function createProgram(): Command {
     .enablePositionalOptions()
     .showHelpAfterError("(see --help)")
     .exitOverride((error) => {
-      // Docker's code for a command that was not understood; help that was asked for is a success.
+      // 125 is docker's exit code for a command line with a mistake. Help that was asked for exits with 0.
       process.exit(error.exitCode === 0 ? 0 : FAILED);
     });
   addRunCommand(program);

@@ -15,7 +15,7 @@ const retry = { reason: "http://localhost:5000/v2/app/blobs/x answers 503", dela
 const retrying: TransferProgress = { ...fetching, state: "retrying", retry };
 const byTag: TransferProgress = { ...retrying, what: "localhost:5000/app:1", total: 0 };
 
-/** What is written to a terminal, or to a file. */
+/** Creates a view that writes to a terminal, or to a file when `isTTY` is false. */
 function view(how: "auto" | "plain" | "json" | "retries" | "none", isTTY = false) {
   const screen = new Screen(SIZE);
   let written = "";

@@ -5,15 +5,18 @@ import { formatBytes } from "./table.js";
 
 export interface ProgressView {
   readonly show: (progress: TransferProgress) => void;
-  /** Leaves what was drawn, and draws no more. */
+  /** Stops drawing. Lines that were drawn stay. */
   close(): void;
 }
 
 const DEFAULT_SIZE: TerminalSize = { rows: 24, columns: 80 };
 
 /**
- * Draws how far an image's blobs are: bars that move on a terminal, a line a change elsewhere, or JSON lines. `retries` tells only why a registry is
- * asked again, so that a wait is not silent.
+ * Creates a view of an image's transfer.
+ *
+ * @param how `auto`: moving bars on a terminal, otherwise as `plain`. `plain`: a line for each change of
+ *   state. `json`: a JSON object per line. `retries`: a line for each repeated request to a registry, which
+ *   explains the wait. `none`: nothing.
  */
 export function createProgressView(
   how: "auto" | "plain" | "json" | "retries" | "none",
@@ -26,7 +29,7 @@ export function createProgressView(
   return how === "auto" && to.isTTY ? createBars(to) : createLines(to);
 }
 
-/** One line for each time that a registry is asked again. */
+/** Prints a line for each repeated request to a registry. */
 function createRetryLines(to: NodeJS.WriteStream): ProgressView {
   return {
     show: (progress) => {
@@ -43,7 +46,7 @@ function retryLine({ what, retry }: TransferProgress): string {
   return `${name}: asking again in ${seconds} s: ${printableLine(retry?.reason ?? "")}\n`;
 }
 
-/** Only changes of state: a log is no place for movement. */
+/** Prints a line for each change of state, but none for progress within a state: this output goes to logs. */
 function createLines(to: NodeJS.WriteStream): ProgressView {
   const states = new Map<string, string>();
   return {
@@ -65,16 +68,16 @@ function createBars(to: NodeJS.WriteStream): ProgressView {
   return {
     show(progress) {
       if (progress.state === "retrying") {
-        // Such a line stays, above the bars.
+        // This line stays on the screen. The bars are drawn again below it.
         to.write(`${erase(drawn)}${retryLine(progress)}`);
         drawn = 0;
       } else {
         blobs.set(progress.what, progress);
       }
-      // Some terminals do not say how large they are.
+      // Some terminals do not report their size.
       const size = { rows: to.rows || DEFAULT_SIZE.rows, columns: to.columns || DEFAULT_SIZE.columns };
       const lines = drawBars([...blobs.values()], size);
-      // It may have become smaller.
+      // The terminal may have become smaller since the last drawing.
       to.write(redraw(lines, Math.min(drawn, size.rows - 1)));
       drawn = lines.length;
     },

@@ -4,10 +4,11 @@ import { text } from "node:stream/consumers";
 import { UsageError } from "./failure.js";
 
 /**
- * Asks at the terminal.
+ * Asks a question on the terminal.
  *
- * @param instead what to give where there is no terminal, for the error.
- * @param hidden what is typed is not shown.
+ * @param instead what to give instead when there is no terminal; shown in the error.
+ * @param options `hidden`: do not show what is typed. Default `false`.
+ * @throws UsageError when standard input is not a terminal.
  */
 export async function ask(
   question: string,
@@ -21,7 +22,7 @@ export async function ask(
     );
   }
   process.stderr.write(question);
-  // Node's line editor writes what is typed to its output: one that goes nowhere.
+  // Node's line editor echoes what is typed to its output. With `hidden` this output discards everything.
   const output = new Writable({
     write: (chunk: Buffer, _encoding, done) => {
       if (hidden) done();
@@ -37,7 +38,7 @@ export async function ask(
   }
 }
 
-/** All of standard input, without the newline at its end. */
+/** Reads all of standard input and removes the newline at its end. */
 export async function readSecret(): Promise<string> {
   return (await text(process.stdin)).replace(/\r?\n$/, "");
 }

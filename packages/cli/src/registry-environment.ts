@@ -1,4 +1,4 @@
-/** A login or logout changes files, and this variable counts before them. */
+/** Warns that DOCKER_AUTH_CONFIG is set: it wins over the files that login and logout change. */
 export function warnOfEnvironment(): void {
   if ((process.env["DOCKER_AUTH_CONFIG"] ?? "").trim() === "") return;
   console.error(

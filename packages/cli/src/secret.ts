@@ -4,7 +4,7 @@ import { UsageError } from "./failure.js";
 
 const ALLOWED = "id=NAME with src=FILE or env=VARIABLE; for run also target=PATH, mask=false";
 
-/** What `--secret` says: a name, where its value is, and how a step gets it. */
+/** A parsed `--secret`: the secret's name, where its value is, and how the step gets it. */
 export interface SecretFlag {
   readonly name: string;
   readonly file?: string;
@@ -13,7 +13,11 @@ export interface SecretFlag {
   readonly mask?: boolean;
 }
 
-/** Reads `id=NAME,src=FILE` and `id=NAME,env=VARIABLE`, as docker's build has them. @throws UsageError, without what stands behind an `=`. */
+/**
+ * Parses `id=NAME,src=FILE` and `id=NAME,env=VARIABLE`, the form of `docker build --secret`.
+ *
+ * @throws UsageError whose message shows no text after an `=`.
+ */
 export function parseSecret(text: string): SecretFlag {
   const given: { name?: string; file?: string; variable?: string; target?: string; mask?: boolean } = {};
   for (const part of text.split(",")) {
@@ -34,7 +38,11 @@ export function parseSecret(text: string): SecretFlag {
   return { name, ...(file === undefined ? { variable } : { file }), ...others } as SecretFlag;
 }
 
-/** The values, by name. */
+/**
+ * Reads the secrets' values from files and environment variables.
+ *
+ * @throws UsageError when a value is missing.
+ */
 export async function readSecrets(flags: readonly SecretFlag[]): Promise<SecretValues> {
   const values: Record<string, string | Uint8Array> = {};
   for (const { name, file, variable } of flags) {
@@ -53,7 +61,7 @@ async function read(name: string, file: string): Promise<Uint8Array> {
   });
 }
 
-/** The secrets of a step that a person types: those that they give. */
+/** For `run`, the step asks for every secret that is given. */
 export function toRequests(flags: readonly SecretFlag[]): NonNullable<StepInput["secrets"]> {
   return flags.map(({ name, target, mask }) => ({
     name,

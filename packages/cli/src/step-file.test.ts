@@ -95,7 +95,7 @@ describe("values are the text as written", () => {
   test("every number of JSON, and every plain word, keeps its characters", async () => {
     const number = fc.stringMatching(/^-?(?:0|[1-9]\d{0,30})(?:\.\d{1,20})?(?:[eE][+-]?\d{1,3})?$/);
     const word = fc.stringMatching(/^[A-Za-z0-9._+-][A-Za-z0-9._+-]{1,12}$/);
-    // A document's end, a list's dash and no value are not words.
+    // The end of a document, a list's dash and an empty value are not words.
     const plain = word.filter((text) => !/^(?:-+|\.\.\.|null|Null|NULL)$/.test(text));
     await fc.assert(
       fc.asyncProperty(number, plain, async (digits, text) => {

@@ -8,18 +8,19 @@ import { stepValue } from "./yaml-values.js";
 const ALLOWED =
   "a step (name, image, run), or steps: with a list of them; wfe-containerd schema prints every field";
 
-/** A step of a file, with where it stands: its node, and how messages call it. */
+/** A step as a file has it. */
 interface Written {
   readonly value: unknown;
   readonly node: Node | null;
-  /** Empty for the only step of a file. */
+  /** The prefix of its error messages, such as `steps[0]: `. Empty when the file has only one step. */
   readonly where: string;
 }
 
 /**
- * The steps of a file, checked: one step, or a list under `steps`.
+ * Reads and checks a step file: one step, or a list under `steps`.
  *
- * @throws MistakesError with everything that is wrong with any of them, each with its line.
+ * @throws MistakesError that lists every mistake in any of the steps, each with its line.
+ * @throws UsageError when the file cannot be read, or is not a step file.
  */
 export async function readStepFile(file: string): Promise<StepInput[]> {
   const yaml = await readDocument(file);
@@ -47,7 +48,7 @@ function stepsOf(yaml: YamlDocument): Written[] {
   }));
 }
 
-/** As much of a file as tells what it is: aliases are left out. */
+/** Returns the upper levels of a file, enough to see what kind of file it is. Aliases are left out. */
 function outline(node: unknown, depth: number): unknown {
   if (isScalar(node)) return node.value;
   if (isSeq(node)) return [];
@@ -56,7 +57,7 @@ function outline(node: unknown, depth: number): unknown {
   return Object.fromEntries(entries.map(({ key, value }) => [String(key), outline(value, depth - 1)]));
 }
 
-/** Beside `steps`, keys that begin with `x-` may hold what anchors name, as in a Compose file. */
+/** As in a Compose file, keys that begin with `x-` are allowed next to `steps`: they hold anchors. */
 function listOf(top: YAMLMap, { targetOf }: YamlDocument): Node[] {
   const keys = top.items.map(({ key }) => String(key));
   const other = keys.find((key) => key !== "steps" && !key.startsWith("x-"));
@@ -81,7 +82,7 @@ function mistakesOf(yaml: YamlDocument, { value, node, where }: Written): string
   }
 }
 
-/** No two steps may become the same variables of those that follow. */
+/** Finds steps whose names become the same variable names. Later steps could not tell their outputs apart. */
 function sameNames(yaml: YamlDocument, steps: readonly Written[]): string[] {
   const names = new Map<string, string>();
   return steps.flatMap(({ value, node, where }) => {

@@ -2,23 +2,26 @@ import { subscribe, unsubscribe } from "node:diagnostics_channel";
 import type { Socket } from "node:net";
 import { constants } from "node:os";
 
-/** Signals that end a program unless it handles them. SIGPIPE is one as well, but needs the care of `onPipe`. */
+/** Signals that end a program unless it handles them. SIGPIPE is another; `onPipe` handles it. */
 const ENDING = ["SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT", "SIGALRM", "SIGVTALRM", "SIGXCPU"] as const;
 
 /** A write to a closed socket raises SIGPIPE, and the socket's `close` event comes at about the same time. */
 const PIPE_WINDOW_MS = 250;
 
-/** What asks the command to end while steps run. */
+/** Tells which signals asked the command to end while steps run. */
 export interface StopSignals extends Disposable {
-  /** The first signal that came. */
+  /** The first signal that was received. */
   readonly received: NodeJS.Signals | undefined;
   /** Aborted by the first signal. */
   readonly stop: AbortSignal;
-  /** Aborted by the second one. */
+  /** Aborted by the second signal. */
   readonly kill: AbortSignal;
 }
 
-/** Catches the signals that would end the command and leave its container running, until disposed. */
+/**
+ * Catches the signals that would end the command and leave its container running. Disposing the result stops
+ * this.
+ */
 export function catchStopSignals(): StopSignals {
   const stop = new AbortController();
   const kill = new AbortController();
@@ -31,12 +34,15 @@ export function catchStopSignals(): StopSignals {
       return;
     }
     received = signal;
-    // SIGPIPE may mean that nobody reads standard error either.
+    // After SIGPIPE standard error may have no reader either.
     if (signal !== "SIGPIPE") console.error("wfe-containerd: stopping the step; a second signal kills it");
     stop.abort();
   }
 
-  /** Without a handler Node ignores SIGPIPE. A daemon that restarts raises it too, and must not stop the step. */
+  /**
+   * Without a handler, Node ignores SIGPIPE. A restart of the daemon also raises it, and must not stop the
+   * step. So SIGPIPE counts only when no socket closed at about the same time.
+   */
   function onPipe(signal: NodeJS.Signals): void {
     const at = performance.now();
     const decide = (): void => {
@@ -68,12 +74,15 @@ export function catchStopSignals(): StopSignals {
   };
 }
 
-/** Node opens a debugger on SIGUSR1 unless it has a listener. SIGUSR2 would end the command without cleaning up. */
+/**
+ * Ignores SIGUSR1 and SIGUSR2. Without a listener, Node opens a debugger on SIGUSR1, and SIGUSR2 ends the
+ * process.
+ */
 export function ignoreUserSignals(): void {
   process.on("SIGUSR1", ignore).on("SIGUSR2", ignore);
 }
 
-/** The exit code of a program that a signal ended, as a shell shows it. */
+/** Returns the exit code that a shell shows for a program that a signal ended. */
 export function codeOfSignal(signal: NodeJS.Signals): number {
   return 128 + constants.signals[signal];
 }

@@ -1,6 +1,6 @@
 import { printableLine, toJson } from "./printable.js";
 
-/** Prints rows under headings, each column as wide as its longest entry; or all of it as JSON. */
+/** Prints rows as a table, each column as wide as its longest cell; or all rows as JSON. */
 export function printRows(
   format: "table" | "json",
   rows: readonly Readonly<Record<string, string | number>>[],
@@ -24,7 +24,7 @@ export function printRows(
     );
 }
 
-/** Bytes as people read them: `12.3 MiB`. */
+/** Formats a number of bytes: `12.3 MiB`. */
 export function formatBytes(bytes: number): string {
   const units = ["B", "KiB", "MiB", "GiB", "TiB"];
   let value = bytes;

@@ -2,13 +2,13 @@ import type { TransferProgress } from "@wfe-containerd/client";
 import { type Command, Option } from "commander";
 import { createProgressView } from "./progress.js";
 
-/** Flags of what speaks with a registry for longer. */
+/** Flags of the commands that pull or push. */
 export interface TransferFlags extends RegistryFlags {
   readonly platform?: readonly string[];
   readonly progress: "auto" | "plain" | "json" | "none";
 }
 
-/** How a registry is reached. */
+/** Flags that say how to reach a registry. */
 export interface RegistryFlags {
   readonly plainHttp?: readonly string[];
   readonly hostsDir?: string;
@@ -38,7 +38,7 @@ export function addTransferFlags(command: Command): Command {
   );
 }
 
-/** For the client: where registries are, and how they are spoken with. */
+/** Turns the flags into the client's options for registries. */
 export function registryOptions({ plainHttp, hostsDir, tokenHost }: RegistryFlags) {
   return {
     tokenHosts: tokenHost,
@@ -46,12 +46,12 @@ export function registryOptions({ plainHttp, hostsDir, tokenHost }: RegistryFlag
   };
 }
 
-/** Flags that may be given again. */
+/** Collects the values of a flag that may be given more than once. */
 export function collect(value: string, all: readonly string[] = []): string[] {
   return [...all, value];
 }
 
-/** Shows how far a transfer is, and gives it up on the first SIGINT or SIGTERM. */
+/** Runs a transfer and shows its progress. The first SIGINT or SIGTERM aborts it. */
 export async function transfer<T>(
   { progress }: Pick<TransferFlags, "progress">,
   run: (options: { signal: AbortSignal; onProgress: (progress: TransferProgress) => void }) => Promise<T>,

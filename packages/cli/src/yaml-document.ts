@@ -14,28 +14,35 @@ import {
 } from "yaml";
 import { MistakesError, UsageError } from "./failure.js";
 
-/** Nobody writes more by hand, and whoever may write a step file must not keep us busy. */
+/** No file written by hand is larger. The limit keeps a hostile step file from using much time and memory. */
 const MAX_BYTES = 1024 * 1024;
 
-/** A file that was read as YAML, with the lines that things are in. JSON is YAML too. */
+/** A parsed YAML file. JSON is YAML too. */
 export interface YamlDocument {
-  /** How messages call the file. */
+  /** The file's name in error messages. */
   readonly name: string;
   readonly text: string;
   readonly document: Document.Parsed;
-  /** Keys that are given twice: the mistakes that leave a document readable. */
+  /** A message for each key that is given twice. A document with such keys can still be read. */
   readonly twins: readonly string[];
   lineOf(node: Node): number | undefined;
-  /** What an alias stands for; any other node is its own target. */
+  /**
+   * Returns the node that an alias stands for; null without an anchor. Any other node is returned unchanged.
+   */
   targetOf(node: Node | null): Node | null;
 }
 
-/** Reads a file, or standard input by the name `-`. @throws UsageError when it is not YAML. */
+/**
+ * Reads and parses a file.
+ *
+ * @param file a path, or `-` for standard input.
+ * @throws UsageError when the file cannot be read, is over 1 MiB, or is not YAML.
+ */
 export async function readDocument(file: string): Promise<YamlDocument> {
   const name = file === "-" ? "standard input" : file;
   const text = await read(file, name);
   const lineCounter = new LineCounter();
-  // The library compares each key of a map with each other one; `findTwins` takes a set.
+  // The library's check for unique keys compares each key with every other. `findTwins` uses a set instead.
   const document = parse(name, () => parseDocument(text, { lineCounter, uniqueKeys: false, merge: true }));
   const [error] = document.errors;
   if (error !== undefined) throw new UsageError(`${name}: ${problemOf(error)}`);
@@ -46,27 +53,28 @@ export async function readDocument(file: string): Promise<YamlDocument> {
   return { name, text, document, lineOf, targetOf, twins: findTwins(document, lineOf) };
 }
 
-/** A file as YAML itself reads it. @throws UsageError when it is not YAML, or a key is given twice. */
+/** Reads a file into plain values. @throws UsageError when it is not YAML, or a key is given twice. */
 export async function readYaml(file: string): Promise<unknown> {
   const { name, document, twins } = await readDocument(file);
   if (twins.length > 0) throw new MistakesError(name, twins);
   return document.toJS({ maxAliasCount: 100 });
 }
 
-/** Whether a key is `<<`, which takes over the entries of other maps. */
+/** Whether a key is `<<`, which merges the entries of other maps into this one. */
 export function isMergeKey(key: unknown): boolean {
   return isScalar(key) && key.type === "PLAIN" && key.source === "<<";
 }
 
-/** A key as it is written: `1.10` stays so. */
+/** Returns a key as it is written in the file: `1.10` stays `1.10`. */
 export function keyText(key: Scalar): string {
   return typeof key.value === "string" ? key.value : (key.source ?? String(key.value));
 }
 
 /**
- * Where a field such as `volumes[0].target` is written, or else what is nearest around it.
+ * Finds where a field such as `volumes[0].target` is written. If the field is missing, finds the nearest part
+ * of the document around it.
  *
- * @returns its key, or its item of a list.
+ * @returns the field's key, or the item of a list.
  */
 export function nodeAt(yaml: YamlDocument, node: Node | null, field: string): Node | null {
   const target = yaml.targetOf(node);
@@ -92,13 +100,13 @@ function isWithin(field: string, key: string): boolean {
 function problemOf({ code, message }: YAMLParseError): string {
   if (code === "MULTIPLE_DOCS")
     return "it holds more than one document (---); allowed: one; several steps stand in a list under steps:";
-  // The library reports what overflowed its stack as any other mistake.
+  // The library reports a stack overflow like any other mistake in the file.
   return message.startsWith("Maximum call stack") ? TOO_DEEP : message.trim();
 }
 
 const TOO_DEEP = "its lists and maps are nested too deeply";
 
-/** Deep nesting overflows the parser's stack. */
+/** Deep nesting can overflow the parser's stack, which throws a RangeError. */
 function parse<T>(name: string, run: () => T): T {
   try {
     return run();
@@ -108,12 +116,12 @@ function parse<T>(name: string, run: () => T): T {
   }
 }
 
-/** The library's own look-up goes through the whole document for each alias. */
+/** Resolves all aliases in one pass. The library's own look-up walks the whole document for each alias. */
 function findTargets(document: Document.Parsed): Map<Node, Node> {
   const anchors = new Map<string, Node>();
   const targets = new Map<Node, Node>();
   visit(document, {
-    // A value is a scalar, a map or a list.
+    // Called for scalars, maps and lists.
     Value(_, node) {
       if (node.anchor !== undefined) anchors.set(node.anchor, node);
     },

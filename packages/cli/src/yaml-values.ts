@@ -3,7 +3,7 @@ import { isAlias, isMap, isScalar, isSeq, type Node, type Pair, type Scalar, typ
 import { UsageError } from "./failure.js";
 import { isMergeKey, keyText, type YamlDocument } from "./yaml-document.js";
 
-/** As much of a JSON Schema as tells where a text is wanted. */
+/** The parts of a JSON Schema that say where a string is expected. */
 interface Schema {
   readonly type?: string | readonly string[];
   readonly anyOf?: readonly Schema[];
@@ -14,14 +14,17 @@ interface Schema {
 
 let schema: Schema | undefined;
 
-/** Aliases may stand for aliases: a short file could become any amount of data. */
+/** Aliases can refer to aliases, so a short file could expand to any amount of data. */
 const MAX_NODES = 500_000;
 
 /**
- * A step as its file writes it. Where a step wants a text, a value without quotes is the text as written (`1.10`, `0123`, `True`), and no
- * value (`A:`, `~`, `null`) is the empty text; everywhere else a value is what YAML 1.2 makes of it, and no value is as not given.
+ * Returns a step's value as its file writes it.
  *
- * @throws UsageError when aliases never end, or stand for too much.
+ * Where the schema expects a string, a value without quotes is the text as written (`1.10`, `0123`, `True`),
+ * and no value (`A:`, `~`, `null`) is the empty string. Anywhere else YAML 1.2 decides, and a field without a
+ * value counts as not given.
+ *
+ * @throws UsageError when an alias contains itself, or aliases expand to too much.
  */
 export function stepValue({ targetOf }: Pick<YamlDocument, "targetOf">, node: Node | null): unknown {
   const isOpen = new Set<Node>();
@@ -63,7 +66,7 @@ export function stepValue({ targetOf }: Pick<YamlDocument, "targetOf">, node: No
     return Object.fromEntries(entries);
   }
 
-  /** A map's own entries come first: they win against those that `<<` takes over. */
+  /** A map's own entries come first, so they win over entries merged by `<<`. */
   function ownAndMerged(map: YAMLMap): { key: Scalar; value: Node | null }[] {
     const own = (map.items as Pair<Node, Node | null>[]).filter(({ key }) => !isMergeKey(key));
     const merges = map.items

@@ -12,7 +12,7 @@ let files: string;
 
 beforeAll(async () => {
   files = await mkdtemp(join(tmpdir(), "test-cli-"));
-  // Steps are nobody, and look into it.
+  // Steps run as the user 65534, and must be able to read the directory.
   await chmod(files, 0o755);
 });
 afterAll(() => rm(files, { recursive: true }));

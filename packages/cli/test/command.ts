@@ -3,7 +3,7 @@ import { closeSync, existsSync, openSync } from "node:fs";
 import { delimiter, dirname } from "node:path";
 import { fileURLToPath } from "node:url";
 
-/** The command as it is published: what `pnpm build` made. */
+/** The built command, as it is published; `pnpm build` makes it. */
 export const MAIN = fileURLToPath(new URL("../dist/main.js", import.meta.url));
 
 export interface Finished {
@@ -16,7 +16,7 @@ export interface Finished {
 export interface Running {
   readonly child: ChildProcess;
   readonly finished: Promise<Finished>;
-  /** Resolves when standard output holds the text. */
+  /** Resolves when standard output contains the text. */
   printed(text: string): Promise<void>;
 }
 
@@ -24,16 +24,16 @@ export interface CommandOptions {
   readonly env?: NodeJS.ProcessEnv;
   readonly input?: string;
   readonly cwd?: string;
-  /** Where standard output goes, instead of to us. */
+  /** Standard output goes to this file instead of to the test. */
   readonly stdoutFile?: string;
 }
 
-/** Starts the command as a process of its own. */
+/** Starts the command as a separate process. */
 export function start(args: readonly string[], options: CommandOptions = {}): Running {
   if (!existsSync(MAIN)) throw new Error("the command is not built: pnpm build");
   const { stdoutFile } = options;
   const outFd = stdoutFile === undefined ? undefined : openSync(stdoutFile, "w");
-  // Its launcher takes the `node` of PATH: the one that these tests run on.
+  // The launcher starts the `node` on PATH. It must be the Node that runs these tests.
   const path = [dirname(process.execPath), process.env["PATH"]].join(delimiter);
   const child = spawn(MAIN, args, {
     cwd: options.cwd,

@@ -24,7 +24,7 @@ let open: TestRegistry;
 let closed: TestRegistry;
 /** DOCKER_CONFIG of the commands. */
 let config: string;
-/** What any command printed. */
+/** The output of all commands, to search for the password. */
 let printed = "";
 
 beforeAll(async () => {
@@ -88,7 +88,7 @@ test("an image is tagged, pushed, removed, and pulled again", async () => {
     .trim()
     .split("\n")
     .map((line) => JSON.parse(line).state);
-  // All of it is busybox's too, and still here.
+  // All of its blobs belong to busybox too, so the daemon still has them.
   expect(states).not.toContain("fetching");
   await cli(["rmi", name]);
 
@@ -120,7 +120,7 @@ test("a pull draws bars on a terminal, no more than it has lines, and each over 
   ]);
   const screen = new Screen(size);
   screen.write(stdout);
-  // The result's two lines come last, and push out the first bars.
+  // The two lines of the result come last, and scroll the first bars off the screen.
   expect(screen.lines.at(-2)).toMatch(/^NAME +DIGEST/);
   const bars = [...screen.scrolledOff, ...screen.lines.slice(0, -2)];
   expect(bars.at(-1)).toBe("and 4 done");
@@ -156,7 +156,7 @@ test("images that ctr named in short form are listed, shown and removed by that 
     const { stdout } = await cli(["--format", "json", "images"]);
     return JSON.parse(stdout.toString()).map(({ name }: { name: string }) => name);
   };
-  // Each by a name that leads to it, and to no other one.
+  // Each name leads to its own image, and to no other.
   expect(await listed()).toEqual(["busybox", "docker.io/library/mine:1", "mine:1"]);
   const [shown] = JSON.parse((await cli(["inspect", "mine:1"])).stdout.toString());
   expect(shown).toMatchObject({ name: "mine:1", target });
@@ -539,7 +539,7 @@ describe("login", () => {
   test("gives it to a token service elsewhere only when that is named", async () => {
     await using registry = await startFaultProxy();
     await using service = await startFaultProxy();
-    // By name another host than 127.0.0.1, where the registry is.
+    // As a name, localhost is a different host than 127.0.0.1, where the registry is.
     const realm = service.origin.replace("127.0.0.1", "localhost");
     const headers = { "www-authenticate": `Bearer realm="${realm}/token"` };
     registry.on(/./, () =>

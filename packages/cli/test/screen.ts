@@ -1,4 +1,6 @@
-/** As much of a terminal as bars need: what stands on it, and what has left it at the top. */
+/**
+ * The parts of a terminal that bars need: the lines on the screen, and the lines that scrolled off its top.
+ */
 export class Screen {
   readonly scrolledOff: string[] = [];
   readonly #lines: string[];
@@ -11,13 +13,13 @@ export class Screen {
     this.#columns = columns;
   }
 
-  /** What is on it, without empty lines at its end. */
+  /** The lines on the screen, without empty lines at the end. */
   get lines(): string[] {
     const last = this.#lines.findLastIndex((line) => line !== "");
     return this.#lines.slice(0, last + 1);
   }
 
-  /** @param output with `\r\n` between lines, as a terminal gets it. */
+  /** @param output as a terminal gets it: with `\r\n` between lines. */
   write(output: string): void {
     const [plain = "", ...controlled] = output.split("\x1b");
     this.#print(plain);
@@ -37,7 +39,7 @@ export class Screen {
   }
 
   #control(final: string, count: string): void {
-    // At the top it stays, as every terminal does.
+    // At the top the cursor stays, as on every terminal.
     if (final === "A") this.#row = Math.max(this.#row - Number(count || 1), 0);
     else if (final === "K" && count === "2") this.#lines[this.#row] = "";
     else if (final === "J" && count === "") {

@@ -28,11 +28,11 @@ const call = (...args: string[]): Running =>
     env: { WFE_IO_DIR: daemon_.ioDir },
   });
 
-/** A script that says when it is ready, and ends with a code when it is told to stop. */
+/** Returns a script that prints `on` when it is ready, and exits with `code` when it is told to stop. */
 const until = (code: number): string =>
   `trap 'echo bye; exit ${code}' TERM; echo on; while :; do sleep 0.05; done`;
 
-/** Resolves when a step has printed this, even where the command prints nothing yet. */
+/** Resolves when a step has printed the text, even if the command does not print it yet. */
 async function printedInside(text: string): Promise<void> {
   const outputs = async (): Promise<string> => {
     const names = await readdir(daemon_.ioDir, { recursive: true });

@@ -25,7 +25,7 @@ export function addDaemonCommand(program: Command): void {
         logLevel,
         onLog: (text) => process.stderr.write(text),
       });
-      // One line on standard output, once it answers: for whoever started us.
+      // One line on standard output, once the daemon answers, for the program that started this command.
       console.log(daemon.address);
       console.error(
         `containerd ${daemon.version} runs in ${daemon.directory}; export WFE_CONTAINERD_ADDR=${daemon.address}`,

@@ -27,7 +27,7 @@ export function addExportCommand(program: Command): void {
     });
 }
 
-/** All of it or nothing: a file of that name is half of an archive at no time. */
+/** Writes all of the archive or nothing. The file never holds half of an archive under its final name. */
 async function writeFile(file: string, archive: AsyncIterable<Uint8Array>): Promise<void> {
   const partial = `${file}.part-${process.pid}`;
   try {

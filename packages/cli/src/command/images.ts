@@ -34,7 +34,10 @@ export function addImagesCommand(program: Command): void {
 
 const HEADINGS = ["name", "digest", "packed", "unpacked", "created"];
 
-/** Undefined for an image that was removed meanwhile. One that is odd is listed like the others, and says what it is. */
+/**
+ * Returns undefined for an image that was removed meanwhile. A broken image gets a row that says what is
+ * wrong.
+ */
 async function toRow(
   client: Client,
   image: Image,
@@ -53,16 +56,19 @@ async function toRow(
     };
   } catch (reason) {
     if (isContainerdError(reason, "not-found")) return undefined;
-    // Not for one image's sake: the daemon is away, or the caller gave up.
+    // Not about this image: for example, the daemon is unavailable or the caller aborted.
     if (!(reason instanceof ContainerdError) || !ABOUT_IMAGE.includes(reason.kind)) throw reason;
     return { ...row, problem: reason.message };
   }
 }
 
-/** Kinds of errors that are about one image, and not about the daemon. */
+/** Errors of these kinds are about one image, not about the daemon. */
 const ABOUT_IMAGE: readonly ErrorKind[] = ["invalid-argument", "out-of-range", "data-loss"];
 
-/** Short where that leads back to this image: other clients name theirs as they please, in short form too. */
+/**
+ * Shortens a name if the short form still leads to this image. It may not: other clients store any name, also
+ * short ones.
+ */
 function shortName(name: string, all: ReadonlySet<string>): string {
   try {
     const reference = parseReference(name);

@@ -40,7 +40,7 @@ export function addImportCommand(program: Command): void {
     });
 }
 
-/** A person who typed flags is told of flags. */
+/** The user typed flags, so the message names flags instead of the client's options. */
 function inFlags(reason: unknown): never {
   if (!isContainerdError(reason, "invalid-argument")) throw reason;
   const message = reason.message

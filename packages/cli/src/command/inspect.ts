@@ -32,7 +32,10 @@ async function inspect(client: Client, name: string): Promise<object> {
   throw new UsageError(`there is no image and no step ${name} in namespace ${client.namespace}`);
 }
 
-/** Whatever the image is: one that cannot be run has no manifest here, and says why among the problems of its usage. */
+/**
+ * Describes any image. One that cannot be run has no manifest in the result; the problems under `usage` say
+ * why.
+ */
 async function inspectImage(client: Client, record: Image): Promise<object> {
   const platforms = (await orOdd(client.images.platforms(record))) ?? [];
   const { name, labels, createdAt, updatedAt, target } = record;
@@ -48,7 +51,10 @@ async function inspectImage(client: Client, record: Image): Promise<object> {
   };
 }
 
-/** That for the daemon's platform, or where it is not here, what is. */
+/**
+ * Describes the manifest for the daemon's platform or, if that one is missing, for the first platform that is
+ * there.
+ */
 async function inspectManifest(
   client: Client,
   record: Image,
@@ -69,14 +75,14 @@ async function inspectContainer(client: Client, id: string): Promise<object> {
 
 async function orMissing<T>(asked: Promise<T>): Promise<T | undefined> {
   return asked.catch((reason: unknown) => {
-    // A name that cannot be an id, or an image's, is none.
+    // A name that is not valid as an id, or as an image's name, cannot exist.
     if (isContainerdError(reason, "not-found") || isContainerdError(reason, "invalid-argument"))
       return undefined;
     throw reason;
   });
 }
 
-/** Undefined for what is wrong with the image, and not with the daemon. */
+/** Returns undefined when something is wrong with the image, not with the daemon. */
 async function orOdd<T>(asked: Promise<T>): Promise<T | undefined> {
   return asked.catch((reason: unknown) => {
     if (ABOUT_IMAGE.some((kind) => isContainerdError(reason, kind))) return undefined;

@@ -10,7 +10,7 @@ interface LoginFlags extends RegistryFlags {
   readonly passwordStdin?: boolean;
 }
 
-/** There is no flag for the password itself: whoever may list processes would see it. */
+/** There is no flag for the password itself: every user who can list processes would see it. */
 export function addLoginCommand(program: Command): void {
   const command = program
     .command("login")

@@ -27,7 +27,7 @@ export function addPruneCommand(program: Command): void {
       await using client = await connect(command);
       const removed = await client.images.prune({
         until: moments.length === 0 ? undefined : new Date(Math.min(...moments)),
-        // In one filter, containerd wants all of its parts to hold.
+        // containerd requires every part within one filter to match.
         filters: labels.length === 0 ? [] : [labels.join(",")],
         dryRun: flags.dryRun,
       });

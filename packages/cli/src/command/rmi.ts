@@ -12,11 +12,11 @@ export function addRmiCommand(program: Command): void {
     .option("-f, --force", "those too that containers are made of; the containers keep what they need")
     .action(async (names: string[], { force = false }: { force?: boolean }, command: Command) => {
       await using client = await connect(command);
-      // All are looked at before the first one goes.
+      // Every name is looked up before the first image is removed.
       const images = await Promise.all(names.map((name) => client.images.get(name)));
       if (!force) await refuseUsed(client, new Set(images.map(({ name }) => name)));
       for (const [at, image] of images.entries()) {
-        // The last one waits for the collection of garbage, which is one for all.
+        // Only the last removal waits for garbage collection; one collection covers all.
         await client.images.remove(image, { sync: at === images.length - 1 });
         console.log(printableLine(image.name));
       }

@@ -51,11 +51,11 @@ export function addRunCommand(program: Command): void {
     });
 }
 
-/** An image runs on the daemon's platform, and no other is emulated. */
+/** An image runs on the daemon's platform; other platforms are not emulated. */
 async function checkPlatform(client: Client, given: string): Promise<void> {
   const own = normalizePlatform(await client.introspection.daemonPlatform());
   const [os = "", architecture] = given.split("/");
-  // As docker, either may stand alone.
+  // As in docker, the operating system or the architecture may be given alone.
   if (architecture === undefined && os === own.os) return;
   const wanted = normalizePlatform(
     architecture === undefined ? { os: own.os, architecture: os } : { os, architecture },
@@ -66,7 +66,7 @@ async function checkPlatform(client: Client, given: string): Promise<void> {
   );
 }
 
-/** As docker: a file that is there already is left alone. */
+/** As in docker, an existing file is not overwritten: the step is released, and this is an error. */
 async function writeId(file: string, handle: StepHandle): Promise<void> {
   await writeFile(file, handle.id, { flag: "wx" }).catch(async (cause: NodeJS.ErrnoException) => {
     await handle[Symbol.asyncDispose]().catch(() => undefined);

@@ -111,7 +111,7 @@ async function readPolicy(file: string | undefined): Promise<Policy> {
 interface RunStepsOptions extends StartOptions {
   readonly data: WorkflowData;
   readonly output: StepFlags["output"];
-  /** Whether later steps get the output of earlier ones. */
+  /** Whether later steps get the output of earlier ones as variables. Default `false`. */
   readonly logs?: boolean | undefined;
   readonly signals: StopSignals;
 }
@@ -135,7 +135,7 @@ async function runSteps(
   }
 }
 
-/** The kernel takes no longer string than 128 KiB as a variable, with its name. */
+/** The kernel accepts at most 128 KiB for a variable, including its name. */
 const MAX_VARIABLE_BYTES = 128 * 1024;
 
 function reportLongLogs({ name, stdout, stderr }: StepResult): void {
@@ -150,7 +150,7 @@ function reportLongLogs({ name, stdout, stderr }: StepResult): void {
   }
 }
 
-/** Where a secret goes is in the file. */
+/** Refuses `target` and `mask`: the step file says where a secret goes. */
 function parseSecrets(flags: readonly string[] = []): SecretFlag[] {
   return flags.map((flag) => {
     const secret = parseSecret(flag);
