@@ -1,16 +1,16 @@
 import { defineConfig } from "vitest/config";
 
-// Tests run on the sources: every package offers them under this export condition.
+// Tests run on the sources, which every package offers under this export condition.
 const conditions = ["@wfe-containerd/source"];
 
 export default defineConfig({
   resolve: { conditions },
   ssr: { resolve: { conditions, externalConditions: conditions } },
   test: {
-    // Tests wait for daemons more than they work: two files at a time, also where there are two cores.
+    // Tests mostly wait for daemons, so two files run at a time, even on two cores.
     maxWorkers: 2,
-    // These are for what never ends. How fast anything is is no matter of a test, and what takes a second alone takes a minute on a machine
-    // that runs this suite twice, and others beside it.
+    // These limits only catch tests that never end. Tests do not measure speed. A test that takes a second
+    // alone can take a minute on a machine that runs this suite twice, and other suites too.
     testTimeout: 600_000,
     hookTimeout: 600_000,
     expect: { poll: { timeout: 100_000 } },
@@ -25,7 +25,7 @@ export default defineConfig({
       {
         extends: true,
         test: {
-          // Against a real containerd that each file starts for itself.
+          // Needs a real containerd. Each file starts its own.
           name: "daemon",
           include: [
             "packages/*/test/**/*.test.ts",
@@ -36,7 +36,7 @@ export default defineConfig({
       },
       {
         extends: true,
-        // The packages as they are published: needs them built, and the registry.
+        // Tests the packages as they are published. Needs the built packages, and access to the npm registry.
         test: { name: "pack", include: ["test-infra/pack/*.test.ts"] },
       },
     ],

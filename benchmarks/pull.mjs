@@ -1,5 +1,6 @@
-// An image of 1 GB in 12 layers, from a registry on this machine: our pull beside `ctr image pull`, which does the same, and `skopeo copy`, which only
-// stores it as an OCI layout and unpacks nothing. Usage: node benchmarks/pull.mjs [--rounds 3] [--layers 12] [--megabytes 1000]
+// Pulls an image of 1 GB in 12 layers from a registry on this machine. Compares our pull with `ctr image
+// pull`, which does the same, and with `skopeo copy`, which only stores an OCI layout and unpacks nothing.
+// Usage: node benchmarks/pull.mjs [--rounds 3] [--layers 12] [--megabytes 1000]
 import { execFile, spawn } from "node:child_process";
 import { createCipheriv } from "node:crypto";
 import { once } from "node:events";
@@ -24,7 +25,7 @@ const ROUNDS = Number(values.rounds);
 const LAYERS = Number(values.layers);
 const LAYER_BYTES = Math.round((Number(values.megabytes) * 1e6) / LAYERS);
 const NAMESPACE = "bench";
-/** As often as it takes to miss little of a process's last moments. */
+/** Short, so that little is missed before a process ends. */
 const SAMPLE_MS = 10;
 const TICKS_PER_SECOND = Number((await promisify(execFile)("getconf", ["CLK_TCK"])).stdout);
 
@@ -65,7 +66,8 @@ try {
     },
   ];
   const runs = new Map(contenders.map(({ name: contender }) => [contender, []]));
-  // Taken in turns, so that a slow moment of the machine meets all of them; the first turn warms the caches.
+  // Contenders take turns, so that a slow moment of the machine affects all. The first round warms the
+  // caches.
   for (let round = 0; round <= ROUNDS; round++) {
     for (const { name: contender, command } of contenders) {
       const figures = await measure(command);
@@ -81,7 +83,9 @@ try {
   await rm(layout, { recursive: true, force: true });
 }
 
-/** Half of each layer is noise, half a text that repeats: together they pack about as images do. */
+/**
+ * Half of each layer is noise, half is repeated text. Together they compress about as well as real images.
+ */
 async function putLargeImage() {
   const layers = [];
   for (let layer = 0; layer < LAYERS; layer++) {
@@ -95,7 +99,7 @@ async function putLargeImage() {
   await putImage(registry, "bench/large:1", await ociArchive(await buildImage({ layers })));
 }
 
-/** Removes what the contender brought: the next one finds nothing. */
+/** Removes what a contender fetched, so that the next one starts with nothing. */
 async function forget(name) {
   const images = await client.images.list();
   for (const image of images) if (image.name === name) await client.images.remove(name, { sync: true });
@@ -103,7 +107,12 @@ async function forget(name) {
   await rm(layout, { recursive: true, force: true });
 }
 
-/** Runs a command to its end. Seconds, CPU seconds of it and of the daemon meanwhile, and the most memory that it had, in MB. */
+/**
+ * Runs a command to its end.
+ *
+ * @returns seconds, CPU seconds of the command and of the daemon meanwhile, and the command's peak memory in
+ *   MB.
+ */
 async function measure([program, ...args]) {
   const daemonBefore = await cpuSeconds(daemon.pid);
   const start = performance.now();
@@ -127,7 +136,7 @@ async function measure([program, ...args]) {
   const seconds = (performance.now() - start) / 1000;
   clearInterval(sampling);
   if (code !== 0) throw new Error(`${program} ended with ${code}: ${said.slice(-500)}`);
-  // Ours says how long the pull itself took; the others say other things, or nothing.
+  // Our program prints how long the pull itself took. The other programs print something else, or nothing.
   return {
     seconds,
     pulling: Number(told) || seconds,
@@ -137,7 +146,7 @@ async function measure([program, ...args]) {
   };
 }
 
-/** Of a process and the children that it has waited for: the daemon unpacks with some. */
+/** Includes the children that the process has waited for: the daemon starts some to unpack. */
 async function cpuSeconds(pid) {
   const stat = await readFile(`/proc/${pid}/stat`, "utf8");
   const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");

@@ -1,4 +1,5 @@
-// One step of `true`, and many at once: ours in-process, beside `ctr run --rm` and bare `runc run` on the same machine in the same run.
+// Runs one step of `true`, and many at once. Compares our executor (in this process) with `ctr run --rm` and
+// plain `runc run`, on the same machine in the same run.
 // Usage: node benchmarks/step.mjs [--rounds 30] [--batch 48]
 import { execFile } from "node:child_process";
 import { cp, mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
@@ -54,9 +55,9 @@ try {
       run: () => run("runc", ["run", "--bundle", bundle, `bench-${process.pid}-${count++}`]),
     },
   ];
-  for (const contender of contenders) await contender.run(); // caches warm, for everybody
+  for (const contender of contenders) await contender.run(); // warms the caches for all
 
-  // Taken in turns, so that a slow moment of the machine meets all of them.
+  // Contenders take turns, so that a slow moment of the machine affects all.
   const latency = new Map(contenders.map(({ name }) => [name, []]));
   for (let round = 0; round < ROUNDS; round++) {
     for (const contender of contenders) latency.get(contender.name).push(await timed(contender.run));

@@ -1,5 +1,5 @@
-// containerd itself, without steps: what a tool author reaches for.
-// The daemon is named by WFE_CONTAINERD_ADDR, the namespace by CONTAINERD_NAMESPACE.
+// Uses containerd itself, without steps, as the author of a tool does.
+// WFE_CONTAINERD_ADDR names the daemon, CONTAINERD_NAMESPACE the namespace.
 import { createClient, isContainerdError } from "@wfe-containerd/client";
 
 await using client = createClient();

@@ -1,4 +1,4 @@
-// What went wrong is told by the error's kind; its message says what to mend.
+// The kind of an error says what went wrong. Its message says what to fix.
 import { createExecutor, isExecutorError } from "@wfe-containerd/executor";
 
 await using executor = createExecutor();

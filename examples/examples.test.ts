@@ -20,7 +20,7 @@ afterEach(() => {
   vi.restoreAllMocks();
 });
 
-/** What each example prints to standard output. */
+/** What each example prints on standard output. */
 const EXPECTED: Readonly<Record<string, RegExp>> = {
   "client.ts":
     /^containerd \d.*\ndocker\.io\/library\/busybox:latest sha256:\w+\nget container no-such-container: .*not found\n$/,
@@ -53,7 +53,7 @@ test.each(Object.keys(EXPECTED))("%s does what it says", async (file) => {
   expect(printed).toMatch(EXPECTED[file] as RegExp);
 });
 
-// Built packages, and Node alone: as somebody runs it who has no TypeScript.
+// Uses the built packages and plain Node, as a user without TypeScript does.
 test("first-step.mjs runs as plain JavaScript", async () => {
   const { stdout } = await promisify(execFile)(process.execPath, [join(HERE, "first-step.mjs")]);
   expect(stdout).toBe("0 exit hello\n");

@@ -1,6 +1,6 @@
-// Does what the guides in docs/ say. In them, a block
-//   ```yaml file=NAME     is written to a file of that name, and is checked as a step file or a policy;
-//   ```console            is run: lines with `$ ` are commands, the others what they print; … stands for anything.
+// Runs what the guides in docs/ show. In a guide, a block
+//   ```yaml file=NAME     is written to the file NAME, and checked as a step file or a policy;
+//   ```console            is run: lines with `$ ` are commands, others their output; … matches anything.
 import { spawn } from "node:child_process";
 import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
@@ -31,7 +31,7 @@ interface Command {
   readonly output: string;
 }
 
-/** A line that ends with `\` goes on in the next one. */
+/** A line that ends with `\` continues on the next line. */
 function commandsOf({ text }: Block): Command[] {
   return text
     .split(/^\$ /m)
@@ -64,7 +64,7 @@ describe("what the guides print", () => {
   let directory: string;
 
   beforeEach(async () => {
-    // Below a place that volumes may come from, and the same for every reader.
+    // Volumes may come from below /srv, which is the same place for every reader of a guide.
     await mkdir("/srv", { recursive: true });
     directory = await mkdtemp("/srv/guide-");
     await mkdir(join(directory, ".bin"));
@@ -73,7 +73,7 @@ describe("what the guides print", () => {
   });
   afterEach(() => rm(directory, { recursive: true }));
 
-  /** What it prints, to standard error too. */
+  /** @returns What the command prints, on standard error too. */
   function run(line: string): Promise<string> {
     const child = spawn("sh", ["-c", `exec 2>&1\n${line}\n`], {
       cwd: directory,

@@ -1,4 +1,4 @@
-// Follows a step while it runs: every byte it prints, as it is printed, and each phase it goes through.
+// Follows a step while it runs: each piece of output as it is printed, and each phase.
 import { createExecutor } from "@wfe-containerd/executor";
 
 await using executor = createExecutor();

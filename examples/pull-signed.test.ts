@@ -26,7 +26,7 @@ afterEach(async () => {
   for (const { name } of await at.client.images.list()) await at.client.images.remove(name, { sync: true });
 });
 
-/** Runs the example anew. */
+/** Runs the example again. */
 async function run(tag: string, publicKey: string): Promise<string[]> {
   const file = join(directory, "cosign.pub");
   await writeFile(file, publicKey);

@@ -1,5 +1,5 @@
-// Pulls an image only if it bears a cosign signature of ours. IMAGE names it, and COSIGN_PUBLIC_KEY the file that
-// `cosign generate-key-pair` calls cosign.pub. What is refused is not fetched.
+// Pulls an image only if it has a cosign signature of ours. IMAGE names the image. COSIGN_PUBLIC_KEY names
+// the file cosign.pub, which `cosign generate-key-pair` writes. A refused image is not fetched.
 import { createPublicKey, verify } from "node:crypto";
 import { readFile } from "node:fs/promises";
 import { createClient, type ImageToVerify, parseDescriptor } from "@wfe-containerd/client";
@@ -7,7 +7,7 @@ import { createClient, type ImageToVerify, parseDescriptor } from "@wfe-containe
 const { IMAGE = "", COSIGN_PUBLIC_KEY = "" } = process.env;
 const key = createPublicKey(await readFile(COSIGN_PUBLIC_KEY));
 
-/** Cosign keeps an image's signatures beside it, under a tag that is made of its digest. */
+/** Cosign stores an image's signatures in the same repository, under a tag made from the image's digest. */
 async function verifySignature({ target, registry }: ImageToVerify): Promise<void> {
   const signatures = await registry.resolve(`${target.digest.replace(":", "-")}.sig`);
   const { layers } = JSON.parse(Buffer.from(await registry.read(signatures)).toString());

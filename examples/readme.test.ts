@@ -11,7 +11,7 @@ const READMES = [
   ...["proto", "client", "executor", "cli"].map((name) => `packages/${name}/README.md`),
   ...(await readdir(join(ROOT, "docs"))).filter((name) => name.endsWith(".md")).map((name) => `docs/${name}`),
 ];
-/** Inside the workspace, so that imports are found as the examples find them. */
+/** A directory inside the workspace, so that imports resolve as they do in the examples. */
 let directory: string;
 
 beforeAll(async () => {
@@ -30,7 +30,7 @@ async function blocksOf(
   }));
 }
 
-// The examples themselves are run: what a README shows of one must be it.
+// Other tests run the examples. A README must show exactly their code.
 test("code that names its file is that file's", async () => {
   const named = (await Promise.all(READMES.map(blocksOf))).flat().filter(({ file }) => file !== undefined);
   expect(named.length).toBeGreaterThan(0);

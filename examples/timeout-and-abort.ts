@@ -1,4 +1,4 @@
-// A step that takes too long is a result, with the cause said; so is one that somebody aborts.
+// A step that takes too long gives a result that names the cause. So does a step that is aborted.
 import { createExecutor } from "@wfe-containerd/executor";
 
 await using executor = createExecutor();

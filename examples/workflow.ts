@@ -1,4 +1,5 @@
-// Two steps, one after the other: what the first one gives out becomes environment variables of the second, behind the first one's name.
+// Runs two steps in order. The outputs of the first become environment variables of the second; their names
+// begin with the first step's name.
 import { createExecutor, toWorkflowData } from "@wfe-containerd/executor";
 
 await using executor = createExecutor();

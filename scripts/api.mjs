@@ -1,18 +1,18 @@
-// pnpm api: writes a report of everything that each package exports into packages/*/etc, from the built declarations. A change of the
-// public API is then seen in review. npm test fails while a report does not fit the code.
+// pnpm api: writes a report of each package's exports to packages/*/etc, from the built declarations, so that
+// a review shows each change of the public API. npm test fails when a report is out of date.
 import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { ROOT, run, story } from "./process.mjs";
 
-/** `cli` exports nothing. `proto` is generated: a change of its exports is seen in its .proto files. */
+/** `cli` exports nothing. `proto` is generated; its .proto files show each change. */
 const ENTRY_POINTS = [
   { name: "client", entry: "index", report: "client" },
   { name: "client", entry: "private-daemon/daemon", report: "client-daemon" },
   { name: "executor", entry: "index", report: "executor" },
 ];
 
-/** A report that does not fit the code counts as a failure; the message names the command that writes it anew. */
+/** Checks the reports. Each outdated report is a failure; the message names the command that updates it. */
 export async function checkApi() {
   const reports = await Promise.all(ENTRY_POINTS.map((each) => report(each, { write: false })));
   const stale = reports.filter(({ changed }) => changed);
@@ -29,9 +29,11 @@ async function writeReports() {
   }
 }
 
-/** @returns The report's path, and whether it was not (or without `write`: is not) what the package exports. */
+/**
+ * @returns The report's path, and whether the report was out of date. With `write` it was written again.
+ */
 async function report({ name, entry, report }, { write }) {
-  // Not at the top: npm test loads this file before anything is installed.
+  // Not imported at the top: npm test loads this file before anything is installed.
   const { Extractor, ExtractorConfig } = await import("@microsoft/api-extractor");
   const projectFolder = join(ROOT, "packages", name);
   const reportFileName = `${report}.api.md`;
@@ -53,7 +55,7 @@ async function report({ name, entry, report }, { write }) {
       newlineKind: "lf",
       messages: {
         compilerMessageReporting: { default: { logLevel: "error" } },
-        // A type that is reachable and not exported is named in the report itself.
+        // The report itself names each type that can be reached but is not exported.
         extractorMessageReporting: {
           default: { logLevel: "none" },
           "ae-forgotten-export": { logLevel: "none", addToApiReportFile: true },

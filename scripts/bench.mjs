@@ -1,5 +1,5 @@
-// npm run bench: sets up, then compares our speed with that of other tools in one run. `npm run bench -- step` runs one of the benchmarks; what
-// follows is given to it: `npm run bench -- step --rounds 10`.
+// npm run bench: sets up, then compares our speed with that of other tools in the same run.
+// Arguments: the name of one benchmark, then its own arguments: `npm run bench -- step --rounds 10`.
 import { readdir } from "node:fs/promises";
 import { join } from "node:path";
 import { ROOT, run, story } from "./process.mjs";

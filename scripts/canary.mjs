@@ -1,7 +1,11 @@
-/** Every secret that a test uses holds this word: it is looked for in all that the tests print, and must not be there. */
+/**
+ * Every secret in the tests contains this word, so that a search of the tests' output finds a printed secret.
+ */
 export const CANARY = "secret-canary";
 
-/** The forms in which a secret shows: as it is, percent-encoded, in base64 at each of its three alignments, and in hexadecimal digits. */
+/**
+ * The forms in which a secret could be printed. In base64, each of the three alignments gives other digits.
+ */
 const FORMS = [
   ["plain", CANARY],
   ["percent-encoded", encodeURIComponent(CANARY).replaceAll("-", "%2D")],
@@ -9,12 +13,12 @@ const FORMS = [
   ...[0, 1, 2].map((shift) => [`base64, shifted by ${shift}`, base64At(shift)]),
 ];
 
-/** In which forms a secret is in a text; empty when in none. */
+/** @returns The names of the forms in which the text contains a secret. */
 export function findCanaries(text) {
   return FORMS.filter(([, form]) => text.includes(form)).map(([name]) => name);
 }
 
-/** Those digits of base64 that depend on the word alone, when so many bytes of something else stand before it. */
+/** Returns the base64 digits that depend on the word alone, when `shift` other bytes come before it. */
 function base64At(shift) {
   const encoded = Buffer.from("\0".repeat(shift) + CANARY).toString("base64");
   const end = Math.floor(((shift + CANARY.length) * 8) / 6);

@@ -3,12 +3,16 @@ import { join } from "node:path";
 import { hasApt } from "./machine.mjs";
 import { CACHE, capture, Trouble } from "./process.mjs";
 
-/** Comes with Debian; Ubuntu has it as the package debian-archive-keyring. */
+/** Part of Debian. Ubuntu has it in the package debian-archive-keyring. */
 export const KEYRING = "/usr/share/keyrings/debian-archive-keyring.gpg";
 
-/** The .proto files of a suite's containerd, and what they import: sources only, which the test of the wire compares ours with. */
+/**
+ * Unpacks the .proto files of a suite's containerd and of its imports. The test of the wire format compares
+ * our .proto files with them.
+ */
 export function unpackSources(suite, options = {}) {
-  // Of 2.x the API is a package of its own, beside one that still has 1.x for what is built with that.
+  // The API of containerd 2.x is a package of its own. The other package still has 1.x, for programs that
+  // need it.
   const containerd = suite === "sid" ? "containerd-containerd-api" : "containerd-containerd";
   const names = [containerd, "containerd-cgroups", "gogo-protobuf", "gogo-googleapis"];
   const packages = names.map((name) => `golang-github-${name}-dev`);
@@ -16,13 +20,13 @@ export function unpackSources(suite, options = {}) {
 }
 
 /**
- * Packages of a Debian suite, unpacked in the cache without being installed. The machine's own lists and sources are neither read nor
- * written: apt gets its own for this.
+ * Downloads packages of a Debian suite and unpacks them in the cache. They are not installed. apt gets its
+ * own lists and sources for this; those of the machine are neither read nor changed.
  *
- * @param {{ name: string, suite: string, packages: string[], fresh?: boolean }} options `name`: of the directory in the cache; `fresh`:
- *   download again what is there.
- * @returns {Promise<string>} the directory that they are unpacked in
- * @throws Trouble when they cannot be had
+ * @param {{ name: string, suite: string, packages: string[], fresh?: boolean }} options `name`: of the
+ *   directory in the cache; `fresh`: download even if the cache has them.
+ * @returns {Promise<string>} The directory with the unpacked packages.
+ * @throws Trouble when the packages cannot be downloaded.
  */
 export async function unpackDebian({ name, suite, packages, fresh = false }) {
   const directory = join(CACHE, "debian", name);
@@ -46,11 +50,11 @@ export async function unpackDebian({ name, suite, packages, fresh = false }) {
 }
 
 /**
- * A Debian as debootstrap makes it, the smallest that has apt, as a tar in the cache: what tests make an image of. Its package files of
- * `kept` stay in it, for apt to install.
+ * Makes a small Debian with debootstrap (the smallest variant that has apt), as a tar in the cache. Tests
+ * make an image of it. The package files of `kept` are in its `/repository`, for apt to install.
  *
- * @returns {Promise<string>} the tar's path
- * @throws Trouble when it cannot be had
+ * @returns {Promise<string>} The tar's path.
+ * @throws Trouble when the packages cannot be downloaded.
  */
 export async function bootstrapDebian({ suite, kept }) {
   const directory = join(CACHE, "debian", `${suite}-image`);
@@ -88,7 +92,9 @@ export async function bootstrapDebian({ suite, kept }) {
   return tar;
 }
 
-/** The mirror that the machine itself uses, where it is a Debian; elsewhere one must be named. */
+/**
+ * Finds the mirror that this machine's apt uses, if it is a Debian mirror. Else DEBIAN_MIRROR must name one.
+ */
 async function findMirror() {
   if (process.env.DEBIAN_MIRROR) return process.env.DEBIAN_MIRROR;
   const { stdout } = await capture("apt-get", [
@@ -99,28 +105,28 @@ async function findMirror() {
   ]);
   const mirror = stdout.split("\n").find((uri) => /\/debian\/?$/.test(uri));
   if (mirror !== undefined) return mirror;
-  // Which one to trust is the machine's owner's to say, not ours.
+  // Only the owner of the machine can say which mirror to trust.
   throw new Trouble(
     "Tests download Debian's packages of containerd, and this machine's apt knows no mirror of Debian. Name one: " +
       "DEBIAN_MIRROR=http://deb.debian.org/debian, if you trust that.",
   );
 }
 
-/** Read by apt after the machine's own, from which proxies and certificates are kept. */
+/** Writes a configuration that apt reads after the machine's own, so proxies and certificates still apply. */
 async function writeConfiguration(directory, suite) {
   await writeFile(
     join(directory, "sources.list"),
     `deb [signed-by=${KEYRING}] ${await findMirror()} ${suite} main\n`,
   );
-  // Nothing counts as installed, so that a newer installed version is no candidate.
+  // An empty status: otherwise apt could choose a newer version that is installed on this machine.
   await writeFile(join(directory, "status"), "");
   const path = join(directory, "apt.conf");
   await writeFile(
     path,
     [
-      "#clear APT::Update;", // what the machine runs after its own updates
+      "#clear APT::Update;", // the programs that this machine runs after an update
       'APT::Default-Release "";',
-      'APT::Update::Error-Mode "any";', // a mirror that cannot be reached is no success
+      'APT::Update::Error-Mode "any";', // an unreachable mirror is an error
       'APT::Sandbox::User "root";',
       'Acquire::Retries "5";',
       `Dir::Etc::SourceList "${join(directory, "sources.list")}";`,

@@ -1,4 +1,5 @@
-// npm run demo: sets up, starts a private containerd, runs a step file in it through the CLI, and leaves nothing.
+// npm run demo: sets up, starts a private containerd, runs a step file in it with the CLI, and leaves
+// nothing.
 import { spawn } from "node:child_process";
 import { mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
@@ -16,7 +17,7 @@ await story(async () => {
   await setUp();
   console.log(`ready after ${seconds(startedAt)}`);
 
-  // Ctrl-C reaches the programs that we started too: they end, and we clean up after them.
+  // Ctrl-C also reaches the programs that the demo started. They end, and the demo cleans up after them.
   process.on("SIGINT", () => {});
   const directory = await mkdtemp(join(tmpdir(), "wfe-demo-"));
   try {
@@ -67,7 +68,7 @@ function startDaemon(directory) {
     child.stderr.setEncoding("utf8").on("data", (text) => {
       log += text;
     });
-    // Its first line is its address, once it answers.
+    // The first line on standard output is the daemon's address, printed once the daemon answers.
     createInterface({ input: child.stdout }).once("line", (address) => {
       const stop = async () => {
         child.kill("SIGTERM");
@@ -81,7 +82,7 @@ function startDaemon(directory) {
   });
 }
 
-/** Runs the CLI, prints what it prints, and gives its exit code. */
+/** Runs the CLI and prints its output. @returns its exit code. */
 function cli(args, { timed = false } = {}) {
   const startedAt = performance.now();
   const child = spawn(process.execPath, [CLI, ...args], {
@@ -103,7 +104,7 @@ async function expectCode(expected, code) {
   if (code !== expected) throw new Trouble(`it ended with exit code ${code}, and should with ${expected}`);
 }
 
-/** Of the demo's own: whatever else the machine does goes on meanwhile. */
+/** Looks only for things of this demo: other programs run on the machine meanwhile. */
 async function proveNothingIsLeft(directory) {
   say("What is left");
   const pids = (await readdir("/proc")).filter((name) => /^\d+$/.test(name));
@@ -129,7 +130,10 @@ async function proveNothingIsLeft(directory) {
     throw new Trouble(`left behind: ${JSON.stringify(left, undefined, 2)}`);
 }
 
-/** Of this demo alone: control groups are named after it, and those are the whole machine's. */
+/**
+ * Returns a namespace that only this demo uses: control groups are named after it and seen by the whole
+ * machine.
+ */
 function namespaceFor(directory) {
   return basename(directory);
 }

@@ -5,7 +5,7 @@ import { ROOT, run } from "./process.mjs";
 
 const GENERATED = "packages/proto/src/gen";
 
-/** Generates the TypeScript of the .proto files anew, elsewhere, and compares. */
+/** Generates the TypeScript of the .proto files into a temporary directory, and compares it with ours. */
 export async function checkGenerated() {
   const fresh = await mkdtemp(join(tmpdir(), "wfe-generated-"));
   try {
@@ -24,7 +24,7 @@ export async function checkGenerated() {
   }
 }
 
-/** Every file's text, by its path below the directory. */
+/** @returns The text of every file, by its path below the directory. */
 async function readTree(directory) {
   const entries = await readdir(directory, { recursive: true, withFileTypes: true });
   const paths = entries.filter((entry) => entry.isFile()).map((entry) => join(entry.parentPath, entry.name));

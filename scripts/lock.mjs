@@ -2,17 +2,18 @@ import { once } from "node:events";
 import { connect, createServer } from "node:net";
 
 /**
- * Runs something while no other process of this machine runs it under the same name; waits for its turn.
+ * Runs a function while no other process on this machine runs one under the same name. Waits for its turn.
  *
- * The lock is a listening socket in Linux's abstract namespace: the kernel lets one process have it, and takes it away when that process
- * ends, however it ends. Who waits is connected to it, and so hears of the end.
+ * The lock is a listening socket in Linux's abstract namespace. The kernel gives the name to one process at a
+ * time, and frees it when that process ends in any way. A waiting process connects to the socket; the end of
+ * the connection tells it that the lock may be free.
  */
 export async function withLock(name, { onWait = () => {} }, run) {
   const path = `\0wfe-containerd-${name}`;
   let server = await tryListen(path);
   if (server === undefined) onWait();
   for (; server === undefined; server = await tryListen(path)) {
-    // Not once(): it rejects for an error, and a reset is only another way to hear of the end.
+    // Not once(): it rejects on an error, and a reset is just another sign that the other process ended.
     await new Promise((resolve) => connect(path).on("error", resolve).on("close", resolve).resume());
   }
   try {
@@ -23,7 +24,7 @@ export async function withLock(name, { onWait = () => {} }, run) {
   }
 }
 
-/** Undefined while another process listens there. */
+/** @returns Undefined while another process has the lock. */
 async function tryListen(path) {
   const waiting = new Set();
   const server = createServer((socket) => {

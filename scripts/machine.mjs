@@ -6,7 +6,11 @@ import { capture, Trouble } from "./process.mjs";
 
 const OLDEST_NODE = [20, 19];
 
-/** Makes sure that the demo and the tests can work on this machine at all. @throws Trouble that names everything in the way. */
+/**
+ * Checks that this machine can run the demo and the tests.
+ *
+ * @throws Trouble that names everything that is missing.
+ */
 export async function checkMachine() {
   const missing = [];
   const [major = 0, minor = 0] = process.versions.node.split(".").map(Number);
@@ -40,7 +44,7 @@ export async function checkMachine() {
   }
 }
 
-/** Mounts one and unmounts it; the reason when that fails. */
+/** Mounts an overlayfs and unmounts it. @returns The reason when that fails. */
 async function tryOverlayfs() {
   const directory = await mkdtemp(join(tmpdir(), "wfe-overlay-"));
   try {
@@ -56,7 +60,7 @@ async function tryOverlayfs() {
   }
 }
 
-/** Debian's, Ubuntu's or a relative's package manager is here. */
+/** Whether this machine has the package manager of Debian, Ubuntu and their relatives. */
 export function hasApt() {
   return isOnPath("apt-get") && isOnPath("dpkg-query");
 }
@@ -79,7 +83,7 @@ function isExecutable(path) {
   }
 }
 
-/** `Debian GNU/Linux 12 (bookworm)` */
+/** For example `Debian GNU/Linux 12 (bookworm)`. */
 export async function systemName() {
   const text = await readFile("/etc/os-release", "utf8").catch(() => "");
   return /^PRETTY_NAME="?(.*?)"?$/m.exec(text)?.[1] ?? "an unknown system";

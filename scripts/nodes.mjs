@@ -2,7 +2,11 @@ import { arch } from "node:os";
 import { join } from "node:path";
 import { CACHE, capture, exitCodeOf, Trouble } from "./process.mjs";
 
-/** A Node of that major version: this one, or npm's package of it in the cache. @throws Trouble when npm cannot install it. */
+/**
+ * Finds a Node of a major version: this one, or npm's package of it in the cache.
+ *
+ * @throws Trouble when npm cannot install it.
+ */
 export async function findNode(major) {
   if (process.versions.node.startsWith(`${major}.`))
     return { path: process.execPath, version: process.versions.node };

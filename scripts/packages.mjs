@@ -6,7 +6,8 @@ import { hasApt, isOnPath, systemName } from "./machine.mjs";
 import { capture, Trouble } from "./process.mjs";
 
 /**
- * What is needed of the system: Debian's package, the program or file by which it is found (whatever brought it), and the reason.
+ * What steps need from the system. `name` is Debian's package. `program` or a file shows that it is
+ * installed, in whatever way. `why` is the reason.
  */
 const FOR_STEPS = [
   {
@@ -52,12 +53,12 @@ const FOR_TESTS = [
   { name: "skopeo", program: "skopeo", why: "puts images into that registry, and checks what we put there" },
 ];
 
-/** Installs what is missing. @throws Trouble when it cannot. */
+/** Installs the packages that are missing. @throws Trouble when that fails. */
 export async function installPackages({ tests }) {
   const wanted = tests ? [...FOR_STEPS, ...FOR_TESTS] : FOR_STEPS;
   if (!wanted.some(isMissing)) return;
   const onWait = () => console.log("Waiting for another set-up on this machine, which installs packages");
-  // One at a time: what the other installs need not be installed again.
+  // One set-up at a time: what another set-up has installed need not be installed again.
   await withLock("packages", { onWait }, () => installMissing(wanted));
 }
 
@@ -78,7 +79,7 @@ async function installMissing(wanted) {
   const names = missing.map(({ name }) => name);
   await withoutServices(names, async () => {
     const install = ["install", "--yes", "--no-install-recommends", ...names];
-    // The lists may be missing, or older than what the mirrors still have: get them only then.
+    // The lists may be missing or outdated. They are updated only if the first try fails.
     if ((await apt(install)).code === 0) return;
     for (const args of [["update"], install]) {
       const { code, stdout, stderr } = await apt(args);
@@ -98,13 +99,13 @@ function isMissing({ program, file }) {
   return program === undefined ? !existsSync(file) : !isOnPath(program);
 }
 
-/** A machine's own updates take some minutes, and hold the locks of apt and dpkg. */
+/** The machine's own updates may hold the locks of apt and dpkg for some minutes. */
 const LOCKED_MS = 15 * 60_000;
 const LOCKED = /Could not get lock|Unable to (?:acquire|lock)|is another process using it/;
 
-/** Runs apt-get; where another process holds a lock of its, once that has ended. */
+/** Runs apt-get. While another process holds one of its locks, waits and tries again. */
 async function apt(args) {
-  // DPkg::Lock::Timeout is for dpkg's locks alone: the one of the lists is tried again here.
+  // DPkg::Lock::Timeout covers only dpkg's locks. This loop waits for the lock of the lists.
   const options = ["-o", `DPkg::Lock::Timeout=${LOCKED_MS / 1000}`, "-o", "Acquire::Retries=5"];
   const env = { DEBIAN_FRONTEND: "noninteractive", LC_ALL: "C" };
   const giveUpAt = performance.now() + LOCKED_MS;
@@ -118,8 +119,11 @@ async function apt(args) {
 const POLICY = "/usr/sbin/policy-rc.d";
 
 /**
- * Debian starts a daemon as it installs it, and again at each boot. Ours are started by hand where they are needed, and nobody asked for
- * a registry on port 5000: so what is newly installed here is neither started nor enabled. What the machine already had is not touched.
+ * Installs packages without starting or enabling their services.
+ *
+ * Debian starts a daemon when it installs it, and again at each boot. We start daemons ourselves where they
+ * are needed, and nobody asked for a registry on port 5000. Services that the machine already had are not
+ * touched.
  */
 async function withoutServices(names, install) {
   if (existsSync(POLICY)) await install();
@@ -131,7 +135,7 @@ async function withoutServices(names, install) {
       .split("\n")
       .flatMap((path) => /\/systemd\/system\/([^/]+\.service)$/.exec(path)?.[1] ?? []);
     if (units.length === 0) continue;
-    // By the files alone: systemd need not be asked for what concerns the next boot.
+    // --root=/ changes only files. The running systemd is not needed: this concerns the next boot.
     const { code } = await capture("systemctl", ["--root=/", "disable", "--quiet", ...units]);
     const state =
       code === 0 ? "neither started nor enabled" : `not started; systemctl disable ${units[0]} keeps it so`;
@@ -139,7 +143,7 @@ async function withoutServices(names, install) {
   }
 }
 
-/** Debian asks this program before it starts a service. It must not stay, even when we are interrupted. */
+/** Debian runs this program before it starts a service. It is removed at the end, also after an interrupt. */
 async function withPolicy(install) {
   const remove = () => rmSync(POLICY, { force: true });
   const leave = () => process.exit(1);

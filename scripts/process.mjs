@@ -2,26 +2,27 @@ import { spawn } from "node:child_process";
 import { delimiter, join } from "node:path";
 import { fileURLToPath } from "node:url";
 
-/** The top of the checkout. */
+/** The root directory of the checkout. */
 export const ROOT = fileURLToPath(new URL("..", import.meta.url));
-/** What the set-up and the tests keep between runs; git ignores it, and it may be deleted at any time. */
+/** What the set-up and the tests keep between runs. Git ignores it. It may be deleted at any time. */
 export const CACHE = join(ROOT, ".cache");
 
-/** Something that a person has to know and mend; shown without a stack. */
+/** A problem that the user must know and fix. It is printed without a stack. */
 export class Trouble extends Error {
   name = "Trouble";
 }
 
-/** Runs a program whose output goes where ours goes. @throws Trouble when it cannot be started or fails. */
+/** Runs a program that shares our output. @throws Trouble when it cannot be started or fails. */
 export async function run(command, args, options = {}) {
   const code = await exitCodeOf(command, args, options);
   if (code !== 0) throw new Trouble(`${[command, ...args].join(" ")}\nended with exit code ${code}`);
 }
 
 /**
- * Runs a program whose output goes where ours goes, and gives its exit code.
+ * Runs a program that shares our output.
  *
- * @param onOutput gets each piece of it too.
+ * @param onOutput also gets each piece of the output.
+ * @returns The program's exit code.
  */
 export function exitCodeOf(command, args, { env, cwd = ROOT, onOutput } = {}) {
   return new Promise((resolve, reject) => {
@@ -38,7 +39,7 @@ export function exitCodeOf(command, args, { env, cwd = ROOT, onOutput } = {}) {
   });
 }
 
-/** Runs a program quietly, and gives what it printed; a program that is not there has exit code 127. */
+/** Runs a program quietly. @returns its output and its exit code, which is 127 for a missing program. */
 export function capture(command, args, { env, cwd = ROOT } = {}) {
   return new Promise((resolve) => {
     const child = spawn(command, args, { stdio: ["ignore", "pipe", "pipe"], cwd, env: environment(env) });
@@ -55,7 +56,9 @@ export function capture(command, args, { env, cwd = ROOT } = {}) {
   });
 }
 
-/** Ours, with the project's tools first on PATH, and the places where Debian keeps what root runs. */
+/**
+ * Our environment, with the project's tools first on PATH, and with Debian's directories for root's programs.
+ */
 function environment(changes = {}) {
   const path = [
     join(ROOT, "node_modules/.bin"),
@@ -68,7 +71,9 @@ function environment(changes = {}) {
   return { ...process.env, TURBO_TELEMETRY_DISABLED: "1", ...changes, PATH: path.join(delimiter) };
 }
 
-/** Runs a script's story; what a person has to mend is said in words, everything else with its stack. */
+/**
+ * Runs a script's main function. Prints a Trouble as its message alone, and any other error with its stack.
+ */
 export async function story(tell) {
   try {
     await tell();

@@ -3,11 +3,11 @@ import { join, relative } from "node:path";
 import { findCanaries } from "./canary.mjs";
 import { CACHE, exitCodeOf, ROOT } from "./process.mjs";
 
-/** Counts what passed and what failed, part by part, and how long each took. */
+/** Creates a report that counts for each part what passed and failed, and how long it took. */
 export function createReport() {
   const parts = [];
 
-  /** Runs a part of the whole: what fails in it is counted, and the next part runs all the same. */
+  /** Runs one part. A failure in it is counted, and the next part still runs. */
   async function part(name, run) {
     console.log(`\n== ${name}`);
     const startedAt = performance.now();
@@ -21,7 +21,7 @@ export function createReport() {
     parts.push({ name, skipped: 0, ...tally, seconds: (performance.now() - startedAt) / 1000 });
   }
 
-  /** A program that passes or fails as one. */
+  /** Runs a program as a part that passes or fails as a whole. */
   function check(name, command, args) {
     return part(name, async () => {
       const code = await exitCodeOf(command, args);
@@ -34,12 +34,12 @@ export function createReport() {
     });
   }
 
-  /** What did not take place at all, and why. */
+  /** Lists a part that did not run, with the reason. */
   function notRun(name, reason) {
     parts.push({ name, notRun: reason, passed: 0, failed: 0, skipped: 0, seconds: 0 });
   }
 
-  /** Prints a line for each failure and each part, then the sum; the exit code is true to it. */
+  /** Prints a line for each failure and each part, then the sum. Sets the exit code. */
   function close() {
     const width = Math.max(...parts.map(({ name }) => name.length));
     console.log("");
@@ -62,7 +62,12 @@ function formatTally({ passed, failed, skipped }) {
   return `${passed} passed, ${failed} failed${skipped > 0 ? `, ${skipped} skipped` : ""}`;
 }
 
-/** Runs tests with vitest, printed as they end. Node is this one unless another is given. What they print must hold no secret of theirs. */
+/**
+ * Runs tests with vitest and prints their output as it comes. A secret of the tests in this output is a
+ * failure.
+ *
+ * @param options `node`: the Node to run them on. Default: this one.
+ */
 export async function runVitest(args, { node = process.execPath, env = {} } = {}) {
   const results = join(CACHE, "results", `${process.pid}.json`);
   await mkdir(join(CACHE, "results"), { recursive: true });
@@ -98,11 +103,11 @@ export async function runVitest(args, { node = process.execPath, env = {} } = {}
   return { passed, failed: failures.length, skipped: numPendingTests + numTodoTests, failures };
 }
 
-/** What failed in a test file, by name and with the first line of why. */
+/** @returns Each failed test of a file, with the first line of its reason. */
 function failuresOf({ name, status, message, assertionResults }) {
   const file = relative(ROOT, name);
   const failed = assertionResults.filter((test) => test.status === "failed");
-  // A file can fail although none of its tests does: when it cannot be loaded, or its afterAll finds something left behind.
+  // A file can fail without a failed test: it cannot be loaded, or its afterAll finds something left behind.
   if (status === "failed" && failed.length === 0) return [`${file}: ${firstLine(message)}`];
   return failed.map(
     ({ fullName, failureMessages }) => `${file} > ${fullName}: ${firstLine(failureMessages[0])}`,

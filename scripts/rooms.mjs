@@ -1,12 +1,13 @@
-// The rooms of the packages (ARCHITECTURE.md), and which room may import which. `npm test` and `pnpm lint` run it.
+// Which room of a package may import which (ARCHITECTURE.md). `npm test` and `pnpm lint` run this check.
 import { readFile } from "node:fs/promises";
 import { join, posix } from "node:path";
 import { fileURLToPath } from "node:url";
 import { capture, ROOT, story, Trouble } from "./process.mjs";
 
 /**
- * For each room of a package: the rooms that its files may import, besides their own and the files at the top of the package that `top`
- * names. A room that is not listed may import everything; so may the files at the top.
+ * What the files of each room may import, besides their own room: `rooms` lists other rooms, `top` lists
+ * files at the top of the package (without `top`: all). Rooms that are not listed, and files at the top, may
+ * import everything.
  */
 const ROOMS = {
   "packages/client/src": {
@@ -34,14 +35,14 @@ const ROOMS = {
   },
 };
 
-/** What runs a step puts the rooms together, so no room may import it. */
+/** Files that put the rooms together. No room may import them. */
 const STORY = ["run-step", "executor", "handle", "index", "connect", "images"];
 
 /**
- * Looks for imports that go the wrong way.
+ * Finds the imports that a room may not have.
  *
- * @param {readonly { file: string, text: string }[]} sources Paths from the top of the checkout.
- * @returns {string[]} A line for each wrong import.
+ * @param {readonly { file: string, text: string }[]} sources Paths from the root of the checkout.
+ * @returns {string[]} A line for each such import.
  */
 export function findWrongImports(sources) {
   return sources.flatMap(({ file, text }) => {
@@ -69,14 +70,14 @@ function problemWith(path, from, { rooms, top }) {
   return `${from.room}/ may import ${rooms.length === 0 ? "no other room" : `these rooms: ${rooms.join(", ")}`}`;
 }
 
-/** Undefined for a file at the top of a package, and for what is in no package. */
+/** @returns Undefined for a file at the top of a package, or outside of the packages. */
 function roomOf(path) {
   const packageRoot = Object.keys(ROOMS).find((root) => path.startsWith(`${root}/`));
   const [room, ...rest] = packageRoot === undefined ? [] : path.slice(packageRoot.length + 1).split("/");
   return rest.length === 0 ? undefined : { packageRoot, room };
 }
 
-/** Every source file of the packages, without tests: those may look into any room. */
+/** Checks every source file of the packages. Tests may import from any room. */
 export async function checkRooms() {
   const roots = Object.keys(ROOMS);
   const { stdout } = await capture("git", [

@@ -1,5 +1,5 @@
-// Makes this checkout ready: checks the machine, installs what is missing, builds. Imports nothing that is not part of Node, since
-// nothing is installed yet. Again at once: a second or two.
+// Makes this checkout ready: checks the machine, installs what is missing, builds. Imports only Node's own
+// modules, since nothing is installed yet. When everything is ready, it takes a second or two.
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -8,19 +8,25 @@ import { checkMachine } from "./machine.mjs";
 import { installPackages } from "./packages.mjs";
 import { CACHE, capture, ROOT, story, Trouble } from "./process.mjs";
 
-/** @param {{ tests?: boolean }} options `tests`: also what only tests need. @throws Trouble that says what is missing, and how to get it. */
+/**
+ * @param {{ tests?: boolean }} options `tests`: also install what only tests need.
+ * @throws Trouble that says what is missing, and how to get it.
+ */
 export async function setUp({ tests = false } = {}) {
   await checkMachine();
   await installPackages({ tests });
   await installPnpm();
   await quietly("pnpm", ["install", "--frozen-lockfile"]);
-  // Of 1.6, whatever this machine has: what newer releases added is listed against it.
+  // Always the sources of containerd 1.6: what later releases added is listed against them.
   if (tests) await unpackSources("bookworm");
   if (tests) await bootstrapDebian({ suite: "bookworm", kept: ["passwd", "login"] });
   await quietly("turbo", ["run", "build", "--output-logs=errors-only"]);
 }
 
-/** The version that package.json names, as the native program that its npm package holds, in the cache of the checkout. */
+/**
+ * Installs pnpm in the cache, in the version that package.json names. Its npm package contains a native
+ * program.
+ */
 async function installPnpm() {
   const { devEngines } = JSON.parse(await readFile(join(ROOT, "package.json"), "utf8"));
   const { version } = devEngines.packageManager;
@@ -40,7 +46,7 @@ async function installPnpm() {
   ]);
 }
 
-/** What it prints is shown only when it fails. */
+/** Runs a program, and shows its output only when it fails. */
 async function quietly(command, args) {
   const { code, stdout, stderr } = await capture(command, args);
   if (code !== 0)

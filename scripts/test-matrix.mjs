@@ -1,9 +1,9 @@
-// npm run test:matrix: the tests that need a containerd, on other versions of it and of Node. Ends with "N passed, N failed"; what
-// could not be downloaded is named as NOT RUN.
-//   --all       every containerd on every Node, instead of a choice that meets each version at least once
+// npm run test:matrix: runs the tests that need a containerd, on other versions of containerd and of Node.
+// Ends with "N passed, N failed". Versions that could not be downloaded are listed as NOT RUN.
+//   --all       every containerd on every Node; default: each version at least once
 //   --others    leave out what npm test runs: this machine's containerd on this Node
-//   --fresh     download again what is in .cache
-//   other arguments go to vitest: a part of a test file's path, say
+//   --fresh     download again, even if .cache has it
+//   other arguments go to vitest, for example a part of a test file's path
 import { dirname, join } from "node:path";
 import { unpackDebian, unpackSources } from "./debian.mjs";
 import { findNode } from "./nodes.mjs";
@@ -14,8 +14,8 @@ import { setUp } from "./setup.mjs";
 const NODES = [20, 24];
 const MACHINE = "this machine's";
 /**
- * Tests of registries, of the terminal and of the documentation. No release of containerd changes their outcome, so only another Node is a
- * reason to run them again.
+ * Tests of registries, of the terminal and of the documentation. The release of containerd does not change their
+ * outcome, so only another Node is a reason to run them again.
  */
 const OF_NODE_ALONE = [
   "examples/guides.test.ts",
@@ -23,14 +23,14 @@ const OF_NODE_ALONE = [
   "packages/client/test/registry-{auth,login,mirrors,odd-answers,proxy,refuse}.test.ts",
 ];
 
-/** Where each containerd is from, and the Nodes that it meets when not every pair is asked for. */
+/** The origin of each containerd, and the versions of Node to run it with, unless --all is given. */
 const CONTAINERDS = [
   { from: MACHINE, nodes: [20] },
   { from: "Debian 13", suite: "trixie", nodes: [20], leftOut: OF_NODE_ALONE },
   { from: "Debian unstable", suite: "sid", nodes: [24] },
 ];
 
-/** Less of what is done many times over; in full it is done by npm test. What the caller says of it holds. */
+/** Lowers the number of repetitions; npm test runs them in full. Variables that are already set win. */
 const FEWER = {
   WFE_ABORT_ROUNDS: process.env.WFE_ABORT_ROUNDS ?? "1",
   WFE_BRIDGE_STEPS: process.env.WFE_BRIDGE_STEPS ?? "40",
@@ -71,7 +71,7 @@ await story(async () => {
   report.close();
 });
 
-/** What cannot be downloaded is not a failure of ours, but is told. */
+/** A failed download is not a failure of ours. It is reported. */
 async function settle(find) {
   try {
     return { value: await find() };
@@ -82,8 +82,8 @@ async function settle(find) {
 }
 
 /**
- * The machine's own, or Debian's containerd, shim and ctr; runc is the machine's in any case. With Debian's come the .proto files of the
- * same version.
+ * Finds the machine's own containerd, or Debian's containerd, shim and ctr with the .proto files of that
+ * version. runc is always the machine's own.
  */
 async function findContainerd(suite, fresh) {
   if (suite === undefined) return { program: "containerd", env: {} };

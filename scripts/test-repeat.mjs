@@ -1,9 +1,10 @@
-// npm run test:repeat -- --times 10: is the suite sure? Each time clones the last commit of this checkout to a temporary directory, runs
-// `npm test` there as on a fresh machine, and prints a line: seconds, passed, failed, and the failures. The last line is the sum.
+// npm run test:repeat -- --times 10: does the suite pass every time? Each run clones the last commit of this
+// checkout to a temporary directory and runs `npm test` there, as on a fresh machine. It prints a line with
+// seconds, passed, failed, and the failures. The last line is the sum.
 //   --times N     how many runs; default 10
-//   --at-once N   how many of them at the same time, as two checkouts of one machine do; default 1
-//   --load        beside them as many busy loops as this machine has processors
-// The output of every run stays in .cache/repeat.
+//   --at-once N   how many of them at the same time, as two checkouts on one machine; default 1
+//   --load        also run as many busy loops as this machine has processors
+// .cache/repeat keeps the output of every run.
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { createWriteStream } from "node:fs";
@@ -26,7 +27,8 @@ await story(async () => {
 
   const results = [];
   let next = 1;
-  // Ctrl-C reaches what we started too: that ends, and we clean up after it.
+  // Ctrl-C also reaches the programs that this script started. They end, and this script cleans up after
+  // them.
   process.on("SIGINT", () => {
     next = times + 1;
   });
@@ -66,7 +68,7 @@ function readOptions() {
   return { times: Number(values.times), atOnce: Number(values["at-once"]), load: values.load };
 }
 
-/** A processor's worth of other work; ends with this process. */
+/** Keeps one processor busy until this process ends. */
 function startLoop() {
   return new Worker("for (;;);", { eval: true });
 }
@@ -88,7 +90,7 @@ async function testFreshClone(number) {
   }
 }
 
-/** The environment without what npm and this checkout put into it. */
+/** Returns the environment without the variables and PATH entries of npm and this checkout. */
 function outside() {
   const env = Object.fromEntries(
     Object.entries(process.env).filter(([name]) => !/^npm_|^INIT_CWD$/.test(name)),
@@ -97,18 +99,18 @@ function outside() {
   return { ...env, PATH: places.join(delimiter) };
 }
 
-/** What a run's own last lines say of it. */
+/** Reads the result of a run from the last lines of its log. */
 async function readTally(logPath) {
   const lines = (await readFile(logPath, "utf8")).split("\n");
   const [, passed, failed] =
     lines.map((line) => /^(\d+) passed, (\d+) failed/.exec(line)).findLast((match) => match !== null) ?? [];
   const failures = lines.filter((line) => line.startsWith("!! FAILED"));
-  // A run that has no count ended before its tests: its last words say why.
+  // A run without a count ended before its tests. Its last lines say why.
   const words = passed === undefined ? lines.filter((line) => line.trim() !== "").slice(-5) : failures;
   return { passed, failed, words };
 }
 
-/** Sure is only what passed, failed nothing, and ended well. */
+/** A run is green if something passed, nothing failed, and the exit code is 0. */
 function isGreen({ code, passed, failed }) {
   return code === 0 && failed === "0" && passed !== "0";
 }

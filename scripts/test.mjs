@@ -1,4 +1,5 @@
-// npm test: sets up, then checks everything on this machine's containerd and this Node. Ends with "N passed, N failed".
+// npm test: sets up, then checks everything with this machine's containerd and this Node. Ends with
+// "N passed, N failed".
 import { checkApi } from "./api.mjs";
 import { checkGenerated } from "./generated.mjs";
 import { story } from "./process.mjs";
