@@ -66,8 +66,7 @@ try {
     },
   ];
   const runs = new Map(contenders.map(({ name: contender }) => [contender, []]));
-  // Contenders take turns, so that a slow moment of the machine affects all. The first round warms the
-  // caches.
+  // Contenders take turns, so that a slow moment of the machine affects all. Round 0 warms the caches.
   for (let round = 0; round <= ROUNDS; round++) {
     for (const { name: contender, command } of contenders) {
       const figures = await measure(command);
@@ -110,8 +109,7 @@ async function forget(name) {
 /**
  * Runs a command to its end.
  *
- * @returns seconds, CPU seconds of the command and of the daemon meanwhile, and the command's peak memory in
- *   MB.
+ * @returns seconds, CPU seconds of the command and of the daemon meanwhile, and the command's peak MB of memory.
  */
 async function measure([program, ...args]) {
   const daemonBefore = await cpuSeconds(daemon.pid);

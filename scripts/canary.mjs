@@ -1,11 +1,7 @@
-/**
- * Every secret in the tests contains this word, so that a search of the tests' output finds a printed secret.
- */
+/** Every secret in the tests contains this word, so that a search of their output finds a printed secret. */
 export const CANARY = "secret-canary";
 
-/**
- * The forms in which a secret could be printed. In base64, each of the three alignments gives other digits.
- */
+/** The forms in which a secret could be printed. In base64, each of the three alignments looks different. */
 const FORMS = [
   ["plain", CANARY],
   ["percent-encoded", encodeURIComponent(CANARY).replaceAll("-", "%2D")],

@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { hasApt } from "./machine.mjs";
 import { CACHE, capture, Trouble } from "./process.mjs";
 
-/** Part of Debian. Ubuntu has it in the package debian-archive-keyring. */
+/** Part of Debian. On Ubuntu the package debian-archive-keyring installs it. */
 export const KEYRING = "/usr/share/keyrings/debian-archive-keyring.gpg";
 
 /**
@@ -11,8 +11,7 @@ export const KEYRING = "/usr/share/keyrings/debian-archive-keyring.gpg";
  * our .proto files with them.
  */
 export function unpackSources(suite, options = {}) {
-  // The API of containerd 2.x is a package of its own. The other package still has 1.x, for programs that
-  // need it.
+  // The API of containerd 2.x is a separate package. The other one still has 1.x, for programs that need it.
   const containerd = suite === "sid" ? "containerd-containerd-api" : "containerd-containerd";
   const names = [containerd, "containerd-cgroups", "gogo-protobuf", "gogo-googleapis"];
   const packages = names.map((name) => `golang-github-${name}-dev`);

@@ -1,5 +1,4 @@
-// npm run demo: sets up, starts a private containerd, runs a step file in it with the CLI, and leaves
-// nothing.
+// npm run demo: sets up, starts a private containerd, runs a step file in it with the CLI, leaves nothing.
 import { spawn } from "node:child_process";
 import { mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
@@ -130,10 +129,7 @@ async function proveNothingIsLeft(directory) {
     throw new Trouble(`left behind: ${JSON.stringify(left, undefined, 2)}`);
 }
 
-/**
- * Returns a namespace that only this demo uses: control groups are named after it and seen by the whole
- * machine.
- */
+/** Only this demo uses this namespace. Control groups are named after it, and the whole machine sees them. */
 function namespaceFor(directory) {
   return basename(directory);
 }

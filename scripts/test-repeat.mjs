@@ -27,8 +27,7 @@ await story(async () => {
 
   const results = [];
   let next = 1;
-  // Ctrl-C also reaches the programs that this script started. They end, and this script cleans up after
-  // them.
+  // Ctrl-C also reaches the programs that this script started. They end, and it cleans up after them.
   process.on("SIGINT", () => {
     next = times + 1;
   });

@@ -1,7 +1,7 @@
 import { defineConfig } from "tsup";
 
 export default defineConfig({
-  // For the demo and the benchmarks, which run without TypeScript. The tests use the sources.
+  // Built for the demo and the benchmarks, which run without TypeScript. Tests use the sources.
   entry: ["images/build.ts", "registry/registry.ts"],
   format: "esm",
   target: "node20",

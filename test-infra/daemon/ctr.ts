@@ -4,7 +4,7 @@ import type { TestDaemon } from "@wfe-containerd/test-infra/daemon";
 
 const run = promisify(execFile);
 
-/** Runs containerd's own client against a test's daemon, in its client's namespace; gives what it prints. */
+/** Runs ctr against a test's daemon, in its client's namespace. @returns what ctr prints. */
 export async function ctr({ daemon, client }: TestDaemon, ...args: string[]): Promise<string> {
   const { stdout } = await run("ctr", ["-a", daemon.socketPath, "-n", client.namespace, ...args]);
   return stdout;

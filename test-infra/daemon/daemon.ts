@@ -10,36 +10,39 @@ import { type Inventory, takeInventory, whatStays } from "./inventory.js";
 export { type Inventory, takeInventory, whatIsLeft, whatStays } from "./inventory.js";
 export { pauseProcess } from "./pause.js";
 
-/** A test file's own daemon, as it is inside its tests. */
+/** The daemon of one test file. Use it inside of tests only: it starts before the first one. */
 export interface TestDaemon {
   readonly daemon: Daemon;
-  /** In a namespace of its own, where the image `busybox` is. */
+  /** Uses a namespace of its own, which has the image `busybox`. */
   readonly client: Client;
   /** A private directory for executors' output files. */
   readonly ioDir: string;
   inventory(): Promise<Inventory>;
-  /** Fails, naming them, when things are there that were not there `before` and that do not go by themselves. */
+  /**
+   * Fails when there are things that `before` does not list, and that do not disappear on their own. The
+   * message names them.
+   */
   expectNothingLeft(before: Inventory): Promise<void>;
 }
 
 export interface TestDaemonOptions extends StartDaemonOptions {
-  /** Bring in `busybox`. Default `true`. */
+  /** Import `busybox`. @default true */
   readonly image?: boolean;
 }
 
-/** A fraction of a second is usual; a machine that is busy with other suites needs more. */
+/** Usually a fraction of a second is enough. A machine that also runs other suites needs more. */
 const READY_TIMEOUT_MS = 100_000;
 
 /**
- * Gives a test file a containerd of its own. After the last test it fails the file if anything was left behind that was not there
- * before the first, and stops the daemon.
+ * Gives a test file a containerd of its own. After the last test it stops the daemon. The file fails if
+ * anything is left that was not there before the first test.
  */
 export function useDaemon({ image = true, ...options }: TestDaemonOptions = {}): TestDaemon {
   let current: (TestDaemon & { readonly before: Inventory }) | undefined;
 
   beforeAll(async () => {
     const daemon = await startDaemon({ readyTimeoutMs: READY_TIMEOUT_MS, ...options });
-    // Control groups are called after it, and those are the whole machine's: test files run beside each other.
+    // Control groups are named after it, and the whole machine sees them. Test files run at the same time.
     const namespace = `test-${basename(daemon.directory).replaceAll(/[^A-Za-z0-9]+/g, "-")}`;
     const client = createClient({ address: daemon.address, namespace });
     const ioDir = await mkdtemp(join(tmpdir(), "test-io-"));
@@ -81,12 +84,12 @@ export function useDaemon({ image = true, ...options }: TestDaemonOptions = {}):
   };
 }
 
-/** Imports busybox under its usual name. */
+/** Imports busybox as `docker.io/library/busybox:latest`. */
 export async function importBusybox(client: Client): Promise<void> {
   await client.images.import(once(await busyboxArchive()), { name: BUSYBOX_NAME });
 }
 
-/** Bytes at hand, as the stream that imports take. */
+/** Turns bytes into a stream, which imports need. */
 export async function* once(bytes: Uint8Array): AsyncGenerator<Uint8Array> {
   yield bytes;
 }

@@ -12,7 +12,7 @@ const IMAGE = "docker.io/library/busybox:latest";
 
 test("finds everything that is left behind, in every namespace, and nothing once it is gone", async () => {
   const before = await here.inventory();
-  // Called after the daemon's, as control groups are the whole machine's.
+  // Named after the daemon's namespace, so that no other test uses it: the whole machine sees control groups.
   const other = here.client.with({ namespace: `${here.client.namespace}-other` });
   await importBusybox(other);
   const ctr = (...args: string[]) =>

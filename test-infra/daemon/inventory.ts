@@ -5,7 +5,7 @@ import type { Client } from "@wfe-containerd/client";
 import { containedAmong, listProcesses, shimsAmong } from "./processes.js";
 import { listTree } from "./tree.js";
 
-/** Everything that a step may leave behind, by kind; each entry names one thing. */
+/** Everything that a step could leave behind, by kind. Each entry names one thing. */
 export type Inventory = Readonly<Record<Kind, readonly string[]>>;
 
 type Kind = (typeof KINDS)[number];
@@ -27,16 +27,16 @@ const KINDS = [
 ] as const;
 
 export interface InventoryOptions {
-  /** The containerd that is looked at; only its own things are counted, whatever else runs on this machine. */
+  /** The containerd to look at. Things of other daemons on this machine are not counted. */
   readonly daemon: { readonly socketPath: string; readonly directory: string; readonly pid: number };
   readonly client: Client;
-  /** Where executors put their output. */
+  /** Where executors put output files. */
   readonly ioDir?: string | undefined;
-  /** Count images and content too, which pulls and imports leave behind as they should. Default `false`. */
+  /** Also count images and content. Pulls and imports leave these behind on purpose. @default false */
   readonly images?: boolean | undefined;
 }
 
-/** Counts, by reading alone, what is there now, in all of the daemon's namespaces. */
+/** Lists what exists now, in all of the daemon's namespaces. Changes nothing. */
 export async function takeInventory({
   daemon,
   client,
@@ -60,7 +60,7 @@ export async function takeInventory({
   return found;
 }
 
-/** What containerd itself has written down, in the client's namespace, and that namespace's groups. */
+/** Adds containerd's own records in the client's namespace, and the namespace's control groups. */
 async function countRecords(client: Client, found: Record<Kind, string[]>, images: boolean): Promise<void> {
   const { namespace } = client;
   const add = (kind: Kind, names: readonly string[]): void =>
@@ -92,7 +92,7 @@ async function countRecords(client: Client, found: Record<Kind, string[]>, image
   found.cgroups.push(...(await groupsOf(namespace)));
 }
 
-/** What is in `after` and was not in `before`, by kind; kinds without any are left out. */
+/** @returns what is in `after` and not in `before`, by kind. Kinds with nothing new are left out. */
 export function whatIsLeft(before: Inventory, after: Inventory): Partial<Record<Kind, string[]>> {
   const left: Partial<Record<Kind, string[]>> = {};
   for (const kind of KINDS) {
@@ -103,11 +103,16 @@ export function whatIsLeft(before: Inventory, after: Inventory): Partial<Record<
   return left;
 }
 
-/** How long a process or a mount may take to go on its own once containerd has answered. */
+/** How long a process or a mount may take to disappear after containerd has answered. */
 const SETTLE_MS = 30_000;
 const LOOK_AGAIN_MS = 20;
 
-/** What is left for good: a shim's process ends a moment after containerd has said that its task is deleted. */
+/**
+ * Waits until nothing is left, for 30 seconds at most: a shim's process ends a moment after containerd has
+ * deleted its task.
+ *
+ * @returns what is still left.
+ */
 export async function whatStays(
   before: Inventory,
   take: () => Promise<Inventory>,
@@ -120,7 +125,10 @@ export async function whatStays(
   }
 }
 
-/** In the mount namespace of the daemon: a remote one has its own. While it is down, in this process's. */
+/**
+ * Lists mounts in the daemon's mount namespace, since a remote daemon has its own. While the daemon is down,
+ * lists those of this process.
+ */
 async function mountsBelow(directories: readonly (string | undefined)[], pid: number): Promise<string[]> {
   const text = await readFile(`/proc/${pid}/mountinfo`, "utf8").catch(() =>
     readFile("/proc/self/mountinfo", "utf8"),
@@ -129,7 +137,7 @@ async function mountsBelow(directories: readonly (string | undefined)[], pid: nu
   return lines.map((line) => line.split(" ")[4] ?? "").filter((path) => isBelow(path, directories));
 }
 
-/** The groups below `/<containerd namespace>` in every hierarchy. */
+/** Lists the groups below `/<containerd namespace>` in every hierarchy. */
 async function groupsOf(namespace: string): Promise<string[]> {
   const root = "/sys/fs/cgroup";
   const hierarchies = [root, ...(await readdir(root)).map((name) => join(root, name))];
@@ -147,7 +155,7 @@ async function filesBelow(directory: string): Promise<string[]> {
   return entries.map((entry) => `${entry.isFIFO() ? "FIFO " : ""}${join(entry.parentPath, entry.name)}`);
 }
 
-/** This process's descriptors of files in the directories, and of steps' output wherever that is. */
+/** Lists this process's open files in the directories, and open output files of steps in any directory. */
 async function openFiles(directories: readonly (string | undefined)[]): Promise<string[]> {
   const found: string[] = [];
   for (const descriptor of await readdir("/proc/self/fd")) {
@@ -155,7 +163,7 @@ async function openFiles(directories: readonly (string | undefined)[]): Promise<
     const isOutput = /\/(?:stdin|stdout|stderr)(?: \(deleted\))?$/.test(target);
     if (isOutput || isBelow(target, directories)) found.push(target);
   }
-  // The same file may be open more than once; which number it has says nothing.
+  // A file may be open more than once, so entries are counted. The descriptor's number means nothing.
   return found.map(
     (target, at) => `${target} #${found.slice(0, at).filter((other) => other === target).length + 1}`,
   );

@@ -8,17 +8,17 @@ import { promisify } from "node:util";
 
 const run = promisify(execFile);
 
-/** A network of its own, which has nothing but loopback, for a daemon whose steps make interfaces and rules. */
+/** A network namespace with only loopback, for a daemon whose steps make interfaces and rules. */
 export interface PrivateNetwork extends AsyncDisposable {
-  /** For `startDaemon`: a containerd in it. */
+  /** For `startDaemon`: its containerd runs in this network. */
   readonly binDir: string;
-  /** Runs a program in it; gives what it prints. */
+  /** Runs a program in this network. @returns what the program prints. */
   exec(program: string, ...args: readonly string[]): Promise<string>;
-  /** Starts Node in it, with a script that says a line when it is ready. */
+  /** Starts a script on Node in this network. Resolves when the script prints something: it is then ready. */
   startNode(script: string): Promise<ChildProcess>;
 }
 
-/** Needs root, iproute2 and util-linux. */
+/** Creates a private network. Needs root, iproute2 and util-linux. */
 export async function createPrivateNetwork(): Promise<PrivateNetwork> {
   const name = `wfe-test-${randomBytes(4).toString("hex")}`;
   await run("ip", ["netns", "add", name]);

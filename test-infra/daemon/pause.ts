@@ -1,13 +1,13 @@
 import { readdir, readFile } from "node:fs/promises";
 import { expect } from "vitest";
 
-/** Stops a process by SIGSTOP, and resolves once every thread of it has stopped: each does so for itself. SIGCONT lets it go on. */
+/** Pauses a process with SIGSTOP. Resolves when all of its threads have stopped. SIGCONT continues it. */
 export async function pauseProcess(pid: number): Promise<void> {
   process.kill(pid, "SIGSTOP");
   await expect.poll(() => threadStates(pid), { interval: 5 }).toMatch(/^T+$/);
 }
 
-/** One letter a thread, as ps(1) has them. */
+/** @returns one letter for each thread, as in ps(1). */
 async function threadStates(pid: number): Promise<string> {
   const threads = await readdir(`/proc/${pid}/task`);
   const stats = await Promise.all(

@@ -3,8 +3,8 @@ import { readdir } from "node:fs/promises";
 import { join } from "node:path";
 
 /**
- * What is in a directory, however deep. What goes while this looks is left out: containerd removes snapshots after it has answered, and
- * `readdir` with `recursive` fails for the whole tree when one directory of it is gone.
+ * Lists everything below a directory. What disappears meanwhile is left out: containerd removes snapshots
+ * after it has answered, and `readdir` with `recursive` fails as a whole when one directory is gone.
  */
 export async function listTree(directory: string): Promise<Dirent[]> {
   const entries = await readdir(directory, { withFileTypes: true }).catch((reason: NodeJS.ErrnoException) => {

@@ -2,34 +2,34 @@ import { runInThisContext } from "node:vm";
 import fc from "fast-check";
 import { anything, mutatedJson, mutatedText, PIECES } from "./mutation.js";
 
-/** A parser, and what it is fed with. */
+/** A parser, and samples of its input. */
 export interface FuzzTarget {
   readonly name: string;
-  /** Inputs that it takes: most others are made from these. */
+  /** Valid inputs. Most other inputs are made from them. */
   readonly samples: readonly unknown[];
-  /** Takes text when the samples are text, and anything at all when they are not. */
+  /** Gets only text if all samples are text, else any value. */
   parse(input: never): unknown;
 }
 
 export interface FuzzOptions {
   readonly inputs: number;
-  /** Whether something thrown is the parser's documented way to refuse. */
+  /** Whether an error is the parser's documented way to refuse an input. */
   readonly isRefusal: (reason: unknown) => boolean;
-  /** Default a time that nothing linear takes, on any machine. */
+  /** Time limit in milliseconds: of all inputs of `fuzz`, or of one input of `feedLong`. @default 100000 */
   readonly watchdogMs?: number | undefined;
 }
 
 /**
- * What is linear takes milliseconds for anything here, what is not takes hours: this tells them apart on any machine. It interrupts
- * even a regular expression, which a test's own time-out does not.
+ * A linear parser needs milliseconds for these inputs, any other needs hours. So this limit tells them apart
+ * on any machine. Unlike a test's own time-out, it also interrupts a regular expression.
  */
 const WATCHDOG_MS = 100_000;
 const LONG = 512 * 1024;
 
 /**
- * Feeds a parser with inputs, most of them nearly right. Fails on whatever is thrown that is not its own refusal, on a change to a
- * prototype that all objects share, and on results that hold functions or objects of some other prototype: looked up under a name that
- * the input gave.
+ * Gives a parser many inputs, most of them nearly valid. Fails when the parser throws anything but its own
+ * refusal, changes a prototype that all objects share, or returns functions or objects of another prototype.
+ * The latter happens when the parser looks up a name from the input in a plain object.
  */
 export function fuzz(
   { name, samples, parse }: FuzzTarget,
@@ -49,7 +49,9 @@ export function fuzz(
   );
 }
 
-/** Feeds a parser of text with half a mebibyte of one thing, in the midst of samples and at their end. */
+/**
+ * Gives a parser of text half a mebibyte of one repeated piece, in the middle of samples and at their end.
+ */
 export function feedLong(
   { name, samples, parse }: FuzzTarget,
   { isRefusal, watchdogMs }: Omit<FuzzOptions, "inputs">,
@@ -93,7 +95,11 @@ function snapshot(prototype: object): string {
   return Reflect.ownKeys(prototype).map(String).join();
 }
 
-/** @throws what went wrong, as an error of the test. */
+/**
+ * Runs a parser once.
+ *
+ * @throws an error that is not its refusal, or an error about what it changed or returned.
+ */
 export function check(run: () => unknown, isRefusal: (reason: unknown) => boolean): void {
   try {
     expectPlain(run());
@@ -109,7 +115,7 @@ export function check(run: () => unknown, isRefusal: (reason: unknown) => boolea
 const PLAIN: readonly unknown[] = [Object.prototype, Array.prototype, Map.prototype, Set.prototype, null];
 
 function expectPlain(value: unknown, depth = 0): void {
-  // Not by expect(): results may have a million parts, for each of which that takes microseconds.
+  // Not with expect(), which takes microseconds a call: results may have a million parts.
   if (typeof value === "function") throw new Error("the result holds a function");
   if (typeof value !== "object" || value === null || ArrayBuffer.isView(value) || depth > 8) return;
   if (value instanceof URL) return;

@@ -1,6 +1,6 @@
 import fc from "fast-check";
 
-/** What breaks parsers: what separates, what ends, what is too long, and names that every object has. */
+/** Pieces that often break parsers: separators, ends, very long parts, and names that every object has. */
 export const PIECES: readonly string[] = [
   "",
   "\0",
@@ -62,7 +62,7 @@ const piece = fc.oneof(
     .map(([text, times]) => text.repeat(times)),
 );
 
-/** Samples with a few places cut out, filled in, or both. */
+/** Samples in which a few places are cut out, filled in, or both. */
 export function mutatedText(samples: readonly string[]): fc.Arbitrary<string> {
   const edit = fc.tuple(fc.nat(), fc.nat(6), piece);
   return fc
@@ -75,7 +75,7 @@ export function mutatedText(samples: readonly string[]): fc.Arbitrary<string> {
     );
 }
 
-/** Of any kind; a program may hand over what no file can hold. */
+/** Values of any kind. A program can pass values that no file can contain. */
 export const anything = fc.anything({
   withBigInt: true,
   withDate: true,
@@ -110,7 +110,7 @@ const key = fc.oneof(
   fc.string({ maxLength: 8 }),
 );
 
-/** Samples with a few of their values, at any depth, changed in kind or in part, dropped, or joined by others. */
+/** Samples in which a few values, at any depth, are replaced, edited, dropped, or joined by new ones. */
 export function mutatedJson(samples: readonly unknown[]): fc.Arbitrary<unknown> {
   const edit = fc.tuple(
     fc.nat(),
@@ -150,7 +150,7 @@ function define(parent: object, name: string, given: unknown): void {
     });
 }
 
-/** Each value, by the object that holds it and its name there. */
+/** Lists each value as the object that contains it, and its key in that object. */
 function placesIn(parent: object, depth = 0): [object, string][] {
   return Object.keys(parent).flatMap((name): [object, string][] => {
     const inner: unknown = (parent as Record<string, unknown>)[name];

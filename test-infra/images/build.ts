@@ -4,26 +4,26 @@ import { promisify } from "node:util";
 import { gzip } from "node:zlib";
 import { pack } from "tar-stream";
 
-/** An entry of a layer; a file when it has contents, else a directory, or a link. */
+/** An entry of a layer: a file if it has `contents`, a link with `symlink` or `link`, else a directory. */
 export interface LayerEntry {
   readonly path: string;
   readonly contents?: string | Uint8Array;
-  /** Permission bits; default 0o755. */
+  /** Permission bits. @default 0o755 */
   readonly mode?: number;
   readonly uid?: number;
   readonly gid?: number;
-  /** Where a symbolic link points. */
+  /** The target of a symbolic link. */
   readonly symlink?: string;
-  /** What a hard link is of: an earlier entry of the layer. */
+  /** The target of a hard link: the path of an earlier entry. */
   readonly link?: string;
 }
 
 export interface ImageContents {
-  /** Each as entries, or as a tar that is there already. */
+  /** Each layer as entries, or as a finished tar. */
   readonly layers: readonly (readonly LayerEntry[] | Uint8Array)[];
   /** The image config's `config`. */
   readonly config?: Readonly<Record<string, unknown>>;
-  /** Default: that of this machine. */
+  /** In Go's words, such as `amd64`. Default: this machine's. */
   readonly architecture?: string;
   readonly variant?: string;
   readonly compression?: "gzip" | "none";
@@ -44,7 +44,7 @@ export interface BuiltImage {
 
 const compress = promisify(gzip);
 const ARCHITECTURES: Readonly<Record<string, string>> = { x64: "amd64", arm64: "arm64", arm: "arm" };
-/** The same input gives the same bytes, so that digests can be compared. */
+/** Every time stamp. The same input must give the same bytes, so that digests can be compared. */
 const EPOCH = new Date(0);
 
 export function toBlob(value: object | Uint8Array): Blob {
@@ -99,7 +99,7 @@ async function packLayer(entries: readonly LayerEntry[] | Uint8Array): Promise<U
   return readAll(tar);
 }
 
-/** An OCI layout as a tar: one image, or several as an index for their platforms. */
+/** Packs an OCI layout as a tar: one image, or several with an index for their platforms. */
 export async function ociArchive(images: BuiltImage | readonly BuiltImage[], name?: string): Promise<Buffer> {
   const all = Array.isArray(images) ? (images as readonly BuiltImage[]) : [images as BuiltImage];
   const manifests = all.map(({ manifest, architecture, variant }) => ({
@@ -140,7 +140,7 @@ export async function ociArchive(images: BuiltImage | readonly BuiltImage[], nam
   return readAll(tar);
 }
 
-/** What `docker save` writes: layers by directory, and manifest.json. */
+/** Packs an image as `docker save` does: a directory for each layer, and manifest.json. */
 export async function dockerArchive(
   { config, layers }: BuiltImage,
   tags: readonly string[],
@@ -168,10 +168,10 @@ async function readAll(source: AsyncIterable<unknown>): Promise<Buffer> {
   return Buffer.concat(chunks);
 }
 
-/** Where Debian's busybox-static puts it. */
+/** The path in Debian's busybox-static. */
 const BUSYBOX = "/bin/busybox";
 
-/** The entries of a layer with busybox and the users that tests ask for. */
+/** Returns the entries of a layer with busybox, and with the users that tests need. */
 export async function busyboxLayer(): Promise<LayerEntry[]> {
   const contents = await readFile(BUSYBOX).catch((cause: unknown) => {
     throw new Error(`there is no ${BUSYBOX}: apt-get install busybox-static`, { cause });
@@ -204,7 +204,7 @@ export async function busyboxLayer(): Promise<LayerEntry[]> {
 
 export const BUSYBOX_NAME = "docker.io/library/busybox:latest";
 
-/** A small image with busybox, as an OCI layout's tar. */
+/** Packs a small image with busybox as the tar of an OCI layout. */
 export async function busyboxArchive(name: string = BUSYBOX_NAME): Promise<Buffer> {
   return ociArchive(
     await buildImage({ layers: [await busyboxLayer()], config: { Cmd: ["sh"], Env: ["FROM_IMAGE=yes"] } }),

@@ -8,10 +8,10 @@ const LAYER = fileURLToPath(new URL("../../.cache/debian/bookworm-image/layer.ta
 const PROBE = fileURLToPath(new URL("../probe/probe.pl", import.meta.url));
 
 /**
- * A real Debian, with what tests run in it: `/probe.pl`, a busybox that makes devices for it, a set-uid `id`, and in `/repository` the
- * package files that apt may install.
+ * Packs a real Debian with what tests run in it: `/probe.pl`, a busybox that makes devices for it, a set-uid
+ * `id`, and in `/repository` package files that apt may install.
  *
- * @param options `user`: of its config. Default: root, as nothing is said.
+ * @param options `user`: the user in the image's config. Default: empty, which means root.
  */
 export async function debianArchive({ name = DEBIAN_NAME, user = "" } = {}): Promise<Buffer> {
   const layer = await readFile(LAYER).catch((cause: unknown) => {

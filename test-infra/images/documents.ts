@@ -7,18 +7,18 @@ export const MANIFEST = "application/vnd.oci.image.manifest.v1+json";
 export const CONFIG = "application/vnd.oci.image.config.v1+json";
 export const LAYER = "application/vnd.oci.image.layer.v1.tar+gzip";
 
-/** Blobs in memory, as an image's documents list them, and a content store of them that counts what is read. */
+/** An image's blobs in memory, and a content store that contains them and records each read. */
 export interface Documents {
   readonly blobs: ReadonlyMap<string, Uint8Array>;
-  /** Digests, in the order in which they were read. */
+  /** Digests in the order of the reads. */
   readonly reads: string[];
   readonly content: Content;
   add(value: object | Uint8Array, mediaType: string, more?: Partial<Descriptor>): Descriptor;
-  /** @param config what it has beside its root file system. */
+  /** @param config without `rootfs`, which is added. */
   addImage(config: object, options?: { layers?: readonly string[]; configType?: string }): Descriptor;
   addIndex(entries: readonly object[]): Descriptor;
   remove(descriptor: { readonly digest: string }): void;
-  /** An OCI layout of all blobs, as a tar. */
+  /** Packs all blobs as the tar of an OCI layout. */
   archive(
     entries: readonly (Descriptor | readonly [Descriptor, Readonly<Record<string, string>>])[],
   ): Promise<Buffer>;
@@ -78,9 +78,10 @@ export function createDocuments(): Documents {
 }
 
 /**
- * Indexes that each list the next one many times, above one image: a few kilobytes, and millions of ways through them.
+ * Adds indexes above an image. Each one lists the next one many times, so a few kilobytes contain millions of
+ * paths.
  *
- * @returns the target.
+ * @returns the outermost index.
  */
 export function addLadder(
   documents: Documents,

@@ -2,17 +2,17 @@ import { gzipSync } from "node:zlib";
 import { gnuLong, paxHeader, type RawTarEntry, rawTarEntry, TAR_END } from "./raw-tar.js";
 import { skippableFrame, zstdFrames } from "./zstd-frames.js";
 
-/** A layer as it is stored, and the tar that it is when it is decompressed. */
+/** A layer as it is stored, and its decompressed tar. */
 export interface OddLayer {
   readonly bytes: Uint8Array;
   readonly tar: Uint8Array;
   readonly mediaType: string;
 }
 
-/** A random number from 0 to 1. */
+/** @returns a random number from 0 to 1. */
 export type Random = () => number;
 
-/** Layers, mostly legal and all of them odd, that say who `app` is, each of them something else. */
+/** Makes odd layers, most of them legal. Each gives the user `app` other ids. */
 export function oddLayers(random: Random, canary: string): OddLayer[] {
   const layers = Array.from({ length: 1 + Math.floor(random() * 3) }, () => oddTar(random, canary));
   return layers.map((tar) => store(random, tar));
@@ -32,9 +32,9 @@ function groups(random: Random): string {
   return `root:x:0:\nwheel:x:${gid}:app\nother:x:${gid + 1}:root,app\n`;
 }
 
-/** Where `etc` may lead when it is a link. */
+/** The targets of `etc` when it is a link. */
 const DIRECTORIES = ["etc2", "usr/etc", "l/etc", "deep/a/b", "dev/etc"];
-/** Names of one directory's file in which tars may say it. */
+/** Ways in which a tar may write the same path. */
 const SPELLINGS: readonly ((path: string) => string)[] = [
   (path) => path,
   (path) => path,
@@ -85,7 +85,7 @@ function oddEntry(random: Random, canary: string): Buffer[] {
         name: path,
         type: "1",
         linkname: pick(random, ["users", "./users", "/users", "../../users"]),
-        // The data that some writers put behind it is not theirs who read it.
+        // Some writers put data after a hard link. A reader of the link does not get it.
         size: pick(random, [0, 0, 512]),
       }),
     ];
@@ -93,7 +93,7 @@ function oddEntry(random: Random, canary: string): Buffer[] {
     return [
       rawTarEntry({ name: pick(random, [".wh.etc", "etc/.wh.passwd", "etc/.wh..wh..opq", "etc/.wh.group"]) }),
     ];
-  // No FIFO: runc opens /etc/passwd of any container, and would wait for somebody to write.
+  // No FIFO: runc opens /etc/passwd of every container, and would wait for a writer.
   return [rawTarEntry({ name: path, type: pick(random, ["5", "3"]), mode: 0o755 })];
 }
 
@@ -139,7 +139,7 @@ function oddEnd(random: Random): Buffer[] {
 const OCI = "application/vnd.oci.image.layer.v1.tar";
 const DOCKER = "application/vnd.docker.image.rootfs.diff.tar";
 
-/** Mostly the media type that it should have. */
+/** Stores a layer plain or compressed, at random. The media type is usually the right one. */
 function store(random: Random, tar: Buffer): OddLayer {
   const what = random();
   const other = (right: string): string =>

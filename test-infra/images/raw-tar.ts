@@ -1,17 +1,17 @@
-/** An entry of a tar, byte for byte as it is said here, however wrong. */
+/** An entry of a tar. It is written exactly as given, even if it is wrong. */
 export interface RawTarEntry {
   /** At most 100 bytes. */
   readonly name: string;
-  /** The type flag. Default "0", a file. */
+  /** The type flag. @default "0" (a file) */
   readonly type?: string;
   readonly linkname?: string;
   readonly body?: string | Uint8Array;
-  /** What the header says, where it is not the body's. */
+  /** The size in the header, if it differs from the body's. */
   readonly size?: number;
   readonly mode?: number;
-  /** v7 has no magic, and no more fields than the checksum covers before it. Default ustar. */
+  /** v7 has no magic, and no fields after the link's name. @default "ustar" */
   readonly format?: "ustar" | "gnu" | "v7";
-  /** Leave out the padding to a whole block. */
+  /** Leave out the padding that fills the last block. */
   readonly isUnpadded?: boolean;
 }
 
@@ -47,12 +47,12 @@ export function rawTarEntry(entry: RawTarEntry): Buffer {
   return Buffer.concat([header, bytes, Buffer.alloc(padding)]);
 }
 
-/** GNU's record of a name (`L`) or a link's target (`K`) for the entry that follows. */
+/** GNU's record that gives the next entry a long name (`L`) or a long link target (`K`). */
 export function gnuLong(type: "L" | "K", value: string): Buffer {
   return rawTarEntry({ name: "././@LongLink", type, body: `${value}\0`, format: "gnu" });
 }
 
-/** PAX records for the entry that follows (`x`), or for all (`g`). */
+/** PAX records for the next entry (`x`) or for all entries (`g`). */
 export function paxHeader(records: Readonly<Record<string, string>>, type: "x" | "g" = "x"): Buffer {
   const body = Object.entries(records)
     .map(([key, value]) => {

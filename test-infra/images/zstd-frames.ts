@@ -1,7 +1,7 @@
-/** A frame of zstd that stores bytes as they are (RFC 8878, 3.1.1), and so needs no compressor. */
+/** Makes a zstd frame that stores bytes as they are (RFC 8878, 3.1.1), so that no compressor is needed. */
 export function zstdFrame(bytes: Uint8Array): Buffer {
   const MAX_BLOCK = 128 * 1024;
-  // No checksum, no dictionary; the window is of 128 KiB.
+  // No checksum, no dictionary. The window is 128 KiB.
   const parts: Uint8Array[] = [Buffer.from([0x28, 0xb5, 0x2f, 0xfd, 0, 7 << 3])];
   for (let at = 0; at === 0 || at < bytes.byteLength; at += MAX_BLOCK) {
     const block = bytes.subarray(at, at + MAX_BLOCK);
@@ -13,7 +13,7 @@ export function zstdFrame(bytes: Uint8Array): Buffer {
   return Buffer.concat(parts);
 }
 
-/** A frame that readers pass over (RFC 8878, 3.1.2), as zstd:chunked and pzstd write it. */
+/** Makes a frame that readers must skip (RFC 8878, 3.1.2). zstd:chunked and pzstd write such frames. */
 export function skippableFrame(bytes: Uint8Array): Buffer {
   const header = Buffer.alloc(8);
   header.writeUInt32LE(0x184d2a50);
@@ -21,7 +21,7 @@ export function skippableFrame(bytes: Uint8Array): Buffer {
   return Buffer.concat([header, bytes]);
 }
 
-/** Bytes as several frames. */
+/** Stores bytes as several frames. */
 export function zstdFrames(bytes: Uint8Array, count: number): Buffer {
   const size = Math.ceil(bytes.byteLength / count);
   return Buffer.concat(

@@ -6,7 +6,7 @@ const template = parse(await readFile(new URL("wfe-containerd.yaml", import.meta
   strict: true,
 });
 
-/** Lima refuses keys that it does not know. These are the ones that it documents, as far as the template may come to need them. */
+/** The keys that Lima documents, as far as the template may need them. Lima refuses unknown keys. */
 const KNOWN: Readonly<Record<string, readonly string[]>> = {
   "": [
     "minimumLimaVersion",
@@ -66,7 +66,7 @@ test("it shares one directory, writable, at the same path on both sides", () => 
 test("nothing but port 2500 is forwarded, from loopback to loopback", () => {
   const [first, ...others] = template.portForwards;
   expect(first).toEqual({ guestPort: 2500, hostIP: "127.0.0.1", hostPort: 2500 });
-  // The first rule that fits is taken, and Lima's own come last.
+  // Lima takes the first rule that matches, and its own rules come last.
   expect(others).toEqual([{ guestIP: "0.0.0.0", guestPortRange: [1, 65535], proto: "any", ignore: true }]);
   expect(template.provision[0].script).toContain("TCP-LISTEN:2500,bind=127.0.0.1,");
 });

@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import { rowsTested } from "./test-names.js";
 
-/** What must be refused, with nothing changed; the tests say in their names, `bad input 7`, which of them they show. */
+/** Inputs that must be refused with nothing changed. A test's name says which one it shows: `bad input 7`. */
 const ROWS = [
   "ids and namespaces outside containerd's pattern; CR or LF in what becomes a header",
   "mount targets that are relative, hold .. or NUL, are the kernel's, or are given twice",

@@ -37,9 +37,9 @@ interface Tally {
   readonly said: string;
 }
 
-/** What comes of a test that does this, as npm test would count it. */
+/** Runs a test with this body. @returns the result as npm test would count it. */
 async function tallyOf(body: string): Promise<Tally> {
-  // Secrets are pieced together where they are printed: this file's own run must not print one.
+  // The test puts the secret together only when it prints it. Otherwise this file's own run would print one.
   const source = `import { test } from "vitest"; test("does", () => { ${body} });`;
   await writeFile(join(directory, "does.test.mjs"), source);
   await writeFile(

@@ -1,7 +1,10 @@
 import { expect, test } from "vitest";
 import { rowsTested } from "./test-names.js";
 
-/** What may go wrong between us, a registry and the daemon, and must not matter; the tests say in their names, `fault case 12`, which they show. */
+/**
+ * Faults between us, a registry and the daemon that must do no harm. A test's name says which one it shows:
+ * `fault case 12`.
+ */
 const ROWS: ReadonlyMap<number, string> = new Map([
   [
     11,

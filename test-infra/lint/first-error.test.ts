@@ -7,8 +7,10 @@ import { parseAst } from "vitest/node";
 const PACKAGES = fileURLToPath(new URL("../../packages", import.meta.url));
 
 /**
- * A failure is caught to be told, cleaned up after, or waited out. Meanwhile something else may fail, and must not take its place: so what is
- * awaited there either cannot fail, or is the next try, whose failure counts instead.
+ * Functions that may be awaited while a failure is handled (reported, cleaned up after, or waited out).
+ *
+ * Another failure must not replace the first one. So each function either cannot fail, or is the next try,
+ * whose failure counts instead.
  */
 const CALLS: Readonly<Record<string, string>> = {
   explain: "leaves the failure as it is when the explanation fails",
@@ -24,7 +26,7 @@ const CALLS: Readonly<Record<string, string>> = {
   isPlainFile: "never rejects",
 };
 
-/** The next try, or the next question, by file: what the failure stands for depends on it, so that a failure of it is the answer. */
+/** By file, the next try or the next question, which may be awaited. Its failure is the answer. */
 const NEXT_QUESTIONS: Readonly<Record<string, readonly string[]>> = {
   "client/src/content/content.ts": ["callService"],
   "client/src/private-daemon/daemon.ts": ["exited"],
@@ -74,14 +76,17 @@ interface Node {
   readonly [key: string]: unknown;
 }
 
-/** What is awaited in catch clauses, and in what is given to `.catch()`: functions by their names. Without what may be. */
+/**
+ * Lists what is awaited in catch clauses and in the arguments of `.catch()`, without what is allowed. A call
+ * is listed by its function's name.
+ */
 function awaitedInCatch(text: string): string[] {
   const found: string[] = [];
   function visit(value: unknown, isHandling: boolean): void {
     if (Array.isArray(value)) for (const each of value) visit(each, isHandling);
     if (!isNode(value)) return;
     const name = calledName(value);
-    // What an explanation does may fail.
+    // explain() handles a failure of the explanation itself.
     if (name === "explain") return;
     if (isHandling && value.type === "AwaitExpression") {
       const awaited = value["argument"] as Node;
@@ -98,7 +103,7 @@ function awaitedInCatch(text: string): string[] {
   return found;
 }
 
-/** The name of the function that a call is of: `delay`, and `close` of `ingest?.close()`. */
+/** Returns the name of the function that is called: `delay`, or `close` for `ingest?.close()`. */
 function calledName(node: Node): string | undefined {
   if (node.type === "ChainExpression") return calledName(node["expression"] as Node);
   if (node.type !== "CallExpression") return undefined;

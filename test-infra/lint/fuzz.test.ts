@@ -12,7 +12,7 @@ const target = (parse: (input: never) => unknown, samples: readonly unknown[] = 
   parse,
 });
 
-/** What a run of it finds: fast-check's own error has it as its cause. */
+/** @returns what a run finds. In fast-check's own error this is the cause. */
 function found(run: () => void): string {
   try {
     run();
@@ -35,7 +35,7 @@ test("a parser that answers, or refuses in its own words, passes", () => {
 test("one that lets another error through is found", () => {
   const decode = (text: string) => decodeURIComponent(text);
   expect(found(() => fuzz(target(decode), options))).toContain("malformed");
-  // Of what it finds only the kind: a date or the like would be a finding of another sort.
+  // Returns only the type: a value such as a date would be a finding of a different kind.
   const first = (value: { a: unknown[] }) => typeof value.a[0];
   expect(found(() => fuzz(target(first, [{ a: [1] }]), options))).toContain("TypeError");
 });
@@ -44,7 +44,7 @@ test("one that changes what all objects share is found", () => {
   const assign = (path: string) => {
     const [name = "", key = ""] = path.split(".");
     const root: Record<string, Record<string, unknown>> = { a: {} };
-    // Never under a name that is there: fast-check itself calls what all objects share.
+    // Never an existing name: fast-check itself calls the methods that all objects share.
     if (name === "__proto__" && key.length > 3) (root[name] ?? {})[`planted ${key}`] = 1;
   };
   const before = new Set(Reflect.ownKeys(Object.prototype));

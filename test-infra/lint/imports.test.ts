@@ -39,7 +39,7 @@ const REFUSED: readonly (readonly [file: string, specifier: string])[] = [
 let directory: string;
 let complaints: ReadonlyMap<string, string>;
 
-/** A tree of files with one import each, under the project's own rules. */
+/** Makes files with one import each, and applies the project's own rules. */
 beforeAll(async () => {
   directory = await mkdtemp(join(tmpdir(), "lint-"));
   const { vcs: _, $schema: __, ...rules } = JSON.parse(await readFile(join(ROOT, "biome.json"), "utf8"));
@@ -95,7 +95,7 @@ async function writeSource(file: string, text: string): Promise<void> {
   await writeFile(path, text);
 }
 
-/** What biome has against each file. */
+/** @returns biome's report on each file. */
 function lint(): Promise<Map<string, string>> {
   const biome = join(ROOT, "node_modules/.bin/biome");
   return new Promise((resolve, reject) => {

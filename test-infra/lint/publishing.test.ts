@@ -28,7 +28,7 @@ describe("in a copy of the repository", () => {
 
   beforeAll(async () => {
     copy = await mkdtemp(join(tmpdir(), "publishing-"));
-    // Also where the project came without its history; .readme-* are directories of another test.
+    // Copied, not cloned: the project may lack its history. .readme-* are directories of another test.
     const isSource = (path: string) =>
       !/\/(node_modules|dist|\.git|\.cache|\.turbo|\.readme-\w+)$/.test(path);
     await cp(ROOT, copy, { recursive: true, filter: isSource });
@@ -48,7 +48,7 @@ describe("in a copy of the repository", () => {
       expect(repository.url).toBe("git+https://github.com/example/moved.git");
       expect(homepage).toBe(`https://github.com/example/moved/tree/main/packages/${name}#readme`);
     }
-    // The command itself is changed too, so that it works the next time.
+    // The command changes its own text too, so that it works the next time.
     expect(await readFile(join(copy, "RELEASING.md"), "utf8")).toContain(
       command.replaceAll("wfe-containerd/wfe-containerd", "example/moved"),
     );

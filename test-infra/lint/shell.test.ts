@@ -19,7 +19,7 @@ describe("shell scripts", () => {
   });
 });
 
-/** What shellcheck has against a script. */
+/** @returns shellcheck's report on a script. */
 function shellcheck(script: string): Promise<string> {
   return new Promise((resolve, reject) => {
     const child = execFile("shellcheck", ["--format=gcc", "-"], (error, stdout) => {

@@ -4,11 +4,15 @@ import { fileURLToPath } from "node:url";
 
 const ROOT = fileURLToPath(new URL("../..", import.meta.url));
 const PLACES = ["packages/client", "packages/executor", "packages/cli"];
-/** Of a test or a group of them that runs; whatever comes before the row's number may be other rows. */
+/** Matches the name of a test or of a group. Skipped tests do not match. A name may contain several rows. */
 const NAME =
   /(?:\b(?:test|it|describe)(?:\.(?!skip\(|todo\b)\w+)*(?:<[^()]*>)?\(|\]\)\(\s*|^\s*\[)\s*["'`]([^"'`]*)/gm;
 
-/** The rows of a table that tests say in their names they show: `bad input 7`, where `bad input` is what its rows are called. */
+/**
+ * Finds the rows of a table that tests show.
+ *
+ * @param row what a row is called in the names of tests: `bad input` for `bad input 7`.
+ */
 export async function rowsTested(row: string): Promise<Set<number>> {
   const rows = new Set<number>();
   for (const place of PLACES) {

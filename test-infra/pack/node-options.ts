@@ -5,16 +5,19 @@ import { promisify } from "node:util";
 
 const run = promisify(execFile);
 
-/** Files that Node runs code of, or takes variables from, when it takes an option that names them. */
+/** Files that Node would run, or read variables from, if it accepted an option that names them. */
 export const TRAPS = {
   /** An environment file that gives Node options. */
   variables: "variables.env",
-  /** What it sets besides. */
+  /** Another variable that the environment file sets. */
   variable: "SET_BY_NODE",
-  /** A configuration file for `--experimental-config-file`; by this name also for `--experimental-default-config-file`. */
+  /**
+   * A configuration file for `--experimental-config-file`. `--experimental-default-config-file` looks for
+   * this name.
+   */
   config: "node.config.json",
   code: "trap.cjs",
-  /** The file that the code makes. */
+  /** The file that the code in `code` creates. */
   proof: "trap-has-run",
 } as const;
 type Traps = typeof TRAPS;
@@ -27,7 +30,7 @@ export async function writeTraps(directory: string): Promise<void> {
   await writeFile(join(directory, TRAPS.config), JSON.stringify({ nodeOptions: { import: [code] } }));
 }
 
-/** Options that make Node run code, in both spellings. */
+/** Options that make Node run code, with a value as the next argument and after `=`. */
 export function trapOptions({ variables, config, code }: Traps): string[] {
   const files: Readonly<Record<string, string>> = {
     "--env-file": variables,
@@ -43,7 +46,7 @@ export function trapOptions({ variables, config, code }: Traps): string[] {
   return [...withValue, "--experimental-default-config-file", "--inspect=0", "--test", "--watch"];
 }
 
-/** Every option that this Node tells of: in its help, or as allowed in NODE_OPTIONS. */
+/** Lists every option that a Node shows in its help, or allows in NODE_OPTIONS. */
 export async function optionsOf(node: string): Promise<string[]> {
   const { stdout: help } = await run(node, ["--help"]);
   const { stdout: allowed } = await run(node, ["-p", "[...process.allowedNodeEnvironmentFlags].join(' ')"]);
@@ -54,14 +57,16 @@ export async function optionsOf(node: string): Promise<string[]> {
   return options;
 }
 
-/** Each option alone, with a value behind it, and with one in it. */
+/** Each option alone, with a value as the next argument, and with a value after `=`. */
 export function spellings(options: readonly string[], { variables, config, code }: Traps): string[] {
   const fileFor = (option: string): string =>
     option.includes("env") ? variables : option.includes("config") ? config : `./${code}`;
   return options.flatMap((option) => [option, option, fileFor(option), `${option}=${fileFor(option)}`]);
 }
 
-/** A program behind the same launcher as the installed command's. It prints what Node made of the arguments. */
+/**
+ * Writes a program with the installed command's launcher. The program prints what Node made of the arguments.
+ */
 export async function writeProbe(project: string): Promise<string> {
   const installed = join(project, "node_modules/@wfe-containerd/cli/dist");
   const [shebang, launcher] = (await readFile(join(installed, "main.js"), "utf8")).split("\n");

@@ -11,7 +11,7 @@ import { optionsOf, spellings, TRAPS, trapOptions, writeProbe, writeTraps } from
 
 const run = promisify(execFile);
 const ROOT = fileURLToPath(new URL("../..", import.meta.url));
-/** The set-up's pnpm, where there is no other. */
+/** Falls back to the pnpm of the set-up. */
 const PATH_WITH_PNPM = {
   ...process.env,
   PATH: `${process.env["PATH"]}:${join(ROOT, ".cache/pnpm/node_modules/pnpm")}`,
@@ -21,7 +21,9 @@ const PACKAGES = ["proto", "client", "executor", "cli"];
 let project: string;
 let archive: string;
 
-/** An empty project outside the workspace, with the four tarballs in it and everything else from the registry. */
+/**
+ * Makes a project outside of the workspace, with the four tarballs. Everything else comes from the registry.
+ */
 beforeAll(async () => {
   project = await mkdtemp(join(tmpdir(), "wfe-packed-"));
   const tarballs = join(project, "tarballs");
@@ -54,12 +56,12 @@ afterAll(async () => {
 test.each(PACKAGES)("the tarball of %s is what users are to get", async (name) => {
   const directory = join(project, "node_modules/@wfe-containerd", name);
   const text = await readFile(join(directory, "package.json"), "utf8");
-  // What only the workspace understands is written out.
+  // `workspace:` and `catalog:` mean something only in the workspace.
   expect(text).not.toMatch(/workspace:|catalog:/);
   const files = await readdir(directory, { recursive: true });
   expect(files).toContain("LICENSE");
   expect(files.filter((file) => /\.test\.|tsbuildinfo|^test\//.test(file))).toEqual([]);
-  // Nothing is there twice, and nothing was taken from a registry in place of the tarball.
+  // No package is installed twice, or comes from a registry instead of its tarball.
   expect(await readdir(directory)).not.toContain("node_modules");
 });
 

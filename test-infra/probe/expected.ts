@@ -1,17 +1,20 @@
-/** What `probe.pl` must find, by the way a step is run. */
+/** One attempt of `probe.pl`, and its outcome for each way to run the step. */
 export interface Attempt {
   readonly attempt: string;
-  /** As the user 65534, which is what a step gets that says nothing. */
+  /** As the user 65534, the default. */
   readonly default: Outcomes;
-  /** As root in the container, which any step may ask for. */
+  /** As root in the container. Any step may ask for this. */
   readonly root: Outcomes;
-  /** As root with everything, which only an operator's policy allows. */
+  /** As root with all privileges. Only an operator's policy allows this. */
   readonly privileged: Outcomes;
-  /** Which machines do not have what is tried: there it is `absent`. On any other row that is wrong, for nothing was shown. */
+  /**
+   * Which machines lack what is tried; the outcome is `absent` there. In a row without this, `absent` is
+   * wrong, since the attempt showed nothing.
+   */
   readonly absentWhere?: string;
 }
 
-/** One outcome, or those that differ from one kernel to the next. */
+/** One outcome, or several if kernels differ. */
 export type Outcomes = string | readonly string[];
 
 export type Profile = "default" | "root" | "privileged";
@@ -21,22 +24,22 @@ function row(attempt: string, ...[user, root, privileged]: [Outcomes, Outcomes, 
   return { attempt, default: user, root, privileged };
 }
 
-/** Fails by the filter, as it does for root; privileged gets past it, as far as the kernel has such a thing. */
+/** The seccomp filter refuses it, also for root. Privileged steps may do it, if the kernel supports it. */
 function filtered(attempt: string): Attempt {
   return row(attempt, "EPERM", "EPERM", ["allowed", "ENOSYS"]);
 }
 
-/** Fails by the missing capability, which root has. */
+/** Needs a capability that root has. */
 function rootOnly(attempt: string): Attempt {
   return row(attempt, "EPERM", "allowed", "allowed");
 }
 
-/** The same for all. */
+/** The same outcome in all three cases. */
 function always(attempt: string, outcome: string): Attempt {
   return row(attempt, outcome, outcome, outcome);
 }
 
-/** Tried where the machine has it. */
+/** Some machines do not have what is tried. */
 function unless(absentWhere: string, attempt: Attempt): Attempt {
   return { ...attempt, absentWhere };
 }
@@ -77,7 +80,7 @@ export const ATTEMPTS: readonly Attempt[] = [
   rootOnly("give a file away"),
   row("a set-uid program", "keeps its user", "was root", "was root"),
 
-  // Root may make the node, and then not open it; another user may not make it.
+  // Root may create the node but not open it. Other users may not create it.
   row("a block device of the host's", "EPERM", "EPERM", "allowed"),
   row("the kernel's log as a device", "EPERM", "EPERM", "allowed"),
   row("the machine's memory", "EPERM", "EPERM", ["allowed", "EPERM"]),
@@ -117,7 +120,7 @@ export const ATTEMPTS: readonly Attempt[] = [
   always("eat memory past the limit", "killed"),
 ];
 
-/** What a probe's output says that the table does not, one line each; empty when they agree. */
+/** @returns a line for each difference between a probe's output and the table; empty when they agree. */
 export function compareProbe(output: string, profile: Profile): string[] {
   const seen = new Map(
     output

@@ -6,7 +6,7 @@ import { promisify } from "node:util";
 
 const run = promisify(execFile);
 
-/** A certificate with its key: files for programs, contents for us. */
+/** A certificate and its key: as files for programs, as text for tests. */
 export interface Certificate {
   readonly certFile: string;
   readonly keyFile: string;
@@ -14,11 +14,11 @@ export interface Certificate {
   readonly key: string;
 }
 
-/** An authority of the tests' own. */
+/** A certificate authority that only the tests use. */
 export interface Authority extends AsyncDisposable {
   readonly certFile: string;
   readonly cert: string;
-  /** For 127.0.0.1 and localhost, as server and as client. Default: with an EC key. */
+  /** Issues a certificate for 127.0.0.1 and localhost, for servers and clients. Default: with an EC key. */
   issue(name: string, kind?: "ec" | "rsa"): Promise<Certificate>;
 }
 

@@ -10,26 +10,26 @@ import { createServer as createHttpsServer } from "node:https";
 import type { AddressInfo } from "node:net";
 import type { Certificate } from "./certificates.js";
 
-/** What goes wrong with one answer. */
+/** What goes wrong with one request or its answer. */
 export type Fault =
-  /** Answered by the proxy itself. */
+  /** The proxy itself answers. */
   | {
       readonly kind: "answer";
       readonly status: number;
       readonly headers?: Readonly<Record<string, string | readonly string[] | undefined>>;
       readonly body?: string | Uint8Array;
     }
-  /** The connection is cut after so many bytes of the body. */
+  /** The connection is cut after this many bytes of the answer's body. */
   | { readonly kind: "cut"; readonly afterBytes: number }
-  /** The connection is cut when so many bytes of the request's body have come; those are passed on. */
+  /** The connection is cut after this many bytes of the request's body, which are passed on. */
   | { readonly kind: "cut-request"; readonly afterBytes: number }
-  /** After so many bytes of the body nothing comes any more; the connection stays. */
+  /** After this many bytes of the answer's body no more come. The connection stays open. */
   | { readonly kind: "stall"; readonly afterBytes: number }
-  /** One bit of this byte of the body is another. */
+  /** One bit is flipped in this byte of the answer's body. */
   | { readonly kind: "flip"; readonly atByte: number }
-  /** Headers of the answer are replaced; undefined removes one. */
+  /** Headers of the answer are replaced. Undefined removes a header. */
   | { readonly kind: "headers"; readonly headers: Readonly<Record<string, string | undefined>> }
-  /** The request waits for this before it goes on. */
+  /** The request waits for this promise. */
   | { readonly kind: "hold"; readonly until: Promise<unknown> };
 
 export interface RequestSeen {
@@ -38,31 +38,36 @@ export interface RequestSeen {
   readonly headers: Readonly<Record<string, string>>;
 }
 
-/** Stands between a client and a registry, and does to answers what it is told. */
+/** A proxy between a client and a registry that causes faults on request. */
 export interface FaultProxy extends AsyncDisposable {
-  /** `127.0.0.1:40123` */
+  /** For example `127.0.0.1:40123`. */
   readonly host: string;
   readonly origin: string;
   /** Every request, in order. */
   readonly requests: readonly RequestSeen[];
-  /** Bytes of bodies that were passed on to clients. */
+  /** How many bytes of bodies were passed on to clients. */
   readonly bytesOut: number;
   /**
-   * From now on, does this to what matches `GET /v2/app/blobs/…`: to each, or what a function says for the first (0), second, … match. What is
-   * told later comes first.
+   * Adds a rule for requests. Newer rules come first.
+   *
+   * @param match is tested on the method and the path: `GET /v2/app/blobs/…`.
+   * @param fault for every match; or a function that gets the number of the match (0 for the first) and
+   *   returns a fault, or undefined for the next rule.
    */
   on(match: RegExp, fault: Fault | ((count: number) => Fault | undefined)): void;
-  /** Forgets all faults and requests. */
+  /** Removes all rules, and clears the list of requests and the count of bytes. */
   reset(): void;
 }
 
 export interface FaultProxyOptions {
   readonly tls?: Certificate;
-  /** Default 127.0.0.1. */
+  /** @default "127.0.0.1" */
   readonly address?: string;
 }
 
-/** @param upstream the registry's origin, plain http; without one, everything that no rule answers is 404. */
+/**
+ * @param upstream the registry's origin, plain HTTP. Without one, the answer is 404 unless a rule answers.
+ */
 export async function startFaultProxy(
   upstream?: string,
   { tls, address = "127.0.0.1" }: FaultProxyOptions = {},
@@ -149,7 +154,7 @@ export async function startFaultProxy(
       const isTaken = response.write(passed);
       if (limit <= chunk.byteLength) {
         if (fault?.kind === "stall") return;
-        // What was written must arrive before the cut does.
+        // The client must get what was written before the connection is cut.
         await new Promise((resolve) => response.write("", resolve));
         response.destroy();
         return;
@@ -196,7 +201,7 @@ export async function startFaultProxy(
   };
 }
 
-/** Until it takes more, or is gone. */
+/** Resolves when the response accepts more data, or is closed. */
 function drained(response: ServerResponse): Promise<void> {
   return new Promise((resolve) => {
     const go = (): void => {

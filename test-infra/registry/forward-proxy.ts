@@ -2,14 +2,18 @@ import { once } from "node:events";
 import { createServer, request as sendRequest } from "node:http";
 import { type AddressInfo, connect, type Socket } from "node:net";
 
-/** An HTTP proxy as companies have them: it tunnels by CONNECT, and forwards requests for plain http. */
+/** An HTTP proxy like a company's: it tunnels with CONNECT, and forwards requests for plain HTTP. */
 export interface ForwardProxy extends AsyncDisposable {
   readonly origin: string;
-  /** `CONNECT registry.test:5000`, `GET http://registry.test:5000/v2/…`, in order. */
+  /** In order, for example `CONNECT registry.test:5000`, `GET http://registry.test:5000/v2/…`. */
   readonly requests: readonly string[];
 }
 
-/** @param password what clients must give, as `user:password`. Whatever host they name, the proxy finds it on loopback. */
+/**
+ * Starts a proxy that connects to loopback, whatever host a client names.
+ *
+ * @param password what clients must send, as `user:password`. Default: no password.
+ */
 export async function startForwardProxy(password?: string): Promise<ForwardProxy> {
   const requests: string[] = [];
   const sockets = new Set<Socket>();

@@ -4,10 +4,11 @@ const MANIFEST = "application/vnd.oci.image.manifest.v1+json";
 const INDEX = "application/vnd.oci.image.index.v1+json";
 
 /**
- * Puts images into a registry on plain http byte for byte as they were built, which skopeo does not: it compresses layers that are not.
+ * Puts images into a registry byte for byte as they were built, over plain HTTP. skopeo does not: it
+ * compresses layers that are not compressed.
  *
- * @param origin the registry's: `http://127.0.0.1:5000`.
- * @returns what the tag names: the manifest, or the index of several.
+ * @param origin the registry's, for example `http://127.0.0.1:5000`.
+ * @returns the tag's target: the manifest, or an index if there are several images.
  */
 export async function putAsBuilt(
   origin: string,

@@ -10,11 +10,11 @@ import type { Certificate } from "./certificates.js";
 const run = promisify(execFile);
 
 export interface StartRegistryOptions {
-  /** Serve https with this certificate, and where an authority's file is given ask clients for one of it. */
+  /** Serve HTTPS with this certificate. With `clientCaFile`, clients need a certificate of that authority. */
   readonly tls?: Certificate & { readonly clientCaFile?: string };
-  /** Ask for this password, by Basic authentication. */
+  /** Ask clients for this password, with Basic authentication. */
   readonly password?: { readonly username: string; readonly password: string };
-  /** Ask for a token that this service has signed. */
+  /** Ask clients for a token that this service has signed. */
   readonly token?: {
     readonly realm: string;
     readonly service: string;
@@ -23,15 +23,15 @@ export interface StartRegistryOptions {
   };
 }
 
-/** Debian's docker-registry on loopback, with a directory of its own. */
+/** Debian's docker-registry on loopback, with its own directory. */
 export interface TestRegistry extends AsyncDisposable {
-  /** `127.0.0.1:37713`: the first part of references. */
+  /** The first part of references, for example `127.0.0.1:37713`. */
   readonly host: string;
   readonly origin: string;
   readonly options: StartRegistryOptions;
-  /** Ends it at once. What it holds stays. */
+  /** Kills the registry at once. Its data is kept. */
   kill(): Promise<void>;
-  /** Starts it again on the same port, after it was killed. */
+  /** Starts a killed registry again, on the same port. */
   restart(): Promise<void>;
 }
 
@@ -127,14 +127,14 @@ export async function startRegistry(options: StartRegistryOptions = {}): Promise
 }
 
 export interface PutImageOptions {
-  /** More of skopeo's arguments: `--format v2s2`, `--all`. */
+  /** More arguments for skopeo: `--format v2s2`, `--all`. */
   readonly args?: readonly string[];
-  /** Instead of the registry's own host: a proxy's. */
+  /** Push to this host instead of the registry's own, for example to a proxy. */
   readonly host?: string;
   readonly credential?: { readonly username: string; readonly password: string };
 }
 
-/** Puts the image of an OCI archive into a registry, with skopeo. */
+/** Pushes the image of an OCI archive to a registry with skopeo. */
 export async function putImage(
   registry: TestRegistry,
   name: string,
@@ -161,7 +161,7 @@ export async function putImage(
   }
 }
 
-/** The one kind of hash that docker-registry takes; perl, which every Debian has, reaches it through libcrypt. */
+/** docker-registry accepts only bcrypt hashes. Perl, part of every Debian, makes them with libcrypt. */
 async function bcrypt(password: string): Promise<string> {
   const script = `chomp(my $p = <STDIN>); print crypt($p, '$2y$05$' . join '', map { ('a'..'z')[rand 26] } 1..22)`;
   const hashing = run("perl", ["-e", script]);

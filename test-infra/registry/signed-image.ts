@@ -5,16 +5,16 @@ import { putAsBuilt, putBlob, putManifest } from "./put-as-built.js";
 export interface SignedImage {
   /** The image's digest. */
   readonly digest: string;
-  /** As cosign.pub has it. */
+  /** In the form of cosign.pub. */
   readonly publicKey: string;
 }
 
 const MANIFEST = "application/vnd.oci.image.manifest.v1+json";
 
 /**
- * Puts an image into a registry, and beside it a signature as cosign makes it with a key pair.
+ * Pushes an image and its signature, as cosign makes it with a key pair.
  *
- * @param signed the digest that is signed, where it is not to be the image's.
+ * @param signed the digest to sign. Default: the image's.
  */
 export async function putSignedImage(
   origin: string,

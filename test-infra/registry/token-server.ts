@@ -6,19 +6,22 @@ import type { AddressInfo } from "node:net";
 import type { Certificate } from "./certificates.js";
 
 export interface TokenServerOptions {
-  /** Its key signs the tokens. */
+  /** Signs the tokens. */
   readonly signer: Certificate;
-  /** Serve https with this one. */
+  /** Serve HTTPS with this certificate. */
   readonly tls?: Certificate;
-  /** Passwords by user. Who names none gets what `anonymous` may. */
+  /** Passwords by user. A client without a user is anonymous. */
   readonly users?: Readonly<Record<string, string>>;
-  /** User by refresh token. */
+  /** Users by refresh token. */
   readonly refreshTokens?: Readonly<Record<string, string>>;
-  /** Actions that a user, or undefined for nobody, gets in a repository. Default: all for users, `pull` for nobody. */
+  /**
+   * The actions that a user gets in a repository; undefined is the anonymous user. Default: `pull`, `push`
+   * and `delete` for users, `pull` for the anonymous user.
+   */
   readonly allow?: (user: string | undefined, repository: string) => readonly string[];
-  /** Seconds from now, for the first (0), second, … token. Default 300. */
+  /** A token's lifetime in seconds. `count` is 0 for the first token. Default: 300. */
   readonly lifetimeS?: (count: number) => number;
-  /** What clients are told instead. */
+  /** The lifetime in seconds that clients are told. Default: the real one. */
   readonly saidLifetimeS?: number;
 }
 
@@ -29,13 +32,15 @@ export interface TokenRequestSeen {
   readonly granted: boolean;
 }
 
-/** A token service as the distribution project specifies it, for a registry that trusts the signer's certificate. */
+/**
+ * A token service as the distribution project specifies it. A registry must trust the signer's certificate.
+ */
 export interface TokenServer extends AsyncDisposable {
   readonly realm: string;
   readonly service: string;
   readonly issuer: string;
   readonly requests: readonly TokenRequestSeen[];
-  /** What it has given out: to look for where they must not be. */
+  /** The tokens it has issued. Tests search for them where they must not be. */
   readonly issued: readonly string[];
 }
 
@@ -127,7 +132,7 @@ interface Claims {
   readonly lifetimeS: number;
 }
 
-/** A JSON Web Token that carries its signer's certificate, which the registry looks for in its bundle. */
+/** A JSON Web Token that contains the signer's certificate. The registry looks for it in its bundle. */
 function signToken({ cert, key }: Certificate, { lifetimeS, ...claims }: Claims): string {
   const nowS = Math.floor(Date.now() / 1000);
   const header = { typ: "JWT", alg: "ES256", x5c: [new X509Certificate(cert).raw.toString("base64")] };

@@ -3,13 +3,16 @@ import { once } from "node:events";
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 
-/** Takes pushes as the distribution spec has them, and remembers what it has of an upload that was cut: docker-registry does not. */
+/**
+ * A registry that accepts pushes by the distribution spec, and keeps the part of an upload that came before a
+ * cut. docker-registry does not keep it.
+ */
 export interface UploadServer extends AsyncDisposable {
   readonly host: string;
   readonly origin: string;
-  /** What was taken, by digest. */
+  /** The pushed blobs, by digest. */
   readonly blobs: ReadonlyMap<string, Buffer>;
-  /** What was taken, by tag or digest. */
+  /** The pushed manifests, by tag or digest. */
   readonly manifests: ReadonlyMap<string, Buffer>;
 }
 
@@ -17,7 +20,7 @@ export async function startUploadServer(): Promise<UploadServer> {
   const blobs = new Map<string, Buffer>();
   const manifests = new Map<string, Buffer>();
   const uploads = new Map<string, Buffer[]>();
-  /** What came last for an upload: what comes next waits until all that came before a cut was kept. */
+  /** The last request of each upload. The next one waits for it, so that all data before a cut is kept. */
   const under = new Map<string, Promise<unknown>>();
   let count = 0;
 
@@ -89,7 +92,7 @@ export async function startUploadServer(): Promise<UploadServer> {
   };
 }
 
-/** What comes before a cut is kept. */
+/** Keeps each part at once, so that a cut loses only what comes after it. */
 async function gather(request: IncomingMessage, parts: Buffer[]): Promise<Buffer[]> {
   for await (const part of request) parts.push(part as Buffer);
   return parts;

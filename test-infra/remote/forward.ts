@@ -2,15 +2,18 @@ import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { type AddressInfo, createServer, type Socket } from "node:net";
 
-/** A port of this machine's loopback behind which another network namespace's is, as a VM's is behind its host's forwarded port. */
+/**
+ * A port on this machine's loopback that leads to a port in another network namespace, like a VM's port on
+ * its host.
+ */
 export interface Forward {
   readonly port: number;
-  /** Cuts the connections that are open now; new ones are taken. */
+  /** Cuts the open connections. New connections are accepted. */
   cut(): void;
   close(): Promise<void>;
 }
 
-/** @param pid a process in the other network namespace */
+/** @param pid a process in the other network namespace. */
 export async function forward(pid: number, port: number): Promise<Forward> {
   const open = new Set<() => void>();
   const server = createServer((socket: Socket) => {
@@ -24,7 +27,7 @@ export async function forward(pid: number, port: number): Promise<Forward> {
       relay.kill("SIGKILL");
     };
     open.add(cut);
-    // Either end may go first, and takes the other with it.
+    // When one end closes, the other end is closed too.
     for (const stream of [socket, relay.stdin, relay.stdout]) stream.on("error", cut);
     socket.on("close", cut);
     relay.on("close", cut);

@@ -1,6 +1,7 @@
 #!/bin/sh
-# The other machine's side, run as the first process of its own mount, network, PID, IPC and UTS namespaces: makes a root file system
-# that holds this system's programs and the shared directory, nothing else of the executor's, and runs containerd in it.
+# The remote machine. Runs as the first process of its own mount, network, PID, IPC and UTS namespaces. Makes a
+# root file system with this system's programs and the shared directory, and runs containerd in it. Nothing else
+# of the executor is visible there.
 #
 # usage: inside.sh EMPTY_DIRECTORY SHARED_DIRECTORY DIRECTORY_OF_THE_DAEMON [BIN_DIRECTORY]
 set -eu
@@ -22,7 +23,7 @@ chmod 1777 tmp
 mount --rbind /dev dev
 mount --rbind /sys sys
 mount -t proc proc proc
-# A path in the executor's words means the same here: this is the only one that does.
+# The shared directory is the only one that has the same path for the executor and the daemon.
 mount --bind "$shared" ".$shared"
 if [ -n "$bin" ]; then mount --bind "$bin" opt/bin; fi
 pivot_root . old
@@ -45,8 +46,8 @@ cat >"$directory/config.toml" <<-EOF
 	[debug]
 	level = "warn"
 EOF
-# Plain TCP, as in the Lima VM: on the loopback of this network namespace, so that only what is forwarded into it gets here.
+# Plain TCP as in the Lima VM. It listens on this namespace's loopback, so only forwarded connections arrive.
 socat TCP-LISTEN:2500,bind=127.0.0.1,reuseaddr,fork "UNIX-CONNECT:$directory/containerd.sock" &
 containerd --config "$directory/config.toml" &
-# The shims' processes become children of this shell, which takes them as they end.
+# The shims' processes become children of this shell, which reaps them.
 wait $!

@@ -75,7 +75,7 @@ test("nothing else is shared: a path of the executor's is not there", async () =
 });
 
 describe("over containerd's API alone, a step there", () => {
-  /** Runs a step under a policy for all of these, and finds nothing left of it. */
+  /** Runs a step under a policy that allows what these steps need. Expects nothing to be left. */
   async function run(step: Partial<StepInput>, options: ExecutorOptions = {}, secrets: SecretValues = {}) {
     const inventory = () => takeInventory({ daemon, client, ioDir });
     const before = await inventory();

@@ -9,23 +9,26 @@ import { fileURLToPath } from "node:url";
 import { type Client, createClient } from "@wfe-containerd/client";
 import { type Forward, forward } from "./forward.js";
 
-/** A containerd on what is as good as another machine: its files, network and processes are its own, but for one directory. */
+/**
+ * A containerd that behaves as on another machine: it shares one directory with this machine, but has its own
+ * files, network and processes.
+ */
 export interface RemoteDaemon extends AsyncDisposable {
-  /** `tcp://127.0.0.1:<port>`, a port that is forwarded to the other side's 2500. */
+  /** `tcp://127.0.0.1:<port>`. The port is forwarded to port 2500 in the daemon's network. */
   readonly address: string;
-  /** For an inventory: where it keeps its things, on its side, and its process as this side sees it. */
+  /** For an inventory: its paths are those on the daemon's side, its `pid` is that on this side. */
   readonly socketPath: string;
   readonly directory: string;
   readonly pid: number;
-  /** Cuts the connections to it. */
+  /** Cuts the open connections to the daemon. */
   cut(): void;
   stop(): Promise<void>;
 }
 
 export interface RemoteDaemonOptions {
-  /** The one directory that both sides see, at the same path. */
+  /** The directory that both sides share, at the same path. */
   readonly ioDir: string;
-  /** Looked in first for containerd and its shim. Default: `WFE_CONTAINERD_BIN_DIR`. */
+  /** Searched first for containerd and its shim. Default: `WFE_CONTAINERD_BIN_DIR`. */
   readonly binDir?: string | undefined;
 }
 
@@ -35,7 +38,7 @@ const PROBE_MS = 20;
 const CGROUPS = "/sys/fs/cgroup";
 const INSIDE = fileURLToPath(new URL("inside.sh", import.meta.url));
 
-/** Needs root, util-linux, iproute2 and socat. */
+/** Starts a daemon. Needs root, util-linux, iproute2 and socat. */
 export async function startRemoteDaemon({
   ioDir,
   binDir = process.env["WFE_CONTAINERD_BIN_DIR"],
@@ -73,7 +76,7 @@ export async function startRemoteDaemon({
     const groups = client === undefined ? [] : await groupsOf(client).catch(() => []);
     await client?.close();
     await port?.close();
-    // With the first process of a PID namespace goes every other, and with those the mounts and the network.
+    // When a PID namespace's first process ends, so do the others; then the mounts and the network are gone.
     outside.kill("SIGKILL");
     await ended;
     for (const group of groups) await rmdir(group).catch(() => undefined);
@@ -101,7 +104,7 @@ export async function startRemoteDaemon({
   }
 }
 
-/** The child of `unshare`, which is in the namespaces that it made. */
+/** Returns the child of `unshare`, which runs in the new namespaces. */
 async function firstProcess(outside: ChildProcess): Promise<number> {
   const path = `/proc/${outside.pid}/task/${outside.pid}/children`;
   for (;;) {
@@ -124,7 +127,10 @@ async function waitUntilReady(client: Client, outside: ChildProcess): Promise<vo
   }
 }
 
-/** The control groups of all its tasks, and of its namespaces, the deepest first: those are the whole kernel's. */
+/**
+ * Lists the control groups of all tasks and then of their namespaces. Killing the daemon does not remove
+ * them: they belong to the whole kernel.
+ */
 async function groupsOf(client: Client): Promise<string[]> {
   const hierarchies = [CGROUPS, ...(await readdir(CGROUPS)).map((name) => join(CGROUPS, name))];
   const { namespaces } = await client.services.namespaces.list({});

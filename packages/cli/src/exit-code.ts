@@ -27,8 +27,7 @@ export function reportEnd({ name, cause, oomKills }: StepResult): void {
 
 /**
  * Returns the command's exit code for a step: the step's own exit code, or 125 if that is unknown. After a
- * time-out it is 124, and after a failure to store the output it is never 0: such a step may have exited with
- * 0.
+ * time-out it is 124. If the output could not be stored, it is never 0. Such steps may have exited with 0.
  */
 export function exitCodeOf({ exitCode, cause }: StepResult): number {
   if (cause === "timeout") return TIMED_OUT;
@@ -46,10 +45,7 @@ export function exitCodeAfter(signal: NodeJS.Signals, code: number, wasKilled: b
   return isOwn || wasKilled ? code : codeOfSignal(signal);
 }
 
-/**
- * Whether an error only follows from a signal: the step was not started, or its output has no reader any
- * more.
- */
+/** Whether an error only follows from a signal: the step did not start, or nobody reads its output now. */
 export function isFromSignal(reason: unknown): boolean {
   return isExecutorError(reason, "aborted") || reason instanceof OutputError;
 }

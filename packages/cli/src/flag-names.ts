@@ -35,9 +35,7 @@ export function flagOf(field: string, command: Command): string {
   return FLAGS[snake] ?? FLAGS[name] ?? flag ?? field;
 }
 
-/**
- * `toMounts` puts the mounts of `--mount` after those of `--volume` and `--tmpfs`, so their index is higher.
- */
+/** `toMounts` puts the mounts of `--mount` after those of `--volume` and `--tmpfs`: their index is higher. */
 function isFromMount(flag: string, index: number, command: Command): boolean {
   const { volume = [], tmpfs = [] } = command.opts<Record<string, readonly string[]>>();
   return (flag === "--volume" && index >= volume.length) || (flag === "--tmpfs" && index >= tmpfs.length);

@@ -4,7 +4,7 @@ const isMap = (value: unknown): value is Fields =>
   typeof value === "object" && value !== null && !Array.isArray(value);
 
 /**
- * Other tools' files that look like step files, each with a sign that step files do not have. The first match
+ * Other tools' files that look like step files. Each has a sign that step files do not have. The first match
  * wins.
  */
 const KINDS: readonly (readonly [name: string, sign: string, fits: (file: Fields) => boolean])[] = [

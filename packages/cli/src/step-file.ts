@@ -8,7 +8,7 @@ import { stepValue } from "./yaml-values.js";
 const ALLOWED =
   "a step (name, image, run), or steps: with a list of them; wfe-containerd schema prints every field";
 
-/** A step as a file has it. */
+/** A step as the file writes it. */
 interface Written {
   readonly value: unknown;
   readonly node: Node | null;

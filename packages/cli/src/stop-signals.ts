@@ -18,10 +18,7 @@ export interface StopSignals extends Disposable {
   readonly kill: AbortSignal;
 }
 
-/**
- * Catches the signals that would end the command and leave its container running. Disposing the result stops
- * this.
- */
+/** Until disposed, catches the signals that would end the command and leave its container running. */
 export function catchStopSignals(): StopSignals {
   const stop = new AbortController();
   const kill = new AbortController();
@@ -75,8 +72,8 @@ export function catchStopSignals(): StopSignals {
 }
 
 /**
- * Ignores SIGUSR1 and SIGUSR2. Without a listener, Node opens a debugger on SIGUSR1, and SIGUSR2 ends the
- * process.
+ * Ignores SIGUSR1 and SIGUSR2. Without a listener, Node opens a debugger on SIGUSR1. SIGUSR2 would end the
+ * command without cleaning up.
  */
 export function ignoreUserSignals(): void {
   process.on("SIGUSR1", ignore).on("SIGUSR2", ignore);

@@ -26,9 +26,7 @@ export interface YamlDocument {
   /** A message for each key that is given twice. A document with such keys can still be read. */
   readonly twins: readonly string[];
   lineOf(node: Node): number | undefined;
-  /**
-   * Returns the node that an alias stands for; null without an anchor. Any other node is returned unchanged.
-   */
+  /** Returns an alias's target, or null if its anchor is missing. Any other node is returned unchanged. */
   targetOf(node: Node | null): Node | null;
 }
 

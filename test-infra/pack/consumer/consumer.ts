@@ -1,4 +1,4 @@
-// A user's program, in a project of its own: every package by its published name, checked and run as they would.
+// A user's program in a separate project. It imports every package by its published name.
 
 import { createReadStream } from "node:fs";
 import { create } from "@bufbuild/protobuf";

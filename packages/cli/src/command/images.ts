@@ -34,10 +34,7 @@ export function addImagesCommand(program: Command): void {
 
 const HEADINGS = ["name", "digest", "packed", "unpacked", "created"];
 
-/**
- * Returns undefined for an image that was removed meanwhile. A broken image gets a row that says what is
- * wrong.
- */
+/** Returns undefined for an image that was removed meanwhile. A broken image's row says what is wrong. */
 async function toRow(
   client: Client,
   image: Image,
@@ -65,10 +62,7 @@ async function toRow(
 /** Errors of these kinds are about one image, not about the daemon. */
 const ABOUT_IMAGE: readonly ErrorKind[] = ["invalid-argument", "out-of-range", "data-loss"];
 
-/**
- * Shortens a name if the short form still leads to this image. It may not: other clients store any name, also
- * short ones.
- */
+/** Shortens a name if the short form leads to this image. It may not: other clients store any name. */
 function shortName(name: string, all: ReadonlySet<string>): string {
   try {
     const reference = parseReference(name);

@@ -32,10 +32,7 @@ async function inspect(client: Client, name: string): Promise<object> {
   throw new UsageError(`there is no image and no step ${name} in namespace ${client.namespace}`);
 }
 
-/**
- * Describes any image. One that cannot be run has no manifest in the result; the problems under `usage` say
- * why.
- */
+/** Describes any image. One that cannot be run has no manifest here; the problems in `usage` say why. */
 async function inspectImage(client: Client, record: Image): Promise<object> {
   const platforms = (await orOdd(client.images.platforms(record))) ?? [];
   const { name, labels, createdAt, updatedAt, target } = record;
@@ -52,7 +49,7 @@ async function inspectImage(client: Client, record: Image): Promise<object> {
 }
 
 /**
- * Describes the manifest for the daemon's platform or, if that one is missing, for the first platform that is
+ * Describes the manifest for the daemon's platform, or if that one is missing, for the first platform that is
  * there.
  */
 async function inspectManifest(
