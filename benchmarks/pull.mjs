@@ -109,7 +109,7 @@ async function forget(name) {
 /**
  * Runs a command to its end.
  *
- * @returns seconds, CPU seconds of the command and of the daemon meanwhile, and the command's peak MB of memory.
+ * @returns seconds; CPU seconds of the command, and of the daemon meanwhile; the command's peak MB of memory.
  */
 async function measure([program, ...args]) {
   const daemonBefore = await cpuSeconds(daemon.pid);

@@ -14,8 +14,8 @@ import { setUp } from "./setup.mjs";
 const NODES = [20, 24];
 const MACHINE = "this machine's";
 /**
- * Tests of registries, of the terminal and of the documentation. The release of containerd does not change their
- * outcome, so only another Node is a reason to run them again.
+ * Tests of registries, of the terminal and of the documentation. The release of containerd does not change
+ * their outcome, so only another Node is a reason to run them again.
  */
 const OF_NODE_ALONE = [
   "examples/guides.test.ts",
@@ -60,7 +60,7 @@ await story(async () => {
         continue;
       }
       const env = { ...FEWER, ...containerd.value.env, PATH: dirname(node.value.path) };
-      // Who asks for every pair, or for certain files, gets just that.
+      // --all and filters ask for exactly what they name, so nothing is left out.
       const isChoice = !flags.includes("--all") && filters.length === 0;
       const excluded = isChoice ? leftOut.map((glob) => `--exclude=${glob}`) : [];
       await report.part(name, () =>

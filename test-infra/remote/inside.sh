@@ -1,7 +1,7 @@
 #!/bin/sh
-# The remote machine. Runs as the first process of its own mount, network, PID, IPC and UTS namespaces. Makes a
-# root file system with this system's programs and the shared directory, and runs containerd in it. Nothing else
-# of the executor is visible there.
+# The remote machine. Runs as the first process of its own mount, network, PID, IPC and UTS namespaces. Makes
+# a root file system with this system's programs and the shared directory, and runs containerd in it. Nothing
+# else of the executor is visible there.
 #
 # usage: inside.sh EMPTY_DIRECTORY SHARED_DIRECTORY DIRECTORY_OF_THE_DAEMON [BIN_DIRECTORY]
 set -eu
