@@ -36,6 +36,12 @@ const READY_TIMEOUT_MS = 100_000;
 /**
  * Gives a test file a containerd of its own. After the last test it stops the daemon. The file fails if
  * anything is left that was not there before the first test.
+ *
+ * @example
+ * const at = useDaemon();
+ * test("busybox is there", async () => {
+ *   await at.client.images.get("busybox");
+ * });
  */
 export function useDaemon({ image = true, ...options }: TestDaemonOptions = {}): TestDaemon {
   let current: (TestDaemon & { readonly before: Inventory }) | undefined;

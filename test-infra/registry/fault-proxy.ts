@@ -53,6 +53,8 @@ export interface FaultProxy extends AsyncDisposable {
    * @param match is tested on the method and the path: `GET /v2/app/blobs/…`.
    * @param fault for every match; or a function that gets the number of the match (0 for the first) and
    *   returns a fault, or undefined for the next rule.
+   * @example
+   * proxy.on(/GET .+blobs/, (count) => (count === 0 ? { kind: "cut", afterBytes: 100 } : undefined));
    */
   on(match: RegExp, fault: Fault | ((count: number) => Fault | undefined)): void;
   /** Removes all rules, and clears the list of requests and the count of bytes. */
