@@ -66,7 +66,10 @@ test("nothing else is shared: a path of the executor's is not there", async () =
       run: "true",
       volumes: [{ source, target: "/data" }],
     }),
-  ).rejects.toMatchObject({ kind: "runtime" });
+  ).rejects.toMatchObject({
+    kind: "refused",
+    issues: [{ field: "volumes", message: `the daemon's machine has no ${source}` }],
+  });
   for (const kind of ["mnt", "net", "pid"]) {
     expect(await readlink(`/proc/${daemon.pid}/ns/${kind}`)).not.toBe(
       await readlink(`/proc/self/ns/${kind}`),

@@ -126,3 +126,27 @@ test.each<[string, LayerEntry[]]>([
   expect(stdout).toBe("builder\n127.0.1.1\tbuilder\n0\nx\n");
   await at.client.images.remove(image, { sync: true });
 });
+
+test.each([
+  ["usr/etc", "builder\nkept\n"],
+  ["/usr/etc", "builder\nkept\n"],
+  ["l/../etc", "builder\nkept\n"],
+])(
+  "an /etc that is a link to %s stays a link, and what it leads to stays there",
+  async (symlink, expected) => {
+    const image = "docker.io/library/names-etc:latest";
+    const layer = (await busyboxLayer()).filter(({ path }) => path !== "etc/" && !path.startsWith("etc/"));
+    const entries: LayerEntry[] = [
+      ...layer,
+      { path: "etc", symlink },
+      { path: "l", symlink: "usr/share" },
+      { path: "usr/share/" },
+      { path: "usr/etc/marker", contents: "kept\n" },
+      { path: "usr/etc/hostname", contents: "image\n" },
+    ];
+    await at.client.images.import(once(await ociArchive(await buildImage({ layers: [entries] }), image)));
+    const { stdout } = await run({ image, hostname: "builder", run: "cat /etc/hostname /etc/marker" });
+    expect(stdout).toBe(expected);
+    await at.client.images.remove(image, { sync: true });
+  },
+);

@@ -1,5 +1,5 @@
 import { chmod, writeFile } from "node:fs/promises";
-import type { Client, Mount } from "@wfe-containerd/client";
+import { type Client, isContainerdError, type Mount } from "@wfe-containerd/client";
 import type { StepPlan } from "../core/plan/plan.js";
 import type { Spec } from "../core/spec/spec.js";
 import type { StepIo } from "../io/io.js";
@@ -33,7 +33,7 @@ export async function acquire(
   release.add(`container ${id}`, () => ignoreNotFound(client.containers.delete(id)));
   const [rootfs, , io] = await allOf(
     leased.snapshots.prepare(id, snapshot.parent, { labels: snapshot.labels }).then(async (mounts) => {
-      await unpackAt(leased, mounts, plan.rootfs);
+      await fillLayer(leased, mounts, plan);
       return mounts;
     }),
     createContainer(leased, plan, plan.container.spec),
@@ -44,6 +44,26 @@ export async function acquire(
     }),
   );
   return { rootfs, io };
+}
+
+/**
+ * An image may have an `/etc` in which the differ cannot make a file: it is a file, or links lead in a circle.
+ * The step then has no files of names of its own.
+ */
+async function fillLayer(
+  leased: Client,
+  mounts: readonly Mount[],
+  { rootfs, nameFiles }: StepPlan,
+): Promise<void> {
+  try {
+    await unpackAt(leased, mounts, [...rootfs, ...nameFiles]);
+  } catch (reason) {
+    // Other kinds are failures of the daemon; errors of a file system are `unknown`.
+    if (!isContainerdError(reason, "unknown")) throw reason;
+    await unpackAt(leased, mounts, rootfs).catch(() => {
+      throw reason;
+    });
+  }
 }
 
 export async function createContainer(

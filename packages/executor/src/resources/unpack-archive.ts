@@ -37,7 +37,7 @@ export async function unpackAt(
     await callService(`unpack files at ${typeof place === "string" ? place : "the root file system"}`, () =>
       leased.services.diff.apply({
         diff: { mediaType, digest: written.digest, size: BigInt(written.size) },
-        mounts: typeof place === "string" ? [asLayer(place)] : place.map(toWire),
+        mounts: typeof place === "string" ? [asLayer(place)] : asRoot(place.map(toWire)),
       }),
     );
   } finally {
@@ -47,6 +47,19 @@ export async function unpackAt(
 
 function asLayer(path: string): WireMount {
   return { type: "overlay", source: "overlay", target: "", options: [`upperdir=${path}`] };
+}
+
+/**
+ * The mounts of a snapshot, so that the differ mounts them. Of an overlay alone it would unpack into the upper
+ * directory, where the links of the image do not exist: a file below `/etc` would hide an `/etc` that is a
+ * link. Source: containerd's diff/apply/apply_linux.go.
+ */
+function asRoot(mounts: WireMount[]): WireMount[] {
+  const [only] = mounts;
+  if (mounts.length !== 1 || only?.type !== "overlay") return mounts;
+  const below: WireMount = { type: "tmpfs", source: "tmpfs", target: "", options: [] };
+  // Linux does not mount an upper directory again that was mounted with this option.
+  return [below, { ...only, options: only.options.filter((option) => option !== "volatile") }];
 }
 
 function toWire({ options, ...mount }: Mount): WireMount {

@@ -58,6 +58,8 @@ export interface StepPlan {
   readonly snapshot: { readonly parent: string; readonly labels: Readonly<Record<string, string>> };
   /** Entries that are written into the step's own layer before the runtime sees it. */
   readonly rootfs: readonly ArchiveEntry[];
+  /** `/etc/hosts` and its like, as far as they belong into the step's own layer. */
+  readonly nameFiles: readonly ArchiveEntry[];
   readonly container: {
     readonly image: string;
     readonly snapshotter: string;
@@ -107,7 +109,8 @@ export function planStep(input: PlanInput): StepPlan {
   return {
     id,
     snapshot: { parent: image.chainId, labels: { ...labels, ...mappingLabels(input.userNamespace) } },
-    rootfs: [...rootfsEntries(input.secrets), ...toEntries(files, root), ...scriptEntries(step.script, root)],
+    rootfs: [...rootfsEntries(input.secrets), ...scriptEntries(step.script, root)],
+    nameFiles: toEntries(files, root),
     container: {
       image: image.name,
       snapshotter: client.snapshotter,
