@@ -147,7 +147,8 @@ function createTmpfs(mount: TmpfsMount): Mount[] {
     {
       destination: target,
       type: "ramfs",
-      source: "ramfs",
+      // Busybox's df shows this name beside the figures of the tmpfs.
+      source: "tmpfs",
       options: ["nosuid", "nodev", "noexec", "ro", modeOption],
     },
     {
