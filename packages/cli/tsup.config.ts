@@ -1,11 +1,13 @@
 import { defineConfig } from "tsup";
 
 /**
- * The second line of `main.js`, behind `#!/usr/bin/env sh`: a string and a comment for JavaScript, a program for the shell, which starts Node.
+ * The second line of `main.js`, after `#!/usr/bin/env sh`. For JavaScript it is a string and a comment. For
+ * the shell it is a program that starts Node.
  *
- * Node takes some of its options wherever they stand: `--env-file` behind the script, and `--experimental-config-file` even behind `--`
- * (src/node_dotenv.cc and src/node_config_file.cc search all arguments). Both run code of the file that they name. So every argument
- * gets a mark in front, which `src/arguments.ts` removes: an argument that does not begin with a dash is an option for no version of Node.
+ * Node reads some of its own options wherever they stand: `--env-file` after the script's name, and
+ * `--experimental-config-file` even after `--`. Both run code from the file that they name. So every argument
+ * gets a colon in front, and no version of Node takes it for an option. `src/arguments.ts` removes the colon.
+ * Source: Node's src/node_dotenv.cc and src/node_config_file.cc.
  */
 const LAUNCHER = '":" //; for arg do shift; set -- "$@" ":$arg"; done; exec node -- "$0" : "$@"';
 
@@ -16,6 +18,6 @@ export default defineConfig({
   target: "node20",
   sourcemap: true,
   clean: true,
-  // Declarations come from tsc: tsup's own need TypeScript's JavaScript API, which TypeScript 7 no longer has.
+  // Declarations come from tsc: tsup needs TypeScript's JavaScript API for them, which TypeScript 7 lacks.
   dts: false,
 });

@@ -1,4 +1,5 @@
-// What every JavaScript runtime has, and no library of TypeScript but the browser's and Node's declares. For `src/core` alone.
+// Every JavaScript runtime has these, but only TypeScript's DOM library and Node's types declare them. For
+// `src/core` alone.
 declare class TextEncoder {
   encode(text: string): Uint8Array;
 }

@@ -6,6 +6,6 @@ export default defineConfig({
   target: "node20",
   sourcemap: true,
   clean: true,
-  // Declarations come from tsc: tsup's own need TypeScript's JavaScript API, which TypeScript 7 no longer has.
+  // Declarations come from tsc: tsup needs TypeScript's JavaScript API for them, which TypeScript 7 lacks.
   dts: false,
 });

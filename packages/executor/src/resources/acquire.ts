@@ -47,8 +47,8 @@ export async function acquire(
 }
 
 /**
- * An image may have an `/etc` in which the differ cannot make a file: it is a file, or links lead in a circle.
- * The step then has no files of names of its own.
+ * Writes the step's own files into its layer. In some images the differ cannot make a file in `/etc`, because
+ * it is a file or a circle of links. There the step keeps the image's `/etc/hosts` and its like.
  */
 async function fillLayer(
   leased: Client,

@@ -50,9 +50,9 @@ function asLayer(path: string): WireMount {
 }
 
 /**
- * The mounts of a snapshot, so that the differ mounts them. Of an overlay alone it would unpack into the upper
- * directory, where the links of the image do not exist: a file below `/etc` would hide an `/etc` that is a
- * link. Source: containerd's diff/apply/apply_linux.go.
+ * Changes a snapshot's mounts so that the differ mounts them. If it gets a single overlay, it unpacks into
+ * the upper directory. The image's links do not exist there, so a file below `/etc` would hide an `/etc` that
+ * is a link. Source: containerd's diff/apply/apply_linux.go.
  */
 function asRoot(mounts: WireMount[]): WireMount[] {
   const [only] = mounts;
