@@ -14,12 +14,15 @@ export interface UploadServer extends AsyncDisposable {
   readonly blobs: ReadonlyMap<string, Buffer>;
   /** The pushed manifests, by tag or digest. */
   readonly manifests: ReadonlyMap<string, Buffer>;
+  /** How many bytes it had of an upload, each time when it was asked. */
+  readonly told: readonly number[];
 }
 
 export async function startUploadServer(): Promise<UploadServer> {
   const blobs = new Map<string, Buffer>();
   const manifests = new Map<string, Buffer>();
   const uploads = new Map<string, Buffer[]>();
+  const told: number[] = [];
   /** The last request of each upload. The next one waits for it, so that all data before a cut is kept. */
   const under = new Map<string, Promise<unknown>>();
   let count = 0;
@@ -60,7 +63,10 @@ export async function startUploadServer(): Promise<UploadServer> {
       location: url.pathname,
       range: `0-${Math.max(size() - 1, 0)}`,
     });
-    if (request.method === "GET") return answer(204, place());
+    if (request.method === "GET") {
+      told.push(size());
+      return answer(204, place());
+    }
     const start = /^(\d+)-/.exec(request.headers["content-range"] ?? "")?.[1];
     if (start !== undefined && Number(start) !== size()) return answer(416, place());
     await gather(request, parts);
@@ -84,6 +90,7 @@ export async function startUploadServer(): Promise<UploadServer> {
     origin: `http://${host}`,
     blobs,
     manifests,
+    told,
     async [Symbol.asyncDispose]() {
       server.closeAllConnections();
       server.close();

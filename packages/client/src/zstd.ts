@@ -103,7 +103,7 @@ async function skip(reader: ByteReader, count?: number): Promise<void> {
  *
  * @throws ContainerdError `not-implemented` on Node before 22.15.
  */
-export function createUnzstd(what: string): Transform {
+function createUnzstd(what: string): Transform {
   const { createZstdDecompress, constants } = zlib as unknown as {
     createZstdDecompress?: (options: { params: Record<number, number> }) => Transform;
     constants: { readonly ZSTD_d_windowLogMax: number };

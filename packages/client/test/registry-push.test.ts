@@ -265,7 +265,10 @@ describe("an upload", () => {
     const starts = patches.map(({ headers }) =>
       Number(/^(\d+)-/.exec(headers["content-range"] ?? "0-")?.[1]),
     );
-    expect(starts).toEqual([0, 2_000_000, 4_000_000, 6_000_000]);
+    // What was on its way at the cut may be lost: only the registry knows what it has.
+    expect(starts).toEqual([0, ...spec.told]);
+    expect(spec.told).toHaveLength(3);
+    expect(Math.min(...spec.told)).toBeGreaterThan(0);
     for (const { digest, bytes } of app.layers) expect(spec.blobs.get(digest)?.equals(bytes)).toBe(true);
     expect(spec.manifests.get("1")?.equals(app.manifest.bytes)).toBe(true);
   });

@@ -1,4 +1,6 @@
+import * as zlib from "node:zlib";
 import { brotliCompressSync, deflateRawSync, deflateSync, gzipSync } from "node:zlib";
+import { skippableFrame, zstdFrames } from "@wfe-containerd/test-infra/images/zstd-frames";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { ContainerdError } from "../error.js";
@@ -47,6 +49,31 @@ describe("decodeBody", () => {
     [["gzip", "gzip"], gzipSync(gzipSync(text))],
   ])("undoes %j", async (codings, bytes) => {
     expect(await decode(codings, chunks(bytes))).toBe(text);
+  });
+
+  // Node has had zstd since 22.15.
+  const hasZstd = "createZstdDecompress" in zlib;
+  const halves = [skippableFrame(Buffer.from("note")), zstdFrames(Buffer.from(text), 2)];
+
+  it.each([
+    [["zstd"], Buffer.concat(halves)],
+    [["gzip", "zstd"], zstdFrames(gzipSync(text), 3)],
+  ])("undoes %j of several frames, where Node can", async (codings, bytes) => {
+    const decoding = decode(codings, chunks(bytes));
+    if (hasZstd) expect(await decoding).toBe(text);
+    else await expect(decoding).rejects.toMatchObject({ kind: "not-implemented" });
+  });
+
+  it.each([
+    ["no zstd", Buffer.from(text), "data-loss"],
+    ["too short", Buffer.from("x"), "data-loss"],
+    ["cut off", Buffer.concat(halves).subarray(0, -3), hasZstd ? "data-loss" : "not-implemented"],
+  ])("refuses zstd that is %s", async (_, bytes, kind) => {
+    const refused = {
+      kind,
+      ...(kind === "data-loss" && { message: expect.stringMatching(/says Content-Encoding: zstd/) }),
+    };
+    await expect(decode(["zstd"], chunks(bytes))).rejects.toMatchObject(refused);
   });
 
   it("takes an empty body in any coding", async () => {

@@ -1,8 +1,9 @@
 import { pipeline, Readable, type Transform } from "node:stream";
 import { createBrotliDecompress, createGunzip, createInflate, createInflateRaw } from "node:zlib";
+import { createByteReader } from "../byte-reader.js";
 import { ContainerdError } from "../error.js";
-import { createUnzstd } from "../zstd.js";
-import { uselessAnswer } from "./failure.js";
+import { isZstd, unzstd } from "../zstd.js";
+import { failureOf, uselessAnswer } from "./failure.js";
 
 /** Each coding costs one pass over the whole body. A server has no reason to apply more than two. */
 const MOST_CODINGS = 4;
@@ -56,13 +57,14 @@ async function* decodeOne(
     const first = await source.next();
     // The answer to a HEAD has no body, and an empty body has no coding.
     if (first.done === true) return;
+    const whole = prepend(first.value, { [Symbol.asyncIterator]: () => source });
+    if (coding === "zstd") return yield* decodeZstd(what, whole);
     const decoder = createDecoder(what, coding, first.value);
-    const rest = { [Symbol.asyncIterator]: () => source };
     // The loop below gets the errors of this pipeline.
-    pipeline(Readable.from(prepend(first.value, rest)), decoder, () => undefined);
+    pipeline(Readable.from(whole), decoder, () => undefined);
     yield* decoder as AsyncIterable<Uint8Array>;
   } catch (reason) {
-    if (reason instanceof ContainerdError) throw reason;
+    if (reason instanceof ContainerdError && !isBadZstd(reason)) throw reason;
     throw uselessAnswer(
       `${what} says Content-Encoding: ${coding}, and its body is not in that coding`,
       "data-loss",
@@ -70,6 +72,22 @@ async function* decodeOne(
   } finally {
     await source.return?.();
   }
+}
+
+/** Reads all frames; one that is no zstd at all would be passed over as what follows the last one. */
+async function* decodeZstd(
+  what: string,
+  body: AsyncIterable<Uint8Array>,
+): AsyncGenerator<Uint8Array, void, undefined> {
+  const reader = createByteReader(body);
+  const head = await reader.read(4);
+  if (!isZstd(head)) throw new Error("no zstd");
+  yield* unzstd(prepend(head, reader.pieces()), what);
+}
+
+/** What the body itself throws says more than that its compression ends too early. */
+function isBadZstd(reason: ContainerdError): boolean {
+  return reason.kind === "invalid-argument" && failureOf(reason) === undefined;
 }
 
 async function* prepend(first: Uint8Array, rest: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
@@ -87,8 +105,6 @@ function createDecoder(what: string, coding: string, first: Uint8Array): Transfo
       return ((first[0] ?? 0) & 0x0f) === 8 ? createInflate() : createInflateRaw();
     case "br":
       return createBrotliDecompress();
-    case "zstd":
-      return createUnzstd(what);
     default:
       throw uselessAnswer(
         `${what} has the content coding ${JSON.stringify(coding.slice(0, 50))}; allowed: ${ALLOWED}`,
