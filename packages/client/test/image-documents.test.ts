@@ -236,6 +236,21 @@ describe("R16: an archive that lacks", () => {
     ]);
   });
 
+  test("the config of the host's is refused, although there is another that the host would run", async () => {
+    const host = await here.client.introspection.daemonPlatform();
+    const worse = { os: "linux", architecture: host.architecture === "amd64" ? "386" : "arm" };
+    const own = { ...(await addSmall()), platform: host };
+    const other = { ...documents.addImage(worse, { layers: ["other"] }), platform: worse };
+    const { config } = JSON.parse(Buffer.from(documents.blobs.get(own.digest) ?? []).toString());
+    documents.remove(config);
+    const index = documents.addIndex([own, other]);
+    await expect(import_([[index, NAMED]])).rejects.toThrow(`does not hold ${config.digest}`);
+    // Without its manifest it is an archive of the other one alone.
+    documents.remove(own);
+    await import_([[index, NAMED]], { unpack: false });
+    expect(await here.client.images.platforms(NAME)).toEqual([worse]);
+  });
+
   test("the layers of the host's is refused, and so is one without any whole image", async () => {
     const own = await addSmall();
     const host = await here.client.introspection.daemonPlatform();

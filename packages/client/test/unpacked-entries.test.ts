@@ -115,6 +115,26 @@ describe("files of an unpacked image", () => {
     expect(await read()).toEqual(FOUND);
   });
 
+  test("that are too large are not packed, and the one that is so is named", async () => {
+    const name = "docker.io/library/huge:1";
+    const layers = [[file("etc/passwd", "x".repeat(4 * 1024 * 1024)), file("etc/group", "small")]];
+    await here.client.images.import(once(await ociArchive(await buildImage({ layers }), name)));
+    const huge = await here.client.images.resolve(name);
+    const reading = client.images.readFiles(huge, ["/etc/group", "/etc/passwd"], { maxBytes: 100 });
+    await expect(reading).rejects.toMatchObject({
+      kind: "out-of-range",
+      message: expect.stringMatching(
+        /^\/etc\/passwd of the image takes 4\d{6} bytes on the disk; allowed: up to 100$/,
+      ),
+    });
+    // One for each small one, and none for the large one.
+    expect(calls.filter((each) => each === "Diff").length).toBeLessThan(
+      calls.filter((each) => each === "Prepare").length - 1,
+    );
+    await here.client.images.remove(name, { sync: true });
+    expect(await everything()).toEqual(before);
+  });
+
   test("of more layers than one page of mount options holds are read", async () => {
     const name = "docker.io/library/many:1";
     const layers = Array.from({ length: 70 }, (_, at) => [file("etc/passwd", `${at}`), file(`etc/${at}`)]);

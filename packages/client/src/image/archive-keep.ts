@@ -49,7 +49,10 @@ export async function keepImage(
   if (isTargetIndex) await checkWhole(walk, host, lacking, listed);
 }
 
-/** Checks an index. Images for other platforms than the host's may be incomplete. */
+/**
+ * Checks an index. Images for other platforms than the host's may be incomplete. Of those that the host can run,
+ * the best one that has a manifest must be whole.
+ */
 async function checkWhole(
   walk: ImageWalk,
   host: Platform,
@@ -60,10 +63,13 @@ async function checkWhole(
     if (isContainerdError(reason, "not-found")) return undefined;
     throw reason;
   });
+  const chosenRank = chosen && rankPlatform(host, chosen.platform);
+  // Without its config a manifest is not chosen; then a worse one is, for example 386 on amd64.
   const isForHost = (digest: string): boolean => {
-    if (chosen !== undefined) return digest === chosen.descriptor.digest;
+    if (digest === chosen?.descriptor.digest) return true;
     const platform = listed.get(digest)?.platform;
-    return platform !== undefined && rankPlatform(host, platform) !== undefined;
+    const rank = platform && rankPlatform(host, platform);
+    return rank !== undefined && (chosenRank === undefined || rank < chosenRank);
   };
   const incomplete = [...lacking].filter((each): each is [string, string] => each[1] !== undefined);
   const own = incomplete.find(([digest]) => isForHost(digest));

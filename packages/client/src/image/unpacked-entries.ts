@@ -55,6 +55,10 @@ export async function readUnpackedEntries(
     const linked = paths.filter((path) => !outcomes.has(path));
     if (linked.length === 0) return outcomes;
     options.signal?.throwIfAborted();
+    const tooLarge = place.isCopy ? await measure(reader.snapshots, key, linked, options) : undefined;
+    if (tooLarge !== undefined && paths.length > 1)
+      return await readOneByOne(reader, chainId, paths, options);
+    if (tooLarge !== undefined) return new Map(paths.map((path) => [path, tooLarge]));
     if (place.directoryMount === undefined) await applyLinks(reader, place, linked, { removeOthers: true });
     for (const [path, entry] of await readDirectory(reader, place, linked, options))
       outcomes.set(path, entry);
@@ -62,6 +66,40 @@ export async function readUnpackedEntries(
   } finally {
     await discard(reader.snapshots.remove(key));
   }
+}
+
+/** Beside the files themselves: what their directories, and the ends of their last blocks, take on the disk. */
+const SLACK_BYTES = 1024 * 1024;
+
+/**
+ * Looks how much the links have made the kernel copy: packing a file of gigabytes takes the daemon minutes, and its disk as much again.
+ *
+ * @returns why that is too much, or undefined.
+ */
+async function measure(
+  snapshots: Snapshots,
+  key: string,
+  linked: readonly string[],
+  { maxBytes }: ReadEntriesOptions,
+): Promise<EntryOutcome | undefined> {
+  const { sizeBytes } = await snapshots.usage(key);
+  if (sizeBytes <= linked.length * maxBytes + SLACK_BYTES) return undefined;
+  const problem = `takes ${sizeBytes} bytes on the disk; allowed: up to ${maxBytes}`;
+  return { kind: "failed", problem, error: { kind: "out-of-range" } };
+}
+
+/** Of several paths it takes a look at each to know which one is too large. */
+async function readOneByOne(
+  reader: EntryReader,
+  chainId: string,
+  paths: readonly string[],
+  options: ReadEntriesOptions,
+): Promise<Map<string, EntryOutcome>> {
+  const outcomes = new Map<string, EntryOutcome>();
+  for (const path of paths)
+    for (const [name, outcome] of await readUnpackedEntries(reader, chainId, [path], options))
+      outcomes.set(name, outcome);
+  return outcomes;
 }
 
 async function prepare(snapshots: Snapshots, key: string, chainId: string): Promise<Mount[]> {
@@ -90,6 +128,8 @@ interface Place {
   readonly mounts: WireMount[];
   /** Mounts only this directory. Undefined if the snapshotter does not show where its files are. */
   readonly directoryMount: WireMount | undefined;
+  /** What is linked is copied into the snapshot first. */
+  readonly isCopy: boolean;
 }
 
 function placeOf(mounts: readonly Mount[]): Place {
@@ -102,11 +142,11 @@ function placeOf(mounts: readonly Mount[]): Place {
     target: "",
     options: ["rbind", "ro"],
   });
-  if (wire.length !== 1 || only === undefined) return { directory, mounts: wire, directoryMount: undefined };
-  if (only.type === "bind") return { directory, mounts: wire, directoryMount: bindOf(only.source) };
+  const plain = { directory, mounts: wire, directoryMount: undefined, isCopy: false };
+  if (wire.length !== 1 || only === undefined) return plain;
+  if (only.type === "bind") return { ...plain, directoryMount: bindOf(only.source) };
   const upper = only.options.find((option) => option.startsWith("upperdir="))?.slice("upperdir=".length);
-  if (only.type !== "overlay" || upper === undefined)
-    return { directory, mounts: wire, directoryMount: undefined };
+  if (only.type !== "overlay" || upper === undefined) return plain;
   const options = [
     // Linux refuses to mount an upper directory again that was mounted with "volatile".
     ...only.options.filter((option) => option !== "volatile"),
@@ -117,7 +157,12 @@ function placeOf(mounts: readonly Mount[]): Place {
   // With a single overlay mount, the differ would unpack into the upper directory, which does not show the
   // image's files (containerd's diff/apply/apply_linux.go).
   const below: WireMount = { type: "tmpfs", source: "tmpfs", target: "", options: [] };
-  return { directory, mounts: [below, { ...only, options }], directoryMount: bindOf(upper) };
+  return {
+    directory,
+    mounts: [below, { ...only, options }],
+    directoryMount: bindOf(upper),
+    isCopy: true,
+  };
 }
 
 /** Makes all links that work. Returns a result for each path whose link failed. */

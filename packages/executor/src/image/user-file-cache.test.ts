@@ -49,3 +49,34 @@ test("a failure is not kept", async () => {
   await read(client, image("one"), BOTH, undefined);
   expect(asked).toEqual([BOTH]);
 });
+
+test("steps that begin at once share one reading", async () => {
+  const read = createUserFileCache();
+  const { client, asked } = fakeClient();
+  const all = await Promise.all(Array.from({ length: 9 }, () => read(client, image("one"), BOTH, undefined)));
+  expect(all.map((files) => files.get("/etc/passwd")?.length)).toEqual(Array(9).fill(1));
+  expect(asked).toEqual([BOTH]);
+});
+
+test("one that is aborted ends at once, whether it reads or waits, and the others go on", async () => {
+  const read = createUserFileCache();
+  const { client, asked } = fakeClient();
+  const endless = {
+    ...client,
+    images: {
+      readFiles: (_: unknown, __: unknown, { signal }: { signal: AbortSignal }) =>
+        new Promise((_, reject) => signal.addEventListener("abort", () => reject(signal.reason as Error))),
+    },
+  } as unknown as Client;
+  const [first, second] = [new AbortController(), new AbortController()];
+  const reading = read(endless, image("one"), BOTH, first.signal);
+  const waiting = read(client, image("one"), BOTH, second.signal);
+  const third = read(client, image("one"), BOTH, undefined);
+  second.abort(new Error("second"));
+  await expect(waiting).rejects.toThrow("second");
+  expect(asked).toEqual([]);
+  first.abort(new Error("first"));
+  await expect(reading).rejects.toThrow("first");
+  expect((await third).get("/etc/passwd")?.length).toBe(1);
+  expect(asked).toEqual([BOTH]);
+});

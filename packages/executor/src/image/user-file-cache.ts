@@ -1,3 +1,4 @@
+import { once } from "node:events";
 import type { Client, ResolvedImage } from "@wfe-containerd/client";
 import { KERNEL_DIRECTORIES } from "../core/policy/reserved-paths.js";
 import { MAX_USER_FILE_BYTES } from "../core/user/user-files.js";
@@ -14,18 +15,22 @@ export type ReadUserFiles = (
 ) => Promise<ReadonlyMap<string, Uint8Array | undefined>>;
 
 /**
- * Reads `/etc/passwd` and `/etc/group` once for each unpacked image, because each read costs the daemon a
- * snapshot. What a snapshotter has unpacked for a chain ID does not change. But two snapshotters, or two
- * daemons, may unpack an odd layer differently, so the cache keeps them apart.
+ * Reads `/etc/passwd` and `/etc/group` once for each unpacked image, also for steps that start at once, because
+ * each read costs the daemon a snapshot. What a snapshotter has unpacked for a chain ID does not change. But two
+ * snapshotters, or two daemons, may unpack an odd layer differently, so the cache keeps them apart.
  */
 export function createUserFileCache(): ReadUserFiles {
   const known = new Map<string, ReadonlyMap<string, Uint8Array | undefined>>();
-  return async (client, image, paths, signal) => {
-    const { address, namespace, snapshotter } = client;
-    const key = JSON.stringify([address, namespace, snapshotter, image.chainId]);
+  /** Reads in progress. Each resolves to whether it succeeded. */
+  const underWay = new Map<string, Promise<boolean>>();
+
+  async function read(
+    key: string,
+    { client, image, paths, signal }: Reading,
+  ): Promise<ReadonlyMap<string, Uint8Array | undefined>> {
     const before = known.get(key) ?? new Map();
     const missing = paths.filter((path) => !before.has(path));
-    const read =
+    const found =
       missing.length === 0
         ? new Map<string, Uint8Array>()
         : await client.images.readFiles(image, missing, {
@@ -33,12 +38,56 @@ export function createUserFileCache(): ReadUserFiles {
             hiddenPaths: KERNEL_DIRECTORIES,
             signal,
           });
-    const files = new Map([...before, ...missing.map((path) => [path, read.get(path)] as const)]);
+    const files = new Map([...before, ...missing.map((path) => [path, found.get(path)] as const)]);
     // Inserted last again: the first entry of the map is the one unused for longest.
     known.delete(key);
     known.set(key, files);
     const [oldest] = known.keys();
     if (known.size > MOST_IMAGES && oldest !== undefined) known.delete(oldest);
     return files;
+  }
+
+  return async (client, image, paths, signal) => {
+    const { address, namespace, snapshotter } = client;
+    const key = JSON.stringify([address, namespace, snapshotter, image.chainId]);
+    // After a read that failed or was aborted, all that waited for it read at once: a daemon that hangs must not
+    // make them wait for each other.
+    for (let other = underWay.get(key); other !== undefined; other = underWay.get(key))
+      if (!(await unlessAborted(other, signal))) break;
+    const reading = read(key, { client, image, paths, signal });
+    const over = reading
+      .then(
+        () => true,
+        () => false,
+      )
+      .finally(() => {
+        if (underWay.get(key) === over) underWay.delete(key);
+      });
+    underWay.set(key, over);
+    return reading;
   };
+}
+
+interface Reading {
+  readonly client: Client;
+  readonly image: ResolvedImage;
+  readonly paths: readonly string[];
+  readonly signal: AbortSignal | undefined;
+}
+
+/** @throws the signal's reason. */
+async function unlessAborted<T>(waited: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
+  if (signal === undefined) return waited;
+  signal.throwIfAborted();
+  const over = new AbortController();
+  try {
+    // It also rejects when the wait is over. Nobody needs that.
+    const aborted = once(signal, "abort", { signal: over.signal });
+    aborted.catch(() => undefined);
+    await Promise.race([waited, aborted]);
+    signal.throwIfAborted();
+    return await waited;
+  } finally {
+    over.abort();
+  }
 }
