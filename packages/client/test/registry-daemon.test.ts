@@ -148,7 +148,12 @@ test("tokens are had for a password and for a refresh token", async () => {
 
 test("what is not there, and who does not answer, is told by its kind", async () => {
   if (await cannot(`${registry.host}/app:1`)) return;
-  await expect(pull(`${registry.host}/app:none`)).rejects.toMatchObject({ kind: "not-found" });
+  await expect(pull(`${registry.host}/app:none`)).rejects.toMatchObject({
+    kind: "not-found",
+    message: expect.stringContaining(
+      `image ${registry.host}/app:none is not found: ${registry.host} has no tag none in the repository app, or no such repository; check the name and the tag`,
+    ),
+  });
   await expect(pull("127.0.0.1:1/app:1")).rejects.toMatchObject({ kind: "unavailable" });
   expect(await whatIsHeld()).toEqual({ ingests: 0, leases: 0 });
 });

@@ -16,7 +16,7 @@ import { ExecutorError } from "./error.js";
 import type { StepPhase } from "./event.js";
 import { toExecutorError } from "./failure.js";
 import { type ImagePullOptions, resolveImage } from "./image/resolve-image.js";
-import { resolveUser } from "./image/resolve-user.js";
+import { findBlockingUserFile, resolveUser } from "./image/resolve-user.js";
 import type { ReadUserFiles } from "./image/user-file-cache.js";
 import type { StepIo } from "./io/io.js";
 import { readToEnd } from "./io/read-to-end.js";
@@ -130,7 +130,9 @@ export async function runStep(run: StepRun): Promise<void> {
 
     enter("starting");
     refuseIfAborted(control);
-    const task = await createTask(client, plan, rootfs, io, release);
+    const task = await createTask(client, plan, rootfs, io, release, () =>
+      findBlockingUserFile(leased, image, run.readUserFiles),
+    );
     await confirmSources(task, sources);
     await chownWorkingDir({ leased, locality }, task, step, plan.container.spec, rootfs, hostUser);
     await injectSecrets(leased, task, secrets, hostUser);

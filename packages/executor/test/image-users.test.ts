@@ -11,6 +11,8 @@ import {
 } from "@wfe-containerd/test-infra/images/raw-tar";
 import { skippableFrame, zstdFrames } from "@wfe-containerd/test-infra/images/zstd-frames";
 import { afterEach, describe, expect, test } from "vitest";
+import { findBlockingUserFile } from "../src/image/resolve-user.js";
+import { createUserFileCache } from "../src/image/user-file-cache.js";
 
 const here = useDaemon();
 const NAME = "docker.io/library/users:1";
@@ -167,6 +169,34 @@ describe("a step is who the container says, with a layer", () => {
     // By name and by number. Both get their group from passwd.
     const [named, numbered] = [await run({ user: "app" }), await run({ user: "1000" })];
     expect([named.stdout, numbered.stdout]).toEqual(["1000 1001 1001\n", "1000 1001 1001\n"]);
+  });
+});
+
+describe("an image at whose users the runtime cannot get", () => {
+  test("is refused, and leaves nothing: a directory", async () => {
+    await importLayers([{ tar: Buffer.concat([rawTarEntry({ name: "etc/passwd/", type: "5" }), TAR_END]) }]);
+    const before = await here.inventory();
+    await expect(run({})).rejects.toMatchObject({
+      kind: "refused",
+      message: expect.stringContaining("image: /etc/passwd is a directory; allowed: a regular file"),
+      issues: [{ field: "image", message: "/etc/passwd is a directory" }],
+    });
+    await here.expectNothingLeft(before);
+  });
+
+  test.each([
+    ["a FIFO", [rawTarEntry({ name: "etc/passwd", type: "6" })], "/etc/passwd"],
+    [
+      "a link to a FIFO",
+      [rawTarEntry({ name: "run/pipe", type: "6" }), link("etc/group", "../run/pipe")],
+      "/etc/group",
+    ],
+  ])("is named where the runtime does not answer: %s", async (_, entries, path) => {
+    await importLayers([{ tar: Buffer.concat([...entries, TAR_END]) }]);
+    const image = await here.client.images.resolve(NAME);
+    expect(await findBlockingUserFile(here.client, image, createUserFileCache())).toBe(
+      `image: its ${path} is a FIFO, at which the runtime waits for ever; allowed: a regular file`,
+    );
   });
 });
 

@@ -2,7 +2,7 @@ import { ContainerdError } from "../error.js";
 import type { Descriptor } from "../oci/descriptor.js";
 import { isDigest } from "../oci/digest.js";
 import { isIndex, isManifest, isSchema1, MEDIA_TYPES } from "../oci/media-type.js";
-import { formatReference } from "../oci/reference.js";
+import { formatReference, type Reference } from "../oci/reference.js";
 import { checkSize, digestOf, readDocument, wrongBytes } from "./document.js";
 import type { Endpoint } from "./endpoint.js";
 import { failureOf, uselessAnswer } from "./failure.js";
@@ -63,11 +63,17 @@ export async function resolveDescriptor(
 function notFound({ reference }: Repository, { tag, digest }: TagOrDigest, reason: unknown): ContainerdError {
   const { domain, path } = reference;
   const { message, cause } = reason as ContainerdError;
+  return new ContainerdError(describeNotFound({ domain, path, tag, digest }, message), {
+    kind: "not-found",
+    cause,
+  });
+}
+
+/** @param said in whose words this was first told. */
+export function describeNotFound(reference: Reference, said: string): string {
+  const { domain, path, tag, digest } = reference;
   const what = digest === undefined ? `no tag ${tag}` : `no image with the digest ${digest}`;
-  return new ContainerdError(
-    `image ${formatReference({ domain, path, tag, digest })} is not found: ${domain} has ${what} in the repository ${path}, or no such repository; check the name and the tag (${message})`,
-    { kind: "not-found", cause },
-  );
+  return `image ${formatReference(reference)} is not found: ${domain} has ${what} in the repository ${path}, or no such repository; check the name and the tag (${said})`;
 }
 
 interface TagOrDigest {

@@ -22,6 +22,7 @@ import { formatReference, type Reference } from "../oci/reference.js";
 import type { CredentialProvider, RegistryCredential } from "../registry/credential.js";
 import type { ProgressReporter, TransferProgress } from "../registry/progress.js";
 import type { RegistryOptions } from "../registry/repository.js";
+import { describeNotFound } from "../registry/resolve.js";
 
 export interface DaemonPull {
   /** Its lease protects the fetched content until the image refers to it. */
@@ -105,7 +106,7 @@ export async function pullByDaemon(pull: DaemonPull): Promise<ReadonlySet<string
     );
     await transfer(pull, auth.id, progress.id, signal);
   } catch (reason) {
-    throw mistake ?? explain(reason);
+    throw mistake ?? explain(reason, pull.reference);
   } finally {
     end.abort();
     await heard;
@@ -125,12 +126,23 @@ const KINDS: readonly (readonly [RegExp, ErrorKind])[] = [
   [/dial tcp|5\d\d |connection reset|unexpected EOF|TLS handshake/, "unavailable"],
 ];
 
-function explain(reason: unknown): unknown {
+/** What the daemon says of a name that its registry does not have: `failed to resolve image: …: not found`. */
+const UNRESOLVED = /failed to resolve .*(?:: not found|404 Not Found)/;
+
+function explain(reason: unknown, reference: Reference): unknown {
+  if (isContainerdError(reason, "not-found") && UNRESOLVED.test(reason.message))
+    return notFound(reason, reason.message, reference);
+
   if (!isContainerdError(reason, "unknown")) return reason;
   const kind = KINDS.find(([words]) => words.test(reason.message))?.[1];
   if (kind === undefined) return reason;
   const { operation = "", message } = reason;
+  if (kind === "not-found" && UNRESOLVED.test(message)) return notFound(reason, message, reference);
   return new ContainerdError(message.slice(`${operation}: `.length), { kind, operation, cause: reason });
+}
+
+function notFound(cause: ContainerdError, said: string, reference: Reference): ContainerdError {
+  return new ContainerdError(describeNotFound(reference, said), { kind: "not-found", cause });
 }
 
 function transfer(

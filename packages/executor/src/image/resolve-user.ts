@@ -26,6 +26,25 @@ export async function resolveUser(
   return resolve(reference, { passwd: files.get("/etc/passwd"), group: files.get("/etc/group") }, groupAdd);
 }
 
+/**
+ * Finds a user file of the image that stops the runtime. runc reads both files for every user, and waits for ever
+ * at a FIFO (`setupUser` in runc's libcontainer/init_linux.go). Reading them before each step would be slow.
+ */
+export async function findBlockingUserFile(
+  client: Client,
+  image: ResolvedImage,
+  readUserFiles: ReadUserFiles,
+): Promise<string | undefined> {
+  try {
+    await readUserFiles(client, image, ["/etc/passwd", "/etc/group"], undefined);
+  } catch (reason) {
+    const [, path] = /(\/etc\/\w+) of the image is a fifo;/.exec(String(reason)) ?? [];
+    if (path !== undefined)
+      return `image: its ${path} is a FIFO, at which the runtime waits for ever; allowed: a regular file`;
+  }
+  return undefined;
+}
+
 /** A broken user file is the image's fault, not a failure of the daemon: the step is refused. */
 function refuseImage(reason: unknown): never {
   if (!isContainerdError(reason, "invalid-argument") && !isContainerdError(reason, "out-of-range"))

@@ -1,6 +1,13 @@
-import { type Client, type ExitStatus, isSignal, type Mount } from "@wfe-containerd/client";
+import {
+  type Client,
+  type ExitStatus,
+  isContainerdError,
+  isSignal,
+  type Mount,
+} from "@wfe-containerd/client";
 import type { StepEndCause } from "../core/output/cause.js";
 import type { StepPlan } from "../core/plan/plan.js";
+import { ExecutorError } from "../error.js";
 import type { StepIo } from "../io/io.js";
 import { isUnavailable, whenBack } from "../machine/unavailable.js";
 import { createContainer } from "../resources/acquire.js";
@@ -34,6 +41,7 @@ export interface Control {
  * Creates the task. The caller's signal does not cancel the call: a creation that is cancelled, or whose
  * deadline passes, leaves a shim behind that is in no list.
  *
+ * @param findFault Finds what is wrong with the image if the runtime does not answer.
  * @throws ExecutorError; see `startError`.
  */
 export async function createTask(
@@ -42,6 +50,7 @@ export async function createTask(
   rootfs: Mount[],
   io: StepIo,
   release: Release,
+  findFault: () => Promise<string | undefined>,
 ): Promise<CreatedTask> {
   let deleted = false;
   const remove = async (): Promise<void> => {
@@ -64,10 +73,21 @@ export async function createTask(
       await createContainer(client, plan, plan.container.specWithoutDefaults);
       return create();
     })
-    .catch((reason: unknown) => {
-      throw startError(reason, plan);
+    .catch(async (reason: unknown) => {
+      throw await explainLate(startError(reason, plan), findFault);
     });
   return { id: plan.id, pid, delete: remove };
+}
+
+/** Adds to the message why the runtime does not answer, if that is known. The kind stays the same. */
+async function explainLate(
+  error: ExecutorError,
+  findFault: () => Promise<string | undefined>,
+): Promise<ExecutorError> {
+  const { kind, cause, message } = error;
+  if (!isContainerdError(cause, "deadline-exceeded")) return error;
+  const fault = await findFault().catch(() => undefined);
+  return fault === undefined ? error : new ExecutorError(`${fault} (${message})`, { kind, cause });
 }
 
 /**

@@ -13,6 +13,7 @@ const NOT_FOUND =
   /exec: ".*(?:executable file not found in \$PATH|no such file or directory|not a directory|file name too long)/;
 const NOT_EXECUTABLE =
   /exec: ".*(?:permission denied|is a directory|exec format error|too many levels of symbolic links)|exec format error/;
+const USER_FILE_DIRECTORY = /unable to setup user: .*read (\/etc\/(?:passwd|group)): is a directory/;
 const NO_STDIO = /(?:stdout|stderr).*no such file or directory/;
 
 /** Whether the runtime was not allowed to set the resource limits of the process. */
@@ -29,6 +30,15 @@ export function startError(reason: unknown, plan: StepPlan): ExecutorError {
   // checks look for.
   const refused = findPathRefusal(text, plan);
   if (refused !== undefined) return refusedError(refused, text, reason);
+  const userFile = USER_FILE_DIRECTORY.exec(text)?.[1];
+  if (userFile !== undefined) {
+    const issue = {
+      field: "image",
+      message: `${userFile} is a directory`,
+      allowed: "a regular file; the runtime reads it",
+    };
+    return refusedError(issue, text, reason);
+  }
   if (NOT_FOUND.test(text)) return programError("command-not-found", plan, reason);
   if (NOT_EXECUTABLE.test(text)) return programError("command-not-executable", plan, reason);
   const byHost = findHostRefusal(text, plan);
