@@ -308,6 +308,18 @@ describe("R20: what is listed is found by exactly its name", () => {
     const { images } = here.client;
     await expect(images.pull("Absent", { policy: "never" })).rejects.toThrow("upper case");
     await expect(images.pull("absent", { policy: "never" })).rejects.toMatchObject({ kind: "not-found" });
+    for (const use of [
+      (name: string) => images.get(name),
+      (name: string) => images.resolve(name),
+      (name: string) => images.remove(name),
+      (name: string) => images.tag(name, "other:1"),
+      (name: string) => all(images.export(name)),
+      (name: string) => images.push(name),
+    ])
+      await expect(use("nobodys:1")).rejects.toMatchObject({
+        kind: "not-found",
+        message: `image nobodys:1 is not found in the namespace ${here.client.namespace}; pull or import it first, or check its name`,
+      });
   });
 });
 

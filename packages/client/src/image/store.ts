@@ -101,8 +101,21 @@ export function createImageStore(context: Context, parts: ImageParts): ImageStor
   const { images } = context.services;
   const { content, snapshots, introspection } = parts;
 
+  /** As `askByName`. An error for an image that is missing says what to do. */
+  async function askStore<T>(text: string, ask: (name: string) => Promise<T>): Promise<T> {
+    try {
+      return await askByName(text, ask);
+    } catch (reason) {
+      if (!isContainerdError(reason, "not-found")) throw reason;
+      throw new ContainerdError(
+        `image ${text} is not found in the namespace ${context.namespace}; pull or import it first, or check its name`,
+        { kind: "not-found", cause: reason.cause },
+      );
+    }
+  }
+
   function get(text: string, options?: CallOptions): Promise<Image> {
-    return askByName(text, (name) =>
+    return askStore(text, (name) =>
       callService(`get image ${name}`, async () =>
         toImage((await images.get({ name }, options)).image as WireImage),
       ),
@@ -189,7 +202,7 @@ export function createImageStore(context: Context, parts: ImageParts): ImageStor
     async remove(image, { sync = false, ...options } = {}) {
       const remove = (name: string): Promise<unknown> =>
         callService(`remove image ${name}`, () => images.delete({ name, sync }, options));
-      await (typeof image === "string" ? askByName(image, remove) : remove(image.name));
+      await (typeof image === "string" ? askStore(image, remove) : remove(image.name));
     },
     resolve,
     async isUnpacked({ chainId }, options) {

@@ -114,13 +114,20 @@ async function describeBody(
   const bytes = await readDocument(repository, response);
   if (mediaType === undefined) {
     throw uselessAnswer(
-      `${formatReference(repository.reference)} is ${JSON.stringify(response.header("content-type") ?? "of no media type").slice(0, 100)}; allowed: an image manifest or index, of OCI or docker's schema 2`,
+      `${endpoint.host.origin} answers for ${formatReference(repository.reference)} with ${describeType(response)}; allowed: an image manifest or index, of OCI or docker's schema 2; check that it is a registry`,
       "not-implemented",
     );
   }
   const digest = digestOf(wanted ?? "sha256:", bytes);
   if (wanted !== undefined && digest !== wanted) throw wrongBytes(wanted, endpoint);
   return { mediaType, digest, size: bytes.byteLength };
+}
+
+function describeType(response: HttpResponse): string {
+  const mediaType = response.header("content-type");
+  return mediaType === undefined
+    ? "no media type (Content-Type)"
+    : `the media type ${JSON.stringify(mediaType.slice(0, 100))}`;
 }
 
 /** Reads the media type; undefined if it is neither an index nor a manifest. */
