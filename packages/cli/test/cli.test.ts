@@ -569,6 +569,31 @@ test("what an executor left that was killed is listed, and collected; what lives
   expect((await call([...at(), "rm", "no-such-step"])).code).toBe(125);
 });
 
+test.each([
+  ["--tls-ca", "none", /^wfe-containerd: --tls-ca: cannot read \S+none\n$/],
+  [
+    "--tls-ca",
+    "plain.pem",
+    /^wfe-containerd: --tls-ca \S+plain\.pem: the file .*allowed: the contents of a PEM file/,
+  ],
+  ["--tls-ca", "bad.pem", /^wfe-containerd: --tls-ca \S+bad\.pem: the file cannot be read; allowed: .*PEM/],
+])("%s names the file %s that cannot be used", async (flag, name, message) => {
+  await file("plain.pem", "hello\n");
+  await file("bad.pem", "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n");
+  const args = ["--address", "https://127.0.0.1:1", flag, join(files, name), "images"];
+  const { code, stdout, stderr } = await call(args);
+  expect({ code, stdout: stdout.toString() }).toEqual({ code: 125, stdout: "" });
+  expect(stderr).toMatch(message);
+});
+
+test("import names a directory as what it is", async () => {
+  const { code, stderr } = await call([...at(), "import", files]);
+  expect({ code, stderr }).toEqual({
+    code: 125,
+    stderr: `wfe-containerd: ${files} is a directory; allowed: a tar archive, for example made by: tar -C ${files} -cf image.tar .\n`,
+  });
+});
+
 test("daemon runs a private containerd until it is told to stop, and leaves nothing", async () => {
   const running = start(["daemon"]);
   await running.printed("containerd.sock\n");

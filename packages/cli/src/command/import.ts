@@ -27,9 +27,13 @@ export function addImportCommand(program: Command): void {
     .option("--no-unpack", "do not unpack yet")
     .action(async (file: string, flags: ImportFlags, command: Command) => {
       if (file !== "-") {
-        await stat(file).catch((cause: unknown) => {
+        const found = await stat(file).catch((cause: unknown) => {
           throw new UsageError(`cannot read ${file}: ${(cause as NodeJS.ErrnoException).code}`, { cause });
         });
+        if (found.isDirectory())
+          throw new UsageError(
+            `${file} is a directory; allowed: a tar archive, for example made by: tar -C ${file} -cf image.tar .`,
+          );
       }
       await using client = await connect(command);
       const source = file === "-" ? process.stdin : createReadStream(file);
