@@ -24,6 +24,7 @@ const CALLS: Readonly<Record<string, string>> = {
   abandon: "never rejects",
   isThere: "never rejects",
   isPlainFile: "never rejects",
+  explainTimeout: "never rejects",
 };
 
 /** By file, the next try or the next question, which may be awaited. Its failure is the answer. */

@@ -74,13 +74,13 @@ export async function createTask(
       return create();
     })
     .catch(async (reason: unknown) => {
-      throw await explainLate(startError(reason, plan), findFault);
+      throw await explainTimeout(startError(reason, plan), findFault);
     });
   return { id: plan.id, pid, delete: remove };
 }
 
 /** Adds to the message why the runtime does not answer, if that is known. The kind stays the same. */
-async function explainLate(
+async function explainTimeout(
   error: ExecutorError,
   findFault: () => Promise<string | undefined>,
 ): Promise<ExecutorError> {
