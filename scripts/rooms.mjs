@@ -14,7 +14,7 @@ const ROOMS = {
     oci: { rooms: [], top: ["error"] },
     concurrency: { rooms: [], top: ["error", "call"] },
     transport: { rooms: [], top: ["error", "explain"] },
-    registry: { rooms: ["oci", "concurrency"], top: ["error", "call", "explain", "zstd"] },
+    registry: { rooms: ["oci", "concurrency"], top: ["error", "call", "explain", "zstd", "byte-reader"] },
     content: { rooms: ["transport", "concurrency"] },
     lease: { rooms: [] },
     task: { rooms: [] },

@@ -17,6 +17,7 @@ const CALLS: Readonly<Record<string, string>> = {
   allSettled: "never rejects",
   delay: "waits for the next try; rejects only when the caller gives up",
   wait: "as delay",
+  within: "as delay",
   withTimeout: "as delay",
   whenBack: "is the next try",
   close: "never rejects",

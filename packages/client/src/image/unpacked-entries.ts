@@ -68,11 +68,15 @@ export async function readUnpackedEntries(
   }
 }
 
-/** Beside the files themselves: what their directories, and the ends of their last blocks, take on the disk. */
+/**
+ * Beside the files themselves: what their directories, and the ends of their last blocks, take on the
+ * disk.
+ */
 const SLACK_BYTES = 1024 * 1024;
 
 /**
- * Looks how much the links have made the kernel copy: packing a file of gigabytes takes the daemon minutes, and its disk as much again.
+ * Looks how much the links have made the kernel copy: packing a file of gigabytes takes the daemon
+ * minutes, and its disk as much again.
  *
  * @returns why that is too much, or undefined.
  */

@@ -126,7 +126,10 @@ const KINDS: readonly (readonly [RegExp, ErrorKind])[] = [
   [/dial tcp|5\d\d |connection reset|unexpected EOF|TLS handshake/, "unavailable"],
 ];
 
-/** What the daemon says of a name that its registry does not have: `failed to resolve image: …: not found`. */
+/**
+ * What the daemon says of a name that its registry does not have: `failed to resolve image: …: not
+ * found`.
+ */
 const UNRESOLVED = /failed to resolve .*(?:: not found|404 Not Found)/;
 
 function explain(reason: unknown, reference: Reference): unknown {

@@ -15,8 +15,10 @@ export type ReadUserFiles = (
 ) => Promise<ReadonlyMap<string, Uint8Array | undefined>>;
 
 /**
- * Reads `/etc/passwd` and `/etc/group` once for each unpacked image, also for steps that start at once, because
- * each read costs the daemon a snapshot. What a snapshotter has unpacked for a chain ID does not change. But two
+ * Reads `/etc/passwd` and `/etc/group` once for each unpacked image, also for steps that start at once,
+ * because
+ * each read costs the daemon a snapshot. What a snapshotter has unpacked for a chain ID does not change.
+ * But two
  * snapshotters, or two daemons, may unpack an odd layer differently, so the cache keeps them apart.
  */
 export function createUserFileCache(): ReadUserFiles {
@@ -50,7 +52,8 @@ export function createUserFileCache(): ReadUserFiles {
   return async (client, image, paths, signal) => {
     const { address, namespace, snapshotter } = client;
     const key = JSON.stringify([address, namespace, snapshotter, image.chainId]);
-    // After a read that failed or was aborted, all that waited for it read at once: a daemon that hangs must not
+    // After a read that failed or was aborted, all that waited for it read at once: a daemon that hangs
+    // must not
     // make them wait for each other.
     for (let other = underWay.get(key); other !== undefined; other = underWay.get(key))
       if (!(await unlessAborted(other, signal))) break;
