@@ -1,5 +1,5 @@
 import { readFile } from "node:fs/promises";
-import { UsageError } from "./failure.js";
+import { fileProblem, UsageError } from "./failure.js";
 
 /**
  * Reads environment variables by docker's rules: files first, then flags; a later value wins. `NAME` without
@@ -37,7 +37,7 @@ export async function readLabels(files: readonly string[]): Promise<Record<strin
 /** Returns the lines of a file without empty lines and comments. */
 async function readLines(flag: string, file: string): Promise<string[]> {
   const contents = await readFile(file, "utf8").catch((cause: NodeJS.ErrnoException) => {
-    throw new UsageError(`${flag}: cannot read ${file}: ${cause.code}`, { cause });
+    throw new UsageError(`${flag}: cannot read ${file}: ${fileProblem(cause)}`, { cause });
   });
   const lines = contents
     .replace(/^\uFEFF/, "")

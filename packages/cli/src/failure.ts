@@ -14,7 +14,21 @@ const NOT_FOUND = 127;
 const UNREAD = 128 + 13;
 
 /** At most this many mistakes are printed. The next run shows the rest. */
-const MAX_MISTAKES = 100;
+export const MAX_MISTAKES = 100;
+
+/** Why a file could not be read or written, by the system's name for it and in words. */
+export function fileProblem(cause: unknown): string {
+  const { code = String(cause) } = cause as NodeJS.ErrnoException;
+  const words = Object.hasOwn(FILE_PROBLEMS, code) ? FILE_PROBLEMS[code] : undefined;
+  return words === undefined ? code : `${code}, ${words}`;
+}
+
+const FILE_PROBLEMS: Readonly<Record<string, string>> = {
+  ENOENT: "there is no such file",
+  EISDIR: "it is a directory",
+  ENOTDIR: "a part of its path is not a directory",
+  EACCES: "you may not read it",
+};
 
 /** A mistake in how the command was called. */
 export class UsageError extends Error {

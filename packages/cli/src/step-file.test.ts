@@ -164,7 +164,49 @@ test("aliases that stand for too much, or for themselves, are refused", async ()
   );
 });
 
+test.each([
+  "&a\n<<: *a\nname: x\nimage: b",
+  "name: x\nimage: b\nenv: &e\n  <<: [*e, *e]\n  A: b",
+  "name: x\nimage: b\nenv:\n  <<: &s [*s]",
+  "x-a: &a {b: &b {<<: *a}}\nsteps: [{name: x, image: b, env: *b}]",
+])("a merge key that takes over what it is a part of is refused: %j", async (contents) => {
+  await expect(read(contents)).rejects.toThrow("an alias stands for what it is itself a part of");
+});
+
+test("merge keys and chains of aliases are bounded", async () => {
+  const keys = Array.from({ length: 1000 }, (_, at) => `k${at}: v`).join(", ");
+  const wide = `x-b: &b {${keys}}\nx-c: &c {<<: [${"*b,".repeat(10_000)}]}\nsteps: [{name: a, image: b, env: *c}]`;
+  await expect(read(wide)).rejects.toThrow("step.yaml: its aliases stand for too much");
+  const links = Array.from({ length: 8000 }, (_, at) => `x-${at + 1}: &a${at + 1} {k: *a${at}}`);
+  const deep = ["x-0: &a0 {}", ...links, "steps: [{name: a, image: b, labels: *a8000}]"].join("\n");
+  await expect(read(deep)).rejects.toThrow("step.yaml: its lists and maps are nested too deeply");
+});
+
+test("what is not YAML, and not UTF-8, is told with its place", async () => {
+  await expect(read("name: a\nenv:\n\tA: b\n")).rejects.toThrow(
+    /step\.yaml: line 3, column 1: Tabs are not allowed as indentation$/,
+  );
+  await expect(read("- name: a\n  image: b")).rejects.toThrow(
+    "it holds no step, but a list; put the list under the key steps:",
+  );
+  await expect(read("\uFEFFname: a\nimage: b")).resolves.toEqual([{ name: "a", image: "b" }]);
+  const file = join(directory, "utf16.yaml");
+  await writeFile(file, Buffer.from("\uFEFFname: a", "utf16le"));
+  await expect(readStepFile(file)).rejects.toThrow("utf16.yaml: it is not UTF-8 text");
+});
+
 describe("mistakes", () => {
+  test("many of them are found in the time that the file's length takes; the first hundred have lines", async () => {
+    const unknown = Array.from({ length: 40_000 }, (_, at) => `K${at}: v`);
+    const reason = await read(["name: a", "image: b", ...unknown].join("\n")).catch(
+      (error: unknown) => error,
+    );
+    const { mistakes } = reason as MistakesError;
+    expect(mistakes).toHaveLength(40_000);
+    expect(mistakes[0]).toBe("line 3: K0: there is no such field");
+    expect(mistakes[99]).toBe("line 102: K99: there is no such field");
+  });
+
   test("of all steps are told at once, each with its line and as it was typed", async () => {
     const contents = `steps:
   - name: build

@@ -1,8 +1,8 @@
 import { isExecutorError, parseStep, type StepInput, toVariableName } from "@wfe-containerd/executor";
 import { isMap, isScalar, isSeq, type Node, type YAMLMap } from "yaml";
-import { MistakesError, UsageError } from "./failure.js";
+import { MAX_MISTAKES, MistakesError, UsageError } from "./failure.js";
 import { foreignKind } from "./foreign-file.js";
-import { nodeAt, readDocument, type YamlDocument } from "./yaml-document.js";
+import { nodeAt, readDocument, refuseTooDeep, type YamlDocument } from "./yaml-document.js";
 import { stepValue } from "./yaml-values.js";
 
 const ALLOWED =
@@ -24,6 +24,10 @@ interface Written {
  */
 export async function readStepFile(file: string): Promise<StepInput[]> {
   const yaml = await readDocument(file);
+  return refuseTooDeep(yaml.name, () => checkedSteps(yaml));
+}
+
+function checkedSteps(yaml: YamlDocument): StepInput[] {
   const steps = inFile(yaml.name, () => stepsOf(yaml));
   const mistakes = [
     ...yaml.twins,
@@ -39,6 +43,10 @@ function stepsOf(yaml: YamlDocument): Written[] {
   const top = document.contents;
   const foreign = foreignKind(outline(top, 2), text);
   if (foreign !== undefined) throw new UsageError(`this is ${foreign}, not a step file; allowed: ${ALLOWED}`);
+  if (isSeq(top))
+    throw new UsageError(
+      "it holds no step, but a list; put the list under the key steps:; `wfe-containerd step --help` has an example",
+    );
   if (!isMap(top)) throw new UsageError(`it holds no step; allowed: ${ALLOWED}`);
   if (!top.has("steps")) return [{ value: stepValue(yaml, top), node: top, where: "" }];
   return listOf(top, yaml).map((node, at) => ({
@@ -65,7 +73,9 @@ function listOf(top: YAMLMap, { targetOf }: YamlDocument): Node[] {
     throw new UsageError(`${other} stands beside steps; allowed: steps alone, and x-NAME for anchors`);
   const list = targetOf((top.get("steps", true) as Node | undefined) ?? null);
   if (!isSeq(list) || list.items.length === 0)
-    throw new UsageError("steps is no list, or an empty one; allowed: a list of one or more steps");
+    throw new UsageError(
+      "steps: it is not a list of steps, or it is empty; allowed: a list of one or more steps",
+    );
   return list.items as Node[];
 }
 
@@ -75,9 +85,11 @@ function mistakesOf(yaml: YamlDocument, { value, node, where }: Written): string
     return [];
   } catch (reason) {
     if (!isExecutorError(reason, "invalid-step")) throw reason;
-    return reason.issues.map(({ field, message, allowed }) => {
+    return reason.issues.map(({ field, message, allowed }, at) => {
       const rest = allowed === undefined ? "" : `; allowed: ${allowed}`;
-      return `${line(yaml, nodeAt(yaml, node, field))}${where}${field}: ${message}${rest}`;
+      // No more are printed, and each takes a walk through its map.
+      const start = at < MAX_MISTAKES ? line(yaml, nodeAt(yaml, node, field)) : "";
+      return `${start}${where}${field}: ${message}${rest}`;
     });
   }
 }

@@ -1,21 +1,35 @@
 import { createReadStream } from "node:fs";
 import {
   type Document,
+  type DocumentOptions,
   isAlias,
   isMap,
   isScalar,
   isSeq,
   LineCounter,
   type Node,
+  type ParseOptions,
   parseDocument,
   type Scalar,
+  type SchemaOptions,
   visit,
   type YAMLParseError,
 } from "yaml";
-import { MistakesError, UsageError } from "./failure.js";
+import { fileProblem, MistakesError, UsageError } from "./failure.js";
 
 /** No file written by hand is larger. The limit keeps a hostile step file from using much time and memory. */
 const MAX_BYTES = 1024 * 1024;
+
+/**
+ * The library's check for unique keys compares each key with every other. `findTwins` uses a set instead.
+ * `prettyErrors` copies lines of the file for each of up to 100,000 errors.
+ */
+const OPTIONS = (lineCounter: LineCounter): ParseOptions & DocumentOptions & SchemaOptions => ({
+  lineCounter,
+  uniqueKeys: false,
+  prettyErrors: false,
+  merge: true,
+});
 
 /** A parsed YAML file. JSON is YAML too. */
 export interface YamlDocument {
@@ -40,10 +54,9 @@ export async function readDocument(file: string): Promise<YamlDocument> {
   const name = file === "-" ? "standard input" : file;
   const text = await read(file, name);
   const lineCounter = new LineCounter();
-  // The library's check for unique keys compares each key with every other. `findTwins` uses a set instead.
-  const document = parse(name, () => parseDocument(text, { lineCounter, uniqueKeys: false, merge: true }));
+  const document = refuseTooDeep(name, () => parseDocument(text, OPTIONS(lineCounter)));
   const [error] = document.errors;
-  if (error !== undefined) throw new UsageError(`${name}: ${problemOf(error)}`);
+  if (error !== undefined) throw new UsageError(`${name}: ${problemOf(error, lineCounter)}`);
   const lineOf = (node: Node): number | undefined =>
     node.range == null ? undefined : lineCounter.linePos(node.range[0]).line;
   const targets = findTargets(document);
@@ -95,17 +108,19 @@ function isWithin(field: string, key: string): boolean {
   return field.startsWith(key) && /^(?:[.[]|$)/.test(field.slice(key.length));
 }
 
-function problemOf({ code, message }: YAMLParseError): string {
+function problemOf({ code, message, pos }: YAMLParseError, lineCounter: LineCounter): string {
   if (code === "MULTIPLE_DOCS")
     return "it holds more than one document (---); allowed: one; several steps stand in a list under steps:";
   // The library reports a stack overflow like any other mistake in the file.
-  return message.startsWith("Maximum call stack") ? TOO_DEEP : message.trim();
+  if (message.startsWith("Maximum call stack")) return TOO_DEEP;
+  const { line, col } = lineCounter.linePos(pos[0]);
+  return `line ${line}, column ${col}: ${message.trim()}`;
 }
 
 const TOO_DEEP = "its lists and maps are nested too deeply";
 
-/** Deep nesting can overflow the parser's stack, which throws a RangeError. */
-function parse<T>(name: string, run: () => T): T {
+/** Deep nesting, also of aliases, can overflow the stack, which throws a RangeError. */
+export function refuseTooDeep<T>(name: string, run: () => T): T {
   try {
     return run();
   } catch (cause) {
@@ -158,9 +173,13 @@ async function read(file: string, name: string): Promise<string> {
       if (bytes > MAX_BYTES) break;
     }
   } catch (cause) {
-    throw new UsageError(`cannot read ${file}: ${(cause as NodeJS.ErrnoException).code ?? cause}`, { cause });
+    throw new UsageError(`cannot read ${file}: ${fileProblem(cause)}`, { cause });
   }
   if (bytes > MAX_BYTES)
     throw new UsageError(`${name}: has more than 1 MiB; allowed: up to ${MAX_BYTES} bytes`);
-  return Buffer.concat(chunks).toString("utf8");
+  try {
+    return new TextDecoder("utf-8", { fatal: true }).decode(Buffer.concat(chunks));
+  } catch (cause) {
+    throw new UsageError(`${name}: it is not UTF-8 text; allowed: a file that is saved as UTF-8`, { cause });
+  }
 }

@@ -12,6 +12,11 @@ interface Schema {
   readonly items?: Schema;
 }
 
+interface Entry {
+  readonly key: Scalar;
+  readonly value: Node | null;
+}
+
 let schema: Schema | undefined;
 
 /** Aliases can refer to aliases, so a short file could expand to any amount of data. */
@@ -30,9 +35,24 @@ export function stepValue({ targetOf }: Pick<YamlDocument, "targetOf">, node: No
   const isOpen = new Set<Node>();
   let nodes = 0;
 
-  function read(given: Node | null, schemas: readonly Schema[]): unknown {
-    nodes++;
+  function count(more: number): void {
+    nodes += more;
     if (nodes > MAX_NODES) throw new UsageError("its aliases stand for too much");
+  }
+
+  /** Goes into a node, unless it is inside itself. */
+  function inside<T>(given: Node, go: () => T): T {
+    if (isOpen.has(given)) throw new UsageError("an alias stands for what it is itself a part of");
+    isOpen.add(given);
+    try {
+      return go();
+    } finally {
+      isOpen.delete(given);
+    }
+  }
+
+  function read(given: Node | null, schemas: readonly Schema[]): unknown {
+    count(1);
     if (given === null) return textOf(null, schemas);
     if (!isAlias(given)) return contentOf(given, schemas);
     const target = targetOf(given);
@@ -42,14 +62,10 @@ export function stepValue({ targetOf }: Pick<YamlDocument, "targetOf">, node: No
 
   function contentOf(given: Node, schemas: readonly Schema[]): unknown {
     if (isScalar(given)) return textOf(given, schemas);
-    if (isOpen.has(given)) throw new UsageError("an alias stands for what it is itself a part of");
-    isOpen.add(given);
-    try {
+    return inside(given, () => {
       if (isSeq(given)) return given.items.map((item) => read(item as Node, schemas.flatMap(itemSchemas)));
       return isMap(given) ? mapOf(given, schemas) : undefined;
-    } finally {
-      isOpen.delete(given);
-    }
+    });
   }
 
   function mapOf(map: YAMLMap, schemas: readonly Schema[]): Record<string, unknown> {
@@ -67,20 +83,22 @@ export function stepValue({ targetOf }: Pick<YamlDocument, "targetOf">, node: No
   }
 
   /** A map's own entries come first, so they win over entries merged by `<<`. */
-  function ownAndMerged(map: YAMLMap): { key: Scalar; value: Node | null }[] {
+  function ownAndMerged(map: YAMLMap): Entry[] {
     const own = (map.items as Pair<Node, Node | null>[]).filter(({ key }) => !isMergeKey(key));
     const merges = map.items
       .filter(({ key }) => isMergeKey(key))
-      .flatMap(({ value }) => mapsOf(value as Node));
-    return [...own.flatMap(entryOf), ...merges.flatMap(ownAndMerged)];
+      .flatMap(({ value }) => mergedBy(value as Node));
+    return [...own.flatMap(entryOf), ...merges];
   }
 
-  function mapsOf(given: Node | null): YAMLMap[] {
-    nodes++;
-    if (nodes > MAX_NODES) throw new UsageError("its aliases stand for too much");
+  function mergedBy(given: Node | null): Entry[] {
+    count(1);
     const target = targetOf(given);
-    if (isMap(target)) return [target];
-    if (isSeq(target)) return target.items.flatMap((item) => mapsOf(item as Node));
+    if (isMap(target)) {
+      count(target.items.length);
+      return inside(target, () => ownAndMerged(target));
+    }
+    if (isSeq(target)) return inside(target, () => target.items.flatMap((item) => mergedBy(item as Node)));
     throw new UsageError("<< takes over what is not a map; allowed: <<: *anchor, <<: [*one, *other]");
   }
 
@@ -88,7 +106,7 @@ export function stepValue({ targetOf }: Pick<YamlDocument, "targetOf">, node: No
   return read(node, [schema]);
 }
 
-function entryOf({ key, value }: Pair<Node, Node | null>): { key: Scalar; value: Node | null }[] {
+function entryOf({ key, value }: Pair<Node, Node | null>): Entry[] {
   if (!isScalar(key)) throw new UsageError("a key is a list or a map; allowed: text");
   return [{ key, value }];
 }
