@@ -3,12 +3,29 @@ import type { Socket } from "node:net";
 import { constants } from "node:os";
 
 /** Signals that end a program unless it handles them. SIGPIPE is another; `onPipe` handles it. */
-const ENDING = ["SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT", "SIGALRM", "SIGVTALRM", "SIGXCPU"] as const;
+const ENDING = [
+  "SIGINT",
+  "SIGTERM",
+  "SIGHUP",
+  "SIGQUIT",
+  "SIGALRM",
+  "SIGVTALRM",
+  "SIGXCPU",
+  "SIGPWR",
+  "SIGIO",
+  "SIGSTKFLT",
+] as const;
 
 /** A write to a closed socket raises SIGPIPE, and the socket's `close` event comes at about the same time. */
 const PIPE_WINDOW_MS = 250;
 
-/** Tells which signals asked the command to end while steps run. */
+/**
+ * The same signal within this time counts once: timeout(1) and npm send a signal to the command and to its
+ * process group.
+ */
+const REPEAT_MS = 250;
+
+/** What asks the command to end while steps run. */
 export interface StopSignals extends Disposable {
   /** The first signal that was received. */
   readonly received: NodeJS.Signals | undefined;
@@ -23,14 +40,17 @@ export function catchStopSignals(): StopSignals {
   const stop = new AbortController();
   const kill = new AbortController();
   let received: NodeJS.Signals | undefined;
+  let receivedAt = 0;
   let closedAt = Number.NEGATIVE_INFINITY;
 
   function onSignal(signal: NodeJS.Signals): void {
     if (received !== undefined) {
-      kill.abort();
+      const isRepeated = signal === received && performance.now() - receivedAt < REPEAT_MS;
+      if (!isRepeated) kill.abort();
       return;
     }
     received = signal;
+    receivedAt = performance.now();
     // After SIGPIPE standard error may have no reader either.
     if (signal !== "SIGPIPE") console.error("wfe-containerd: stopping the step; a second signal kills it");
     stop.abort();

@@ -21,6 +21,7 @@ const SIGNALS = [
   ["SIGQUIT", 131],
   ["SIGPIPE", 141],
   ["SIGTERM", 143],
+  ["SIGPWR", 158],
 ] as const;
 
 const call = (...args: string[]): Running =>
@@ -122,4 +123,13 @@ test.each(["SIGUSR1", "SIGUSR2"] as const)("%s opens no debugger and ends nothin
   const { code, stdout, stderr } = await run.finished;
   expect({ code, stdout: stdout.toString() }).toEqual({ code: 143, stdout: "on\nbye\n" });
   expect(stderr).not.toContain("Debugger");
+});
+
+test("the same signal twice at once, as timeout(1) sends it, counts once: the step ends by itself", async () => {
+  const run = call("run", "busybox", "sh", "-c", until(0));
+  await run.printed("on");
+  run.child.kill("SIGTERM");
+  run.child.kill("SIGTERM");
+  const { code, stdout } = await run.finished;
+  expect({ code, stdout: stdout.toString() }).toEqual({ code: 143, stdout: "on\nbye\n" });
 });
