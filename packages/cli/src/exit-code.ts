@@ -11,15 +11,38 @@ const WORDS: Partial<Record<StepResult["cause"], string>> = {
   unknown: "the daemon no longer knows how it ended",
 };
 
+/** The kernel keeps signals from a container's first process that it has no handler for. */
+const IGNORED =
+  "; it did not end on its stop signal and was killed after the grace period; init, another stop signal, or exec in front of the script's last command can make it end at once";
+
+/** How a step was asked to end, as far as its result does not tell it. */
+export interface HowStopped {
+  /** That of the step. Undefined: the image's own, else SIGTERM. */
+  readonly stopSignal?: string | undefined;
+  /** Whether a second signal killed it. */
+  readonly wasKilled: boolean;
+}
+
+const KILLED = 137;
 /** The exit code that timeout(1) uses. */
 const TIMED_OUT = 124;
 /** The highest exit code that counts as the program's own choice. Shells use higher ones for signals. */
 const LAST_OWN_CODE = 127;
 
 /** Tells on standard error how a step ended, unless it ended by itself. */
-export function reportEnd({ name, cause, oomKills }: StepResult): void {
+export function reportEnd(
+  { name, cause, exitCode, oomKills }: StepResult,
+  { stopSignal, wasKilled }: HowStopped,
+): void {
   const word = WORDS[cause];
-  if (word !== undefined) console.error(`wfe-containerd: step ${name}: ${word}`);
+  const ignored =
+    (cause === "timeout" || cause === "aborted") &&
+    exitCode === KILLED &&
+    !wasKilled &&
+    !/^(?:SIG)?KILL$|^9$/.test(stopSignal ?? "")
+      ? IGNORED
+      : "";
+  if (word !== undefined) console.error(`wfe-containerd: step ${name}: ${word}${ignored}`);
   if (oomKills === 0 || cause === "oom") return;
   const processes = oomKills === 1 ? "1 of its processes" : `${oomKills} of its processes`;
   console.error(`wfe-containerd: step ${name}: the kernel killed ${processes} at its memory limit`);

@@ -94,7 +94,7 @@ async function run(
     const handle = executor.start(step, { secrets, signal: signals.stop });
     if (flags.cidfile !== undefined) await writeId(flags.cidfile, handle);
     const result = await follow(handle, { signals, output: true, progress: flags.quiet !== true });
-    reportEnd(result);
+    reportEnd(result, { stopSignal: flags.stopSignal, wasKilled: signals.kill.aborted });
     const code = exitCodeOf(result);
     return signals.received === undefined
       ? code

@@ -2,6 +2,7 @@ import {
   type Executor,
   type Policy,
   parsePolicy,
+  parseStep,
   type StartOptions,
   type StepInput,
   type StepResult,
@@ -128,7 +129,7 @@ async function runSteps(
     const handle = executor.start(step, { ...options, data, signal: signals.stop });
     const result = await follow(handle, { signals, output: output === "text" });
     results.push(result);
-    reportEnd(result);
+    reportEnd(result, { stopSignal: parseStep(step).stopSignal, wasKilled: signals.kill.aborted });
     if (result.exitCode !== 0 || result.cause !== "exit" || signals.received !== undefined) return;
     if (logs) reportLongLogs(result);
     data = { ...data, ...toWorkflowData(result, { logs }), ...given };
