@@ -16,18 +16,24 @@ export interface GlobalOptions {
   readonly format: "table" | "json";
 }
 
-/** @returns the global options. A `--format` after the command's name wins: docker has it there. */
+/** @returns the options before the command and behind it; those behind it win. */
 export function globalOptions(command: Command): GlobalOptions {
-  const all = command.optsWithGlobals<GlobalOptions>();
-  const { format = all.format } = command.opts<Partial<GlobalOptions>>();
-  return { ...all, format };
+  return { ...command.optsWithGlobals<GlobalOptions>(), ...command.opts<Partial<GlobalOptions>>() };
 }
 
-/** Adds `--format` to each command that prints a list. Its default is the global `--format`. */
-export function addFormatFlag(command: Command): void {
-  for (const each of command.commands) addFormatFlag(each);
-  if (command.commands.length > 0 || !PRINTING.includes(command.name())) return;
-  command.addOption(new Option("--format <format>", "how to print").choices(["table", "json"]));
+/**
+ * Takes the global options after the command's name too, as nerdctl does. They are hidden in the command's
+ * help. Only a command that prints a list gets `--format`.
+ */
+export function addGlobalFlags(program: Command, command: Command = program): void {
+  for (const each of command.commands) addGlobalFlags(program, each);
+  if (command.commands.length > 0) return;
+  for (const { flags, long } of program.options) {
+    if (long === "--version" || long === "--format") continue;
+    command.addOption(new Option(flags).hideHelp());
+  }
+  if (PRINTING.includes(command.name()))
+    command.addOption(new Option("--format <format>", "how to print").choices(["table", "json"]));
 }
 
 /** The commands that print a list. */

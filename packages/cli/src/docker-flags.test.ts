@@ -33,6 +33,19 @@ describe("docker's spellings", () => {
     ],
     [["--mount", "type=tmpfs,dst=/t,tmpfs-size=1m,tmpfs-mode=1770"], { tmpfs: ["/t:size=1m,mode=1770"] }],
     [["--mount", "type=tmpfs,dst=/t"], { tmpfs: ["/t"] }],
+    [["--mount", "type=tmpfs,dst=/t,readonly"], { tmpfs: ["/t:ro"] }],
+    [["--mount", "type=tmpfs,dst=/t,tmpfs-size=1m,ro=true"], { tmpfs: ["/t:size=1m,ro"] }],
+    [["--mount", "type=tmpfs,dst=/t,readonly=0"], { tmpfs: ["/t"] }],
+    [["--security-opt", "label=disable"], { privileged: undefined }],
+    [["--security-opt=label:disable"], { privileged: undefined }],
+    [
+      ["--user", "", "--workdir=", "--network", "", "--pull=", "--userns="],
+      { user: undefined, network: "none" },
+    ],
+    [
+      ["--name=", "--hostname", "", "--stop-signal="],
+      { name: "run", hostname: undefined, stopSignal: undefined },
+    ],
     [["-v", "./src:/src"], { volumes: [`${process.cwd()}/src:/src`] }],
     [["-v", ".:/src:ro,z"], { volumes: [`${process.cwd()}:/src:ro`] }],
     [["-v", "../x:/x:Z"], { volumes: [`${dirname(process.cwd())}/x:/x`] }],
@@ -103,6 +116,10 @@ describe("docker's spellings", () => {
     [["--mount", "constructor=bind"], /--mount: .*no key/],
     [["--cpus", "1", "--cpu-quota", "5"], /--cpus: .*together/],
     [["--cpu-period", "7"], /--cpu-period: /],
+    [["--add-host=host.docker.internal:host-gateway"], /--add-host: .*--bridge-subnet/],
+    [["--security-opt", "label=type:x"], /--security-opt: .*label=disable/],
+    [["--security-opt", "systempaths=unconfined"], /--security-opt: .*--privileged/],
+    [["--mount", "type=tmpfs,dst=/t,readonly=perhaps"], /--mount: .*readonly is/],
     [["--cpu-quota", "much"], /--cpu-quota: .*no number/],
     [["--pids-limit", "many"], /--pids-limit: .*no number/],
   ])("%j is refused in words", async (args, message) => {
@@ -123,4 +140,10 @@ test("a field is called by the flag that it came from", () => {
   expect(flagOf("capAdd[0]", command)).toBe("--cap-add");
   expect(flagOf("cpu", command)).toBe("--cpus");
   expect(flagOf("bridge.pluginDirs", command)).toBe("--cni-plugins");
+});
+
+test("an entrypoint that is reset needs a command", async () => {
+  const flags = parse("--entrypoint=").opts<DockerFlags>();
+  await expect(toStep("busybox", [], flags)).rejects.toThrow(/^--entrypoint: .*the command is missing/);
+  expect(await toStep("busybox", ["ls"], flags)).toMatchObject({ command: [""], args: ["ls"] });
 });

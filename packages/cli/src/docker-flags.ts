@@ -181,6 +181,10 @@ export function addDockerFlags(command: Command): Command {
  * @throws UsageError for a value that does not fit its flag.
  */
 export async function toStep(image: string, args: readonly string[], flags: DockerFlags): Promise<StepInput> {
+  if (flags.entrypoint === "" && args.length === 0)
+    throw new UsageError(
+      "--entrypoint: it is empty, which resets the image's program and its arguments, and the command is missing; give one behind the image, for example: run --entrypoint '' alpine ls",
+    );
   return {
     name: flags.name,
     image,
@@ -197,7 +201,7 @@ export async function toStep(image: string, args: readonly string[], flags: Dock
     shmSize: unlessZero(flags.shmSize),
     network: flags.net ?? flags.network,
     hostname: flags.hostname,
-    extraHosts: flags.addHost,
+    extraHosts: flags.addHost?.map(extraHost),
     dns: flags.dns,
     dnsSearch: flags.dnsSearch,
     dnsOptions: [...(flags.dnsOption ?? []), ...(flags.dnsOpt ?? [])],
@@ -209,6 +213,15 @@ export async function toStep(image: string, args: readonly string[], flags: Dock
     stopSignal: flags.stopSignal,
     stopGraceMs: flags.stopTimeout === undefined ? undefined : stopTimeout(flags.stopTimeout),
   };
+}
+
+/** Docker knows the address of its bridge, and puts it for `host-gateway`. */
+function extraHost(entry: string): string {
+  if (/[:=]host-gateway$/.test(entry))
+    throw new UsageError(
+      `--add-host: ${JSON.stringify(entry)}: host-gateway is not known; give the address of the daemon's machine. With --network bridge it is the first of --bridge-subnet, for example --add-host host.docker.internal:10.87.0.1`,
+    );
+  return entry;
 }
 
 function limits(flags: DockerFlags): Partial<StepInput> {
@@ -257,6 +270,16 @@ async function securityOptions(options: readonly string[] = []): Promise<Partial
     else if (key === "apparmor" && value) given.apparmorProfile = value;
     else if (key === "no-new-privileges" && (value === undefined || value === "true" || value === "false"))
       given.noNewPrivileges = value !== "false";
+    // A step never gets SELinux labels, so this changes nothing.
+    else if (key === "label" && value === "disable") continue;
+    else if (key === "label")
+      throw new UsageError(
+        "--security-opt: SELinux labels are not set here; leave label out, or use label=disable",
+      );
+    else if (key === "systempaths")
+      throw new UsageError(
+        "--security-opt: paths in /proc and /sys are always masked, but for --privileged; leave systempaths out",
+      );
     else
       throw new UsageError(
         `--security-opt: ${JSON.stringify(option)} is not known; allowed: seccomp=unconfined, seccomp=FILE, apparmor=PROFILE, no-new-privileges[=false]`,

@@ -102,7 +102,7 @@ const SWITCHES = ["readonly", "volume-nocopy"];
 const TYPES: Readonly<Record<string, readonly string[]>> = {
   bind: ["source", "target", "readonly", "consistency", "bind-propagation", "bind-recursive"],
   volume: ["source", "target", "readonly", "consistency", "volume-nocopy"],
-  tmpfs: ["target", "consistency", "tmpfs-size", "tmpfs-mode"],
+  tmpfs: ["target", "readonly", "consistency", "tmpfs-size", "tmpfs-mode"],
 };
 
 /** Keys of docker that are refused, with what to do instead. */
@@ -131,7 +131,7 @@ function mount(entry: string): Mounts {
   if (other?.includes("-")) refuse(entry, `there is no key ${other} for a ${type}`, keys.join(", "));
   if (other !== undefined) refuse(entry, `${other} is not for a ${type}`, keys.join(", "));
   const target = given.get("target") ?? refuse(entry, "it has no target", "target=PATH");
-  return type === "tmpfs" ? tmpfsOf(target, given) : volumeOf(entry, type, target, given);
+  return type === "tmpfs" ? tmpfsOf(entry, target, given) : volumeOf(entry, type, target, given);
 }
 
 function fieldsOf(entry: string): Map<string, string> {
@@ -164,12 +164,13 @@ function splitFields(entry: string): string[] {
   }
 }
 
-function tmpfsOf(target: string, given: ReadonlyMap<string, string>): Mounts {
+function tmpfsOf(entry: string, target: string, given: ReadonlyMap<string, string>): Mounts {
   const size = given.get("tmpfs-size");
   const mode = given.get("tmpfs-mode");
   const options = [
     ...(size === undefined ? [] : [`size=${size}`]),
     ...(mode === undefined ? [] : [`mode=${octal(mode)}`]),
+    ...(readonlyOf(entry, given.get("readonly") ?? "false") ? ["ro"] : []),
   ];
   return { tmpfs: [options.length === 0 ? target : `${target}:${options.join(",")}`] };
 }

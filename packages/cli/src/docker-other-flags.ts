@@ -194,6 +194,8 @@ export function fromDockerSpelling(args: readonly string[], options: readonly Op
       taken.push(arg);
     } else if (!option.required) {
       taken.push(...(value === undefined ? [arg] : switchOf(option, name, value)));
+    } else if ((value ?? args[at + 1]) === "" && GIVEN_UNLESS_EMPTY.includes(option.long ?? "")) {
+      if (value === undefined) at++;
     } else if (value !== undefined) {
       taken.push(...(name.startsWith("--") ? [arg] : [name, value]));
     } else {
@@ -204,6 +206,23 @@ export function fromDockerSpelling(args: readonly string[], options: readonly Op
   }
   return taken;
 }
+
+/** For these options an empty value counts as not given, as in docker: `--user "$UNSET"`. */
+const GIVEN_UNLESS_EMPTY = [
+  "--cidfile",
+  "--cpuset-cpus",
+  "--cpuset-mems",
+  "--hostname",
+  "--name",
+  "--net",
+  "--network",
+  "--platform",
+  "--pull",
+  "--stop-signal",
+  "--user",
+  "--userns",
+  "--workdir",
+];
 
 /**
  * Finds the option of `--name`, `-n` or `-itn`. `isLast` is false when the argument goes on, as in `-m64m`.

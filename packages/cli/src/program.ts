@@ -19,7 +19,7 @@ import { addStepCommand } from "./command/step.js";
 import { addTagCommand } from "./command/tag.js";
 import { addVersionCommand } from "./command/version.js";
 import { addVolumeCommand } from "./command/volume.js";
-import { addFormatFlag } from "./connection.js";
+import { addGlobalFlags } from "./connection.js";
 import { FAILED } from "./failure.js";
 import { ownVersion } from "./own-version.js";
 
@@ -71,6 +71,6 @@ export function createProgram(): Command {
   addVersionCommand(program);
   addDaemonCommand(program);
   addSchemaCommand(program);
-  addFormatFlag(program);
+  addGlobalFlags(program);
   return program;
 }

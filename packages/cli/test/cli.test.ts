@@ -40,6 +40,16 @@ describe("run", () => {
     });
   });
 
+  test("takes the options of every command behind the command, too", async () => {
+    const { daemon, client } = daemon_;
+    const options = [`--address=${daemon.address}`, "-n", client.namespace, "--snapshotter", "overlayfs"];
+    const away = ["--address", "/nowhere.sock"];
+    const run = await call([...away, "run", ...options, "busybox", "echo", "--address", "x"], { env: env() });
+    expect({ code: run.code, stdout: run.stdout.toString() }).toEqual({ code: 0, stdout: "--address x\n" });
+    const list = await call([...away, "volume", "ls", ...options, "--format", "json"], { env: env() });
+    expect({ code: list.code, stdout: JSON.parse(list.stdout.toString()) }).toEqual({ code: 0, stdout: [] });
+  });
+
   test("takes docker's flags", async () => {
     const envFile = await file("env", "# a comment\nFROM_FILE=1\nBOTH=file\n");
     const { stdout, stderr } = await call(
@@ -178,7 +188,7 @@ describe("run", () => {
     const { labels: given } = await daemon_.client.containers.get(await readFile(id, "utf8"));
     expect(given).toMatchObject({ "from.file": "1" });
     step.child.kill("SIGINT");
-    step.child.kill("SIGINT");
+    step.child.kill("SIGTERM");
     await step.finished;
     const again = await call([...at(), ...args, "busybox", "true"], { env: env() });
     expect(again).toMatchObject({
@@ -421,7 +431,8 @@ steps:
   test.each([
     ["name: [", /line 1/],
     ["just text", /holds no step/],
-    ["steps: []", /steps is no list/],
+    ["steps: []", /steps: it is not a list of steps, or it is empty/],
+    ["- name: a\n  image: b", /it holds no step, but a list; put the list under the key steps:/],
     ["steps: [{name: a, image: b}]\nname: x", /name stands beside steps/],
     ["name: a\nimage: busybox\nvolums: []", /did you mean volumes/],
     ["name: a\nimage: b\nenv:\n  A: 1\n  A: 2", /"A" is given twice, the second time in line 5/],
