@@ -167,7 +167,7 @@ test("a step that may not write to a volume says whom it runs as, and how to cha
   expect(result.warnings).toEqual([
     {
       field: "volumes",
-      message: `volumes: the step runs as user 65534:65534, which may not write to /w: ${directory} has owner 1000:100 and mode 755; to change that, set user: "1000:100" in the step, or give ${directory} another owner or mode`,
+      message: `volumes: the step runs as user 65534:65534, which may not write to /w: ${directory} has owner 1000:100 and mode 755; to change that, run the step as the owner (user: "1000:100", or --user 1000:100), or give ${directory} another owner or mode`,
     },
   ]);
   expect(await run({ ...write, user: "1000:100" })).toMatchObject({ exitCode: 0, warnings: [] });

@@ -105,10 +105,11 @@ async function resolveSource({ source, index }: HostVolume, locality: Locality):
   if (locality === "elsewhere") return source;
   return realpath(source).catch((cause: NodeJS.ErrnoException) => {
     if (locality === "beside") return source;
+    const problem = cause.code === "ENOENT" ? "does not exist" : "cannot be read";
     return refuse(
       `volumes[${index}].source`,
-      `it cannot be looked at (${cause.code}): ${JSON.stringify(source)}`,
-      "what is there, and the executor may look at, links and all",
+      `${JSON.stringify(source)} ${problem} (${cause.code})`,
+      "an existing file or directory of the daemon's machine that the executor may read; make a directory with mkdir -p",
     );
   });
 }

@@ -26,7 +26,7 @@ test("a step that fails on a volume of somebody else's is told whose it is", () 
     {
       field: "volumes",
       message:
-        'volumes: the step runs as user 65534:65534, which may not write to /w: /srv/a has owner 1000:100 and mode 755; to change that, set user: "1000:100" in the step, or give /srv/a another owner or mode',
+        'volumes: the step runs as user 65534:65534, which may not write to /w: /srv/a has owner 1000:100 and mode 755; to change that, run the step as the owner (user: "1000:100", or --user 1000:100), or give /srv/a another owner or mode',
     },
   ]);
   expect(findWarnings(plan, { ...failed, stdout: "Error: EACCES: x", stderr: "" }, [volume])).toHaveLength(1);

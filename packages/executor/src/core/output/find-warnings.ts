@@ -42,7 +42,7 @@ function volumeWarnings(
   const { uid, gid } = spec.process.user;
   return unwritable.map(({ field, source, target, owner, mode }) => ({
     field,
-    message: `${field}: the step runs as user ${uid}:${gid}, which may not write to ${target}: ${source} has owner ${owner} and mode ${mode}; to change that, set user: "${owner}" in the step, or give ${source} another owner or mode`,
+    message: `${field}: the step runs as user ${uid}:${gid}, which may not write to ${target}: ${source} has owner ${owner} and mode ${mode}; to change that, run the step as the owner (user: "${owner}", or --user ${owner}), or give ${source} another owner or mode`,
   }));
 }
 

@@ -11,6 +11,7 @@ test.each([
   ["print(1)", "python3", { command: ["python3", SCRIPT_PATH], script: "print(1)" }],
   ["print(1)", "python3 -u {0} x", { command: ["python3", "-u", SCRIPT_PATH, "x"], script: "print(1)" }],
   ["p", ["/a b", "--file={0}"], { command: ["/a b", `--file=${SCRIPT_PATH}`], script: "p" }],
+  ["\uFEFF#!/bin/sh\necho", undefined, { command: [SCRIPT_PATH], script: "#!/bin/sh\necho" }],
   ["#!/usr/bin/env bash\r\necho", undefined, { command: [SCRIPT_PATH], script: "#!/usr/bin/env bash\necho" }],
   ["#!/usr/bin/env bash\necho", "sh", { command: ["/bin/sh", "-e", "-c", "#!/usr/bin/env bash\necho"] }],
   [" #!/bin/bash", undefined, { command: ["/bin/sh", "-e", "-c", " #!/bin/bash"] }],

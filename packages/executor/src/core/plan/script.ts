@@ -30,14 +30,14 @@ export interface ScriptProcess {
 /**
  * Returns the process that runs a script.
  *
- * A `#!` line is used unless the step names a shell. CRLF line ends become LF, because shells take the
- * carriage return as part of the last word. A short script for `/bin/sh` is passed as an argument, not as a
- * file. Then its last command may replace the shell, and gets the signals.
+ * A `#!` line is used unless the step names a shell. CRLF line ends become LF and a byte order mark is
+ * removed, because shells take either as part of a word. A short script for `/bin/sh` is passed as an
+ * argument, not as a file. Then its last command may replace the shell, and gets the signals.
  *
  * @throws ExecutorError `refused` for a script over {@link MAX_SCRIPT_BYTES}.
  */
 export function composeScript(run: string, shell: readonly string[] | undefined): ScriptProcess {
-  const script = run.replaceAll("\r\n", "\n");
+  const script = run.replace(/^\uFEFF/, "").replaceAll("\r\n", "\n");
   const bytes = new TextEncoder().encode(script).byteLength;
   requireThat(
     bytes <= MAX_SCRIPT_BYTES,

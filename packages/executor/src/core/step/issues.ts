@@ -162,7 +162,7 @@ const FOREIGN: Readonly<Record<string, string>> = {
   "timeout-minutes": "did you mean timeout, for example timeout: 5m?",
   uses: "GitHub's actions do not run here; give an image and a script to run",
   with: "GitHub's actions do not run here; values go into env",
-  shell: "give the program as command, for example command: [bash, -c, ...]",
+  if: "a step always runs after the one before it has succeeded; put the condition into the script",
   ports: "a step publishes no ports; with network: bridge it has an address of its own",
   depends_on: "steps run in the order of the file",
   needs: "steps run in the order of the file",
