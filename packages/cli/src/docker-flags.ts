@@ -270,11 +270,9 @@ async function securityOptions(options: readonly string[] = []): Promise<Partial
     else if (key === "apparmor" && value) given.apparmorProfile = value;
     else if (key === "no-new-privileges" && (value === undefined || value === "true" || value === "false"))
       given.noNewPrivileges = value !== "false";
-    // A step never gets SELinux labels, so this changes nothing.
-    else if (key === "label" && value === "disable") continue;
     else if (key === "label")
       throw new UsageError(
-        "--security-opt: SELinux labels are not set here; leave label out, or use label=disable",
+        `--security-opt: ${JSON.stringify(option)} is not known; a step never gets SELinux labels; leave it out`,
       );
     else if (key === "systempaths")
       throw new UsageError(
