@@ -126,7 +126,8 @@ async function compare(
   } catch (reason) {
     // runc reads and mounts files in /etc itself. It fails if /etc is a link in a circle, or passwd a
     // directory.
-    if (isExecutorError(reason, "runtime") && /runc create failed/.test(reason.message)) return "unstartable";
+    const isOfRuntime = isExecutorError(reason, "runtime") || isExecutorError(reason, "refused");
+    if (isOfRuntime && /runc create failed/.test(reason.message)) return "unstartable";
     throw reason;
   } finally {
     await here.client.images.remove(name);

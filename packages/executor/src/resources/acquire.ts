@@ -47,20 +47,25 @@ export async function acquire(
 }
 
 /**
- * Writes the step's own files into its layer. In some images the differ cannot make a file in `/etc`, because
- * it is a file or a circle of links. There the step keeps the image's `/etc/hosts` and its like.
+ * Writes the step's own files into its layer. `/etc` of the image may be a link, which stays a link; a
+ * link on
+ * the way to a secret must not stay. In some images the differ cannot make a file in `/etc`, because it is a
+ * file or a circle of links. There the step keeps the image's `/etc/hosts` and its like.
  */
 async function fillLayer(
   leased: Client,
   mounts: readonly Mount[],
   { rootfs, nameFiles }: StepPlan,
 ): Promise<void> {
+  const hasSecrets = rootfs.some(({ type }) => type === "symlink");
+  if (hasSecrets) await unpackAt(leased, mounts, rootfs);
+  const rest = hasSecrets ? [] : rootfs;
   try {
-    await unpackAt(leased, mounts, [...rootfs, ...nameFiles]);
+    await unpackAt(leased, mounts, [...rest, ...nameFiles], { followLinks: true });
   } catch (reason) {
     // Other kinds are failures of the daemon; errors of a file system are `unknown`.
     if (!isContainerdError(reason, "unknown")) throw reason;
-    await unpackAt(leased, mounts, rootfs).catch(() => {
+    await unpackAt(leased, mounts, rest).catch(() => {
       throw reason;
     });
   }

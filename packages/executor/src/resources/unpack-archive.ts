@@ -11,6 +11,16 @@ interface WireMount {
   options: string[];
 }
 
+export interface UnpackOptions {
+  /**
+   * If true, a link of the image on the way to an entry is followed, inside the image's root. Otherwise a
+   * directory takes the link's place. Only for a snapshot that no container has mounted yet.
+   *
+   * @default false
+   */
+  readonly followLinks?: boolean;
+}
+
 /**
  * Makes files, directories and links, over containerd's API alone. `place` is a path on the daemon's machine,
  * or the mounts of a snapshot. Links in the place are resolved inside it. An existing directory gets the
@@ -24,6 +34,7 @@ export async function unpackAt(
   leased: Client,
   place: string | readonly Mount[],
   entries: readonly ArchiveEntry[],
+  { followLinks = false }: UnpackOptions = {},
 ): Promise<void> {
   const archive = await packEntries(entries);
   const ref = `unpack-${randomUUID()}`;
@@ -37,7 +48,7 @@ export async function unpackAt(
     await callService(`unpack files at ${typeof place === "string" ? place : "the root file system"}`, () =>
       leased.services.diff.apply({
         diff: { mediaType, digest: written.digest, size: BigInt(written.size) },
-        mounts: typeof place === "string" ? [asLayer(place)] : asRoot(place.map(toWire)),
+        mounts: typeof place === "string" ? [asLayer(place)] : wireMounts(place, followLinks),
       }),
     );
   } finally {
@@ -50,13 +61,14 @@ function asLayer(path: string): WireMount {
 }
 
 /**
- * Changes a snapshot's mounts so that the differ mounts them. If it gets a single overlay, it unpacks into
- * the upper directory. The image's links do not exist there, so a file below `/etc` would hide an `/etc` that
- * is a link. Source: containerd's diff/apply/apply_linux.go.
+ * If the differ gets a single overlay, it unpacks into the upper directory, where the links of the image
+ * do not
+ * exist. So `followLinks` gives it another mount below. Source: containerd's diff/apply/apply_linux.go.
  */
-function asRoot(mounts: WireMount[]): WireMount[] {
-  const [only] = mounts;
-  if (mounts.length !== 1 || only?.type !== "overlay") return mounts;
+function wireMounts(mounts: readonly Mount[], followLinks: boolean): WireMount[] {
+  const wire = mounts.map(toWire);
+  const [only] = wire;
+  if (!followLinks || wire.length !== 1 || only?.type !== "overlay") return wire;
   const below: WireMount = { type: "tmpfs", source: "tmpfs", target: "", options: [] };
   // Linux does not mount an upper directory again that was mounted with this option.
   return [below, { ...only, options: only.options.filter((option) => option !== "volatile") }];
