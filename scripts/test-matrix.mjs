@@ -36,6 +36,7 @@ const FEWER = {
   WFE_BRIDGE_STEPS: process.env.WFE_BRIDGE_STEPS ?? "40",
   WFE_EXIT_CODES: process.env.WFE_EXIT_CODES ?? "some",
   WFE_KILL_ROUNDS: process.env.WFE_KILL_ROUNDS ?? "5",
+  WFE_LAYER_ROUNDS: process.env.WFE_LAYER_ROUNDS ?? "8",
 };
 
 await story(async () => {
