@@ -50,9 +50,8 @@ export async function keepImage(
 }
 
 /**
- * Checks an index. Images for other platforms than the host's may be incomplete. Of those that the host
- * can run,
- * the best one that has a manifest must be whole.
+ * Checks an index. Images for other platforms than the host's may be incomplete. Of those that the host can
+ * run, the best one that has a manifest must be whole.
  */
 async function checkWhole(
   walk: ImageWalk,

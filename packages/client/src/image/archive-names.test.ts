@@ -72,7 +72,7 @@ describe("R21: the names of an archive's images", () => {
     ["name is missing: the archive does not name its image", [entry(one, [])], undefined],
     ["name is missing", [entry(one, [])], "b.example/a"],
     ["name is missing", [], undefined],
-    ["has a tag that is none", [entry(one, [], "no tag")], "b.example/a"],
+    ["has an invalid tag", [entry(one, [], "no tag")], "b.example/a"],
   ])("are refused: %s", async (problem, found, baseName) => {
     await expect(nameImages(found, { baseName }, all)).rejects.toThrow(new RegExp(problem));
   });

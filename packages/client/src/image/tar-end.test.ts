@@ -77,7 +77,7 @@ describe("a tar", () => {
     });
   });
 
-  test("that is none is handed on as it is", async () => {
+  test("bytes that are not a tar are handed on unchanged", async () => {
     const bytes = Buffer.alloc(2048, "x");
     expect(await all(untilTarEnd(pieces(bytes)))).toEqual(bytes);
     expect(await all(untilTarEnd(pieces(Buffer.alloc(0))))).toEqual(Buffer.alloc(0));

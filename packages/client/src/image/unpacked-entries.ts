@@ -68,10 +68,7 @@ export async function readUnpackedEntries(
   }
 }
 
-/**
- * Beside the files themselves: what their directories, and the ends of their last blocks, take on the
- * disk.
- */
+/** Disk space for the directories of the files, and for the ends of their last blocks. */
 const SLACK_BYTES = 1024 * 1024;
 
 /**

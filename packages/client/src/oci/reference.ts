@@ -50,7 +50,7 @@ export function parseReference(text: string): Reference {
   if (!DOMAIN.test(domain)) refuse("has a registry that is none");
   if (name !== name.toLowerCase()) refuse("has upper case in its name");
   if (!PATH.test(path)) refuse("is no image reference");
-  if (tag !== undefined && !TAG.test(tag)) refuse("has a tag that is none");
+  if (tag !== undefined && !TAG.test(tag)) refuse("has an invalid tag");
   if (domain.length + 1 + path.length > MAX_NAME_LENGTH)
     refuse(`has a name of more than ${MAX_NAME_LENGTH} characters`);
   const latest = tag === undefined && digest === undefined ? "latest" : tag;

@@ -126,10 +126,7 @@ const KINDS: readonly (readonly [RegExp, ErrorKind])[] = [
   [/dial tcp|5\d\d |connection reset|unexpected EOF|TLS handshake/, "unavailable"],
 ];
 
-/**
- * What the daemon says of a name that its registry does not have: `failed to resolve image: …: not
- * found`.
- */
+/** The daemon's words for a name that its registry does not have: `failed to resolve image: …: not found`. */
 const UNRESOLVED = /failed to resolve .*(?:: not found|404 Not Found)/;
 
 function explain(reason: unknown, reference: Reference): unknown {

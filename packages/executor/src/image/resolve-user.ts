@@ -27,9 +27,9 @@ export async function resolveUser(
 }
 
 /**
- * Finds a user file of the image that stops the runtime. runc reads both files for every user, and waits
- * for ever
- * at a FIFO (`setupUser` in runc's libcontainer/init_linux.go). Reading them before each step would be slow.
+ * Finds a user file of the image that stops the runtime. runc reads both files for every user, and waits for
+ * ever at a FIFO (`setupUser` in runc's libcontainer/init_linux.go). Reading them before each step would be
+ * slow.
  */
 export async function findBlockingUserFile(
   client: Client,

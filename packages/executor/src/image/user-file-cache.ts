@@ -16,10 +16,9 @@ export type ReadUserFiles = (
 
 /**
  * Reads `/etc/passwd` and `/etc/group` once for each unpacked image, also for steps that start at once,
- * because
- * each read costs the daemon a snapshot. What a snapshotter has unpacked for a chain ID does not change.
- * But two
- * snapshotters, or two daemons, may unpack an odd layer differently, so the cache keeps them apart.
+ * because each read costs the daemon a snapshot. The files that a snapshotter unpacked for a chain ID do not
+ * change. But two snapshotters, or two daemons, may unpack an odd layer differently, so the cache keeps them
+ * apart.
  */
 export function createUserFileCache(): ReadUserFiles {
   const known = new Map<string, ReadonlyMap<string, Uint8Array | undefined>>();

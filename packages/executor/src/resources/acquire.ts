@@ -47,10 +47,9 @@ export async function acquire(
 }
 
 /**
- * Writes the step's own files into its layer. `/etc` of the image may be a link, which stays a link; a
- * link on
- * the way to a secret must not stay. In some images the differ cannot make a file in `/etc`, because it is a
- * file or a circle of links. There the step keeps the image's `/etc/hosts` and its like.
+ * Writes the step's own files into its layer. If `/etc` of the image is a link, it stays a link. A link on
+ * the way to a secret must not stay. In some images the differ cannot make a file in `/etc`, because it is
+ * a file or a circle of links. There the step keeps the image's `/etc/hosts` and its like.
  */
 async function fillLayer(
   leased: Client,

@@ -36,6 +36,7 @@ export async function unpackAt(
   entries: readonly ArchiveEntry[],
   { followLinks = false }: UnpackOptions = {},
 ): Promise<void> {
+  if (entries.length === 0) return;
   const archive = await packEntries(entries);
   const ref = `unpack-${randomUUID()}`;
   let digest: string | undefined;
@@ -61,8 +62,7 @@ function asLayer(path: string): WireMount {
 }
 
 /**
- * If the differ gets a single overlay, it unpacks into the upper directory, where the links of the image
- * do not
+ * If the differ gets a single overlay, it unpacks into the upper directory, where the image's links do not
  * exist. So `followLinks` gives it another mount below. Source: containerd's diff/apply/apply_linux.go.
  */
 function wireMounts(mounts: readonly Mount[], followLinks: boolean): WireMount[] {

@@ -67,7 +67,7 @@ test.each([
   ["##wfe[output other.exit_code=0]", undefined],
   ["##wfe[output __proto__=v]", undefined],
   ["##wfe[output k=v] tail", undefined],
-])("%j looks as an output and is none: that is said", (line) => {
+])("%j looks like an output but is not one, and is reported", (line) => {
   expect(issuesOf(`${line}\n`).issues).toEqual([{ reason: "invalid-line", key: undefined }]);
 });
 
