@@ -1,8 +1,9 @@
-import { readdir, readFile } from "node:fs/promises";
-import { join } from "node:path";
+import { readFile } from "node:fs/promises";
+import { relative } from "node:path";
 import { fileURLToPath } from "node:url";
 import { expect, test } from "vitest";
 import { parseAst } from "vitest/node";
+import { sourceFiles } from "./sources.js";
 
 const PACKAGES = fileURLToPath(new URL("../../packages", import.meta.url));
 
@@ -43,8 +44,9 @@ const NEXT_QUESTIONS: Readonly<Record<string, readonly string[]>> = {
 
 test("what is awaited while a failure is handled cannot take its place", async () => {
   const found = [];
-  for (const file of await sourceFiles()) {
-    const text = await readFile(join(PACKAGES, file), "utf8");
+  for (const path of await sourceFiles("packages/*/src/*.ts", ":!*.test.ts")) {
+    const text = await readFile(path, "utf8");
+    const file = relative(PACKAGES, path);
     for (const awaited of awaitedInCatch(text)) {
       if (!NEXT_QUESTIONS[file]?.includes(awaited)) found.push(`${file}: await ${awaited}`);
     }
@@ -63,13 +65,6 @@ test.each([
 ])("is found: %s", (text, expected) => {
   expect(awaitedInCatch(`async function f() { ${text} }`)).toEqual(expected);
 });
-
-async function sourceFiles(): Promise<string[]> {
-  const names = await readdir(PACKAGES, { recursive: true });
-  return names
-    .filter((name) => /^[a-z]+\/src\/.*(?<!\.test)\.ts$/.test(name) && !name.includes("/gen/"))
-    .sort();
-}
 
 interface Node {
   readonly type: string;

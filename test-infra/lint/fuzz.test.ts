@@ -3,7 +3,6 @@ import { type FuzzTarget, feedLong, fuzz } from "../fuzz/fuzz.js";
 
 class Refusal extends Error {}
 const options = {
-  inputs: 2_000,
   isRefusal: (reason: unknown) => reason instanceof Refusal,
 };
 const target = (parse: (input: never) => unknown, samples: readonly unknown[] = ["ab", "1"]): FuzzTarget => ({

@@ -1,9 +1,6 @@
-import { readdir, readFile } from "node:fs/promises";
-import { join } from "node:path";
-import { fileURLToPath } from "node:url";
+import { readFile } from "node:fs/promises";
+import { sourceFiles } from "./sources.js";
 
-const ROOT = fileURLToPath(new URL("../..", import.meta.url));
-const PLACES = ["packages/client", "packages/executor", "packages/cli"];
 /** Matches the name of a test or of a group. Skipped tests do not match. A name may contain several rows. */
 const NAME =
   /(?:\b(?:test|it|describe)(?:\.(?!skip\(|todo\b)\w+)*(?:<[^()]*>)?\(|\]\)\(\s*|^\s*\[)\s*["'`]([^"'`]*)/gm;
@@ -15,11 +12,8 @@ const NAME =
  */
 export async function rowsTested(row: string): Promise<Set<number>> {
   const rows = new Set<number>();
-  for (const place of PLACES) {
-    const names = await readdir(join(ROOT, place), { recursive: true });
-    for (const name of names.filter((each) => each.endsWith(".test.ts") && !each.includes("node_modules"))) {
-      for (const number of rowsNamed(row, await readFile(join(ROOT, place, name), "utf8"))) rows.add(number);
-    }
+  for (const file of await sourceFiles("packages/*.test.ts")) {
+    for (const number of rowsNamed(row, await readFile(file, "utf8"))) rows.add(number);
   }
   return rows;
 }

@@ -1,9 +1,8 @@
-import { execFile } from "node:child_process";
 import { readFile } from "node:fs/promises";
-import { join } from "node:path";
+import { relative } from "node:path";
 import { fileURLToPath } from "node:url";
-import { promisify } from "node:util";
 import { expect, test } from "vitest";
+import { sourceFiles } from "./sources.js";
 
 const ROOT = fileURLToPath(new URL("../..", import.meta.url));
 
@@ -31,13 +30,11 @@ test("a long line and a riddle are found, and only in comments", () => {
 });
 
 test("comments are in plain words, and fit the screen", async () => {
-  const run = promisify(execFile);
-  const { stdout } = await run("git", ["ls-files", "*.ts", "*.mts", "*.mjs"], { cwd: ROOT });
-  const files = stdout.split("\n").filter((file) => file !== "" && !file.includes("/gen/"));
+  const files = await sourceFiles("*.ts", "*.mts", "*.mjs");
   const found = [];
   for (const file of files) {
-    const problems = problemsIn(await readFile(join(ROOT, file), "utf8"));
-    found.push(...problems.map((problem) => `${file}: ${problem}`));
+    const problems = problemsIn(await readFile(file, "utf8"));
+    found.push(...problems.map((problem) => `${relative(ROOT, file)}: ${problem}`));
   }
   expect(files.length).toBeGreaterThan(300);
   expect(found).toEqual([]);

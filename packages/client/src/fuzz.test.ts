@@ -1,7 +1,7 @@
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { type FuzzTarget, feedLong, fuzz } from "@wfe-containerd/test-infra/fuzz";
+import { FUZZ_RUNS, type FuzzTarget, feedLong, fuzz } from "@wfe-containerd/test-infra/fuzz";
 import { mutatedJson } from "@wfe-containerd/test-infra/fuzz/mutation";
 import fc from "fast-check";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
@@ -21,8 +21,7 @@ import { checkRealm } from "./registry/realm.js";
 import { redirectTarget } from "./registry/redirect.js";
 import { parseAddress } from "./transport/address.js";
 
-const INPUTS = 3_500;
-const options = { inputs: INPUTS, isRefusal: (reason: unknown) => isContainerdError(reason) };
+const options = { isRefusal: (reason: unknown) => isContainerdError(reason) };
 const DIGEST = `sha256:${"0123456789abcdef".repeat(4)}`;
 const LAYER = { mediaType: MEDIA_TYPES.layerGzip, digest: DIGEST, size: 3, annotations: { a: "b" } };
 const CONFIG = { mediaType: MEDIA_TYPES.config, digest: DIGEST, size: 2 };
@@ -194,7 +193,7 @@ describe("docker's config", () => {
           expect(String(thrown)).not.toMatch(/secret-canary|c2VjcmV0/);
         },
       ),
-      { numRuns: 2_000 },
+      { numRuns: FUZZ_RUNS },
     );
   });
 });

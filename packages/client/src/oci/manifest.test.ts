@@ -1,3 +1,4 @@
+import { FUZZ_RUNS } from "@wfe-containerd/test-infra/fuzz";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { isContainerdError } from "../error.js";
@@ -199,6 +200,6 @@ it("whatever a registry gives, it is read or refused in our words", () => {
         }
       }
     }),
-    { numRuns: 3_000 },
+    { numRuns: FUZZ_RUNS },
   );
 });

@@ -1,3 +1,4 @@
+import { FUZZ_RUNS } from "@wfe-containerd/test-infra/fuzz";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { isContainerdError } from "../error.js";
@@ -41,7 +42,7 @@ describe("what the grammar allows", () => {
         expect(normalizeReference(normalizeReference(text))).toBe(normalizeReference(text));
         expect(formatReference(parsed).startsWith(`${parsed.domain}/${parsed.path}`)).toBe(true);
       }),
-      { numRuns: 2_000 },
+      { numRuns: FUZZ_RUNS },
     );
   });
 
@@ -53,7 +54,7 @@ describe("what the grammar allows", () => {
         expect(parseReference(short)).toEqual(parsed);
         expect(short.length).toBeLessThanOrEqual(formatReference(parsed).length);
       }),
-      { numRuns: 2_000 },
+      { numRuns: FUZZ_RUNS },
     );
   });
 
@@ -131,7 +132,7 @@ describe("what it does not allow", () => {
           }
         },
       ),
-      { numRuns: 5_000 },
+      { numRuns: FUZZ_RUNS },
     );
     expect(() => parseReference("user:hunter2@registry.example/app")).toThrow(/^((?!hunter2).)*$/s);
   });

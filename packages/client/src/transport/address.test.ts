@@ -1,3 +1,4 @@
+import { FUZZ_RUNS } from "@wfe-containerd/test-infra/fuzz";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { ContainerdError } from "../error.js";
@@ -172,6 +173,6 @@ test("any text is taken or refused with our own error, and a taken one has no co
         expect(error).toMatchObject({ name: "ContainerdError", kind: "invalid-argument" });
       }
     }),
-    { numRuns: 5_000 },
+    { numRuns: FUZZ_RUNS },
   );
 });

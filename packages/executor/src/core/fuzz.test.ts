@@ -15,7 +15,7 @@ import { parseDuration } from "./units/duration.js";
 import { parseSize } from "./units/size.js";
 import { parseUser, resolveUser } from "./user/user.js";
 
-const options = { inputs: 3_500, isRefusal: (reason: unknown) => isExecutorError(reason) };
+const options = { isRefusal: (reason: unknown) => isExecutorError(reason) };
 const encoder = new TextEncoder();
 const LEAST = { name: "s", image: "alpine" };
 

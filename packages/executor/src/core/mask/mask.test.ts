@@ -1,4 +1,5 @@
 import { createHash } from "node:crypto";
+import { FUZZ_RUNS } from "@wfe-containerd/test-infra/fuzz";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { createMaskers, type Masker } from "./mask.js";
@@ -125,7 +126,7 @@ test("however the output is cut, the same comes out, and no secret does", () => 
       }
       expect(mask(secrets, chunks)).toBe(once);
     }),
-    { numRuns: 3_000 },
+    { numRuns: FUZZ_RUNS },
   );
 });
 

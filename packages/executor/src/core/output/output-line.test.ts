@@ -1,3 +1,4 @@
+import { FUZZ_RUNS } from "@wfe-containerd/test-infra/fuzz";
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import type { OutputIssue } from "./output-issue.js";
@@ -198,7 +199,7 @@ test("what is found is what reading line by line finds, wherever the chunks are 
       }
       expect(parse([...chunks, whole.subarray(at)])).toEqual(expected);
     }),
-    { numRuns: 2_000 },
+    { numRuns: FUZZ_RUNS },
   );
 });
 

@@ -1,3 +1,4 @@
+import { FUZZ_RUNS } from "@wfe-containerd/test-infra/fuzz";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { isExecutorError } from "../../error.js";
@@ -62,7 +63,7 @@ describe("volumes", () => {
           expect(taken).not.toMatch(/^\/(?:proc|sys|dev)(?:\/|$)|(?:^|\/)\.\.?(?:\/|$)/);
         }
       }),
-      { numRuns: 2_000 },
+      { numRuns: FUZZ_RUNS },
     );
   });
 

@@ -1,3 +1,4 @@
+import { FUZZ_RUNS } from "@wfe-containerd/test-infra/fuzz";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { isExecutorError } from "../../error.js";
@@ -77,7 +78,7 @@ test("a working directory that is taken is absolute, has no .., and is not in /p
       expect(kept).not.toEqual(expect.arrayContaining([".."]));
       expect(kept[0]).not.toBe("proc");
     }),
-    { numRuns: 1_000 },
+    { numRuns: FUZZ_RUNS },
   );
 });
 

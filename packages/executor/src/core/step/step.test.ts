@@ -1,3 +1,4 @@
+import { FUZZ_RUNS } from "@wfe-containerd/test-infra/fuzz";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { ExecutorError } from "../../error.js";
@@ -347,7 +348,7 @@ test("whatever is thrown at it, it answers with a step or with its own error", (
         Object.defineProperty(input, key, { value: entry, enumerable: true, configurable: true });
       issuesOf(input);
     }),
-    { numRuns: 3_000 },
+    { numRuns: FUZZ_RUNS },
   );
 });
 
