@@ -9,6 +9,8 @@ export default defineConfig({
   test: {
     // Tests mostly wait for daemons, so two files run at a time, even on two cores.
     maxWorkers: 2,
+    // Importing the sources takes seconds of CPU. So all files that one worker runs share the imported modules.
+    isolate: false,
     // These limits only catch tests that never end. Tests do not measure speed. A test that takes a second
     // alone can take a minute on a machine that runs this suite twice, and other suites too.
     testTimeout: 600_000,
@@ -19,8 +21,6 @@ export default defineConfig({
         extends: true,
         test: {
           name: "unit",
-          // Most of a small file's time goes into importing the sources. Files of one worker share them.
-          isolate: false,
           include: ["packages/*/src/**/*.test.ts", "test-infra/{images,lima,lint,probe}/**/*.test.ts"],
         },
       },

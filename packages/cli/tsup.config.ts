@@ -1,4 +1,5 @@
 import { defineConfig } from "tsup";
+import { writeNotices } from "./notices.js";
 
 /**
  * The second line of `main.js`, after `#!/usr/bin/env sh`. For JavaScript it is a string and a comment. For
@@ -11,12 +12,21 @@ import { defineConfig } from "tsup";
  */
 const LAUNCHER = '":" //; for arg do shift; set -- "$@" ":$arg"; done; exec node -- "$0" : "$@"';
 
+/** grpc-js and others are CommonJS, and require Node's modules. */
+const REQUIRE =
+  'import { createRequire as requireFor } from "node:module"; const require = requireFor(import.meta.url);';
+
 export default defineConfig({
   entry: ["src/main.ts"],
-  banner: { js: LAUNCHER },
+  banner: { js: `${LAUNCHER}\n${REQUIRE}` },
+  // All that the command needs is bundled. Else Node spends most of a short command's time on finding and
+  // reading some 600 modules. What is imported on demand gets a file of its own.
+  noExternal: [/.*/],
+  splitting: true,
   format: "esm",
   target: "node20",
-  sourcemap: true,
+  metafile: true,
+  onSuccess: () => writeNotices("dist"),
   clean: true,
   // Declarations come from tsc: tsup needs TypeScript's JavaScript API for them, which TypeScript 7 lacks.
   dts: false,

@@ -1,5 +1,5 @@
 import * as tls from "node:tls";
-import { Agent, type Dispatcher, ProxyAgent, request as send } from "undici";
+import type { Dispatcher } from "undici";
 import { createThroughputMonitor } from "../concurrency/throughput.js";
 import { ContainerdError } from "../error.js";
 import { decodeBody, parseCodings } from "./content-coding.js";
@@ -100,6 +100,8 @@ export interface HttpClient extends AsyncDisposable {
   request(request: HttpRequest): Promise<HttpResponse>;
 }
 
+type Undici = typeof import("undici");
+
 /** A dropped body is read up to this size and for this long, so that the connection can be used again. */
 const DISCARD_BYTES = 64 * 1024;
 const DISCARD_MS = 1_000;
@@ -109,34 +111,43 @@ export function createHttpClient({ tls: hostTls, timeouts, mayBePlain }: HttpCli
   /** Origins that have answered. If a local one then refuses connections, it may be restarting. */
   const answered = new Set<string>();
 
-  function dispatcherFor(url: URL, isFirst: boolean): Dispatcher {
+  function dispatcherFor(undici: Undici, url: URL, isFirst: boolean): Dispatcher {
     // The client certificate is only for the host itself, not for hosts that it redirects to.
     const proxy = proxyFor(url, process.env);
     const key = `${isFirst ? "host" : "redirected"} ${proxy?.href ?? "direct"}`;
     const known = dispatchers.get(key);
     if (known !== undefined) return known;
-    const made = createDispatcher(isFirst ? hostTls : { ...hostTls, clientPairs: [] }, timeouts, proxy);
+    const made = createDispatcher(
+      undici,
+      isFirst ? hostTls : { ...hostTls, clientPairs: [] },
+      timeouts,
+      proxy,
+    );
     dispatchers.set(key, made);
     return made;
   }
 
   async function request({ method, url, headers, body, signal }: HttpRequest): Promise<HttpResponse> {
+    // Loaded at the first request: it is large, and most programs never ask a registry.
+    const undici = await import("undici");
     let at = url;
     let kept: Record<string, string> = { ...headers };
     for (let redirects = 0; ; redirects++) {
-      const dispatcher = dispatcherFor(at, at.origin === url.origin);
-      const answer = await send(at, {
-        dispatcher,
-        method,
-        headers: kept,
-        body: (body ?? null) as never,
-        signal: signal ?? null,
-        headersTimeout: timeouts.headersMs,
-        bodyTimeout: timeouts.stallMs,
-      }).catch((reason: unknown) => {
-        const mayComeBack = !isLoopback(at.host) || answered.has(at.origin);
-        throw toError(showUrl(at), reason, signal, mayComeBack);
-      });
+      const dispatcher = dispatcherFor(undici, at, at.origin === url.origin);
+      const answer = await undici
+        .request(at, {
+          dispatcher,
+          method,
+          headers: kept,
+          body: (body ?? null) as never,
+          signal: signal ?? null,
+          headersTimeout: timeouts.headersMs,
+          bodyTimeout: timeouts.stallMs,
+        })
+        .catch((reason: unknown) => {
+          const mayComeBack = !isLoopback(at.host) || answered.has(at.origin);
+          throw toError(showUrl(at), reason, signal, mayComeBack);
+        });
       answered.add(at.origin);
       if (!isRedirect(answer.statusCode) || body !== undefined)
         return toResponse(answer, at, timeouts.stallMs, signal);
@@ -165,6 +176,7 @@ export function createHttpClient({ tls: hostTls, timeouts, mayBePlain }: HttpCli
 }
 
 function createDispatcher(
+  { Agent, ProxyAgent }: Undici,
   { ca, clientPairs, skipVerify }: HttpTls,
   { connectMs }: HttpTimeouts,
   proxy: URL | undefined,
