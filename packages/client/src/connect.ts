@@ -94,6 +94,11 @@ export interface Client extends AsyncDisposable {
   readonly tasks: Tasks;
   readonly events: Events;
   readonly introspection: Introspection;
+  /**
+   * How many times the connection was lost so far. It grows when the daemon is restarted: ask again then for
+   * what may have changed. It may also grow without a restart.
+   */
+  disconnects(): number;
   version(options?: CallOptions): Promise<{ version: string; revision: string }>;
   /**
    * The same connection with another namespace, lease or snapshotter. A lease belongs to one namespace: with
@@ -160,6 +165,7 @@ export function createClient(options: ClientOptions = {}): Client {
       tasks: createTasks(context),
       events: createEvents(context),
       introspection,
+      disconnects: connection.disconnects,
       version: (callOptions) =>
         callService("ask for the daemon's version", async () => {
           const { version, revision } = await services.version.version({}, callOptions);

@@ -15,6 +15,8 @@ export interface Connection {
   isFailing(): boolean;
   /** Resolves when {@link isFailing} is no longer true, or the signal is aborted. */
   reconnected(signal: AbortSignal): Promise<void>;
+  /** How many times the connection was lost so far. */
+  disconnects(): number;
   /** Ends all calls and the connection. After that, nothing here keeps the process running. */
   close(): Promise<void>;
 }
@@ -94,6 +96,7 @@ export function createConnection({ address, tls, keepAliveMs }: ConnectionOption
     start,
     isFailing,
     reconnected,
+    disconnects: () => sockets.closed,
     async close() {
       closed = true;
       stopKeepAlive?.();

@@ -129,8 +129,7 @@ test("bytes that come in are a sign of life, when nobody waits none is asked for
     };
     const start = vi.fn((..._: Parameters<Connection["start"]>) => call as unknown as Call);
     const destroy = vi.fn();
-    const sockets: Sockets = {
-      add: () => undefined,
+    const sockets: Pick<Sockets, "bytesRead" | "destroy"> = {
       destroy,
       get bytesRead() {
         return bytesRead;

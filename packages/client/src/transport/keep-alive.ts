@@ -6,7 +6,7 @@ interface KeepAliveOptions {
   readonly start: StartCall;
   /** Whether any call waits on the connection. */
   readonly isBusy: () => boolean;
-  readonly sockets: Sockets;
+  readonly sockets: Pick<Sockets, "bytesRead" | "destroy">;
   readonly intervalMs: number;
 }
 

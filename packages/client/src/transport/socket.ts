@@ -9,6 +9,8 @@ export interface Sockets {
   add(socket: Socket): void;
   /** Bytes received over all its sockets so far. */
   readonly bytesRead: number;
+  /** How many of its sockets have been closed so far, by either side. */
+  readonly closed: number;
   /** Closes all sockets immediately; data in transit is lost. */
   destroy(): void;
 }
@@ -16,16 +18,21 @@ export interface Sockets {
 export function createSockets(): Sockets {
   const open = new Set<Socket>();
   let readBefore = 0;
+  let closed = 0;
   return {
     add(socket) {
       open.add(socket);
       socket.once("close", () => {
         open.delete(socket);
+        closed++;
         readBefore += socket.bytesRead;
       });
     },
     get bytesRead() {
       return [...open].reduce((sum, socket) => sum + socket.bytesRead, readBefore);
+    },
+    get closed() {
+      return closed;
     },
     destroy() {
       for (const socket of open) socket.destroy();
