@@ -30,8 +30,12 @@ const ROOMS = {
     log: { rooms: ["core", "io"] },
     image: { rooms: ["core", "machine"] },
     resources: { rooms: ["core", "machine", "io"] },
+    volumes: { rooms: ["core", "machine", "resources"] },
     process: { rooms: ["core", "machine", "io", "resources"] },
     record: { rooms: ["core", "machine", "resources", "process"] },
+    stages: {
+      rooms: ["core", "machine", "image", "io", "log", "resources", "volumes", "process"],
+    },
   },
 };
 

@@ -6,19 +6,17 @@ import { type Policy, parsePolicy } from "./core/policy/policy.js";
 import type { SecretValues } from "./core/step/secret.js";
 import type { StepInput } from "./core/step/step.js";
 import { createDeferred } from "./deferred.js";
-import { ExecutorError } from "./error.js";
 import type { StepEvent } from "./event.js";
 import type { StepHandle } from "./handle.js";
 import type { ImagePullOptions } from "./image/resolve-image.js";
 import { createUserFileCache } from "./image/user-file-cache.js";
-import { createIoDirectory } from "./io/directory.js";
-import { openFifoIo } from "./io/fifo.js";
-import { openFileIo } from "./io/file.js";
-import type { StepIo } from "./io/io.js";
+import { FIFO_IO, FILE_IO } from "./io/backend.js";
 import { createEventQueue, type EventQueue } from "./log/event-queue.js";
-import { createConnections } from "./machine/connections.js";
-import { checkIdRange, type IdRange } from "./machine/user-namespace.js";
+import { checkIdRange, type IdRange } from "./machine/id-range.js";
+import { createIoDirectory } from "./machine/io-directory.js";
+import { createMachines } from "./machine/machines.js";
 import { runStep } from "./run-step.js";
+import type { ExecutorContext } from "./stages/context.js";
 import { createStepId } from "./step-id.js";
 import { startTimer } from "./timer.js";
 
@@ -138,18 +136,7 @@ const DEFAULT_CLOSE_GRACE_MS = 60_000;
  * ```
  */
 export function createExecutor(options: ExecutorOptions = {}): Executor {
-  const policy = parsePolicy(options.policy ?? {});
-  if (options.userNamespace !== undefined) checkIdRange(options.userNamespace);
-  const bridge = parseBridge(options.bridge);
-  const programs = [
-    ...bridge.pluginDirs,
-    bridge.dataDir,
-    ...(options.init === undefined ? [] : [options.init]),
-  ];
-  const connections = createConnections(options.client);
-  const ioDirectory = createIoDirectory(options.ioDir ?? process.env["WFE_IO_DIR"]);
-  const readUserFiles = createUserFileCache();
-  let owner: Promise<string> | undefined;
+  const context = createContext(options);
   const running = new Set<StepHandle>();
   let closing: Promise<void> | undefined;
 
@@ -160,7 +147,7 @@ export function createExecutor(options: ExecutorOptions = {}): Executor {
   ): StepHandle {
     const id = createStepId();
     const stop = new AbortController();
-    const hurry = new AbortController();
+    const forceKill = new AbortController();
     const onAbort = (): void => stop.abort(signal?.reason);
     if (signal?.aborted === true || closing !== undefined) onAbort();
     else signal?.addEventListener("abort", onAbort, { once: true });
@@ -168,23 +155,11 @@ export function createExecutor(options: ExecutorOptions = {}): Executor {
     const result = createDeferred<StepResult>();
     const closed = runStep({
       id,
-      input,
-      data,
-      secrets,
-      owner: () => (owner ??= currentOwner()),
+      request: { step: input, data, secrets },
+      executor: context,
+      signals: { stop: stop.signal, forceKill: forceKill.signal },
       events,
-      captureBytes: options.captureBytes ?? DEFAULT_CAPTURE_BYTES,
-      rules: { policy, ioDirectories: ioDirectory.paths, programs },
-      bridge,
-      host: { init: options.init, userNamespace: options.userNamespace },
-      pull: options.pull ?? {},
-      readUserFiles,
-      control: { signal: stop.signal, hurry: hurry.signal },
-      connect: connections.to,
-      ioDirectory: (client) => directoryFor(client, id),
-      openIo,
-      settle: result.resolve,
-      fail: result.reject,
+      result,
     }).finally(() => {
       signal?.removeEventListener("abort", onAbort);
       running.delete(handle);
@@ -200,7 +175,7 @@ export function createExecutor(options: ExecutorOptions = {}): Executor {
       stop: () => stop.abort(),
       kill() {
         stop.abort();
-        hurry.abort();
+        forceKill.abort();
       },
       [Symbol.asyncIterator]: () => events.iterate(),
       async [Symbol.asyncDispose]() {
@@ -211,22 +186,6 @@ export function createExecutor(options: ExecutorOptions = {}): Executor {
     };
     running.add(handle);
     return handle;
-  }
-
-  async function directoryFor(client: Client, id: string): Promise<string> {
-    if (options.ioMode === "fifo" && !client.isLocal) {
-      throw new ExecutorError(
-        `ioMode: "fifo" needs a daemon on this machine, and ${client.address} may be on another; allowed: "file"`,
-        { kind: "invalid-argument" },
-      );
-    }
-    return ioDirectory.forStep(client, id);
-  }
-
-  async function openIo(client: Client, directory: string): Promise<StepIo> {
-    return options.ioMode === "fifo"
-      ? openFifoIo(directory)
-      : openFileIo(directory, { shared: !client.isLocal });
   }
 
   async function run(step: StepInput, { onEvent, ...startOptions }: RunOptions = {}): Promise<StepResult> {
@@ -247,8 +206,7 @@ export function createExecutor(options: ExecutorOptions = {}): Executor {
     void late.fired.then(() => running.forEach((handle) => void handle.kill()));
     await ended;
     late.cancel();
-    await ioDirectory.remove();
-    await connections.close();
+    await context.machines.close();
   }
 
   return {
@@ -256,5 +214,25 @@ export function createExecutor(options: ExecutorOptions = {}): Executor {
     run,
     close: (closeOptions) => (closing ??= close(closeOptions)),
     [Symbol.asyncDispose]: () => (closing ??= close()),
+  };
+}
+
+/** @throws ExecutorError for invalid options. */
+function createContext(options: ExecutorOptions): ExecutorContext {
+  const policy = parsePolicy(options.policy ?? {});
+  const idRange = checkIdRange(options.userNamespace ?? {});
+  const bridge = parseBridge(options.bridge);
+  const { init } = options;
+  const programs = [...bridge.pluginDirs, bridge.dataDir, ...(init === undefined ? [] : [init])];
+  const ioDirectory = createIoDirectory(options.ioDir ?? process.env["WFE_IO_DIR"]);
+  let owner: Promise<string> | undefined;
+  return {
+    machines: createMachines(options.client, { bridge, init, idRange, ioDirectory }),
+    rules: { policy, ioDirectories: ioDirectory.paths, programs },
+    io: options.ioMode === "fifo" ? FIFO_IO : FILE_IO,
+    pull: options.pull ?? {},
+    readUserFiles: createUserFileCache(),
+    captureBytes: options.captureBytes ?? DEFAULT_CAPTURE_BYTES,
+    owner: () => (owner ??= currentOwner()),
   };
 }

@@ -1,12 +1,12 @@
 import { ContainerdError } from "@wfe-containerd/client";
 import { ExecutorError, type ExecutorErrorKind } from "./error.js";
-import type { Control } from "./process/run-task.js";
+import type { StopSignals } from "./process/stop-signals.js";
 
 /** Turns any failure to run a step into an {@link ExecutorError}. */
-export function toExecutorError(reason: unknown, { signal }: Control): ExecutorError {
+export function toExecutorError(reason: unknown, { stop }: StopSignals): ExecutorError {
   if (reason instanceof ExecutorError) return reason;
   const message = reason instanceof Error ? reason.message : String(reason);
-  return new ExecutorError(message, { kind: kindOf(reason, signal.aborted), cause: reason });
+  return new ExecutorError(message, { kind: kindOf(reason, stop.aborted), cause: reason });
 }
 
 function kindOf(reason: unknown, isAborted: boolean): ExecutorErrorKind {

@@ -44,12 +44,7 @@ export {
 } from "./executor.js";
 export type { StepHandle } from "./handle.js";
 export type { ImagePullOptions } from "./image/resolve-image.js";
-export type { IdRange } from "./machine/user-namespace.js";
+export type { IdRange } from "./machine/id-range.js";
 export { type ListedStep, listSteps, removeOrphans, removeStep } from "./record/steps.js";
-export {
-  type ListedVolume,
-  listVolumes,
-  type PruneVolumesOptions,
-  pruneVolumes,
-  removeVolume,
-} from "./volumes.js";
+export { type ListedVolume, listVolumes } from "./volumes/list-volumes.js";
+export { type PruneVolumesOptions, pruneVolumes, removeVolume } from "./volumes/remove-volumes.js";

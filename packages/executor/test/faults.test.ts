@@ -3,6 +3,7 @@ import { randomUUID } from "node:crypto";
 import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { promisify } from "node:util";
+import { createClient } from "@wfe-containerd/client";
 import {
   createExecutor,
   listSteps,
@@ -78,6 +79,33 @@ test("a daemon that is killed and started again in the middle of a step costs no
   await output.ended;
   expect(output.text()).toBe("before\nafter\n");
   await handle.closed;
+});
+
+test("the facts about the machine are asked for once, and again after a restart of the daemon", async () => {
+  let asked = 0;
+  await using client = createClient({
+    address: daemon_.daemon.address,
+    namespace: daemon_.client.namespace,
+    interceptors: [
+      (next) => (request) => {
+        if (request.method.name === "Server") asked++;
+        return next(request);
+      },
+    ],
+  });
+  await using executor = createExecutor({ client, ioDir: daemon_.ioDir });
+  const run = () => executor.run({ name: "asks", image: IMAGE, run: "true" });
+  expect(await run()).toMatchObject({ exitCode: 0 });
+  const once = asked;
+  expect(once).toBeGreaterThan(0);
+  expect(await run()).toMatchObject({ exitCode: 0 });
+  expect(asked).toBe(once);
+  expect(client.disconnects()).toBe(0);
+  daemon_.daemon.kill("SIGKILL");
+  await daemon_.daemon.restart();
+  expect(await run()).toMatchObject({ exitCode: 0 });
+  expect(asked).toBe(2 * once);
+  expect(client.disconnects()).toBeGreaterThan(0);
 });
 
 test("a step that ends while the daemon is down gives its true code afterwards, or says that nobody knows it", async () => {

@@ -7,11 +7,13 @@ import { afterAll, expect, test } from "vitest";
 
 /** A daemon with a low limit of open files, which it may not raise. */
 const binDir = await mkdtemp(join(tmpdir(), "test-few-files-"));
+const limitFile = join(binDir, "limit");
+await writeFile(limitFile, "5000:6000");
 await writeFile(
   join(binDir, "containerd"),
   `#!/bin/sh
-PATH=\${PATH#*:}
-exec setpriv --bounding-set=-sys_resource --inh-caps=-sys_resource prlimit --nofile=5000:6000 containerd "$@"
+PATH=\${WFE_CONTAINERD_BIN_DIR:+$WFE_CONTAINERD_BIN_DIR:}\${PATH#*:}
+exec setpriv --bounding-set=-sys_resource --inh-caps=-sys_resource prlimit --nofile="$(cat ${limitFile})" containerd "$@"
 `,
 );
 await chmod(join(binDir, "containerd"), 0o755);
@@ -31,8 +33,8 @@ test("a daemon that may not give the default limit of open files runs steps with
 });
 
 test("so does one on another machine, whose limits nobody can see", async () => {
-  const elsewhere = { ...at.client, isLocal: false };
-  expect(await run({ run: SHOW }, { client: elsewhere })).toMatchObject({
+  const remote = { ...at.client, isLocal: false };
+  expect(await run({ run: SHOW }, { client: remote })).toMatchObject({
     stdout: expect.stringMatching(/^[56]000\n6000\n$/),
   });
 });
@@ -43,4 +45,14 @@ test("a limit that the step itself asks for is not lowered: it is refused", asyn
     issues: [{ field: "ulimits" }],
   });
   expect(await run({ run: SHOW, ulimits: { nofile: 4000 } })).toMatchObject({ stdout: "4000\n4000\n" });
+});
+
+test("a daemon that is restarted with another limit gives that one to the next step", async () => {
+  await using executor = createExecutor({ client: at.client, ioDir: at.ioDir });
+  const show = () => executor.run({ name: "files", image: "busybox", run: SHOW });
+  expect(await show()).toMatchObject({ stdout: expect.stringMatching(/\n6000\n$/) });
+  await writeFile(limitFile, "5000:7000");
+  at.daemon.kill("SIGKILL");
+  await at.daemon.restart();
+  expect(await show()).toMatchObject({ stdout: expect.stringMatching(/\n7000\n$/) });
 });

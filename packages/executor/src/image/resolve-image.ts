@@ -9,6 +9,7 @@ import {
   type PullOptions,
   type ResolvedImage,
 } from "@wfe-containerd/client";
+import type { AllowedStep } from "../core/plan/checked-step.js";
 import type { StepConfig } from "../core/step/step.js";
 import { ExecutorError } from "../error.js";
 import type { ProgressEvent } from "../event.js";
@@ -46,7 +47,7 @@ export interface ResolveOptions {
  */
 export async function resolveImage(
   client: Client,
-  { image, pull: policy, registryAuth }: StepConfig,
+  { image, pull: policy, registryAuth }: AllowedStep,
   { platform, pull, signal, onProgress }: ResolveOptions,
 ): Promise<ResolvedImage> {
   try {

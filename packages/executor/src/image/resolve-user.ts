@@ -1,6 +1,6 @@
 import { type Client, isContainerdError, type ResolvedImage } from "@wfe-containerd/client";
+import type { AllowedStep } from "../core/plan/checked-step.js";
 import type { ProcessUser } from "../core/spec/user.js";
-import type { StepConfig } from "../core/step/step.js";
 import { neededUserFiles, parseImageUser, parseUser, resolveUser as resolve } from "../core/user/user.js";
 import { ExecutorError } from "../error.js";
 import type { ReadUserFiles } from "./user-file-cache.js";
@@ -15,7 +15,7 @@ const DEFAULT_USER = "65534:65534";
 export async function resolveUser(
   client: Client,
   image: ResolvedImage,
-  { user = DEFAULT_USER, groupAdd }: StepConfig,
+  { user = DEFAULT_USER, groupAdd }: AllowedStep,
   { readUserFiles, signal }: { readonly readUserFiles: ReadUserFiles; readonly signal?: AbortSignal },
 ): Promise<ProcessUser> {
   const reference = user === "image" ? parseImageUser(image.config.config?.User) : parseUser(user);

@@ -51,9 +51,8 @@ export function createUserFileCache(): ReadUserFiles {
   return async (client, image, paths, signal) => {
     const { address, namespace, snapshotter } = client;
     const key = JSON.stringify([address, namespace, snapshotter, image.chainId]);
-    // After a read that failed or was aborted, all that waited for it read at once: a daemon that hangs
-    // must not
-    // make them wait for each other.
+    // After a read that failed or was aborted, all that waited for it read at once. Otherwise they would wait
+    // for each other while the daemon hangs.
     for (let other = underWay.get(key); other !== undefined; other = underWay.get(key))
       if (!(await unlessAborted(other, signal))) break;
     const reading = read(key, { client, image, paths, signal });

@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { promisify } from "node:util";
 import { ExecutorError } from "../error.js";
 import { startTimer } from "../timer.js";
-import type { StepIo, TakeOutput } from "./io.js";
+import type { OutputSink, StepIo } from "./io.js";
 
 const run = promisify(execFile);
 // The descriptor itself, not a FileHandle: the socket owns it and closes it.
@@ -56,8 +56,8 @@ function fifoIo(directory: string, paths: Record<Stream, string>, pipes: Record<
     stdio: { stdin: "", ...paths },
     completeAfter: "exit",
     failed,
-    read(take) {
-      for (const stream of ["stdout", "stderr"] as const) pipes[stream].read(stream, take);
+    read(sink) {
+      for (const stream of ["stdout", "stderr"] as const) pipes[stream].read(stream, sink);
     },
     async finish() {
       const ended = await Promise.all([pipes.stdout.finish(), pipes.stderr.finish()]);
@@ -72,7 +72,7 @@ function fifoIo(directory: string, paths: Record<Stream, string>, pipes: Record<
 }
 
 interface Pipe {
-  read(stream: Stream, take: TakeOutput): void;
+  read(stream: Stream, sink: OutputSink): void;
   finish(): Promise<boolean>;
   onError(listener: (error: Error) => void): void;
   close(): void;

@@ -2,7 +2,7 @@ import { type FSWatcher, watch } from "node:fs";
 import { type FileHandle, mkdir, open, rm, statfs } from "node:fs/promises";
 import { join } from "node:path";
 import { ExecutorError } from "../error.js";
-import type { StepIo, TakeOutput } from "./io.js";
+import type { OutputSink, StepIo } from "./io.js";
 
 const CHUNK_BYTES = 256 * 1024;
 /**
@@ -77,13 +77,13 @@ function fileIo(
   if (shared) startPoll();
   const diskPoll = setInterval(() => void checkDisk(directory).catch(rejectFailed), DISK_POLL_MS);
 
-  async function follow(handle: FileHandle, stream: Stream, take: TakeOutput): Promise<void> {
+  async function follow(handle: FileHandle, stream: Stream, sink: OutputSink): Promise<void> {
     const buffer = new Uint8Array(CHUNK_BYTES);
     while (!stop.signal.aborted) {
       // Read before the data: so output that was written before `complete` was set is still read.
       const wasComplete = complete;
       const { bytesRead } = await handle.read(buffer, 0, CHUNK_BYTES, null);
-      if (bytesRead > 0) await take(stream, buffer.subarray(0, bytesRead));
+      if (bytesRead > 0) await sink(stream, buffer.subarray(0, bytesRead));
       else if (wasComplete) return;
       else await change[stream].next();
     }
@@ -93,9 +93,9 @@ function fileIo(
     stdio: { stdin: "", ...paths },
     completeAfter: "delete",
     failed,
-    read(take) {
+    read(sink) {
       const [stdout, stderr] = handles as readonly [FileHandle, FileHandle];
-      readers = [follow(stdout, "stdout", take), follow(stderr, "stderr", take)];
+      readers = [follow(stdout, "stdout", sink), follow(stderr, "stderr", sink)];
       for (const reader of readers) reader.catch(rejectFailed);
     },
     async finish() {

@@ -2,7 +2,7 @@
  * Takes a chunk of output. The bytes are the reader's own buffer: copy them if you keep them. The reader
  * waits for a returned promise.
  */
-export type TakeOutput = (stream: "stdout" | "stderr", chunk: Uint8Array) => Promise<void> | undefined;
+export type OutputSink = (stream: "stdout" | "stderr", chunk: Uint8Array) => Promise<void> | undefined;
 
 /** The way of a task's output: paths that the shim opens on the daemon's machine, and readers on ours. */
 export interface StepIo {
@@ -17,7 +17,7 @@ export interface StepIo {
    */
   readonly completeAfter: "exit" | "delete";
   /** Starts reading. Call it before Tasks.Create, because the shim waits for a reader of a FIFO. */
-  read(take: TakeOutput): void;
+  read(sink: OutputSink): void;
   /**
    * Reads to the end, once nothing more will be written. False if the end did not come in time, so that some
    * output may be missing.

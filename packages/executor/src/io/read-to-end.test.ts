@@ -12,10 +12,10 @@ afterEach(() => {
 /** Output that never ends. */
 const endless = { finish: () => new Promise<boolean>(() => undefined) } as StepIo;
 
-test("nobody is in a hurry: the end is waited for", async () => {
-  const hurry = new AbortController();
+test("without a forced kill, the end is waited for", async () => {
+  const forceKill = new AbortController();
   let isRead = false;
-  void readToEnd(endless, hurry.signal).then(() => {
+  void readToEnd(endless, forceKill.signal).then(() => {
     isRead = true;
   });
   await vi.advanceTimersByTimeAsync(3_600_000);
@@ -25,18 +25,21 @@ test("nobody is in a hurry: the end is waited for", async () => {
 test.each([
   ["before", 0],
   ["while it is read", 10_000],
-])("somebody is in a hurry, %s: two seconds more, and some is not read", async (_, afterMs) => {
-  const hurry = new AbortController();
-  if (afterMs === 0) hurry.abort();
-  const reading = readToEnd(endless, hurry.signal);
-  await vi.advanceTimersByTimeAsync(afterMs);
-  hurry.abort();
-  await vi.advanceTimersByTimeAsync(2_000);
-  expect(await reading).toBe(false);
-  expect(vi.getTimerCount()).toBe(0);
-});
+])(
+  "after a forced kill %s, reading goes on for two seconds, and some output is not read",
+  async (_, afterMs) => {
+    const forceKill = new AbortController();
+    if (afterMs === 0) forceKill.abort();
+    const reading = readToEnd(endless, forceKill.signal);
+    await vi.advanceTimersByTimeAsync(afterMs);
+    forceKill.abort();
+    await vi.advanceTimersByTimeAsync(2_000);
+    expect(await reading).toBe(false);
+    expect(vi.getTimerCount()).toBe(0);
+  },
+);
 
-test("what is read in time is whole, in a hurry or not", async () => {
+test("what is read in time is whole, after a forced kill or not", async () => {
   for (const signal of [AbortSignal.abort(), new AbortController().signal]) {
     expect(await readToEnd({ finish: async () => true } as StepIo, signal)).toBe(true);
     expect(vi.getTimerCount()).toBe(0);

@@ -10,18 +10,18 @@ const READ_AFTER_KILL_MS = 2_000;
 /**
  * Reads a step's output to its end.
  *
- * @param hurry aborted by a caller who does not want to wait.
+ * @param forceKill aborted by a caller who does not want to wait for a long output.
  * @returns false if some output was not read.
  */
-export async function readToEnd(io: StepIo, hurry: AbortSignal): Promise<boolean> {
+export async function readToEnd(io: StepIo, forceKill: AbortSignal): Promise<boolean> {
   let timer: Timer | undefined;
   const late = new Promise<boolean>((resolve) => {
     const begin = (): void => {
       timer = startTimer(READ_AFTER_KILL_MS);
       void timer.fired.then(() => resolve(false));
     };
-    if (hurry.aborted) begin();
-    else hurry.addEventListener("abort", begin, { once: true });
+    if (forceKill.aborted) begin();
+    else forceKill.addEventListener("abort", begin, { once: true });
   });
   try {
     return await Promise.race([io.finish(), late]);

@@ -41,7 +41,7 @@ describe("with a consumer", () => {
     await events.next();
     await events.return();
     await room;
-    expect(queue.isHeard).toBe(false);
+    expect(queue.isReadable).toBe(false);
     expect(queue.push(output(400 * KIB))).toBeUndefined();
   });
 

@@ -5,7 +5,7 @@ import type { StepEvent } from "../event.js";
 /** While a consumer iterates: above this many queued bytes, the producer must wait. */
 const HIGH_WATER_BYTES = 256 * 1024;
 /** Before a consumer comes: above this many bytes of output, the oldest is dropped. */
-const UNHEARD_BYTES = 1024 * 1024;
+const UNREAD_BYTES = 1024 * 1024;
 /**
  * The memory that an event takes apart from its data. Many small events must not take more than one large
  * event.
@@ -30,7 +30,7 @@ export interface EventQueue {
   /** Nobody will read events (any more): drops them, and lets no producer wait. */
   discard(): void;
   /** False once pushed events can no longer be read. Output then need not be copied. */
-  readonly isHeard: boolean;
+  readonly isReadable: boolean;
   /**
    * The events, in order. May be called once.
    *
@@ -87,7 +87,7 @@ export function createEventQueue(): EventQueue {
   }
 
   function forgetOldest(): void {
-    while (outputBytes > UNHEARD_BYTES) {
+    while (outputBytes > UNREAD_BYTES) {
       const { value, done } = oldest.next();
       if (done === true) {
         oldest = events.entries();
@@ -143,7 +143,7 @@ export function createEventQueue(): EventQueue {
       makeRoom();
     },
     discard: drop,
-    get isHeard() {
+    get isReadable() {
       return consumer !== "gone" && !closed;
     },
     iterate() {

@@ -7,10 +7,10 @@ const bytes = (text: string): Uint8Array => new TextEncoder().encode(text);
 
 test("holds the beginning of each stream, and all of the outputs", () => {
   const recorder = createRecorder(createEventQueue(), 8);
-  recorder.take("stdout", bytes("0123456789\n"));
-  recorder.take("stderr", bytes("short"));
-  recorder.take("stdout", bytes("##wfe[output a=1]\n"));
-  recorder.take("stderr", bytes("##wfe[output b=1]\n"));
+  recorder.sink("stdout", bytes("0123456789\n"));
+  recorder.sink("stderr", bytes("short"));
+  recorder.sink("stdout", bytes("##wfe[output a=1]\n"));
+  recorder.sink("stderr", bytes("##wfe[output b=1]\n"));
   const { stdout, stderr, truncated, outputs } = recorder.finish();
   expect({ stdout, stderr, truncated }).toEqual({ stdout: "01234567", stderr: "short##w", truncated: true });
   expect({ ...outputs }).toEqual({ a: "1" });
@@ -19,7 +19,7 @@ test("holds the beginning of each stream, and all of the outputs", () => {
 test("an output line that is not taken is an event, and in what the result holds", async () => {
   const queue = createEventQueue();
   const recorder = createRecorder(queue, 100);
-  recorder.take("stdout", bytes("##wfe[output a=\0]\n"));
+  recorder.sink("stdout", bytes("##wfe[output a=\0]\n"));
   const issue = { reason: "nul", key: "a", message: expect.stringContaining("output a: ") };
   expect(recorder.finish()).toMatchObject({ outputs: {}, outputIssues: [issue] });
   queue.close();
@@ -30,7 +30,7 @@ test("an output line that is not taken is an event, and in what the result holds
 
 test("what exactly fits is not truncated", () => {
   const recorder = createRecorder(createEventQueue(), 4);
-  recorder.take("stdout", bytes("1234"));
+  recorder.sink("stdout", bytes("1234"));
   expect(recorder.finish()).toMatchObject({ stdout: "1234", truncated: false });
 });
 
@@ -38,9 +38,9 @@ test("events hold their own copy: readers use one buffer again and again", async
   const queue = createEventQueue();
   const recorder = createRecorder(queue, 100);
   const buffer = bytes("aaa");
-  recorder.take("stdout", buffer);
+  recorder.sink("stdout", buffer);
   buffer.fill(0x62);
-  recorder.take("stdout", buffer);
+  recorder.sink("stdout", buffer);
   queue.close();
   const seen: StepEvent[] = [];
   for await (const event of queue.iterate()) seen.push(event);
@@ -55,7 +55,7 @@ test("a flood of values of one output waits for who iterates, and is not kept fo
   const heard = createEventQueue();
   const events = heard.iterate();
   const slow = createRecorder(heard, 0);
-  const waits = Array.from({ length: 3 }, () => slow.take("stdout", line));
+  const waits = Array.from({ length: 3 }, () => slow.sink("stdout", line));
   expect(waits.at(-1)).toBeInstanceOf(Promise);
   await events.next();
   await events.return();
@@ -63,7 +63,7 @@ test("a flood of values of one output waits for who iterates, and is not kept fo
 
   const unheard = createEventQueue();
   const fast = createRecorder(unheard, 0);
-  for (let at = 0; at < 300; at++) expect(fast.take("stdout", line)).toBeUndefined();
+  for (let at = 0; at < 300; at++) expect(fast.sink("stdout", line)).toBeUndefined();
   expect({ ...fast.finish().outputs }).toEqual({ a: "x".repeat(60_000) });
   unheard.close();
   const types: string[] = [];

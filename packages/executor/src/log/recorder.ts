@@ -1,7 +1,7 @@
 import { createMaskers } from "../core/mask/mask.js";
 import type { OutputIssue } from "../core/output/output-issue.js";
 import { createOutputParser } from "../core/output/output-line.js";
-import type { TakeOutput } from "../io/io.js";
+import type { OutputSink } from "../io/io.js";
 import type { EventQueue } from "./event-queue.js";
 
 /** A step's output, as far as its result contains it. */
@@ -16,7 +16,7 @@ export interface Recording {
 
 /** Handles every chunk of output once: for the events, the parser of output lines, and the result. */
 export interface Recorder {
-  readonly take: TakeOutput;
+  readonly sink: OutputSink;
   /** Ends the recording: later chunks are ignored. */
   finish(): Recording;
 }
@@ -34,7 +34,7 @@ export function createRecorder(
 ): Recorder {
   const createMasker = masked.length === 0 ? undefined : createMaskers(masked);
   const maskers = createMasker && { stdout: createMasker(), stderr: createMasker() };
-  const held = { stdout: createHead(limitBytes), stderr: createHead(limitBytes) };
+  const heads = { stdout: createHead(limitBytes), stderr: createHead(limitBytes) };
   let room: Promise<void> | undefined;
   const parser = createOutputParser({
     onOutput: (key, value) => {
@@ -49,23 +49,23 @@ export function createRecorder(
 
   function record(stream: "stdout" | "stderr", chunk: Uint8Array): Promise<void> | undefined {
     if (isOver || chunk.byteLength === 0) return undefined;
-    held[stream].add(chunk);
-    room = events.isHeard ? events.push({ type: "output", stream, data: chunk.slice() }) : undefined;
+    heads[stream].add(chunk);
+    room = events.isReadable ? events.push({ type: "output", stream, data: chunk.slice() }) : undefined;
     if (stream === "stdout") parser.push(chunk);
     return room;
   }
 
   return {
-    take: (stream, chunk) => record(stream, maskers?.[stream].push(chunk) ?? chunk),
+    sink: (stream, chunk) => record(stream, maskers?.[stream].push(chunk) ?? chunk),
     finish() {
       for (const stream of ["stdout", "stderr"] as const)
         void record(stream, maskers?.[stream].end() ?? new Uint8Array(0));
       parser.end();
       isOver = true;
       return {
-        stdout: held.stdout.text(),
-        stderr: held.stderr.text(),
-        truncated: held.stdout.truncated || held.stderr.truncated,
+        stdout: heads.stdout.text(),
+        stderr: heads.stderr.text(),
+        truncated: heads.stdout.truncated || heads.stderr.truncated,
         outputs: { ...parser.outputs },
         outputIssues: [...parser.issues],
       };

@@ -2,7 +2,7 @@ import { existsSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 import { cpus, release } from "node:os";
 import type { Client } from "@wfe-containerd/client";
-import type { DaemonFacts, Locality } from "../core/plan/daemon.js";
+import type { Locality, MachineFacts } from "../core/plan/machine-facts.js";
 import { CAPABILITIES } from "../core/spec/capability-names.js";
 import { locateDaemon } from "./locate.js";
 
@@ -11,12 +11,12 @@ import { locateDaemon } from "./locate.js";
  * its features can be read only if the daemon runs on this machine. Where they are unknown, a plan assumes
  * the least.
  */
-export async function describeDaemon(client: Client): Promise<DaemonFacts> {
+export async function describeMachine(client: Client): Promise<MachineFacts> {
   const [platform, locality] = await Promise.all([
     client.introspection.daemonPlatform(),
     locateDaemon(client),
   ]);
-  if (locality === "elsewhere") return { platform, locality };
+  if (locality === "remote") return { platform, locality };
   const pid = await findProcess(client, locality);
   const capabilities = pid === undefined ? undefined : await readCapabilities(pid);
   return {
@@ -51,7 +51,7 @@ export function findDefaultProfile(loaded: string): string | undefined {
 async function findProcess(client: Client, locality: Locality): Promise<number | "self" | undefined> {
   const { process: daemon } = await client.introspection.server();
   if (daemon === undefined) return "self";
-  return locality === "here" ? daemon.pid : undefined;
+  return locality === "local" ? daemon.pid : undefined;
 }
 
 /** A process's bounding set of capabilities, by name. Undefined if it cannot be read. */

@@ -1,30 +1,24 @@
-import type { Client } from "@wfe-containerd/client";
+import type { AllowedStep } from "../core/plan/checked-step.js";
 import type { UserNamespace } from "../core/spec/namespaces.js";
 import type { ProcessUser } from "../core/spec/user.js";
-import type { StepConfig } from "../core/step/step.js";
 import { findInit } from "./init.js";
-import { findUserNamespace, type IdRange } from "./user-namespace.js";
+import type { Machine } from "./machine.js";
+import { findUserNamespace } from "./user-namespace.js";
 
-/** What the operator configured about the daemon's machine. */
-export interface HostOptions {
-  /**
-   * The path of a static init program: tini, catatonit, docker-init. Default: on this machine, the usual
-   * places of packages are searched.
-   */
-  readonly init?: string | undefined;
-  /** The ids on that machine that steps with a user namespace are mapped to. */
-  readonly userNamespace?: IdRange | undefined;
+/** What a step uses of the daemon's machine. */
+export interface HostCapabilities {
+  readonly init: string | undefined;
+  readonly userNamespace: UserNamespace | undefined;
 }
 
 /** Finds what a step needs from the daemon's machine. */
 export async function findHostCapabilities(
-  client: Client,
-  step: StepConfig,
+  machine: Machine,
+  step: AllowedStep,
   user: ProcessUser,
-  { init, userNamespace = {} }: HostOptions,
-): Promise<{ init: string | undefined; userNamespace: UserNamespace | undefined }> {
+): Promise<HostCapabilities> {
   return {
-    init: await findInit(client, step, init),
-    userNamespace: await findUserNamespace(client, step, user, userNamespace),
+    init: await findInit(machine, step),
+    userNamespace: await findUserNamespace(machine, step, user),
   };
 }

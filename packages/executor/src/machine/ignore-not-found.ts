@@ -1,8 +1,9 @@
 import { isContainerdError } from "@wfe-containerd/client";
 
-/** Ignores a not-found error: the thing to remove is already gone. */
-export async function ignoreNotFound(undo: Promise<unknown>): Promise<void> {
-  await undo.catch((reason: unknown) => {
-    if (!isContainerdError(reason, "not-found")) throw reason;
+/** Awaits a call. Undefined if the daemon does not have the thing: it was removed before, or never made. */
+export async function ignoreNotFound<T>(call: Promise<T>): Promise<T | undefined> {
+  return call.catch((reason: unknown) => {
+    if (isContainerdError(reason, "not-found")) return undefined;
+    throw reason;
   });
 }

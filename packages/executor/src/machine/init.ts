@@ -1,7 +1,7 @@
 import { access, constants } from "node:fs/promises";
-import type { Client } from "@wfe-containerd/client";
+import type { AllowedStep } from "../core/plan/checked-step.js";
 import { refuse } from "../core/refuse.js";
-import type { StepConfig } from "../core/step/step.js";
+import type { Machine } from "./machine.js";
 
 /** Where packages install init programs that need no library of the image. */
 const KNOWN = [
@@ -14,19 +14,17 @@ const KNOWN = [
 ];
 
 /**
- * The path of the init program on the daemon's machine, for a step that wants one.
+ * The path of the init program on the daemon's machine, for a step that wants one. If the operator configured
+ * none, this machine is searched, if the daemon runs on it.
  *
- * @param given the path that the operator configured. Without it, this machine is searched, if the daemon
- * runs on it.
  * @throws ExecutorError `refused` if no path is known.
  */
 export async function findInit(
-  client: Client,
-  { init }: StepConfig,
-  given: string | undefined,
+  { client, init: configured }: Machine,
+  { init }: AllowedStep,
 ): Promise<string | undefined> {
   if (!init) return undefined;
-  if (given !== undefined) return given;
+  if (configured !== undefined) return configured;
   for (const path of client.isLocal ? KNOWN : []) {
     if (await isProgram(path)) return path;
   }

@@ -1,6 +1,6 @@
 import { readFile, readlink } from "node:fs/promises";
 import type { Client } from "@wfe-containerd/client";
-import type { Locality } from "../core/plan/daemon.js";
+import type { Locality } from "../core/plan/machine-facts.js";
 
 /**
  * The inode of the first PID namespace, the same on every Linux. Source: include/linux/proc_ns.h,
@@ -13,7 +13,7 @@ const FIRST_PID_NAMESPACE = 4_026_531_836;
  * other machines.
  */
 export async function locateDaemon(client: Client): Promise<Locality> {
-  if (!client.isLocal || process.platform !== "linux") return "elsewhere";
+  if (!client.isLocal || process.platform !== "linux") return "remote";
   return locateProcess((await client.introspection.server()).process);
 }
 
@@ -26,8 +26,8 @@ export async function locateProcess(
   daemon: { readonly pid: number; readonly pidNamespace: number } | undefined,
 ): Promise<Locality> {
   const ours = await readlink("/proc/self/ns/pid").catch(() => "");
-  if (ours !== `pid:[${daemon?.pidNamespace ?? FIRST_PID_NAMESPACE}]`) return "beside";
-  if (daemon === undefined) return "here";
+  if (ours !== `pid:[${daemon?.pidNamespace ?? FIRST_PID_NAMESPACE}]`) return "containerized";
+  if (daemon === undefined) return "local";
   const name = await readFile(`/proc/${daemon.pid}/comm`, "utf8").catch(() => "");
-  return name.startsWith("containerd") ? "here" : "elsewhere";
+  return name.startsWith("containerd") ? "local" : "remote";
 }

@@ -16,7 +16,7 @@ export function isUnavailable(reason: unknown): boolean {
  *
  * @param giveUpAt when to stop, in milliseconds by `performance.now()`; then the last failure is thrown.
  */
-export async function whenBack<T>(ask: () => Promise<T>, giveUpAt: number): Promise<T> {
+export async function retryWhileUnavailable<T>(ask: () => Promise<T>, giveUpAt: number): Promise<T> {
   for (;;) {
     try {
       return await ask();

@@ -1,46 +1,8 @@
-import type { Client } from "@wfe-containerd/client";
+import type { AllowedStep } from "../core/plan/checked-step.js";
 import { refuse, requireThat } from "../core/refuse.js";
 import type { UserNamespace } from "../core/spec/namespaces.js";
 import type { ProcessUser } from "../core/spec/user.js";
-import type { StepConfig } from "../core/step/step.js";
-import { ExecutorError } from "../error.js";
-
-/**
- * The ids on the daemon's machine that steps with a user namespace are mapped to: id 0 to `hostId`, 1 to
- * `hostId` + 1, and so on.
- */
-export interface IdRange {
-  /**
-   * The first id. The default is above the ids that people, services and subordinate ids are given.
-   *
-   * @default 1_000_000_000
-   */
-  readonly hostId?: number | undefined;
-  /** How many ids. The default includes nobody, 65534. @default 65_536 */
-  readonly size?: number | undefined;
-}
-
-const DEFAULT_HOST_ID = 1_000_000_000;
-const DEFAULT_SIZE = 65_536;
-
-/**
- * Checks the id range that the operator configured, and fills in the defaults.
- *
- * @throws ExecutorError `invalid-argument`.
- */
-export function checkIdRange({ hostId = DEFAULT_HOST_ID, size = DEFAULT_SIZE }: IdRange): Required<IdRange> {
-  const isRange =
-    Number.isSafeInteger(hostId) &&
-    Number.isSafeInteger(size) &&
-    hostId > 0 &&
-    size > 0 &&
-    hostId + size < 2 ** 31;
-  if (isRange) return { hostId, size } as Required<IdRange>;
-  throw new ExecutorError(
-    `userNamespace: ${hostId} and the ${size} ids from it on are not a range; allowed: a hostId above 0, and all ids below 2^31`,
-    { kind: "invalid-argument" },
-  );
-}
+import type { Machine } from "./machine.js";
 
 /**
  * The id mapping of a step that wants a user namespace; undefined for other steps.
@@ -53,13 +15,11 @@ export function checkIdRange({ hostId = DEFAULT_HOST_ID, size = DEFAULT_SIZE }: 
  * or a field of the step does not work in a user namespace.
  */
 export async function findUserNamespace(
-  client: Client,
-  { userNamespace, privileged, network, secrets }: StepConfig,
+  { client, idRange: { hostId, size } }: Machine,
+  { userNamespace, privileged, network, secrets }: AllowedStep,
   user: ProcessUser,
-  range: IdRange,
 ): Promise<UserNamespace | undefined> {
   if (!userNamespace) return undefined;
-  const { hostId, size } = checkIdRange(range);
   requireThat(!privileged, "user_namespace", "it is given together with privileged", "one of them");
   requireThat(
     network !== "host",

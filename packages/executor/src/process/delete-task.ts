@@ -16,7 +16,7 @@ export async function deleteTask(client: Client, id: string): Promise<void> {
   } catch (reason) {
     if (!isShimGone(reason)) throw reason;
     const giveUpAt = performance.now() + CLEANUP_MS;
-    while (await isThere(client, id)) {
+    while (await isTaskKnown(client, id)) {
       if (performance.now() > giveUpAt) throw reason;
       // Polled: the event may have come before we could listen for it.
       await delay(POLL_MS);
@@ -32,7 +32,8 @@ export function isShimGone(reason: unknown): boolean {
   return isContainerdError(reason, "unknown") && /ttrpc: closed/.test(reason.message);
 }
 
-async function isThere(client: Client, id: string): Promise<boolean> {
+/** False only if the daemon says that it has no such task. */
+export async function isTaskKnown(client: Client, id: string): Promise<boolean> {
   return client.tasks.get(id).then(
     () => true,
     (reason: unknown) => !isContainerdError(reason, "not-found"),

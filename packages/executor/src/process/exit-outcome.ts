@@ -2,7 +2,7 @@ import { type Client, type ExitStatus, isContainerdError } from "@wfe-containerd
 import type { StepEndCause } from "../core/output/cause.js";
 import type { StepPlan } from "../core/plan/plan.js";
 import { ExecutorError } from "../error.js";
-import { isShimGone } from "./delete-task.js";
+import { isShimGone, isTaskKnown } from "./delete-task.js";
 import { countOomKills } from "./oom.js";
 
 /** How a task ended. */
@@ -46,7 +46,7 @@ async function exitStatus(
   } catch (reason) {
     if (isContainerdError(reason, "data-loss")) return "unknown";
     if (isContainerdError(reason, "not-found") || isShimGone(reason)) return "runtime-lost";
-    throw new ExecutorError(`the exit status of container ${id} could not be had`, {
+    throw new ExecutorError(`the exit status of container ${id} could not be read`, {
       kind: "daemon-unavailable",
       cause: reason,
     });
@@ -54,9 +54,5 @@ async function exitStatus(
   // If the shim has died, the daemon makes up one of these two codes. If the code is real, the daemon still
   // knows the task.
   if (status.exitCode !== 137 && status.exitCode !== 255) return status;
-  const isKnown = await client.tasks.get(id).then(
-    () => true,
-    (reason: unknown) => !isContainerdError(reason, "not-found"),
-  );
-  return isKnown ? status : "runtime-lost";
+  return (await isTaskKnown(client, id)) ? status : "runtime-lost";
 }

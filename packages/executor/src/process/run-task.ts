@@ -9,13 +9,14 @@ import type { StepEndCause } from "../core/output/cause.js";
 import type { StepPlan } from "../core/plan/plan.js";
 import { ExecutorError } from "../error.js";
 import type { StepIo } from "../io/io.js";
-import { isUnavailable, whenBack } from "../machine/unavailable.js";
+import { isUnavailable, retryWhileUnavailable } from "../machine/unavailable.js";
 import { createContainer } from "../resources/acquire.js";
 import type { Release } from "../resources/release.js";
 import { startTimer } from "../timer.js";
 import { deleteTask } from "./delete-task.js";
 import { type ExitOutcome, toExitOutcome } from "./exit-outcome.js";
 import { isLimitRefusal, startError } from "./start-error.js";
+import type { StopSignals } from "./stop-signals.js";
 import { stopTask } from "./stop-task.js";
 
 /** runc and two starts of the shim take seconds on a busy machine, never minutes. */
@@ -28,13 +29,6 @@ export interface CreatedTask {
   readonly pid: number;
   /** Deletes the ended task. Afterwards the shim has written all output, and is gone. */
   delete(): Promise<void>;
-}
-
-/** The caller's ways to end a task. */
-export interface Control {
-  readonly signal: AbortSignal;
-  /** Also aborted by a caller who does not want to wait for the grace period. */
-  readonly hurry: AbortSignal;
 }
 
 /**
@@ -113,7 +107,7 @@ export async function runTask(
   client: Client,
   plan: StepPlan,
   io: StepIo,
-  control: Control,
+  signals: StopSignals,
   onStart: () => void,
 ): Promise<ExitOutcome> {
   const waiting = new AbortController();
@@ -123,7 +117,7 @@ export async function runTask(
   try {
     await startTask(client, plan);
     onStart();
-    const stopReason = await firstStopReason(plan, io, control, exit);
+    const stopReason = await firstStopReason(plan, io, signals, exit);
     const wasStopped =
       stopReason !== undefined &&
       (await stopTask(client, plan.id, {
@@ -131,7 +125,7 @@ export async function runTask(
         signal: isSignal(plan.stopSignal) ? plan.stopSignal : "SIGTERM",
         graceMs: stopReason === "log-io-failed" ? 0 : plan.stopGraceMs,
         exited: exit,
-        hurry: aborted(control.hurry),
+        forceKill: aborted(signals.forceKill),
       }));
     return await toExitOutcome(client, plan, exit, wasStopped ? stopReason : undefined);
   } finally {
@@ -151,7 +145,7 @@ async function startTask(client: Client, plan: StepPlan): Promise<void> {
       return;
     } catch (reason) {
       if (!isUnavailable(reason)) throw startError(reason, plan);
-      const task = await whenBack(() => client.tasks.get(plan.id), giveUpAt);
+      const task = await retryWhileUnavailable(() => client.tasks.get(plan.id), giveUpAt);
       if (task.status !== "created") return;
     }
   }
@@ -161,7 +155,7 @@ async function startTask(client: Client, plan: StepPlan): Promise<void> {
 async function firstStopReason(
   plan: StepPlan,
   io: StepIo,
-  control: Control,
+  signals: StopSignals,
   exit: Promise<ExitStatus>,
 ): Promise<StepEndCause | undefined> {
   const timer = plan.timeoutMs === undefined ? undefined : startTimer(plan.timeoutMs);
@@ -171,7 +165,7 @@ async function firstStopReason(
       () => undefined,
     ),
     io.failed.catch((): StepEndCause => "log-io-failed"),
-    aborted(control.signal).then((): StepEndCause => "aborted"),
+    aborted(signals.stop).then((): StepEndCause => "aborted"),
   ];
   if (timer !== undefined) reasons.push(timer.fired.then((): StepEndCause => "timeout"));
   try {

@@ -20,7 +20,7 @@ export interface StopOptions {
   /** Settles when the process has ended. */
   readonly exited: Promise<unknown>;
   /** Resolves when the caller does not want to wait for the grace period. */
-  readonly hurry?: Promise<unknown>;
+  readonly forceKill?: Promise<unknown>;
 }
 
 /**
@@ -36,9 +36,9 @@ export async function stopTask(client: Client, id: string, options: StopOptions)
   );
   const delivered = await signalTask(client, id, options.signal, false, ended);
   if (!delivered) return false;
-  if (await within(options.graceMs, ended, options.hurry)) return true;
+  if (await endsInTime(options.graceMs, ended, options.forceKill)) return true;
   await signalTask(client, id, "SIGKILL", true, ended);
-  if (await within(DEATH_MS, ended)) return true;
+  if (await endsInTime(DEATH_MS, ended)) return true;
   throw new ExecutorError(`container ${id} still runs ${DEATH_MS / 1000} s after SIGKILL`, {
     kind: "runtime",
   });
@@ -63,17 +63,17 @@ async function signalTask(
     } catch (reason) {
       if (isContainerdError(reason, "not-found") || isShimGone(reason)) return false;
       if (!isUnavailable(reason) || performance.now() - startedAt > DEATH_MS) throw reason;
-      if (await within(RETRY_MS, ended)) return false;
+      if (await endsInTime(RETRY_MS, ended)) return false;
     }
   }
 }
 
-/** True if `ended` settles within the time; false if the time, or `hurry`, comes first. */
-async function within(timeMs: number, ended: Promise<true>, hurry?: Promise<unknown>): Promise<boolean> {
+/** True if `ended` settles within the time; false if the time is over, or `cut` resolves, before that. */
+async function endsInTime(timeMs: number, ended: Promise<true>, cut?: Promise<unknown>): Promise<boolean> {
   const timer = startTimer(timeMs);
   const late = timer.fired.then(() => false);
   try {
-    return await Promise.race([ended, late, ...(hurry === undefined ? [] : [hurry.then(() => false)])]);
+    return await Promise.race([ended, late, ...(cut === undefined ? [] : [cut.then(() => false)])]);
   } finally {
     timer.cancel();
   }

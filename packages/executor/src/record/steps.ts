@@ -54,7 +54,7 @@ export async function removeStep(client: Client, id: string): Promise<void> {
     });
   });
   if (container.labels[LABELS.owner] === undefined) {
-    throw new ExecutorError(`container ${id} is no step's: it was made by another program`, {
+    throw new ExecutorError(`container ${id} does not belong to a step: another program made it`, {
       kind: "invalid-argument",
     });
   }

@@ -1,4 +1,5 @@
 import { parseReference } from "@wfe-containerd/client";
+import type { AllowedStep } from "../core/plan/checked-step.js";
 import {
   checkPolicy,
   limitStep,
@@ -32,9 +33,9 @@ export interface Rules {
  * @returns the step, with the policy's limits for the fields that it leaves out.
  * @throws ExecutorError `refused`, with everything that is refused, and the policy keys that could allow it.
  */
-export function applyPolicy(step: StepConfig, rules: Rules): StepConfig {
+export function applyPolicy(step: StepConfig, rules: Rules): AllowedStep {
   refuseAll(checkStep(step, rules));
-  return limitStep(step, rules.policy);
+  return limitStep(step, rules.policy) as AllowedStep;
 }
 
 /**

@@ -2,10 +2,10 @@ import { randomUUID } from "node:crypto";
 import { Readable } from "node:stream";
 import { type Client, callService, type Mount } from "@wfe-containerd/client";
 import { extract } from "tar-stream";
-import type { Locality } from "../core/plan/daemon.js";
+import type { FollowedStep } from "../core/plan/checked-step.js";
 import type { Spec } from "../core/spec/spec.js";
-import type { StepConfig } from "../core/step/step.js";
 import { isWithin } from "../core/units/path.js";
+import type { Machine } from "../machine/machine.js";
 import type { HostUser } from "./inject-secrets.js";
 import { mountpointsOf } from "./mountpoints.js";
 import { unpackAt } from "./unpack-archive.js";
@@ -20,9 +20,9 @@ import { unpackAt } from "./unpack-archive.js";
  * So in a step with volumes, it stays root's if the container's mounts cannot be seen.
  */
 export async function chownWorkingDir(
-  { leased, locality }: { readonly leased: Client; readonly locality: Locality },
+  { leased, machine }: { readonly leased: Client; readonly machine: Machine },
   { pid }: { readonly pid: number },
-  { workingDir, readOnly, volumes, namedVolumes, caches, tmpfs }: StepConfig,
+  { workingDir, readOnly, volumes, namedVolumes, caches, tmpfs }: FollowedStep,
   { process: { cwd }, mounts }: Pick<Spec, "process" | "mounts">,
   rootfs: readonly Mount[],
   { uid, gid }: HostUser,
@@ -35,7 +35,7 @@ export async function chownWorkingDir(
     return unpackAt(leased, `/proc/${pid}/root`, [own]);
   const layer = upperDirectory(rootfs);
   if (readOnly || layer === undefined) return;
-  const mountpoints = shared.length === 0 ? [] : await mountpointsOf(locality, pid);
+  const mountpoints = shared.length === 0 ? [] : await mountpointsOf(machine, pid);
   if (mountpoints === undefined) return;
   const taken = [
     ...mounts.map(({ destination }) => destination),
@@ -72,15 +72,15 @@ async function isMade(leased: Client, layer: string, name: string): Promise<bool
   Readable.from(leased.content.read(diff.digest))
     .on("error", (reason) => entries.destroy(reason))
     .pipe(entries);
-  let isThere = false;
+  let isDirectory = false;
   // Entries below it: a mount whose path goes through a link of the image. The runtime made the mount's
   // target in a directory that the image has.
   let isParent = false;
   for await (const entry of entries) {
     const path = entry.header.name.replace(/\/$/, "");
-    isThere ||= entry.header.type === "directory" && path === name;
+    isDirectory ||= entry.header.type === "directory" && path === name;
     isParent ||= path.startsWith(`${name}/`);
     entry.resume();
   }
-  return isThere && !isParent;
+  return isDirectory && !isParent;
 }

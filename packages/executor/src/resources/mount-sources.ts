@@ -1,7 +1,8 @@
 import { readFile, readlink, realpath } from "node:fs/promises";
 import { basename, dirname } from "node:path";
 import type { Client } from "@wfe-containerd/client";
-import type { Locality } from "../core/plan/daemon.js";
+import type { AllowedStep, FollowedStep } from "../core/plan/checked-step.js";
+import type { Locality } from "../core/plan/machine-facts.js";
 import { refuseAll } from "../core/policy/check-policy.js";
 import {
   findMount,
@@ -12,7 +13,16 @@ import {
 } from "../core/policy/mount-table.js";
 import { refuse, requireThat } from "../core/refuse.js";
 import type { HostVolume, StepConfig } from "../core/step/step.js";
+import type { Machine } from "../machine/machine.js";
 import { checkStep, type Rules } from "./apply-policy.js";
+
+/** A step after the check of its volumes' sources. */
+export interface CheckedSources {
+  /** The step with the sources that were checked. */
+  readonly step: FollowedStep;
+  /** For {@link confirmSources}. Empty unless the daemon's locality is `local`. */
+  readonly sources: readonly CheckedSource[];
+}
 
 /** The source of a volume, after its check. */
 export interface CheckedSource {
@@ -29,21 +39,19 @@ export interface CheckedSource {
  * For a remote daemon, links cannot be followed, and only the path in the step is checked. So allow there
  * only directories in which no other user can make links.
  *
- * @returns the checked sources, for {@link followSources} and {@link confirmSources}; empty unless the
- * daemon's locality is `here`.
  * @throws ExecutorError `refused`.
  */
 export async function checkSources(
-  { client, locality }: { readonly client: Client; readonly locality: Locality },
-  step: StepConfig,
+  { client, facts: { locality } }: Machine,
+  step: AllowedStep,
   rules: Rules,
-): Promise<CheckedSource[]> {
-  if (step.volumes.length === 0) return [];
+): Promise<CheckedSources> {
+  if (step.volumes.length === 0) return { step: step as FollowedStep, sources: [] };
   const paths = await Promise.all(step.volumes.map((volume) => resolveSource(volume, locality)));
   const volumes = step.volumes.map((volume, at) => ({ ...volume, source: paths[at] ?? volume.source }));
   const places = await placesOf(client);
   const follow = (given: readonly string[]) =>
-    locality === "elsewhere" ? given : Promise.all(given.map(resolvePlace));
+    locality === "remote" ? given : Promise.all(given.map(resolvePlace));
   const followed: Rules = {
     ...rules,
     programs: await follow(rules.programs),
@@ -51,9 +59,9 @@ export async function checkSources(
     ioDirectories: [...rules.ioDirectories, ...(await Promise.all(rules.ioDirectories.map(resolvePlace)))],
   };
   refuseAll(checkStep({ ...step, volumes }, followed, await follow(places)));
-  if (locality !== "here") return [];
+  if (locality !== "local") return { step: step as FollowedStep, sources: [] };
   const table = parseMountTable(await readFile("/proc/self/mountinfo", "utf8"));
-  return step.volumes.map((volume, at) => {
+  const sources = step.volumes.map((volume, at) => {
     const path = paths[at] ?? volume.source;
     requireThat(
       volume.propagation !== "rslave" || findMount(table, path)?.receives !== false,
@@ -63,12 +71,8 @@ export async function checkSources(
     );
     return { volume, path, place: findPlace(table, path) };
   });
-}
-
-/** The step, with each source replaced by the path that was checked. */
-export function followSources(step: StepConfig, sources: readonly CheckedSource[]): StepConfig {
-  if (sources.length === 0) return step;
-  return { ...step, volumes: sources.map(({ volume, path }) => ({ ...volume, source: path })) };
+  const withPaths: StepConfig = { ...step, volumes };
+  return { step: withPaths as FollowedStep, sources };
 }
 
 /**
@@ -102,9 +106,9 @@ export async function confirmSources(
 }
 
 async function resolveSource({ source, index }: HostVolume, locality: Locality): Promise<string> {
-  if (locality === "elsewhere") return source;
+  if (locality === "remote") return source;
   return realpath(source).catch((cause: NodeJS.ErrnoException) => {
-    if (locality === "beside") return source;
+    if (locality === "containerized") return source;
     const problem = cause.code === "ENOENT" ? "does not exist" : "cannot be read";
     return refuse(
       `volumes[${index}].source`,

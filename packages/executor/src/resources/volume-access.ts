@@ -1,7 +1,7 @@
 import { stat } from "node:fs/promises";
 import type { UnwritableVolume } from "../core/output/find-warnings.js";
-import type { Locality } from "../core/plan/daemon.js";
 import type { StepPlan } from "../core/plan/plan.js";
+import type { Machine } from "../machine/machine.js";
 
 /** The ids of the step's process on the daemon's machine. */
 export interface VolumeUser {
@@ -14,11 +14,14 @@ export interface VolumeUser {
  * works only for a daemon on this machine. A source that cannot be read is not reported.
  */
 export async function findUnwritable(
+  { facts }: Machine,
   { container: { spec }, mountFields }: StepPlan,
   user: VolumeUser,
-  locality: Locality,
 ): Promise<UnwritableVolume[]> {
-  if (locality !== "here" || spec.process.capabilities?.effective?.includes("CAP_DAC_OVERRIDE") === true)
+  if (
+    facts.locality !== "local" ||
+    spec.process.capabilities?.effective?.includes("CAP_DAC_OVERRIDE") === true
+  )
     return [];
   const writable = spec.mounts.filter(
     ({ type, destination, options = [] }) =>

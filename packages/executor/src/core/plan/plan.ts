@@ -13,7 +13,8 @@ import { type Secret, secretMounts } from "../step/secret.js";
 import type { StepConfig } from "../step/step.js";
 import { volumeReferences, volumesLabel, volumeUses } from "../step/volume.js";
 import type { ArchiveEntry } from "./archive.js";
-import type { DaemonFacts } from "./daemon.js";
+import type { FollowedStep } from "./checked-step.js";
+import type { MachineFacts } from "./machine-facts.js";
 import { rootfsEntries } from "./rootfs.js";
 import { scriptEntries } from "./script.js";
 
@@ -27,24 +28,29 @@ export interface PlanImage {
   };
 }
 
-export interface PlanInput {
-  readonly id: string;
-  readonly step: StepConfig;
-  readonly image: PlanImage;
-  readonly user: ProcessUser;
-  readonly daemon: DaemonFacts;
+/** The parts of a daemon's machine that a plan depends on. */
+export interface PlanMachine {
+  readonly facts: MachineFacts;
   /** containerd's namespace and snapshotter. */
   readonly client: { readonly namespace: string; readonly snapshotter: string };
+  /** The bridge for `network: bridge`. */
+  readonly bridge: Bridge;
+}
+
+export interface PlanInput {
+  readonly id: string;
+  readonly step: FollowedStep;
+  readonly image: PlanImage;
+  readonly user: ProcessUser;
+  readonly machine: PlanMachine;
   readonly data: WorkflowData;
   /** The result of {@link stepLabels}. */
   readonly labels: Readonly<Record<string, string>>;
   /** Directory of the step's output files. */
   readonly ioDirectory: string;
   readonly secrets: readonly Secret[];
-  /** Mounts that were prepared on the daemon's machine, besides the step's own. */
-  readonly mounts?: readonly StepMount[] | undefined;
-  /** The bridge for `network: bridge`, on the daemon's machine. */
-  readonly bridge: Bridge;
+  /** Mounts of the step's volumes and caches, which exist already. */
+  readonly volumes: readonly StepMount[];
   /** The mapping of the step's ids, if it has a user namespace. */
   readonly userNamespace?: UserNamespace | undefined;
   /** Path of a static init program on the daemon's machine, if the step wants one. */
@@ -55,6 +61,8 @@ export interface PlanInput {
 export interface StepPlan {
   /** Id of the container, and also of its lease, snapshot and task. */
   readonly id: string;
+  /** Name of the step. */
+  readonly name: string;
   readonly snapshot: { readonly parent: string; readonly labels: Readonly<Record<string, string>> };
   /** Entries that are written into the step's own layer before the runtime sees it. */
   readonly rootfs: readonly ArchiveEntry[];
@@ -100,14 +108,16 @@ const HOST_RESOLVER: StepMount = {
  * gives the same plan.
  */
 export function planStep(input: PlanInput): StepPlan {
-  const { id, step, image, client, labels, ioDirectory } = input;
+  const { id, step, image, labels, ioDirectory } = input;
+  const { client, bridge } = input.machine;
   const uses = volumeUses(step);
   const hostname = step.hostname ?? toHostname(id);
-  const files = createHostFiles(step, hostname, ioDirectory, input.bridge);
+  const files = createHostFiles(step, hostname, ioDirectory, bridge);
   const spec = planSpec(input, hostname, files);
   const root = toHostUser({ uid: 0, gid: 0 }, input.userNamespace);
   return {
     id,
+    name: step.name,
     snapshot: { parent: image.chainId, labels: { ...labels, ...mappingLabels(input.userNamespace) } },
     rootfs: [...rootfsEntries(input.secrets), ...scriptEntries(step.script, root)],
     nameFiles: toEntries(files, root),
@@ -167,12 +177,12 @@ function mappingLabels(namespace: UserNamespace | undefined): Record<string, str
 }
 
 function planSpec(input: PlanInput, hostname: string, files: readonly HostFile[]): Spec {
-  const { id, step, image, user, daemon, client, data } = input;
+  const { id, step, image, user, machine, data } = input;
   const process = image.config.config;
   return createSpec({
     id,
-    namespace: client.namespace,
-    host: daemon,
+    namespace: machine.client.namespace,
+    host: machine.facts,
     args: composeArgs({ image: process, entrypoint: step.command, args: step.args }),
     env: composeEnvironment({
       image: process,
@@ -206,18 +216,21 @@ function planSpec(input: PlanInput, hostname: string, files: readonly HostFile[]
 }
 
 /** Returns the step's own mounts, and those prepared mounts whose target the step does not use itself. */
-function planMounts({ step, mounts = [] }: PlanInput, files: readonly HostFile[]): StepMount[] {
+function planMounts({ step, volumes }: PlanInput, files: readonly HostFile[]): StepMount[] {
   const own: StepMount[] = [
     ...step.volumes.map(({ index: _, ...volume }): StepMount => ({ type: "bind", ...volume })),
     ...step.tmpfs.map((mount): StepMount => ({ type: "tmpfs", ...mount })),
   ];
-  const prepared = [...mounts, ...toMounts(files)];
+  const prepared = [...volumes, ...toMounts(files)];
   const hasResolver = files.some(({ target }) => target === HOST_RESOLVER.target);
   if (step.network === "host" && !hasResolver) prepared.push(HOST_RESOLVER);
   return [...prepared.filter(({ target }) => !own.some((mount) => mount.target === target)), ...own];
 }
 
-function planHooks({ id, step, bridge }: PlanInput, files: readonly HostFile[]): Hooks | undefined {
+function planHooks(
+  { id, step, machine: { bridge } }: PlanInput,
+  files: readonly HostFile[],
+): Hooks | undefined {
   const pathOf = (wanted: string): string | undefined => files.find(({ target }) => target === wanted)?.path;
   const resolvConf = takesServers(step, bridge.dns) ? pathOf("/etc/resolv.conf") : undefined;
   const hosts = pathOf("/etc/hosts");

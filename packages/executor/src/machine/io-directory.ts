@@ -36,7 +36,7 @@ export function createIoDirectory(given: string | undefined): IoDirectory {
       }
       if (!client.isLocal) {
         throw new ExecutorError(
-          `the daemon at ${client.address} runs elsewhere: ioDir (or WFE_IO_DIR) must name a directory that both machines see at the same path`,
+          `the daemon at ${client.address} may be on another machine: ioDir (or WFE_IO_DIR) must name a directory that both machines see at the same path`,
           { kind: "invalid-argument" },
         );
       }

@@ -3,8 +3,9 @@ import { refuse } from "../core/refuse.js";
 import type { StepMount } from "../core/spec/mounts.js";
 import { GC_ROOT_LABEL, VOLUME_LABELS, type VolumeUse, volumeKey } from "../core/step/volume.js";
 import { ExecutorError } from "../error.js";
-import type { HostUser } from "./inject-secrets.js";
-import { unpackAt } from "./unpack-archive.js";
+import { ignoreNotFound } from "../machine/ignore-not-found.js";
+import type { HostUser } from "../resources/inject-secrets.js";
+import { unpackAt } from "../resources/unpack-archive.js";
 
 /**
  * Returns the mounts of a step's volumes. Makes the volumes that do not exist yet.
@@ -42,7 +43,7 @@ async function openVolume(client: Client, leaseId: string, use: VolumeUse, user:
   await client.leases.addResource(leaseId, { type: `snapshots/${client.snapshotter}`, id: key });
   for (;;) {
     const mounts = await findOrMake(client, key, use, user);
-    const snapshot = await orMissing(client.snapshots.stat(key));
+    const snapshot = await ignoreNotFound(client.snapshots.stat(key));
     if (snapshot === undefined) continue;
     const kind = snapshot.labels[VOLUME_LABELS.kind];
     if (kind !== use.kind) {
@@ -85,8 +86,8 @@ async function findOrMake(
     [GC_ROOT_LABEL]: new Date().toISOString(),
   };
   for (;;) {
-    const here = await orMissing(client.snapshots.mounts(key));
-    if (here !== undefined) return here;
+    const existing = await ignoreNotFound(client.snapshots.mounts(key));
+    if (existing !== undefined) return existing;
     try {
       return await client.snapshots.prepare(key, "", { labels });
     } catch (reason) {
@@ -113,11 +114,4 @@ async function makeOwner(client: Client, source: string, { uid, gid }: HostUser)
   await unpackAt(client, source.slice(0, at), [
     { type: "directory", name: source.slice(at + 1), mode: 0o755, uid, gid },
   ]);
-}
-
-async function orMissing<T>(asked: Promise<T>): Promise<T | undefined> {
-  return asked.catch((reason: unknown) => {
-    if (isContainerdError(reason, "not-found")) return undefined;
-    throw reason;
-  });
 }

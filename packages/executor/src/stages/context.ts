@@ -1,0 +1,33 @@
+import type { ImagePullOptions } from "../image/resolve-image.js";
+import type { ReadUserFiles } from "../image/user-file-cache.js";
+import type { IoBackend } from "../io/backend.js";
+import type { EventQueue } from "../log/event-queue.js";
+import type { Machine } from "../machine/machine.js";
+import type { Machines } from "../machine/machines.js";
+import type { StopSignals } from "../process/stop-signals.js";
+import type { Rules } from "../resources/apply-policy.js";
+import type { Release } from "../resources/release.js";
+
+/** What all steps of one executor have in common. */
+export interface ExecutorContext {
+  readonly machines: Machines;
+  readonly rules: Rules;
+  readonly io: IoBackend;
+  readonly pull: ImagePullOptions;
+  readonly readUserFiles: ReadUserFiles;
+  /** How many bytes of each stream a result contains. */
+  readonly captureBytes: number;
+  /** Identifies the executor's process in labels. */
+  owner(): Promise<string>;
+}
+
+/** What a step's run has in every stage, once its machine is known. */
+export interface StepContext {
+  /** The id of the container, and of everything else that the step uses in containerd. */
+  readonly id: string;
+  readonly executor: ExecutorContext;
+  readonly machine: Machine;
+  readonly signals: StopSignals;
+  readonly events: EventQueue;
+  readonly release: Release;
+}
