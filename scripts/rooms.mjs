@@ -11,14 +11,17 @@ import { capture, ROOT, story, Trouble } from "./process.mjs";
  */
 const ROOMS = {
   "packages/client/src": {
-    oci: { rooms: [], top: ["error"] },
+    oci: { rooms: [], top: ["error", "refuse"] },
     concurrency: { rooms: [], top: ["error", "call"] },
-    transport: { rooms: [], top: ["error", "explain"] },
-    registry: { rooms: ["oci", "concurrency"], top: ["error", "call", "explain", "zstd", "byte-reader"] },
+    transport: { rooms: ["concurrency"], top: ["error", "explain", "refuse"] },
+    registry: {
+      rooms: ["oci", "concurrency"],
+      top: ["error", "refuse", "call", "explain", "zstd", "byte-reader"],
+    },
     content: { rooms: ["transport", "concurrency"] },
     lease: { rooms: [] },
-    task: { rooms: [] },
-    event: { rooms: [] },
+    task: { rooms: ["concurrency"] },
+    event: { rooms: ["concurrency"] },
     image: { rooms: ["oci", "content", "lease", "concurrency"] },
     transfer: { rooms: ["oci", "content", "lease", "image", "registry", "concurrency"] },
     "private-daemon": { rooms: [] },

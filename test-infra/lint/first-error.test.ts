@@ -37,7 +37,7 @@ const NEXT_QUESTIONS: Readonly<Record<string, readonly string[]>> = {
   "client/src/transfer/pull.ts": ["daemonPlatform", "withTimeLimit"],
   "client/src/registry/docker-config-file.ts": ["readlink"],
   "client/src/registry/upload.ts": ["askStatus"],
-  "client/src/image/unpack.ts": ["holdSnapshot", "exists"],
+  "client/src/image/unpack.ts": ["leaseSnapshot", "exists"],
   "executor/src/resources/mount-sources.ts": ["resolvePlace"],
   "executor/src/process/run-task.ts": ["delete", "createContainer"],
 };

@@ -1,9 +1,9 @@
-import { timestampDate } from "@bufbuild/protobuf/wkt";
 import type { Container as WireContainer } from "@wfe-containerd/proto/services/containers";
 import { type AnyValue, fromJsonAny, RUNTIME_SPEC, toJsonAny } from "./any.js";
 import { type CallOptions, callService } from "./call.js";
 import type { Context } from "./context.js";
 import { checkIdentifier, checkLabels } from "./identifier.js";
+import { toDate } from "./timestamp.js";
 
 /** A container's record: its image, snapshot, runtime and spec. The running process is its task. */
 export interface Container {
@@ -130,8 +130,6 @@ function callOptions({ signal, timeoutMs }: CallOptions): CallOptions {
 }
 
 function toContainer(wire: WireContainer): Container {
-  const date = (time: WireContainer["createdAt"]): Date =>
-    time === undefined ? new Date(0) : timestampDate(time);
   return {
     id: wire.id,
     image: wire.image,
@@ -140,7 +138,7 @@ function toContainer(wire: WireContainer): Container {
     snapshotKey: wire.snapshotKey,
     runtimeName: wire.runtime?.name ?? "",
     spec: fromJsonAny(wire.spec),
-    createdAt: date(wire.createdAt),
-    updatedAt: date(wire.updatedAt),
+    createdAt: toDate(wire.createdAt),
+    updatedAt: toDate(wire.updatedAt),
   };
 }

@@ -1,4 +1,4 @@
-import { ContainerdError } from "./error.js";
+import { refuse } from "./refuse.js";
 
 const PATTERN = /^[A-Za-z0-9]+(?:[._-][A-Za-z0-9]+)*$/;
 const MAX_LENGTH = 76;
@@ -12,9 +12,9 @@ const MAX_LABEL_BYTES = 4096;
  */
 export function checkIdentifier(field: string, value: string): string {
   if (value.length > MAX_LENGTH || !PATTERN.test(value)) {
-    throw new ContainerdError(
-      `${field}: ${JSON.stringify(value.slice(0, 100))} is no identifier; allowed: at most ${MAX_LENGTH} letters and digits, with single ".", "_" or "-" between them`,
-      { kind: "invalid-argument" },
+    refuse(
+      `${field}: ${JSON.stringify(value.slice(0, 100))} is not a valid identifier`,
+      `up to ${MAX_LENGTH} letters and digits, with single ".", "_" or "-" between them, for example web-1`,
     );
   }
   return value;
@@ -31,10 +31,11 @@ export function checkLabels(labels: Readonly<Record<string, string>> = {}): Reco
   for (const [key, value] of Object.entries(labels)) {
     const size = Buffer.byteLength(key) + Buffer.byteLength(value);
     if (key !== "" && size <= MAX_LABEL_BYTES) continue;
-    throw new ContainerdError(
-      `labels: ${JSON.stringify(key.slice(0, 64))} has ${size} bytes with its value; allowed: a key, and at most ${MAX_LABEL_BYTES} bytes together`,
-      { kind: "invalid-argument" },
-    );
+    const problem =
+      key === ""
+        ? "has a label with an empty key"
+        : `${JSON.stringify(key.slice(0, 64))} and its value have ${size} bytes`;
+    refuse(`labels: ${problem}`, `a key, and up to ${MAX_LABEL_BYTES} bytes for the key and its value`);
   }
   return { ...labels };
 }

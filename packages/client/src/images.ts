@@ -3,7 +3,7 @@ import type { Context } from "./context.js";
 import { type ExportOptions, exportImages } from "./image/export.js";
 import { type ReadFilesOptions, readImageFiles } from "./image/file.js";
 import { type ImportOptions, importImages } from "./image/import.js";
-import { platformsHere } from "./image/platforms.js";
+import { storedPlatforms } from "./image/platforms.js";
 import { type PruneOptions, pruneImages } from "./image/prune.js";
 import { findImage, type Image } from "./image/record.js";
 import type { ResolvedImage } from "./image/resolve.js";
@@ -116,7 +116,7 @@ export function createImages(context: Context, parts: ImageParts): Images {
     usage: async (image, options) => imageUsage(parts, await findImage(images, image, options), options),
     platforms: async (image, options) => {
       const { target } = await findImage(images, image, options);
-      return platformsHere(content, target, await introspection.daemonPlatform(options), options);
+      return storedPlatforms(content, target, await introspection.daemonPlatform(options), options);
     },
     push: (image, options) => pushImage({ context, content, leases, images }, image, options),
     pull: (name, options) => pullImage({ context, ...parts, images }, name, options),

@@ -64,7 +64,7 @@ export function createIntrospection({ services: { introspection } }: Context): I
   return {
     plugins,
     server: (options) =>
-      callService("ask who the daemon is", async () => {
+      callService("ask for the daemon's id", async () => {
         const { uuid, pid, pidns } = await introspection.server({}, options);
         return {
           uuid,
@@ -79,7 +79,7 @@ export function createIntrospection({ services: { introspection } }: Context): I
       const platform = differs.find(({ failure, platforms }) => failure === undefined && platforms.length > 0)
         ?.platforms[0];
       if (platform === undefined) {
-        throw new ContainerdError("the daemon does not tell its platform: it has no differ that works", {
+        throw new ContainerdError("the daemon does not report its platform: none of its differs works", {
           kind: "failed-precondition",
         });
       }

@@ -1,4 +1,4 @@
-import { ContainerdError } from "./error.js";
+import { refuse } from "./refuse.js";
 
 /** A signal: its name, with or without `SIG`, or its number on Linux: `SIGTERM`, `USR1`, `SIGRTMIN+3`, 15. */
 export type Signal = NodeJS.Signals | number | (string & {});
@@ -23,11 +23,9 @@ const RTMAX = 64;
 export function signalNumber(signal: Signal): number {
   const number = toNumber(signal);
   if (number !== undefined) return number;
-  throw new ContainerdError(
-    `signal: ${JSON.stringify(signal)} is none; allowed: SIGTERM and the like, or 1 to ${RTMAX}`,
-    {
-      kind: "invalid-argument",
-    },
+  return refuse(
+    `signal: ${JSON.stringify(signal)} is not a signal`,
+    `a name or a number from 1 to ${RTMAX}, for example SIGTERM, USR1, SIGRTMIN+3, 15`,
   );
 }
 

@@ -1,9 +1,9 @@
-import { timestampDate } from "@bufbuild/protobuf/wkt";
 import { ConnectError } from "@connectrpc/connect";
 import { type Info, Kind } from "@wfe-containerd/proto/services/snapshots";
 import { type CallOptions, callService, callStream } from "./call.js";
 import type { Context } from "./context.js";
 import { checkLabels } from "./identifier.js";
+import { toDate } from "./timestamp.js";
 
 /** The arguments of mount(2) that mount a snapshot on the daemon's machine. */
 export interface Mount {
@@ -11,6 +11,11 @@ export interface Mount {
   readonly source: string;
   readonly target: string;
   readonly options: readonly string[];
+}
+
+/** Mounts in the form that requests have. */
+export function toWireMounts(mounts: readonly Mount[]) {
+  return mounts.map(({ options, ...mount }) => ({ ...mount, options: [...options] }));
 }
 
 /** A snapshot's record. */
@@ -180,6 +185,5 @@ async function onceMoreAfterCrash<T>(make: () => Promise<T>): Promise<T> {
 }
 
 function toSnapshot({ name, parent, kind, labels, createdAt }: Info): Snapshot {
-  const made = createdAt === undefined ? new Date(0) : timestampDate(createdAt);
-  return { name, parent, kind: KINDS[kind] ?? "unknown", labels, createdAt: made };
+  return { name, parent, kind: KINDS[kind] ?? "unknown", labels, createdAt: toDate(createdAt) };
 }

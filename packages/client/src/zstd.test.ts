@@ -88,6 +88,7 @@ test("all frames are decompressed where Node can, and else it is said which Node
   else
     await expect(reading).rejects.toMatchObject({
       kind: "not-implemented",
-      message: "the archive is compressed with zstd; allowed: gzip or none, or Node.js 22.15 or later",
+      message:
+        "the archive is compressed with zstd, which needs Node.js 22.15 or later; allowed: gzip, or no compression",
     });
 });

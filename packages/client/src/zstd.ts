@@ -3,6 +3,7 @@ import { pipeline } from "node:stream/promises";
 import * as zlib from "node:zlib";
 import { type ByteReader, createByteReader } from "./byte-reader.js";
 import { ContainerdError } from "./error.js";
+import { refuse } from "./refuse.js";
 
 /**
  * The largest window that a stream may need, as a power of two, in bytes. It is the default of the zstd
@@ -89,9 +90,7 @@ async function* frame(reader: ByteReader, magic: Buffer, what: string): AsyncGen
 async function exactly(reader: ByteReader, count: number, what: string): Promise<Buffer> {
   const bytes = await reader.read(count);
   if (bytes.byteLength === count) return bytes;
-  throw new ContainerdError(`${what} ends in the middle of its zstd compression: it was cut off`, {
-    kind: "invalid-argument",
-  });
+  return refuse(`${what} ends in the middle of its zstd compression: it was cut off`);
 }
 
 async function skip(reader: ByteReader, count?: number): Promise<void> {
@@ -110,7 +109,7 @@ function createUnzstd(what: string): Transform {
   };
   if (createZstdDecompress === undefined) {
     throw new ContainerdError(
-      `${what} is compressed with zstd; allowed: gzip or none, or Node.js 22.15 or later`,
+      `${what} is compressed with zstd, which needs Node.js 22.15 or later; allowed: gzip, or no compression`,
       { kind: "not-implemented" },
     );
   }

@@ -98,7 +98,9 @@ describe("an address", () => {
 
   test("that cannot be is refused before anything is opened, by the name it came under", () => {
     vi.stubEnv("CONTAINERD_ADDRESS", "containerd.sock");
-    expect(() => createClient()).toThrow(/^CONTAINERD_ADDRESS: "containerd.sock" is no absolute path/);
+    expect(() => createClient()).toThrow(
+      /^CONTAINERD_ADDRESS: "containerd.sock" is neither an absolute path/,
+    );
     expect(() => createClient({ address: "tcp://10.0.0.1:2500" })).toThrow(/^address: .*insecure: true/);
   });
 });
@@ -196,14 +198,14 @@ describe("over TCP", () => {
     await using client = createClient({ address, tls: { ...trust, ...ours } });
     await expect(client.version()).rejects.toMatchObject({
       kind: "not-implemented",
-      message: expect.stringContaining("or it is its tcp_address, which serves Kubernetes alone"),
+      message: expect.stringContaining("or this is its tcp_address, which serves only Kubernetes"),
     });
     for (const tls of [trust, { ...trust, ...stranger }]) {
       await using refused = createClient({ address, tls });
       await expect(refused.version()).rejects.toThrow(/does not accept our certificate/);
     }
     await using plain = createClient({ address: `tcp://${tcp.address}` });
-    await expect(plain.version()).rejects.toThrow("wants TLS: give the address as https://, with tls");
+    await expect(plain.version()).rejects.toThrow("expects TLS: give the address as https://, with tls");
   });
 });
 
@@ -240,7 +242,7 @@ describe("a daemon", () => {
     await cut;
     await expect(client.version()).rejects.toMatchObject({
       kind: "unavailable",
-      message: `ask for the daemon's version: nobody listens on the socket ${other.socketPath} any more: containerd has ended; start it`,
+      message: `ask for the daemon's version: nothing listens on the socket ${other.socketPath}: containerd has ended; start it`,
     });
     await other.restart();
     expect(await client.version()).toMatchObject({ version: other.version });

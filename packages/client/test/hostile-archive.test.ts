@@ -80,7 +80,7 @@ describe("bad input 14: an archive", () => {
       ];
       await expectRefused(once(await tarOf(entries)), {
         kind: "invalid-argument",
-        message: expect.stringContaining("the archive does not hold it"),
+        message: expect.stringContaining("the archive does not contain it"),
       });
     }
   });

@@ -175,17 +175,17 @@ const REFUSED: readonly (readonly [string, string | RegExp, () => RawEntry[]])[]
   ],
   [
     "a missing layer",
-    "does not hold sha256:",
+    "the archive refers to sha256:",
     () => layoutEntries(image, name).filter((entry) => entry.name !== blobPath(layerDigest())),
   ],
   [
     "a missing config",
-    "does not hold sha256:",
+    "the archive refers to sha256:",
     () => layoutEntries(image, name).filter((entry) => entry.name !== blobPath(image.config.digest)),
   ],
   [
     "a missing manifest",
-    "does not hold sha256:",
+    "the archive refers to sha256:",
     () => layoutEntries(image, name).filter((entry) => entry.name !== blobPath(image.manifest.digest)),
   ],
   [
@@ -253,17 +253,17 @@ const REFUSED: readonly (readonly [string, string | RegExp, () => RawEntry[]])[]
   ["a FIFO", "is a fifo", () => [...layoutEntries(image, name), { name: "pipe", type: "fifo" }]],
   [
     "a blob twice",
-    "is there twice",
+    "occurs twice",
     () => [...layoutEntries(image, name), ...layoutEntries(image, name).slice(1, 2)],
   ],
   [
     "an index twice",
-    "is there twice",
+    "occurs twice",
     () => [...layoutEntries(image, name), ...layoutEntries(image, name).slice(-1)],
   ],
   [
     "one name for two images",
-    "to two images",
+    "gives two images the name",
     () => [
       ...layoutEntries(image).slice(0, -1),
       ...layoutEntries(other).slice(1, -1),
@@ -276,16 +276,16 @@ const REFUSED: readonly (readonly [string, string | RegExp, () => RawEntry[]])[]
       },
     ],
   ],
-  ["no name", "does not name its image", () => layoutEntries(image)],
+  ["no name", "gives its image no name", () => layoutEntries(image)],
   ["a name that is none", "image: ", () => layoutEntries(image, "UPPER/CASE:1")],
   [
     "an index that is no JSON",
-    "is no JSON",
+    "is not JSON",
     () => [...layoutEntries(image).slice(0, -1), { name: "index.json", body: "{" }],
   ],
   [
     "an index that is no index",
-    "is no index",
+    "is not an index",
     () => [...layoutEntries(image).slice(0, -1), { name: "index.json", body: "null" }],
   ],
   [
@@ -293,8 +293,8 @@ const REFUSED: readonly (readonly [string, string | RegExp, () => RawEntry[]])[]
     "has 4194305 bytes",
     () => [{ name: "index.json", body: Buffer.alloc(4 * 1024 * 1024 + 1, " ") }],
   ],
-  ["no image at all", "holds no image", () => [{ name: "readme", body: "x" }]],
-  ["a manifest.json that is no list", "is no list", () => [{ name: "manifest.json", body: "{}" }]],
+  ["no image at all", "contains no image", () => [{ name: "readme", body: "x" }]],
+  ["a manifest.json that is no list", "is not a list", () => [{ name: "manifest.json", body: "{}" }]],
   [
     "a manifest.json without layers",
     /manifest\.json: \[0\]/,
@@ -302,7 +302,7 @@ const REFUSED: readonly (readonly [string, string | RegExp, () => RawEntry[]])[]
   ],
   [
     "a manifest.json that leads nowhere",
-    "does not hold it",
+    "does not contain it",
     () => [
       { name: "x", type: "symlink", linkname: "../../etc/passwd" },
       { name: "manifest.json", body: '[{"Config":"x","RepoTags":["x"],"Layers":[]}]' },
@@ -356,7 +356,7 @@ describe("an archive is refused, and leaves nothing, for", () => {
   ])("being compressed with %s, with what to do", async (program, bytes, example) => {
     await expect(here.client.images.import(once(bytes))).rejects.toMatchObject({
       kind: "invalid-argument",
-      message: `the archive is compressed with ${program}; allowed: not compressed, gzip, zstd; decompress it first, for example: ${example}`,
+      message: `the archive is compressed with ${program}; allowed: no compression, gzip, zstd; decompress it first, for example: ${example}`,
     });
   });
 

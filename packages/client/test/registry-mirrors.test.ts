@@ -137,13 +137,15 @@ test("what each host made of it is told, and the registry's word decides", async
   mirror.on(/GET .*blobs/, { kind: "flip", atByte: 3 });
   await expect(pull()).rejects.toMatchObject({
     kind: "not-found",
-    message: expect.stringMatching(`${mirror.host} gives something else.*; .*${registry.host}.* answers 404`),
+    message: expect.stringMatching(
+      `${mirror.host} answers with other bytes.*; .*${registry.host}.* answers 404`,
+    ),
   });
   registry.on(/GET .*blobs/, { kind: "flip", atByte: 3 });
   await expect(pull()).rejects.toMatchObject({
     kind: "data-loss",
     message: expect.stringMatching(
-      `${mirror.host} gives something else.*; .*${registry.host} gives something else`,
+      `${mirror.host} answers with other bytes.*; .*${registry.host} answers with other bytes`,
     ),
   });
 });

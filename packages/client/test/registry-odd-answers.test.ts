@@ -229,7 +229,7 @@ describe("an answer with a content coding that nobody asked for", () => {
     const { digest, bytes } = plain.config;
     for (const [coding, message] of [
       ["rot13", /content coding "rot13"; allowed: gzip, deflate, br, zstd/],
-      ["gzip", /says Content-Encoding: gzip, and its body is not in that coding/],
+      ["gzip", /says Content-Encoding: gzip, but its body is not in that coding/],
     ] as const) {
       proxy.reset();
       proxy.on(new RegExp(`^GET .*${digest}`), {
@@ -293,7 +293,9 @@ describe("a challenge and a token as some services send them", () => {
     const headers = { "www-authenticate": `Bearer realm="${gone.origin}/token"` };
     proxy.on(/./, { kind: "answer", status: 401, headers });
     const { clock, slept } = patientClock();
-    await expect(pull("plain", { clock })).rejects.toThrow(`${gone.origin}/token: nothing listens there`);
+    await expect(pull("plain", { clock })).rejects.toThrow(
+      `${gone.origin}/token: nothing listens on this port`,
+    );
     expect(slept).toEqual([]);
   });
 });

@@ -363,7 +363,7 @@ describe("an upload", () => {
         });
         await expect(pushing).rejects.toMatchObject({
           kind: "invalid-argument",
-          message: expect.stringContaining(`${field}: ${value} is no count; allowed: `),
+          message: expect.stringContaining(`${field}: ${value} is not a valid number; allowed: `),
         });
       }
     }

@@ -92,10 +92,10 @@ test.each([
   ["app:one:two", "tag"],
   ["app@sha256:beef", "digest"],
   ["app@md5:d41d8cd98f00b204e9800998ecf8427e", "digest"],
-  ["../app", "registry that is none"],
-  ["a/../app", "no image reference"],
+  ["../app", "an invalid registry"],
+  ["a/../app", "is not an image reference"],
   ["app:1\r\nHost: evil", "tag"],
-  ["", "no image reference"],
+  ["", "is not an image reference"],
 ])("bad input 15: the reference %j is refused before anything is asked", async (reference, problem) => {
   const pulling = at.client.images.pull(reference, { auth: "anonymous" });
   await expect(pulling).rejects.toMatchObject({
@@ -157,7 +157,7 @@ test.each([
 test("bad input 17: a manifest of more than 4 MiB is refused, told or not, before it is read to its end", async () => {
   const large = manifest({ annotations: { padding: "x".repeat(FOUR_MIB) } });
   serveManifest("1", large);
-  await refused("app:1", { kind: "out-of-range", message: expect.stringContaining(`at most ${FOUR_MIB}`) });
+  await refused("app:1", { kind: "out-of-range", message: expect.stringContaining(`up to ${FOUR_MIB}`) });
   expect(registry.requests.map(({ method }) => method)).toEqual(["HEAD"]);
   registry.reset();
   const headers = { "content-type": MANIFEST, "content-length": undefined, "transfer-encoding": "chunked" };
@@ -194,7 +194,10 @@ test("bad input 17: an index that lies too deep in indexes is refused", async ()
     serveManifest("1", index, INDEX);
     inner = describeBlob(index, INDEX);
   }
-  await refused("app:1", { kind: "invalid-argument", message: expect.stringContaining("indexes deep") });
+  await refused("app:1", {
+    kind: "invalid-argument",
+    message: expect.stringContaining("nests its indexes too deeply"),
+  });
 });
 
 test.each([`${DOCKER}.v1+prettyjws`, `${DOCKER}.v1+json`])(
@@ -211,7 +214,7 @@ test("schema 1 under another name, and what is no manifest at all, are refused",
   serveManifest("1", toBlob({ hello: "world" }), "text/html");
   await refused("app:1", {
     kind: "not-implemented",
-    message: `${registry.origin} answers for ${registry.host}/app:1 with the media type "text/html"; allowed: an image manifest or index, of OCI or docker's schema 2; check that it is a registry`,
+    message: `${registry.origin} answers to the request for ${registry.host}/app:1 with the media type "text/html"; allowed: an image manifest or index, of OCI or docker's schema 2; check that it is a registry`,
   });
   serveManifest("1", toBlob(Buffer.from("{")), MANIFEST);
   await refused("app:1", { kind: "invalid-argument" });

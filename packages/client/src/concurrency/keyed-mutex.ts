@@ -17,12 +17,12 @@ export function createKeyedMutex(): KeyedMutex {
   return {
     run(name, signal, task) {
       const before = last.get(name) ?? Promise.resolve();
-      const turn = unlessAborted(before, signal).then(task);
-      const over = Promise.allSettled([before, turn]).then(() => {
-        if (last.get(name) === over) last.delete(name);
+      const result = unlessAborted(before, signal).then(task);
+      const settled = Promise.allSettled([before, result]).then(() => {
+        if (last.get(name) === settled) last.delete(name);
       });
-      last.set(name, over);
-      return turn;
+      last.set(name, settled);
+      return result;
     },
   };
 }

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { createSemaphore, forEachInSlots } from "./semaphore.js";
+import { createSemaphore, forEachConcurrently } from "./semaphore.js";
 
 const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
 
@@ -32,10 +32,10 @@ describe("createSlots", () => {
   });
 });
 
-describe("forEachInSlots", () => {
+describe("forEachConcurrently", () => {
   it("throws the first failure, after the others have ended", async () => {
     const ended: number[] = [];
-    const all = forEachInSlots(
+    const all = forEachConcurrently(
       [0, 1, 2, 3],
       { count: 2, signal: new AbortController().signal },
       async (at, signal) => {

@@ -26,7 +26,7 @@ export function createSemaphore(count: number): Semaphore {
  * Runs a task for each item, at most `count` at a time. If one fails, the others are aborted and awaited.
  * Then the first error is thrown.
  */
-export async function forEachInSlots<T>(
+export async function forEachConcurrently<T>(
   items: readonly T[],
   { count, signal: outer }: { count: number; signal: AbortSignal },
   task: (item: T, signal: AbortSignal) => Promise<void>,

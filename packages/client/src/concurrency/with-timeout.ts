@@ -1,4 +1,5 @@
 import { ContainerdError } from "../error.js";
+import { canceled } from "./canceled.js";
 
 export interface TimeoutOptions {
   readonly signal?: AbortSignal | undefined;
@@ -20,10 +21,7 @@ export async function withTimeout<T>(
   let timer: NodeJS.Timeout | undefined;
   let stop: (() => void) | undefined;
   const limit = new Promise<never>((_, reject) => {
-    stop = () =>
-      reject(
-        new ContainerdError(`${what}: aborted by the caller`, { kind: "canceled", cause: signal?.reason }),
-      );
+    stop = () => reject(canceled(what, signal?.reason));
     if (signal?.aborted === true) return stop();
     signal?.addEventListener("abort", stop, { once: true });
     const late = `${what}: no answer within ${timeoutMs} ms`;

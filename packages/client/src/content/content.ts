@@ -1,10 +1,10 @@
-import { setTimeout as delay } from "node:timers/promises";
-import { timestampDate } from "@bufbuild/protobuf/wkt";
 import type { Info, Status } from "@wfe-containerd/proto/services/content";
 import { type CallOptions, callService, callStream } from "../call.js";
+import { createBackoff } from "../concurrency/backoff.js";
 import type { Context } from "../context.js";
 import { ContainerdError, isContainerdError } from "../error.js";
 import { checkLabels } from "../identifier.js";
+import { toDate } from "../timestamp.js";
 import { type ContentWriter, type OpenWriterOptions, openWriter } from "./writer.js";
 
 /** A blob in the content store. */
@@ -101,8 +101,8 @@ export interface Content {
   abort(ref: string, options?: CallOptions): Promise<void>;
 }
 
-const FIRST_DELAY_MS = 20;
-const LONGEST_DELAY_MS = 1_000;
+/** How often to remove an ingest that a cancelled writer may still be closing. */
+const ABORT_TRIES = 7;
 
 export function createContent({ services: { content } }: Context): Content {
   async function* read(
@@ -125,18 +125,20 @@ export function createContent({ services: { content } }: Context): Content {
    * from.
    */
   async function openWhenFree(options: OpenWriterOptions): Promise<ContentWriter> {
-    for (let delayMs = FIRST_DELAY_MS; ; delayMs = Math.min(delayMs * 2, LONGEST_DELAY_MS)) {
+    const backoff = createBackoff();
+    for (;;) {
       try {
         return await openWriter(content, options);
       } catch (reason) {
         if (!isContainerdError(reason, "unavailable") || !/locked/.test(reason.message)) throw reason;
-        await delay(delayMs, undefined, { signal: options.signal });
+        await backoff.wait(options.signal);
       }
     }
   }
 
   async function abort(ref: string, options?: CallOptions): Promise<void> {
-    for (let delayMs = FIRST_DELAY_MS; ; delayMs *= 2) {
+    const backoff = createBackoff();
+    for (let tries = 1; ; tries++) {
       try {
         return await callService(
           `abort ingest ${ref}`,
@@ -145,10 +147,8 @@ export function createContent({ services: { content } }: Context): Content {
       } catch (reason) {
         // A writer whose call was cancelled may still be closing. The file that it writes then stops the
         // removal.
-        if (!/directory not empty/.test(String(reason)) || delayMs > LONGEST_DELAY_MS) throw reason;
-        await callService(`abort ingest ${ref}`, () =>
-          delay(delayMs, undefined, { signal: options?.signal }),
-        );
+        if (!/directory not empty/.test(String(reason)) || tries >= ABORT_TRIES) throw reason;
+        await callService(`abort ingest ${ref}`, () => backoff.wait(options?.signal));
       }
     }
   }
@@ -203,7 +203,7 @@ export function createContent({ services: { content } }: Context): Content {
       for await (const chunk of read(digest, { signal })) {
         size += chunk.byteLength;
         if (size > maxBytes) {
-          throw new ContainerdError(`content ${digest} is too large; allowed: ${maxBytes} bytes`, {
+          throw new ContainerdError(`content ${digest} is too large; allowed: up to ${maxBytes} bytes`, {
             kind: "out-of-range",
           });
         }
@@ -240,11 +240,10 @@ function toInfo({ digest, size, labels, createdAt }: Info): ContentInfo {
     digest,
     size: Number(size),
     labels,
-    createdAt: createdAt === undefined ? new Date(0) : timestampDate(createdAt),
+    createdAt: toDate(createdAt),
   };
 }
 
 function toIngest({ ref, offset, total, expected, startedAt }: Status): Ingest {
-  const since = startedAt === undefined ? new Date(0) : timestampDate(startedAt);
-  return { ref, offset: Number(offset), total: Number(total), expected, startedAt: since };
+  return { ref, offset: Number(offset), total: Number(total), expected, startedAt: toDate(startedAt) };
 }

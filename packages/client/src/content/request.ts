@@ -1,6 +1,6 @@
 import { toBinary } from "@bufbuild/protobuf";
 import { type WriteContentRequest, WriteContentRequestSchema } from "@wfe-containerd/proto/services/content";
-import { ContainerdError } from "../error.js";
+import { refuse } from "../refuse.js";
 
 /** Enough bytes for all fields other than the data, and for the data's tag and length. */
 const HEAD_BYTES = 1024;
@@ -26,9 +26,7 @@ export function encodeWrite(
 ): Buffer {
   const head = toBinary(WriteContentRequestSchema, request);
   if (head.byteLength > HEAD_BYTES - 8) {
-    throw new ContainerdError(`ref: ${request.ref.slice(0, 100)}… is too long for the name of an ingest`, {
-      kind: "invalid-argument",
-    });
+    refuse(`ref: ${request.ref.slice(0, 100)}… is too long for the name of an ingest`);
   }
   space.set(head);
   let at = head.byteLength;

@@ -5,6 +5,7 @@ import {
   type WriteContentResponse,
 } from "@wfe-containerd/proto/services/content";
 import { callService } from "../call.js";
+import { createNotifier } from "../concurrency/notifier.js";
 import type { Services } from "../context.js";
 import { ContainerdError } from "../error.js";
 import { serializeAs } from "../transport/message.js";
@@ -148,26 +149,22 @@ function* inRequests(chunks: readonly Uint8Array[]): Iterable<Uint8Array[]> {
 function createRequests(): AsyncIterable<Request> & { push(request: Request): void; end(): void } {
   const waiting: Request[] = [];
   let ended = false;
-  let wake: (() => void) | undefined;
+  const notifier = createNotifier();
   return {
     push(request) {
       waiting.push(request);
-      wake?.();
+      notifier.notify();
     },
     end() {
       ended = true;
-      wake?.();
+      notifier.notify();
     },
     async *[Symbol.asyncIterator]() {
       for (;;) {
         const next = waiting.shift();
         if (next !== undefined) yield next;
         else if (ended) return;
-        else {
-          await new Promise<void>((resolve) => {
-            wake = resolve;
-          });
-        }
+        else await notifier.wait();
       }
     },
   };

@@ -1,10 +1,11 @@
-import { setTimeout as delay } from "node:timers/promises";
-import { timestampDate } from "@bufbuild/protobuf/wkt";
-import { Code, ConnectError } from "@connectrpc/connect";
 import type { Envelope } from "@wfe-containerd/proto/types/event";
 import type { AnyValue } from "../any.js";
+import { createBackoff } from "../concurrency/backoff.js";
+import { createDeferred } from "../concurrency/deferred.js";
+import { isConnectionCut } from "../connection-cut.js";
 import type { Context } from "../context.js";
 import { ContainerdError } from "../error.js";
+import { toDate } from "../timestamp.js";
 import { type EventPayload, toEventPayload } from "./payload.js";
 
 interface EventBase {
@@ -91,9 +92,6 @@ export interface Events {
   subscribe(options?: SubscribeOptions): Subscription;
 }
 
-const FIRST_DELAY_MS = 50;
-const LONGEST_DELAY_MS = 1_000;
-
 export function createEvents(context: Context): Events {
   return {
     subscribe({ filters = [], allNamespaces = false, signal } = {}) {
@@ -101,14 +99,11 @@ export function createEvents(context: Context): Events {
       const stop = (): void => end.abort();
       if (signal?.aborted === true) stop();
       signal?.addEventListener("abort", stop, { once: true });
-      let markReady = (): void => undefined;
-      const ready = new Promise<void>((resolve) => {
-        markReady = resolve;
-      });
+      const ready = createDeferred<void>();
       const events = follow(context, {
         filters: allNamespaces ? [...filters] : ownFilters(filters, context.namespace),
         signal: end.signal,
-        onReady: markReady,
+        onReady: ready.resolve,
         onEnd() {
           stop();
           signal?.removeEventListener("abort", stop);
@@ -118,7 +113,7 @@ export function createEvents(context: Context): Events {
       return {
         async ready() {
           first ??= events.next();
-          await Promise.race([ready, first]);
+          await Promise.race([ready.promise, first]);
         },
         [Symbol.asyncIterator]: () => ({
           async next() {
@@ -150,7 +145,7 @@ async function* follow(
   { services }: Context,
   { filters, signal, onReady, onEnd }: FollowOptions,
 ): AsyncGenerator<ContainerdEvent, undefined> {
-  let delayMs = FIRST_DELAY_MS;
+  const backoff = createBackoff();
   let cut: ContainerdError | undefined;
   let isFirst = true;
   try {
@@ -168,20 +163,22 @@ async function* follow(
         onReady();
         if (cut !== undefined) yield gap(cut);
         isFirst = false;
-        delayMs = FIRST_DELAY_MS;
+        backoff.reset();
         cut = undefined;
         for (let envelope = await next; envelope.done !== true; envelope = await next) {
           yield toEvent(envelope.value);
           next = envelopes.next();
         }
-        cut = new ContainerdError("the daemon ended it", { kind: "unavailable", operation: OPERATION });
+        cut = new ContainerdError("the daemon ended the stream", {
+          kind: "unavailable",
+          operation: OPERATION,
+        });
       } catch (reason) {
         if (signal.aborted) return;
-        if (isFirst || !isCut(reason)) throw toError(reason);
+        if (isFirst || !isConnectionCut(reason)) throw toError(reason);
         cut ??= toError(reason);
       }
-      await delay(delayMs, undefined, { signal }).catch(() => undefined);
-      delayMs = Math.min(delayMs * 2, LONGEST_DELAY_MS);
+      await backoff.wait(signal).catch(() => undefined);
     }
   } finally {
     onEnd();
@@ -201,7 +198,7 @@ function ownFilters(filters: readonly string[], namespace: string): string[] {
 
 function toEvent({ timestamp, namespace, topic, event }: Envelope): ContainerdEvent {
   const base = {
-    timestamp: timestamp === undefined ? new Date(0) : timestampDate(timestamp),
+    timestamp: toDate(timestamp),
     namespace,
     topic,
   };
@@ -222,10 +219,4 @@ function toError(reason: unknown): ContainerdError {
   const error = ContainerdError.from(reason, OPERATION);
   if (error.kind !== "unknown" || !/parsing subscription filters/.test(error.message)) return error;
   return new ContainerdError(error.message, { kind: "invalid-argument", cause: error.cause });
-}
-
-function isCut(reason: unknown): boolean {
-  return (
-    reason instanceof ConnectError && (reason.code === Code.Unavailable || reason.code === Code.Canceled)
-  );
 }

@@ -1,8 +1,9 @@
-import { createHash } from "node:crypto";
+import { Readable } from "node:stream";
 import type { Content } from "../content/content.js";
-import { ContainerdError } from "../error.js";
 import { type Descriptor, parseDescriptor } from "../oci/descriptor.js";
+import { digestOf } from "../oci/digest.js";
 import { MEDIA_TYPES } from "../oci/media-type.js";
+import { refuse } from "../refuse.js";
 import type { Archive, ArchiveBlob } from "./archive.js";
 
 /** An image that an archive lists, with its names. */
@@ -37,11 +38,12 @@ export async function findImages(
   const manifest = archive.documents.get("manifest.json");
   if (manifest === undefined) {
     refuse(
-      "the archive holds no image; allowed: an OCI layout with index.json, or docker save's archive with manifest.json",
+      "the archive contains no image",
+      "an OCI layout with index.json, or an archive of docker save with manifest.json",
     );
   }
   const entries = parseDocument("manifest.json", manifest);
-  if (!Array.isArray(entries)) refuse("manifest.json is no list of images; allowed: what docker save writes");
+  if (!Array.isArray(entries)) refuse("manifest.json is not a list of images", "what docker save writes");
   const saved = entries.map(parseSavedImage);
   return Promise.all(
     saved.map((entry, at) =>
@@ -52,8 +54,7 @@ export async function findImages(
 
 function findInLayout(bytes: Buffer): ArchivedImage[] {
   const { manifests } = parseDocument("index.json", bytes) as { manifests?: unknown };
-  if (!Array.isArray(manifests))
-    refuse("index.json is no index; allowed: an object with a list of manifests");
+  if (!Array.isArray(manifests)) refuse("index.json is not an index", "an object with a list of manifests");
   return manifests.map((entry, at) => {
     const target = parseDescriptor(`index.json: manifests[${at}]`, entry);
     const given = NAME_ANNOTATIONS.map((key) => target.annotations?.[key]).filter(
@@ -82,7 +83,8 @@ function parseSavedImage(entry: unknown, at: number): SavedImage {
   const layers = Layers ?? [];
   if (typeof Config !== "string" || !isStrings(layers) || !isStrings(tags)) {
     refuse(
-      `manifest.json: [${at}] is no image; allowed: an object with the path Config and the lists RepoTags and Layers`,
+      `manifest.json: [${at}] is not an image`,
+      "an object with the path Config and the lists RepoTags and Layers",
     );
   }
   return { Config, RepoTags: tags.filter((tag) => tag !== UNTAGGED && tag !== ""), Layers: layers };
@@ -96,10 +98,7 @@ function parseDocument(name: string, bytes: Buffer): unknown {
   try {
     return JSON.parse(bytes.toString("utf8")) ?? {};
   } catch (cause) {
-    throw new ContainerdError(`the archive's ${name} is no JSON; allowed: a JSON document`, {
-      kind: "invalid-argument",
-      cause,
-    });
+    return refuse(`the archive's ${name} is not JSON`, "a JSON document", cause);
   }
 }
 
@@ -121,7 +120,7 @@ async function writeManifest(
 ): Promise<ArchivedImage> {
   const blob = (path: string): ArchiveBlob =>
     blobs.get(path) ??
-    refuse(`manifest.json: [${at}] names ${JSON.stringify(path)}, and the archive does not hold it`);
+    refuse(`manifest.json: [${at}] names ${JSON.stringify(path)}, but the archive does not contain it`);
   const config = blob(entry.Config);
   const bytes = Buffer.from(
     JSON.stringify({
@@ -136,16 +135,8 @@ async function writeManifest(
     }),
   );
   const written = await content.write(
-    { ref, digest: `sha256:${createHash("sha256").update(bytes).digest("hex")}`, size: bytes.byteLength },
-    once(bytes),
+    { ref, digest: digestOf(bytes), size: bytes.byteLength },
+    Readable.from([bytes]),
   );
   return { names: entry.RepoTags, target: { mediaType: MEDIA_TYPES.manifest, ...written } };
-}
-
-async function* once(bytes: Uint8Array): AsyncGenerator<Uint8Array> {
-  yield bytes;
-}
-
-function refuse(message: string): never {
-  throw new ContainerdError(message, { kind: "invalid-argument" });
 }

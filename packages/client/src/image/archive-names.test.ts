@@ -59,17 +59,17 @@ describe("R21: the names of an archive's images", () => {
 
   test.each<[string, ArchivedImage[], string | undefined]>([
     [
-      "the archive gives the name docker.io/library/a:1 to two images",
+      "the archive gives two images the name docker.io/library/a:1",
       [entry(one, ["a:1"]), entry(two, ["a:1"])],
       undefined,
     ],
-    ["the name b.example/a:1 to two images", [entry(one, [], "1"), entry(two, [], "1")], "b.example/a"],
+    ["gives two images the name b.example/a:1", [entry(one, [], "1"), entry(two, [], "1")], "b.example/a"],
     [
-      'baseName is missing: .*but for a tag, "1", "2"; give the name',
+      'baseName is missing: .*only tags, no names: "1", "2"; give the name',
       [entry(one, [], "1"), entry(two, [], "2")],
       undefined,
     ],
-    ["name is missing: the archive does not name its image", [entry(one, [])], undefined],
+    ["name is missing: the archive gives its image no name", [entry(one, [])], undefined],
     ["name is missing", [entry(one, [])], "b.example/a"],
     ["name is missing", [], undefined],
     ["has an invalid tag", [entry(one, [], "no tag")], "b.example/a"],
@@ -88,7 +88,7 @@ describe("R21: the names of an archive's images", () => {
       expect(await nameImages(found, { name }, isOne)).toEqual([{ name, target: one }]);
     }
     await expect(nameImages([entry(one, []), entry(two, [])], { name }, all)).rejects.toThrow(
-      "the archive holds 2 images; allowed: a name for an archive of one image",
+      "the archive contains 2 images; allowed: a name for an archive of one image",
     );
   });
 });

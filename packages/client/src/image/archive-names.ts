@@ -1,6 +1,6 @@
-import { ContainerdError } from "../error.js";
 import type { Descriptor } from "../oci/descriptor.js";
 import { normalizeReference, parseReference, withoutCredentials } from "../oci/reference.js";
+import { refuse } from "../refuse.js";
 import type { ArchivedImage } from "./archive-images.js";
 
 export interface NamingOptions {
@@ -34,7 +34,7 @@ export async function nameImages(
     for (const each of own.map(normalizeReference)) {
       // Different readers of the archive would choose different images.
       if ((named.get(each) ?? target).digest !== target.digest)
-        refuse(`the archive gives the name ${each} to two images; allowed: each name once`);
+        refuse(`the archive gives two images the name ${each}; allowed: each name once`);
       named.set(each, target);
     }
   }
@@ -44,12 +44,10 @@ export async function nameImages(
   );
   if (tags.length > 0) {
     refuse(
-      `baseName is missing: the archive does not name its image but for a tag, ${tags.slice(0, 5).join(", ")}; give the name that goes before the tag, for example registry.example.com/app; or name, for an archive of one image`,
+      `baseName is missing: the archive gives its images only tags, no names: ${tags.slice(0, 5).join(", ")}; give the name to put before the tag, for example registry.example.com/app; or name, for an archive of one image`,
     );
   }
-  return refuse(
-    "name is missing: the archive does not name its image; give a name of your choice, for example app:1.0",
-  );
+  return refuse("name is missing: the archive gives its image no name; give a name, for example app:1.0");
 }
 
 async function onlyImage(
@@ -64,7 +62,7 @@ async function onlyImage(
   const [only] = images;
   if (only !== undefined && images.length === 1) return only;
   return refuse(
-    `name: the archive holds ${images.length} images; allowed: a name for an archive of one image; without it each gets the name that the archive gives it`,
+    `name: the archive contains ${images.length} images; allowed: a name for an archive of one image; without name, each image keeps the name that the archive gives it`,
   );
 }
 
@@ -77,13 +75,9 @@ export function checkBaseName(baseName: string): string {
   const last = baseName.slice(baseName.lastIndexOf("/") + 1);
   if (/[:@]/.test(last)) {
     refuse(
-      `baseName: ${JSON.stringify(withoutCredentials(baseName).slice(0, 300))} has a tag or a digest; allowed: a name alone, for example registry.example.com/app`,
+      `baseName: ${JSON.stringify(withoutCredentials(baseName).slice(0, 300))} has a tag or a digest; allowed: a name without them, for example registry.example.com/app`,
     );
   }
   parseReference(`${baseName}:tag`);
   return baseName;
-}
-
-function refuse(message: string): never {
-  throw new ContainerdError(message, { kind: "invalid-argument" });
 }

@@ -7,6 +7,7 @@ import { createByteReader } from "../byte-reader.js";
 import type { Content } from "../content/content.js";
 import { ContainerdError } from "../error.js";
 import { MAX_DOCUMENT_BYTES } from "../oci/manifest.js";
+import { refuse } from "../refuse.js";
 import { isZstd, unzstd } from "../zstd.js";
 import { untilTarEnd } from "./tar-end.js";
 import { atMost } from "./unpack-limit.js";
@@ -72,7 +73,7 @@ export async function readArchive(
       const { type, size = 0, linkname } = entry.header;
       const path = checkPath(entry.header.name);
       if (type === "file" || type === "contiguous-file") {
-        if (documents.has(path) || blobs.has(path)) refuse(path, "is there twice");
+        if (documents.has(path) || blobs.has(path)) refuseEntry(path, "occurs twice", "each path once");
         if (DOCUMENTS.has(path))
           documents.set(path, await readWhole(path, size, entry as AsyncIterable<Uint8Array>));
         else
@@ -92,7 +93,7 @@ export async function readArchive(
         links.set(path, resolveLink(path, linkname, type === "symlink"));
         entry.resume();
       } else {
-        if (type !== "directory") refuse(path, `is a ${type}`);
+        if (type !== "directory") refuseEntry(path, `is a ${type}`, "files, directories and links");
         entry.resume();
       }
     }
@@ -100,10 +101,7 @@ export async function readArchive(
     feed.destroy();
     signal?.throwIfAborted();
     if (reason instanceof ContainerdError) throw reason;
-    throw new ContainerdError(`the archive could not be read: ${(reason as Error).message}`, {
-      kind: "invalid-argument",
-      cause: reason,
-    });
+    return refuse(`the archive cannot be read: ${(reason as Error).message}`, undefined, reason);
   } finally {
     signal?.removeEventListener("abort", stop);
   }
@@ -151,13 +149,14 @@ async function writeBlob(
       throw reason;
     });
   const digest = written?.digest ?? `sha256:${hash.digest("hex")}`;
-  if (claimed?.startsWith("sha256:") === true && claimed !== digest) refuse(path, `has the digest ${digest}`);
+  if (claimed?.startsWith("sha256:") === true && claimed !== digest)
+    refuseEntry(path, `has the digest ${digest}`, "the digest in its name");
   onProgress?.({ what: digest, state: "done", offset: size, total: size });
   return { digest, size, compression: compressionOf(head) };
 }
 
 async function readWhole(path: string, size: number, source: AsyncIterable<Uint8Array>): Promise<Buffer> {
-  if (size > MAX_DOCUMENT_BYTES) refuse(path, `has ${size} bytes`);
+  if (size > MAX_DOCUMENT_BYTES) refuseEntry(path, `has ${size} bytes`, `up to ${MAX_DOCUMENT_BYTES} bytes`);
   const chunks: Uint8Array[] = [];
   for await (const chunk of source) chunks.push(chunk);
   return Buffer.concat(chunks);
@@ -166,7 +165,7 @@ async function readWhole(path: string, size: number, source: AsyncIterable<Uint8
 function checkPath(name: string): string {
   const parts = name.split("/").filter((part) => part !== "" && part !== ".");
   if (name.startsWith("/") || parts.includes("..") || name.includes("\0"))
-    refuse(name, "leads out of the archive");
+    refuseEntry(name, "leads out of the archive", "a relative path without ..");
   return parts.join("/");
 }
 
@@ -180,10 +179,9 @@ function resolveLink(path: string, target: string, isSymbolic: boolean): string 
   return parts.join("/");
 }
 
-function refuse(path: string, problem: string): never {
-  throw new ContainerdError(`the archive's ${JSON.stringify(path.slice(0, 200))} ${problem}`, {
-    kind: "invalid-argument",
-  });
+/** @param allowed what the entry may be instead. */
+function refuseEntry(path: string, problem: string, allowed: string): never {
+  return refuse(`the archive's ${JSON.stringify(path.slice(0, 200))} ${problem}`, allowed);
 }
 
 /** Enough bytes to recognise every compression. */
@@ -212,9 +210,9 @@ async function* decompress(source: AsyncIterable<Uint8Array>): AsyncGenerator<Ui
   }
   for (const [name, example, magic] of UNREAD_COMPRESSIONS)
     if (magic.every((byte, at) => head[at] === byte)) {
-      throw new ContainerdError(
-        `the archive is compressed with ${name}; allowed: not compressed, gzip, zstd; decompress it first, for example: ${example}`,
-        { kind: "invalid-argument" },
+      refuse(
+        `the archive is compressed with ${name}`,
+        `no compression, gzip, zstd; decompress it first, for example: ${example}`,
       );
     }
   const compression = compressionOf(head);

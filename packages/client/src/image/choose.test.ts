@@ -11,7 +11,7 @@ import type { Descriptor } from "../oci/descriptor.js";
 import { formatPlatform, parsePlatform, rankPlatform } from "../oci/platform.js";
 import { collectParts } from "../transfer/image-part.js";
 import { chooseManifest } from "./choose.js";
-import { platformsHere } from "./platforms.js";
+import { storedPlatforms } from "./platforms.js";
 import { walkImage } from "./walk.js";
 
 const AMD64 = parsePlatform("linux/amd64");
@@ -88,7 +88,7 @@ describe("R18: of an index is chosen", () => {
         { platforms: asked, signal },
       );
       expect(pushed.target.digest).toBe(image("linux/arm/v6").digest);
-      const found = await platformsHere(documents.content, target, AMD64);
+      const found = await storedPlatforms(documents.content, target, AMD64);
       expect(found.map(formatPlatform)).toEqual(platforms);
       await expect(
         collectParts(documents.content, { name: "x", target }, { platforms: [AMD64], signal }),
@@ -125,7 +125,7 @@ describe("R18: of an index is chosen", () => {
       const chosen = await choose(target, host);
       expect([chosen.descriptor.digest, formatPlatform(chosen.platform)]).toEqual([one.digest, host]);
     }
-    const found = await platformsHere(documents.content, target, AMD64);
+    const found = await storedPlatforms(documents.content, target, AMD64);
     expect(found.map(formatPlatform)).toEqual(["linux/arm/v6", "linux/arm/v7"]);
   });
 
@@ -221,7 +221,7 @@ describe("R9: entries that are not images", () => {
         ]) {
           const target = documents.addIndex(entries as object[]);
           expect((await choose(target, "linux/amd64")).descriptor.digest).toBe(image("linux/amd64").digest);
-          const found = await platformsHere(documents.content, target, AMD64);
+          const found = await storedPlatforms(documents.content, target, AMD64);
           expect(found.map(formatPlatform)).toEqual(["linux/amd64"]);
         }
       }
@@ -236,14 +236,14 @@ describe("R9: entries that are not images", () => {
   it("alone are not an image, and the error says what they are", async () => {
     await expect(choose(documents.addIndex([artifact()]), "linux/amd64")).rejects.toMatchObject({
       kind: "not-found",
-      message: expect.stringContaining("it is an artifact"),
+      message: expect.stringContaining("is an artifact, not a container image"),
     });
     await expect(choose(documents.addIndex([]), "linux/amd64")).rejects.toMatchObject({
       kind: "not-found",
       message: expect.stringContaining("its index is empty"),
     });
     for (const [at, problem] of [
-      [0, "it is an artifact"],
+      [0, "is an artifact, not a container image"],
       [4, 'its media type is "text/plain"'],
       [6, "retired schema 1"],
       [7, "not JSON"],
@@ -270,7 +270,7 @@ describe("R10: an image that does not name its platform", () => {
       const target = documents.addImage(config);
       const host = parsePlatform("linux/arm64");
       expect((await choose(target, "linux/arm64")).platform).toEqual(host);
-      const found = await platformsHere(documents.content, target, host);
+      const found = await storedPlatforms(documents.content, target, host);
       expect(found.map(formatPlatform)).toEqual(["linux/arm64"]);
     },
   );

@@ -2,6 +2,7 @@ import { ContainerdError } from "../error.js";
 import type { Descriptor } from "../oci/descriptor.js";
 import { type ImageConfig, isImageManifest, type Manifest } from "../oci/manifest.js";
 import { formatPlatform, type Platform, rankPlatform } from "../oci/platform.js";
+import { refuse } from "../refuse.js";
 import {
   type ImageNode,
   type ImageWalk,
@@ -76,9 +77,7 @@ export async function chooseManifest(walk: ImageWalk, host: Platform, name: stri
  */
 export function checkPlatforms(platforms: readonly Platform[]): void {
   if (platforms.length > 0) return;
-  throw new ContainerdError("platforms: is empty; allowed: at least one platform, for example linux/arm64", {
-    kind: "invalid-argument",
-  });
+  refuse("platforms: is empty", "at least one platform, for example linux/arm64");
 }
 
 /** The entries that were skipped. They explain why nothing was found. */
@@ -183,7 +182,7 @@ class NotAnImageError extends ContainerdError {}
 export function notAnImage({ digest }: Descriptor, { config }: Manifest): ContainerdError {
   const mediaType = JSON.stringify(config.mediaType).slice(0, 160);
   return new NotAnImageError(
-    `${digest} is not a container image: it is an artifact, without layers of files and with a config of the media type ${mediaType}; allowed: an image`,
+    `${digest} is an artifact, not a container image: it has no layers of files, and its config has the media type ${mediaType}; allowed: an image`,
     { kind: "invalid-argument" },
   );
 }

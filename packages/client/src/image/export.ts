@@ -7,9 +7,11 @@ import { ContainerdError, isContainerdError } from "../error.js";
 import type { Leases } from "../lease/lease.js";
 import { beginWork } from "../lease/work-lease.js";
 import type { Descriptor } from "../oci/descriptor.js";
+import { checkSize } from "../oci/descriptor.js";
 import { MEDIA_TYPES } from "../oci/media-type.js";
 import type { Platform } from "../oci/platform.js";
 import { parseReference } from "../oci/reference.js";
+import { refuse } from "../refuse.js";
 import { checkPlatforms, chooseManifest } from "./choose.js";
 import { findImage, type Image } from "./record.js";
 import type { ImageStore } from "./store.js";
@@ -41,8 +43,7 @@ export async function* exportImages(
   given: readonly (string | Image)[],
   { platforms, signal }: ExportOptions = {},
 ): AsyncGenerator<Uint8Array, void, undefined> {
-  if (given.length === 0)
-    throw new ContainerdError("images: is empty; allowed: at least one image", { kind: "invalid-argument" });
+  if (given.length === 0) refuse("images: is empty", "at least one image");
   // Another client may remove an image while we read it, so a lease protects it.
   await using work = await beginWork({ context, leases }, "export");
   const blobs = new Map<string, Descriptor>();
@@ -149,7 +150,7 @@ async function collectLocal(
   }
   if (hasImage) return found;
   throw new ContainerdError(
-    `image ${name} is incomplete: the content store has its index, and nothing that the index lists; allowed: an image that was pulled or imported`,
+    `image ${name} is incomplete: the content store has its index, but nothing that the index lists; allowed: an image that was pulled or imported`,
     { kind: "not-found" },
   );
 }
@@ -183,10 +184,7 @@ async function blobsOf(
   const { config, layers } = node.document;
   for (const blob of [config, ...layers]) {
     const info = await content.info(blob.digest, { signal });
-    if (info.size === blob.size) continue;
-    throw new ContainerdError(`${blob.digest} has ${info.size} bytes, and its descriptor says ${blob.size}`, {
-      kind: "data-loss",
-    });
+    checkSize(blob, info.size, "data-loss");
   }
   return [written(node), config, ...layers];
 }

@@ -1,16 +1,17 @@
 import { type CallOptions, callService } from "../call.js";
 import { createContent } from "../content/content.js";
 import type { Context } from "../context.js";
-import { ContainerdError, isContainerdError } from "../error.js";
+import { ignoreNotFound } from "../ignore-not-found.js";
 import { beginWork, type WorkLease } from "../lease/work-lease.js";
 import type { Descriptor } from "../oci/descriptor.js";
 import type { Platform } from "../oci/platform.js";
 import { normalizeReference } from "../oci/reference.js";
+import { refuse } from "../refuse.js";
 import { createSnapshots } from "../snapshot.js";
 import { type ImportProgress, readArchive } from "./archive.js";
 import { findImages } from "./archive-images.js";
-import { holdsImage, keepImage } from "./archive-keep.js";
 import { checkBaseName, type NamingOptions, nameImages } from "./archive-names.js";
+import { containsImage, labelImportedImage } from "./imported-image.js";
 import type { Image } from "./record.js";
 import { type ResolvedImage, resolveTarget } from "./resolve.js";
 import type { ImageParts } from "./store.js";
@@ -62,7 +63,7 @@ export async function importImages(
   return callService("import images", async () => {
     await using work = await beginWork(importer, "import");
     try {
-      return await bringIn(importer, work, source, options);
+      return await importArchive(importer, work, source, options);
     } catch (reason) {
       // Deleting the lease also removes its content, snapshots and unfinished ingests.
       await work.end({ sync: true });
@@ -72,7 +73,7 @@ export async function importImages(
   });
 }
 
-async function bringIn(
+async function importArchive(
   { introspection, put }: Importer,
   { id: leaseId, context: leased }: WorkLease,
   source: AsyncIterable<Uint8Array>,
@@ -93,10 +94,11 @@ async function bringIn(
     return walk;
   };
   const found = await findImages(content, archive, leaseId);
-  const named = await nameImages(found, naming, (target) => holdsImage(walkOf(target)));
+  const named = await nameImages(found, naming, (target) => containsImage(walkOf(target)));
   const host = await introspection.daemonPlatform({ signal });
   const unique = new Map(named.map((each) => [each.target.digest, each]));
-  for (const { target } of unique.values()) await keepImage(content, walkOf(target), host, { signal });
+  for (const { target } of unique.values())
+    await labelImportedImage(content, walkOf(target), host, { signal });
   for (const { name, target } of unpack ? unique.values() : []) {
     const image = await resolveForHost(walkOf(target), name, host);
     if (image === undefined) continue;
@@ -113,9 +115,7 @@ async function bringIn(
 
 function checkNames({ name, baseName }: ImportOptions): NamingOptions {
   if (name !== undefined && baseName !== undefined) {
-    throw new ContainerdError("name and baseName are both given; allowed: one of them", {
-      kind: "invalid-argument",
-    });
+    refuse("name and baseName are both given", "one of them");
   }
   return {
     name: name === undefined ? undefined : normalizeReference(name),
@@ -132,9 +132,6 @@ async function resolveForHost(
   name: string,
   host: Platform,
 ): Promise<ResolvedImage | undefined> {
-  if (!(await holdsImage(walk))) return undefined;
-  return resolveTarget(walk, name, host).catch((reason: unknown) => {
-    if (isContainerdError(reason, "not-found")) return undefined;
-    throw reason;
-  });
+  if (!(await containsImage(walk))) return undefined;
+  return ignoreNotFound(resolveTarget(walk, name, host));
 }

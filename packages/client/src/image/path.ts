@@ -37,11 +37,11 @@ export function walkPath(path: string, known: ReadonlyMap<string, RootEntry>): W
       directory.pop();
       continue;
     }
-    const here = [...directory, name];
-    const entry = known.get(here.join("/"));
-    if (entry === undefined) unknown.push(here.join("/"));
+    const parts = [...directory, name];
+    const entry = known.get(parts.join("/"));
+    if (entry === undefined) unknown.push(parts.join("/"));
     if (entry === undefined || entry.kind === "directory") {
-      directory = here;
+      directory = parts;
       continue;
     }
     if (entry.kind === "link") {

@@ -11,7 +11,7 @@ import { isAboutDocument, type ManifestNode, walkImage } from "./walk.js";
  *
  * @param host the platform of an image that does not name one.
  */
-export async function platformsHere(
+export async function storedPlatforms(
   content: Content,
   target: Descriptor,
   host: Platform,

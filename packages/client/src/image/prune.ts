@@ -1,7 +1,7 @@
 import type { CallOptions } from "../call.js";
 import { callService } from "../call.js";
 import type { Context } from "../context.js";
-import { isContainerdError } from "../error.js";
+import { ignoreNotFound } from "../ignore-not-found.js";
 import type { Leases } from "../lease/lease.js";
 import type { Image } from "./record.js";
 import type { ImageStore } from "./store.js";
@@ -54,15 +54,9 @@ export async function pruneImages(
   if (dryRun) return unused;
   const removed: Image[] = [];
   for (const image of unused) {
-    const isGone = await images.remove(image, options).then(
-      () => true,
-      (reason: unknown) => {
-        // Another client has removed it meanwhile.
-        if (isContainerdError(reason, "not-found")) return false;
-        throw reason;
-      },
-    );
-    if (isGone) removed.push(image);
+    // Another client may have removed it meanwhile.
+    const own = await ignoreNotFound(images.remove(image, options).then(() => image));
+    if (own !== undefined) removed.push(own);
   }
   if (removed.length > 0) await leases.collectGarbage(options);
   return removed;

@@ -1,9 +1,9 @@
-import { timestampDate } from "@bufbuild/protobuf/wkt";
 import type { Image as WireImage } from "@wfe-containerd/proto/services/images";
 import type { CallOptions } from "../call.js";
 import { ContainerdError, isContainerdError } from "../error.js";
 import type { Descriptor } from "../oci/descriptor.js";
 import { normalizeReference, withoutCredentials } from "../oci/reference.js";
+import { toDate } from "../timestamp.js";
 
 /** An image's record: a name for content. */
 export interface Image {
@@ -50,14 +50,12 @@ export async function findImage(
 
 export function toImage({ name, target, labels, createdAt, updatedAt }: WireImage): Image {
   if (target === undefined)
-    throw new ContainerdError(`image ${name} points at nothing`, { kind: "data-loss" });
-  const date = (time: WireImage["createdAt"]): Date =>
-    time === undefined ? new Date(0) : timestampDate(time);
+    throw new ContainerdError(`the record of image ${name} has no target`, { kind: "data-loss" });
   return {
     name,
     target: { mediaType: target.mediaType, digest: target.digest, size: Number(target.size) },
     labels,
-    createdAt: date(createdAt),
-    updatedAt: date(updatedAt),
+    createdAt: toDate(createdAt),
+    updatedAt: toDate(updatedAt),
   };
 }

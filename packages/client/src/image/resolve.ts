@@ -1,9 +1,9 @@
-import { ContainerdError } from "../error.js";
 import { chainId } from "../oci/chain-id.js";
 import type { Descriptor } from "../oci/descriptor.js";
 import type { ImageConfig } from "../oci/manifest.js";
 import { isLayer } from "../oci/media-type.js";
 import type { Platform } from "../oci/platform.js";
+import { refuse } from "../refuse.js";
 import { chooseManifest } from "./choose.js";
 import type { ImageWalk } from "./walk.js";
 
@@ -39,9 +39,9 @@ export async function resolveTarget(walk: ImageWalk, name: string, host: Platfor
   const layers = document.layers.filter(({ mediaType }) => isLayer(mediaType));
   const diffIds = config.rootfs.diff_ids;
   if (layers.length !== diffIds.length) {
-    throw new ContainerdError(
-      `image ${name} has ${layers.length} layers, and its config lists ${diffIds.length}; allowed: as many diff_ids as layers`,
-      { kind: "invalid-argument" },
+    refuse(
+      `image ${name} has ${layers.length} layers, but its config lists ${diffIds.length}`,
+      "as many diff_ids as layers",
     );
   }
   return {

@@ -1,5 +1,5 @@
 import { createByteReader } from "../byte-reader.js";
-import { ContainerdError } from "../error.js";
+import { refuse } from "../refuse.js";
 
 const BLOCK = 512;
 /** Largest PAX header, in bytes. It has names and numbers for the next entry. */
@@ -24,8 +24,12 @@ export async function* untilTarEnd(source: AsyncIterable<Uint8Array>): AsyncGene
       zeroBlocks++;
       continue;
     }
-    if (zeroBlocks > 0) refuse("goes on after a single block of zeros; allowed: two, which are its end");
-    if (header.byteLength < BLOCK) refuse("ends in the middle of a header: it was cut off");
+    if (zeroBlocks > 0)
+      refuse(
+        "the archive has more data after one block of zeros",
+        "two blocks of zeros, and only at the end",
+      );
+    if (header.byteLength < BLOCK) refuse("the archive ends in the middle of a header: it was cut off");
 
     const type = String.fromCharCode(header[156] ?? 0);
     const size = paxSize ?? sizeOf(header);
@@ -54,7 +58,8 @@ export async function* untilTarEnd(source: AsyncIterable<Uint8Array>): AsyncGene
       taken += piece.byteLength;
       yield piece;
     }
-    if (taken < dataBytes) refuse(`ends in the middle of ${JSON.stringify(nameOf(header))}: it was cut off`);
+    if (taken < dataBytes)
+      refuse(`the archive ends in the middle of ${JSON.stringify(nameOf(header))}: it was cut off`);
     // The last file may end without padding to a whole block.
     if (taken < padded(dataBytes)) yield Buffer.alloc(padded(dataBytes) - taken);
   }
@@ -99,8 +104,4 @@ function withoutSize(header: Buffer): Buffer {
 
 function nameOf(header: Buffer): string {
   return header.toString("utf8", 0, 100).split("\0", 1)[0] ?? "";
-}
-
-function refuse(problem: string): never {
-  throw new ContainerdError(`the archive ${problem}`, { kind: "invalid-argument" });
 }

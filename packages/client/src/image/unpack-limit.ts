@@ -15,7 +15,7 @@ const INTERVAL_MS = 1_000;
  * @param unpack gets a signal that is aborted at the limit.
  * @throws ContainerdError `resource-exhausted` when the snapshot exceeds the limit.
  */
-export async function withinLimit<T>(
+export async function withSizeLimit<T>(
   { snapshots, key, maxBytes }: { snapshots: Snapshots; key: string; maxBytes: number },
   unpack: (signal: AbortSignal) => Promise<T>,
 ): Promise<T> {
@@ -44,13 +44,10 @@ export async function withinLimit<T>(
 }
 
 export function exceeded(cause?: unknown): ContainerdError {
-  return new ContainerdError(
-    "the image unpacks to more bytes than it may; allowed: what maxUnpackedBytes says",
-    {
-      kind: "resource-exhausted",
-      cause,
-    },
-  );
+  return new ContainerdError("the image is too large when unpacked; allowed: up to maxUnpackedBytes", {
+    kind: "resource-exhausted",
+    cause,
+  });
 }
 
 /**

@@ -3,13 +3,15 @@ import type { CallOptions } from "../call.js";
 import { callService } from "../call.js";
 import type { Content } from "../content/content.js";
 import type { Context } from "../context.js";
+import { applyDiff } from "../diff.js";
 import { ContainerdError, isContainerdError } from "../error.js";
+import { ignoreNotFound } from "../ignore-not-found.js";
 import { createLeases } from "../lease/lease.js";
 import { chainIds } from "../oci/chain-id.js";
 import type { Descriptor } from "../oci/descriptor.js";
 import type { Snapshots } from "../snapshot.js";
 import type { ResolvedImage } from "./resolve.js";
-import { DEFAULT_MAX_UNPACKED_BYTES, exceeded, withinLimit } from "./unpack-limit.js";
+import { DEFAULT_MAX_UNPACKED_BYTES, exceeded, withSizeLimit } from "./unpack-limit.js";
 
 export interface UnpackOptions extends CallOptions {
   /** Called for every layer, with whether it was unpacked now or already existed. */
@@ -101,11 +103,11 @@ async function makeSnapshot(unpacker: Unpacker, layer: Descriptor, place: LayerP
       if (!isContainerdError(reason, "already-exists")) throw reason;
       // From 1.7 on the daemon has already added the snapshot to our lease. Add it before the check: a
       // snapshot that is leased first, and then found, cannot vanish.
-      await holdSnapshot(unpacker.context, chainId, options);
+      await leaseSnapshot(unpacker.context, chainId, options);
       if (await exists(snapshots, chainId, options)) return false;
     }
   }
-  throw new ContainerdError(`snapshot ${chainId} comes and goes while it is unpacked`, {
+  throw new ContainerdError(`snapshot ${chainId} is removed again and again while it is unpacked`, {
     kind: "unavailable",
   });
 }
@@ -124,24 +126,18 @@ async function fillSnapshot(
   mounts: Awaited<ReturnType<Snapshots["prepare"]>>,
 ): Promise<void> {
   try {
-    const { mediaType, digest, size } = layer;
-    const applied = await withinLimit({ snapshots, key, maxBytes }, (tooLarge) =>
+    const { digest } = layer;
+    const unpacked = await withSizeLimit({ snapshots, key, maxBytes }, (tooLarge) =>
       callService(`unpack layer ${digest}`, () =>
-        context.services.diff.apply(
-          {
-            diff: { mediaType, digest, size: BigInt(size) },
-            mounts: mounts.map((mount) => ({ ...mount, options: [...mount.options] })),
-          },
-          {
-            signal: options.signal === undefined ? tooLarge : AbortSignal.any([options.signal, tooLarge]),
-            timeoutMs: 0,
-          },
-        ),
+        applyDiff(context.services, layer, mounts, {
+          signal: options.signal === undefined ? tooLarge : AbortSignal.any([options.signal, tooLarge]),
+          timeoutMs: 0,
+        }),
       ),
     );
-    if (applied.applied?.digest !== diffId) {
+    if (unpacked !== diffId) {
       throw new ContainerdError(
-        `layer ${digest} unpacks to ${applied.applied?.digest}, and the image's config says ${diffId}`,
+        `layer ${digest} unpacks to ${unpacked}, but the image's config says ${diffId}`,
         { kind: "data-loss" },
       );
     }
@@ -153,18 +149,12 @@ async function fillSnapshot(
   }
 }
 
-async function holdSnapshot(context: Context, id: string, options: CallOptions): Promise<void> {
+async function leaseSnapshot(context: Context, id: string, options: CallOptions): Promise<void> {
   const { leaseId, snapshotter } = context;
   if (leaseId === undefined) return;
   await createLeases(context).addResource(leaseId, { type: `snapshots/${snapshotter}`, id }, options);
 }
 
 async function exists(snapshots: Snapshots, name: string, options: CallOptions): Promise<boolean> {
-  return snapshots.stat(name, options).then(
-    () => true,
-    (reason: unknown) => {
-      if (isContainerdError(reason, "not-found")) return false;
-      throw reason;
-    },
-  );
+  return (await ignoreNotFound(snapshots.stat(name, options))) !== undefined;
 }

@@ -1,5 +1,5 @@
 import type { CallOptions } from "../call.js";
-import { isContainerdError } from "../error.js";
+import { ignoreNotFound } from "../ignore-not-found.js";
 import { chainIds } from "../oci/chain-id.js";
 import type { Descriptor } from "../oci/descriptor.js";
 import { isImageManifest } from "../oci/manifest.js";
@@ -50,17 +50,17 @@ export async function imageUsage(
 
   async function lookAtManifest({ descriptor, document }: ManifestNode, isTarget: boolean): Promise<void> {
     for (const layer of document.layers) await count(layer);
-    const isConfigHere = await count(document.config);
+    const isConfigStored = await count(document.config);
     if (!isImageManifest(document)) {
       if (isTarget) problems.add(notAnImage(descriptor, document).message);
       return;
     }
-    if (!isConfigHere) return;
+    if (!isConfigStored) return;
     const diffIds = (await walk.readConfig(document)).rootfs.diff_ids;
     const layers = document.layers.filter(({ mediaType }) => isLayer(mediaType));
     if (layers.length !== diffIds.length)
       problems.add(
-        `${descriptor.digest} has ${layers.length} layers, and its config lists ${diffIds.length}`,
+        `${descriptor.digest} has ${layers.length} layers, but its config lists ${diffIds.length}`,
       );
     for (const chain of chainIds(diffIds)) chains.add(chain);
   }
@@ -68,7 +68,7 @@ export async function imageUsage(
   /** Adds a blob's size. False if the content store does not have the blob. */
   async function count({ digest }: Descriptor): Promise<boolean> {
     if (sizes.has(digest)) return true;
-    const info = await orMissing(content.info(digest, options));
+    const info = await ignoreNotFound(content.info(digest, options));
     if (info === undefined) return false;
     sizes.set(digest, info.size);
     return true;
@@ -86,8 +86,10 @@ export async function imageUsage(
   }
   const size = sizes.get(target.digest);
   if (size !== undefined && size !== target.size)
-    problems.add(`${target.digest} has ${size} bytes, and the image's record says ${target.size}`);
-  const usages = await Promise.all([...chains].map((chain) => orMissing(snapshots.usage(chain, options))));
+    problems.add(`${target.digest} has ${size} bytes, but the image's record says ${target.size}`);
+  const usages = await Promise.all(
+    [...chains].map((chain) => ignoreNotFound(snapshots.usage(chain, options))),
+  );
   const unpacked = usages.filter((usage) => usage !== undefined);
   return {
     contentBytes: [...sizes.values()].reduce((sum, each) => sum + each, 0),
@@ -95,11 +97,4 @@ export async function imageUsage(
     snapshots: unpacked.length,
     problems: [...problems],
   };
-}
-
-async function orMissing<T>(asked: Promise<T>): Promise<T | undefined> {
-  return asked.catch((reason: unknown) => {
-    if (isContainerdError(reason, "not-found")) return undefined;
-    throw reason;
-  });
 }

@@ -11,7 +11,7 @@ import { beforeEach, describe, expect, it, test } from "vitest";
 import type { Descriptor } from "../oci/descriptor.js";
 import { collectParts } from "../transfer/image-part.js";
 import { blobsFor } from "./blobs.js";
-import { platformsHere } from "./platforms.js";
+import { storedPlatforms } from "./platforms.js";
 import { resolveTarget } from "./resolve.js";
 import { imageUsage } from "./usage.js";
 import { IMAGE_LIMITS, type ImageNode, walkImage } from "./walk.js";
@@ -36,7 +36,7 @@ const VISITORS: readonly (readonly [string, (target: Descriptor) => Promise<unkn
   ["a walk", nodesOf],
   ["resolve", (target) => resolveTarget(walkImage(documents.content, target), "x", HOST)],
   ["blobs", (target) => blobsFor(walkImage(documents.content, target), "x", "all")],
-  ["platforms", (target) => platformsHere(documents.content, target, HOST)],
+  ["platforms", (target) => storedPlatforms(documents.content, target, HOST)],
   ["push", (target) => collectParts(documents.content, { name: "x", target }, { signal })],
   [
     "push of a platform",
@@ -104,7 +104,7 @@ describe("what is larger than an image may be is refused in words", () => {
     await expect(visit(target)).rejects.toMatchObject({
       name: "ContainerdError",
       kind: "invalid-argument",
-      message: expect.stringMatching(/lies more than 4 indexes deep.*allowed: at most 4/),
+      message: expect.stringMatching(/nests its indexes too deeply.*allowed: up to 4 levels/),
     });
   });
 
@@ -112,7 +112,7 @@ describe("what is larger than an image may be is refused in words", () => {
     const target = documents.addIndex(many(IMAGE_LIMITS.documents));
     await expect(nodesOf(target)).rejects.toMatchObject({
       kind: "invalid-argument",
-      message: expect.stringContaining("more than 1000 documents; allowed: at most 1000"),
+      message: expect.stringContaining("more than 1000 documents; allowed: up to 1000"),
     });
     expect(documents.reads).toHaveLength(IMAGE_LIMITS.documents);
   });
@@ -217,5 +217,5 @@ test("R3: usage counts what it may look at, and says where it stopped", async ()
   const target = addLadder(documents, documents.addImage(HOST), { depth: 5, width: 2 });
   const usage = await imageUsage({ content: documents.content, snapshots }, { target } as never);
   expect(usage.contentBytes).toBeGreaterThan(0);
-  expect(usage.problems).toEqual([expect.stringContaining("4 indexes deep")]);
+  expect(usage.problems).toEqual([expect.stringContaining("nests its indexes too deeply")]);
 });

@@ -133,7 +133,7 @@ export function walkImage(content: Content, target: Descriptor, { signal }: Call
   async function read(descriptor: Descriptor, depth: number): Promise<ImageNode> {
     if (depth > IMAGE_LIMITS.depth) {
       throw new ImageLimitError(
-        `${descriptor.digest} lies more than ${IMAGE_LIMITS.depth} indexes deep in the image ${target.digest}; allowed: at most ${IMAGE_LIMITS.depth}`,
+        `the image ${target.digest} nests its indexes too deeply, at ${descriptor.digest}; allowed: up to ${IMAGE_LIMITS.depth} levels`,
       );
     }
     const key = keyOf(descriptor);
@@ -203,5 +203,5 @@ function unknownType({ digest, mediaType }: Descriptor): ContainerdError {
 }
 
 function exceeded({ digest }: Descriptor, what: string, limit: number): ImageLimitError {
-  return new ImageLimitError(`the image ${digest} has more than ${limit} ${what}; allowed: at most ${limit}`);
+  return new ImageLimitError(`the image ${digest} has more than ${limit} ${what}; allowed: up to ${limit}`);
 }

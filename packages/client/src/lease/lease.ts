@@ -1,10 +1,10 @@
 import { randomUUID } from "node:crypto";
-import { timestampDate } from "@bufbuild/protobuf/wkt";
 import type { Lease as WireLease } from "@wfe-containerd/proto/services/leases";
 import { type CallOptions, callService } from "../call.js";
 import type { Context } from "../context.js";
-import { isContainerdError } from "../error.js";
 import { checkIdentifier, checkLabels } from "../identifier.js";
+import { ignoreNotFound } from "../ignore-not-found.js";
+import { toDate } from "../timestamp.js";
 
 /**
  * Protects everything that is created under it from garbage collection. Disposing a lease deletes it.
@@ -110,7 +110,7 @@ export function createLeases({ services }: Context): Leases {
     return {
       id: wire.id,
       labels: wire.labels,
-      createdAt: wire.createdAt === undefined ? new Date(0) : timestampDate(wire.createdAt),
+      createdAt: toDate(wire.createdAt),
       delete: (options) => remove(wire.id, options),
       [Symbol.asyncDispose]: () => remove(wire.id),
     };
@@ -133,10 +133,8 @@ export function createLeases({ services }: Context): Leases {
     id: string,
     { sync = false, ...callOptions }: DeleteLeaseOptions = {},
   ): Promise<void> {
-    await callService(`delete lease ${id}`, () => services.leases.delete({ id, sync }, callOptions)).catch(
-      (reason: unknown) => {
-        if (!isContainerdError(reason, "not-found")) throw reason;
-      },
+    await ignoreNotFound(
+      callService(`delete lease ${id}`, () => services.leases.delete({ id, sync }, callOptions)),
     );
   }
 
@@ -154,12 +152,12 @@ export function createLeases({ services }: Context): Leases {
       );
     },
     async deleteResource(id, resource, options) {
-      await callService(`take ${resource.type} ${resource.id} off lease ${id}`, () =>
+      await callService(`remove ${resource.type} ${resource.id} from lease ${id}`, () =>
         services.leases.deleteResource({ id, resource }, options),
       );
     },
     listResources: (id, options) =>
-      callService(`list what lease ${id} holds`, async () => {
+      callService(`list the resources of lease ${id}`, async () => {
         const { resources } = await services.leases.listResources({ id }, options);
         return resources.map(({ type, id: resourceId }) => ({ type, id: resourceId }));
       }),

@@ -1,4 +1,4 @@
-import { createHash } from "node:crypto";
+import { digestOf } from "./digest.js";
 
 /**
  * The chain ID of a stack of layers: the name of its committed snapshot (OCI image spec, config.md).
@@ -15,11 +15,7 @@ export function chainIds(diffIds: readonly string[]): string[] {
   const chain: string[] = [];
   for (const diffId of diffIds) {
     const parent = chain.at(-1);
-    chain.push(
-      parent === undefined
-        ? diffId
-        : `sha256:${createHash("sha256").update(`${parent} ${diffId}`).digest("hex")}`,
-    );
+    chain.push(parent === undefined ? diffId : digestOf(`${parent} ${diffId}`));
   }
   return chain;
 }

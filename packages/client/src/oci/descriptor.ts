@@ -1,4 +1,5 @@
 import { ContainerdError } from "../error.js";
+import { refuse } from "../refuse.js";
 import { checkDigest } from "./digest.js";
 import type { Platform } from "./platform.js";
 
@@ -20,15 +21,14 @@ export interface Descriptor {
  */
 export function parseDescriptor(field: string, value: unknown): Descriptor {
   if (typeof value !== "object" || value === null || Array.isArray(value))
-    refuse(field, "is missing or not a descriptor", "an object with mediaType, digest and size");
+    refuse(`${field} is missing or not a descriptor`, "an object with mediaType, digest and size");
   const { mediaType, digest, size, platform, annotations } = value as Record<string, unknown>;
   if (typeof mediaType !== "string" || mediaType === "")
-    refuse(`${field}.mediaType`, "is missing", "a media type");
+    refuse(`${field}.mediaType is missing`, "a media type");
   if (typeof size !== "number" || !Number.isSafeInteger(size) || size < 0) {
     refuse(
-      `${field}.size`,
-      `is ${String(JSON.stringify(size)).slice(0, 80)}`,
-      `bytes, 0 to ${Number.MAX_SAFE_INTEGER}`,
+      `${field}.size is ${String(JSON.stringify(size)).slice(0, 80)}`,
+      `a number of bytes, 0 to ${Number.MAX_SAFE_INTEGER}`,
     );
   }
   return {
@@ -63,6 +63,17 @@ function onlyTexts(annotations: Readonly<Record<string, unknown>>): Record<strin
   );
 }
 
-function refuse(field: string, problem: string, allowed: string): never {
-  throw new ContainerdError(`${field} ${problem}; allowed: ${allowed}`, { kind: "invalid-argument" });
+/**
+ * Checks the size of a blob.
+ *
+ * @param kind the kind of the error: `invalid-argument` for what a caller gave, `data-loss` for what
+ * containerd has stored.
+ */
+export function checkSize(
+  { digest, size }: Descriptor,
+  actual: number,
+  kind: "invalid-argument" | "data-loss",
+): void {
+  if (actual === size) return;
+  throw new ContainerdError(`${digest} has ${actual} bytes, but its descriptor says ${size}`, { kind });
 }

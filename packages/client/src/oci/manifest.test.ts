@@ -50,7 +50,7 @@ describe("a manifest or an index", () => {
   });
 
   it("is refused when it is too large, not JSON, or not UTF-8", () => {
-    expect(() => parseIndexOrManifest(manifest, new Uint8Array(MAX_DOCUMENT_BYTES + 1))).toThrow("at most");
+    expect(() => parseIndexOrManifest(manifest, new Uint8Array(MAX_DOCUMENT_BYTES + 1))).toThrow("up to");
     expect(() => parseIndexOrManifest(manifest, Buffer.from("{"))).toThrow("not JSON");
     expect(() => parseIndexOrManifest(manifest, Buffer.from([0x22, 0xff, 0x22]))).toThrow("not JSON");
   });

@@ -1,4 +1,4 @@
-import { ContainerdError } from "../error.js";
+import { refuse } from "../refuse.js";
 import { type Descriptor, parseDescriptor } from "./descriptor.js";
 import { checkDigest } from "./digest.js";
 import { isImageConfig, isIndex, isLayer, isSchema1, UNKNOWN_MEDIA_TYPE } from "./media-type.js";
@@ -56,22 +56,22 @@ export function parseIndexOrManifest(descriptor: Descriptor, bytes: Uint8Array):
     );
   }
   if (isPresent(manifests) && (isPresent(layers) || isPresent(config))) {
-    refuse(`${name} is both an index and a manifest`, "manifests alone, or config and layers");
+    refuse(`${name} is both an index and a manifest`, "either manifests, or config and layers");
   }
   if (isPresent(mediaType) && mediaType !== "" && mediaType !== descriptor.mediaType) {
     refuse(
-      `${name} has the media type ${JSON.stringify(mediaType)}, and its descriptor says ${descriptor.mediaType}`,
-      "the same in both",
+      `${name} has the media type ${JSON.stringify(mediaType)}, but its descriptor says ${descriptor.mediaType}`,
+      "the same media type in both",
     );
   }
   if (isIndex(descriptor.mediaType)) {
     if (isPresent(layers) || isPresent(config))
-      refuse(`${name} is a manifest, and its descriptor says ${descriptor.mediaType}`, "a list of manifests");
+      refuse(`${name} is a manifest, but its descriptor says ${descriptor.mediaType}`, "a list of manifests");
     const entries = parseList(`${name}: manifests`, manifests);
     return { manifests: entries.map((entry, at) => parseEntry(`${name}: manifests[${at}]`, entry)) };
   }
   if (isPresent(manifests))
-    refuse(`${name} is an index, and its descriptor says ${descriptor.mediaType}`, "config and layers");
+    refuse(`${name} is an index, but its descriptor says ${descriptor.mediaType}`, "config and layers");
   const entries = parseList(`${name}: layers`, layers);
   return {
     config: parseDescriptor(`${name}: config`, config),
@@ -153,29 +153,22 @@ function checkProcess(name: string, config: unknown): void {
     refuse(`${name}: config is not an object`, "an object");
   for (const [field, value] of Object.entries(config as object)) {
     if (value === null) continue;
-    if (TEXTS.includes(field) && !isString(value)) refuse(`${name}: config.${field} is not a text`, "a text");
+    if (TEXTS.includes(field) && !isString(value)) refuse(`${name}: config.${field} is not text`, "text");
     if (LISTS.includes(field) && !(Array.isArray(value) && value.every(isString)))
-      refuse(`${name}: config.${field} is not a list of texts`, "a list of texts");
+      refuse(`${name}: config.${field} is not a list of strings`, "a list of strings");
   }
 }
 
 function parseJson(name: string, bytes: Uint8Array): Record<string, unknown> {
   if (bytes.byteLength > MAX_DOCUMENT_BYTES)
-    refuse(`${name} has ${bytes.byteLength} bytes`, `at most ${MAX_DOCUMENT_BYTES}`);
+    refuse(`${name} has ${bytes.byteLength} bytes`, `up to ${MAX_DOCUMENT_BYTES} bytes`);
   let document: unknown;
   try {
     document = JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(bytes));
   } catch (cause) {
-    throw new ContainerdError(`${name} is not JSON; allowed: a JSON object`, {
-      kind: "invalid-argument",
-      cause,
-    });
+    refuse(`${name} is not JSON`, "a JSON object", cause);
   }
   if (typeof document !== "object" || document === null || Array.isArray(document))
     refuse(`${name} is not a JSON object`, "a JSON object");
   return document as Record<string, unknown>;
-}
-
-function refuse(problem: string, allowed: string): never {
-  throw new ContainerdError(`${problem}; allowed: ${allowed}`, { kind: "invalid-argument" });
 }

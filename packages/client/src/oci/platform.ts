@@ -1,4 +1,4 @@
-import { ContainerdError } from "../error.js";
+import { refuse } from "../refuse.js";
 
 /**
  * The platform that a program runs on, in Go's names: `linux`, `amd64`. Some architectures also have a
@@ -73,11 +73,9 @@ export function parsePlatform(text: string): Platform {
   const [os, architecture, variant, ...more] = text.split("/");
   const isPlain = /^[A-Za-z0-9_.-]+(?:\/[A-Za-z0-9_.-]+){1,2}$/.test(text);
   if (os === undefined || architecture === undefined || more.length > 0 || !isPlain) {
-    throw new ContainerdError(
-      `platform: ${JSON.stringify(text)} is none; allowed: os/architecture[/variant]`,
-      {
-        kind: "invalid-argument",
-      },
+    refuse(
+      `platform: ${JSON.stringify(text)} is not a platform`,
+      "os/architecture[/variant], for example linux/arm64",
     );
   }
   return normalizePlatform({ os, architecture, ...(variant !== undefined && { variant }) });

@@ -1,4 +1,4 @@
-import { ContainerdError } from "../error.js";
+import { refuse } from "../refuse.js";
 import { isDigest } from "./digest.js";
 
 /** The name of an image in a registry, in its parts. */
@@ -18,7 +18,7 @@ const TAG = /^\w[\w.-]{0,127}$/;
 /** A digest without its algorithm. docker uses it as an image ID, but it is not a name. */
 const IDENTIFIER = /^[a-f0-9]{64}$/;
 const MAX_NAME_LENGTH = 255;
-const ALLOWED = "[registry[:port]/]name[:tag][@digest], the name in lower case";
+const ALLOWED = "[registry[:port]/]name[:tag][@digest], with the name in lower case, for example alpine:3.20";
 
 /**
  * Reads an image reference by the grammar of the distribution project. A short name is completed: `alpine` is
@@ -27,17 +27,13 @@ const ALLOWED = "[registry[:port]/]name[:tag][@digest], the name in lower case";
  * @throws ContainerdError `invalid-argument`.
  */
 export function parseReference(text: string): Reference {
-  const refuse = (problem: string): never => {
-    throw new ContainerdError(
-      `image: ${JSON.stringify(withoutCredentials(text).slice(0, 300))} ${problem}; allowed: ${ALLOWED}`,
-      { kind: "invalid-argument" },
-    );
-  };
-  if (text.includes("://")) refuse("starts with a scheme");
-  if (IDENTIFIER.test(text)) refuse("is a digest without its algorithm");
+  const reject = (problem: string): never =>
+    refuse(`image: ${JSON.stringify(withoutCredentials(text).slice(0, 300))} ${problem}`, ALLOWED);
+  if (text.includes("://")) reject("starts with a scheme, such as https://");
+  if (IDENTIFIER.test(text)) reject("is a digest without its algorithm");
   const [beforeDigest = "", digest, ...more] = text.split("@");
-  if (more.length > 0) refuse("has more than one @");
-  if (digest !== undefined && !isDigest(digest)) refuse("has a digest that is none");
+  if (more.length > 0) reject("has more than one @");
+  if (digest !== undefined && !isDigest(digest)) reject("has an invalid digest");
   const slash = beforeDigest.indexOf("/");
   const first = slash === -1 ? "" : beforeDigest.slice(0, slash);
   const hasDomain = isRegistry(first);
@@ -47,12 +43,12 @@ export function parseReference(text: string): Reference {
   const name = colon === -1 ? rest : rest.slice(0, colon);
   const tag = colon === -1 ? undefined : rest.slice(colon + 1);
   const path = domain === "docker.io" && !name.includes("/") ? `library/${name}` : name;
-  if (!DOMAIN.test(domain)) refuse("has a registry that is none");
-  if (name !== name.toLowerCase()) refuse("has upper case in its name");
-  if (!PATH.test(path)) refuse("is no image reference");
-  if (tag !== undefined && !TAG.test(tag)) refuse("has an invalid tag");
+  if (!DOMAIN.test(domain)) reject("has an invalid registry");
+  if (name !== name.toLowerCase()) reject("has upper case letters in its name");
+  if (!PATH.test(path)) reject("is not an image reference");
+  if (tag !== undefined && !TAG.test(tag)) reject("has an invalid tag");
   if (domain.length + 1 + path.length > MAX_NAME_LENGTH)
-    refuse(`has a name of more than ${MAX_NAME_LENGTH} characters`);
+    reject(`has a name of more than ${MAX_NAME_LENGTH} characters`);
   const latest = tag === undefined && digest === undefined ? "latest" : tag;
   return {
     domain,

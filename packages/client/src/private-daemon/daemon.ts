@@ -7,6 +7,7 @@ import { delimiter, join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { createClient } from "../connect.js";
 import { ContainerdError } from "../error.js";
+import { refuse } from "../refuse.js";
 import { removeLeftovers } from "./leftovers.js";
 import { unmountBelow } from "./mounts.js";
 import { shimsOf } from "./shims.js";
@@ -98,9 +99,9 @@ export async function startDaemon(options: StartDaemonOptions = {}): Promise<Dae
   const directory = options.directory ?? (await mkdtemp(join(tmpdir(), "containerd-")));
   const socketPath = join(directory, "containerd.sock");
   if (Buffer.byteLength(socketPath) > MAX_SOCKET_PATH_BYTES) {
-    throw new ContainerdError(
-      `directory: ${directory} is too long for a socket's path; allowed: ${MAX_SOCKET_PATH_BYTES} bytes with the socket`,
-      { kind: "invalid-argument" },
+    refuse(
+      `directory: ${directory} is too long, because the socket's path has ${Buffer.byteLength(socketPath)} bytes`,
+      `up to ${MAX_SOCKET_PATH_BYTES} bytes for the socket's path`,
     );
   }
   await mkdir(directory, { recursive: true, mode: 0o711 });
@@ -254,7 +255,7 @@ async function waitUntilReady(socketPath: string, child: ChildProcess, timeoutMs
       const answer = await client.version({ timeoutMs: 1_000 }).catch(() => undefined);
       if (answer !== undefined) return answer.version;
       if (child.exitCode !== null || child.signalCode !== null)
-        throw new ContainerdError("it ended", { kind: "unavailable" });
+        throw new ContainerdError("the program ended", { kind: "unavailable" });
       if (performance.now() > giveUpAt)
         throw new ContainerdError(`no answer within ${timeoutMs} ms`, { kind: "deadline-exceeded" });
       await delay(PROBE_MS);

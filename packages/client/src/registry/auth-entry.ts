@@ -1,4 +1,4 @@
-import { ContainerdError } from "../error.js";
+import { refuse } from "../refuse.js";
 import { canonicalHost, type RegistryCredential } from "./credential.js";
 import { goField } from "./go-json.js";
 import { hostOfKey } from "./registry-name.js";
@@ -54,7 +54,7 @@ export function readAuthEntry(
 ): RegistryCredential | undefined {
   const text = (name: string): string => {
     const value = goField(entry, name) ?? "";
-    return typeof value === "string" ? value : refuse(`${field}.${name}`, "is not a text", "a text");
+    return typeof value === "string" ? value : refuse(`${field}.${name} is not text`, "text");
   };
   const [registryToken, identityToken, auth] = [text("registrytoken"), text("identitytoken"), text("auth")];
   if (registryToken !== "") return { registryToken };
@@ -68,10 +68,6 @@ export function readAuthEntry(
 function decodeAuth(field: string, auth: string): RegistryCredential {
   const text = Buffer.from(auth, "base64").toString("utf8");
   const colon = text.indexOf(":");
-  if (colon < 1) refuse(field, "holds no user name and password", "base64 of user:password");
+  if (colon < 1) refuse(`${field} contains no user name and password`, "base64 of user:password");
   return { username: text.slice(0, colon), password: text.slice(colon + 1).replace(/^\0+|\0+$/g, "") };
-}
-
-function refuse(field: string, problem: string, allowed: string): never {
-  throw new ContainerdError(`${field} ${problem}; allowed: ${allowed}`, { kind: "invalid-argument" });
 }

@@ -1,5 +1,5 @@
 import { createPrivateKey, X509Certificate } from "node:crypto";
-import { ContainerdError } from "../error.js";
+import { refuse } from "../refuse.js";
 import type { HttpTls } from "./http.js";
 
 const CERTIFICATE = /-----BEGIN (?:TRUSTED |X509 )?CERTIFICATE-----[\s\S]*?-----END [^-]*-----/g;
@@ -20,13 +20,13 @@ export function checkCertificates({ ca, clientPairs, places = new Map() }: HttpT
 }
 
 function readCertificates(place: string, pem: string): void {
-  const allowed = "certificates in PEM, each from -----BEGIN CERTIFICATE----- on";
-  const blocks = pem.match(CERTIFICATE) ?? refuse(place, "is not a PEM certificate", allowed);
+  const allowed = "certificates in PEM; each starts with -----BEGIN CERTIFICATE-----";
+  const blocks = pem.match(CERTIFICATE) ?? refuse(`${place} is not a PEM certificate`, allowed);
   for (const block of blocks) {
     try {
       new X509Certificate(block);
     } catch {
-      refuse(place, "has a certificate that cannot be read", allowed);
+      refuse(`${place} has a certificate that cannot be read`, allowed);
     }
   }
 }
@@ -35,10 +35,6 @@ function readKey(place: string, pem: string): void {
   try {
     createPrivateKey(pem);
   } catch {
-    refuse(place, "is not a private key that can be read", "a PEM key, not encrypted");
+    refuse(`${place} is not a private key that can be read`, "a PEM key, not encrypted");
   }
-}
-
-function refuse(place: string, problem: string, allowed: string): never {
-  throw new ContainerdError(`${place} ${problem}; allowed: ${allowed}`, { kind: "invalid-argument" });
 }

@@ -20,7 +20,7 @@ describe("checkClientPairs", () => {
       () =>
         checkClientPairs("hosts.toml: client", pairsOf(...keys));
     expect(refused(ec(), ed(), ec())).toThrow(
-      /^hosts\.toml: client has several .* kind ec, .*allowed: one of each/,
+      /^hosts\.toml: client has several .* kind ec, .*allowed: one certificate of each/,
     );
     expect(refused(ec(), "PEM")).toThrow("hosts.toml: client has a key that cannot be read");
   });

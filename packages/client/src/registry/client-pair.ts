@@ -1,5 +1,5 @@
 import { createPrivateKey } from "node:crypto";
-import { ContainerdError } from "../error.js";
+import { refuse } from "../refuse.js";
 import type { HttpTls } from "./http.js";
 
 /**
@@ -15,9 +15,9 @@ export function checkClientPairs(place: string, pairs: HttpTls["clientPairs"]): 
   const kinds = pairs.map(({ key }) => kindOfKey(place, key));
   const twice = kinds.find((kind, index) => kinds.indexOf(kind) !== index);
   if (twice === undefined) return pairs;
-  throw new ContainerdError(
-    `${place} has several certificates with a key of the kind ${twice}, and Node.js cannot choose among them; allowed: one of each kind`,
-    { kind: "invalid-argument" },
+  return refuse(
+    `${place} has several certificates with a key of the kind ${twice}, and Node.js cannot choose among them`,
+    "one certificate of each kind",
   );
 }
 
@@ -25,9 +25,6 @@ function kindOfKey(place: string, key: string): string {
   try {
     return createPrivateKey(key).asymmetricKeyType ?? "unknown";
   } catch (cause) {
-    throw new ContainerdError(`${place} has a key that cannot be read; allowed: a PEM key, not encrypted`, {
-      kind: "invalid-argument",
-      cause,
-    });
+    return refuse(`${place} has a key that cannot be read`, "a PEM key, not encrypted", cause);
   }
 }

@@ -39,7 +39,7 @@ export async function* decodeBody(
 ): AsyncGenerator<Uint8Array, void, undefined> {
   if (codings.length > MOST_CODINGS)
     throw uselessAnswer(
-      `${what} has ${codings.length} content codings; allowed: ${MOST_CODINGS}`,
+      `${what} has ${codings.length} content codings; allowed: up to ${MOST_CODINGS}`,
       "not-implemented",
     );
   let decoded = body;
@@ -66,7 +66,7 @@ async function* decodeOne(
   } catch (reason) {
     if (reason instanceof ContainerdError && !isBadZstd(reason)) throw reason;
     throw uselessAnswer(
-      `${what} says Content-Encoding: ${coding}, and its body is not in that coding`,
+      `${what} says Content-Encoding: ${coding}, but its body is not in that coding`,
       "data-loss",
     );
   } finally {

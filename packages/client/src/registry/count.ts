@@ -1,4 +1,4 @@
-import { ContainerdError } from "../error.js";
+import { refuse } from "../refuse.js";
 
 /**
  * Checks an option that is a number of things. With 0 of them, nothing would ever be done.
@@ -7,7 +7,5 @@ import { ContainerdError } from "../error.js";
  */
 export function checkCount(field: string, value: number | undefined): void {
   if (value === undefined || (Number.isSafeInteger(value) && value > 0)) return;
-  throw new ContainerdError(`${field}: ${value} is no count; allowed: a whole number, 1 or more`, {
-    kind: "invalid-argument",
-  });
+  refuse(`${field}: ${value} is not a valid number`, "a whole number, 1 or more");
 }

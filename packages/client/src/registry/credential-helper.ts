@@ -1,5 +1,7 @@
 import { spawn } from "node:child_process";
+import { canceled } from "../concurrency/canceled.js";
 import { ContainerdError } from "../error.js";
+import { refuse } from "../refuse.js";
 import type { RegistryCredential } from "./credential.js";
 import { goField, parseGoStruct } from "./go-json.js";
 
@@ -32,9 +34,9 @@ const NOT_FOUND = /credentials not found|no credentials server url|no credential
  */
 export function checkHelperName(field: string, name: unknown): string {
   if (typeof name === "string" && NAME.test(name)) return name;
-  throw new ContainerdError(
-    `${field}: ${JSON.stringify(name)?.slice(0, 100)} is not the name of a credential helper; allowed: up to 200 letters, digits, "_", "." and "-", no slash; for example osxkeychain`,
-    { kind: "invalid-argument" },
+  return refuse(
+    `${field}: ${JSON.stringify(name)?.slice(0, 100)} is not the name of a credential helper`,
+    'up to 200 letters, digits, "_", "." and "-", for example osxkeychain',
   );
 }
 
@@ -62,7 +64,7 @@ export async function getFromHelper(
   if (answer === undefined) throw failed(helper, "get", "does not answer with a JSON object");
   const [username = "", secret = ""] = [goField(answer, "Username"), goField(answer, "Secret")];
   if (typeof username !== "string" || typeof secret !== "string")
-    throw failed(helper, "get", "answers with a Username or Secret that is not a text");
+    throw failed(helper, "get", "answers with a Username or Secret that is not text");
   if (secret === "") return undefined;
   if (username === "") throw failed(helper, "get", "answers with a Secret, but without a Username");
   return username === TOKEN_USER ? { identityToken: secret } : { username, password: secret };
@@ -85,9 +87,9 @@ export async function storeInHelper(
       ? [credential.username, credential.password]
       : [TOKEN_USER, "identityToken" in credential ? credential.identityToken : undefined];
   if (secret === undefined) {
-    throw new ContainerdError(
-      `docker-credential-${helper.name} cannot keep a bearer token; allowed: a password or an identity token`,
-      { kind: "invalid-argument" },
+    return refuse(
+      `docker-credential-${helper.name} cannot store a bearer token`,
+      "a password or an identity token",
     );
   }
   const input = JSON.stringify({ ServerURL: server, Username: username, Secret: secret });
@@ -128,7 +130,7 @@ async function run(
     });
     const chunks: Buffer[] = [];
     let size = 0;
-    const refuse = (reason: ContainerdError): void => {
+    const giveUp = (reason: ContainerdError): void => {
       reject(reason);
       // Child processes of the helper may leave the pipe open and continue to write.
       child.stdout.destroy();
@@ -138,17 +140,17 @@ async function run(
       size += chunk.byteLength;
       chunks.push(chunk);
       if (size > MAX_OUTPUT_BYTES)
-        refuse(failed(helper, action, `prints more than ${MAX_OUTPUT_BYTES} bytes`));
+        giveUp(failed(helper, action, `prints more than ${MAX_OUTPUT_BYTES} bytes`));
     });
     child.on("error", (reason: NodeJS.ErrnoException) => {
       if (signal?.aborted === true) {
-        refuse(new ContainerdError(`${program} ${action}: aborted by the caller`, { kind: "canceled" }));
-      } else if (reason.code === "ENOENT") refuse(missing(helper));
-      else if (limit.aborted) refuse(failed(helper, action, `does not answer within ${TIMEOUT_MS / 1000} s`));
-      else refuse(failed(helper, action, `cannot be run (${reason.code})`));
+        giveUp(canceled(`${program} ${action}`, signal.reason));
+      } else if (reason.code === "ENOENT") giveUp(missing(helper));
+      else if (limit.aborted) giveUp(failed(helper, action, `does not answer within ${TIMEOUT_MS / 1000} s`));
+      else giveUp(failed(helper, action, `cannot be run (${reason.code})`));
     });
     child.on("close", (status, killedBy) => {
-      if (status === null) reject(failed(helper, action, `is killed by ${killedBy}`));
+      if (status === null) reject(failed(helper, action, `was killed by ${killedBy}`));
       else resolve({ status, stdout: Buffer.concat(chunks).toString("utf8") });
     });
     // A helper may exit without reading its input.

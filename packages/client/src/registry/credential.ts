@@ -1,4 +1,4 @@
-import { ContainerdError } from "../error.js";
+import { refuse } from "../refuse.js";
 import { hostName } from "./plain-http.js";
 
 /** A credential for a registry: a user name with a password, an identity token, or a bearer token. */
@@ -67,8 +67,8 @@ export function credentialsOf(auth: RegistryAuth): CredentialProvider {
   for (const [host, credential] of Object.entries(auth)) {
     const key = canonicalHost(host);
     if (/[/@\s]/.test(host) || host === "")
-      refuse(host, "is not a registry", "a host, with its port if it has one: registry.example.com:5000");
-    if (byHost.has(key)) refuse(host, "is named twice", "one credential for each registry");
+      refuseHost(host, "is not a registry", "a host, or host:port, for example registry.example.com:5000");
+    if (byHost.has(key)) refuseHost(host, "is given twice", "one credential for each registry");
     byHost.set(key, checkCredential(host, credential));
   }
   return async (host) => byHost.get(canonicalHost(host));
@@ -86,19 +86,18 @@ function checkCredential(host: string, credential: RegistryCredential): Registry
   const { username, password, identityToken, registryToken } = credential as Record<string, unknown>;
   const given = [password, identityToken, registryToken].filter((value) => value !== undefined);
   if (given.length !== 1 || typeof given[0] !== "string" || given[0] === "") {
-    refuse(host, "has no usable credential", "username and password, or identityToken, or registryToken");
+    refuseHost(
+      host,
+      "has no valid credential",
+      "one of: username and password; identityToken; registryToken",
+    );
   }
   if (password !== undefined && (typeof username !== "string" || username === "" || username.includes(":"))) {
-    refuse(host, "has no usable user name", "a user name without a colon");
+    refuseHost(host, "has no valid user name", "a user name without a colon");
   }
   return credential;
 }
 
-function refuse(host: string, problem: string, allowed: string): never {
-  throw new ContainerdError(
-    `auth: ${JSON.stringify(host.replace(/.*@/, "…@"))} ${problem}; allowed: ${allowed}`,
-    {
-      kind: "invalid-argument",
-    },
-  );
+function refuseHost(host: string, problem: string, allowed: string): never {
+  return refuse(`auth: ${JSON.stringify(host.replace(/.*@/, "…@"))} ${problem}`, allowed);
 }

@@ -2,6 +2,7 @@ import { randomBytes } from "node:crypto";
 import { lstat, mkdir, open, readFile, readlink, realpath, rename, rm } from "node:fs/promises";
 import { dirname, resolve } from "node:path";
 import { ContainerdError } from "../error.js";
+import { refuse } from "../refuse.js";
 import { asObject, goField, goFieldName, parseGoStruct } from "./go-json.js";
 
 type Fields = Readonly<Record<string, unknown>>;
@@ -45,17 +46,16 @@ export async function readDockerConfig(file: string): Promise<DockerConfig> {
 export function parseDockerConfig(place: string, text: string): DockerConfig {
   const fields = parseGoStruct(text);
   if (fields === undefined) {
-    return refuse(
-      `${place}: the content is not a JSON object`,
-      'the form of docker\'s config.json: {"auths": {…}}',
-    );
+    return refuse(`${place}: the content is not a JSON object`, 'what docker writes: {"auths": {…}}');
   }
   const auths = mapOf(place, "auths", goField(fields, "auths"), (key, value) => {
     return asObject(value ?? {}) ?? refuse(`${place}: auths.${key} is not an object`, '{"auth": "…"}');
   });
   const name = (field: string, value: unknown): string => {
     if (value === null || value === undefined) return "";
-    return typeof value === "string" ? value : refuse(`${place}: ${field} is not a text`, "a helper's name");
+    return typeof value === "string"
+      ? value
+      : refuse(`${place}: ${field} is not text`, "the name of a credential helper, for example osxkeychain");
   };
   return {
     place,
@@ -120,10 +120,7 @@ function mapOf<T>(
   read: (key: string, value: unknown) => T,
 ): Readonly<Record<string, T>> {
   const map = asObject(value ?? {});
-  if (map === undefined) return refuse(`${place}: ${field} is not an object`, "one entry for each registry");
+  if (map === undefined)
+    return refuse(`${place}: ${field} is not an object`, "an object with an entry for each registry");
   return Object.fromEntries(Object.entries(map).map(([key, entry]) => [key, read(key, entry)]));
-}
-
-function refuse(problem: string, allowed: string): never {
-  throw new ContainerdError(`${problem}; allowed: ${allowed}`, { kind: "invalid-argument" });
 }

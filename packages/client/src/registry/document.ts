@@ -1,6 +1,6 @@
-import { createHash } from "node:crypto";
-import type { ContainerdError } from "../error.js";
+import { ContainerdError } from "../error.js";
 import type { Descriptor } from "../oci/descriptor.js";
+import { digestOf } from "../oci/digest.js";
 import { MAX_DOCUMENT_BYTES } from "../oci/manifest.js";
 import { isIndex, isManifest } from "../oci/media-type.js";
 import { formatReference } from "../oci/reference.js";
@@ -17,7 +17,7 @@ import { retrying } from "./retrier.js";
  */
 export function checkSize({ reference }: Repository, size: number): number {
   if (size <= MAX_DOCUMENT_BYTES) return size;
-  const problem = `${formatReference(reference)}: the manifest has more than ${MAX_DOCUMENT_BYTES} bytes; allowed: at most ${MAX_DOCUMENT_BYTES}`;
+  const problem = `${formatReference(reference)}: the manifest has more than ${MAX_DOCUMENT_BYTES} bytes; allowed: up to ${MAX_DOCUMENT_BYTES}`;
   throw uselessAnswer(problem, "out-of-range");
 }
 
@@ -66,23 +66,26 @@ export async function fetchDocument(
         throw wrongBytes(digest, endpoint);
       }
       const bytes = await readDocument(repository, response);
-      if (bytes.byteLength === descriptor.size && digestOf(digest, bytes) === digest) return bytes;
+      if (bytes.byteLength === descriptor.size && digestOf(bytes, digest) === digest) return bytes;
       throw wrongBytes(digest, endpoint);
     }),
   );
 }
 
 /**
- * Hashes bytes.
+ * Checks the digest that a registry tells for what it has stored.
  *
- * @param like a digest, or the beginning of one; its algorithm is used.
+ * @throws ContainerdError `data-loss`.
  */
-export function digestOf(like: string, bytes: Uint8Array): string {
-  const algorithm = like.startsWith("sha512:") ? "sha512" : "sha256";
-  return `${algorithm}:${createHash(algorithm).update(bytes).digest("hex")}`;
+export function checkStoredDigest({ host }: Endpoint, digest: string, response: HttpResponse): void {
+  const told = response.header("docker-content-digest");
+  if (told === undefined || told === digest) return;
+  throw new ContainerdError(`${host.origin} stored ${digest} as ${told.slice(0, 150)}`, {
+    kind: "data-loss",
+  });
 }
 
 export function wrongBytes(digest: string, { host }: Endpoint): ContainerdError {
-  const problem = `${host.origin} gives something else for ${digest}: its digest or its size differs`;
+  const problem = `${host.origin} answers with other bytes than ${digest}: the digest or the size differs`;
   return uselessAnswer(problem, "data-loss");
 }

@@ -69,22 +69,22 @@ export function createEndpoint({
   const origin = new URL(host.origin);
   const hostTimeouts = { ...timeouts, connectMs: host.dialTimeoutMs ?? timeouts.connectMs };
   const http = createHttpClient({ tls: host.tls, timeouts: hostTimeouts, mayBePlain });
-  let elsewhere: HttpClient | undefined;
+  let otherHttp: HttpClient | undefined;
   const isMirror = !isSameHost(origin, registry);
   const hasOwnAuthorization = "authorization" in host.headers;
 
   /** For other hosts. `skipVerify` and the client certificate are only meant for this endpoint's host. */
-  function httpElsewhere(): HttpClient {
-    elsewhere ??= createHttpClient({
+  function httpForOthers(): HttpClient {
+    otherHttp ??= createHttpClient({
       tls: { ca: host.tls.ca, clientPairs: [], skipVerify: false },
       timeouts,
       mayBePlain,
     });
-    return elsewhere;
+    return otherHttp;
   }
 
   function httpFor(url: URL): HttpClient {
-    return hostName(url.host) === hostName(origin.host) ? http : httpElsewhere();
+    return hostName(url.host) === hostName(origin.host) ? http : httpForOthers();
   }
 
   const authorizer = createAuthorizer({
@@ -97,21 +97,21 @@ export function createEndpoint({
     clock,
   });
 
-  const guests = new Map<string, Authorizer>();
-  function guestAt({ origin: elsewhereOrigin, host: name }: URL): Authorizer {
-    const known = guests.get(elsewhereOrigin);
+  const anonymousAuthorizers = new Map<string, Authorizer>();
+  function anonymousAuthorizer({ origin: otherOrigin, host: name }: URL): Authorizer {
+    const known = anonymousAuthorizers.get(otherOrigin);
     if (known !== undefined) return known;
     const made = createAuthorizer({
       ...options,
-      registry: new URL(elsewhereOrigin),
+      registry: new URL(otherOrigin),
       host: canonicalHost(name),
       credentials: anonymousCredentials,
       mayBePlain,
-      httpFor: httpElsewhere,
+      httpFor: httpForOthers,
       headers: {},
       clock,
     });
-    guests.set(elsewhereOrigin, made);
+    anonymousAuthorizers.set(otherOrigin, made);
     return made;
   }
 
@@ -144,16 +144,16 @@ export function createEndpoint({
      * Retries without a credential at the target of a redirect. That host does not know us, but may give a
      * token to anyone.
      */
-    async function attemptAsGuest(
+    async function attemptAnonymously(
       at: URL,
       challenges: readonly Challenge[],
     ): Promise<HttpResponse | undefined> {
-      const guest = guestAt(at);
-      if (!(await guest.answer(challenges, { scopes: [], rejected: undefined, signal }))) return undefined;
-      const authorization = await guest.authorization([], signal);
+      const login = anonymousAuthorizer(at);
+      if (!(await login.answer(challenges, { scopes: [], rejected: undefined, signal }))) return undefined;
+      const authorization = await login.authorization([], signal);
       if (authorization === undefined) return undefined;
       const neutral = redirectHeaders(url, at, { "user-agent": USER_AGENT, ...headers });
-      return httpElsewhere().request({
+      return httpForOthers().request({
         method,
         url: at,
         headers: { "accept-encoding": "identity", ...neutral, authorization },
@@ -168,9 +168,9 @@ export function createEndpoint({
     // After a redirect, the challenge comes from another host, not from this registry.
     if (response.url.origin !== origin.origin) {
       const isRead = body === undefined && response.url.origin !== url.origin;
-      const asGuest = isRead ? await attemptAsGuest(response.url, challenges) : undefined;
-      if (asGuest !== undefined) await response.discard();
-      return asGuest ?? response;
+      const retried = isRead ? await attemptAnonymously(response.url, challenges) : undefined;
+      if (retried !== undefined) await response.discard();
+      return retried ?? response;
     }
     await response.discard();
     const hasMore = mayLogIn && (await authorizer.answer(challenges, { scopes, rejected: first, signal }));
@@ -193,7 +193,7 @@ export function createEndpoint({
     isMirror,
     send,
     async [Symbol.asyncDispose]() {
-      await Promise.all([http[Symbol.asyncDispose](), elsewhere?.[Symbol.asyncDispose]()]);
+      await Promise.all([http[Symbol.asyncDispose](), otherHttp?.[Symbol.asyncDispose]()]);
     },
   };
 }

@@ -64,7 +64,7 @@ const LASTING_FROM_500 = new Set([501, 505, 506, 508, 510, 511]);
 const MAX_MESSAGE_LENGTH = 300;
 /** How Go's servers and nginx answer plain http on a TLS port. */
 const WANTS_TLS = /HTTP request to an HTTPS server|HTTP request was sent to HTTPS port/i;
-const SPEAKS_TLS = 'it wants https; set it in hosts.toml: server = "https://…", with its ca';
+const SPEAKS_TLS = 'this port expects https; set it in hosts.toml: server = "https://…", with its ca';
 
 /**
  * @param what the subject of the message, for example `https://registry.example.com/v2/app/manifests/1`.
@@ -162,25 +162,25 @@ export function transportError(what: string, reason: unknown, mayComeBack = true
 }
 
 const EXPLANATIONS: Readonly<Record<string, string>> = {
-  ECONNREFUSED: "nothing listens there; check that the registry runs, and its port",
+  ECONNREFUSED: "nothing listens on this port; check that the registry runs, and the port",
   ECONNRESET: "the connection was cut",
-  ENOTFOUND: "there is no host of that name; check the registry in the image's name",
+  ENOTFOUND: "there is no host with this name; check the registry in the image's name",
   EAI_AGAIN: "the name cannot be resolved at the moment",
   UND_ERR_SOCKET: "the connection was cut",
   UND_ERR_CONNECT_TIMEOUT: "no connection within the time-out",
   UND_ERR_HEADERS_TIMEOUT: "no answer within the time-out",
   UND_ERR_BODY_TIMEOUT: "stalled: no bytes within the time-out",
-  UND_ERR_RES_CONTENT_LENGTH_MISMATCH: "the answer's length is not what it says",
-  DEPTH_ZERO_SELF_SIGNED_CERT: "its certificate is self-signed; name it as ca, in hosts.toml, to trust it",
+  UND_ERR_RES_CONTENT_LENGTH_MISMATCH: "the answer is shorter or longer than its Content-Length",
+  DEPTH_ZERO_SELF_SIGNED_CERT: "its certificate is self-signed; to trust it, set it as ca in hosts.toml",
   SELF_SIGNED_CERT_IN_CHAIN:
-    "its certificate's authority is not trusted; name it as ca, in hosts.toml, to trust it",
+    "the authority of its certificate is not trusted; to trust it, set it as ca in hosts.toml",
   UNABLE_TO_VERIFY_LEAF_SIGNATURE:
-    "its certificate's authority is not trusted; name it as ca, in hosts.toml, to trust it",
+    "the authority of its certificate is not trusted; to trust it, set it as ca in hosts.toml",
   UNABLE_TO_GET_ISSUER_CERT_LOCALLY:
-    "its certificate's authority is not trusted; name it as ca, in hosts.toml, to trust it",
+    "the authority of its certificate is not trusted; to trust it, set it as ca in hosts.toml",
   CERT_HAS_EXPIRED: "its certificate has expired",
   ERR_TLS_CERT_ALTNAME_INVALID: "its certificate is for another name",
   ERR_SSL_WRONG_VERSION_NUMBER:
-    "it does not speak TLS there; if it is plain http, name it in hosts.plainHttp (--plain-http)",
-  HPE_INVALID_CONSTANT: "it does not speak http there; is it https?",
+    "this port does not speak TLS; if it is plain http, add the host to hosts.plainHttp (--plain-http)",
+  HPE_INVALID_CONSTANT: "this port does not speak http; does it expect https?",
 };

@@ -1,5 +1,5 @@
 import { parse, TomlError } from "smol-toml";
-import { ContainerdError } from "../error.js";
+import { refuse } from "../refuse.js";
 import type { HostCapability } from "./host.js";
 import { ALL_CAPABILITIES } from "./host.js";
 
@@ -35,12 +35,17 @@ export function parseHostsFile(file: string, text: string): HostEntry[] {
     root = parse(text) as Table;
   } catch (reason) {
     const line = reason instanceof TomlError ? `line ${reason.line}` : "the file";
-    return refuse(file, line, "is not TOML", 'TOML, for example server = "https://registry.example.com"');
+    return refuseField(
+      file,
+      line,
+      "is not TOML",
+      'TOML, for example server = "https://registry.example.com"',
+    );
   }
   const { server, host = {}, ...own } = root;
   checkKeys(file, "", own);
   if (server !== undefined && typeof server !== "string")
-    refuse(file, "server", "is not a text", 'a URL, for example "https://registry.example.com"');
+    refuseField(file, "server", "is not text", 'a URL, for example "https://registry.example.com"');
   const mirrors = Object.entries(table(file, "host", host)).map(([name, value]) => {
     const entry = table(file, `host.${name}`, value);
     checkKeys(file, `host.${name}.`, entry);
@@ -59,9 +64,9 @@ function toEntry(file: string, prefix: string, server: string | undefined, entry
     override_path: override = false,
   } = entry;
   if (typeof skipVerify !== "boolean")
-    refuse(file, `${prefix}skip_verify`, "is neither true nor false", "true, false");
+    refuseField(file, `${prefix}skip_verify`, "is not true or false", "true, false");
   if (typeof override !== "boolean")
-    refuse(file, `${prefix}override_path`, "is neither true nor false", "true, false");
+    refuseField(file, `${prefix}override_path`, "is not true or false", "true, false");
   return {
     ...parseServer(file, prefix, server, override),
     capabilities: parseCapabilities(file, `${prefix}capabilities`, capabilities),
@@ -82,7 +87,7 @@ function parseServer(
   if (server === undefined) return { origin: undefined, path: "/v2" };
   const text = /^https?:\/\//.test(server) ? server : `https://${server}`;
   if (!URL.canParse(text))
-    refuse(
+    refuseField(
       file,
       prefix === "" ? "server" : prefix.slice(0, -1),
       "is not a URL",
@@ -90,7 +95,7 @@ function parseServer(
     );
   const { protocol, host, pathname, username, password, search } = new URL(text);
   if (username !== "" || password !== "" || search !== "") {
-    refuse(
+    refuseField(
       file,
       prefix === "" ? "server" : "host",
       "has credentials or a query in its URL",
@@ -112,7 +117,7 @@ function parseCapabilities(file: string, field: string, value: unknown): Readonl
   const names = texts(file, field, value).map((name) => name.toLowerCase());
   for (const name of names) {
     if (!CAPABILITIES.includes(name))
-      refuse(file, field, `has ${JSON.stringify(name)}`, CAPABILITIES.join(", "));
+      refuseField(file, field, `has ${JSON.stringify(name)}`, CAPABILITIES.join(", "));
   }
   return names.length === 0
     ? ALL_CAPABILITIES
@@ -125,11 +130,11 @@ function parseHeaders(file: string, field: string, value: unknown = {}): Record<
     const joined = texts(file, `${field}.${name}`, given).join(", ");
     // The message leaves out the value, which may be a secret.
     if (!/^[!#$%&'*+\-.^_`|~\w]+$/.test(name) || !/^[\x20-\x7e\t]*$/.test(joined)) {
-      refuse(
+      refuseField(
         file,
         `${field}.${name}`,
         "is not a header",
-        "a header's name, and a value of printable characters",
+        "a header name, and a value of printable ASCII characters",
       );
     }
     headers[name.toLowerCase()] = joined;
@@ -140,11 +145,16 @@ function parseHeaders(file: string, field: string, value: unknown = {}): Record<
 function parseClient(file: string, field: string, value: unknown = []): HostEntry["clientFiles"] {
   const pairs = typeof value === "string" ? [value] : value;
   if (!Array.isArray(pairs))
-    return refuse(file, field, "is not a list", "a file, a list of files, or a list of [certificate, key]");
+    return refuseField(
+      file,
+      field,
+      "is not a list",
+      "a file, a list of files, or a list of [certificate, key]",
+    );
   return pairs.map((pair: unknown) => {
     const [cert, key, ...more] = texts(file, field, pair);
     if (cert === undefined || more.length > 0)
-      return refuse(file, field, "has an entry that is not a pair", "[certificate, key]");
+      return refuseField(file, field, "has an entry that is not a pair", "[certificate, key]");
     // The certificate and the key may be in one file. In a pair, the key may then be empty.
     return { cert, key: key === undefined || key === "" ? cert : key };
   });
@@ -156,7 +166,7 @@ const UNITS_MS: Readonly<Record<string, number>> = { ms: 1, s: 1_000, m: 60_000,
 function parseDuration(file: string, field: string, value: unknown): number | undefined {
   if (value === undefined || value === "") return undefined;
   if (typeof value !== "string" || !/^(?:\d+(?:\.\d+)?(?:ms|s|m|h))+$/.test(value)) {
-    return refuse(file, field, "is not a duration", '"1s", "500ms", "1m30s"');
+    return refuseField(file, field, "is not a duration", '"1s", "500ms", "1m30s"');
   }
   return [...value.matchAll(/([\d.]+)(ms|s|m|h)/g)].reduce(
     (sum, [, n, unit]) => sum + Number(n) * (UNITS_MS[unit ?? ""] ?? 0),
@@ -167,24 +177,22 @@ function parseDuration(file: string, field: string, value: unknown): number | un
 function texts(file: string, field: string, value: unknown = []): string[] {
   const list = typeof value === "string" ? [value] : value;
   if (!Array.isArray(list) || list.some((entry) => typeof entry !== "string"))
-    refuse(file, field, "is not a text", "a text, or a list of texts");
+    refuseField(file, field, "is not text", "a string, or a list of strings");
   return list as string[];
 }
 
 function table(file: string, field: string, value: unknown): Table {
   if (typeof value !== "object" || value === null || Array.isArray(value))
-    return refuse(file, field, "is not a table", "a TOML table");
+    return refuseField(file, field, "is not a table", "a TOML table");
   return value as Table;
 }
 
 function checkKeys(file: string, prefix: string, entry: Table): void {
   for (const key of Object.keys(entry)) {
-    if (!KEYS.includes(key)) refuse(file, `${prefix}${key}`, "is not known", KEYS.join(", "));
+    if (!KEYS.includes(key)) refuseField(file, `${prefix}${key}`, "is an unknown key", KEYS.join(", "));
   }
 }
 
-function refuse(file: string, field: string, problem: string, allowed: string): never {
-  throw new ContainerdError(`${file}: ${field} ${problem}; allowed: ${allowed}`, {
-    kind: "invalid-argument",
-  });
+function refuseField(file: string, field: string, problem: string, allowed: string): never {
+  return refuse(`${file}: ${field} ${problem}`, allowed);
 }

@@ -1,6 +1,7 @@
 import { readdir, readFile } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { ContainerdError } from "../error.js";
+import { refuse } from "../refuse.js";
 import { checkClientPairs } from "./client-pair.js";
 import { DEFAULT_TLS, defaultHost, type RegistryHost, type RegistryHosts } from "./host.js";
 import { type HostEntry, parseHostsFile } from "./hosts-file.js";
@@ -158,11 +159,8 @@ async function readCertificates(
     pairs.map(async (cert) => {
       const key = cert.replace(/\.cert$/, ".key");
       if (!names.includes(key)) {
-        throw new ContainerdError(
-          `${join(directory, cert)}: the certificate has no key beside it; add the file ${key}`,
-          {
-            kind: "invalid-argument",
-          },
+        refuse(
+          `${join(directory, cert)}: the certificate has no key in the same directory; add the file ${key}`,
         );
       }
       return { cert: await read(cert), key: await read(key) };

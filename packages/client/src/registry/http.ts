@@ -1,5 +1,6 @@
 import * as tls from "node:tls";
 import type { Dispatcher } from "undici";
+import { canceled } from "../concurrency/canceled.js";
 import { createThroughputMonitor } from "../concurrency/throughput.js";
 import { ContainerdError } from "../error.js";
 import { decodeBody, parseCodings } from "./content-coding.js";
@@ -278,7 +279,7 @@ function toError(
 ): ContainerdError {
   if (reason instanceof ContainerdError) return reason;
   if (signal?.aborted === true) {
-    return new ContainerdError(`${what}: aborted by the caller`, { kind: "canceled", cause: signal.reason });
+    return canceled(what, signal.reason);
   }
   return transportError(what, reason, mayComeBack);
 }

@@ -50,7 +50,7 @@ function ownEndpoint({ reference: { domain }, endpoints }: Repository): Endpoint
   if (own !== undefined) return own;
   const others = [...new Set(all.map(({ host }) => canonicalHost(new URL(host.origin).host)))].join(", ");
   throw new ContainerdError(
-    `the credential for ${domain} is not sent to ${others === "" ? "another host" : others}, which hosts.toml names in its place; allowed: to log in at a host by its own name`,
+    `the credential for ${domain} is not sent to ${others === "" ? "another host" : others}, which replaces it in hosts.toml; log in with that host's own name instead`,
     { kind: "permission-denied" },
   );
 }

@@ -1,5 +1,5 @@
 import { BlockList, isIP } from "node:net";
-import { ContainerdError } from "../error.js";
+import { refuse } from "../refuse.js";
 import { hostName, isLoopback } from "./plain-http.js";
 
 /** Environment variables by name. */
@@ -62,8 +62,8 @@ function parseProxy(variable: string, text: string): URL {
   const url = URL.canParse(full) ? new URL(full) : undefined;
   if (url !== undefined && SCHEMES.includes(url.protocol)) return url;
   // The message leaves out the value, which may contain a password.
-  throw new ContainerdError(
-    `${variable} is not the URL of a proxy; allowed: http://, https:// or socks5://, then host:port; for example http://proxy.example.com:3128`,
-    { kind: "invalid-argument" },
+  return refuse(
+    `${variable} is not the URL of a proxy`,
+    "http://, https:// or socks5://, then host:port; for example http://proxy.example.com:3128",
   );
 }

@@ -26,8 +26,8 @@ describe("redirectTarget", () => {
     ["file:///etc/passwd", "file:"],
     ["https://user:secret@cdn.example.net/", "credentials"],
     ["https://", "not a URL"],
-    ["", "nowhere"],
-    [undefined, "nowhere"],
+    ["", "without a Location"],
+    [undefined, "without a Location"],
   ])("refuses %s, from https", (location, problem) => {
     expect(() => redirectTarget(registry, location, new Set(["cdn.example.net"]))).toThrow(problem);
   });

@@ -29,18 +29,20 @@ export function redirectTarget(
   try {
     to = new URL(location ?? "", from);
   } catch {
-    return refuse(from, "redirects to something that is not a URL");
+    return refuseRedirect(from, "redirects to something that is not a URL");
   }
-  if (location === undefined || location === "") refuse(from, "redirects to nowhere");
-  if (to.username !== "" || to.password !== "") refuse(from, "redirects to a URL with credentials in it");
+  if (location === undefined || location === "") refuseRedirect(from, "redirects without a Location");
+  if (to.username !== "" || to.password !== "")
+    refuseRedirect(from, "redirects to a URL with credentials in it");
   if (to.protocol === "http:" && from.protocol === "https:")
-    refuse(from, `redirects to plain http, on ${to.host}`);
+    refuseRedirect(from, `redirects to plain http, on ${to.host}`);
   if (to.protocol === "http:" && !isLoopback(to.host) && !mayBePlain.has(to.host)) {
-    refuse(from, `redirects to plain http on ${to.host}, which is not this machine`);
+    refuseRedirect(from, `redirects to plain http on ${to.host}, which is not this machine`);
   }
-  if (to.protocol !== "http:" && to.protocol !== "https:") refuse(from, `redirects to ${to.protocol}`);
+  if (to.protocol !== "http:" && to.protocol !== "https:")
+    refuseRedirect(from, `redirects to ${to.protocol}`);
   if (leadsToOwnServices(from, to))
-    refuse(from, `redirects to ${to.host}, where only this machine itself may go`);
+    refuseRedirect(from, `redirects to ${to.host}, which only this machine can reach`);
   return to;
 }
 
@@ -59,7 +61,7 @@ export function redirectHeaders(
   );
 }
 
-function refuse(from: URL, problem: string): never {
+function refuseRedirect(from: URL, problem: string): never {
   throw uselessAnswer(
     `${showUrl(from)} ${problem}; allowed: https; or http on this machine and on the hosts in hosts.plainHttp (--plain-http)`,
     "permission-denied",

@@ -31,8 +31,8 @@ describe("parseRegistryName", () => {
     ["::1", /is not a registry/],
     ["a.example\n", /is not a registry/],
     ["ftp://a.example", /has a scheme other than http and https/],
-    ["user:hunter2@a.example", /holds credentials/],
-    ["https://user:hunter2@a.example/", /holds credentials/],
+    ["user:hunter2@a.example", /contains credentials/],
+    ["https://user:hunter2@a.example/", /contains credentials/],
     ["a.example:99999", /has an invalid port: 99999; allowed: 1 to 65535/],
     ["a.example:0", /has an invalid port: 0; allowed: 1 to 65535/],
   ])("refuses %j with a word that says why, and shows no password", (text, problem) => {

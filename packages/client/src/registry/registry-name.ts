@@ -1,7 +1,6 @@
-import { ContainerdError } from "../error.js";
+import { refuse } from "../refuse.js";
 
-const ALLOWED = "a host, with its port if it has one";
-const EXAMPLE = "for example registry.example.com:5000";
+const ALLOWED = "a host, or host:port, for example registry.example.com:5000";
 
 /**
  * Returns the host of a registry from the text that a user gives for a login. As in docker, a URL or a path
@@ -11,21 +10,19 @@ const EXAMPLE = "for example registry.example.com:5000";
  */
 export function parseRegistryName(text: string): string {
   const host = hostOfKey(text);
-  const refuse = (problem: string, allowed = ALLOWED): never => {
+  const reject = (problem: string): never => {
     // The part before an @ may be a password.
     const shown = JSON.stringify(text.replace(/.*@/s, "…@").slice(0, 200));
-    throw new ContainerdError(`registry: ${shown} ${problem}; allowed: ${allowed}; ${EXAMPLE}`, {
-      kind: "invalid-argument",
-    });
+    return refuse(`registry: ${shown} ${problem}`, ALLOWED);
   };
-  if (text === "") return refuse("is empty");
-  if (text.includes("@")) return refuse("holds credentials");
+  if (text === "") return reject("is empty");
+  if (text.includes("@")) return reject("contains credentials");
   if (text.includes("://") && !/^https?:\/\//i.test(text))
-    return refuse("has a scheme other than http and https");
-  if (!/^(?:[A-Za-z0-9.-]+|\[[A-Fa-f0-9:]+\])(?::\d+)?$/.test(host)) return refuse("is not a registry");
+    return reject("has a scheme other than http and https");
+  if (!/^(?:[A-Za-z0-9.-]+|\[[A-Fa-f0-9:]+\])(?::\d+)?$/.test(host)) return reject("is not a registry");
   // In an image reference, a word without a dot or port is not a host: it is the first part of a name on
   // Docker Hub.
-  if (!/[.:]/.test(host) && host.toLowerCase() !== "localhost") return refuse("is not a registry");
+  if (!/[.:]/.test(host) && host.toLowerCase() !== "localhost") return reject("is not a registry");
   checkPort("registry", host);
   return host === "index.docker.io" ? "docker.io" : host;
 }
@@ -34,10 +31,7 @@ export function parseRegistryName(text: string): string {
 export function checkPort(field: string, host: string): void {
   const port = /:(\d+)$/.exec(host)?.[1];
   if (port === undefined || (Number(port) >= 1 && Number(port) <= 65_535)) return;
-  throw new ContainerdError(
-    `${field}: ${JSON.stringify(host)} has an invalid port: ${port}; allowed: 1 to 65535`,
-    { kind: "invalid-argument" },
-  );
+  refuse(`${field}: ${JSON.stringify(host)} has an invalid port: ${port}`, "1 to 65535");
 }
 
 /**

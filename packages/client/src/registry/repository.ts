@@ -174,7 +174,7 @@ export async function openRepository(
       const able = trusted(capability);
       if (able.length === 0) {
         throw new ContainerdError(
-          `hosts.toml gives no host of ${domain} the capability ${JSON.stringify(capability)}; allowed: at least one host with it`,
+          `in hosts.toml, no host of ${domain} has the capability ${JSON.stringify(capability)}; allowed: at least one host with this capability`,
           { kind: "failed-precondition" },
         );
       }

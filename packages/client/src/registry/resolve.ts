@@ -1,9 +1,9 @@
 import { ContainerdError } from "../error.js";
 import type { Descriptor } from "../oci/descriptor.js";
-import { isDigest } from "../oci/digest.js";
+import { digestOf, isDigest } from "../oci/digest.js";
 import { isIndex, isManifest, isSchema1, MEDIA_TYPES } from "../oci/media-type.js";
 import { formatReference, type Reference } from "../oci/reference.js";
-import { checkSize, digestOf, readDocument, wrongBytes } from "./document.js";
+import { checkSize, readDocument, wrongBytes } from "./document.js";
 import type { Endpoint } from "./endpoint.js";
 import { failureOf, uselessAnswer } from "./failure.js";
 import type { HttpResponse } from "./http.js";
@@ -98,7 +98,7 @@ function describe(
   const size = checkSize(repository, Number(length));
   if (size === 0) return undefined;
   if (!isDigest(digest)) {
-    const problem = `Docker-Content-Digest: ${JSON.stringify(digest).slice(0, 160)} is no digest`;
+    const problem = `Docker-Content-Digest: ${JSON.stringify(digest).slice(0, 160)} is not a digest`;
     throw uselessAnswer(problem, "invalid-argument");
   }
   return { mediaType, digest, size };
@@ -114,11 +114,11 @@ async function describeBody(
   const bytes = await readDocument(repository, response);
   if (mediaType === undefined) {
     throw uselessAnswer(
-      `${endpoint.host.origin} answers for ${formatReference(repository.reference)} with ${describeType(response)}; allowed: an image manifest or index, of OCI or docker's schema 2; check that it is a registry`,
+      `${endpoint.host.origin} answers to the request for ${formatReference(repository.reference)} with ${describeType(response)}; allowed: an image manifest or index, of OCI or docker's schema 2; check that it is a registry`,
       "not-implemented",
     );
   }
-  const digest = digestOf(wanted ?? "sha256:", bytes);
+  const digest = digestOf(bytes, wanted);
   if (wanted !== undefined && digest !== wanted) throw wrongBytes(wanted, endpoint);
   return { mediaType, digest, size: bytes.byteLength };
 }

@@ -96,7 +96,9 @@ function givenUp(
   retryAfterMs: number | undefined,
 ): ContainerdError {
   const wish =
-    retryAfterMs === undefined ? "" : `, and it asks to wait ${Math.ceil(retryAfterMs / 1000)} s more`;
+    retryAfterMs === undefined
+      ? ""
+      : `, and the registry asks to wait ${Math.ceil(retryAfterMs / 1000)} s more`;
   const { message, kind, cause } = error;
   return new ContainerdError(
     `${message}; given up after ${failures} attempts in ${Math.round(elapsedMs / 1000)} s${wish}`,

@@ -61,7 +61,7 @@ export async function requestToken(
   const value = nonEmpty(goField(body, "access_token")) ?? nonEmpty(goField(body, "token"));
   // A line break in the token would start another header.
   if (value === undefined || !/^[\x21-\x7e]+$/.test(value)) {
-    throw uselessAnswer(`${what} gives no token that can go into a header`, "unauthenticated");
+    throw uselessAnswer(`${what} gives no token that can be sent in a header`, "unauthenticated");
   }
   secrets.add(value);
   const refreshToken = nonEmpty(goField(body, "refresh_token"));

@@ -1,6 +1,7 @@
 import { detectStall } from "../concurrency/stall-detector.js";
 import { ContainerdError } from "../error.js";
 import type { Descriptor } from "../oci/descriptor.js";
+import { checkStoredDigest } from "./document.js";
 import type { Endpoint } from "./endpoint.js";
 import { failureOf, type RegistryFailure } from "./failure.js";
 import type { HttpResponse } from "./http.js";
@@ -130,12 +131,7 @@ async function sendRest(blob: Descriptor, session: Session, options: UploadOptio
     isWhole: session.offset === 0,
   });
   await response.discard();
-  const told = response.header("docker-content-digest");
-  if (told !== undefined && told !== digest) {
-    throw new ContainerdError(`${endpoint.host.origin} took ${digest} for ${told.slice(0, 150)}`, {
-      kind: "data-loss",
-    });
-  }
+  checkStoredDigest(endpoint, digest, response);
   signal.throwIfAborted();
 }
 
@@ -175,7 +171,7 @@ async function sendPart(
   } catch (reason) {
     if (!stalled.signal.aborted) throw reason;
     const cause: RegistryFailure = { isTransient: true };
-    throw new ContainerdError(`${endpoint.host.origin} takes no bytes of ${digest}: stalled`, {
+    throw new ContainerdError(`${endpoint.host.origin} takes no more bytes of ${digest}: stalled`, {
       kind: "unavailable",
       cause,
     });

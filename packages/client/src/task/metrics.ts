@@ -17,6 +17,6 @@ export function toTaskMetrics(containerId: string, metric: Metric | undefined): 
     case Cgroup2.typeName:
       return { kind: "cgroup2", metrics: fromBinary(Cgroup2, value) };
     default:
-      throw new ContainerdError(`there are no metrics of container ${containerId}`, { kind: "not-found" });
+      throw new ContainerdError(`container ${containerId} has no metrics`, { kind: "not-found" });
   }
 }

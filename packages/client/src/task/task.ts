@@ -1,4 +1,4 @@
-import { type Timestamp, timestampDate } from "@bufbuild/protobuf/wkt";
+import type { Timestamp } from "@bufbuild/protobuf/wkt";
 import { Code, ConnectError } from "@connectrpc/connect";
 import { type Process, Status } from "@wfe-containerd/proto/types/task";
 import { type AnyValue, RUNTIME_PROCESS, RUNTIME_RESOURCES, toJsonAny } from "../any.js";
@@ -7,7 +7,8 @@ import type { Context } from "../context.js";
 import { ContainerdError } from "../error.js";
 import { checkIdentifier } from "../identifier.js";
 import { type Signal, signalNumber } from "../signal.js";
-import type { Mount } from "../snapshot.js";
+import { type Mount, toWireMounts } from "../snapshot.js";
+import { toDate } from "../timestamp.js";
 import { type TaskMetrics, toTaskMetrics } from "./metrics.js";
 import { waitForExit } from "./wait.js";
 
@@ -160,9 +161,11 @@ const STATUSES: Readonly<Record<number, TaskStatus["status"]>> = {
 export function createTasks({ services: { tasks } }: Context): Tasks {
   return {
     create({ containerId, timeoutMs, rootfs, ...request }) {
-      const mounts = rootfs.map((mount) => ({ ...mount, options: [...mount.options] }));
       return callService(`create the task of container ${containerId}`, async () => {
-        const { pid } = await tasks.create({ containerId, ...request, rootfs: mounts }, { timeoutMs });
+        const { pid } = await tasks.create(
+          { containerId, ...request, rootfs: toWireMounts(rootfs) },
+          { timeoutMs },
+        );
         return { pid };
       });
     },
@@ -250,7 +253,7 @@ function nameOf(containerId: string, execId = ""): string {
 }
 
 function toExitStatus(exitCode: number, exitedAt: Timestamp | undefined): ExitStatus {
-  return { exitCode, exitedAt: exitedAt === undefined ? new Date(0) : timestampDate(exitedAt) };
+  return { exitCode, exitedAt: toDate(exitedAt) };
 }
 
 function toTaskStatus(process: Process): TaskStatus {

@@ -1,11 +1,9 @@
-import { setTimeout as delay } from "node:timers/promises";
 import { Code, ConnectError } from "@connectrpc/connect";
 import type { WaitResponse } from "@wfe-containerd/proto/services/tasks";
+import { createBackoff } from "../concurrency/backoff.js";
+import { isConnectionCut } from "../connection-cut.js";
 import type { Services } from "../context.js";
 import { ContainerdError } from "../error.js";
-
-const FIRST_DELAY_MS = 50;
-const LONGEST_DELAY_MS = 1_000;
 
 /**
  * Repeats Tasks.Wait until it answers. A daemon that dies ends the call with Canceled or Unavailable. That
@@ -17,27 +15,22 @@ export async function waitForExit(
   request: { containerId: string; execId: string },
   signal: AbortSignal | undefined,
 ): Promise<WaitResponse> {
+  const backoff = createBackoff();
   let wasCut = false;
-  for (let delayMs = FIRST_DELAY_MS; ; delayMs = Math.min(delayMs * 2, LONGEST_DELAY_MS)) {
+  for (;;) {
     try {
       return await tasks.wait(request, { signal, timeoutMs: 0 });
     } catch (reason) {
       if (signal?.aborted === true) throw reason;
       if (wasCut && reason instanceof ConnectError && reason.code === Code.NotFound) {
-        throw new ContainerdError("the daemon was away, and does not know the process any more", {
+        throw new ContainerdError("the daemon was down, and no longer knows the process", {
           kind: "data-loss",
           cause: reason,
         });
       }
-      if (!isCut(reason)) throw reason;
+      if (!isConnectionCut(reason)) throw reason;
       wasCut = true;
-      await delay(delayMs, undefined, { signal });
+      await backoff.wait(signal);
     }
   }
-}
-
-function isCut(reason: unknown): boolean {
-  return (
-    reason instanceof ConnectError && (reason.code === Code.Unavailable || reason.code === Code.Canceled)
-  );
 }

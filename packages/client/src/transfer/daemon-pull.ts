@@ -19,6 +19,7 @@ import { ContainerdError, type ErrorKind, isContainerdError } from "../error.js"
 import { isLayer } from "../oci/media-type.js";
 import type { Platform } from "../oci/platform.js";
 import { formatReference, type Reference } from "../oci/reference.js";
+import { refuse } from "../refuse.js";
 import type { CredentialProvider, RegistryCredential } from "../registry/credential.js";
 import type { ProgressReporter, TransferProgress } from "../registry/progress.js";
 import type { RegistryOptions } from "../registry/repository.js";
@@ -59,25 +60,21 @@ export async function checkDaemonPull(
 ): Promise<void> {
   const ignored = NOT_THE_DAEMONS.find((key) => options[key] !== undefined);
   if (ignored !== undefined)
-    refuse(ignored, "is not heeded by the daemon's own pull", 'without it, or via: "client"');
+    refuse(`${ignored}: the daemon's own pull ignores this option`, 'leave it out, or via: "client"');
   const { hosts } = options;
   const others =
     typeof hosts === "object"
       ? Object.entries(hosts).filter(([key, value]) => key !== "plainHttp" && value !== undefined)
       : [];
   if (typeof hosts === "function" || others.length > 0)
-    refuse("hosts", "the daemon has its own certs.d", 'plainHttp alone, or via: "client"');
+    refuse("hosts: the daemon reads its own certs.d", 'only plainHttp, or via: "client"');
   const { version } = await callService("ask for the daemon's version", () =>
     context.services.version.version({}),
   );
   if (Number.parseInt(version.replace(/^v/, ""), 10) >= 2) return;
-  throw new ContainerdError(`via: containerd ${version} does not pull by itself; allowed: "client"`, {
+  throw new ContainerdError(`via: containerd ${version} cannot pull images itself; allowed: "client"`, {
     kind: "not-implemented",
   });
-}
-
-function refuse(field: string, problem: string, allowed: string): never {
-  throw new ContainerdError(`${field}: ${problem}; allowed: ${allowed}`, { kind: "invalid-argument" });
 }
 
 /**
@@ -191,11 +188,7 @@ function toAuthResponse(
   if ("identityToken" in credential) return { authType: AuthType.REFRESH, secret: credential.identityToken };
   if ("registryToken" in credential) {
     // The protocol has AuthType.HEADER for this, but containerd up to 2.1 does not read it.
-    refuse(
-      "auth",
-      "a registryToken is nothing that the daemon can use",
-      'password or identityToken, or via: "client"',
-    );
+    refuse("auth: the daemon cannot use a registryToken", 'password or identityToken, or via: "client"');
   }
   return { authType: AuthType.CREDENTIALS, username: credential.username, secret: credential.password };
 }

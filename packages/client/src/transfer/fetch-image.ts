@@ -1,11 +1,13 @@
 import { createSemaphore } from "../concurrency/semaphore.js";
 import type { Content } from "../content/content.js";
 import type { Context } from "../context.js";
-import { ContainerdError, isContainerdError } from "../error.js";
+import { ContainerdError } from "../error.js";
+import { ignoreNotFound } from "../ignore-not-found.js";
 import { childLabels } from "../image/child-labels.js";
 import type { ResolvedImage } from "../image/resolve.js";
 import { unpackImage } from "../image/unpack.js";
 import type { Descriptor } from "../oci/descriptor.js";
+import { checkSize } from "../oci/descriptor.js";
 import { isIndexDocument, MAX_DOCUMENT_BYTES, parseIndexOrManifest } from "../oci/manifest.js";
 import { isIndex, isManifest } from "../oci/media-type.js";
 import { fetchDocument } from "../registry/document.js";
@@ -51,25 +53,16 @@ export function createFetchingContent(fetch: ImageFetch, target: Descriptor): Co
 
 async function fetchOrReadDocument(fetch: ImageFetch, descriptor: Descriptor): Promise<Uint8Array> {
   const { repository, content, signal } = fetch;
-  const { digest, size } = descriptor;
-  const here = await content
-    .readAll(digest, { maxBytes: MAX_DOCUMENT_BYTES, signal })
-    .catch((reason: unknown) => {
-      if (isContainerdError(reason, "not-found")) return undefined;
-      throw reason;
-    });
-  if (here !== undefined && here.byteLength !== size) {
-    throw new ContainerdError(`${digest} has ${here.byteLength} bytes, and its descriptor says ${size}`, {
-      kind: "data-loss",
-    });
-  }
-  const bytes = here ?? (await fetchDocument(repository, descriptor, signal));
+  const { digest } = descriptor;
+  const stored = await ignoreNotFound(content.readAll(digest, { maxBytes: MAX_DOCUMENT_BYTES, signal }));
+  if (stored !== undefined) checkSize(descriptor, stored.byteLength, "data-loss");
+  const bytes = stored ?? (await fetchDocument(repository, descriptor, signal));
   // Also if the daemon already has it: this adds it to our lease.
   const labels = await sourceLabels(fetch, digest);
   const { services } = fetch.context;
   const { clock } = repository;
   const ref = ingestRef(descriptor);
-  const state = await takeTurn(fetch, ref, () =>
+  const state = await withBlobMutex(fetch, ref, () =>
     storeBytes(descriptor, bytes, labels, { services, content, clock, ref, signal }),
   );
   if (state === "exists") await content.setLabels(digest, labels, { signal });
@@ -100,7 +93,7 @@ export async function fetchLayers(
   const unpacked = new Set(image.layers.map(({ digest }) => digest));
   for (const blob of blobs.values()) progress.report(blob, "waiting", 0);
   const semaphore = createSemaphore(maxConcurrentLayers);
-  const brought = new Map(
+  const fetched = new Map(
     [...blobs.values()].map((blob) => [
       blob.digest,
       semaphore
@@ -112,12 +105,12 @@ export async function fetchLayers(
     ...limits,
     signal,
     beforeLayer: async (layer) => {
-      await brought.get(layer.digest);
+      await fetched.get(layer.digest);
       progress.report(layer, "unpacking", layer.size);
     },
     onLayer: (layer, state) => progress.report(layer, state === "exists" ? "exists" : "done", layer.size),
   }).catch(giveUp);
-  const settled = await Promise.allSettled([...brought.values(), unpacking]);
+  const settled = await Promise.allSettled([...fetched.values(), unpacking]);
   if (settled.some(({ status }) => status === "rejected")) throw rootOf(fetch.signal, failure.signal);
 }
 
@@ -127,7 +120,7 @@ async function fetchIntoContent(fetch: ImageFetch, blob: Descriptor, isAll: bool
   signal.throwIfAborted();
   const ref = ingestRef(blob);
   const labels = await sourceLabels(fetch, blob.digest);
-  const state = await takeTurn(fetch, ref, () =>
+  const state = await withBlobMutex(fetch, ref, () =>
     fetchBlob(blob, {
       repository,
       content,
@@ -144,10 +137,10 @@ async function fetchIntoContent(fetch: ImageFetch, blob: Descriptor, isAll: bool
 }
 
 /**
- * Waits for other tasks of this process that fetch the same blob. They wait here, not at the daemon:
- * containerd 1 blocks all its writers while one of them tries to open a locked ingest.
+ * Waits for other tasks of this process that fetch the same blob. They wait in this process, not in the
+ * daemon: containerd 1 blocks all its writers while one of them tries to open a locked ingest.
  */
-function takeTurn<T>({ context, signal }: ImageFetch, ref: string, task: () => Promise<T>): Promise<T> {
+function withBlobMutex<T>({ context, signal }: ImageFetch, ref: string, task: () => Promise<T>): Promise<T> {
   return context.mutex.run(JSON.stringify([context.namespace, ref]), signal, task);
 }
 
@@ -156,13 +149,7 @@ async function sourceLabels(
   digest: string,
 ): Promise<Record<string, string>> {
   const key = sourceKey(repository.reference);
-  const labels = await content.info(digest, { signal }).then(
-    (info) => info.labels,
-    (reason: unknown) => {
-      if (isContainerdError(reason, "not-found")) return {} as Record<string, string>;
-      throw reason;
-    },
-  );
+  const { labels = {} } = (await ignoreNotFound(content.info(digest, { signal }))) ?? {};
   return { [key]: addSource(key, labels[key], repository.reference.path) };
 }
 

@@ -1,12 +1,13 @@
 import type { Content } from "../content/content.js";
-import { ContainerdError, isContainerdError } from "../error.js";
+import { ContainerdError } from "../error.js";
+import { ignoreNotFound } from "../ignore-not-found.js";
 import { type ChosenManifest, checkPlatforms, chooseManifest } from "../image/choose.js";
 import type { Image } from "../image/record.js";
 import { type ImageNode, type IndexNode, type ManifestNode, walkImage } from "../image/walk.js";
 import type { Descriptor } from "../oci/descriptor.js";
+import { digestOf } from "../oci/digest.js";
 import { isNonDistributable } from "../oci/media-type.js";
 import { formatPlatform, type Platform } from "../oci/platform.js";
-import { digestOf } from "../registry/document.js";
 
 /** A manifest or index, with the blobs that it needs. */
 export interface ImagePart {
@@ -90,10 +91,7 @@ async function othersOf(
   const others: Descriptor[] = [];
   for (const entry of document.manifests) {
     if (nodes.get(entry.digest)?.kind !== "other") continue;
-    const info = await content.info(entry.digest, { signal }).catch((reason: unknown) => {
-      if (isContainerdError(reason, "not-found")) return undefined;
-      throw reason;
-    });
+    const info = await ignoreNotFound(content.info(entry.digest, { signal }));
     if (info !== undefined) others.push(entry);
   }
   return others;
@@ -107,7 +105,7 @@ function manifestPart({ descriptor, document, bytes }: ManifestNode): ImagePart 
 function missing({ digest, platform }: Descriptor, cause: ContainerdError): ContainerdError {
   const purpose = platform === undefined ? "" : `, for ${formatPlatform(platform)},`;
   return new ContainerdError(
-    `${digest}${purpose} is not here: the content store lacks it; allowed: platforms that it has, or all after a pull for all platforms`,
+    `${digest}${purpose} is not in the content store; allowed: platforms that it has, or every platform after a pull for all platforms`,
     { kind: "failed-precondition", cause },
   );
 }
@@ -126,7 +124,7 @@ function reduceIndex({ mediaType }: Descriptor, chosen: readonly ChosenManifest[
     parseRaw(index).manifests.filter(({ digest }) => digests.has(digest)),
   );
   const bytes = Buffer.from(JSON.stringify({ ...root, manifests }));
-  const descriptor = { mediaType, digest: digestOf("sha256:", bytes), size: bytes.byteLength };
+  const descriptor = { mediaType, digest: digestOf(bytes), size: bytes.byteLength };
   return { descriptor, bytes, blobs: [] };
 }
 

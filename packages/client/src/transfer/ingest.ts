@@ -1,9 +1,12 @@
+import { createBackoff } from "../concurrency/backoff.js";
+import { canceled } from "../concurrency/canceled.js";
 import type { Clock } from "../concurrency/clock.js";
 import { withTimeout } from "../concurrency/with-timeout.js";
 import type { Content } from "../content/content.js";
 import { type ContentWriter, openWriter } from "../content/writer.js";
 import type { Services } from "../context.js";
-import { ContainerdError, isContainerdError } from "../error.js";
+import { isContainerdError } from "../error.js";
+import { ignoreNotFound } from "../ignore-not-found.js";
 import type { Descriptor } from "../oci/descriptor.js";
 
 export interface IngestOptions {
@@ -41,8 +44,6 @@ export interface BlobIngest {
 const ANSWER_TIMEOUT_MS = 60_000;
 const PER_MEGABYTE_MS = 100;
 const CLEANUP_TIMEOUT_MS = 10_000;
-const FIRST_DELAY_MS = 50;
-const LONGEST_DELAY_MS = 1_000;
 /** If an ingest does not grow for this long, its writer may be gone without having closed it. */
 const IDLE_MS = 3_000;
 
@@ -65,21 +66,16 @@ export async function openIngest(blob: Descriptor, options: IngestOptions): Prom
     // other writers.
     let offset = -1;
     let sinceMs = clock.monotonicMs();
-    for (let delayMs = FIRST_DELAY_MS; ; delayMs = Math.min(delayMs * 2, LONGEST_DELAY_MS)) {
-      const status = await content.status(ref, { signal }).catch((reason: unknown) => {
-        if (isContainerdError(reason, "not-found")) return undefined;
-        throw reason;
-      });
+    const backoff = createBackoff(clock.sleep);
+    for (;;) {
+      const status = await ignoreNotFound(content.status(ref, { signal }));
       if (status === undefined) break;
       if (status.offset !== offset) sinceMs = clock.monotonicMs();
       offset = status.offset;
       options.onWaiting?.(offset);
       if (clock.monotonicMs() - sinceMs > IDLE_MS) break;
-      await clock.sleep(delayMs, signal).catch((cause: unknown) => {
-        throw new ContainerdError(`wait for ingest ${ref}: aborted by the caller`, {
-          kind: "canceled",
-          cause,
-        });
+      await backoff.wait(signal).catch((cause: unknown) => {
+        throw canceled(`wait for ingest ${ref}`, cause);
       });
     }
   }

@@ -1,6 +1,7 @@
 import type { Content, ContentInfo } from "../content/content.js";
-import { ContainerdError, isContainerdError } from "../error.js";
+import { isContainerdError } from "../error.js";
 import type { Descriptor } from "../oci/descriptor.js";
+import { checkSize } from "../oci/descriptor.js";
 import type { Reference } from "../oci/reference.js";
 import type { HttpResponse } from "../registry/http.js";
 import type { ProgressReporter } from "../registry/progress.js";
@@ -21,11 +22,7 @@ export async function pushBlob(blob: Descriptor, options: PushBlobOptions): Prom
   const { content, progress, signal } = options;
   const { digest, size } = blob;
   const info = await content.info(digest, { signal });
-  if (info.size !== size) {
-    throw new ContainerdError(`${digest} has ${info.size} bytes, and its descriptor says ${size}`, {
-      kind: "data-loss",
-    });
-  }
+  checkSize(blob, info.size, "data-loss");
   if (await isThere(blob, options)) return progress.report(blob, "exists", size);
   const begun = await beginUpload(blob, info.labels, options);
   if (begun.status === 201) {

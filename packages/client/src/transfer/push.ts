@@ -1,5 +1,5 @@
 import type { CallOptions } from "../call.js";
-import { forEachInSlots } from "../concurrency/semaphore.js";
+import { forEachConcurrently } from "../concurrency/semaphore.js";
 import { withTimeLimit } from "../concurrency/time-limit.js";
 import type { Content } from "../content/content.js";
 import type { Context } from "../context.js";
@@ -10,7 +10,9 @@ import { beginWork } from "../lease/work-lease.js";
 import type { Descriptor } from "../oci/descriptor.js";
 import type { Platform } from "../oci/platform.js";
 import { formatReference, parseReference, type Reference } from "../oci/reference.js";
+import { refuse } from "../refuse.js";
 import { checkCount } from "../registry/count.js";
+import { checkStoredDigest } from "../registry/document.js";
 import type { Endpoint } from "../registry/endpoint.js";
 import { DEFAULT_TIMEOUTS } from "../registry/http.js";
 import { createProgressReporter, type TransferProgress } from "../registry/progress.js";
@@ -91,20 +93,19 @@ async function push(
   const name = formatReference(reference);
   const { target, parts } = await collectParts(content, image, { platforms, signal });
   if (reference.digest !== undefined && reference.digest !== target.digest) {
-    const problem = `as: ${name} has another digest than the image, ${target.digest}; allowed: a tag`;
-    throw new ContainerdError(problem, { kind: "invalid-argument" });
+    refuse(`as: ${name} has another digest than the image, ${target.digest}`, "a tag, or this digest");
   }
   await using repository = await openRepository(reference, options, "pull,push");
   const [endpoint] = repository.endpoints("push");
   if (endpoint === undefined) {
-    const problem = `no host of ${reference.domain} may be pushed to; allowed: one with that capability in hosts.toml`;
+    const problem = `hosts.toml allows a push to no host of ${reference.domain}; allowed: at least one host with the capability push`;
     throw new ContainerdError(problem, { kind: "failed-precondition" });
   }
   const progress = createProgressReporter(options.onProgress, repository.clock);
   const stallMs = options.timeouts?.stallMs ?? DEFAULT_TIMEOUTS.stallMs;
   const blobs = [...new Map(parts.flatMap((part) => part.blobs).map((blob) => [blob.digest, blob])).values()];
   for (const blob of blobs) progress.report(blob, "waiting", 0);
-  await forEachInSlots(blobs, { count: maxConcurrentBlobs, signal }, (blob, either) =>
+  await forEachConcurrently(blobs, { count: maxConcurrentBlobs, signal }, (blob, either) =>
     pushBlob(blob, { repository, endpoint, content, chunkBytes, stallMs, progress, signal: either }),
   );
   // Push children before parents, and the tag last: a registry refuses a manifest or index whose parts it
@@ -138,10 +139,6 @@ async function putDocument(
     } as const;
     const response = await repository.askOne(endpoint, { ...request, body: () => bytes, signal });
     await response.discard();
-    const told = response.header("docker-content-digest");
-    if (told === undefined || told === digest) return;
-    throw new ContainerdError(`${endpoint.host.origin} took ${digest} for ${told.slice(0, 150)}`, {
-      kind: "data-loss",
-    });
+    checkStoredDigest(endpoint, digest, response);
   });
 }

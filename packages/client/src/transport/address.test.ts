@@ -49,13 +49,13 @@ test.each([
 
 test.each([
   ["", "is empty"],
-  ["containerd.sock", "is no absolute path, and no URL"],
-  ["./containerd.sock", "is no absolute path, and no URL"],
-  ["127.0.0.1:2500", "is no absolute path, and no URL"],
-  ["unix:run/a.sock", "is no absolute path"],
-  ["unix://run/a.sock", "is no absolute path"],
-  ["unix://", "is no absolute path"],
-  ["unix:@abstract", "is no absolute path"],
+  ["containerd.sock", "is neither an absolute path nor a URL"],
+  ["./containerd.sock", "is neither an absolute path nor a URL"],
+  ["127.0.0.1:2500", "is neither an absolute path nor a URL"],
+  ["unix:run/a.sock", "is neither an absolute path"],
+  ["unix://run/a.sock", "is neither an absolute path"],
+  ["unix://", "is neither an absolute path"],
+  ["unix:@abstract", "is neither an absolute path"],
   ["/run/containerd/", "is a directory"],
   [`/${"a".repeat(107)}`, "has 108 bytes"],
   ["/run/a\0b", "has a control character"],
@@ -73,9 +73,9 @@ test.each([
   ["http://127.0.0.1:99999", "has an invalid port: 99999; allowed: 1 to 65535"],
   ["tcp://127.0.0.1:25x", "has an invalid port: 25x"],
   ["tcp://127.0.0.1:-1", "has an invalid port: -1"],
-  ["tcp://127.0.0.1:2500/path", "goes on after the port"],
-  ["tcp://127.0.0.1:2500?query", "goes on after the port"],
-  ["https://host:2500#there", "goes on after the port"],
+  ["tcp://127.0.0.1:2500/path", "has more text after the port"],
+  ["tcp://127.0.0.1:2500?query", "has more text after the port"],
+  ["https://host:2500#there", "has more text after the port"],
   ["tcp://::1:2500", "has an IPv6 host without brackets"],
   ["tcp://[fe80::1%eth0]:2500", "has an invalid host"],
   ["tcp://[127.0.0.1]:2500", "has an invalid host"],
@@ -113,7 +113,7 @@ describe("plain text", () => {
     "tcp://localhost.example:1",
   ])("to %s needs insecure", (text) => {
     expect(refusal(text)).toContain(
-      "is plain text to another machine; allowed: https:// with tls, or insecure: true",
+      "is an unencrypted connection to another machine; allowed: https:// with tls; or insecure: true",
     );
     expect(parseAddress(text, { insecure: true })).toMatchObject({ isTls: false });
   });
@@ -121,7 +121,7 @@ describe("plain text", () => {
 
 test("the refusal names where the address came from", () => {
   expect(refusal("x", { field: "CONTAINERD_ADDRESS" })).toMatch(
-    /^CONTAINERD_ADDRESS: "x" is no absolute path/,
+    /^CONTAINERD_ADDRESS: "x" is neither an absolute path/,
   );
 });
 

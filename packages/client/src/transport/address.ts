@@ -1,5 +1,5 @@
 import { BlockList, isIPv4, isIPv6 } from "node:net";
-import { ContainerdError } from "../error.js";
+import { refuse } from "../refuse.js";
 
 /** The address of a daemon. */
 export interface Address {
@@ -48,25 +48,22 @@ export function parseAddress(
   text: string,
   { insecure = false, field = "address" }: AddressOptions = {},
 ): Address {
-  const refuse = (problem: string, allowed: string = ALLOWED): never => {
-    throw new ContainerdError(`${field}: ${show(text)} ${problem}; allowed: ${allowed}`, {
-      kind: "invalid-argument",
-    });
-  };
-  if (text === "") refuse("is empty");
-  for (const char of text) if (char < " " || char === "\x7f") refuse("has a control character");
+  const reject = (problem: string, allowed: string = ALLOWED): never =>
+    refuse(`${field}: ${show(text)} ${problem}`, allowed);
+  if (text === "") reject("is empty");
+  for (const char of text) if (char < " " || char === "\x7f") reject("has a control character");
 
   const [, scheme, rest = ""] = /^([a-z]+):(.*)$/i.exec(text) ?? [];
   if (scheme === undefined || scheme === "unix")
-    return parseSocket(scheme === undefined ? text : rest, refuse);
-  if (scheme !== "tcp" && scheme !== "http" && scheme !== "https") return refuse(`has the scheme ${scheme}:`);
-  if (!rest.startsWith("//")) refuse(`has no // after ${scheme}:`);
-  const { host, port } = parseAuthority(rest.slice(2), refuse);
+    return parseSocket(scheme === undefined ? text : rest, reject);
+  if (scheme !== "tcp" && scheme !== "http" && scheme !== "https") return reject(`has the scheme ${scheme}:`);
+  if (!rest.startsWith("//")) reject(`has no // after ${scheme}:`);
+  const { host, port } = parseAuthority(rest.slice(2), reject);
   const isTls = scheme === "https";
   if (!isTls && !insecure && !isLoopback(host)) {
-    refuse(
-      "is plain text to another machine",
-      "https:// with tls, or insecure: true where nobody else is on that network",
+    reject(
+      "is an unencrypted connection to another machine",
+      "https:// with tls; or insecure: true, if nobody else is on that network",
     );
   }
   const authority = `${host.includes(":") ? `[${host}]` : host}:${port}`;
@@ -82,17 +79,17 @@ export function parseAddress(
   };
 }
 
-type Refuse = (problem: string, allowed?: string) => never;
+type Reject = (problem: string, allowed?: string) => never;
 
-function parseSocket(rest: string, refuse: Refuse): Address {
+function parseSocket(rest: string, reject: Reject): Address {
   const path = rest.startsWith("//") ? rest.slice(2) : rest;
-  if (!path.startsWith("/")) refuse("is no absolute path, and no URL");
+  if (!path.startsWith("/")) reject("is neither an absolute path nor a URL");
   if (path.endsWith("/"))
-    refuse("is a directory", "a socket's path, for example /run/containerd/containerd.sock");
+    reject("is a directory", "a socket's path, for example /run/containerd/containerd.sock");
   if (Buffer.byteLength(path) > MAX_PATH_BYTES) {
-    refuse(
+    reject(
       `has ${Buffer.byteLength(path)} bytes`,
-      `at most ${MAX_PATH_BYTES} bytes, the kernel's limit for a socket's path`,
+      `up to ${MAX_PATH_BYTES} bytes, the kernel's limit for a socket's path`,
     );
   }
   const text = `unix://${path}`;
@@ -108,25 +105,25 @@ function parseSocket(rest: string, refuse: Refuse): Address {
   };
 }
 
-function parseAuthority(rest: string, refuse: Refuse): { host: string; port: number } {
-  if (rest.includes("@")) refuse("holds credentials", "host:port, and certificates as tls");
+function parseAuthority(rest: string, reject: Reject): { host: string; port: number } {
+  if (rest.includes("@")) reject("contains credentials", "host:port, and certificates in tls");
   const authority = rest.endsWith("/") ? rest.slice(0, -1) : rest;
-  if (/[/?#]/.test(authority)) refuse("goes on after the port", "host:port");
+  if (/[/?#]/.test(authority)) reject("has more text after the port", "host:port");
   const [, bracketed, plain, port] = /^(?:\[([^\]]*)\]|([^:]*))(?::([^:]*))?$/.exec(authority) ?? [];
   const host = bracketed ?? plain;
   if (host === undefined) {
-    return refuse("has an IPv6 host without brackets, or more than one port", "host:port, [::1]:2500");
+    return reject("has an IPv6 host without brackets, or more than one port", "host:port, [::1]:2500");
   }
   if (bracketed !== undefined ? !isIPv6(host) || host.includes("%") : !isHost(host)) {
-    refuse(
+    reject(
       host === "" ? "has no host" : "has an invalid host",
       "a name, an IPv4 address, an IPv6 address in brackets",
     );
   }
   if (port === undefined || port === "")
-    return refuse("has no port", "host:port, for example 127.0.0.1:2500");
+    return reject("has no port", "host:port, for example 127.0.0.1:2500");
   if (!/^[1-9]\d{0,4}$/.test(port) || Number(port) > 65_535)
-    refuse(`has an invalid port: ${port.slice(0, 20)}`, "1 to 65535");
+    reject(`has an invalid port: ${port.slice(0, 20)}`, "1 to 65535");
   return { host, port: Number(port) };
 }
 

@@ -20,7 +20,7 @@ export function toMetadata(headers: Headers): Metadata {
       // Leave out the original error: it quotes the value, which may be a secret.
       const allowed = name.endsWith("-bin") ? "base64" : "printable ASCII";
       throw new ConnectError(
-        `header ${name}: its value cannot be sent; allowed: ${allowed}`,
+        `header ${name}: the value cannot be sent; allowed: ${allowed}`,
         Code.InvalidArgument,
       );
     }

@@ -1,4 +1,5 @@
 import type { StatusObject } from "@grpc/grpc-js";
+import { createNotifier } from "../concurrency/notifier.js";
 
 /** Buffers the messages of a stream for a slow reader. */
 export interface ReceiveBuffer {
@@ -23,7 +24,7 @@ export function createReceiveBuffer(limitBytes: number, ask: () => void): Receiv
   let waitingBytes = 0;
   let asked = false;
   let status: StatusObject | undefined;
-  let wake: (() => void) | undefined;
+  const notifier = createNotifier();
 
   function askForMore(): void {
     if (asked || status !== undefined || waitingBytes >= limitBytes) return;
@@ -37,12 +38,12 @@ export function createReceiveBuffer(limitBytes: number, ask: () => void): Receiv
       asked = false;
       messages.push(bytes);
       waitingBytes += bytes.byteLength;
-      wake?.();
+      notifier.notify();
       askForMore();
     },
     end(final) {
       status = final;
-      wake?.();
+      notifier.notify();
     },
     clear() {
       messages.length = 0;
@@ -57,9 +58,7 @@ export function createReceiveBuffer(limitBytes: number, ask: () => void): Receiv
           return bytes;
         }
         if (status !== undefined) return status;
-        await new Promise<void>((resolve) => {
-          wake = resolve;
-        });
+        await notifier.wait();
       }
     },
   };

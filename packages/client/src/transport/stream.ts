@@ -1,6 +1,7 @@
 import type { DescMessage, DescMethodStreaming, MessageShape } from "@bufbuild/protobuf";
 import { ConnectError, type StreamRequest, type StreamResponse } from "@connectrpc/connect";
 import { status as Status, type StatusObject } from "@grpc/grpc-js";
+import { createDeferred } from "../concurrency/deferred.js";
 import type { Call } from "./channel-call.js";
 import type { Connection } from "./connection.js";
 import { deserialize, serialize } from "./message.js";
@@ -27,10 +28,10 @@ export async function callStreaming<I extends DescMessage, O extends DescMessage
   const trailer = new Headers();
   /** Why we cancelled the call. It says more than the resulting status. */
   let failure: { reason: unknown } | undefined;
-  const { call, inbox, header, ended, isOver } = open(connection, path, requestHeader);
+  const { call, received, header, ended, isOver } = open(connection, path, requestHeader);
 
   const cancel = (): void => {
-    inbox.clear();
+    received.clear();
     if (isOver()) return;
     call.cancelWithStatus(Status.CANCELLED, "canceled");
   };
@@ -54,7 +55,7 @@ export async function callStreaming<I extends DescMessage, O extends DescMessage
   async function* receive(): AsyncGenerator<MessageShape<O>> {
     try {
       for (;;) {
-        const next = await inbox.next();
+        const next = await received.next();
         if (!Buffer.isBuffer(next)) break;
         yield deserialize(method.output, next) as MessageShape<O>;
       }
@@ -80,25 +81,19 @@ export async function callStreaming<I extends DescMessage, O extends DescMessage
 
 function open(connection: Connection, path: string, requestHeader: Headers) {
   let isOver = false;
-  let onHeader: (header: Headers) => void;
-  let onEnd: (status: StatusObject) => void;
-  const header = new Promise<Headers>((resolve) => {
-    onHeader = resolve;
-  });
-  const ended = new Promise<StatusObject>((resolve) => {
-    onEnd = resolve;
-  });
+  const header = createDeferred<Headers>();
+  const ended = createDeferred<StatusObject>();
   const call = connection.start(path, toMetadata(requestHeader), {
-    onReceiveMetadata: (metadata) => onHeader(toHeaders(metadata)),
-    onReceiveMessage: (bytes: Buffer) => inbox.push(bytes),
+    onReceiveMetadata: (metadata) => header.resolve(toHeaders(metadata)),
+    onReceiveMessage: (bytes: Buffer) => received.push(bytes),
     onReceiveStatus(status) {
       isOver = true;
-      inbox.end(status);
-      onEnd(status);
+      received.end(status);
+      ended.resolve(status);
     },
   });
-  const inbox = createReceiveBuffer(READ_AHEAD_BYTES, () => call.startRead());
-  return { call, inbox, header, ended, isOver: () => isOver };
+  const received = createReceiveBuffer(READ_AHEAD_BYTES, () => call.startRead());
+  return { call, received, header: header.promise, ended: ended.promise, isOver: () => isOver };
 }
 
 interface Outlet {

@@ -52,24 +52,20 @@ test("contents of PEM files are taken, as text or bytes, in any sensible combina
 test("what cannot be is refused by its name", () => {
   const { authority, client, stranger } = certificates;
   expect(refusal({}, parseAddress("/run/a.sock"))).toBe(
-    "tls: it is given for unix:///run/a.sock, which has no encryption; allowed: tls with an https:// address only",
+    "tls: is given for unix:///run/a.sock, which has no encryption; allowed: tls only with an https:// address",
   );
-  expect(refusal({}, parseAddress("tcp://127.0.0.1:1"))).toContain("tls: it is given for tcp://127.0.0.1:1");
-  expect(refusal({ cert: client.cert })).toContain("tls.cert: it is given without tls.key");
-  expect(refusal({ key: client.key })).toContain("tls.key: it is given without tls.cert");
-  expect(refusal({ cert: client.cert, key: stranger.key })).toContain(
-    "tls.key: it does not belong to tls.cert",
-  );
+  expect(refusal({}, parseAddress("tcp://127.0.0.1:1"))).toContain("tls: is given for tcp://127.0.0.1:1");
+  expect(refusal({ cert: client.cert })).toContain("tls.cert: is given without tls.key");
+  expect(refusal({ key: client.key })).toContain("tls.key: is given without tls.cert");
+  expect(refusal({ cert: client.cert, key: stranger.key })).toContain("tls.key: does not belong to tls.cert");
   expect(refusal({ ca: "/etc/ssl/ca.pem" })).toContain(
-    "tls.ca: it looks like a file's name; allowed: the contents",
+    "tls.ca: looks like a file's name; allowed: the contents",
   );
-  expect(refusal({ ca: "" })).toContain("tls.ca: it is not PEM");
-  expect(refusal({ ca: authority.key })).toContain("tls.ca: it cannot be read");
-  expect(refusal({ cert: client.key, key: client.key })).toContain("tls.cert: it cannot be read");
-  expect(refusal({ cert: client.cert, key: client.cert })).toContain("tls.key: it cannot be read");
-  expect(refusal({ cert: client.cert.slice(0, 100), key: client.key })).toContain(
-    "tls.cert: it cannot be read",
-  );
+  expect(refusal({ ca: "" })).toContain("tls.ca: is not PEM");
+  expect(refusal({ ca: authority.key })).toContain("tls.ca: cannot be read");
+  expect(refusal({ cert: client.key, key: client.key })).toContain("tls.cert: cannot be read");
+  expect(refusal({ cert: client.cert, key: client.cert })).toContain("tls.key: cannot be read");
+  expect(refusal({ cert: client.cert.slice(0, 100), key: client.key })).toContain("tls.cert: cannot be read");
   const encrypted = createPrivateKey(client.key).export({
     type: "pkcs8",
     format: "pem",
@@ -77,6 +73,6 @@ test("what cannot be is refused by its name", () => {
     passphrase: "x",
   });
   expect(refusal({ cert: client.cert, key: encrypted.toString() })).toContain("a private key, not encrypted");
-  expect(refusal({ serverName: "a b" })).toContain('tls.serverName: it is "a b"');
+  expect(refusal({ serverName: "a b" })).toContain('tls.serverName: "a b" is not a host name');
   expect(refusal({ serverName: "" })).toContain("tls.serverName");
 });

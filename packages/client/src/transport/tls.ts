@@ -1,6 +1,6 @@
 import { createPrivateKey, X509Certificate } from "node:crypto";
 import { createSecureContext, type SecureContext } from "node:tls";
-import { ContainerdError } from "../error.js";
+import { refuse } from "../refuse.js";
 import type { Address } from "./address.js";
 
 /** TLS settings: the trusted authorities and the client certificate, as the content of PEM files. */
@@ -35,22 +35,20 @@ export function createTlsContext(address: Address, tls: TlsOptions | undefined):
   if (!address.isTls) {
     if (tls !== undefined)
       refuse(
-        "tls",
-        `is given for ${address.text}, which has no encryption`,
-        "tls with an https:// address only",
+        `tls: is given for ${address.text}, which has no encryption`,
+        "tls only with an https:// address",
       );
     return undefined;
   }
   const { ca, cert, key, serverName } = tls ?? {};
   if (cert === undefined && key !== undefined)
-    refuse("tls.key", "is given without tls.cert", "both, or neither");
+    refuse("tls.key: is given without tls.cert", "both, or neither");
   if (cert !== undefined && key === undefined)
-    refuse("tls.cert", "is given without tls.key", "both, or neither");
+    refuse("tls.cert: is given without tls.key", "both, or neither");
   if (serverName !== undefined && !/^[A-Za-z0-9._-]{1,253}$/.test(serverName)) {
     refuse(
-      "tls.serverName",
-      `is ${JSON.stringify(serverName.slice(0, 100))}`,
-      "a name as certificates have it",
+      `tls.serverName: ${JSON.stringify(serverName.slice(0, 100))} is not a host name`,
+      "a name as in a certificate, for example containerd.example.com",
     );
   }
   if (ca !== undefined) readCertificate("tls.ca", ca);
@@ -60,7 +58,7 @@ export function createTlsContext(address: Address, tls: TlsOptions | undefined):
       createPrivateKey(pem),
     );
     if (!certificate.checkPrivateKey(privateKey)) {
-      refuse("tls.key", "does not belong to tls.cert", "the key that the certificate was made for");
+      refuse("tls.key: does not belong to tls.cert", "the key that the certificate was made for");
     }
   }
   const secureContext = createSecureContext({
@@ -79,15 +77,14 @@ function readPem<T>(field: string, pem: string | Uint8Array, what: string, read:
   const bytes = Buffer.from(pem);
   if (!bytes.includes("-----BEGIN ")) {
     const isPath = bytes.length < 4096 && !bytes.includes("\n") && /[/.]/.test(bytes.toString());
-    refuse(field, isPath ? "looks like a file's name" : "is not PEM", `the contents of a PEM file: ${what}`);
+    refuse(
+      `${field}: ${isPath ? "looks like a file's name" : "is not PEM"}`,
+      `the contents of a PEM file: ${what}`,
+    );
   }
   try {
     return read(bytes);
   } catch {
-    return refuse(field, "cannot be read", `the contents of a PEM file: ${what}`);
+    return refuse(`${field}: cannot be read`, `the contents of a PEM file: ${what}`);
   }
-}
-
-function refuse(field: string, problem: string, allowed: string): never {
-  throw new ContainerdError(`${field}: it ${problem}; allowed: ${allowed}`, { kind: "invalid-argument" });
 }

@@ -78,14 +78,14 @@ describe("a socket", () => {
     await rename(join(directory, "alive.sock"), path);
     await new Promise((resolve) => server.close(resolve));
     expect(await complaint(path)).toBe(
-      `nobody listens on the socket ${path} any more: containerd has ended; start it`,
+      `nothing listens on the socket ${path}: containerd has ended; start it`,
     );
   });
 
   test("that is a file", async () => {
     const path = join(directory, "file");
     await writeFile(path, "");
-    expect(await complaint(path)).toBe(`${path} is no socket: is this containerd's address?`);
+    expect(await complaint(path)).toBe(`${path} is not a socket: is this containerd's address?`);
   });
 
   test("that we may not open", async () => {
@@ -107,14 +107,12 @@ describe("a socket", () => {
 describe("what answers", () => {
   test("is HTTP/1", async () => {
     const address = await listen(createHttpServer(), "http.sock");
-    expect(await complaint(address)).toContain("speaks HTTP/1, so it is no containerd");
+    expect(await complaint(address)).toContain("speaks HTTP/1, so it is not containerd");
   });
 
   test("hangs up", async () => {
     const address = await listen(createServer((socket) => socket.once("data", () => socket.end())));
-    expect(await complaint(address)).toContain(
-      "closed the connection at the first word: it is no containerd",
-    );
+    expect(await complaint(address)).toContain("closed the connection at once: it is not containerd");
   });
 
   test("says something else", async () => {
@@ -149,7 +147,7 @@ describe("TLS", () => {
     for (const requestCert of [false, true]) {
       const address = await listen(serve({ requestCert }));
       expect(await complaint(address)).toBe(
-        `what answers at ${address} wants TLS: give the address as https://, with tls`,
+        `the server at ${address} expects TLS: give the address as https://, with tls`,
       );
     }
   });
@@ -158,7 +156,7 @@ describe("TLS", () => {
     const address = https(
       await listen(createServer((socket) => socket.once("data", () => socket.end("no TLS here")))),
     );
-    expect(await complaint(address)).toBe(`${address} does not speak TLS: is it served in plain, as tcp://?`);
+    expect(await complaint(address)).toBe(`${address} does not speak TLS: is its address tcp://?`);
   });
 
   test("with a certificate that we do not trust", async () => {
@@ -171,7 +169,7 @@ describe("TLS", () => {
     const address = https(await listen(serve()));
     const { cert: ca } = certificates.authority;
     expect(await complaint(address, { ca, serverName: "other.test" })).toContain(
-      "is for another name: give that as tls.serverName",
+      "is for another name: give that name as tls.serverName",
     );
   });
 
@@ -184,7 +182,7 @@ describe("TLS", () => {
       expect(await complaint(address, { ca })).toContain(text);
       // Node's server sends nothing; other servers send an alert.
       expect(await complaint(address, { ca, ...certificates.stranger })).toContain(
-        "hung up during the TLS handshake: if it does not accept our certificate",
+        "closed the connection during the TLS handshake: if it does not accept our certificate",
       );
     },
   );

@@ -42,19 +42,19 @@ export async function explainStatus(
 export function describeFinding(finding: Finding, { text, socketPath, isTls }: Address): string {
   switch (finding.kind) {
     case "http2":
-      return `the connection to ${text} was lost, and the daemon is just coming back: try again`;
+      return `the connection to ${text} was lost, and the daemon is starting again: try again`;
     case "http1":
-      return `what answers at ${text} speaks HTTP/1, so it is no containerd: is this another daemon's address?`;
+      return `the server at ${text} speaks HTTP/1, so it is not containerd: is this another daemon's address?`;
     case "tls":
-      return `what answers at ${text} wants TLS: give the address as https://, with tls`;
+      return `the server at ${text} expects TLS: give the address as https://, with tls`;
     case "silent":
-      return `something listens at ${text} but does not answer: does the daemon hang, or is it no containerd?`;
+      return `something listens at ${text}, but does not answer: does the daemon hang, or is it not containerd?`;
     case "closes":
       return isTls
         ? hungUp(text)
-        : `${text} closed the connection at the first word: it is no containerd, or its gRPC service is not on this address`;
+        : `the server at ${text} closed the connection at once: it is not containerd, or its gRPC service has another address`;
     case "other":
-      return `what answers at ${text} does not speak gRPC: is this containerd's address?`;
+      return `the server at ${text} does not speak gRPC: is this containerd's address?`;
     case "error":
       return finding.isTls ? describeTls(finding, text) : describeSystem(finding, text, socketPath);
   }
@@ -77,9 +77,9 @@ function describeSystem(
     case "ECONNREFUSED":
       return path === undefined
         ? `nothing listens at ${text}: is containerd running, and reachable on this port?`
-        : `nobody listens on the socket ${path} any more: containerd has ended; start it`;
+        : `nothing listens on the socket ${path}: containerd has ended; start it`;
     case "ENOTSOCK":
-      return `${path} is no socket: is this containerd's address?`;
+      return `${path} is not a socket: is this containerd's address?`;
     case "ENOTFOUND":
     case "EAI_AGAIN":
       return `there is no such host, or its name cannot be looked up now: ${text}`;
@@ -96,7 +96,7 @@ const UNTRUSTED = /^(?:DEPTH_ZERO_|SELF_SIGNED_|UNABLE_TO_|CERT_|ERR_TLS_CERT)/;
 
 function describeTls({ code, message }: Finding & { kind: "error" }, text: string): string {
   if (code === "ERR_TLS_CERT_ALTNAME_INVALID")
-    return `the certificate of ${text} is for another name: give that as tls.serverName (${message})`;
+    return `the certificate of ${text} is for another name: give that name as tls.serverName (${message})`;
   if (UNTRUSTED.test(code))
     return `the certificate of ${text} is not trusted: give the authority that signed it as tls.ca (${message})`;
   if (/alert/i.test(message))
@@ -106,19 +106,19 @@ function describeTls({ code, message }: Finding & { kind: "error" }, text: strin
     code === "ERR_SSL_PACKET_LENGTH_TOO_LONG" ||
     code === "EPROTO"
   )
-    return `${text} does not speak TLS: is it served in plain, as tcp://?`;
+    return `${text} does not speak TLS: is its address tcp://?`;
   if (code === "ECONNRESET") return hungUp(text);
   return `the TLS handshake with ${text} failed: ${message}`;
 }
 
 /** Not every server sends the reason. */
 function hungUp(text: string): string {
-  return `${text} hung up during the TLS handshake: if it does not accept our certificate, give one that it trusts as tls.cert and tls.key`;
+  return `${text} closed the connection during the TLS handshake: if it does not accept our certificate, give one that it trusts as tls.cert and tls.key`;
 }
 
 function describeUnknown(message: string, { isLocal }: Address): string {
   const why = isLocal
-    ? "this containerd is older than that"
-    : "this containerd is older than that, or it is its tcp_address, which serves Kubernetes alone: lead a port to its socket instead (socat, or a TLS proxy)";
+    ? "this containerd is too old for it"
+    : "this containerd is too old for it; or this is its tcp_address, which serves only Kubernetes: forward a port to its socket instead (socat, or a TLS proxy)";
   return `${message}: ${why}`;
 }

@@ -1,8 +1,10 @@
 import type { Content } from "../content/content.js";
-import { ContainerdError, isContainerdError } from "../error.js";
+import { ignoreNotFound } from "../ignore-not-found.js";
 import type { Descriptor } from "../oci/descriptor.js";
+import { checkSize } from "../oci/descriptor.js";
 import { isImageManifest } from "../oci/manifest.js";
 import { type Platform, rankPlatform } from "../oci/platform.js";
+import { refuse } from "../refuse.js";
 import { childLabels } from "./child-labels.js";
 import { chooseManifest } from "./choose.js";
 import type { ImageWalk, ManifestNode } from "./walk.js";
@@ -15,14 +17,14 @@ import type { ImageWalk, ManifestNode } from "./walk.js";
  * @throws ContainerdError `invalid-argument` when the image for the host's platform is incomplete, or when no
  * image is complete.
  */
-export async function keepImage(
+export async function labelImportedImage(
   content: Content,
   walk: ImageWalk,
   host: Platform,
   options: { readonly signal: AbortSignal | undefined },
 ): Promise<void> {
   /** Digest of an image's manifest -> a blob that is missing, or undefined. */
-  const lacking = new Map<string, string | undefined>();
+  const missingBlobs = new Map<string, string | undefined>();
   const listed = new Map<string, Descriptor>();
   let isTargetIndex = false;
   for await (const node of walk.nodes()) {
@@ -30,15 +32,15 @@ export async function keepImage(
     const isTarget = descriptor.digest === walk.target.digest;
     if ("problem" in node) {
       if (node.kind === "broken") throw node.problem;
-      const isHere = node.kind === "other" && (await has(content, descriptor, options));
-      if (isTarget && !isHere) refuse(descriptor.digest);
+      const isStored = node.kind === "other" && (await has(content, descriptor, options));
+      if (isTarget && !isStored) refuseIncomplete(descriptor.digest);
       continue;
     }
-    checkSize(descriptor, node.bytes.byteLength);
+    checkSize(descriptor, node.bytes.byteLength, "invalid-argument");
     if (node.kind === "manifest") {
-      const lack = await firstLacking(content, node, options);
-      if (lack !== undefined && isTarget) refuse(lack);
-      if (isImageManifest(node.document)) lacking.set(descriptor.digest, lack);
+      const missing = await firstMissing(content, node, options);
+      if (missing !== undefined && isTarget) refuseIncomplete(missing);
+      if (isImageManifest(node.document)) missingBlobs.set(descriptor.digest, missing);
     } else {
       isTargetIndex ||= isTarget;
       for (const entry of node.document.manifests)
@@ -46,7 +48,7 @@ export async function keepImage(
     }
     await content.setLabels(descriptor.digest, childLabels(node.document), options);
   }
-  if (isTargetIndex) await checkWhole(walk, host, lacking, listed);
+  if (isTargetIndex) await checkWhole(walk, host, missingBlobs, listed);
 }
 
 /**
@@ -56,13 +58,10 @@ export async function keepImage(
 async function checkWhole(
   walk: ImageWalk,
   host: Platform,
-  lacking: ReadonlyMap<string, string | undefined>,
+  missingBlobs: ReadonlyMap<string, string | undefined>,
   listed: ReadonlyMap<string, Descriptor>,
 ): Promise<void> {
-  const chosen = await chooseManifest(walk, host, walk.target.digest).catch((reason: unknown) => {
-    if (isContainerdError(reason, "not-found")) return undefined;
-    throw reason;
-  });
+  const chosen = await ignoreNotFound(chooseManifest(walk, host, walk.target.digest));
   const chosenRank = chosen && rankPlatform(host, chosen.platform);
   // Without its config a manifest is not chosen; then a worse one is, for example 386 on amd64.
   const isForHost = (digest: string): boolean => {
@@ -71,26 +70,26 @@ async function checkWhole(
     const rank = platform && rankPlatform(host, platform);
     return rank !== undefined && (chosenRank === undefined || rank < chosenRank);
   };
-  const incomplete = [...lacking].filter((each): each is [string, string] => each[1] !== undefined);
+  const incomplete = [...missingBlobs].filter((each): each is [string, string] => each[1] !== undefined);
   const own = incomplete.find(([digest]) => isForHost(digest));
-  const [any] = incomplete.length === lacking.size ? incomplete : [];
-  const lack = (own ?? any)?.[1];
-  if (lack !== undefined) refuse(lack);
+  const [any] = incomplete.length === missingBlobs.size ? incomplete : [];
+  const missing = (own ?? any)?.[1];
+  if (missing !== undefined) refuseIncomplete(missing);
   const [first] = listed.keys();
-  if (first !== undefined && lacking.size === 0 && !(await holdsAny(walk))) refuse(first);
+  if (first !== undefined && missingBlobs.size === 0 && !(await containsAny(walk))) refuseIncomplete(first);
 }
 
 /**
  * Whether the content store has any entry of an index. To a registry artifacts are images too, and an index
  * may list only artifacts.
  */
-async function holdsAny(walk: ImageWalk): Promise<boolean> {
+async function containsAny(walk: ImageWalk): Promise<boolean> {
   for await (const { kind, descriptor } of walk.nodes())
     if (kind !== "missing" && descriptor.digest !== walk.target.digest) return true;
   return false;
 }
 
-async function firstLacking(
+async function firstMissing(
   content: Content,
   { document: { config, layers } }: ManifestNode,
   options: { readonly signal: AbortSignal | undefined },
@@ -104,7 +103,7 @@ async function firstLacking(
 }
 
 /** Whether a manifest is a container image, or an index lists one. */
-export async function holdsImage(walk: ImageWalk): Promise<boolean> {
+export async function containsImage(walk: ImageWalk): Promise<boolean> {
   for await (const node of walk.nodes())
     if (node.kind === "manifest" && isImageManifest(node.document)) return true;
   return false;
@@ -115,25 +114,11 @@ async function has(
   descriptor: Descriptor,
   { signal }: { readonly signal: AbortSignal | undefined },
 ): Promise<boolean> {
-  try {
-    checkSize(descriptor, (await content.info(descriptor.digest, { signal })).size);
-    return true;
-  } catch (reason) {
-    if (isContainerdError(reason, "not-found")) return false;
-    throw reason;
-  }
+  const info = await ignoreNotFound(content.info(descriptor.digest, { signal }));
+  if (info !== undefined) checkSize(descriptor, info.size, "invalid-argument");
+  return info !== undefined;
 }
 
-function checkSize({ digest, size }: Descriptor, actual: number): void {
-  if (actual === size) return;
-  throw new ContainerdError(`${digest} has ${actual} bytes, and its descriptor says ${size}`, {
-    kind: "invalid-argument",
-  });
-}
-
-function refuse(digest: string): never {
-  throw new ContainerdError(
-    `the archive does not hold ${digest}, which it refers to; allowed: an archive with the whole image`,
-    { kind: "invalid-argument" },
-  );
+function refuseIncomplete(digest: string): never {
+  refuse(`the archive refers to ${digest}, but does not contain it`, "an archive with the whole image");
 }
