@@ -3,11 +3,13 @@ import { createContent } from "../content/content.js";
 import type { Context } from "../context.js";
 import { ContainerdError } from "../error.js";
 import type { Leases } from "../lease/lease.js";
-import { beginWork } from "../lease/work-lease.js";
+import { underLease } from "../lease/work-lease.js";
+import { refuse } from "../refuse.js";
 import { createSnapshots } from "../snapshot.js";
+import type { EntryReader } from "./entry-reader.js";
 import { MAX_LINKS, type RootEntry, type Walk, walkPath } from "./path.js";
 import type { ResolvedImage } from "./resolve.js";
-import { type EntryReader, readUnpackedEntries } from "./unpacked-entries.js";
+import { readUnpackedEntries } from "./unpacked-entries.js";
 
 export interface ReadFilesOptions {
   /** Largest size of a file, in bytes. */
@@ -46,9 +48,9 @@ export async function readImageFiles(
   return callService(`read files of image ${image.name}`, async () => {
     options.signal?.throwIfAborted();
     if (image.chainId === "" || paths.length === 0) return new Map();
-    if (context.leaseId !== undefined) return readFiles(context, image, paths, options);
-    await using work = await beginWork({ context, leases }, "read", options);
-    return await readFiles(work.context, image, paths, options);
+    return underLease({ context, leases }, "read", options, (leased) =>
+      readFiles(leased, image, paths, options),
+    );
   });
 }
 
@@ -71,9 +73,9 @@ async function readFiles(
     const unknown = new Set(walks.flatMap(({ walk }) => (walk.state === "unknown" ? walk.paths : [])));
     if (unknown.size === 0) return takeFiles(walks);
     if (known.size + unknown.size > MAX_ENTRIES) {
-      throw new ContainerdError(
-        `${paths.join(", ")}: more than ${MAX_ENTRIES} files, directories and links on the way`,
-        { kind: "invalid-argument" },
+      refuse(
+        `${paths.join(", ")}: the paths lead through too many files, directories and links`,
+        `up to ${MAX_ENTRIES}`,
       );
     }
     await learn(reader, image, [...unknown], known, options);
@@ -109,9 +111,7 @@ function takeFiles(
   const files = new Map<string, Uint8Array>();
   for (const { path, walk } of walks) {
     if (walk.state === "too-many-links")
-      throw new ContainerdError(`${path}: too many links; allowed: ${MAX_LINKS}`, {
-        kind: "invalid-argument",
-      });
+      refuse(`${path}: the path leads through too many links`, `up to ${MAX_LINKS}`);
     if (walk.state !== "found" || walk.entry.kind === "absent") continue;
     const { entry } = walk;
     if (entry.kind === "file") files.set(path, entry.bytes);
@@ -123,9 +123,7 @@ function takeFiles(
 function refuseEntry(path: string, entry: Exclude<RootEntry, { kind: "file" | "absent" }>): never {
   const what =
     entry.kind === "hidden"
-      ? `leads to ${entry.path}, where a container has something else mounted`
+      ? `leads to ${entry.path}, which a container replaces by a mount`
       : `is a ${entry.kind === "special" ? entry.type : entry.kind}`;
-  throw new ContainerdError(`${path} of the image ${what}; allowed: a regular file`, {
-    kind: "invalid-argument",
-  });
+  return refuse(`${path} of the image ${what}`, "a regular file");
 }

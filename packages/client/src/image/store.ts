@@ -4,12 +4,14 @@ import { type Content, createContent } from "../content/content.js";
 import type { Context } from "../context.js";
 import { ContainerdError, isContainerdError } from "../error.js";
 import { checkLabels } from "../identifier.js";
+import { ignoreNotFound } from "../ignore-not-found.js";
 import type { Introspection } from "../introspection.js";
 import type { Leases } from "../lease/lease.js";
-import { beginWork } from "../lease/work-lease.js";
+import { underLease } from "../lease/work-lease.js";
 import type { Descriptor } from "../oci/descriptor.js";
 import type { Platform } from "../oci/platform.js";
 import { normalizeReference, parseReference } from "../oci/reference.js";
+import { refuse } from "../refuse.js";
 import { createSnapshots, type Snapshots } from "../snapshot.js";
 import { askByName, findImage, type Image, toImage } from "./record.js";
 import { type ResolvedImage, resolveTarget } from "./resolve.js";
@@ -131,11 +133,9 @@ export function createImageStore(context: Context, parts: ImageParts): ImageStor
     const { mediaType, digest, size } = target;
     const named = parseReference(name).digest;
     if (named !== undefined && named !== digest) {
-      throw new ContainerdError(
-        `name: ${name} has another digest than the image, ${digest}; allowed: a name without a digest, or with this one`,
-        {
-          kind: "invalid-argument",
-        },
+      refuse(
+        `name: ${name} has another digest than the image, ${digest}`,
+        "a name without a digest, or with this digest",
       );
     }
     const image = { name, labels: checkLabels(labels), target: { mediaType, digest, size: BigInt(size) } };
@@ -171,20 +171,17 @@ export function createImageStore(context: Context, parts: ImageParts): ImageStor
     return resolveTarget(walk, name, platform ?? (await introspection.daemonPlatform(options)));
   }
 
-  async function unpack(image: ResolvedImage, options?: UnpackOptions): Promise<void> {
-    await callService(`unpack image ${image.name}`, () => unpackHeld(image, options));
-  }
-
-  async function unpackHeld(image: ResolvedImage, options?: UnpackOptions): Promise<void> {
-    if (context.leaseId !== undefined) return unpackImage({ context, content, snapshots }, image, options);
+  async function unpack(image: ResolvedImage, options: UnpackOptions = {}): Promise<void> {
     // The image's config refers to the snapshots only at the end. Until then only a lease protects them from
     // garbage collection.
-    await using work = await beginWork({ context, leases: parts.leases }, "unpack", options);
-    const leased = work.context;
-    await unpackImage(
-      { context: leased, content: createContent(leased), snapshots: createSnapshots(leased) },
-      image,
-      options,
+    await callService(`unpack image ${image.name}`, () =>
+      underLease({ context, leases: parts.leases }, "unpack", options, (leased) =>
+        unpackImage(
+          { context: leased, content: createContent(leased), snapshots: createSnapshots(leased) },
+          image,
+          options,
+        ),
+      ),
     );
   }
 
@@ -207,13 +204,7 @@ export function createImageStore(context: Context, parts: ImageParts): ImageStor
     resolve,
     async isUnpacked({ chainId }, options) {
       if (chainId === "") return true;
-      return snapshots.stat(chainId, options).then(
-        () => true,
-        (reason: unknown) => {
-          if (isContainerdError(reason, "not-found")) return false;
-          throw reason;
-        },
-      );
+      return (await ignoreNotFound(snapshots.stat(chainId, options))) !== undefined;
     },
     unpack,
   };

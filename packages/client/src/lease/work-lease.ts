@@ -59,6 +59,21 @@ export async function beginWork(
 }
 
 /**
+ * Runs a task that creates under the client's lease, or under a lease of its own if the client has none.
+ * Whatever nothing else refers to is released with that lease, even after an abort.
+ */
+export async function underLease<T>(
+  worker: Worker,
+  work: Work,
+  options: CallOptions,
+  task: (context: Context) => Promise<T>,
+): Promise<T> {
+  if (worker.context.leaseId !== undefined) return task(worker.context);
+  await using lease = await beginWork(worker, work, options);
+  return await task(lease.context);
+}
+
+/**
  * Deletes leases of finished work: the lease's process on this machine has ended, or an earlier delete did
  * not reach the daemon. The next garbage collection removes what was made under them.
  */

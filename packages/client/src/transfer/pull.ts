@@ -2,15 +2,11 @@ import type { CallOptions } from "../call.js";
 import { systemClock } from "../concurrency/clock.js";
 import { withTimeLimit } from "../concurrency/time-limit.js";
 import { createContent } from "../content/content.js";
-import type { Context } from "../context.js";
-import { ContainerdError, isContainerdError } from "../error.js";
+import { ContainerdError } from "../error.js";
 import { blobsFor } from "../image/blobs.js";
 import { type ResolvedImage, resolveTarget } from "../image/resolve.js";
-import type { ImageParts, ImageStore } from "../image/store.js";
-import { unpackImage } from "../image/unpack.js";
 import { walkImage } from "../image/walk.js";
-import type { LeaseResource } from "../lease/lease.js";
-import { beginWork, deleteStaleWork } from "../lease/work-lease.js";
+import { deleteStaleWork, underLease } from "../lease/work-lease.js";
 import type { Descriptor } from "../oci/descriptor.js";
 import type { Platform } from "../oci/platform.js";
 import { formatReference, parseReference, type Reference, withoutCredentials } from "../oci/reference.js";
@@ -27,6 +23,7 @@ import { resolveDescriptor } from "../registry/resolve.js";
 import { createSnapshots } from "../snapshot.js";
 import { checkDaemonPull, pullByDaemon } from "./daemon-pull.js";
 import { createFetchingContent, fetchLayers, type ImageFetch } from "./fetch-image.js";
+import { findStoredImage, hasPlatforms, type Puller } from "./stored-image.js";
 
 /**
  * When to ask the registry, as in Kubernetes: each time; only if the daemon does not have the image; never.
@@ -116,12 +113,6 @@ export interface PullOptions extends RegistryOptions, CallOptions {
   readonly verify?: ((image: ImageToVerify) => Promise<void> | void) | undefined;
 }
 
-/** The parts of the client that a pull uses. */
-export interface Puller extends Pick<ImageParts, "content" | "leases" | "introspection"> {
-  readonly context: Context;
-  readonly images: Pick<ImageStore, "get" | "put" | "isUnpacked">;
-}
-
 const DEFAULT_CONCURRENT_LAYERS = 3;
 
 /** See `Images.pull`. */
@@ -155,7 +146,7 @@ async function parseOrFind(
     if (policy === "always" || withoutCredentials(text) !== text) throw reason;
     const found = await withTimeLimit(`find image ${text}`, options, async (signal) => {
       const platform = options.platform ?? (await puller.introspection.daemonPlatform({ signal }));
-      return findHere(puller, text, platform, { unpack: true, signal });
+      return findStoredImage(puller, text, platform, { unpack: true, signal });
     });
     if (found === undefined) throw reason;
     return found;
@@ -173,26 +164,30 @@ async function pull(
   const name = formatReference(reference);
   const platform = options.platform ?? (await puller.introspection.daemonPlatform({ signal }));
   const isFixed = policy !== "always" || reference.digest !== undefined;
-  const asWritten = isFixed ? await findHere(puller, text, platform, { unpack: true, signal }) : undefined;
-  const found = asWritten ?? (await findHere(puller, name, platform, { unpack: isFixed, signal }));
+  const asWritten = isFixed
+    ? await findStoredImage(puller, text, platform, { unpack: true, signal })
+    : undefined;
+  const found = asWritten ?? (await findStoredImage(puller, name, platform, { unpack: isFixed, signal }));
   const isWanted =
-    found !== undefined && isMeant(reference, found) && (await hasOthers(puller, found, options));
-  const here = isWanted ? found : undefined;
-  if (here !== undefined && isFixed) return here;
+    found !== undefined &&
+    isMeant(reference, found) &&
+    (await hasPlatforms(puller, found, options.platforms ?? [], signal));
+  const stored = isWanted ? found : undefined;
+  if (stored !== undefined && isFixed) return stored;
   if (policy === "never") {
     throw new ContainerdError(
       `image ${name} is not local, and the pull policy is never; pull or import it first, or use the policy if-not-present`,
       { kind: "not-found" },
     );
   }
-  if (via === "daemon") return pullByItself(puller, reference, platform, options);
+  if (via === "daemon") return pullThroughDaemon(puller, reference, platform, options);
   await using repository = await openRepository(reference, options);
   const target = await resolveDescriptor(repository, reference, signal);
   await options.verify?.({ reference, target, registry: readerOf(repository, signal), signal });
   // Also if the daemon has everything: a process that died after it named the image has left its lease.
   await deleteStaleWork(puller, { signal });
-  if (here?.target.digest === target.digest) return here;
-  return underLease(puller, signal, async (context) => {
+  if (stored?.target.digest === target.digest) return stored;
+  return underLease(puller, "pull", { signal }, async (context) => {
     const fetch: ImageFetch = {
       repository,
       context,
@@ -220,7 +215,7 @@ function isMeant({ digest }: Reference, image: ResolvedImage): boolean {
   return digest === undefined || image.target.digest === digest;
 }
 
-async function pullByItself(
+async function pullThroughDaemon(
   puller: Puller,
   reference: Reference,
   platform: Platform,
@@ -230,7 +225,7 @@ async function pullByItself(
   const name = formatReference(reference);
   await deleteStaleWork(puller, { signal });
   const progress = createProgressReporter(options.onProgress, clock);
-  const existing = await underLease(puller, signal, (context) =>
+  const existing = await underLease(puller, "pull", { signal }, (context) =>
     pullByDaemon({
       context,
       reference,
@@ -241,94 +236,15 @@ async function pullByItself(
       signal,
     }),
   );
-  const image = await findHere(puller, name, platform, { unpack: false, signal });
+  const image = await findStoredImage(puller, name, platform, { unpack: false, signal });
   if (image !== undefined && isMeant(reference, image)) {
     for (const layer of image.layers)
       if (!existing.has(layer.digest)) progress.report(layer, "done", layer.size);
     return image;
   }
-  throw new ContainerdError("what the daemon pulled is not the image, or not there any more", {
+  throw new ContainerdError("the image that the daemon pulled has another digest, or was removed meanwhile", {
     kind: "data-loss",
   });
-}
-
-/**
- * Returns the local image for its platform, complete and unpacked; undefined if anything is missing. With
- * `unpack`, it is unpacked if necessary. If the client has a lease, the lease protects the image from now on.
- */
-async function findHere(
-  puller: Puller,
-  text: string,
-  platform: Platform,
-  { unpack, signal }: { unpack: boolean; signal: AbortSignal },
-): Promise<ResolvedImage | undefined> {
-  const { images, content } = puller;
-  try {
-    const { name, target } = await images.get(text, { signal });
-    // Lease the target first, then check the rest. The target's labels protect the rest. The daemon accepts a
-    // lease on content that is already gone, without an error, so the check must come after.
-    await hold(puller, { type: "content", id: target.digest }, signal);
-    const image = await resolveTarget(walkImage(content, target, { signal }), name, platform);
-    const { snapshotter } = puller.context;
-    if (image.chainId !== "")
-      await hold(puller, { type: `snapshots/${snapshotter}`, id: image.chainId }, signal);
-    if (await images.isUnpacked(image, { signal })) return image;
-    if (!unpack) return undefined;
-    await underLease(puller, signal, async (context) => {
-      const parts = { context, content: createContent(context), snapshots: createSnapshots(context) };
-      await unpackImage(parts, image, { signal });
-    });
-    return image;
-  } catch (reason) {
-    if (isContainerdError(reason, "not-found")) return undefined;
-    throw reason;
-  }
-}
-
-/** Whether the daemon also has the content for the additional platforms. */
-async function hasOthers(
-  { content }: Puller,
-  image: ResolvedImage,
-  { platforms = [], signal }: PullOptions,
-): Promise<boolean> {
-  try {
-    const walk = walkImage(content, image.target, { signal });
-    for (const { digest } of await blobsFor(walk, image.name, platforms))
-      await content.info(digest, { signal });
-    return true;
-  } catch (reason) {
-    if (isContainerdError(reason, "not-found")) return false;
-    throw reason;
-  }
-}
-
-async function hold(
-  { context: { leaseId }, leases }: Puller,
-  resource: LeaseResource,
-  signal: AbortSignal,
-): Promise<void> {
-  if (leaseId === undefined) return;
-  await leases.addResource(leaseId, resource, { signal }).catch((reason: unknown) => {
-    if (!isContainerdError(reason, "not-found")) throw reason;
-    throw new ContainerdError(`the client's lease ${leaseId} is not there any more`, {
-      kind: "failed-precondition",
-      cause: reason,
-    });
-  });
-}
-
-/**
- * Runs a task whose new content is protected by the client's lease, or by a lease of its own. Content that no
- * image refers to is released with that lease, even if the caller has aborted.
- */
-async function underLease<T>(
-  puller: Puller,
-  signal: AbortSignal,
-  task: (context: Context) => Promise<T>,
-): Promise<T> {
-  if (puller.context.leaseId !== undefined) return task(puller.context);
-  await using work = await beginWork(puller, "pull", { signal });
-  return await task(work.context);
 }
 
 function readerOf(repository: Repository, signal: AbortSignal): RegistryReader {
