@@ -17,7 +17,6 @@ import { parseChallenges } from "./registry/challenge.js";
 import { parseContentRange } from "./registry/content-range.js";
 import { dockerCredentials } from "./registry/docker-config.js";
 import { parseHostsFile } from "./registry/hosts-file.js";
-import { checkRealm } from "./registry/realm.js";
 import { redirectTarget } from "./registry/redirect.js";
 import { parseAddress } from "./transport/address.js";
 
@@ -82,17 +81,6 @@ const TARGETS: readonly FuzzTarget[] = [
     name: "content-range",
     samples: ["bytes 0-9/10", "bytes 5-6/*"],
     parse: (text: string) => parseContentRange(text),
-  },
-  {
-    name: "realm",
-    samples: ["https://auth.example.com/token?x=y", "https://example.com:1/t"],
-    parse: (text: string) =>
-      checkRealm(text, {
-        registry: new URL("https://registry.example.com"),
-        withCredential: true,
-        allowed: nowhere,
-        mayBePlain: nowhere,
-      }),
   },
   {
     name: "redirect",

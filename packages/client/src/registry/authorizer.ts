@@ -135,7 +135,7 @@ export function createAuthorizer(options: AuthorizerOptions): Authorizer {
       fixed = header;
       return true;
     }
-    const realm = checkRealm(challenge.parameters.get("realm"), {
+    const realm = await checkRealm(challenge.parameters.get("realm"), {
       registry,
       withCredential: found !== undefined,
       allowed: options.tokenHosts,
@@ -177,10 +177,10 @@ export function createAuthorizer(options: AuthorizerOptions): Authorizer {
       return true;
     },
     explain() {
-      if (credential !== undefined) return `the credential for ${host} is wrong, or is not enough for this`;
+      if (credential !== undefined) return `the credential for ${host} is wrong, or does not permit this`;
       return isCredentialKnown
-        ? `no credential for ${host} is known; log in, for example wfe-containerd login ${host}`
-        : `${host} offers no way to log in that is known here; known: Basic, Bearer`;
+        ? `there is no credential for ${host}; log in, for example wfe-containerd login ${host}`
+        : `${host} offers no login method that we support; supported: Basic, Bearer`;
     },
   };
 }

@@ -24,28 +24,31 @@ export interface RealmRules {
  *
  * @throws ContainerdError `permission-denied`.
  */
-export function checkRealm(
+export async function checkRealm(
   text: string | undefined,
   { registry, withCredential, allowed, mayBePlain }: RealmRules,
-): URL {
-  const refuse = (problem: string, allowedInstead: string): never => {
+): Promise<URL> {
+  const reject = (problem: string, allowedInstead: string): never => {
     throw uselessAnswer(
       `registry ${registry.host} ${problem}; allowed: ${allowedInstead}`,
       "permission-denied",
     );
   };
   if (text === undefined || !URL.canParse(text))
-    return refuse("asks for a token and does not say where to get it", "a challenge whose realm is a URL");
+    return reject("asks for a token, but does not say where to get it", "a challenge whose realm is a URL");
   const realm = new URL(text);
   const shown = showUrl(realm);
   if (realm.username !== "" || realm.password !== "")
-    refuse(`sends us to ${shown} with credentials of its own`, "a realm without user name and password");
+    reject(
+      `sends us for a token to ${shown}, with credentials in the URL`,
+      "a realm without user name and password",
+    );
   if (realm.protocol !== "https:") {
     const isPlain = realm.protocol === "http:" && registry.protocol === "http:";
     if (!isPlain || !(isLoopback(realm.host) || mayBePlain.has(realm.host))) {
-      refuse(
+      reject(
         `sends us for a token to ${shown}`,
-        "https; or plain http, where the registry has that too, on this machine and on hosts in hosts.plainHttp (--plain-http)",
+        "https; or plain http on this machine and on the hosts in hosts.plainHttp (--plain-http), if the registry itself has plain http",
       );
     }
   }
@@ -56,12 +59,15 @@ export function checkRealm(
   )
     return realm;
   if (leadsToOwnServices(registry, realm)) {
-    refuse(`sends us for a token to ${shown}`, "a host that is not this machine's own");
+    reject(
+      `sends us for a token to ${shown}`,
+      "a host that is not an address of this machine's own services",
+    );
   }
-  if (withCredential && !shareDomain(hostName(realm.host), hostName(registry.host))) {
-    refuse(
-      `sends us with its credential to ${shown}, a host that has no business with it because it is outside the registry's domain`,
-      "a host in the registry's own domain, or one that is named in tokenHosts (--token-host)",
+  if (withCredential && !(await shareDomain(hostName(realm.host), hostName(registry.host)))) {
+    reject(
+      `sends us with its credential to ${shown}, which is outside the registry's domain`,
+      "a host in the registry's own domain, or in tokenHosts (--token-host)",
     );
   }
   return realm;
