@@ -1,7 +1,7 @@
-import { readFile } from "node:fs/promises";
 import { type Client, createClient, isContainerdError } from "@wfe-containerd/client";
 import { type Command, Option } from "commander";
 import { UsageError } from "./failure.js";
+import { readNamedFile } from "./read-file.js";
 
 /** The options that come before the command's name. */
 export interface GlobalOptions {
@@ -16,7 +16,7 @@ export interface GlobalOptions {
   readonly format: "table" | "json";
 }
 
-/** @returns the options before the command and behind it; those behind it win. */
+/** @returns the options before and after the command; those after it win. */
 export function globalOptions(command: Command): GlobalOptions {
   return { ...command.optsWithGlobals<GlobalOptions>(), ...command.opts<Partial<GlobalOptions>>() };
 }
@@ -33,7 +33,7 @@ export function addGlobalFlags(program: Command, command: Command = program): vo
     command.addOption(new Option(flags).hideHelp());
   }
   if (PRINTING.includes(command.name()))
-    command.addOption(new Option("--format <format>", "how to print").choices(["table", "json"]));
+    command.addOption(new Option("--format <format>", "output format").choices(["table", "json"]));
 }
 
 /** The commands that print a list. */
@@ -59,7 +59,7 @@ export async function connect(command: Command): Promise<Client> {
     return createClient({ address, namespace, snapshotter, insecure, ...(tls !== false && { tls }) });
   } catch (reason) {
     // The client sees only the contents of the files, so its message is changed to name the file.
-    const field = isContainerdError(reason) ? /^tls\.(ca|cert|key): it /.exec(reason.message) : null;
+    const field = isContainerdError(reason) ? /^tls\.(ca|cert|key): /.exec(reason.message) : null;
     if (field === null) throw reason;
     const [start, name] = [field[0], field[1] as keyof typeof files];
     throw new UsageError(
@@ -71,7 +71,5 @@ export async function connect(command: Command): Promise<Client> {
 
 async function read(flag: string, path: string | undefined): Promise<string | undefined> {
   if (path === undefined) return undefined;
-  return readFile(path, "utf8").catch((cause: unknown) => {
-    throw new UsageError(`${flag}: cannot read ${path}`, { cause });
-  });
+  return (await readNamedFile(flag, path)).toString("utf8");
 }

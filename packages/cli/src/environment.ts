@@ -1,5 +1,5 @@
-import { readFile } from "node:fs/promises";
-import { fileProblem, UsageError } from "./failure.js";
+import { UsageError } from "./failure.js";
+import { readNamedFile } from "./read-file.js";
 
 /**
  * Reads environment variables by docker's rules: files first, then flags; a later value wins. `NAME` without
@@ -36,9 +36,7 @@ export async function readLabels(files: readonly string[]): Promise<Record<strin
 
 /** Returns the lines of a file without empty lines and comments. */
 async function readLines(flag: string, file: string): Promise<string[]> {
-  const contents = await readFile(file, "utf8").catch((cause: NodeJS.ErrnoException) => {
-    throw new UsageError(`${flag}: cannot read ${file}: ${fileProblem(cause)}`, { cause });
-  });
+  const contents = (await readNamedFile(flag, file)).toString("utf8");
   const lines = contents
     .replace(/^\uFEFF/, "")
     .split(/\r?\n/)
@@ -52,7 +50,7 @@ function add(variables: Record<string, string>, entry: string, where: string): v
   // The message does not show the entry: its value may be a secret.
   if (name === "" || /\s/.test(name))
     throw new UsageError(
-      `${where}: a variable has an empty name, or one with blanks; allowed: NAME=value, NAME`,
+      `${where}: a variable's name is empty or contains blanks; allowed: NAME=value, NAME`,
     );
   const value = at === -1 ? process.env[name] : entry.slice(at + 1);
   if (value !== undefined) variables[name] = value;

@@ -12,8 +12,7 @@ function reported(result: Partial<StepResult>, stopSignal?: string, wasKilled = 
   return print.mock.calls.flat().join("\n");
 }
 
-const KILLED =
-  /did not end on its stop signal and was killed after the grace period; init, another stop signal/;
+const KILLED = /ignored its stop signal, and was killed after the grace period; to end it at once, try init/;
 
 test("a step that ignored its stop signal is told of, with what helps", () => {
   expect(reported({ cause: "aborted" })).toMatch(KILLED);

@@ -2,18 +2,18 @@ import { isExecutorError, type StepResult } from "@wfe-containerd/executor";
 import { FAILED, OutputError } from "./failure.js";
 import { codeOfSignal } from "./stop-signals.js";
 
-const WORDS: Partial<Record<StepResult["cause"], string>> = {
-  timeout: "it took longer than its time-out",
+const CAUSE_TEXTS: Partial<Record<StepResult["cause"], string>> = {
+  timeout: "it ran longer than its time-out",
   aborted: "it was stopped",
   oom: "the kernel killed it at its memory limit",
-  "log-io-failed": "its output could not be stored any more",
+  "log-io-failed": "its output could no longer be stored",
   "runtime-lost": "its container runtime died, so its exit code is unknown",
   unknown: "the daemon no longer knows how it ended",
 };
 
 /** The kernel keeps signals from a container's first process that it has no handler for. */
-const IGNORED =
-  "; it did not end on its stop signal and was killed after the grace period; init, another stop signal, or exec in front of the script's last command can make it end at once";
+const IGNORED_STOP_SIGNAL =
+  "; it ignored its stop signal, and was killed after the grace period; to end it at once, try init, another stop signal, or exec before the script's last command";
 
 /** How a step was asked to end, as far as its result does not tell it. */
 export interface HowStopped {
@@ -34,13 +34,13 @@ export function reportEnd(
   { name, cause, exitCode, oomKills }: StepResult,
   { stopSignal, wasKilled }: HowStopped,
 ): void {
-  const word = WORDS[cause];
+  const word = CAUSE_TEXTS[cause];
   const ignored =
     (cause === "timeout" || cause === "aborted") &&
     exitCode === KILLED &&
     !wasKilled &&
     !/^(?:SIG)?KILL$|^9$/.test(stopSignal ?? "")
-      ? IGNORED
+      ? IGNORED_STOP_SIGNAL
       : "";
   if (word !== undefined) console.error(`wfe-containerd: step ${name}: ${word}${ignored}`);
   if (oomKills === 0 || cause === "oom") return;

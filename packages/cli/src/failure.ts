@@ -1,6 +1,6 @@
 import { inspect } from "node:util";
 import { isContainerdError } from "@wfe-containerd/client";
-import { isExecutorError } from "@wfe-containerd/executor";
+import { isExecutorError, type StepIssue } from "@wfe-containerd/executor";
 import { printable } from "./printable.js";
 
 /**
@@ -24,10 +24,10 @@ export function fileProblem(cause: unknown): string {
 }
 
 const FILE_PROBLEMS: Readonly<Record<string, string>> = {
-  ENOENT: "there is no such file",
+  ENOENT: "the file does not exist",
   EISDIR: "it is a directory",
-  ENOTDIR: "a part of its path is not a directory",
-  EACCES: "you may not read it",
+  ENOTDIR: "a part of the path is not a directory",
+  EACCES: "no permission to read it",
 };
 
 /** A mistake in how the command was called. */
@@ -69,11 +69,10 @@ export function reportFailure(reason: unknown): number {
     reason instanceof OutputError;
   if (isExecutorError(reason) && reason.issues.length > 1) {
     const head =
-      reason.kind === "refused" ? "the step may not have what it asks for" : "the step is not valid";
-    const lines = reason.issues.map(
-      ({ field, message, allowed }) =>
-        `${field}: ${message}${allowed === undefined ? "" : `; allowed: ${allowed}`}`,
-    );
+      reason.kind === "refused"
+        ? "the policy does not allow what the step asks for"
+        : "the step is not valid";
+    const lines = reason.issues.map(issueText);
     printList(head, lines);
   } else if (reason instanceof MistakesError && reason.mistakes.length > 1) {
     printList(`${reason.file} has ${reason.mistakes.length} mistakes`, reason.mistakes);
@@ -86,6 +85,11 @@ export function reportFailure(reason: unknown): number {
   if (isExecutorError(reason, "command-not-found")) return NOT_FOUND;
   if (isExecutorError(reason, "command-not-executable")) return NOT_EXECUTABLE;
   return FAILED;
+}
+
+/** One problem of a step, in one line. */
+export function issueText({ field, message, allowed }: StepIssue): string {
+  return `${field}: ${message}${allowed === undefined ? "" : `; allowed: ${allowed}`}`;
 }
 
 function printList(head: string, lines: readonly string[]): void {

@@ -42,7 +42,7 @@ export function createExecutorOn(
   const userNamespace = flags.usernsRange === undefined ? undefined : idRange(flags.usernsRange);
   if (initPath !== undefined && !initPath.startsWith("/"))
     throw new UsageError(
-      `--init-path: ${JSON.stringify(initPath)} is not absolute; allowed: /usr/bin/tini-static`,
+      `--init-path: ${JSON.stringify(initPath)} is not an absolute path; allowed: a path on the daemon's machine, for example /usr/bin/tini-static`,
     );
   try {
     return createExecutor({

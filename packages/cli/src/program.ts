@@ -34,16 +34,13 @@ export function createProgram(): Command {
     )
     .option("-n, --namespace <name>", "containerd's namespace (default: CONTAINERD_NAMESPACE, default)")
     .option("--snapshotter <name>", "containerd's snapshotter (default: CONTAINERD_SNAPSHOTTER, overlayfs)")
-    .option(
-      "--tls-ca <file>",
-      "certificates of the authorities that may have signed the daemon's certificate",
-    )
+    .option("--tls-ca <file>", "certificates of the authorities to trust for the daemon's certificate")
     .option("--tls-cert <file>", "client certificate")
     .option("--tls-key <file>", "key of the client certificate")
     .option("--tls-server-name <name>", "name in the daemon's certificate")
     .option("--insecure", "allow an unencrypted connection to another machine")
     .addOption(
-      new Option("--format <format>", "how to print lists").choices(["table", "json"]).default("table"),
+      new Option("--format <format>", "output format of lists").choices(["table", "json"]).default("table"),
     )
     .enablePositionalOptions()
     .showHelpAfterError("(see --help)")

@@ -17,9 +17,7 @@ export async function ask(
 ): Promise<string> {
   if (!process.stdin.isTTY) {
     const what = question.replace(/: $/, "").toLowerCase();
-    throw new UsageError(
-      `the ${what} cannot be asked for: standard input is not a terminal; give ${instead}`,
-    );
+    throw new UsageError(`cannot ask for the ${what}: standard input is not a terminal; give ${instead}`);
   }
   process.stderr.write(question);
   // Node's line editor echoes what is typed to its output. With `hidden` this output discards everything.

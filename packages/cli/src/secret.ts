@@ -1,6 +1,6 @@
-import { readFile } from "node:fs/promises";
 import type { SecretValues, StepInput } from "@wfe-containerd/executor";
 import { UsageError } from "./failure.js";
+import { readNamedFile } from "./read-file.js";
 
 const ALLOWED = "id=NAME with src=FILE or env=VARIABLE; for run also target=PATH, mask=false";
 
@@ -29,12 +29,14 @@ export function parseSecret(text: string): SecretFlag {
     else if (key === "mask" && (value === "true" || value === "false")) given.mask = value === "true";
     else
       throw new UsageError(
-        `--secret: ${key === undefined ? "a part has no =" : `${key} is not known`}; allowed: ${ALLOWED}`,
+        `--secret: ${key === undefined ? "a part is not key=value" : `${key} is an unknown key`}; allowed: ${ALLOWED}`,
       );
   }
   const { name, file, variable, ...others } = given;
   if (name === undefined || (file === undefined) === (variable === undefined))
-    throw new UsageError(`--secret: needs id, and one of src and env; allowed: ${ALLOWED}`);
+    throw new UsageError(
+      `--secret: id is missing, or not exactly one of src and env is given; allowed: ${ALLOWED}`,
+    );
   return { name, ...(file === undefined ? { variable } : { file }), ...others } as SecretFlag;
 }
 
@@ -47,18 +49,13 @@ export async function readSecrets(flags: readonly SecretFlag[]): Promise<SecretV
   const values: Record<string, string | Uint8Array> = {};
   for (const { name, file, variable } of flags) {
     if (Object.hasOwn(values, name)) throw new UsageError(`--secret: ${name} is given twice`);
-    const value = file === undefined ? process.env[variable ?? ""] : await read(name, file);
+    const value =
+      file === undefined ? process.env[variable ?? ""] : await readNamedFile(`--secret: ${name}`, file);
     if (value === undefined)
       throw new UsageError(`--secret: ${name}: there is no variable ${variable} in the environment`);
     values[name] = value;
   }
   return values;
-}
-
-async function read(name: string, file: string): Promise<Uint8Array> {
-  return readFile(file).catch((cause: NodeJS.ErrnoException) => {
-    throw new UsageError(`--secret: ${name}: cannot read ${file}: ${cause.code}`, { cause });
-  });
 }
 
 /** For `run`, the step asks for every secret that is given. */

@@ -31,14 +31,14 @@ test.each([
   "steps: [{a: 1, b: {c: 1, c: 2}}]",
   '1: x\n"1": y',
 ])("a key that is given twice is refused: %j", async (contents) => {
-  await expect(read(contents)).rejects.toThrow(/is given twice, the second time in line \d/);
+  await expect(read(contents)).rejects.toThrow(/is given twice, again in line \d/);
 });
 
 test("a file has a mebibyte at most", async () => {
   await expect(read(`# ${"x".repeat(1024 * 1024)}`)).rejects.toThrow(
-    "step.yaml: has more than 1 MiB; allowed: up to 1048576 bytes",
+    "step.yaml: is larger than 1 MiB; allowed: up to 1048576 bytes",
   );
-  await expect(readStepFile("/dev/zero")).rejects.toThrow("/dev/zero: has more than 1 MiB");
+  await expect(readStepFile("/dev/zero")).rejects.toThrow("/dev/zero: is larger than 1 MiB");
 });
 
 test("a file that is not there, and a directory, are said", async () => {
@@ -157,10 +157,10 @@ steps:
 test("aliases that stand for too much, or for themselves, are refused", async () => {
   const levels = Array.from({ length: 9 }, (_, at) => `x-${at + 1}: &a${at + 1} [${`*a${at}, `.repeat(9)}]`);
   const bomb = ["x-0: &a0 [x]", ...levels, "steps: [{name: a, image: b, args: *a9}]"].join("\n");
-  await expect(read(bomb)).rejects.toThrow("step.yaml: its aliases stand for too much");
-  await expect(read("name: a\nimage: b\nargs: &a [*a]")).rejects.toThrow(/an alias stands for what/);
+  await expect(read(bomb)).rejects.toThrow("step.yaml: its aliases expand to too many values");
+  await expect(read("name: a\nimage: b\nargs: &a [*a]")).rejects.toThrow(/an alias contains itself/);
   await expect(read(`name: ${"[".repeat(20_000)}`)).rejects.toThrow(
-    "step.yaml: its lists and maps are nested too deeply",
+    "step.yaml: lists and maps are nested too deeply",
   );
 });
 
@@ -170,16 +170,16 @@ test.each([
   "name: x\nimage: b\nenv:\n  <<: &s [*s]",
   "x-a: &a {b: &b {<<: *a}}\nsteps: [{name: x, image: b, env: *b}]",
 ])("a merge key that takes over what it is a part of is refused: %j", async (contents) => {
-  await expect(read(contents)).rejects.toThrow("an alias stands for what it is itself a part of");
+  await expect(read(contents)).rejects.toThrow("an alias contains itself");
 });
 
 test("merge keys and chains of aliases are bounded", async () => {
   const keys = Array.from({ length: 1000 }, (_, at) => `k${at}: v`).join(", ");
   const wide = `x-b: &b {${keys}}\nx-c: &c {<<: [${"*b,".repeat(10_000)}]}\nsteps: [{name: a, image: b, env: *c}]`;
-  await expect(read(wide)).rejects.toThrow("step.yaml: its aliases stand for too much");
+  await expect(read(wide)).rejects.toThrow("step.yaml: its aliases expand to too many values");
   const links = Array.from({ length: 8000 }, (_, at) => `x-${at + 1}: &a${at + 1} {k: *a${at}}`);
   const deep = ["x-0: &a0 {}", ...links, "steps: [{name: a, image: b, labels: *a8000}]"].join("\n");
-  await expect(read(deep)).rejects.toThrow("step.yaml: its lists and maps are nested too deeply");
+  await expect(read(deep)).rejects.toThrow("step.yaml: lists and maps are nested too deeply");
 });
 
 test("what is not YAML, and not UTF-8, is told with its place", async () => {
@@ -187,12 +187,12 @@ test("what is not YAML, and not UTF-8, is told with its place", async () => {
     /step\.yaml: line 3, column 1: Tabs are not allowed as indentation$/,
   );
   await expect(read("- name: a\n  image: b")).rejects.toThrow(
-    "it holds no step, but a list; put the list under the key steps:",
+    "the file contains a list; put the list under the key steps:",
   );
   await expect(read("\uFEFFname: a\nimage: b")).resolves.toEqual([{ name: "a", image: "b" }]);
   const file = join(directory, "utf16.yaml");
   await writeFile(file, Buffer.from("\uFEFFname: a", "utf16le"));
-  await expect(readStepFile(file)).rejects.toThrow("utf16.yaml: it is not UTF-8 text");
+  await expect(readStepFile(file)).rejects.toThrow("utf16.yaml: is not UTF-8 text");
 });
 
 describe("mistakes", () => {
@@ -234,13 +234,13 @@ describe("mistakes", () => {
     expect(reason).toBeInstanceOf(MistakesError);
     const { mistakes } = reason as MistakesError;
     expect(mistakes.map((each) => each.replace(/;.*/s, "")).toSorted()).toEqual([
-      '"run" is given twice, the second time in line 21',
+      '"run" is given twice, again in line 21',
       'line 10: steps[1]: init: "sometimes" is text',
       expect.stringMatching(/^line 14: steps\[1\]: volumes\[1\]\.target: "relative"/),
       "line 15: steps[2]: name: name is missing",
       'line 16: steps[2]: cpu: "fast" is text',
       'line 17: steps[2]: network: "wifi" is not allowed',
-      "line 18: steps[3]: name: Build and build become the same variables",
+      "line 18: steps[3]: name: Build and build give the same variable names",
       "line 2: steps[0]: image: image is missing",
       "line 3: steps[0]: imgae: there is no such field",
       'line 6: steps[0]: env: "" is not a valid name',
@@ -283,8 +283,8 @@ describe("mistakes", () => {
     ],
     ["{name: a, image: b, entrypoint: [x]}", /did you mean command\?/],
     ["{name: a, image: b}\n---\n{name: c, image: d}", /more than one document \(---\); allowed: one/],
-    ["", /it holds no step/],
-    ["[{name: a, image: b}]", /it holds no step/],
+    ["", /the file contains no step/],
+    ["[{name: a, image: b}]", /the file contains a list/],
     ["{name: a, image: b, env: 5}", /env: it is a number; allowed: a map, or a list/],
     ["{name: a, image: b, env: [{A: 1}]}", /env/],
     ["{name: a, image: b, env: {A: [1]}}", /env\.A: it is a list; allowed: text/],

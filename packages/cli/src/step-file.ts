@@ -1,6 +1,6 @@
 import { isExecutorError, parseStep, type StepInput, toVariableName } from "@wfe-containerd/executor";
 import { isMap, isScalar, isSeq, type Node, type YAMLMap } from "yaml";
-import { MAX_MISTAKES, MistakesError, UsageError } from "./failure.js";
+import { issueText, MAX_MISTAKES, MistakesError, UsageError } from "./failure.js";
 import { foreignKind } from "./foreign-file.js";
 import { nodeAt, readDocument, refuseTooDeep, type YamlDocument } from "./yaml-document.js";
 import { stepValue } from "./yaml-values.js";
@@ -30,7 +30,7 @@ export async function readStepFile(file: string): Promise<StepInput[]> {
 function checkedSteps(yaml: YamlDocument): StepInput[] {
   const steps = inFile(yaml.name, () => stepsOf(yaml));
   const mistakes = [
-    ...yaml.twins,
+    ...yaml.duplicateKeys,
     ...steps.flatMap((step) => mistakesOf(yaml, step)),
     ...sameNames(yaml, steps),
   ];
@@ -45,9 +45,9 @@ function stepsOf(yaml: YamlDocument): Written[] {
   if (foreign !== undefined) throw new UsageError(`this is ${foreign}, not a step file; allowed: ${ALLOWED}`);
   if (isSeq(top))
     throw new UsageError(
-      "it holds no step, but a list; put the list under the key steps:; `wfe-containerd step --help` has an example",
+      "the file contains a list; put the list under the key steps:; `wfe-containerd step --help` has an example",
     );
-  if (!isMap(top)) throw new UsageError(`it holds no step; allowed: ${ALLOWED}`);
+  if (!isMap(top)) throw new UsageError(`the file contains no step; allowed: ${ALLOWED}`);
   if (!top.has("steps")) return [{ value: stepValue(yaml, top), node: top, where: "" }];
   return listOf(top, yaml).map((node, at) => ({
     value: stepValue(yaml, node),
@@ -70,12 +70,12 @@ function listOf(top: YAMLMap, { targetOf }: YamlDocument): Node[] {
   const keys = top.items.map(({ key }) => String(key));
   const other = keys.find((key) => key !== "steps" && !key.startsWith("x-"));
   if (other !== undefined)
-    throw new UsageError(`${other} stands beside steps; allowed: steps alone, and x-NAME for anchors`);
+    throw new UsageError(
+      `the key ${other} is not allowed next to steps; allowed: steps, and x-NAME for anchors`,
+    );
   const list = targetOf((top.get("steps", true) as Node | undefined) ?? null);
   if (!isSeq(list) || list.items.length === 0)
-    throw new UsageError(
-      "steps: it is not a list of steps, or it is empty; allowed: a list of one or more steps",
-    );
+    throw new UsageError("steps: is not a list, or is empty; allowed: a list of one or more steps");
   return list.items as Node[];
 }
 
@@ -85,11 +85,10 @@ function mistakesOf(yaml: YamlDocument, { value, node, where }: Written): string
     return [];
   } catch (reason) {
     if (!isExecutorError(reason, "invalid-step")) throw reason;
-    return reason.issues.map(({ field, message, allowed }, at) => {
-      const rest = allowed === undefined ? "" : `; allowed: ${allowed}`;
+    return reason.issues.map((issue, at) => {
       // No more are printed, and each takes a walk through its map.
-      const start = at < MAX_MISTAKES ? line(yaml, nodeAt(yaml, node, field)) : "";
-      return `${start}${where}${field}: ${message}${rest}`;
+      const start = at < MAX_MISTAKES ? line(yaml, nodeAt(yaml, node, issue.field)) : "";
+      return `${start}${where}${issueText(issue)}`;
     });
   }
 }
@@ -105,7 +104,7 @@ function sameNames(yaml: YamlDocument, steps: readonly Written[]): string[] {
     if (other === undefined) return [];
     const at = line(yaml, nodeAt(yaml, node, "name"));
     return [
-      `${at}${where}name: ${name} and ${other} become the same variables; allowed: names that differ in a letter or digit`,
+      `${at}${where}name: ${name} and ${other} give the same variable names; allowed: names that differ in a letter or digit`,
     ];
   });
 }

@@ -3,7 +3,7 @@ import type { Socket } from "node:net";
 import { constants } from "node:os";
 
 /** Signals that end a program unless it handles them. SIGPIPE is another; `onPipe` handles it. */
-const ENDING = [
+const TERMINATING = [
   "SIGINT",
   "SIGTERM",
   "SIGHUP",
@@ -75,7 +75,7 @@ export function catchStopSignals(): StopSignals {
   }
 
   subscribe("net.client.socket", onSocket);
-  for (const signal of ENDING) process.on(signal, onSignal);
+  for (const signal of TERMINATING) process.on(signal, onSignal);
   process.on("SIGPIPE", onPipe);
   return {
     get received() {
@@ -85,7 +85,7 @@ export function catchStopSignals(): StopSignals {
     kill: kill.signal,
     [Symbol.dispose]() {
       unsubscribe("net.client.socket", onSocket);
-      for (const signal of ENDING) process.off(signal, onSignal);
+      for (const signal of TERMINATING) process.off(signal, onSignal);
       process.off("SIGPIPE", onPipe);
     },
   };

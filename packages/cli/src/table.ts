@@ -1,11 +1,11 @@
 import { printableLine, toJson } from "./printable.js";
 
-/** Prints rows as a table, each column as wide as its longest cell; or all rows as JSON. */
-export function printRows(
+/** Prints rows as a table, each column as wide as its widest cell on a terminal; or all rows as JSON. */
+export async function printRows(
   format: "table" | "json",
   rows: readonly Readonly<Record<string, string | number>>[],
   headings: readonly string[],
-): void {
+): Promise<void> {
   if (format === "json") {
     console.log(toJson(rows));
     return;
@@ -14,11 +14,13 @@ export function printRows(
     headings.map((heading) => heading.toUpperCase()),
     ...rows.map((row) => headings.map((heading) => printableLine(String(row[heading] ?? "")))),
   ];
-  const widths = headings.map((_, column) => Math.max(...lines.map((line) => line[column]?.length ?? 0)));
+  // Most commands print no table, so they do not load this.
+  const { default: widthOf } = await import("string-width");
+  const widths = headings.map((_, column) => Math.max(...lines.map((line) => widthOf(line[column] ?? ""))));
   for (const line of lines)
     console.log(
       line
-        .map((cell, column) => cell.padEnd(widths[column] ?? 0))
+        .map((cell, column) => cell + " ".repeat((widths[column] ?? 0) - widthOf(cell)))
         .join("   ")
         .trimEnd(),
     );

@@ -19,20 +19,23 @@ export function addRegistryFlags(command: Command): Command {
   return command
     .option(
       "--plain-http <host>",
-      "speak http, without TLS, with this registry or mirror; may be given again (default: with this machine only)",
+      "use http, without TLS, for this registry or mirror; may be given again (default: only on this machine)",
       collect,
     )
-    .option("--hosts-dir <path>", "hosts.toml files by registry (default: /etc/containerd/certs.d)")
+    .option(
+      "--hosts-dir <path>",
+      "directory with a hosts.toml for each registry (default: /etc/containerd/certs.d)",
+    )
     .option(
       "--token-host <host>",
-      "token service that may see a credential, outside the registry's own domain; may be given again",
+      "token service outside the registry's own domain that may get the credential; may be given again",
       collect,
     );
 }
 
 export function addTransferFlags(command: Command): Command {
   return addRegistryFlags(command).addOption(
-    new Option("--progress <how>", "bars on a terminal, otherwise lines; json for JSON lines")
+    new Option("--progress <how>", "auto: bars on a terminal, otherwise lines; json: JSON lines")
       .choices(["auto", "plain", "json", "none"])
       .default("auto"),
   );

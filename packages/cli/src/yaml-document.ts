@@ -21,8 +21,8 @@ import { fileProblem, MistakesError, UsageError } from "./failure.js";
 const MAX_BYTES = 1024 * 1024;
 
 /**
- * The library's check for unique keys compares each key with every other. `findTwins` uses a set instead.
- * `prettyErrors` copies lines of the file for each of up to 100,000 errors.
+ * The library's check for unique keys compares each key with every other. `findDuplicateKeys` uses a set
+ * instead. `prettyErrors` copies lines of the file for each of up to 100,000 errors.
  */
 const OPTIONS = (lineCounter: LineCounter): ParseOptions & DocumentOptions & SchemaOptions => ({
   lineCounter,
@@ -38,7 +38,7 @@ export interface YamlDocument {
   readonly text: string;
   readonly document: Document.Parsed;
   /** A message for each key that is given twice. A document with such keys can still be read. */
-  readonly twins: readonly string[];
+  readonly duplicateKeys: readonly string[];
   lineOf(node: Node): number | undefined;
   /** Returns an alias's target, or null if its anchor is missing. Any other node is returned unchanged. */
   targetOf(node: Node | null): Node | null;
@@ -61,13 +61,13 @@ export async function readDocument(file: string): Promise<YamlDocument> {
     node.range == null ? undefined : lineCounter.linePos(node.range[0]).line;
   const targets = findTargets(document);
   const targetOf = (node: Node | null): Node | null => (isAlias(node) ? (targets.get(node) ?? null) : node);
-  return { name, text, document, lineOf, targetOf, twins: findTwins(document, lineOf) };
+  return { name, text, document, lineOf, targetOf, duplicateKeys: findDuplicateKeys(document, lineOf) };
 }
 
 /** Reads a file into plain values. @throws UsageError when it is not YAML, or a key is given twice. */
 export async function readYaml(file: string): Promise<unknown> {
-  const { name, document, twins } = await readDocument(file);
-  if (twins.length > 0) throw new MistakesError(name, twins);
+  const { name, document, duplicateKeys } = await readDocument(file);
+  if (duplicateKeys.length > 0) throw new MistakesError(name, duplicateKeys);
   return document.toJS({ maxAliasCount: 100 });
 }
 
@@ -110,14 +110,14 @@ function isWithin(field: string, key: string): boolean {
 
 function problemOf({ code, message, pos }: YAMLParseError, lineCounter: LineCounter): string {
   if (code === "MULTIPLE_DOCS")
-    return "it holds more than one document (---); allowed: one; several steps stand in a list under steps:";
+    return "the file contains more than one document (---); allowed: one; put several steps into a list under steps:";
   // The library reports a stack overflow like any other mistake in the file.
   if (message.startsWith("Maximum call stack")) return TOO_DEEP;
   const { line, col } = lineCounter.linePos(pos[0]);
   return `line ${line}, column ${col}: ${message.trim()}`;
 }
 
-const TOO_DEEP = "its lists and maps are nested too deeply";
+const TOO_DEEP = "lists and maps are nested too deeply";
 
 /** Deep nesting, also of aliases, can overflow the stack, which throws a RangeError. */
 export function refuseTooDeep<T>(name: string, run: () => T): T {
@@ -146,8 +146,8 @@ function findTargets(document: Document.Parsed): Map<Node, Node> {
   return targets;
 }
 
-function findTwins(document: Document.Parsed, lineOf: YamlDocument["lineOf"]): string[] {
-  const twins: string[] = [];
+function findDuplicateKeys(document: Document.Parsed, lineOf: YamlDocument["lineOf"]): string[] {
+  const duplicateKeys: string[] = [];
   visit(document, {
     Map(_, map) {
       const keys = new Set<string>();
@@ -155,12 +155,12 @@ function findTwins(document: Document.Parsed, lineOf: YamlDocument["lineOf"]): s
         if (!isScalar(key)) continue;
         const text = keyText(key);
         if (keys.has(text))
-          twins.push(`${JSON.stringify(text)} is given twice, the second time in line ${lineOf(key)}`);
+          duplicateKeys.push(`${JSON.stringify(text)} is given twice, again in line ${lineOf(key)}`);
         keys.add(text);
       }
     },
   });
-  return twins;
+  return duplicateKeys;
 }
 
 async function read(file: string, name: string): Promise<string> {
@@ -176,10 +176,10 @@ async function read(file: string, name: string): Promise<string> {
     throw new UsageError(`cannot read ${file}: ${fileProblem(cause)}`, { cause });
   }
   if (bytes > MAX_BYTES)
-    throw new UsageError(`${name}: has more than 1 MiB; allowed: up to ${MAX_BYTES} bytes`);
+    throw new UsageError(`${name}: is larger than 1 MiB; allowed: up to ${MAX_BYTES} bytes`);
   try {
     return new TextDecoder("utf-8", { fatal: true }).decode(Buffer.concat(chunks));
   } catch (cause) {
-    throw new UsageError(`${name}: it is not UTF-8 text; allowed: a file that is saved as UTF-8`, { cause });
+    throw new UsageError(`${name}: is not UTF-8 text; allowed: a file saved as UTF-8`, { cause });
   }
 }

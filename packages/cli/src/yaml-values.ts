@@ -37,12 +37,13 @@ export function stepValue({ targetOf }: Pick<YamlDocument, "targetOf">, node: No
 
   function count(more: number): void {
     nodes += more;
-    if (nodes > MAX_NODES) throw new UsageError("its aliases stand for too much");
+    if (nodes > MAX_NODES)
+      throw new UsageError(`its aliases expand to too many values; allowed: up to ${MAX_NODES}`);
   }
 
   /** Goes into a node, unless it is inside itself. */
   function inside<T>(given: Node, go: () => T): T {
-    if (isOpen.has(given)) throw new UsageError("an alias stands for what it is itself a part of");
+    if (isOpen.has(given)) throw new UsageError("an alias contains itself");
     isOpen.add(given);
     try {
       return go();
@@ -99,7 +100,7 @@ export function stepValue({ targetOf }: Pick<YamlDocument, "targetOf">, node: No
       return inside(target, () => ownAndMerged(target));
     }
     if (isSeq(target)) return inside(target, () => target.items.flatMap((item) => mergedBy(item as Node)));
-    throw new UsageError("<< takes over what is not a map; allowed: <<: *anchor, <<: [*one, *other]");
+    throw new UsageError("<< merges something that is not a map; allowed: <<: *anchor, <<: [*one, *other]");
   }
 
   schema ??= stepJsonSchema();

@@ -193,7 +193,7 @@ describe("run", () => {
     const again = await call([...at(), ...args, "busybox", "true"], { env: env() });
     expect(again).toMatchObject({
       code: 125,
-      stderr: `wfe-containerd: --cidfile: ${id} is there already; remove it\n`,
+      stderr: `wfe-containerd: --cidfile: ${id} already exists; remove it\n`,
     });
   });
 
@@ -231,7 +231,7 @@ describe("run", () => {
     [125, ["--security-opt", "seccomp=/no/such/file", "busybox"], /cannot read the seccomp profile/],
     [125, ["--device-read-bps", "8", "busybox"], /--device-read-bps/],
     [125, ["--secret", "id=x", "busybox"], /one of src and env/],
-    [125, ["--secret", "id=x,value=y", "busybox"], /value is not known/],
+    [125, ["--secret", "id=x,value=y", "busybox"], /value is an unknown key/],
     [125, ["--secret", "id=x,env=NO_SUCH_VARIABLE", "busybox"], /there is no variable/],
     [125, ["--secret", "id=x,src=/no/such/file", "busybox"], /cannot read/],
     [125, ["--cap-add", "SYS_ADMN", "busybox"], /^wfe-containerd: --cap-add: .*did you mean SYS_ADMIN/],
@@ -430,20 +430,20 @@ steps:
 
   test.each([
     ["name: [", /line 1/],
-    ["just text", /holds no step/],
-    ["steps: []", /steps: it is not a list of steps, or it is empty/],
-    ["- name: a\n  image: b", /it holds no step, but a list; put the list under the key steps:/],
+    ["just text", /contains no step/],
+    ["steps: []", /steps: is not a list, or is empty/],
+    ["- name: a\n  image: b", /the file contains a list; put the list under the key steps:/],
     ["steps: [{name: a, image: b}]\nname: x", /name stands beside steps/],
     ["name: a\nimage: busybox\nvolums: []", /did you mean volumes/],
-    ["name: a\nimage: b\nenv:\n  A: 1\n  A: 2", /"A" is given twice, the second time in line 5/],
+    ["name: a\nimage: b\nenv:\n  A: 1\n  A: 2", /"A" is given twice, again in line 5/],
     [
       `name: a\nimage: b\nsysctls: { "net.\\e[31m": "1" }\n"x\\e[2J": 1`,
       /x\\x1b\[2J: there is no such field/,
     ],
-    ["name: a\nimage: busybox\nsteps:\n  - {name: a}", /stands beside/],
+    ["name: a\nimage: busybox\nsteps:\n  - {name: a}", /is not allowed next to steps/],
     [
       "steps: [{name: a-b, image: c}, {name: A.b, image: c}]",
-      /steps\[1\]: name: A\.b and a-b become the same variables/,
+      /steps\[1\]: name: A\.b and a-b give the same variable names/,
     ],
   ])("refuses %j before anything runs", async (contents, message) => {
     const { code, stdout, stderr } = await call([...at(), "step", "-"], { env: env(), input: contents });
@@ -527,7 +527,7 @@ test("a step that runs out of time is no success, though it ends with 0", async 
   });
   expect({ code, stderr }).toEqual({
     code: 124,
-    stderr: "wfe-containerd: step run: it took longer than its time-out\n",
+    stderr: "wfe-containerd: step run: it ran longer than its time-out\n",
   });
 });
 

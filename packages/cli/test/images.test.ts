@@ -273,7 +273,7 @@ test("R21: tags alone come in behind --base-name", async () => {
   expect(await cli(["import", file])).toMatchObject({
     code: 125,
     stderr: expect.stringContaining(
-      '--base-name is missing: the archive does not name its image but for a tag, "1.0", "latest"',
+      '--base-name is missing: the archive gives its images only tags, no names: "1.0", "latest"',
     ),
   });
   const imported = await cli(["--format", "json", "import", file, "--base-name", "example.com/app"]);
@@ -377,7 +377,7 @@ test("inspect shows an image, and a container", async () => {
   await daemon_.client.containers.delete("looked-at");
   expect(await cli(["inspect", "nothing-of-that-name"])).toMatchObject({
     code: 125,
-    stderr: expect.stringContaining("no image and no step nothing-of-that-name"),
+    stderr: expect.stringContaining("nothing-of-that-name is neither an image nor the id of a step"),
   });
 });
 
@@ -531,7 +531,7 @@ describe("login", () => {
 
   test("keeps nothing that the registry does not take", async () => {
     const { code, stderr } = await login("wrong-password");
-    expect({ code, stderr }).toEqual({ code: 125, stderr: expect.stringContaining("is not enough") });
+    expect({ code, stderr }).toEqual({ code: 125, stderr: expect.stringContaining("does not permit this") });
     expect(stderr).not.toContain("wrong-password");
     await expect(stat(configFile())).rejects.toThrow("ENOENT");
   });
@@ -570,10 +570,10 @@ describe("login", () => {
     [["login", "localhost:99999", "-u", "u", "--password-stdin"], /has an invalid port: 99999/],
     [["logout", "word"], /"word" is not a registry/],
     [["login", "--password-stdin"], /needs --username/],
-    [["login", "-u", "a:b", "--password-stdin"], /has a colon/],
-    [["login", "-u", "u"], /the password cannot be asked for: standard input is not a terminal/],
-    [["login"], /the username cannot be asked for: standard input is not a terminal/],
-    [["login", "localhost:1", "-u", "u", "--password-stdin"], /nothing listens there/],
+    [["login", "-u", "a:b", "--password-stdin"], /contains a colon/],
+    [["login", "-u", "u"], /cannot ask for the password: standard input is not a terminal/],
+    [["login"], /cannot ask for the username: standard input is not a terminal/],
+    [["login", "localhost:1", "-u", "u", "--password-stdin"], /nothing listens on this port/],
   ])("refuses %j", async (args, message) => {
     const { code, stderr } = await cli(args, { input: "some-password\n" });
     expect({ code, stderr }).toEqual({ code: 125, stderr: expect.stringMatching(message) });

@@ -11,11 +11,11 @@ export function addDaemonCommand(program: Command): void {
   program
     .command("daemon")
     .description(
-      "Run a private containerd in the foreground until SIGINT or SIGTERM. The programs are those on PATH.",
+      "Run a private containerd in the foreground until SIGINT or SIGTERM. It uses the programs on PATH.",
     )
     .option(
       "--directory <path>",
-      "directory for all its files (default: a temporary one, removed at the end)",
+      "directory for all its files (default: a temporary directory, removed at the end)",
     )
     .addOption(new Option("--log-level <level>").choices(["debug", "info", "warn", "error"]).default("warn"))
     .action(async ({ directory, logLevel }: DaemonFlags) => {

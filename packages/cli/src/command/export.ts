@@ -14,12 +14,12 @@ export function addExportCommand(program: Command): void {
     .argument("<image...>")
     .option(
       "--platform <platform>",
-      "only what is for it: linux/arm64; may be given again (default: all that is here)",
+      "export only this platform: linux/arm64; may be given again (default: every platform that is present)",
       (platform: string, others: string[] = []) => [...others, platform],
     )
     .action(async (file: string, names: string[], flags: { platform?: string[] }, command: Command) => {
       if (file === "-" && process.stdout.isTTY)
-        throw new UsageError("a tar is nothing for a terminal: name a file, or redirect the output");
+        throw new UsageError("standard output is a terminal; give a file, or redirect the output");
       await using client = await connect(command);
       const archive = client.images.export(names, { platforms: flags.platform?.map(parsePlatform) });
       if (file === "-") await pipeline(archive, process.stdout, { end: false });

@@ -7,7 +7,7 @@ export function addGcCommand(program: Command): void {
   program
     .command("gc")
     .description(
-      "Remove what processes of this machine left when they died, and run the daemon's garbage collection.",
+      "Remove what dead processes of this machine left behind, and run the daemon's garbage collection.",
     )
     .action(async (_flags: object, command: Command) => {
       await using client = await connect(command);

@@ -1,7 +1,5 @@
 import {
   type Client,
-  ContainerdError,
-  type ErrorKind,
   familiarReference,
   formatReference,
   type Image,
@@ -10,13 +8,14 @@ import {
 } from "@wfe-containerd/client";
 import type { Command } from "commander";
 import { connect, globalOptions } from "../connection.js";
+import { isImageProblem } from "../image-problem.js";
 import { formatBytes, printRows } from "../table.js";
 
 export function addImagesCommand(program: Command): void {
   program
     .command("images")
     .description(
-      "List the images of the namespace, and what they take; what several share counts for each. One that cannot be run says why.",
+      "List the images of the namespace with their sizes. Content that images share counts for each. For an image that cannot be run, the reason is shown.",
     )
     .action(async (_flags: object, command: Command) => {
       await using client = await connect(command);
@@ -27,8 +26,8 @@ export function addImagesCommand(program: Command): void {
         images.map((image) => toRow(client, image, shortName(image.name, all), format)),
       );
       const present = rows.filter((row) => row !== undefined);
-      const isOdd = present.some((row) => row["problem"] !== undefined);
-      printRows(format, present, [...HEADINGS, ...(isOdd ? ["problem"] : [])]);
+      const hasProblem = present.some((row) => row["problem"] !== undefined);
+      await printRows(format, present, [...HEADINGS, ...(hasProblem ? ["problem"] : [])]);
     });
 }
 
@@ -54,13 +53,10 @@ async function toRow(
   } catch (reason) {
     if (isContainerdError(reason, "not-found")) return undefined;
     // Not about this image: for example, the daemon is unavailable or the caller aborted.
-    if (!(reason instanceof ContainerdError) || !ABOUT_IMAGE.includes(reason.kind)) throw reason;
+    if (!isImageProblem(reason)) throw reason;
     return { ...row, problem: reason.message };
   }
 }
-
-/** Errors of these kinds are about one image, not about the daemon. */
-const ABOUT_IMAGE: readonly ErrorKind[] = ["invalid-argument", "out-of-range", "data-loss"];
 
 /** Shortens a name if the short form leads to this image. It may not: other clients store any name. */
 function shortName(name: string, all: ReadonlySet<string>): string {

@@ -3,7 +3,7 @@ import { stat } from "node:fs/promises";
 import { isContainerdError } from "@wfe-containerd/client";
 import type { Command } from "commander";
 import { connect, globalOptions } from "../connection.js";
-import { UsageError } from "../failure.js";
+import { fileProblem, UsageError } from "../failure.js";
 import { printRows } from "../table.js";
 
 interface ImportFlags {
@@ -16,19 +16,19 @@ export function addImportCommand(program: Command): void {
   program
     .command("import")
     .description(
-      "Bring in the images of an archive: an OCI layout, or docker save's; as a tar, gzipped or not.",
+      "Import the images of an archive: an OCI layout or an archive of docker save, as a tar, compressed or not.",
     )
     .argument("<file>", "- for standard input")
-    .option("--name <reference>", "the image's name, for an archive of one")
+    .option("--name <reference>", "name of the image, for an archive of one image")
     .option(
       "--base-name <name>",
-      "what goes before tags that an OCI layout gives alone: registry.example.com/app makes 1.0 registry.example.com/app:1.0",
+      "name to put before tags without a name: registry.example.com/app makes 1.0 registry.example.com/app:1.0",
     )
-    .option("--no-unpack", "do not unpack yet")
+    .option("--no-unpack", "do not unpack the images")
     .action(async (file: string, flags: ImportFlags, command: Command) => {
       if (file !== "-") {
         const found = await stat(file).catch((cause: unknown) => {
-          throw new UsageError(`cannot read ${file}: ${(cause as NodeJS.ErrnoException).code}`, { cause });
+          throw new UsageError(`cannot read ${file}: ${fileProblem(cause)}`, { cause });
         });
         if (found.isDirectory())
           throw new UsageError(
@@ -40,7 +40,7 @@ export function addImportCommand(program: Command): void {
       const { name, baseName, unpack } = flags;
       const images = await client.images.import(source, { name, baseName, unpack }).catch(inFlags);
       const rows = images.map(({ name, target }) => ({ name, digest: target.digest }));
-      printRows(globalOptions(command).format, rows, ["name", "digest"]);
+      await printRows(globalOptions(command).format, rows, ["name", "digest"]);
     });
 }
 

@@ -1,6 +1,5 @@
 import {
   type Client,
-  type ErrorKind,
   formatPlatform,
   type Image,
   isContainerdError,
@@ -9,12 +8,13 @@ import {
 import type { Command } from "commander";
 import { connect } from "../connection.js";
 import { UsageError } from "../failure.js";
+import { isImageProblem } from "../image-problem.js";
 import { toJson } from "../printable.js";
 
 export function addInspectCommand(program: Command): void {
   program
     .command("inspect")
-    .description("All that containerd knows of images, or of steps by their ids; as JSON.")
+    .description("Print everything that containerd knows about images or steps, as JSON.")
     .argument("<name...>")
     .action(async (names: string[], _flags: object, command: Command) => {
       await using client = await connect(command);
@@ -25,16 +25,16 @@ export function addInspectCommand(program: Command): void {
 }
 
 async function inspect(client: Client, name: string): Promise<object> {
-  const container = await orMissing(inspectContainer(client, name));
+  const container = await ignoreMissing(inspectContainer(client, name));
   if (container !== undefined) return container;
-  const record = await orMissing(client.images.get(name));
+  const record = await ignoreMissing(client.images.get(name));
   if (record !== undefined) return inspectImage(client, record);
-  throw new UsageError(`there is no image and no step ${name} in namespace ${client.namespace}`);
+  throw new UsageError(`${name} is neither an image nor the id of a step in namespace ${client.namespace}`);
 }
 
 /** Describes any image. One that cannot be run has no manifest here; the problems in `usage` say why. */
 async function inspectImage(client: Client, record: Image): Promise<object> {
-  const platforms = (await orOdd(client.images.platforms(record))) ?? [];
+  const platforms = (await ignoreImageProblem(client.images.platforms(record))) ?? [];
   const { name, labels, createdAt, updatedAt, target } = record;
   return {
     name,
@@ -58,19 +58,22 @@ async function inspectManifest(
   [other]: readonly Platform[],
 ): Promise<object | undefined> {
   const image =
-    (await orOdd(client.images.resolve(record))) ??
-    (other && (await orOdd(client.images.resolve(record, { platform: other }))));
+    (await ignoreImageProblem(client.images.resolve(record))) ??
+    (other && (await ignoreImageProblem(client.images.resolve(record, { platform: other }))));
   if (image === undefined) return undefined;
   const isUnpacked = await client.images.isUnpacked(image);
   return { ...image, platform: formatPlatform(image.platform), isUnpacked };
 }
 
 async function inspectContainer(client: Client, id: string): Promise<object> {
-  const [container, task] = await Promise.all([client.containers.get(id), orMissing(client.tasks.get(id))]);
+  const [container, task] = await Promise.all([
+    client.containers.get(id),
+    ignoreMissing(client.tasks.get(id)),
+  ]);
   return { ...container, task: task ?? null };
 }
 
-async function orMissing<T>(asked: Promise<T>): Promise<T | undefined> {
+async function ignoreMissing<T>(asked: Promise<T>): Promise<T | undefined> {
   return asked.catch((reason: unknown) => {
     // A name that is not valid as an id, or as an image's name, cannot exist.
     if (isContainerdError(reason, "not-found") || isContainerdError(reason, "invalid-argument"))
@@ -80,11 +83,9 @@ async function orMissing<T>(asked: Promise<T>): Promise<T | undefined> {
 }
 
 /** Returns undefined when something is wrong with the image, not with the daemon. */
-async function orOdd<T>(asked: Promise<T>): Promise<T | undefined> {
+async function ignoreImageProblem<T>(asked: Promise<T>): Promise<T | undefined> {
   return asked.catch((reason: unknown) => {
-    if (ABOUT_IMAGE.some((kind) => isContainerdError(reason, kind))) return undefined;
+    if (isContainerdError(reason, "not-found") || isImageProblem(reason)) return undefined;
     throw reason;
   });
 }
-
-const ABOUT_IMAGE: readonly ErrorKind[] = ["not-found", "invalid-argument", "out-of-range", "data-loss"];

@@ -5,8 +5,8 @@ import { warnOfEnvironment } from "../registry-environment.js";
 export function addLogoutCommand(program: Command): void {
   program
     .command("logout")
-    .description("Forget a registry's password where docker keeps it.")
-    .argument("[registry]", "host, with its port if it has one; a URL is taken too", "docker.io")
+    .description("Log out of a registry, and remove the password where docker stores it.")
+    .argument("[registry]", "host, or host:port, or a URL", "docker.io")
     .action(async (registry: string) => {
       const isKnown = await eraseDockerCredential(registry);
       console.log(isKnown ? `logged out of ${registry}` : `not logged in at ${registry}`);

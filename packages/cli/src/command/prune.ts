@@ -17,10 +17,10 @@ export function addPruneCommand(program: Command): void {
     .description("Remove images that no container uses, and their content that nothing else uses.")
     .option(
       "--until <age>",
-      "only images that were last changed this long ago, or before this day: 24h, 2026-01-31",
+      "only images that did not change for this time, or since this day: 24h, 2026-01-31",
     )
     .option("--filter <filter>", "until=24h, label=key or label=key=value, as in docker", collect)
-    .option("--dry-run", "print what would be removed, and remove nothing")
+    .option("--dry-run", "print what would be removed, but do not remove it")
     .action(async (flags: PruneFlags, command: Command) => {
       const { untils, labels } = parseFilters(flags.filter ?? []);
       const moments = [...untils, ...(flags.until === undefined ? [] : [flags.until])].map(parseMoment);
@@ -32,7 +32,7 @@ export function addPruneCommand(program: Command): void {
         dryRun: flags.dryRun,
       });
       const rows = removed.map(({ name, target }) => ({ name, digest: target.digest }));
-      printRows(globalOptions(command).format, rows, ["name", "digest"]);
+      await printRows(globalOptions(command).format, rows, ["name", "digest"]);
     });
 }
 
@@ -48,7 +48,7 @@ function parseFilters(filters: readonly string[]): { untils: string[]; labels: s
       );
     else
       throw new UsageError(
-        `--filter: ${JSON.stringify(filter)} is not known; allowed: until=24h, label=key, label=key=value`,
+        `--filter: ${JSON.stringify(filter)} is an unknown filter; allowed: until=24h, label=key, label=key=value`,
       );
   }
   return { untils, labels };

@@ -6,7 +6,7 @@ import { printRows } from "../table.js";
 export function addPsCommand(program: Command): void {
   program
     .command("ps")
-    .description("List the steps on the daemon: running ones, and those that a dead process left.")
+    .description("List the steps on the daemon: running steps, and steps that a dead process left behind.")
     .action(async (_flags: object, command: Command) => {
       await using client = await connect(command);
       const rows = (await listSteps(client)).map(({ id, name, image, status, owner, createdAt }) => ({
@@ -17,6 +17,13 @@ export function addPsCommand(program: Command): void {
         owner,
         created: createdAt.toISOString(),
       }));
-      printRows(globalOptions(command).format, rows, ["id", "step", "image", "status", "owner", "created"]);
+      await printRows(globalOptions(command).format, rows, [
+        "id",
+        "step",
+        "image",
+        "status",
+        "owner",
+        "created",
+      ]);
     });
 }

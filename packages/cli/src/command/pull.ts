@@ -13,15 +13,12 @@ interface PullFlags extends Omit<TransferFlags, "platform"> {
 export function addPullCommand(program: Command): void {
   const command = program
     .command("pull")
-    .description("Bring an image from its registry, and unpack it.")
+    .description("Pull an image from its registry, and unpack it.")
     .argument("<image>")
     .option("--platform <os/arch[/variant]>", "default: the daemon's own")
-    .option("--all-platforms", "bring what is for other platforms too, to be pushed or exported")
+    .option("--all-platforms", "pull all platforms, to push or export them")
     .addOption(
-      new Option(
-        "--via <who>",
-        "who speaks with the registry: this machine, or the daemon's (containerd 2.0)",
-      )
+      new Option("--via <who>", "who connects to the registry: this process, or the daemon (containerd 2.0)")
         .choices(["client", "daemon"])
         .default("client"),
     );
@@ -37,6 +34,6 @@ export function addPullCommand(program: Command): void {
         ...(platform !== undefined && { platform: parsePlatform(platform) }),
       }),
     );
-    printRows(globalOptions(self).format, [{ name, digest: target.digest }], ["name", "digest"]);
+    await printRows(globalOptions(self).format, [{ name, digest: target.digest }], ["name", "digest"]);
   });
 }

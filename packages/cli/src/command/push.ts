@@ -11,12 +11,12 @@ interface PushFlags extends TransferFlags {
 export function addPushCommand(program: Command): void {
   const command = program
     .command("push")
-    .description("Bring an image to its registry.")
+    .description("Push an image to its registry.")
     .argument("<image>")
-    .option("--as <reference>", "the name to push it by (default: its own)")
+    .option("--as <reference>", "name to push it to (default: the image's own)")
     .option(
       "--platform <os/arch[/variant]>",
-      "of an image for several, only what is for it; may be given again (default: all)",
+      "push only this platform of the image; may be given again (default: all)",
       collect,
     );
   addTransferFlags(command).action(async (image: string, flags: PushFlags, self: Command) => {
@@ -29,6 +29,6 @@ export function addPushCommand(program: Command): void {
         platforms: flags.platform?.map(parsePlatform),
       }),
     );
-    printRows(globalOptions(self).format, [{ name, digest: target.digest }], ["name", "digest"]);
+    await printRows(globalOptions(self).format, [{ name, digest: target.digest }], ["name", "digest"]);
   });
 }

@@ -7,9 +7,9 @@ import { printableLine } from "../printable.js";
 export function addRmiCommand(program: Command): void {
   program
     .command("rmi")
-    .description("Remove images, and what of them nothing else needs.")
+    .description("Remove images, and their content that nothing else uses.")
     .argument("<image...>")
-    .option("-f, --force", "those too that containers are made of; the containers keep what they need")
+    .option("-f, --force", "remove images that containers use, too; the containers keep what they need")
     .action(async (names: string[], { force = false }: { force?: boolean }, command: Command) => {
       await using client = await connect(command);
       // Every name is looked up before the first image is removed.
@@ -27,5 +27,7 @@ async function refuseUsed(client: Client, names: ReadonlySet<string>): Promise<v
   const used = (await client.containers.list()).filter(({ image }) => names.has(image));
   if (used.length === 0) return;
   const lines = used.map(({ id, image }) => `${image} by ${id}`);
-  throw new UsageError(`in use: ${lines.join(", ")}; --force removes the name, and rm the step`);
+  throw new UsageError(
+    `in use: ${lines.join(", ")}; remove the steps with rm, or use --force to remove only the image's name`,
+  );
 }

@@ -5,7 +5,7 @@ import { type Command, Option } from "commander";
 import { connect } from "../connection.js";
 import { addDockerFlags, type DockerFlags, toStep } from "../docker-flags.js";
 import { exitCodeAfter, exitCodeOf, isFromSignal, reportEnd } from "../exit-code.js";
-import { UsageError } from "../failure.js";
+import { fileProblem, UsageError } from "../failure.js";
 import { inFlags } from "../flag-names.js";
 import { follow } from "../follow.js";
 import { addMachineFlags, createExecutorOn, type MachineFlags } from "../machine-flags.js";
@@ -24,7 +24,7 @@ Examples:
   wfe-containerd run -v ./src:/src -w /src -u "$(id -u)" -m 512m node:22 npm test
 
 The command runs as user 65534 and without a network, unless --user and --network say otherwise.
-The exit code is the command's own; 125, 126 and 127 as in docker; 124 after --timeout.`;
+The exit code is the command's own; 125, 126 and 127 mean the same as in docker; 124 means --timeout.`;
 
 export function addRunCommand(program: Command): void {
   const command = program
@@ -43,7 +43,7 @@ export function addRunCommand(program: Command): void {
       "a file that only the command can read: /run/secrets/NAME; or id=NAME,env=VARIABLE; target=PATH, mask=false",
       collect,
     )
-    .option("--rm", "taken because docker has it: the container is always removed")
+    .option("--rm", "no effect, as the container is always removed; accepted because docker has it")
     .passThroughOptions()
     .addHelpText("after", EXAMPLE)
     .action(async (image: string, args: readonly string[], flags: RunFlags, self: Command) => {
@@ -71,7 +71,7 @@ async function writeId(file: string, handle: StepHandle): Promise<void> {
   await writeFile(file, handle.id, { flag: "wx" }).catch(async (cause: NodeJS.ErrnoException) => {
     await handle[Symbol.asyncDispose]().catch(() => undefined);
     const problem =
-      cause.code === "EEXIST" ? "is there already; remove it" : `cannot be written: ${cause.code}`;
+      cause.code === "EEXIST" ? "already exists; remove it" : `cannot be written: ${fileProblem(cause)}`;
     throw new UsageError(`--cidfile: ${file} ${problem}`, { cause });
   });
 }

@@ -44,14 +44,14 @@ Example, in build.yaml:
 
   wfe-containerd step build.yaml
 
-Values are texts as written: VERSION: 1.10 is 1.10. Anchors (&a, *a) and merge keys (<<: *a) work; keys beside steps that
-begin with x- may hold them. \`wfe-containerd schema\` prints every field.`;
+Values are read as written: VERSION: 1.10 is 1.10. Anchors (&a, *a) and merge keys (<<: *a) work; keys next to steps that
+begin with x- may contain them. \`wfe-containerd schema\` prints every field.`;
 
 export function addStepCommand(program: Command): void {
   const command = program
     .command("step")
     .description(
-      "Run a step file: one step, or a list under `steps:`, in order. A step's outputs are variables of the later ones.",
+      "Run a step file: one step, or a list under `steps:`, in order. Each step's outputs are variables of the later steps.",
     )
     .argument("<file>", "YAML or JSON file; - for standard input")
     .addOption(
@@ -59,15 +59,15 @@ export function addStepCommand(program: Command): void {
         .choices(["text", "json"])
         .default("text"),
     )
-    .option("--policy <file>", "what steps may ask for beyond the default: a YAML or JSON file")
+    .option("--policy <file>", "policy file in YAML or JSON: what steps may ask for beyond the default")
     .option(
       "--secret <id=name,src=file>",
-      "secret for the steps that name it; or id=NAME,env=VARIABLE",
+      "secret for the steps that ask for it; or id=NAME,env=VARIABLE",
       collect,
     )
     .option(
       "-d, --data <key=value>",
-      "variable for every step; its name is put in upper case",
+      "variable for every step; its name becomes upper case",
       (value: string, all: readonly string[]) => [...all, value],
       [],
     );
@@ -143,7 +143,9 @@ function reportLongLogs({ name, stdout, stderr }: StepResult): void {
   for (const [stream, log] of Object.entries({ stdout, stderr })) {
     const variable = toVariableName(`${name}.${stream}`);
     if (log.includes("\0"))
-      console.error(`wfe-containerd: step ${name}: later steps do not get $${variable}: it holds NUL`);
+      console.error(
+        `wfe-containerd: step ${name}: later steps do not get $${variable}: it contains a NUL byte`,
+      );
     else if (Buffer.byteLength(`${variable}=${log}`) >= MAX_VARIABLE_BYTES)
       console.error(
         `wfe-containerd: step ${name}: later steps do not get $${variable}: it is longer than 128 KiB`,
@@ -157,7 +159,7 @@ function parseSecrets(flags: readonly string[] = []): SecretFlag[] {
     const secret = parseSecret(flag);
     if (secret.target === undefined && secret.mask === undefined) return secret;
     throw new UsageError(
-      "--secret: target and mask belong in the step file; allowed: id=NAME with src=FILE or env=VARIABLE",
+      "--secret: target and mask are set in the step file; allowed: id=NAME with src=FILE or env=VARIABLE",
     );
   });
 }

@@ -4,7 +4,7 @@ import { connect } from "../connection.js";
 export function addTagCommand(program: Command): void {
   program
     .command("tag")
-    .description("Give an image a second name.")
+    .description("Give an image another name.")
     .argument("<source>")
     .argument("<target>")
     .action(async (source: string, target: string, _flags: object, command: Command) => {

@@ -29,7 +29,7 @@ export function addVolumeCommand(program: Command): void {
         used: usedAt.toISOString(),
         by: usedBy.join(" "),
       }));
-      printRows(format, rows, ["name", "kind", "size", "used", "by"]);
+      await printRows(format, rows, ["name", "kind", "size", "used", "by"]);
     });
   volume
     .command("rm")
@@ -46,9 +46,9 @@ export function addVolumeCommand(program: Command): void {
     .command("prune")
     .description("Remove caches that no step uses.")
     .option("--all", "remove volumes too")
-    .option("--unused <duration>", "only those that no step has started with for this long: 24h")
-    .option("--max-size <size>", "remove the longest unused ones until the rest is no larger than this: 10g")
-    .option("--dry-run", "print what would be removed, and remove nothing")
+    .option("--unused <duration>", "only those that no step has used for this time: 24h")
+    .option("--max-size <size>", "remove the least recently used until the rest is at most this large: 10g")
+    .option("--dry-run", "print what would be removed, but do not remove it")
     .action(async ({ all, unused, maxSize, dryRun }: PruneFlags, command: Command) => {
       const unusedForMs = read("--unused", unused, parseDuration, "30s, 24h, 7d");
       const maxBytes = read("--max-size", maxSize, parseSize, "512m, 10g");
@@ -68,6 +68,6 @@ function read(
   if (text === undefined) return undefined;
   const value = parse(text);
   if (value === undefined)
-    throw new UsageError(`${flag}: ${JSON.stringify(text)} is not allowed; allowed: ${allowed}`);
+    throw new UsageError(`${flag}: ${JSON.stringify(text)} is not valid; allowed: ${allowed}`);
   return value;
 }
