@@ -1,7 +1,7 @@
 import { defineConfig } from "tsup";
 
 export default defineConfig({
-  entry: ["src/index.ts", "src/private-daemon/daemon.ts"],
+  entry: ["src/index.ts", "src/internal.ts", "src/private-daemon/daemon.ts"],
   format: "esm",
   target: "node20",
   sourcemap: true,

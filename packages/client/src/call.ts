@@ -1,4 +1,5 @@
 import { ContainerdError } from "./error.js";
+import type { OptionNames } from "./options.js";
 
 /** Options of every call. */
 export interface CallOptions {
@@ -14,6 +15,8 @@ export interface CallOptions {
    */
   readonly timeoutMs?: number | undefined;
 }
+
+export const CALL_OPTIONS: OptionNames<CallOptions> = { signal: true, timeoutMs: true };
 
 /**
  * Runs an RPC. Turns an error into a {@link ContainerdError} whose message begins with the operation. An

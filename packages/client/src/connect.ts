@@ -1,17 +1,18 @@
-import type { Interceptor, Transport } from "@connectrpc/connect";
-import { type CallOptions, callService } from "./call.js";
+import { CALL_OPTIONS, type CallOptions, callService } from "./call.js";
 import { createKeyedMutex } from "./concurrency/keyed-mutex.js";
-import { type Containers, createContainers } from "./container.js";
-import { type Content, createContent } from "./content/content.js";
+import { CONTAINERS_OPTIONS, type Containers, createContainers } from "./container.js";
+import { CONTENT_OPTIONS, type Content, createContent } from "./content/content.js";
 import { type Context, createServices, type Services } from "./context.js";
-import { createEvents, type Events } from "./event/event.js";
+import { createEvents, EVENTS_OPTIONS, type Events } from "./event/event.js";
 import { checkIdentifier } from "./identifier.js";
-import { createImages, type Images } from "./images.js";
-import { createIntrospection, type Introspection } from "./introspection.js";
-import { createLeases, type Leases } from "./lease/lease.js";
-import { createNamespaces, type Namespaces } from "./namespace.js";
-import { createSnapshots, type Snapshots } from "./snapshot.js";
-import { createTasks, type Tasks } from "./task/task.js";
+import { createImages, IMAGES_OPTIONS, type Images } from "./images.js";
+import { createIntrospection, INTROSPECTION_OPTIONS, type Introspection } from "./introspection.js";
+import { createLeases, LEASES_OPTIONS, type Leases } from "./lease/lease.js";
+import { createNamespaces, NAMESPACES_OPTIONS, type Namespaces } from "./namespace.js";
+import { checkOptions, type OptionNames, refusingUnknownOptions } from "./options.js";
+import type { Interceptor, Transport } from "./rpc.js";
+import { createSnapshots, SNAPSHOTS_OPTIONS, type Snapshots } from "./snapshot.js";
+import { createTasks, TASKS_OPTIONS, type Tasks } from "./task/task.js";
 import { type Address, DEFAULT_ADDRESS, parseAddress } from "./transport/address.js";
 import { createConnection } from "./transport/connection.js";
 import { createTlsContext, type TlsOptions } from "./transport/tls.js";
@@ -60,9 +61,29 @@ export interface ClientOptions {
    * @default 15_000
    */
   readonly keepAliveMs?: number | undefined;
-  /** Connect's interceptors, run around every RPC. The last one is the nearest to the daemon. */
+  /** Interceptors as Connect has them, run around every RPC. The last one is the nearest to the daemon. */
   readonly interceptors?: readonly Interceptor[] | undefined;
 }
+
+const OPTIONS: OptionNames<ClientOptions> = {
+  address: true,
+  namespace: true,
+  snapshotter: true,
+  tls: { ca: true, cert: true, key: true, serverName: true },
+  insecure: true,
+  timeoutMs: true,
+  keepAliveMs: true,
+  interceptors: true,
+};
+
+/** Settings in which clients on the same connection can differ. See {@link Client.with}. */
+export interface ClientScope {
+  readonly namespace?: string | undefined;
+  readonly leaseId?: string | undefined;
+  readonly snapshotter?: string | undefined;
+}
+
+const SCOPE_OPTIONS: OptionNames<ClientScope> = { namespace: true, leaseId: true, snapshotter: true };
 
 /**
  * A connection to a containerd. It connects at the first call, and again after a cut.
@@ -81,8 +102,7 @@ export interface Client extends AsyncDisposable {
   readonly namespace: string;
   readonly snapshotter: string;
   readonly leaseId: string | undefined;
-  /** For the functions of this package that take a context. */
-  readonly context: Context;
+  /** What {@link services} send their RPCs through. Clients of further services can use it. */
   readonly transport: Transport;
   readonly services: Services;
   readonly namespaces: Namespaces;
@@ -99,13 +119,14 @@ export interface Client extends AsyncDisposable {
    * what may have changed. It may also grow without a restart.
    */
   disconnects(): number;
+  /** Asks for the daemon's version. */
   version(options?: CallOptions): Promise<{ version: string; revision: string }>;
   /**
    * The same connection with another namespace, lease or snapshotter. A lease belongs to one namespace: with
    * another namespace the new client has no lease, unless you give one. Closing the new client does not close
    * the connection.
    */
-  with(scope: { namespace?: string; leaseId?: string; snapshotter?: string }): Client;
+  with(scope: ClientScope): Client;
   /** Closes the connection. Running calls fail. */
   close(): Promise<void>;
 }
@@ -116,6 +137,7 @@ export interface Client extends AsyncDisposable {
  * @throws ContainerdError `invalid-argument` for invalid options.
  */
 export function createClient(options: ClientOptions = {}): Client {
+  checkOptions("createClient", options, OPTIONS);
   const { env } = process;
   const address = findAddress(options, env);
   const connection = createConnection({
@@ -127,51 +149,65 @@ export function createClient(options: ClientOptions = {}): Client {
   const interceptors = options.interceptors ?? [];
   const shared = { undeletedLeases: new Set<string>(), mutex: createKeyedMutex() };
 
+  function transportFor({ namespace, leaseId }: Scope): Transport {
+    const headers = {
+      "containerd-namespace": namespace,
+      ...(leaseId !== undefined && { "containerd-lease": leaseId }),
+    };
+    return createGrpcTransport({ connection, headers, timeoutMs, interceptors });
+  }
+
+  function contextFor(scope: Scope, services: Services): Context {
+    return {
+      ...scope,
+      services,
+      isLocal: address.isLocal,
+      ...shared,
+      withLease(leaseId) {
+        const leased = { ...scope, leaseId };
+        return contextFor(leased, createServices(transportFor(leased)));
+      },
+    };
+  }
+
   function view(scope: Scope, close: () => Promise<void>): Client {
     const { namespace, leaseId } = scope;
     checkIdentifier("namespace", namespace);
     checkIdentifier("snapshotter", scope.snapshotter);
     if (leaseId !== undefined) checkIdentifier("lease id", leaseId);
-    const headers = {
-      "containerd-namespace": namespace,
-      ...(leaseId !== undefined && { "containerd-lease": leaseId }),
-    };
-    const transport = createGrpcTransport({ connection, headers, timeoutMs, interceptors });
+    const transport = transportFor(scope);
     const services = createServices(transport);
-    const context: Context = {
-      ...scope,
-      services,
-      isLocal: address.isLocal,
-      ...shared,
-      withLease: (id) => view({ ...scope, leaseId: id }, nothing).context,
-    };
+    const context = contextFor(scope, services);
     const content = createContent(context);
     const snapshots = createSnapshots(context);
     const leases = createLeases(context);
     const introspection = createIntrospection(context);
+    const images = createImages(context, { content, snapshots, leases, introspection });
     return {
       ...scope,
       address: address.text,
       isLocal: address.isLocal,
       transport,
       services,
-      context,
-      namespaces: createNamespaces(context),
-      leases,
-      content,
-      images: createImages(context, { content, snapshots, leases, introspection }),
-      snapshots,
-      containers: createContainers(context),
-      tasks: createTasks(context),
-      events: createEvents(context),
-      introspection,
+      namespaces: refusingUnknownOptions("namespaces", createNamespaces(context), NAMESPACES_OPTIONS),
+      leases: refusingUnknownOptions("leases", leases, LEASES_OPTIONS),
+      content: refusingUnknownOptions("content", content, CONTENT_OPTIONS),
+      images: refusingUnknownOptions("images", images, IMAGES_OPTIONS),
+      snapshots: refusingUnknownOptions("snapshots", snapshots, SNAPSHOTS_OPTIONS),
+      containers: refusingUnknownOptions("containers", createContainers(context), CONTAINERS_OPTIONS),
+      tasks: refusingUnknownOptions("tasks", createTasks(context), TASKS_OPTIONS),
+      events: refusingUnknownOptions("events", createEvents(context), EVENTS_OPTIONS),
+      introspection: refusingUnknownOptions("introspection", introspection, INTROSPECTION_OPTIONS),
       disconnects: connection.disconnects,
       version: (callOptions) =>
         callService("ask for the daemon's version", async () => {
+          checkOptions("version", callOptions, CALL_OPTIONS);
           const { version, revision } = await services.version.version({}, callOptions);
           return { version, revision };
         }),
-      with: ({ namespace: changed = namespace, leaseId: lease, snapshotter = scope.snapshotter }) => {
+      with(changes) {
+        checkOptions("with", changes, SCOPE_OPTIONS);
+        const { namespace: changed = namespace, leaseId: lease, snapshotter = scope.snapshotter } = changes;
         const kept = changed === namespace ? leaseId : undefined;
         return view({ namespace: changed, leaseId: lease ?? kept, snapshotter }, nothing);
       },

@@ -1,8 +1,9 @@
 import type { Container as WireContainer } from "@wfe-containerd/proto/services/containers";
 import { type AnyValue, fromJsonAny, RUNTIME_SPEC, toJsonAny } from "./any.js";
-import { type CallOptions, callService } from "./call.js";
+import { CALL_OPTIONS, type CallOptions, callService } from "./call.js";
 import type { Context } from "./context.js";
 import { checkIdentifier, checkLabels } from "./identifier.js";
+import type { NounOptions } from "./options.js";
 import { toDate } from "./timestamp.js";
 
 /** A container's record: its image, snapshot, runtime and spec. The running process is its task. */
@@ -23,26 +24,35 @@ export interface Container {
   readonly updatedAt: Date;
 }
 
+/** A runtime of the daemon. */
+export interface ContainerRuntime {
+  /** @default io.containerd.runc.v2 */
+  readonly name?: string | undefined;
+  /** The runtime's own options, packed with `toMessageAny`. */
+  readonly options?: AnyValue | undefined;
+}
+
+/** Options of {@link Containers.create}. */
 export interface CreateContainerOptions extends CallOptions {
   readonly id: string;
-  readonly image?: string;
-  readonly snapshotKey?: string;
+  readonly image?: string | undefined;
+  readonly snapshotKey?: string | undefined;
   /**
    * The snapshotter of `snapshotKey`.
    *
    * @default the client's
    */
-  readonly snapshotter?: string;
+  readonly snapshotter?: string | undefined;
   /**
    * The runtime, and options for it.
    *
    * @default `io.containerd.runc.v2`, without options
    */
-  readonly runtime?: { readonly name?: string; readonly options?: AnyValue };
+  readonly runtime?: ContainerRuntime | undefined;
   /** The OCI runtime spec as an object. Use a `bigint` for a number above 2^53. */
   readonly spec: object;
-  readonly labels?: Readonly<Record<string, string>>;
-  readonly extensions?: Readonly<Record<string, AnyValue>>;
+  readonly labels?: Readonly<Record<string, string>> | undefined;
+  readonly extensions?: Readonly<Record<string, AnyValue>> | undefined;
 }
 
 /** containerd's containers (`services/containers/v1`). */
@@ -76,6 +86,27 @@ export interface Containers {
    */
   delete(id: string, options?: CallOptions): Promise<void>;
 }
+
+export const CONTAINERS_OPTIONS: NounOptions<Containers> = {
+  create: [
+    "0",
+    {
+      ...CALL_OPTIONS,
+      id: true,
+      image: true,
+      snapshotKey: true,
+      snapshotter: true,
+      runtime: { name: true, options: true },
+      spec: true,
+      labels: true,
+      extensions: true,
+    },
+  ],
+  get: ["1", CALL_OPTIONS],
+  list: ["1", CALL_OPTIONS],
+  setLabels: ["2", CALL_OPTIONS],
+  delete: ["1", CALL_OPTIONS],
+};
 
 const DEFAULT_RUNTIME = "io.containerd.runc.v2";
 

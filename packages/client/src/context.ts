@@ -1,5 +1,4 @@
-import type { Client as ServiceClient } from "@connectrpc/connect";
-import { createClient as createServiceClient, type Transport } from "@connectrpc/connect";
+import { createClient } from "@connectrpc/connect";
 import { Containers } from "@wfe-containerd/proto/services/containers";
 import { Content } from "@wfe-containerd/proto/services/content";
 import { Diff } from "@wfe-containerd/proto/services/diff";
@@ -15,6 +14,7 @@ import { Tasks } from "@wfe-containerd/proto/services/tasks";
 import { Transfer } from "@wfe-containerd/proto/services/transfer";
 import { Version } from "@wfe-containerd/proto/services/version";
 import type { KeyedMutex } from "./concurrency/keyed-mutex.js";
+import type { ServiceClient, Transport } from "./rpc.js";
 
 /** containerd's gRPC services, each as a typed client. They throw Connect's own `ConnectError`. */
 export interface Services {
@@ -41,21 +41,21 @@ export interface Services {
 
 export function createServices(transport: Transport): Services {
   return {
-    containers: createServiceClient(Containers, transport),
-    content: createServiceClient(Content, transport),
-    diff: createServiceClient(Diff, transport),
-    events: createServiceClient(Events, transport),
-    images: createServiceClient(Images, transport),
-    introspection: createServiceClient(Introspection, transport),
-    leases: createServiceClient(Leases, transport),
-    namespaces: createServiceClient(Namespaces, transport),
-    snapshots: createServiceClient(Snapshots, transport),
-    tasks: createServiceClient(Tasks, transport),
-    version: createServiceClient(Version, transport),
-    transfer: createServiceClient(Transfer, transport),
-    streaming: createServiceClient(Streaming, transport),
-    sandboxStore: createServiceClient(Store, transport),
-    sandboxController: createServiceClient(Controller, transport),
+    containers: createClient(Containers, transport),
+    content: createClient(Content, transport),
+    diff: createClient(Diff, transport),
+    events: createClient(Events, transport),
+    images: createClient(Images, transport),
+    introspection: createClient(Introspection, transport),
+    leases: createClient(Leases, transport),
+    namespaces: createClient(Namespaces, transport),
+    snapshots: createClient(Snapshots, transport),
+    tasks: createClient(Tasks, transport),
+    version: createClient(Version, transport),
+    transfer: createClient(Transfer, transport),
+    streaming: createClient(Streaming, transport),
+    sandboxStore: createClient(Store, transport),
+    sandboxController: createClient(Controller, transport),
   };
 }
 

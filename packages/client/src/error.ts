@@ -38,6 +38,7 @@ const KIND_OF_CODE: Record<Code, ErrorKind> = {
   [Code.Unauthenticated]: "unauthenticated",
 };
 
+/** What makes a {@link ContainerdError}, besides its message. */
 export interface ContainerdErrorOptions {
   readonly kind: ErrorKind;
   /** The operation that failed: `create container web-1`. */
@@ -69,8 +70,8 @@ export class ContainerdError extends Error {
     this.operation = operation;
   }
 
-  /** The gRPC status code of the daemon's answer. Undefined if the daemon did not answer. */
-  get code(): Code | undefined {
+  /** The gRPC status code of the daemon's answer (Connect's `Code`). Undefined if the daemon did not answer. */
+  get code(): number | undefined {
     return this.cause instanceof ConnectError ? this.cause.code : undefined;
   }
 

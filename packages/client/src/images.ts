@@ -1,4 +1,4 @@
-import type { CallOptions } from "./call.js";
+import { CALL_OPTIONS, type CallOptions } from "./call.js";
 import type { Context } from "./context.js";
 import { type ExportOptions, exportImages } from "./image/export.js";
 import { type ReadFilesOptions, readImageFiles } from "./image/file.js";
@@ -10,6 +10,8 @@ import type { ResolvedImage } from "./image/resolve.js";
 import { createImageStore, type ImageParts, type ImageStore } from "./image/store.js";
 import { type ImageUsage, imageUsage } from "./image/usage.js";
 import type { Platform } from "./oci/platform.js";
+import type { NounOptions, OptionNames } from "./options.js";
+import { REGISTRY_OPTIONS, type RegistryOptions } from "./registry/repository.js";
 import { type PullOptions, pullImage } from "./transfer/pull.js";
 import { type PushedImage, type PushOptions, pushImage } from "./transfer/push.js";
 
@@ -103,6 +105,60 @@ export interface Images extends ImageStore {
     options: ReadFilesOptions,
   ): Promise<Map<string, Uint8Array>>;
 }
+
+const TRANSFER: OptionNames<RegistryOptions & CallOptions> = { ...CALL_OPTIONS, ...REGISTRY_OPTIONS };
+
+export const IMAGES_OPTIONS: NounOptions<Images> = {
+  get: ["1", CALL_OPTIONS],
+  list: ["1", CALL_OPTIONS],
+  put: ["3", CALL_OPTIONS],
+  tag: ["2", CALL_OPTIONS],
+  remove: ["1", { ...CALL_OPTIONS, sync: true }],
+  resolve: ["1", { ...CALL_OPTIONS, platform: true }],
+  isUnpacked: ["1", CALL_OPTIONS],
+  unpack: ["1", { ...CALL_OPTIONS, onLayer: true, beforeLayer: true, maxUnpackedBytes: true }],
+  pull: [
+    "1",
+    {
+      ...TRANSFER,
+      platform: true,
+      platforms: true,
+      policy: true,
+      via: true,
+      maxConcurrentLayers: true,
+      maxUnpackedBytes: true,
+      onProgress: true,
+      verify: true,
+    },
+  ],
+  push: [
+    "1",
+    {
+      ...TRANSFER,
+      as: true,
+      platforms: true,
+      maxConcurrentBlobs: true,
+      chunkBytes: true,
+      onProgress: true,
+    },
+  ],
+  prune: ["0", { ...CALL_OPTIONS, until: true, filters: true, dryRun: true }],
+  usage: ["1", CALL_OPTIONS],
+  platforms: ["1", CALL_OPTIONS],
+  import: [
+    "1",
+    {
+      ...CALL_OPTIONS,
+      name: true,
+      baseName: true,
+      unpack: true,
+      maxUnpackedBytes: true,
+      onProgress: true,
+    },
+  ],
+  export: ["1", { platforms: true, signal: true }, "throws"],
+  readFiles: ["2", { maxBytes: true, hiddenPaths: true, signal: true }],
+};
 
 export function createImages(context: Context, parts: ImageParts): Images {
   const images = createImageStore(context, parts);

@@ -1,7 +1,8 @@
-import { type CallOptions, callService } from "./call.js";
+import { CALL_OPTIONS, type CallOptions, callService } from "./call.js";
 import type { Context } from "./context.js";
 import { ContainerdError } from "./error.js";
 import { normalizePlatform, type Platform } from "./oci/platform.js";
+import type { NounOptions } from "./options.js";
 
 /** A plugin of the daemon. */
 export interface DaemonPlugin {
@@ -23,6 +24,7 @@ export interface DaemonIdentity {
   readonly process: DaemonProcess | undefined;
 }
 
+/** The process of a daemon. */
 export interface DaemonProcess {
   readonly pid: number;
   /** Inode of the PID namespace to which `pid` belongs, as `/proc/self/ns/pid` shows it. */
@@ -38,6 +40,7 @@ export interface Introspection {
    * if any filter matches.
    */
   plugins(filters?: readonly string[], options?: CallOptions): Promise<DaemonPlugin[]>;
+  /** Reads the identity of the daemon. */
   server(options?: CallOptions): Promise<DaemonIdentity>;
   /**
    * The platform for which the daemon runs containers. It comes from the first working differ or snapshotter
@@ -47,6 +50,12 @@ export interface Introspection {
    */
   daemonPlatform(options?: CallOptions): Promise<Platform>;
 }
+
+export const INTROSPECTION_OPTIONS: NounOptions<Introspection> = {
+  plugins: ["1", CALL_OPTIONS],
+  server: ["0", CALL_OPTIONS],
+  daemonPlatform: ["0", CALL_OPTIONS],
+};
 
 export function createIntrospection({ services: { introspection } }: Context): Introspection {
   const plugins: Introspection["plugins"] = (filters = [], options) =>

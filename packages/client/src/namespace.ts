@@ -1,11 +1,17 @@
-import { type CallOptions, callService } from "./call.js";
+import { CALL_OPTIONS, type CallOptions, callService } from "./call.js";
 import type { Context } from "./context.js";
 import { checkIdentifier, checkLabels } from "./identifier.js";
+import type { NounOptions } from "./options.js";
 
 /** One of containerd's namespaces. Each has its own images, containers and content. */
 export interface Namespace {
   readonly name: string;
   readonly labels: Readonly<Record<string, string>>;
+}
+
+/** Options of {@link Namespaces.create}. */
+export interface CreateNamespaceOptions extends CallOptions {
+  readonly labels?: Readonly<Record<string, string>> | undefined;
 }
 
 /**
@@ -19,10 +25,7 @@ export interface Namespaces {
    *
    * @throws ContainerdError `already-exists`.
    */
-  create(
-    name: string,
-    options?: CallOptions & { readonly labels?: Readonly<Record<string, string>> },
-  ): Promise<Namespace>;
+  create(name: string, options?: CreateNamespaceOptions): Promise<Namespace>;
   /**
    * Sets these labels and leaves the others unchanged. An empty value removes the label.
    *
@@ -36,6 +39,13 @@ export interface Namespaces {
    */
   delete(name: string, options?: CallOptions): Promise<void>;
 }
+
+export const NAMESPACES_OPTIONS: NounOptions<Namespaces> = {
+  list: ["0", CALL_OPTIONS],
+  create: ["1", { ...CALL_OPTIONS, labels: true }],
+  setLabels: ["2", CALL_OPTIONS],
+  delete: ["1", CALL_OPTIONS],
+};
 
 export function createNamespaces({ services: { namespaces } }: Context): Namespaces {
   return {

@@ -1,8 +1,9 @@
 import { ConnectError } from "@connectrpc/connect";
 import { type Info, Kind } from "@wfe-containerd/proto/services/snapshots";
-import { type CallOptions, callService, callStream } from "./call.js";
+import { CALL_OPTIONS, type CallOptions, callService, callStream } from "./call.js";
 import type { Context } from "./context.js";
 import { checkLabels } from "./identifier.js";
+import type { NounOptions, OptionNames } from "./options.js";
 import { toDate } from "./timestamp.js";
 
 /** The arguments of mount(2) that mount a snapshot on the daemon's machine. */
@@ -29,17 +30,19 @@ export interface Snapshot {
   readonly createdAt: Date;
 }
 
+/** Options of every call about snapshots. */
 export interface SnapshotOptions extends CallOptions {
   /**
    * The snapshotter to ask.
    *
    * @default the client's
    */
-  readonly snapshotter?: string;
+  readonly snapshotter?: string | undefined;
 }
 
+/** Options of the calls that make a snapshot. */
 export interface CreateSnapshotOptions extends SnapshotOptions {
-  readonly labels?: Readonly<Record<string, string>>;
+  readonly labels?: Readonly<Record<string, string>> | undefined;
 }
 
 /**
@@ -87,6 +90,21 @@ export interface Snapshots {
   /** Sets these labels and leaves the others unchanged. An empty value removes the label. */
   setLabels(key: string, labels: Readonly<Record<string, string>>, options?: SnapshotOptions): Promise<void>;
 }
+
+const ASK: OptionNames<SnapshotOptions> = { ...CALL_OPTIONS, snapshotter: true };
+const CREATE: OptionNames<CreateSnapshotOptions> = { ...ASK, labels: true };
+
+export const SNAPSHOTS_OPTIONS: NounOptions<Snapshots> = {
+  prepare: ["2", CREATE],
+  view: ["2", CREATE],
+  mounts: ["1", ASK],
+  commit: ["2", CREATE],
+  stat: ["1", ASK],
+  remove: ["1", ASK],
+  list: ["1", ASK, "throws"],
+  usage: ["1", ASK],
+  setLabels: ["2", ASK],
+};
 
 const KINDS = {
   [Kind.UNKNOWN]: "unknown",

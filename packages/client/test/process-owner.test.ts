@@ -1,7 +1,7 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { fileURLToPath } from "node:url";
-import { currentOwner, isOwnerGone } from "@wfe-containerd/client";
+import { currentOwner, isOwnerGone } from "@wfe-containerd/client/internal";
 import { afterEach, expect, test } from "vitest";
 
 const children: ChildProcess[] = [];
@@ -14,7 +14,7 @@ afterEach(() => {
  */
 async function startOwner(...before: string[]): Promise<{ child: ChildProcess; owner: string }> {
   const source = `
-    import { currentOwner } from "@wfe-containerd/client";
+    import { currentOwner } from "@wfe-containerd/client/internal";
     console.log(await currentOwner());
     setInterval(() => undefined, 1_000);
   `;

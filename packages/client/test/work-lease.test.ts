@@ -1,7 +1,7 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { fileURLToPath } from "node:url";
-import { OWNER_LABEL } from "@wfe-containerd/client";
+import { OWNER_LABEL } from "@wfe-containerd/client/internal";
 import { useDaemon } from "@wfe-containerd/test-infra/daemon";
 import { busyboxArchive } from "@wfe-containerd/test-infra/images";
 import { putImage, startRegistry, type TestRegistry } from "@wfe-containerd/test-infra/registry";

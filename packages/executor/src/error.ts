@@ -38,6 +38,7 @@ export interface StepIssue {
   readonly allowed?: string | undefined;
 }
 
+/** What makes an {@link ExecutorError}, besides its message. */
 export interface ExecutorErrorOptions {
   readonly kind: ExecutorErrorKind;
   readonly issues?: readonly StepIssue[] | undefined;

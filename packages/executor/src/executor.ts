@@ -1,20 +1,22 @@
-import { type Client, currentOwner } from "@wfe-containerd/client";
+import type { Client } from "@wfe-containerd/client";
+import { currentOwner, type OptionNames } from "@wfe-containerd/client/internal";
 import { type BridgeOptions, parseBridge } from "./core/network/bridge.js";
 import type { StepResult } from "./core/output/result.js";
 import type { WorkflowData } from "./core/output/workflow-data.js";
-import { type Policy, parsePolicy } from "./core/policy/policy.js";
+import { type PolicyOptions, parsePolicy } from "./core/policy/policy.js";
 import type { SecretValues } from "./core/step/secret.js";
 import type { StepInput } from "./core/step/step.js";
 import { createDeferred } from "./deferred.js";
 import type { StepEvent } from "./event.js";
 import type { StepHandle } from "./handle.js";
-import type { ImagePullOptions } from "./image/resolve-image.js";
+import { type ImagePullOptions, PULL_OPTIONS } from "./image/resolve-image.js";
 import { createUserFileCache } from "./image/user-file-cache.js";
 import { FIFO_IO, FILE_IO } from "./io/backend.js";
 import { createEventQueue, type EventQueue } from "./log/event-queue.js";
 import { checkIdRange, type IdRange } from "./machine/id-range.js";
 import { createIoDirectory } from "./machine/io-directory.js";
 import { createMachines } from "./machine/machines.js";
+import { checkOptions } from "./options.js";
 import { runStep } from "./run-step.js";
 import type { ExecutorContext } from "./stages/context.js";
 import { createStepId } from "./step-id.js";
@@ -26,13 +28,13 @@ export interface ExecutorOptions {
    * The daemon that steps run on, unless a step names another. Default: `createClient()`, closed with the
    * executor.
    */
-  readonly client?: Client;
+  readonly client?: Client | undefined;
   /**
    * An absolute path of a directory that this process and the daemon's machine see at the same path. Output
    * goes through files in it. Default: `WFE_IO_DIR`, else a private temporary directory, which works only
    * with a daemon on this machine.
    */
-  readonly ioDir?: string;
+  readonly ioDir?: string | undefined;
   /**
    * How output gets from the daemon to this process.
    *
@@ -41,54 +43,54 @@ export interface ExecutorOptions {
    *
    * @default "file"
    */
-  readonly ioMode?: "file" | "fifo";
+  readonly ioMode?: "file" | "fifo" | undefined;
   /**
    * How many bytes of stdout, and of stderr, a result contains: the first ones. Events contain all output.
    *
    * @default 1_048_576
    */
-  readonly captureBytes?: number;
+  readonly captureBytes?: number | undefined;
   /**
    * What steps may ask for: volumes and their sources, the host's network, the image's own user, and more.
    * Default: `DEFAULT_POLICY`. A step that asks for more is refused, and the error says what would allow it.
    */
-  readonly policy?: Partial<Policy>;
+  readonly policy?: PolicyOptions | undefined;
   /** The bridge on the daemon's machine, for steps with `network: bridge`. */
-  readonly bridge?: BridgeOptions;
+  readonly bridge?: BridgeOptions | undefined;
   /**
    * The path of a static init program (tini, catatonit, docker-init) on the daemon's machine, for steps with
    * `init`. Default: if the daemon is on this machine, the usual places of packages are searched.
    */
-  readonly init?: string;
+  readonly init?: string | undefined;
   /**
    * The ids on the daemon's machine that steps with `user_namespace` are mapped to. Default: 65536 ids from
    * 1000000000 on.
    */
-  readonly userNamespace?: IdRange;
+  readonly userNamespace?: IdRange | undefined;
   /** How images are pulled. Default: as docker's config and containerd's hosts.toml files say. */
-  readonly pull?: ImagePullOptions;
+  readonly pull?: ImagePullOptions | undefined;
 }
 
 /** Options of `Executor.start`. */
 export interface StartOptions {
   /** Aborting it stops the step: stop signal, grace period, SIGKILL. */
-  readonly signal?: AbortSignal;
+  readonly signal?: AbortSignal | undefined;
   /**
    * Values of the secrets that the step may name, up to 1 MiB together. The step gets them as files that only
    * its user can read. They are never put into an environment variable, label, argument, error or event.
    */
-  readonly secrets?: SecretValues;
+  readonly secrets?: SecretValues | undefined;
   /**
    * Values of the workflow. Each becomes an environment variable of the step, in upper case. A name is
    * refused if it is a variable of the image, or one that programs obey, such as `LD_PRELOAD`.
    */
-  readonly data?: WorkflowData;
+  readonly data?: WorkflowData | undefined;
 }
 
 /** Options of `Executor.run`. */
 export interface RunOptions extends StartOptions {
   /** Called with each event, in order. The next call waits for the promise that this one returns. */
-  readonly onEvent?: (event: StepEvent) => void | Promise<void>;
+  readonly onEvent?: ((event: StepEvent) => void | Promise<void>) | undefined;
 }
 
 /** Options of `Executor.close`. */
@@ -99,12 +101,37 @@ export interface CloseOptions {
    *
    * @default 60_000
    */
-  readonly graceMs?: number;
+  readonly graceMs?: number | undefined;
 }
+
+const OPTIONS: OptionNames<ExecutorOptions> = {
+  client: true,
+  ioDir: true,
+  ioMode: true,
+  captureBytes: true,
+  // The policy has a check of its own.
+  policy: true,
+  bridge: {
+    name: true,
+    subnet: true,
+    pluginDirs: true,
+    masquerade: true,
+    dns: true,
+    dataDir: true,
+  },
+  init: true,
+  userNamespace: { hostId: true, size: true },
+  pull: PULL_OPTIONS,
+};
+const START_OPTIONS: OptionNames<StartOptions> = { signal: true, secrets: true, data: true };
+const CLOSE_OPTIONS: OptionNames<CloseOptions> = { graceMs: true };
+const RUN_OPTIONS: OptionNames<RunOptions> = { ...START_OPTIONS, onEvent: true };
 
 /** Runs steps on containerd. */
 export interface Executor extends AsyncDisposable {
-  /** Starts a step and returns at once. Never throws: an invalid step rejects the handle's `result`. */
+  /**
+   * Starts a step and returns at once. Never throws: an invalid step or option rejects the handle's `result`.
+   */
   start(step: StepInput, options?: StartOptions): StepHandle;
   /**
    * Runs a step to its end, and releases everything that it used.
@@ -126,8 +153,8 @@ const DEFAULT_CLOSE_GRACE_MS = 60_000;
 /**
  * Creates an executor. Without a client of yours, it connects at its first step.
  *
- * @throws ExecutorError `refused` for an invalid policy or bridge; `invalid-argument` for an invalid id
- * range.
+ * @throws ExecutorError `refused` for an invalid policy or bridge; `invalid-argument` for an unknown option or
+ * an invalid id range.
  * @example
  * ```ts
  * await using executor = createExecutor();
@@ -136,15 +163,13 @@ const DEFAULT_CLOSE_GRACE_MS = 60_000;
  * ```
  */
 export function createExecutor(options: ExecutorOptions = {}): Executor {
+  checkOptions("createExecutor", options, OPTIONS);
   const context = createContext(options);
   const running = new Set<StepHandle>();
   let closing: Promise<void> | undefined;
 
-  function begin(
-    input: StepInput,
-    { signal, data = {}, secrets = {} }: StartOptions,
-    events: EventQueue,
-  ): StepHandle {
+  function begin(input: StepInput, startOptions: StartOptions, events: EventQueue): StepHandle {
+    const { signal, data = {}, secrets = {} } = startOptions ?? {};
     const id = createStepId();
     const stop = new AbortController();
     const forceKill = new AbortController();
@@ -155,7 +180,12 @@ export function createExecutor(options: ExecutorOptions = {}): Executor {
     const result = createDeferred<StepResult>();
     const closed = runStep({
       id,
-      request: { step: input, data, secrets },
+      request: {
+        step: input,
+        checkOptions: () => checkOptions("start", startOptions, START_OPTIONS),
+        data,
+        secrets,
+      },
       executor: context,
       signals: { stop: stop.signal, forceKill: forceKill.signal },
       events,
@@ -188,7 +218,9 @@ export function createExecutor(options: ExecutorOptions = {}): Executor {
     return handle;
   }
 
-  async function run(step: StepInput, { onEvent, ...startOptions }: RunOptions = {}): Promise<StepResult> {
+  async function run(step: StepInput, runOptions: RunOptions = {}): Promise<StepResult> {
+    checkOptions("run", runOptions, RUN_OPTIONS);
+    const { onEvent, ...startOptions } = runOptions;
     const events = createEventQueue();
     if (onEvent === undefined) events.discard();
     const handle = begin(step, startOptions, events);
@@ -212,7 +244,15 @@ export function createExecutor(options: ExecutorOptions = {}): Executor {
   return {
     start: (step, startOptions = {}) => begin(step, startOptions, createEventQueue()),
     run,
-    close: (closeOptions) => (closing ??= close(closeOptions)),
+    close(closeOptions) {
+      try {
+        checkOptions("close", closeOptions, CLOSE_OPTIONS);
+      } catch (reason) {
+        return Promise.reject(reason);
+      }
+      closing ??= close(closeOptions);
+      return closing;
+    },
     [Symbol.asyncDispose]: () => (closing ??= close()),
   };
 }

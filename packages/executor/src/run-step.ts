@@ -22,6 +22,8 @@ import { settleStep } from "./stages/settle.js";
 export interface StepRequest {
   /** The step, not yet parsed. */
   readonly step: unknown;
+  /** Refuses unknown options of the call that started the step. */
+  checkOptions(): void;
   /** Values of the workflow. They become environment variables. */
   readonly data: WorkflowData;
   /** Values of the secrets that the step may name. */
@@ -48,6 +50,7 @@ export async function runStep({ request, result, ...run }: StepRun): Promise<voi
   const enter = (phase: StepPhase): void => void events.push({ type: "phase", phase, id });
   const release = createRelease();
   try {
+    request.checkOptions();
     const allowed = applyPolicy(parseStep(request.step), executor.rules);
     const secrets = matchSecrets(allowed.secrets, request.secrets);
     const machine = await executor.machines.of(allowed);

@@ -1,4 +1,5 @@
-import { checkLabels, createClient } from "@wfe-containerd/client";
+import { createClient } from "@wfe-containerd/client";
+import { checkLabels } from "@wfe-containerd/client/internal";
 import { createExecutor, toWorkflowData, UNRESTRICTED_POLICY } from "@wfe-containerd/executor";
 import { describe, expect, test } from "vitest";
 import { BUSYBOX, useRefusals } from "./refusals.js";

@@ -1,11 +1,12 @@
 import type { Info, Status } from "@wfe-containerd/proto/services/content";
-import { type CallOptions, callService, callStream } from "../call.js";
+import { CALL_OPTIONS, type CallOptions, callService, callStream } from "../call.js";
 import { createBackoff } from "../concurrency/backoff.js";
 import type { Context } from "../context.js";
 import { ContainerdError, isContainerdError } from "../error.js";
 import { checkLabels } from "../identifier.js";
+import type { NounOptions } from "../options.js";
 import { toDate } from "../timestamp.js";
-import { type ContentWriter, type OpenWriterOptions, openWriter } from "./writer.js";
+import { type ContentWriter, OPEN_WRITER_OPTIONS, type OpenWriterOptions, openWriter } from "./writer.js";
 
 /** A blob in the content store. */
 export interface ContentInfo {
@@ -26,10 +27,31 @@ export interface Ingest {
   readonly startedAt: Date;
 }
 
+/** Options of {@link Content.write}. */
 export interface WriteOptions extends OpenWriterOptions {
   readonly labels?: Readonly<Record<string, string>> | undefined;
   /** Called with the number of bytes that the daemon has received. */
   readonly onProgress?: ((offset: number) => void) | undefined;
+}
+
+/** Options of {@link Content.read}. */
+export interface ReadOptions {
+  /**
+   * The first byte to read.
+   *
+   * @default 0
+   */
+  readonly offset?: number | undefined;
+  /** How many bytes to read. Default: to the end. */
+  readonly size?: number | undefined;
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** Options of {@link Content.readAll}. */
+export interface ReadAllOptions {
+  /** Largest size of the blob, in bytes. */
+  readonly maxBytes: number;
+  readonly signal?: AbortSignal | undefined;
 }
 
 /**
@@ -53,19 +75,13 @@ export interface Content {
    *
    * @throws ContainerdError `not-found`.
    */
-  read(
-    digest: string,
-    options?: { offset?: number; size?: number; signal?: AbortSignal | undefined },
-  ): AsyncIterable<Uint8Array>;
+  read(digest: string, options?: ReadOptions): AsyncIterable<Uint8Array>;
   /**
    * Reads a small blob into memory.
    *
    * @throws ContainerdError `not-found`; `out-of-range` when it has more than `maxBytes`.
    */
-  readAll(
-    digest: string,
-    options: { maxBytes: number; signal?: AbortSignal | undefined },
-  ): Promise<Uint8Array>;
+  readAll(digest: string, options: ReadAllOptions): Promise<Uint8Array>;
   /**
    * Writes a blob. A digest that the daemon already has, in any namespace, counts as written. If another
    * writer has the ingest open, this call waits for it. A partial ingest is resumed if `source` is a
@@ -103,15 +119,24 @@ export interface Content {
 
 /** How often to remove an ingest that a cancelled writer may still be closing. */
 const ABORT_TRIES = 7;
+export const CONTENT_OPTIONS: NounOptions<Content> = {
+  info: ["1", CALL_OPTIONS],
+  list: ["1", CALL_OPTIONS, "throws"],
+  read: ["1", { offset: true, size: true, signal: true }, "throws"],
+  readAll: ["1", { maxBytes: true, signal: true }],
+  write: ["0", { ...OPEN_WRITER_OPTIONS, labels: true, onProgress: true }],
+  openWriter: ["0", OPEN_WRITER_OPTIONS],
+  setLabels: ["2", CALL_OPTIONS],
+  delete: ["1", CALL_OPTIONS],
+  status: ["1", CALL_OPTIONS],
+  listStatuses: ["1", CALL_OPTIONS],
+  abort: ["1", CALL_OPTIONS],
+};
 
 export function createContent({ services: { content } }: Context): Content {
   async function* read(
     digest: string,
-    {
-      offset = 0,
-      size = 0,
-      signal,
-    }: { offset?: number; size?: number; signal?: AbortSignal | undefined } = {},
+    { offset = 0, size = 0, signal }: ReadOptions = {},
   ): AsyncGenerator<Uint8Array, void, undefined> {
     const request = { digest, offset: BigInt(offset), size: BigInt(size) };
     const chunks = callStream(`read content ${digest}`, signal, (end) =>

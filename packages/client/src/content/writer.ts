@@ -8,11 +8,13 @@ import { callService } from "../call.js";
 import { createNotifier } from "../concurrency/notifier.js";
 import type { Services } from "../context.js";
 import { ContainerdError } from "../error.js";
+import { checkOptions, type OptionNames } from "../options.js";
 import { serializeAs } from "../transport/message.js";
 import { allocateRequest, encodeWrite } from "./request.js";
 
 type Request = MessageInitShape<typeof WriteContentRequestSchema>;
 
+/** Options of `Content.openWriter`. */
 export interface OpenWriterOptions {
   /**
    * Name of the ingest. Opening an existing ingest continues at its offset. Only one writer can have it open
@@ -23,6 +25,21 @@ export interface OpenWriterOptions {
   readonly size?: number | undefined;
   readonly digest?: string | undefined;
   readonly signal?: AbortSignal | undefined;
+}
+
+export const OPEN_WRITER_OPTIONS: OptionNames<OpenWriterOptions> = {
+  ref: true,
+  size: true,
+  digest: true,
+  signal: true,
+};
+
+/** What a writer makes of its ingest. */
+export interface CommitOptions {
+  /** The expected digest and size in bytes. Default: those that the ingest was opened with. */
+  readonly digest?: string | undefined;
+  readonly size?: number | undefined;
+  readonly labels?: Readonly<Record<string, string>> | undefined;
 }
 
 /**
@@ -40,11 +57,7 @@ export interface ContentWriter extends AsyncDisposable {
    * @throws ContainerdError `already-exists`; `failed-precondition` when the digest or size is not the
    * expected one.
    */
-  commit(expected: {
-    digest?: string | undefined;
-    size?: number | undefined;
-    labels?: Readonly<Record<string, string>> | undefined;
-  }): Promise<{ digest: string; size: number }>;
+  commit(options: CommitOptions): Promise<{ digest: string; size: number }>;
 }
 
 const REQUEST_BYTES = 512 * 1024;
@@ -111,6 +124,7 @@ export async function openWriter(
       }
     },
     async commit(expected) {
+      checkOptions("writer.commit", expected, { digest: true, size: true, labels: true });
       const response = await ask("commit ingest", {
         action: WriteAction.COMMIT,
         ref,

@@ -5,10 +5,12 @@ import { createDeferred } from "../concurrency/deferred.js";
 import { isConnectionCut } from "../connection-cut.js";
 import type { Context } from "../context.js";
 import { ContainerdError } from "../error.js";
+import type { NounOptions } from "../options.js";
 import { toDate } from "../timestamp.js";
 import { type EventPayload, toEventPayload } from "./payload.js";
 
-interface EventBase {
+/** What every event has. */
+export interface EventBase {
   readonly timestamp: Date;
   /** The namespace of the event. */
   readonly namespace: string;
@@ -41,8 +43,10 @@ export interface EventGap extends EventBase {
   readonly payload: ContainerdError;
 }
 
+/** What {@link Events.subscribe} reports. */
 export type ContainerdEvent = KnownEvent | OtherEvent | EventGap;
 
+/** Options of {@link Events.subscribe}. */
 export interface SubscribeOptions {
   /**
    * Filters in containerd's filter language: `topic=="/tasks/exit"`, `topic~="^/images/"`,
@@ -91,6 +95,10 @@ export interface Events {
    */
   subscribe(options?: SubscribeOptions): Subscription;
 }
+
+export const EVENTS_OPTIONS: NounOptions<Events> = {
+  subscribe: ["0", { filters: true, allNamespaces: true, signal: true }, "throws"],
+};
 
 export function createEvents(context: Context): Events {
   return {

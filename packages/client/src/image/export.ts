@@ -17,6 +17,7 @@ import { findImage, type Image } from "./record.js";
 import type { ImageStore } from "./store.js";
 import { type ImageNode, type ImageWalk, type IndexNode, type ManifestNode, walkImage } from "./walk.js";
 
+/** Options of `Images.export`. */
 export interface ExportOptions {
   /**
    * Export only the best match for each of these platforms.

@@ -11,6 +11,7 @@ import { MAX_LINKS, type RootEntry, type Walk, walkPath } from "./path.js";
 import type { ResolvedImage } from "./resolve.js";
 import { readUnpackedEntries } from "./unpacked-entries.js";
 
+/** Options of `Images.readFiles`. */
 export interface ReadFilesOptions {
   /** Largest size of a file, in bytes. */
   readonly maxBytes: number;

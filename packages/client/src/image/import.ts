@@ -19,31 +19,33 @@ import { unpackImage } from "./unpack.js";
 import { DEFAULT_MAX_UNPACKED_BYTES } from "./unpack-limit.js";
 import { type ImageWalk, walkImage } from "./walk.js";
 
+/** Options of `Images.import`. */
 export interface ImportOptions extends CallOptions {
   /**
    * The image's name, for an archive with one image.
    *
    * @default the names in the archive
    */
-  readonly name?: string;
+  readonly name?: string | undefined;
   /**
    * The name to put before each tag that an OCI layout gives without a name. With `registry.example.com/app`,
    * the tag `1.0` becomes `registry.example.com/app:1.0`. Images with a full name in the archive keep it.
    */
-  readonly baseName?: string;
+  readonly baseName?: string | undefined;
   /**
    * Unpack the image for the daemon's platform.
    *
    * @default true
    */
-  readonly unpack?: boolean;
+  readonly unpack?: boolean | undefined;
   /**
    * Largest size in bytes of the decompressed archive, and of the unpacked layers on the daemon's disk.
    *
    * @default 100 GiB
    */
-  readonly maxUnpackedBytes?: number;
-  readonly onProgress?: (progress: ImportProgress) => void;
+  readonly maxUnpackedBytes?: number | undefined;
+  /** Called with the progress of the archive and of each layer. */
+  readonly onProgress?: ((progress: ImportProgress) => void) | undefined;
 }
 
 interface Importer extends ImageParts {

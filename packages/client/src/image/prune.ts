@@ -6,6 +6,7 @@ import type { Leases } from "../lease/lease.js";
 import type { Image } from "./record.js";
 import type { ImageStore } from "./store.js";
 
+/** Options of `Images.prune`. */
 export interface PruneOptions extends CallOptions {
   /** Remove only images that were created and last changed before this time, by the daemon's clock. */
   readonly until?: Date | undefined;

@@ -18,22 +18,24 @@ import { type ResolvedImage, resolveTarget } from "./resolve.js";
 import { type UnpackOptions, unpackImage } from "./unpack.js";
 import { walkImage } from "./walk.js";
 
+/** Options of `Images.resolve`. */
 export interface ResolveImageOptions extends CallOptions {
   /**
    * The platform to choose.
    *
    * @default the daemon's own
    */
-  readonly platform?: Platform;
+  readonly platform?: Platform | undefined;
 }
 
+/** Options of `Images.remove`. */
 export interface RemoveImageOptions extends CallOptions {
   /**
    * Wait until a garbage collection has removed what nothing else needs.
    *
    * @default false
    */
-  readonly sync?: boolean;
+  readonly sync?: boolean | undefined;
 }
 
 /**

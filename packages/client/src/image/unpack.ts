@@ -13,6 +13,7 @@ import type { Snapshots } from "../snapshot.js";
 import type { ResolvedImage } from "./resolve.js";
 import { DEFAULT_MAX_UNPACKED_BYTES, exceeded, withSizeLimit } from "./unpack-limit.js";
 
+/** Options of `Images.unpack`. */
 export interface UnpackOptions extends CallOptions {
   /** Called for every layer, with whether it was unpacked now or already existed. */
   readonly onLayer?: ((layer: Descriptor, state: "unpacked" | "exists") => void) | undefined;

@@ -1,9 +1,10 @@
 import { randomUUID } from "node:crypto";
 import type { Lease as WireLease } from "@wfe-containerd/proto/services/leases";
-import { type CallOptions, callService } from "../call.js";
+import { CALL_OPTIONS, type CallOptions, callService } from "../call.js";
 import type { Context } from "../context.js";
 import { checkIdentifier, checkLabels } from "../identifier.js";
 import { ignoreNotFound } from "../ignore-not-found.js";
+import { checkOptions, type NounOptions, type OptionNames } from "../options.js";
 import { toDate } from "../timestamp.js";
 
 /**
@@ -21,30 +22,32 @@ export interface Lease extends AsyncDisposable {
   delete(options?: DeleteLeaseOptions): Promise<void>;
 }
 
+/** Options of {@link Leases.create}. */
 export interface CreateLeaseOptions extends CallOptions {
   /**
    * The lease's id.
    *
    * @default a random id
    */
-  readonly id?: string;
+  readonly id?: string | undefined;
   /**
    * Milliseconds from now, by this machine's clock, after which a garbage collection may delete the lease. An
    * idle daemon runs no collection: see {@link Leases.collectGarbage}.
    *
    * @default the lease never expires
    */
-  readonly expireMs?: number;
-  readonly labels?: Readonly<Record<string, string>>;
+  readonly expireMs?: number | undefined;
+  readonly labels?: Readonly<Record<string, string>> | undefined;
 }
 
+/** Options of {@link Leases.delete}. */
 export interface DeleteLeaseOptions extends CallOptions {
   /**
    * Wait until a garbage collection has run.
    *
    * @default false
    */
-  readonly sync?: boolean;
+  readonly sync?: boolean | undefined;
 }
 
 /**
@@ -102,6 +105,18 @@ export interface Leases {
   collectGarbage(options?: CallOptions): Promise<void>;
 }
 
+const DELETE: OptionNames<DeleteLeaseOptions> = { ...CALL_OPTIONS, sync: true };
+
+export const LEASES_OPTIONS: NounOptions<Leases> = {
+  create: ["0", { ...CALL_OPTIONS, id: true, expireMs: true, labels: true }],
+  list: ["1", CALL_OPTIONS],
+  delete: ["1", DELETE],
+  addResource: ["2", CALL_OPTIONS],
+  deleteResource: ["2", CALL_OPTIONS],
+  listResources: ["1", CALL_OPTIONS],
+  collectGarbage: ["0", CALL_OPTIONS],
+};
+
 /** Read by containerd's garbage collector (`metadata/gc.go`). */
 const EXPIRE_LABEL = "containerd.io/gc.expire";
 
@@ -111,7 +126,10 @@ export function createLeases({ services }: Context): Leases {
       id: wire.id,
       labels: wire.labels,
       createdAt: toDate(wire.createdAt),
-      delete: (options) => remove(wire.id, options),
+      async delete(options) {
+        checkOptions("lease.delete", options, DELETE);
+        await remove(wire.id, options);
+      },
       [Symbol.asyncDispose]: () => remove(wire.id),
     };
   }

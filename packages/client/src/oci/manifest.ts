@@ -23,7 +23,10 @@ export interface Index {
  * An image's config, as parsed JSON (OCI image spec, config.md). Some builders leave out `os` or
  * `architecture`. The platform of a resolved image always has both.
  */
-export interface ImageConfig extends Partial<Platform> {
+export interface ImageConfig {
+  readonly os?: Platform["os"] | undefined;
+  readonly architecture?: Platform["architecture"] | undefined;
+  readonly variant?: Platform["variant"];
   readonly config?:
     | {
         readonly User?: string | undefined;

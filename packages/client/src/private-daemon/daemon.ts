@@ -7,52 +7,71 @@ import { delimiter, join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { createClient } from "../connect.js";
 import { ContainerdError } from "../error.js";
+import { checkOptions, type OptionNames } from "../options.js";
 import { refuse } from "../refuse.js";
 import { removeLeftovers } from "./leftovers.js";
 import { unmountBelow } from "./mounts.js";
 import { shimsOf } from "./shims.js";
 
+/** A TCP address on which a private containerd listens. */
+export interface DaemonTcpOptions {
+  /** Host and port: `127.0.0.1:2500`. */
+  readonly address: string;
+  /** The file with the authorities that client certificates must come from. */
+  readonly ca?: string | undefined;
+  /** The file with the daemon's certificate. Needs `key`. */
+  readonly cert?: string | undefined;
+  /** The file with the private key of `cert`. */
+  readonly key?: string | undefined;
+}
+
+/** Options of {@link startDaemon}. */
 export interface StartDaemonOptions {
   /**
    * Directory for all files of the daemon: root, state, socket, configuration, log.
    *
    * @default a new directory, which `stop` removes
    */
-  readonly directory?: string;
+  readonly directory?: string | undefined;
   /**
    * Directory to search first for containerd, its shim and runc.
    *
    * @default `WFE_CONTAINERD_BIN_DIR`, else only PATH
    */
-  readonly binDir?: string;
+  readonly binDir?: string | undefined;
   /**
    * Also opens containerd's `tcp_address`, for example `127.0.0.1:2500`; with certificate files, over TLS.
    * containerd serves only Kubernetes there. To reach a daemon over TCP with another client, forward a port
    * to its socket.
    */
-  readonly tcp?: {
-    readonly address: string;
-    readonly ca?: string;
-    readonly cert?: string;
-    readonly key?: string;
-  };
+  readonly tcp?: DaemonTcpOptions | undefined;
   /** More tables for containerd's configuration, in TOML. */
-  readonly config?: string;
+  readonly config?: string | undefined;
   /**
    * The lowest level that containerd logs.
    *
    * @default `warn`
    */
-  readonly logLevel?: "trace" | "debug" | "info" | "warn" | "error" | "fatal";
+  readonly logLevel?: "trace" | "debug" | "info" | "warn" | "error" | "fatal" | undefined;
   /**
    * How long the daemon may take to answer, in milliseconds.
    *
    * @default 30_000
    */
-  readonly readyTimeoutMs?: number;
+  readonly readyTimeoutMs?: number | undefined;
   /** Called with each piece of the daemon's log. */
-  readonly onLog?: (text: string) => void;
+  readonly onLog?: ((text: string) => void) | undefined;
 }
+
+const OPTIONS: OptionNames<StartDaemonOptions> = {
+  directory: true,
+  binDir: true,
+  tcp: { address: true, ca: true, cert: true, key: true },
+  config: true,
+  logLevel: true,
+  readyTimeoutMs: true,
+  onLog: true,
+};
 
 /** A private containerd process. */
 export interface Daemon extends AsyncDisposable {
@@ -86,7 +105,7 @@ const PROBE_MS = 20;
  * Starts a containerd that shares only the binaries with the machine's own: for tests, demos and experiments.
  * It needs Linux and root. A signal that ends this process does not end the daemon, so stop it yourself.
  *
- * @throws ContainerdError `not-found` when containerd is not on PATH; `unavailable`, with the end of its log,
+ * @throws ContainerdError `invalid-argument` for invalid options; `not-found` when containerd is not on PATH; `unavailable`, with the end of its log,
  * when it does not start.
  * @example
  * ```
@@ -95,6 +114,7 @@ const PROBE_MS = 20;
  * ```
  */
 export async function startDaemon(options: StartDaemonOptions = {}): Promise<Daemon> {
+  checkOptions("startDaemon", options, OPTIONS);
   const isOurs = options.directory === undefined;
   const directory = options.directory ?? (await mkdtemp(join(tmpdir(), "containerd-")));
   const socketPath = join(directory, "containerd.sock");

@@ -22,6 +22,12 @@ export type RegistryCredential =
  */
 export type RegistryAuth = Readonly<Record<string, RegistryCredential>>;
 
+/** What a {@link CredentialProvider} gets besides the host. */
+export interface CredentialOptions {
+  /** Aborted when the transfer is aborted. */
+  readonly signal?: AbortSignal | undefined;
+}
+
 /**
  * Finds the credential for a host.
  *
@@ -31,7 +37,7 @@ export type RegistryAuth = Readonly<Record<string, RegistryCredential>>;
  */
 export type CredentialProvider = (
   host: string,
-  options?: { signal?: AbortSignal | undefined },
+  options?: CredentialOptions,
 ) => Promise<RegistryCredential | undefined>;
 
 /** Finds no credential for any host: every request is anonymous. */

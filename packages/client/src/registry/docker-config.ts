@@ -1,5 +1,6 @@
 import { homedir } from "node:os";
 import { join } from "node:path";
+import { checkOptions, type OptionNames } from "../options.js";
 import { keysOf, readAuthEntry, serverKey, toAuthEntry } from "./auth-entry.js";
 import type { CredentialProvider, RegistryCredential } from "./credential.js";
 import {
@@ -33,6 +34,8 @@ export interface DockerConfigOptions {
   readonly env?: NodeJS.ProcessEnv | undefined;
 }
 
+const OPTIONS: OptionNames<DockerConfigOptions> = { directory: true, env: true };
+
 type HelperContext = Pick<DockerConfigOptions, "env"> & { readonly signal?: AbortSignal | undefined };
 
 /**
@@ -52,6 +55,7 @@ type HelperContext = Pick<DockerConfigOptions, "env"> & { readonly signal?: Abor
  * ```
  */
 export function dockerCredentials(options: DockerConfigOptions = {}): CredentialProvider {
+  checkOptions("dockerCredentials", options, OPTIONS);
   return async (host, { signal } = {}) => {
     const text = environmentConfig(options);
     const context = { env: options.env, signal };
@@ -81,6 +85,7 @@ export async function storeDockerCredential(
   credential: RegistryCredential,
   options: DockerConfigOptions = {},
 ): Promise<void> {
+  checkOptions("storeDockerCredential", options, OPTIONS);
   const host = parseRegistryName(registry);
   const [file] = configFiles(options);
   const config = await readDockerConfig(file);
@@ -109,6 +114,7 @@ export async function eraseDockerCredential(
   registry: string,
   options: DockerConfigOptions = {},
 ): Promise<boolean> {
+  checkOptions("eraseDockerCredential", options, OPTIONS);
   const configs = await Promise.all(configFiles(options).map(readDockerConfig));
   const isKey = configs.some(({ auths }) => Object.hasOwn(auths, registry));
   const host = isKey ? hostOfKey(registry) : parseRegistryName(registry);

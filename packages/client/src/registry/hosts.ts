@@ -1,6 +1,7 @@
 import { readdir, readFile } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { ContainerdError } from "../error.js";
+import { checkOptions, type OptionNames } from "../options.js";
 import { refuse } from "../refuse.js";
 import { checkClientPairs } from "./client-pair.js";
 import { DEFAULT_TLS, defaultHost, type RegistryHost, type RegistryHosts } from "./host.js";
@@ -29,6 +30,12 @@ export interface RegistryHostsOptions {
   readonly ca?: string | readonly string[] | undefined;
 }
 
+export const HOSTS_OPTIONS: OptionNames<RegistryHostsOptions> = {
+  directories: true,
+  plainHttp: true,
+  ca: true,
+};
+
 const DEFAULT_DIRECTORIES: readonly string[] = ["/etc/containerd/certs.d", "/etc/docker/certs.d"];
 
 /**
@@ -45,6 +52,7 @@ const DEFAULT_DIRECTORIES: readonly string[] = ["/etc/containerd/certs.d", "/etc
  * ```
  */
 export function hostsFromDirectories(options: RegistryHostsOptions = {}): RegistryHosts {
+  checkOptions("hostsFromDirectories", options, HOSTS_OPTIONS);
   const { directories = DEFAULT_DIRECTORIES, plainHttp = [], ca = [] } = options;
   const mayBePlain = new Set(plainHttp);
   const general: HttpTls = { ...DEFAULT_TLS, ca: typeof ca === "string" ? [ca] : ca };

@@ -3,6 +3,7 @@ import type { Dispatcher } from "undici";
 import { canceled } from "../concurrency/canceled.js";
 import { createThroughputMonitor } from "../concurrency/throughput.js";
 import { ContainerdError } from "../error.js";
+import type { OptionNames } from "../options.js";
 import { decodeBody, parseCodings } from "./content-coding.js";
 import { transportError, uselessAnswer } from "./failure.js";
 import { isLoopback, showUrl } from "./plain-http.js";
@@ -46,6 +47,15 @@ export interface HttpTimeouts {
    */
   readonly stallMs: number;
 }
+
+/** Some of the settings of {@link HttpTimeouts}. The others have their defaults. */
+export type HttpTimeoutOptions = { readonly [K in keyof HttpTimeouts]?: HttpTimeouts[K] | undefined };
+
+export const TIMEOUT_OPTIONS: OptionNames<HttpTimeoutOptions> = {
+  connectMs: true,
+  headersMs: true,
+  stallMs: true,
+};
 
 export const DEFAULT_TIMEOUTS: HttpTimeouts = { connectMs: 30_000, headersMs: 60_000, stallMs: 60_000 };
 

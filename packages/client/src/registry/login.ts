@@ -1,14 +1,18 @@
-import type { CallOptions } from "../call.js";
+import { CALL_OPTIONS, type CallOptions } from "../call.js";
 import { withTimeLimit } from "../concurrency/time-limit.js";
 import { ContainerdError } from "../error.js";
 import { parseReference } from "../oci/reference.js";
+import { checkOptions, type OptionNames } from "../options.js";
 import { canonicalHost, type RegistryCredential } from "./credential.js";
 import type { Endpoint } from "./endpoint.js";
 import { parseRegistryName } from "./registry-name.js";
-import { openRepository, type RegistryOptions, type Repository } from "./repository.js";
+import { openRepository, REGISTRY_OPTIONS, type RegistryOptions, type Repository } from "./repository.js";
 
 /** Options for {@link checkRegistryLogin}. */
 export type CheckLoginOptions = Omit<RegistryOptions, "auth"> & CallOptions;
+
+const { auth: _, ...WITHOUT_AUTH } = REGISTRY_OPTIONS;
+const OPTIONS: OptionNames<CheckLoginOptions> = { ...CALL_OPTIONS, ...WITHOUT_AUTH };
 
 /**
  * Checks a credential at a registry, as `docker login` does: with a request to the root of the API. A
@@ -31,6 +35,7 @@ export async function checkRegistryLogin(
   credential: RegistryCredential,
   options: CheckLoginOptions = {},
 ): Promise<void> {
+  checkOptions("checkRegistryLogin", options, OPTIONS);
   // A reference needs a repository; its name does not matter.
   const reference = parseReference(`${parseRegistryName(host)}/login`);
   await withTimeLimit(`log in at ${reference.domain}`, options, async (signal) => {

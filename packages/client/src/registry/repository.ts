@@ -2,6 +2,7 @@ import { type Clock, systemClock } from "../concurrency/clock.js";
 import { ContainerdError, isContainerdError } from "../error.js";
 import type { Descriptor } from "../oci/descriptor.js";
 import { formatReference, type Reference } from "../oci/reference.js";
+import { type OptionNames, withDefaults } from "../options.js";
 import {
   anonymousCredentials,
   type CredentialProvider,
@@ -13,12 +14,12 @@ import { createEndpoint, type Endpoint, type EndpointRequest } from "./endpoint.
 import { answerError, failureOf } from "./failure.js";
 import type { HostCapability, RegistryHosts } from "./host.js";
 import { combineFailures, type HostFailure } from "./host-failure.js";
-import { hostsFromDirectories, type RegistryHostsOptions } from "./hosts.js";
-import { DEFAULT_TIMEOUTS, type HttpResponse, type HttpTimeouts } from "./http.js";
+import { HOSTS_OPTIONS, hostsFromDirectories, type RegistryHostsOptions } from "./hosts.js";
+import { DEFAULT_TIMEOUTS, type HttpResponse, type HttpTimeoutOptions, TIMEOUT_OPTIONS } from "./http.js";
 import { showUrl } from "./plain-http.js";
 import type { TransferProgress } from "./progress.js";
 import { createRetrier, type Retrier } from "./retrier.js";
-import { DEFAULT_RETRY, type RetryPolicy } from "./retry.js";
+import { DEFAULT_RETRY, RETRY_OPTIONS, type RetryOptions } from "./retry.js";
 import { createSecrets } from "./secret.js";
 
 /** How to reach registries, and with which credentials. */
@@ -39,12 +40,22 @@ export interface RegistryOptions {
    */
   readonly tokenHosts?: readonly string[] | undefined;
   /** How long to retry. The defaults are those of {@link RetryPolicy}. */
-  readonly retry?: Partial<RetryPolicy> | undefined;
+  readonly retry?: RetryOptions | undefined;
   /** Time limits. The defaults are those of {@link HttpTimeouts}. */
-  readonly timeouts?: Partial<HttpTimeouts> | undefined;
+  readonly timeouts?: HttpTimeoutOptions | undefined;
   /** The source of time; tests replace it. Default: the system's clock. */
   readonly clock?: Clock | undefined;
 }
+
+export const REGISTRY_OPTIONS: OptionNames<RegistryOptions> = {
+  // A credential's own parts are checked with the credential.
+  auth: true,
+  hosts: HOSTS_OPTIONS,
+  tokenHosts: true,
+  retry: RETRY_OPTIONS,
+  timeouts: TIMEOUT_OPTIONS,
+  clock: true,
+};
 
 export interface RepositoryRequest extends Omit<EndpointRequest, "to" | "scopes"> {
   /** The capability that a host must have. */
@@ -138,12 +149,12 @@ export async function openRepository(
       credentials,
       tokenHosts: new Set(options.tokenHosts),
       mayBePlain,
-      timeouts: { ...DEFAULT_TIMEOUTS, ...options.timeouts },
+      timeouts: withDefaults(DEFAULT_TIMEOUTS, options.timeouts),
       secrets,
       clock,
     }),
   );
-  const policy: RetryPolicy = { ...DEFAULT_RETRY, ...options.retry };
+  const policy = withDefaults(DEFAULT_RETRY, options.retry);
   const scope = `repository:${repository}:${actions}`;
 
   const askOne: Repository["askOne"] = async (endpoint, { isAlsoFine, alsoPullFrom, to, ...request }) => {

@@ -1,3 +1,5 @@
+import type { OptionNames } from "../options.js";
+
 /** How long to retry when a registry fails. */
 export interface RetryPolicy {
   /**
@@ -20,6 +22,15 @@ export interface RetryPolicy {
    */
   readonly deadlineMs: number;
 }
+
+/** Some of the settings of a {@link RetryPolicy}. The others have their defaults. */
+export type RetryOptions = { readonly [K in keyof RetryPolicy]?: RetryPolicy[K] | undefined };
+
+export const RETRY_OPTIONS: OptionNames<RetryOptions> = {
+  firstDelayMs: true,
+  longestDelayMs: true,
+  deadlineMs: true,
+};
 
 export const DEFAULT_RETRY: RetryPolicy = { firstDelayMs: 250, longestDelayMs: 10_000, deadlineMs: 120_000 };
 

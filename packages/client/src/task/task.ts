@@ -2,10 +2,11 @@ import type { Timestamp } from "@bufbuild/protobuf/wkt";
 import { Code, ConnectError } from "@connectrpc/connect";
 import { type Process, Status } from "@wfe-containerd/proto/types/task";
 import { type AnyValue, RUNTIME_PROCESS, RUNTIME_RESOURCES, toJsonAny } from "../any.js";
-import { type CallOptions, callService } from "../call.js";
+import { CALL_OPTIONS, type CallOptions, callService } from "../call.js";
 import type { Context } from "../context.js";
 import { ContainerdError } from "../error.js";
 import { checkIdentifier } from "../identifier.js";
+import type { NounOptions, OptionNames } from "../options.js";
 import { type Signal, signalNumber } from "../signal.js";
 import { type Mount, toWireMounts } from "../snapshot.js";
 import { toDate } from "../timestamp.js";
@@ -19,6 +20,7 @@ export interface ExitStatus {
   readonly exitedAt: Date;
 }
 
+/** The state of a process. */
 export interface TaskStatus extends ExitStatus {
   /** The container's id. */
   readonly id: string;
@@ -32,7 +34,7 @@ export interface TaskStatus extends ExitStatus {
 
 /** Selects one of a task's processes: the init process, or with `execId` one that was added. */
 export interface ProcessOptions extends CallOptions {
-  readonly execId?: string;
+  readonly execId?: string | undefined;
 }
 
 /**
@@ -40,22 +42,40 @@ export interface ProcessOptions extends CallOptions {
  * stream.
  */
 export interface Stdio {
-  readonly stdin?: string;
-  readonly stdout?: string;
-  readonly stderr?: string;
+  readonly stdin?: string | undefined;
+  readonly stdout?: string | undefined;
+  readonly stderr?: string | undefined;
   /** A terminal has no separate stderr. */
-  readonly terminal?: boolean;
+  readonly terminal?: boolean | undefined;
 }
 
+/** The size of a terminal, in characters. */
+export interface TerminalSize {
+  readonly width: number;
+  readonly height: number;
+}
+
+/** Options of {@link Tasks.create}. */
 export interface CreateTaskOptions extends Stdio {
   readonly containerId: string;
   /** The mounts of the root file system: those of a snapshot. */
   readonly rootfs: readonly Mount[];
   /** `containerd.runc.v1.Options`, packed with `toMessageAny`. */
-  readonly options?: AnyValue;
-  readonly timeoutMs?: number;
+  readonly options?: AnyValue | undefined;
+  readonly timeoutMs?: number | undefined;
 }
 
+/** Options of {@link Tasks.kill}. */
+export interface KillOptions extends ProcessOptions {
+  /**
+   * Send the signal to every process of the container.
+   *
+   * @default false
+   */
+  readonly all?: boolean | undefined;
+}
+
+/** Options of {@link Tasks.exec}. */
 export interface ExecOptions extends Stdio, CallOptions {
   readonly execId: string;
   /** The OCI runtime spec's `process`, as an object. */
@@ -105,14 +125,9 @@ export interface Tasks {
   /**
    * Sends a signal to a process.
    *
-   * @param options `all`: send it to every process of the container.
    * @throws ContainerdError `not-found` when the process does not exist (any more).
    */
-  kill(
-    containerId: string,
-    signal: Signal,
-    options?: ProcessOptions & { readonly all?: boolean },
-  ): Promise<void>;
+  kill(containerId: string, signal: Signal, options?: KillOptions): Promise<void>;
   /**
    * Reads the status of a process.
    *
@@ -125,11 +140,8 @@ export interface Tasks {
   exec(containerId: string, options: ExecOptions): Promise<void>;
   /** Ends the process's standard input. To close your own end of the FIFO is not enough. */
   closeStdin(containerId: string, options?: ProcessOptions): Promise<void>;
-  resizePty(
-    containerId: string,
-    size: { width: number; height: number },
-    options?: ProcessOptions,
-  ): Promise<void>;
+  /** Sets the size of the process's terminal, in characters. */
+  resizePty(containerId: string, size: TerminalSize, options?: ProcessOptions): Promise<void>;
   /** Freezes all processes of a container. */
   pause(containerId: string, options?: CallOptions): Promise<void>;
   /** Lets the processes of a paused container go on. */
@@ -149,6 +161,27 @@ export interface Tasks {
    */
   update(containerId: string, resources: object, options?: CallOptions): Promise<void>;
 }
+
+const PROCESS: OptionNames<ProcessOptions> = { ...CALL_OPTIONS, execId: true };
+const STDIO: OptionNames<Stdio> = { stdin: true, stdout: true, stderr: true, terminal: true };
+
+export const TASKS_OPTIONS: NounOptions<Tasks> = {
+  create: ["0", { ...STDIO, containerId: true, rootfs: true, options: true, timeoutMs: true }],
+  start: ["1", PROCESS],
+  wait: ["1", PROCESS],
+  delete: ["1", PROCESS],
+  kill: ["2", { ...PROCESS, all: true }],
+  get: ["1", PROCESS],
+  list: ["0", CALL_OPTIONS],
+  exec: ["1", { ...CALL_OPTIONS, ...STDIO, execId: true, process: true }],
+  closeStdin: ["1", PROCESS],
+  resizePty: ["2", PROCESS],
+  pause: ["1", CALL_OPTIONS],
+  resume: ["1", CALL_OPTIONS],
+  pids: ["1", CALL_OPTIONS],
+  metrics: ["1", CALL_OPTIONS],
+  update: ["2", CALL_OPTIONS],
+};
 
 const STATUSES: Readonly<Record<number, TaskStatus["status"]>> = {
   [Status.CREATED]: "created",

@@ -1,7 +1,6 @@
 import {
   type Client,
   ContainerdError,
-  credentialsOf,
   dockerCredentials,
   firstCredential,
   isContainerdError,
@@ -9,6 +8,7 @@ import {
   type PullOptions,
   type ResolvedImage,
 } from "@wfe-containerd/client";
+import { credentialsOf, type OptionNames, REGISTRY_OPTIONS } from "@wfe-containerd/client/internal";
 import type { AllowedStep } from "../core/plan/checked-step.js";
 import type { StepConfig } from "../core/step/step.js";
 import { ExecutorError } from "../error.js";
@@ -30,6 +30,19 @@ export type ImagePullOptions = Pick<
   | "timeoutMs"
   | "verify"
 >;
+
+const { auth, hosts, tokenHosts, retry, timeouts } = REGISTRY_OPTIONS;
+export const PULL_OPTIONS: OptionNames<ImagePullOptions> = {
+  via: true,
+  auth,
+  hosts,
+  tokenHosts,
+  retry,
+  timeouts,
+  maxConcurrentLayers: true,
+  timeoutMs: true,
+  verify: true,
+};
 
 export interface ResolveOptions {
   /** The daemon's platform. */

@@ -1,10 +1,5 @@
-import {
-  type Client,
-  type ExitStatus,
-  isContainerdError,
-  isSignal,
-  type Mount,
-} from "@wfe-containerd/client";
+import { type Client, type ExitStatus, isContainerdError, type Mount } from "@wfe-containerd/client";
+import { isSignal } from "@wfe-containerd/client/internal";
 import type { StepEndCause } from "../core/output/cause.js";
 import type { StepPlan } from "../core/plan/plan.js";
 import { ExecutorError } from "../error.js";

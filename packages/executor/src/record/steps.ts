@@ -1,5 +1,6 @@
 import { rm } from "node:fs/promises";
-import { type Client, type Container, isContainerdError, isOwnerGone } from "@wfe-containerd/client";
+import { type Client, type Container, isContainerdError } from "@wfe-containerd/client";
+import { isOwnerGone } from "@wfe-containerd/client/internal";
 import { LABELS } from "../core/plan/labels.js";
 import { ExecutorError } from "../error.js";
 import { ignoreNotFound } from "../machine/ignore-not-found.js";

@@ -1,6 +1,7 @@
 import { randomUUID } from "node:crypto";
 import { Readable } from "node:stream";
-import { type Client, callService, type Mount } from "@wfe-containerd/client";
+import type { Client, Mount } from "@wfe-containerd/client";
+import { callService } from "@wfe-containerd/client/internal";
 import { extract } from "tar-stream";
 import type { FollowedStep } from "../core/plan/checked-step.js";
 import type { Spec } from "../core/spec/spec.js";

@@ -1,5 +1,6 @@
 import { randomUUID } from "node:crypto";
-import { type Client, callService, type Mount } from "@wfe-containerd/client";
+import type { Client, Mount } from "@wfe-containerd/client";
+import { callService } from "@wfe-containerd/client/internal";
 import { pack } from "tar-stream";
 import type { ArchiveEntry } from "../core/plan/archive.js";
 import { ignoreNotFound } from "../machine/ignore-not-found.js";

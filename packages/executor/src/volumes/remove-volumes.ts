@@ -1,6 +1,7 @@
 import { type Client, isContainerdError } from "@wfe-containerd/client";
 import { GC_ROOT_LABEL, type VolumeKind, volumeKey } from "../core/step/volume.js";
 import { ExecutorError } from "../error.js";
+import { checkOptions } from "../options.js";
 import { findUsers, type ListedVolume, listVolumes } from "./list-volumes.js";
 
 /** Which volumes {@link pruneVolumes} removes. */
@@ -47,8 +48,10 @@ export async function removeVolume(client: Client, name: string): Promise<void> 
  */
 export async function pruneVolumes(
   client: Client,
-  { kinds = ["cache"], unusedForMs = 0, maxBytes, dryRun = false }: PruneVolumesOptions = {},
+  options: PruneVolumesOptions = {},
 ): Promise<ListedVolume[]> {
+  checkOptions("pruneVolumes", options, { kinds: true, unusedForMs: true, maxBytes: true, dryRun: true });
+  const { kinds = ["cache"], unusedForMs = 0, maxBytes, dryRun = false } = options;
   const all = (await listVolumes(client)).filter(({ kind }) => kinds.includes(kind));
   const idle = all
     .filter(({ usedBy, usedAt }) => usedBy.length === 0 && Date.now() - usedAt.getTime() >= unusedForMs)

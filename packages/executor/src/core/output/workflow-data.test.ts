@@ -1,6 +1,7 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { toVariables, toWorkflowData } from "./workflow-data.js";
+import { toWorkflowData } from "../../workflow-data.js";
+import { toVariables } from "./workflow-data.js";
 
 test("a result becomes data under the step's name, its outputs too", () => {
   const result = {

@@ -1,46 +1,10 @@
 import { ExecutorError } from "../../error.js";
 import { MAX_STRING_BYTES } from "../spec/exec-size.js";
 import { isReservedVariable } from "../step/reserved-variables.js";
-import type { StepResult } from "./result.js";
 import { toVariableName } from "./variable-name.js";
 
 /** Values that a workflow passes from step to step, by name. Null and undefined values are skipped. */
 export type WorkflowData = Readonly<Record<string, string | number | boolean | null | undefined>>;
-
-/** Which parts of a result go to later steps. */
-export interface WorkflowDataOptions {
-  /**
-   * Whether standard output and standard error are included. The kernel takes less than 128 KiB in one
-   * variable, and about 2 MiB in all. A log that is longer than one variable is left out.
-   *
-   * @default false
-   */
-  readonly logs?: boolean;
-}
-
-/**
- * Turns a result into values for later steps: `<step>.exit_code` and `<step>.outputs.<key>`; with `logs` also
- * `<step>.stdout` and `<step>.stderr`.
- *
- * The step chose the keys and values of its outputs, and they become environment variables of another step.
- * So each gets a name that no program takes orders from, and that no other step has.
- *
- * @example
- * ```ts
- * const data = toWorkflowData(result); // { "build.exit_code": 0, "build.outputs.version": "1.2.3" }
- * ```
- */
-export function toWorkflowData(
-  result: Pick<StepResult, "name" | "stdout" | "stderr" | "exitCode" | "outputs">,
-  { logs = false }: WorkflowDataOptions = {},
-): Record<string, string | number | null> {
-  const { name, stdout, stderr, exitCode, outputs } = result;
-  return {
-    ...(logs && { [`${name}.stdout`]: stdout, [`${name}.stderr`]: stderr }),
-    [`${name}.exit_code`]: exitCode,
-    ...Object.fromEntries(Object.entries(outputs).map(([key, value]) => [`${name}.outputs.${key}`, value])),
-  };
-}
 
 /**
  * Keys as `toWorkflowData` makes them. No program takes orders from a variable that ends or continues like

@@ -75,6 +75,9 @@ export interface Policy {
   readonly maximumStopGraceMs: number;
 }
 
+/** What an operator gives of a {@link Policy}. The rest has the values of {@link DEFAULT_POLICY}. */
+export type PolicyOptions = { readonly [K in keyof Policy]?: Policy[K] | undefined };
+
 /** The policy if the operator sets nothing. It allows nothing that widens a step's rights. */
 export const DEFAULT_POLICY: Policy = {
   privileged: false,
@@ -194,6 +197,7 @@ export function parsePolicy(input: unknown): Policy {
   }
   const given: Record<string, unknown> = {};
   for (const [name, value] of Object.entries(input)) {
+    if (value === undefined) continue;
     const key = toKey(name);
     requireThat(!Object.hasOwn(given, key), `policy.${name}`, "it is given twice", "once");
     const [check, allowed] = KEYS[key];

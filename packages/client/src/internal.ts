@@ -1,0 +1,10 @@
+// For the other packages of this project, which are released together with this one. It may change in any
+// version: do not import it from elsewhere.
+
+export { callService } from "./call.js";
+export { checkLabels } from "./identifier.js";
+export { currentOwner, isOwnerGone, OWNER_LABEL } from "./lease/process-owner.js";
+export { findUnknownOptions, type OptionNames } from "./options.js";
+export { credentialsOf } from "./registry/credential.js";
+export { REGISTRY_OPTIONS } from "./registry/repository.js";
+export { isSignal } from "./signal.js";
