@@ -12,25 +12,35 @@ const ENTRY_POINTS = [
   { name: "executor", entry: "index", report: "executor" },
 ];
 
-/** Checks the reports. Each outdated report is a failure; the message names the command that updates it. */
+/**
+ * Checks the reports. A report fails if it is outdated, or if the package does not export a type that one of
+ * its exported types uses.
+ */
 export async function checkApi() {
   const reports = await Promise.all(ENTRY_POINTS.map((each) => report(each, { write: false })));
-  const stale = reports.filter(({ changed }) => changed);
-  for (const { file } of stale) console.error(`${file} is not what the package exports now; run: pnpm api`);
-  return { passed: reports.length - stale.length, failed: stale.length };
+  const problems = reports.flatMap(({ file, changed, unexported }) => [
+    ...(changed ? [`${file} is not what the package exports now; run: pnpm api`] : []),
+    ...unexported,
+  ]);
+  for (const problem of problems) console.error(problem);
+  const failed = reports.filter(({ changed, unexported }) => changed || unexported.length > 0).length;
+  return { passed: reports.length - failed, failed };
 }
 
 async function writeReports() {
   await run("turbo", ["run", "build", "--output-logs=errors-only"]);
   for (const each of ENTRY_POINTS) {
     await mkdir(join(ROOT, "packages", each.name, "etc"), { recursive: true });
-    const { file, changed } = await report(each, { write: true });
+    const { file, changed, unexported } = await report(each, { write: true });
     console.log(`${file}: ${changed ? "written" : "is current"}`);
+    for (const problem of unexported) console.error(problem);
+    if (unexported.length > 0) process.exitCode = 1;
   }
 }
 
 /**
- * @returns The report's path, and whether the report was out of date. With `write` it was written again.
+ * @returns The report's path; whether the report was out of date (with `write` it was written again); and a
+ * line for each type that can be reached from an export, but is not exported.
  */
 async function report({ name, entry, report }, { write }) {
   // Not imported at the top: npm test loads this file before anything is installed.
@@ -55,23 +65,24 @@ async function report({ name, entry, report }, { write }) {
       newlineKind: "lf",
       messages: {
         compilerMessageReporting: { default: { logLevel: "error" } },
-        // The report itself names each type that can be reached but is not exported.
         extractorMessageReporting: {
           default: { logLevel: "none" },
-          "ae-forgotten-export": { logLevel: "none", addToApiReportFile: true },
+          "ae-forgotten-export": { logLevel: "error" },
         },
         tsdocMessageReporting: { default: { logLevel: "none" } },
       },
     },
   });
+  const unexported = [];
   const { apiReportChanged } = Extractor.invoke(config, {
     localBuild: write,
     messageCallback: (message) => {
-      if (message.logLevel === "error") console.error(message.text);
+      if (message.messageId === "ae-forgotten-export") unexported.push(`${name}: ${message.text}`);
+      else if (message.logLevel === "error") console.error(message.text);
       message.handled = true;
     },
   });
-  return { file: join("packages", name, "etc", reportFileName), changed: apiReportChanged };
+  return { file: join("packages", name, "etc", reportFileName), changed: apiReportChanged, unexported };
 }
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) await story(writeReports);

@@ -65,10 +65,23 @@ test.each(PACKAGES)("the tarball of %s is what users are to get", async (name) =
   expect(await readdir(directory)).not.toContain("node_modules");
 });
 
-test("a user's program passes the type checker under NodeNext, declarations included, and runs a step", async () => {
-  await run(join(ROOT, "node_modules/.bin/tsc"), ["-p", project]).catch((error) => {
+async function compile(config: string): Promise<void> {
+  await run(join(ROOT, "node_modules/.bin/tsc"), ["-p", join(project, config)]).catch((error) => {
     throw new Error(error.stdout);
   });
+}
+
+test.each([
+  ["with the module resolution of bundlers", "tsconfig.bundler.json"],
+  ["with the module resolution of Node 16", "tsconfig.node16.json"],
+  ["with Connect's own types", "tsconfig.connect.json"],
+  ["with undefined for every option", "tsconfig.undefined.json"],
+])("a user's program passes the type checker, declarations included, %s", async (_, config) => {
+  await compile(config);
+});
+
+test("a user's program passes the type checker under NodeNext without DOM types, and runs a step", async () => {
+  await compile("tsconfig.json");
   const { stdout } = await run(process.execPath, ["consumer.js", archive], { cwd: project });
   expect(JSON.parse(stdout)).toEqual({
     kind: "not-found",
@@ -107,6 +120,12 @@ describe.each([20, 22, 24])("on Node %d", (major) => {
     node = (await findNode(major)).path;
     env = { ...process.env, PATH: `${dirname(node)}${delimiter}${process.env["PATH"]}` };
     await writeTraps(project);
+  });
+
+  test("a CommonJS program requires the packages", async () => {
+    await compile("tsconfig.json");
+    const { stdout } = await run(node, ["commonjs.cjs"], { cwd: project });
+    expect(JSON.parse(stdout)).toEqual(["required", true, "function", "function"]);
   });
 
   test("none of Node's options behind the command's name is Node's", async () => {

@@ -176,6 +176,6 @@ export interface SeccompArgument {
   index: number;
   value: number;
   /** With `SCMP_CMP_MASKED_EQ`, `value` is the mask, and the masked argument must equal this. */
-  valueTwo?: number;
+  valueTwo?: number | undefined;
   op: string;
 }
