@@ -16,7 +16,7 @@ const ROOMS = {
     transport: { rooms: ["concurrency"], top: ["error", "explain", "refuse"] },
     registry: {
       rooms: ["oci", "concurrency"],
-      top: ["error", "refuse", "call", "explain", "zstd", "byte-reader"],
+      top: ["error", "refuse", "call", "options", "explain", "zstd", "byte-reader"],
     },
     content: { rooms: ["transport", "concurrency"] },
     lease: { rooms: [] },

@@ -1,5 +1,4 @@
-// For the other packages of this project, which are released together with this one. It may change in any
-// version: do not import it from elsewhere.
+// Only for the other packages of this project. It may change with any minor version.
 
 export { callService } from "./call.js";
 export { checkLabels } from "./identifier.js";

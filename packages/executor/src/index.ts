@@ -54,10 +54,24 @@ export type { IdRange } from "./machine/id-range.js";
 // A step's fields, as they are written and as they are checked.
 
 export type { SecretValues } from "./core/step/secret.js";
-export type { StepInput } from "./core/step/step.js";
-export { parseStep, type StepConfig, stepJsonSchema } from "./core/step/step.js";
+export { parseStep, type StepConfig, type StepInput, stepJsonSchema } from "./core/step/step.js";
 export { parseDuration } from "./core/units/duration.js";
 export { parseSize } from "./core/units/size.js";
+
+// The parts of a checked step.
+
+export type { StepDevice } from "./core/spec/devices.js";
+export type { BlockIoLimits, ResourceLimits } from "./core/spec/resources.js";
+export type { Ulimit } from "./core/spec/rlimits.js";
+export type { SeccompCondition, SeccompProfile, SeccompRule } from "./core/spec/seccomp.js";
+export type { SeccompArgument, ThrottleDevice } from "./core/spec/spec.js";
+export type {
+  Cache as CacheVolume,
+  HostVolume,
+  NamedVolume,
+  SecretRequest,
+  Tmpfs as TmpfsMount,
+} from "./core/step/step.js";
 
 // From one step to the next.
 

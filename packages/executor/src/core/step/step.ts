@@ -104,6 +104,7 @@ export interface Cache {
   readonly target: string;
 }
 
+/** A directory in memory. */
 export interface Tmpfs {
   readonly target: string;
   readonly sizeBytes?: number | undefined;
@@ -114,6 +115,7 @@ export interface Tmpfs {
   readonly noexec?: boolean | undefined;
 }
 
+/** A secret that a step asks for. */
 export interface SecretRequest {
   readonly name: string;
   /** Path of the file in the container. */
