@@ -70,7 +70,10 @@ export class ContainerdError extends Error {
     this.operation = operation;
   }
 
-  /** The gRPC status code of the daemon's answer (Connect's `Code`). Undefined if the daemon did not answer. */
+  /**
+   * The gRPC status code of the daemon's answer, as in Connect's `Code`. Undefined if the daemon did not
+   * answer.
+   */
   get code(): number | undefined {
     return this.cause instanceof ConnectError ? this.cause.code : undefined;
   }

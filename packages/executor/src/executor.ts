@@ -153,8 +153,8 @@ const DEFAULT_CLOSE_GRACE_MS = 60_000;
 /**
  * Creates an executor. Without a client of yours, it connects at its first step.
  *
- * @throws ExecutorError `refused` for an invalid policy or bridge; `invalid-argument` for an unknown option or
- * an invalid id range.
+ * @throws ExecutorError `refused` for an invalid policy or bridge; `invalid-argument` for an unknown option
+ * and for an invalid id range.
  * @example
  * ```ts
  * await using executor = createExecutor();

@@ -105,8 +105,8 @@ const PROBE_MS = 20;
  * Starts a containerd that shares only the binaries with the machine's own: for tests, demos and experiments.
  * It needs Linux and root. A signal that ends this process does not end the daemon, so stop it yourself.
  *
- * @throws ContainerdError `invalid-argument` for invalid options; `not-found` when containerd is not on PATH; `unavailable`, with the end of its log,
- * when it does not start.
+ * @throws ContainerdError `invalid-argument` for an invalid option; `not-found` when containerd is not on
+ * PATH; `unavailable`, with the end of its log, when it does not start.
  * @example
  * ```
  * await using daemon = await startDaemon();
