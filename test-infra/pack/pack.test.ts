@@ -71,6 +71,13 @@ async function compile(config: string): Promise<void> {
   });
 }
 
+let compiled: Promise<void> | undefined;
+/** Compiles the programs that run. */
+function compilePrograms(): Promise<void> {
+  compiled ??= compile("tsconfig.json");
+  return compiled;
+}
+
 test.each([
   ["with the module resolution of bundlers", "tsconfig.bundler.json"],
   ["with the module resolution of Node 16", "tsconfig.node16.json"],
@@ -81,7 +88,7 @@ test.each([
 });
 
 test("a user's program passes the type checker under NodeNext without DOM types, and runs a step", async () => {
-  await compile("tsconfig.json");
+  await compilePrograms();
   const { stdout } = await run(process.execPath, ["consumer.js", archive], { cwd: project });
   expect(JSON.parse(stdout)).toEqual({
     kind: "not-found",
@@ -123,7 +130,7 @@ describe.each([20, 22, 24])("on Node %d", (major) => {
   });
 
   test("a CommonJS program requires the packages", async () => {
-    await compile("tsconfig.json");
+    await compilePrograms();
     const { stdout } = await run(node, ["commonjs.cjs"], { cwd: project });
     expect(JSON.parse(stdout)).toEqual(["required", true, "function", "function"]);
   });
