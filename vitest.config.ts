@@ -9,7 +9,7 @@ export default defineConfig({
   test: {
     // Tests mostly wait for daemons, so two files run at a time, even on two cores.
     maxWorkers: 2,
-    // Importing the sources takes seconds of CPU. So all files that one worker runs share the imported modules.
+    // Importing the sources takes seconds of CPU. So all files that one worker runs share them.
     isolate: false,
     // These limits only catch tests that never end. Tests do not measure speed. A test that takes a second
     // alone can take a minute on a machine that runs this suite twice, and other suites too.
