@@ -7,13 +7,13 @@ import { useDaemon } from "@wfe-containerd/test-infra/daemon";
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import { parse } from "yaml";
 
-const daemon_ = useDaemon();
+const at = useDaemon();
 const HERE = import.meta.dirname;
 
 beforeEach(() => {
-  vi.stubEnv("WFE_CONTAINERD_ADDR", daemon_.daemon.address);
-  vi.stubEnv("CONTAINERD_NAMESPACE", daemon_.client.namespace);
-  vi.stubEnv("WFE_IO_DIR", daemon_.ioDir);
+  vi.stubEnv("WFE_CONTAINERD_ADDR", at.daemon.address);
+  vi.stubEnv("CONTAINERD_NAMESPACE", at.client.namespace);
+  vi.stubEnv("WFE_IO_DIR", at.ioDir);
 });
 afterEach(() => {
   vi.unstubAllEnvs();

@@ -7,24 +7,24 @@ import { importBusybox, useDaemon } from "./daemon.js";
 import { whatIsLeft } from "./inventory.js";
 
 const run = promisify(execFile);
-const here = useDaemon();
+const at = useDaemon();
 const IMAGE = "docker.io/library/busybox:latest";
 
 test("finds everything that is left behind, in every namespace, and nothing once it is gone", async () => {
-  const before = await here.inventory();
+  const before = await at.inventory();
   // Named after the daemon's namespace, so that no other test uses it: the whole machine sees control groups.
-  const other = here.client.with({ namespace: `${here.client.namespace}-other` });
+  const other = at.client.with({ namespace: `${at.client.namespace}-other` });
   await importBusybox(other);
   const ctr = (...args: string[]) =>
-    run("ctr", ["--address", here.daemon.socketPath, "--namespace", other.namespace, ...args]);
+    run("ctr", ["--address", at.daemon.socketPath, "--namespace", other.namespace, ...args]);
   await ctr("run", "--detach", IMAGE, "forgotten", "/bin/sleep", "600");
   const lease = await other.leases.create();
   const ingest = await other.content.openWriter({ ref: "half-way" });
   await ingest.write(Buffer.from("half"));
-  await run("mkfifo", [join(here.ioDir, "stdout")]);
-  const reader = await open(join(here.ioDir, "stdout"), "r+");
+  await run("mkfifo", [join(at.ioDir, "stdout")]);
+  const reader = await open(join(at.ioDir, "stdout"), "r+");
 
-  const left = whatIsLeft(before, await here.inventory());
+  const left = whatIsLeft(before, await at.inventory());
   expect(Object.keys(left).sort()).toEqual([
     "cgroups",
     "containers",
@@ -41,23 +41,23 @@ test("finds everything that is left behind, in every namespace, and nothing once
   ]);
   expect(left.containers).toEqual([`${other.namespace}/forgotten`]);
   expect(left["processes in containers"]).toEqual([expect.stringMatching(/^\d+ \/bin\/sleep 600$/)]);
-  expect(left["files in the IO directory"]).toEqual([`FIFO ${here.ioDir}/stdout`]);
+  expect(left["files in the IO directory"]).toEqual([`FIFO ${at.ioDir}/stdout`]);
 
   await reader.close();
-  await rm(join(here.ioDir, "stdout"));
+  await rm(join(at.ioDir, "stdout"));
   await ingest[Symbol.asyncDispose]();
   await other.content.abort("half-way");
   await lease.delete();
   await ctr("task", "rm", "--force", "forgotten");
   await ctr("container", "rm", "forgotten");
   await other.images.remove(IMAGE, { sync: true });
-  await here.expectNothingLeft(before);
+  await at.expectNothingLeft(before);
 });
 
 test("counts images and content only when asked to", async () => {
-  const { daemon, client, ioDir } = here;
+  const { daemon, client, ioDir } = at;
   const { takeInventory } = await import("./inventory.js");
-  expect((await here.inventory()).images).toEqual([]);
+  expect((await at.inventory()).images).toEqual([]);
   const { images, content } = await takeInventory({ daemon, client, ioDir, images: true });
   expect(images).toEqual([`${client.namespace}/${IMAGE}`]);
   expect(content.length).toBeGreaterThan(0);

@@ -1,5 +1,5 @@
 import type { TransferProgress } from "@wfe-containerd/client";
-import { describe, expect, it } from "vitest";
+import { describe, expect, test } from "vitest";
 import { Screen } from "../test/screen.js";
 import { drawBars, redraw } from "./bars.js";
 
@@ -16,7 +16,7 @@ const blobs = (count: number, state: State): TransferProgress[] =>
 const first = (lines: readonly string[]): string[] => lines.map((line) => line.split(" ", 1)[0] ?? "");
 
 describe("drawBars", () => {
-  it("draws a line a blob", () => {
+  test("draws a line a blob", () => {
     const half = { ...blob(1, "fetching", 1024), bytesPerSecond: 512 };
     expect(drawBars([half, blob(2, "exists"), blob(3, "waiting")], SIZE)).toEqual([
       "000000000000  fetching  [============            ] 1.0 KiB/2.0 KiB  512 B/s",
@@ -25,7 +25,7 @@ describe("drawBars", () => {
     ]);
   });
 
-  it("keeps within the terminal: what moves first, and the rest counted", () => {
+  test("keeps within the terminal: what moves first, and the rest counted", () => {
     expect(drawBars(blobs(23, "done"), SIZE)).toHaveLength(23);
     const some = [...blobs(9, "done"), blob(0, "waiting"), blob(0, "unpacking"), blob(0, "fetching")];
     const lines = drawBars(some, { rows: 6, columns: 80 });
@@ -37,7 +37,7 @@ describe("drawBars", () => {
 });
 
 describe("bars on a screen", () => {
-  it("are drawn over each other, however many there are, and nothing of them leaves it", () => {
+  test("are drawn over each other, however many there are, and nothing of them leaves it", () => {
     const screen = new Screen(SIZE);
     screen.write("$ pull\r\n");
     const known = new Map<string, TransferProgress>();
@@ -56,7 +56,7 @@ describe("bars on a screen", () => {
     expect(screen.lines.at(-1)).toBe("and 8 done");
   });
 
-  it("take with them the lines that are no longer needed", () => {
+  test("take with them the lines that are no longer needed", () => {
     const screen = new Screen(SIZE);
     screen.write(redraw(["one", "two", "three"], 0).replaceAll("\n", "\r\n"));
     screen.write(redraw(["four"], 3).replaceAll("\n", "\r\n"));

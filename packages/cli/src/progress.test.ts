@@ -1,5 +1,5 @@
 import type { TransferProgress } from "@wfe-containerd/client";
-import { describe, expect, it } from "vitest";
+import { describe, expect, test } from "vitest";
 import { Screen } from "../test/screen.js";
 import { createProgressView } from "./progress.js";
 
@@ -31,32 +31,32 @@ function view(how: "auto" | "plain" | "json" | "retries" | "none", isTTY = false
 describe("a registry that is asked again", () => {
   const line = `000000000000: asking again in 2.5 s: ${retry.reason}\n`;
 
-  it.each(["plain", "retries"] as const)("is told of in a line each time, with %s", (how) => {
+  test.each(["plain", "retries"] as const)("is told of in a line each time, with %s", (how) => {
     const { show, written } = view(how);
     for (const each of [byTag, retrying, retrying]) show(each);
     expect(written()).toBe(`localhost:5000/app:1: asking again in 2.5 s: ${retry.reason}\n${line}${line}`);
   });
 
-  it("is all that is told of with retries", () => {
+  test("is all that is told of with retries", () => {
     const { show, written } = view("retries");
     show(fetching);
     show({ ...fetching, state: "done" });
     expect(written()).toBe("");
   });
 
-  it("is told of in JSON, with the reason and the wait", () => {
+  test("is told of in JSON, with the reason and the wait", () => {
     const { show, written } = view("json");
     show(retrying);
     expect(JSON.parse(written())).toMatchObject({ state: "retrying", retry });
   });
 
-  it("is not told of with none", () => {
+  test("is not told of with none", () => {
     const { show, written } = view("none");
     show(retrying);
     expect(written()).toBe("");
   });
 
-  it("is told of above the bars, which move on below", () => {
+  test("is told of above the bars, which move on below", () => {
     const { show, screen } = view("auto", true);
     show(fetching);
     show(retrying);
@@ -67,7 +67,7 @@ describe("a registry that is asked again", () => {
     expect(screen.lines.at(-1)).toMatch(/^0{12} {2}done/);
   });
 
-  it("sends no control sequence of the registry's to the terminal", () => {
+  test("sends no control sequence of the registry's to the terminal", () => {
     const { show, written } = view("plain");
     show({ ...retrying, retry: { ...retry, reason: "a\x1b[2Jb" } });
     expect(written()).toContain("a\\x1b[2Jb");

@@ -18,7 +18,7 @@ import { Screen } from "./screen.js";
 const run = promisify(execFile);
 const PASSWORD = "secret-canary-password";
 
-const daemon_ = useDaemon();
+const at = useDaemon();
 let directory: string;
 let open: TestRegistry;
 let closed: TestRegistry;
@@ -47,22 +47,19 @@ async function cli(
   args: readonly string[],
   options: { input?: string; path?: string } = {},
 ): Promise<Finished> {
-  const finished = await call(
-    ["--address", daemon_.daemon.address, "--namespace", daemon_.client.namespace, ...args],
-    {
-      env: {
-        DOCKER_CONFIG: config,
-        ...(options.path !== undefined && { PATH: `${options.path}${delimiter}${process.env["PATH"]}` }),
-      },
-      ...(options.input !== undefined && { input: options.input }),
+  const finished = await call(["--address", at.daemon.address, "--namespace", at.client.namespace, ...args], {
+    env: {
+      DOCKER_CONFIG: config,
+      ...(options.path !== undefined && { PATH: `${options.path}${delimiter}${process.env["PATH"]}` }),
     },
-  );
+    ...(options.input !== undefined && { input: options.input }),
+  });
   printed += `${finished.stdout}${finished.stderr}`;
   return finished;
 }
 
 const names = async (): Promise<string[]> =>
-  (await daemon_.client.images.list()).map(({ name }) => name).toSorted();
+  (await at.client.images.list()).map(({ name }) => name).toSorted();
 const configFile = (): string => join(config, "config.json");
 const readConfig = async (): Promise<unknown> => JSON.parse(await readFile(configFile(), "utf8"));
 
@@ -93,7 +90,7 @@ test("an image is tagged, pushed, removed, and pulled again", async () => {
   await cli(["rmi", name]);
 
   const byDaemon = await cli(["--format", "json", "pull", "--via", "daemon", "--progress", "none", name]);
-  const { version } = await daemon_.client.version();
+  const { version } = await at.client.version();
   if (Number.parseInt(version, 10) >= 2)
     expect(JSON.parse(byDaemon.stdout.toString())).toEqual([{ name, digest }]);
   else
@@ -109,8 +106,8 @@ test("a pull draws bars on a terminal, no more than it has lines, and each over 
   await putAsBuilt(open.origin, "many", "1", [await buildImage({ layers })]);
   const name = `${open.host}/many:1`;
   const size = { rows: 10, columns: 120 };
-  const { address } = daemon_.daemon;
-  const command = `${process.execPath} ${MAIN} --address ${address} --namespace ${daemon_.client.namespace} pull ${name}`;
+  const { address } = at.daemon;
+  const command = `${process.execPath} ${MAIN} --address ${address} --namespace ${at.client.namespace} pull ${name}`;
   const { stdout } = await run("script", [
     "--quiet",
     "--return",
@@ -126,7 +123,7 @@ test("a pull draws bars on a terminal, no more than it has lines, and each over 
   expect(bars.at(-1)).toBe("and 4 done");
   expect(bars.slice(0, -1).filter((line) => / done +\[=+\]/.test(line))).toHaveLength(8);
   expect(new Set(bars).size).toBe(9);
-  await daemon_.client.images.remove(name, { sync: true });
+  await at.client.images.remove(name, { sync: true });
 });
 
 test("one image is pushed by the name of another", async () => {
@@ -149,9 +146,9 @@ test("images tells what they take", async () => {
 });
 
 test("images that ctr named in short form are listed, shown and removed by that name", async () => {
-  const { target } = await daemon_.client.images.get("busybox");
-  await ctr(daemon_, "image", "tag", "docker.io/library/busybox:latest", "mine:1");
-  await daemon_.client.images.put("mine:1", target);
+  const { target } = await at.client.images.get("busybox");
+  await ctr(at, "image", "tag", "docker.io/library/busybox:latest", "mine:1");
+  await at.client.images.put("mine:1", target);
   const listed = async (): Promise<string[]> => {
     const { stdout } = await cli(["--format", "json", "images"]);
     return JSON.parse(stdout.toString()).map(({ name }: { name: string }) => name);
@@ -171,7 +168,7 @@ describe("an odd image among others", () => {
 
   async function put(target: Descriptor, documents: Documents): Promise<void> {
     const archive = await documents.archive([[target, { "io.containerd.image.name": odd }]]);
-    await daemon_.client.images.import(once(archive));
+    await at.client.images.import(once(archive));
   }
 
   test("R4: a text is listed, marked, shown and removed; the others are as ever", async () => {
@@ -202,8 +199,8 @@ describe("an odd image among others", () => {
 
   test("R4: a checkpoint is listed as one", async () => {
     const documents = createDocuments();
-    const { target } = await daemon_.client.images.get("busybox");
-    const platform = await daemon_.client.introspection.daemonPlatform();
+    const { target } = await at.client.images.get("busybox");
+    const platform = await at.client.introspection.daemonPlatform();
     const checkpoint = documents.addIndex([
       target,
       documents.add(Buffer.from("criu"), "application/vnd.containerd.container.criu.checkpoint.criu.tar", {
@@ -225,13 +222,13 @@ describe("an odd image among others", () => {
   describe("R3: a ladder of indexes, each of which lists the next thirty times", () => {
     async function expectDone(...calls: readonly (readonly string[])[]): Promise<void> {
       const documents = createDocuments();
-      const { target } = await daemon_.client.images.get("busybox");
+      const { target } = await at.client.images.get("busybox");
       await put(addLadder(documents, target, { depth: 4, width: 30 }), documents);
       for (const args of calls) {
         const { code, stderr } = await cli(args);
         expect([args[0], code, stderr]).toEqual([args[0], 0, ""]);
       }
-      await daemon_.client.images.remove("odd:1", { sync: true });
+      await at.client.images.remove("odd:1", { sync: true });
     }
 
     test("is listed, shown and run", async () => {
@@ -245,7 +242,7 @@ describe("an odd image among others", () => {
         ["push", "odd:1", "--as", name, "--progress", "none"],
         ["pull", name, "--all-platforms", "--progress", "none"],
       );
-      await daemon_.client.images.remove(name, { sync: true });
+      await at.client.images.remove(name, { sync: true });
     });
   });
 });
@@ -253,7 +250,7 @@ describe("an odd image among others", () => {
 test.each(["tools:1", "No Reference"])(
   "R20: the image that ctr named %s is run, tagged and removed by the name that is listed",
   async (name) => {
-    await ctr(daemon_, "image", "tag", "docker.io/library/busybox:latest", name);
+    await ctr(at, "image", "tag", "docker.io/library/busybox:latest", name);
     const listed = JSON.parse((await cli(["--format", "json", "images"])).stdout.toString());
     expect(listed.map((each: { name: string }) => each.name)).toContain(name);
     const ran = await cli(["run", "--pull", "never", name, "echo", "from it"]);
@@ -306,7 +303,7 @@ describe("rmi", () => {
   test("leaves what a container is made of, unless forced", async () => {
     await cli(["tag", "busybox", "used"]);
     const image = "docker.io/library/used:latest";
-    await daemon_.client.containers.create({
+    await at.client.containers.create({
       id: "user-of-it",
       image,
       spec: {},
@@ -322,14 +319,14 @@ describe("rmi", () => {
     });
     expect((await cli(["rmi", "--force", "used"])).code).toBe(0);
     expect(await names()).not.toContain(image);
-    await daemon_.client.containers.delete("user-of-it");
+    await at.client.containers.delete("user-of-it");
   });
 });
 
 describe("prune", () => {
   test("by label and by age", async () => {
-    const { target } = await daemon_.client.images.get("busybox");
-    for (const name of ["red", "blue"]) await daemon_.client.images.put(name, target, { colour: name });
+    const { target } = await at.client.images.get("busybox");
+    for (const name of ["red", "blue"]) await at.client.images.put(name, target, { colour: name });
     const pruned = async (...flags: string[]): Promise<string[]> => {
       const { stdout, stderr } = await cli(["--format", "json", "prune", ...flags]);
       expect(stderr).toBe("");
@@ -355,7 +352,7 @@ describe("prune", () => {
 });
 
 test("inspect shows an image, and a container", async () => {
-  await daemon_.client.containers.create({
+  await at.client.containers.create({
     id: "looked-at",
     image: "busybox",
     spec: { process: { cwd: "/" } },
@@ -374,7 +371,7 @@ test("inspect shows an image, and a container", async () => {
   });
   expect(image.chainId).toMatch(/^sha256:/);
   expect(container).toMatchObject({ id: "looked-at", spec: { process: { cwd: "/" } }, task: null });
-  await daemon_.client.containers.delete("looked-at");
+  await at.client.containers.delete("looked-at");
   expect(await cli(["inspect", "nothing-of-that-name"])).toMatchObject({
     code: 125,
     stderr: expect.stringContaining("nothing-of-that-name is neither an image nor the id of a step"),
@@ -389,7 +386,7 @@ test("inspect shows an image that is here for another platform only", async () =
   );
   await putAsBuilt(open.origin, "multi", "1", images);
   const name = `${open.host}/multi:1`;
-  await daemon_.client.images.pull(name, {
+  await at.client.images.pull(name, {
     auth: "anonymous",
     platform: { os: "linux", architecture: "arm64" },
   });
@@ -404,14 +401,14 @@ test("inspect shows an image that is here for another platform only", async () =
   expect((await cli(["pull", "--all-platforms", "--progress", "none", name])).code).toBe(0);
   const [whole] = JSON.parse((await cli(["inspect", name])).stdout.toString());
   expect(whole).toMatchObject({ platform: "linux/amd64", platforms: ["linux/arm64", "linux/amd64"] });
-  await daemon_.client.images.remove(name, { sync: true });
+  await at.client.images.remove(name, { sync: true });
 });
 
 test("what is exported is an OCI archive to others, and imported again the same", async () => {
   const file = join(directory, "busybox.tar");
   expect((await cli(["export", file, "busybox"])).code).toBe(0);
   const { stdout } = await run("skopeo", ["inspect", "--raw", `oci-archive:${file}`]);
-  const { digest } = (await daemon_.client.images.get("busybox")).target;
+  const { digest } = (await at.client.images.get("busybox")).target;
   expect(JSON.parse(stdout).layers).toHaveLength(1);
   const imported = await cli(["--format", "json", "import", file, "--name", "again"]);
   expect(JSON.parse(imported.stdout.toString())).toEqual([

@@ -6,7 +6,7 @@ import { useDaemon } from "@wfe-containerd/test-infra/daemon";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { type Running, start } from "./command.js";
 
-const daemon_ = useDaemon();
+const at = useDaemon();
 let files: string;
 
 beforeAll(async () => {
@@ -25,8 +25,8 @@ const SIGNALS = [
 ] as const;
 
 const call = (...args: string[]): Running =>
-  start(["--address", daemon_.daemon.address, "--namespace", daemon_.client.namespace, ...args], {
-    env: { WFE_IO_DIR: daemon_.ioDir },
+  start(["--address", at.daemon.address, "--namespace", at.client.namespace, ...args], {
+    env: { WFE_IO_DIR: at.ioDir },
   });
 
 /** Returns a script that prints `on` when it is ready, and exits with `code` when it is told to stop. */
@@ -36,8 +36,8 @@ const until = (code: number): string =>
 /** Resolves when a step has printed the text, even if the command does not print it yet. */
 async function printedInside(text: string): Promise<void> {
   const outputs = async (): Promise<string> => {
-    const names = await readdir(daemon_.ioDir, { recursive: true });
-    const contents = names.map((name) => readFile(join(daemon_.ioDir, name), "utf8").catch(() => ""));
+    const names = await readdir(at.ioDir, { recursive: true });
+    const contents = names.map((name) => readFile(join(at.ioDir, name), "utf8").catch(() => ""));
     return (await Promise.all(contents)).join("");
   };
   await expect.poll(outputs, { timeout: 60_000 }).toContain(text);
@@ -45,23 +45,23 @@ async function printedInside(text: string): Promise<void> {
 
 async function steps(name: string, ...scripts: string[]): Promise<string> {
   const path = join(files, `${name}.json`);
-  const list = scripts.map((run, at) => ({ name: `step${at}`, image: "busybox", run }));
+  const list = scripts.map((run, index) => ({ name: `step${index}`, image: "busybox", run }));
   await writeFile(path, JSON.stringify({ steps: list }));
   return path;
 }
 
 describe.each(SIGNALS)("%s", (signal, code) => {
   test("stops a step that then ends with 0; the code is that of the signal", async () => {
-    const before = await daemon_.inventory();
+    const before = await at.inventory();
     const run = call("run", "busybox", "sh", "-c", until(0));
     await run.printed("on");
     run.child.kill(signal);
     expect(await run.finished).toMatchObject({ code, stdout: Buffer.from("on\nbye\n") });
-    await daemon_.expectNothingLeft(before);
+    await at.expectNothingLeft(before);
   });
 
   test("stops a step file: no later step runs, and the results so far are printed", async () => {
-    const before = await daemon_.inventory();
+    const before = await at.inventory();
     const run = call("step", await steps(signal, "echo first", until(0), "echo never"), "--output", "json");
     await printedInside("on\n");
     run.child.kill(signal);
@@ -71,7 +71,7 @@ describe.each(SIGNALS)("%s", (signal, code) => {
       { name: "step0", exitCode: 0, cause: "exit", stdout: "first\n" },
       { name: "step1", exitCode: 0, cause: "aborted", stdout: "on\nbye\n" },
     ]);
-    await daemon_.expectNothingLeft(before);
+    await at.expectNothingLeft(before);
   });
 });
 
@@ -100,7 +100,7 @@ test.each(["text", "json"])("a second signal kills the step, with --output %s", 
 });
 
 test("a signal during the pull ends it, before the step has started", async () => {
-  const before = await daemon_.inventory();
+  const before = await at.inventory();
   await using registry = createServer((socket) => socket.resume()).listen(0, "127.0.0.1");
   const asked = new Promise((resolve) => registry.once("connection", resolve));
   await new Promise((resolve) => registry.once("listening", resolve));
@@ -112,7 +112,7 @@ test("a signal during the pull ends it, before the step has started", async () =
     code: 143,
     stderr: "wfe-containerd: stopping the step; a second signal kills it\n",
   });
-  await daemon_.expectNothingLeft(before);
+  await at.expectNothingLeft(before);
 });
 
 test.each(["SIGUSR1", "SIGUSR2"] as const)("%s opens no debugger and ends nothing", async (signal) => {

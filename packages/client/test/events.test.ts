@@ -3,7 +3,7 @@ import { type Client, type ContainerdEvent, createClient, type Subscription } fr
 import { useDaemon } from "@wfe-containerd/test-infra/daemon";
 import { describe, expect, test } from "vitest";
 
-const here = useDaemon({ image: false });
+const at = useDaemon({ image: false });
 
 /** The next event. Fails if the iteration has ended. */
 async function nextOf(events: AsyncIterator<ContainerdEvent>): Promise<ContainerdEvent> {
@@ -30,7 +30,7 @@ async function touch(client: Client, key: string): Promise<void> {
 
 describe("events", () => {
   test("come typed by what they are, in the order they happen", async () => {
-    const { client } = here;
+    const { client } = at;
     await using subscription = client.events.subscribe({ filters: ['topic~="^/snapshot/"'] });
     const events = await opened(subscription);
     await touch(client, "event-1");
@@ -51,7 +51,7 @@ describe("events", () => {
   });
 
   test("of other namespaces come only when asked for", async () => {
-    const { client } = here;
+    const { client } = at;
     const other = client.with({ namespace: "other" });
     await using ownSubscription = client.events.subscribe();
     await using allSubscription = client.events.subscribe({ allNamespaces: true });
@@ -68,7 +68,7 @@ describe("events", () => {
   });
 
   test("that nobody here knows come as they are", async () => {
-    const { client } = here;
+    const { client } = at;
     await using subscription = client.events.subscribe({ filters: ['topic=="/somebody/elses"'] });
     const events = await opened(subscription);
     const event = { typeUrl: "example.Thing", value: Buffer.from([1, 2]) };
@@ -77,14 +77,14 @@ describe("events", () => {
   });
 
   test("a filter that is none is refused", async () => {
-    const { client } = here;
+    const { client } = at;
     const read = async (): Promise<ContainerdEvent> =>
       nextOf(await opened(client.events.subscribe({ filters: ["topic=~("] })));
     await expect(read()).rejects.toMatchObject({ kind: "invalid-argument" });
   });
 
   test("an abort ends the loop without an error, and leaves nothing on the signal", async () => {
-    const { client } = here;
+    const { client } = at;
     const controller = new AbortController();
     const subscription = client.events.subscribe({ signal: controller.signal });
     const events = await opened(subscription);
@@ -99,7 +99,7 @@ describe("events", () => {
   });
 
   test("leaving the loop ends the subscription", async () => {
-    const { client } = here;
+    const { client } = at;
     const controller = new AbortController();
     const subscription = client.events.subscribe({ signal: controller.signal });
     await subscription.ready();
@@ -113,19 +113,19 @@ describe("events", () => {
   });
 
   test("disposing ends a subscription that somebody waits on", async () => {
-    const subscription = here.client.events.subscribe();
+    const subscription = at.client.events.subscribe();
     const next = (await opened(subscription)).next();
     await subscription[Symbol.asyncDispose]();
     expect(await next).toEqual({ done: true, value: undefined });
   });
 
   test("a daemon that was never there is an error, no wait", async () => {
-    await using client = createClient({ address: `${here.daemon.directory}/no.sock` });
+    await using client = createClient({ address: `${at.daemon.directory}/no.sock` });
     await expect(client.events.subscribe().ready()).rejects.toMatchObject({ kind: "unavailable" });
   });
 
   test("closing the client ends its subscriptions with an error", async () => {
-    const client = createClient({ address: here.daemon.address });
+    const client = createClient({ address: at.daemon.address });
     const events = await opened(client.events.subscribe());
     const next = events.next();
     await client.close();
@@ -133,7 +133,7 @@ describe("events", () => {
   });
 
   test("a daemon that comes back is subscribed to again, and the gap is told", async () => {
-    const { client, daemon } = here;
+    const { client, daemon } = at;
     await using subscription = client.events.subscribe();
     const events = await opened(subscription);
     const gap = nextOf(events);
@@ -153,7 +153,7 @@ describe("events", () => {
 
 describe("namespaces", () => {
   test("are created, labelled, listed and deleted", async () => {
-    const { client } = here;
+    const { client } = at;
     const created = await client.namespaces.create("team-1", { labels: { owner: "ann", tier: "a" } });
     expect(created).toEqual({ name: "team-1", labels: { owner: "ann", tier: "a" } });
     await expect(client.namespaces.create("team-1")).rejects.toMatchObject({ kind: "already-exists" });
@@ -166,7 +166,7 @@ describe("namespaces", () => {
   });
 
   test("with something in them stay", async () => {
-    const { client } = here;
+    const { client } = at;
     const full = client.with({ namespace: "full" });
     await full.containers.create({ id: "something", spec: { ociVersion: "1.0.2" } });
     await expect(client.namespaces.delete("full")).rejects.toMatchObject({ kind: "failed-precondition" });
@@ -175,7 +175,7 @@ describe("namespaces", () => {
   });
 
   test("of names that cannot be are refused before anything is sent", async () => {
-    const { client } = here;
+    const { client } = at;
     for (const name of ["", "a b", "a\r\nb", "-a", "a".repeat(77)]) {
       await expect(client.namespaces.create(name)).rejects.toMatchObject({ kind: "invalid-argument" });
       await expect(client.namespaces.delete(name)).rejects.toMatchObject({ kind: "invalid-argument" });

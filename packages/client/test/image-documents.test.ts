@@ -12,21 +12,21 @@ import {
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { all, tarOf } from "./archive.js";
 
-const here = useDaemon({ image: false });
+const at = useDaemon({ image: false });
 const NAME = "docker.io/library/odd:1";
 const NAMED = { "io.containerd.image.name": NAME };
 let documents: Documents;
 let before: Awaited<ReturnType<typeof everything>>;
 
-const everything = () => takeInventory({ daemon: here.daemon, client: here.client, images: true });
+const everything = () => takeInventory({ daemon: at.daemon, client: at.client, images: true });
 
 beforeEach(async () => {
   documents = createDocuments();
   before = await everything();
 });
 afterEach(async () => {
-  for (const { name } of await here.client.images.list()) await ctr(here, "image", "rm", "--sync", name);
-  await here.client.leases.collectGarbage();
+  for (const { name } of await at.client.images.list()) await ctr(at, "image", "rm", "--sync", name);
+  await at.client.leases.collectGarbage();
   expect(await everything()).toEqual(before);
 });
 
@@ -41,11 +41,11 @@ async function addSmall(change: (config: Record<string, unknown>) => object = (c
 }
 
 const import_ = async (entries: Parameters<Documents["archive"]>[0], options?: object): Promise<Image[]> =>
-  here.client.images.import(once(await documents.archive(entries)), options);
+  at.client.images.import(once(await documents.archive(entries)), options);
 
 /** Does everything with an image that users do. */
 async function useImage(name: string): Promise<void> {
-  const { images } = here.client;
+  const { images } = at.client;
   const resolved = await images.resolve(name);
   expect(await images.isUnpacked(resolved)).toBe(true);
   const found = await images.pull(name, { policy: "never" });
@@ -62,7 +62,7 @@ test("R3: indexes that list the next one thirty times are imported, used and rem
   const target = addLadder(documents, await addSmall(), { depth: 4, width: 30 });
   await import_([[target, NAMED]]);
   await useImage(NAME);
-  const { content } = here.client;
+  const { content } = at.client;
   const labels = (await content.info(target.digest)).labels;
   expect(Object.keys(labels).filter((key) => key.startsWith("containerd.io/gc.ref.content"))).toHaveLength(
     30,
@@ -107,7 +107,7 @@ describe("R4: an odd image", () => {
     ],
     ["whose content is gone", () => ({ ...toBlob({}), mediaType: MANIFEST, size: 2 }), /not found/],
   ])("%s is listed, says what it is, and can be removed", async (_, make, problem) => {
-    const { client } = here;
+    const { client } = at;
     const target = make(documents);
     for (const [digest, bytes] of documents.blobs)
       await client.content.write({ ref: digest, digest, size: bytes.byteLength }, once(bytes));
@@ -123,8 +123,8 @@ describe("R4: an odd image", () => {
     const target = documents.add(Buffer.from("text"), "text/plain");
     await import_([[target, NAMED]]);
     for (const ask of [
-      () => here.client.images.resolve(NAME),
-      () => here.client.images.pull(NAME, { policy: "if-not-present" }),
+      () => at.client.images.resolve(NAME),
+      () => at.client.images.pull(NAME, { policy: "if-not-present" }),
     ]) {
       await expect(ask()).rejects.toMatchObject({
         kind: "invalid-argument",
@@ -153,12 +153,12 @@ describe("R9: entries of unknown type", () => {
       await import_([[target, NAMED]]);
       await useImage(NAME);
       // None of the documents was collected, and all of them are exported.
-      await here.client.leases.collectGarbage();
-      for (const digest of documents.blobs.keys()) await here.client.content.info(digest);
-      const archive = Buffer.concat(await all(here.client.images.export(NAME)));
-      await here.client.images.remove(NAME, { sync: true });
-      await here.client.images.import(once(archive));
-      for (const digest of documents.blobs.keys()) await here.client.content.info(digest);
+      await at.client.leases.collectGarbage();
+      for (const digest of documents.blobs.keys()) await at.client.content.info(digest);
+      const archive = Buffer.concat(await all(at.client.images.export(NAME)));
+      await at.client.images.remove(NAME, { sync: true });
+      await at.client.images.import(once(archive));
+      for (const digest of documents.blobs.keys()) await at.client.content.info(digest);
     },
   );
 
@@ -186,14 +186,14 @@ test.each([{}, { architecture: undefined }, { os: undefined }, { os: "", archite
     }));
     await import_([[target, NAMED]]);
     await useImage(NAME);
-    const host = await here.client.introspection.daemonPlatform();
-    expect((await here.client.images.resolve(NAME)).platform).toMatchObject(host);
+    const host = await at.client.introspection.daemonPlatform();
+    expect((await at.client.images.resolve(NAME)).platform).toMatchObject(host);
   },
 );
 
 describe("R13: an image without layers", () => {
   test.each([null, undefined, []])("is imported, used and exported where its list is %s", async (layers) => {
-    const host = await here.client.introspection.daemonPlatform();
+    const host = await at.client.introspection.daemonPlatform();
     const config = documents.add({ ...host, rootfs: { type: "layers", diff_ids: null } }, CONFIG);
     const target = documents.add({ schemaVersion: 2, config, layers }, MANIFEST);
     await import_([[target, NAMED]]);
@@ -207,7 +207,7 @@ describe("R13: an image without layers", () => {
       { name: "config.json", body: config.bytes },
       { name: "manifest.json", body: JSON.stringify(saved) },
     ]);
-    expect(await here.client.images.import(once(archive))).toMatchObject([{ name: NAME }]);
+    expect(await at.client.images.import(once(archive))).toMatchObject([{ name: NAME }]);
     await useImage(NAME);
   });
 });
@@ -231,13 +231,11 @@ describe("R16: an archive that lacks", () => {
     for (const layer of ["foreign", "in-toto"]) documents.remove(toBlob(Buffer.from(layer)));
     await import_([[target, NAMED]]);
     await useImage(NAME);
-    expect(await here.client.images.platforms(NAME)).toEqual([
-      await here.client.introspection.daemonPlatform(),
-    ]);
+    expect(await at.client.images.platforms(NAME)).toEqual([await at.client.introspection.daemonPlatform()]);
   });
 
   test("the config of the host's is refused, although there is another that the host would run", async () => {
-    const host = await here.client.introspection.daemonPlatform();
+    const host = await at.client.introspection.daemonPlatform();
     const worse = { os: "linux", architecture: host.architecture === "amd64" ? "386" : "arm" };
     const own = { ...(await addSmall()), platform: host };
     const other = { ...documents.addImage(worse, { layers: ["other"] }), platform: worse };
@@ -248,12 +246,12 @@ describe("R16: an archive that lacks", () => {
     // Without its manifest it is an archive of the other one alone.
     documents.remove(own);
     await import_([[index, NAMED]], { unpack: false });
-    expect(await here.client.images.platforms(NAME)).toEqual([worse]);
+    expect(await at.client.images.platforms(NAME)).toEqual([worse]);
   });
 
   test("the layers of the host's is refused, and so is one without any whole image", async () => {
     const own = await addSmall();
-    const host = await here.client.introspection.daemonPlatform();
+    const host = await at.client.introspection.daemonPlatform();
     const layer = JSON.parse(Buffer.from(documents.blobs.get(own.digest) ?? []).toString()).layers[0];
     documents.remove(layer);
     for (const entries of [[own, foreign()], [{ ...own, platform: host }, foreign()], [own]])
@@ -277,15 +275,15 @@ describe("R20: what is listed is found by exactly its name", () => {
       // ctr names an image by its digest if the archive does not name it.
       const name = written.endsWith("@") ? `${written}${target.digest}` : written;
       await import_([[target, NAMED]]);
-      await ctr(here, "image", "tag", NAME, name);
-      await here.client.images.remove(NAME);
+      await ctr(at, "image", "tag", NAME, name);
+      await at.client.images.remove(NAME);
       for (const policy of ["never", "if-not-present"] as const) {
-        const found = await here.client.images.pull(name, { policy, auth: "anonymous" });
+        const found = await at.client.images.pull(name, { policy, auth: "anonymous" });
         expect(found.name).toBe(name);
       }
       await useImage(name);
-      await here.client.images.remove(name);
-      expect(await here.client.images.list()).toEqual([]);
+      await at.client.images.remove(name);
+      expect(await at.client.images.list()).toEqual([]);
     },
   );
 
@@ -294,8 +292,8 @@ describe("R20: what is listed is found by exactly its name", () => {
       [await addSmall(), { "io.containerd.image.name": "docker.io/library/tools:1" }],
     ]);
     await import_([[await addSmall((config) => ({ ...config, other: true })), NAMED]]);
-    await ctr(here, "image", "tag", NAME, "tools:1");
-    const { images } = here.client;
+    await ctr(at, "image", "tag", NAME, "tools:1");
+    const { images } = at.client;
     const short = await images.pull("tools:1", { policy: "never" });
     expect(short.target.digest).toBe((await images.get(NAME)).target.digest);
     const full = await images.pull("docker.io/library/tools:1", { policy: "never" });
@@ -305,7 +303,7 @@ describe("R20: what is listed is found by exactly its name", () => {
   });
 
   test("and a name that nobody has is refused as before", async () => {
-    const { images } = here.client;
+    const { images } = at.client;
     await expect(images.pull("Absent", { policy: "never" })).rejects.toThrow("upper case");
     await expect(images.pull("absent", { policy: "never" })).rejects.toMatchObject({ kind: "not-found" });
     for (const use of [
@@ -318,7 +316,7 @@ describe("R20: what is listed is found by exactly its name", () => {
     ])
       await expect(use("nobodys:1")).rejects.toMatchObject({
         kind: "not-found",
-        message: `image nobodys:1 is not found in the namespace ${here.client.namespace}; pull or import it first, or check its name`,
+        message: `image nobodys:1 is not found in the namespace ${at.client.namespace}; pull or import it first, or check its name`,
       });
   });
 });

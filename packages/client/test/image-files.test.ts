@@ -2,7 +2,7 @@ import { once, useDaemon } from "@wfe-containerd/test-infra/daemon";
 import { buildImage, type LayerEntry, ociArchive } from "@wfe-containerd/test-infra/images";
 import { describe, expect, test } from "vitest";
 
-const here = useDaemon({ image: false });
+const at = useDaemon({ image: false });
 const NAME = "docker.io/library/files:1";
 
 /** Reads files, as text, of an image with these layers. */
@@ -11,7 +11,7 @@ async function read(
   paths: readonly string[],
   maxBytes = 100,
 ): Promise<Record<string, string>> {
-  const { client } = here;
+  const { client } = at;
   await client.images.import(once(await ociArchive(await buildImage({ layers }), NAME)));
   try {
     const image = await client.images.resolve(NAME);
@@ -149,7 +149,7 @@ describe("files of an image", () => {
   });
 
   test("of an image that is not unpacked, or for a caller who has gone", async () => {
-    const { client } = here;
+    const { client } = at;
     const archive = await ociArchive(await buildImage({ layers: [[file("a")]] }), NAME);
     await client.images.import(once(archive), { unpack: false });
     const image = await client.images.resolve(NAME);

@@ -11,7 +11,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
 import { all } from "./archive.js";
 
 const run = promisify(execFile);
-const here = useDaemon({ image: false });
+const at = useDaemon({ image: false });
 let directory: string;
 
 beforeAll(async () => {
@@ -37,18 +37,18 @@ describe("an image that we imported", () => {
   const name = "docker.io/library/ours:1";
 
   test("runs with ctr, and is complete to it", async () => {
-    const { client } = here;
+    const { client } = at;
     const [image] = await client.images.import(once(await busyboxArchive(name)));
     expect(image).toMatchObject({ name });
-    expect(await ctr(here, "run", "--rm", name, "ours-run", "/bin/sh", "-c", "echo from $FROM_IMAGE")).toBe(
+    expect(await ctr(at, "run", "--rm", name, "ours-run", "/bin/sh", "-c", "echo from $FROM_IMAGE")).toBe(
       "from yes\n",
     );
-    const [, line = ""] = (await ctr(here, "image", "check", `name==${name}`)).split("\n");
+    const [, line = ""] = (await ctr(at, "image", "check", `name==${name}`)).split("\n");
     expect(line).toMatch(/ complete \(\d+\/\d+\) .* true/);
   });
 
   test("stays whole through a garbage collection", async () => {
-    const { client } = here;
+    const { client } = at;
     const before = await kept(client);
     expect(before.snapshots.length).toBeGreaterThan(0);
     await client.leases.collectGarbage();
@@ -58,14 +58,14 @@ describe("an image that we imported", () => {
   });
 
   test("is exported by ctr, and removed with all that it was", async () => {
-    const { client } = here;
+    const { client } = at;
     const file = join(directory, "ours.tar");
-    await ctr(here, "image", "export", file, name);
+    await ctr(at, "image", "export", file, name);
     await client.images.remove(name, { sync: true });
     expect(await kept(client)).toEqual(NOTHING);
     await client.images.import(once(await readFile(file)));
     expect((await kept(client)).images).toEqual([name]);
-    await ctr(here, "image", "rm", "--sync", name);
+    await ctr(at, "image", "rm", "--sync", name);
     expect(await kept(client)).toEqual(NOTHING);
   });
 });
@@ -74,10 +74,10 @@ describe("an image that ctr imported", () => {
   const name = "docker.io/library/theirs:1";
 
   test("is resolved, unpacked, run, exported and removed by us", async () => {
-    const { client } = here;
+    const { client } = at;
     const file = join(directory, "theirs.tar");
     await writeFile(file, await busyboxArchive(name));
-    await ctr(here, "image", "import", "--no-unpack", file);
+    await ctr(at, "image", "import", "--no-unpack", file);
     const image = await client.images.resolve("theirs:1");
     expect(image.config.config?.Env).toEqual(["FROM_IMAGE=yes"]);
     expect(await client.images.isUnpacked(image)).toBe(false);
@@ -85,7 +85,7 @@ describe("an image that ctr imported", () => {
     expect(await client.images.isUnpacked(image)).toBe(true);
     await client.leases.collectGarbage();
     expect(await client.images.isUnpacked(image)).toBe(true);
-    expect(await ctr(here, "run", "--rm", name, "theirs-run", "/bin/true")).toBe("");
+    expect(await ctr(at, "run", "--rm", name, "theirs-run", "/bin/true")).toBe("");
     expect((await all(client.images.export(name))).length).toBeGreaterThan(0);
     await client.images.remove(name, { sync: true });
     expect(await kept(client)).toEqual(NOTHING);
@@ -94,14 +94,14 @@ describe("an image that ctr imported", () => {
 
 describe("images that other clients named as they please", () => {
   const full = normalizeReference("mine:1");
-  const names = async (): Promise<string[]> => (await here.client.images.list()).map(({ name }) => name);
+  const names = async (): Promise<string[]> => (await at.client.images.list()).map(({ name }) => name);
 
   /**
    * Imports two images. One has a full name. ctr gives the other a short name, a digest, and names that are
    * not valid references.
    */
   async function bring(): Promise<{ ours: string; theirs: string; odd: string[] }> {
-    const { client } = here;
+    const { client } = at;
     const [own] = await client.images.import(
       once(await ociArchive(await buildImage({ layers: [[{ path: "own", contents: "1" }]] }))),
       { name: full },
@@ -110,18 +110,18 @@ describe("images that other clients named as they please", () => {
     const [their] = await client.images.import(once(await busyboxArchive(other)));
     const theirs = their?.target.digest ?? "";
     const odd = [`import-2024@${theirs}`, "mine:1", theirs, "No Reference"];
-    for (const name of odd) await ctr(here, "image", "tag", other, name);
-    await ctr(here, "image", "rm", "--sync", other);
+    for (const name of odd) await ctr(at, "image", "tag", other, name);
+    await ctr(at, "image", "rm", "--sync", other);
     return { ours: own?.target.digest ?? "", theirs, odd };
   }
 
   afterEach(async () => {
-    for (const name of await names()) await ctr(here, "image", "rm", "--sync", name);
-    expect(await kept(here.client)).toEqual(NOTHING);
+    for (const name of await names()) await ctr(at, "image", "rm", "--sync", name);
+    expect(await kept(at.client)).toEqual(NOTHING);
   });
 
   test("are meant by exactly their names, and else the full name is", async () => {
-    const { images } = here.client;
+    const { images } = at.client;
     const { ours, theirs, odd } = await bring();
     for (const name of odd) {
       expect(await images.get(name)).toMatchObject({ name, target: { digest: theirs } });
@@ -147,7 +147,7 @@ describe("images that other clients named as they please", () => {
   });
 
   test("are meant by their records, and no other one is", async () => {
-    const { images } = here.client;
+    const { images } = at.client;
     const { ours, theirs } = await bring();
     const [short] = await images.list([`name==${JSON.stringify("mine:1")}`]);
     if (short === undefined) throw new Error("ctr has made no mine:1");
@@ -158,12 +158,12 @@ describe("images that other clients named as they please", () => {
   });
 
   test("are pruned with the others, and what they were is collected before it ends", async () => {
-    const { images } = here.client;
+    const { images } = at.client;
     const { odd } = await bring();
     const expected = [full, ...odd].toSorted();
     expect((await images.prune({ dryRun: true })).map(({ name }) => name).toSorted()).toEqual(expected);
     expect((await images.prune()).map(({ name }) => name).toSorted()).toEqual(expected);
-    expect(await kept(here.client)).toEqual(NOTHING);
+    expect(await kept(at.client)).toEqual(NOTHING);
   });
 
   test("are no place for what may be a password", async () => {
@@ -182,10 +182,10 @@ describe("images that other clients named as they please", () => {
 describe("an export", () => {
   const name = "docker.io/library/exported:1";
   const exported = async (...args: Parameters<Client["images"]["export"]>): Promise<Buffer> =>
-    Buffer.concat(await all(here.client.images.export(...args)));
+    Buffer.concat(await all(at.client.images.export(...args)));
 
   test("is the same each time, and what ctr imports", async () => {
-    const { client } = here;
+    const { client } = at;
     await client.images.import(once(await busyboxArchive(name)));
     const archive = await exported("exported:1");
     expect(archive.equals(await exported(name))).toBe(true);
@@ -193,11 +193,11 @@ describe("an export", () => {
     await client.images.remove(name, { sync: true });
     const file = join(directory, "exported.tar");
     await writeFile(file, archive);
-    await ctr(here, "image", "import", file);
+    await ctr(at, "image", "import", file);
     // ctr also imports the layout's own index, which the garbage collection then removes.
     await client.leases.collectGarbage();
     expect(await kept(client)).toEqual(before);
-    expect(await ctr(here, "run", "--rm", name, "exported-run", "/bin/echo", "hi")).toBe("hi\n");
+    expect(await ctr(at, "run", "--rm", name, "exported-run", "/bin/echo", "hi")).toBe("hi\n");
     // A second export gives the same bytes.
     expect(archive.equals(await exported(name))).toBe(true);
   });
@@ -207,14 +207,14 @@ describe("an export", () => {
     await writeFile(file, await exported(name));
     const { stdout } = await run("skopeo", ["inspect", "--raw", `oci-archive:${file}:1`]);
     const manifest = JSON.parse(stdout) as { layers: { digest: string }[] };
-    const { layers } = await here.client.images.resolve(name);
+    const { layers } = await at.client.images.resolve(name);
     expect(manifest.layers.map(({ digest }) => digest)).toEqual(layers.map(({ digest }) => digest));
     await run("skopeo", ["copy", `oci-archive:${file}:1`, `docker-archive:${join(directory, "copied.tar")}`]);
   });
 
   test("can be given up half-way, and leaves no lease", async () => {
-    const { client } = here;
-    const before = await here.inventory();
+    const { client } = at;
+    const before = await at.inventory();
     for await (const chunk of client.images.export(name)) {
       expect(chunk.byteLength).toBeGreaterThan(0);
       break;
@@ -223,7 +223,7 @@ describe("an export", () => {
     await expect(async () => {
       for await (const _ of client.images.export(name, { signal: controller.signal })) controller.abort();
     }).rejects.toMatchObject({ kind: "canceled" });
-    await here.expectNothingLeft(before);
+    await at.expectNothingLeft(before);
   });
 
   test("of an image that is not here is refused before the first byte", async () => {
@@ -232,7 +232,7 @@ describe("an export", () => {
     await expect(
       exported(name, { platforms: [{ os: "linux", architecture: "s390x" }] }),
     ).rejects.toMatchObject({ kind: "not-found" });
-    await here.client.images.remove(name, { sync: true });
+    await at.client.images.remove(name, { sync: true });
   });
 });
 
@@ -241,7 +241,7 @@ describe("an image for several platforms", () => {
   const config = { Cmd: ["true"] };
 
   test("resolves to the daemon's, and to the one that was asked for", async () => {
-    const { client } = here;
+    const { client } = at;
     const own = await client.introspection.daemonPlatform();
     const layers = [await busyboxLayer()];
     const native = await buildImage({ layers, config, architecture: own.architecture });
@@ -259,11 +259,11 @@ describe("an image for several platforms", () => {
     await expect(
       client.images.resolve(name, { platform: { os: "linux", architecture: "mips" } }),
     ).rejects.toMatchObject({ kind: "not-found", message: expect.stringContaining("linux/s390x") });
-    expect(await ctr(here, "run", "--rm", name, "multi-run", "/bin/echo", "native")).toBe("native\n");
+    expect(await ctr(at, "run", "--rm", name, "multi-run", "/bin/echo", "native")).toBe("native\n");
   });
 
   test("is exported for one of them, and again from there", async () => {
-    const { client } = here;
+    const { client } = at;
     const own = await client.introspection.daemonPlatform();
     const whole = Buffer.concat(await all(client.images.export(name)));
     const part = Buffer.concat(await all(client.images.export(name, { platforms: [own] })));
@@ -283,8 +283,8 @@ describe("an image for several platforms", () => {
     await client.images.remove(name, { sync: true });
     const file = join(directory, "part.tar");
     await writeFile(file, part);
-    await ctr(here, "image", "import", file);
-    expect(await ctr(here, "run", "--rm", name, "part-run", "/bin/echo", "native")).toBe("native\n");
+    await ctr(at, "image", "import", file);
+    expect(await ctr(at, "run", "--rm", name, "part-run", "/bin/echo", "native")).toBe("native\n");
     await client.images.remove(name, { sync: true });
     expect(await kept(client)).toEqual(NOTHING);
   });

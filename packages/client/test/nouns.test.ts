@@ -6,7 +6,7 @@ import { toBlob } from "@wfe-containerd/test-infra/images";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { all } from "./archive.js";
 
-const here = useDaemon();
+const at = useDaemon();
 
 async function exists(asked: Promise<unknown>): Promise<boolean> {
   return asked.then(
@@ -24,7 +24,7 @@ async function busyboxChain({ images }: Client): Promise<string> {
 
 describe("leases", () => {
   test("hold what is created under them, until they are deleted", async () => {
-    const { client } = here;
+    const { client } = at;
     const lease = await client.leases.create({ id: "holder", labels: { for: "test" } });
     expect(lease).toMatchObject({ id: "holder", labels: { for: "test" } });
     expect(Math.abs(lease.createdAt.getTime() - Date.now())).toBeLessThan(60_000);
@@ -48,7 +48,7 @@ describe("leases", () => {
   });
 
   test("are found by their labels, and not created twice", async () => {
-    const { client } = here;
+    const { client } = at;
     await using lease = await client.leases.create({ labels: { team: "a" } });
     await using other = await client.leases.create({ labels: { team: "b" } });
     expect((await client.leases.list(['labels."team"==a'])).map(({ id }) => id)).toEqual([lease.id]);
@@ -57,7 +57,7 @@ describe("leases", () => {
   });
 
   test("that have expired hold nothing, at the next collection", async () => {
-    const { client } = here;
+    const { client } = at;
     const kept = await client.leases.create({ id: "later", expireMs: 3_600_000 });
     const short = await client.leases.create({ id: "short", expireMs: 5_000 });
     const parent = await busyboxChain(client);
@@ -73,7 +73,7 @@ describe("leases", () => {
   });
 
   test("are given resources, and relieved of them", async () => {
-    const { client } = here;
+    const { client } = at;
     const lease = await client.leases.create();
     const snapshot = { type: "snapshots/overlayfs", id: await busyboxChain(client) };
     await client.leases.addResource(lease.id, snapshot);
@@ -88,10 +88,10 @@ describe("leases", () => {
 describe("content", () => {
   let leased: Client;
   beforeEach(async () => {
-    const { id } = await here.client.leases.create();
-    leased = here.client.with({ leaseId: id });
+    const { id } = await at.client.leases.create();
+    leased = at.client.with({ leaseId: id });
   });
-  afterEach(() => here.client.leases.delete(leased.leaseId ?? "", { sync: true }));
+  afterEach(() => at.client.leases.delete(leased.leaseId ?? "", { sync: true }));
 
   const size = 5 * 1024 * 1024;
   /**
@@ -112,7 +112,7 @@ describe("content", () => {
         size: size,
         digest,
         labels: { a: "1", b: "2" },
-        onProgress: (at) => offsets.push(at),
+        onProgress: (index) => offsets.push(index),
       },
       once(bytes),
     );
@@ -242,7 +242,7 @@ async function* never(): AsyncGenerator<Uint8Array> {
 
 describe("snapshots", () => {
   test("are prepared, committed, measured, labelled and removed", async () => {
-    const { client } = here;
+    const { client } = at;
     await using lease = await client.leases.create();
     const { snapshots } = client.with({ leaseId: lease.id });
     const parent = await busyboxChain(client);
@@ -272,7 +272,7 @@ describe("snapshots", () => {
 
 describe("containers", () => {
   test("are records with a spec and labels", async () => {
-    const { containers, snapshotter } = here.client;
+    const { containers, snapshotter } = at.client;
     const spec = { ociVersion: "1.0.2", process: { args: ["true"], cwd: "/" } };
     const created = await containers.create({
       id: "record",
@@ -298,7 +298,7 @@ describe("containers", () => {
 });
 
 test("messages of more than gRPC's usual 4 MiB go both ways", async () => {
-  const { containers } = here.client;
+  const { containers } = at.client;
   const spec = { ociVersion: "1.0.2", annotations: { large: "x".repeat(5 * 1024 * 1024) } };
   await containers.create({ id: "large", spec });
   expect((await containers.get("large")).spec).toEqual(spec);

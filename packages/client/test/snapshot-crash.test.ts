@@ -3,10 +3,10 @@ import { join } from "node:path";
 import { useDaemon } from "@wfe-containerd/test-infra/daemon";
 import { expect, test } from "vitest";
 
-const here = useDaemon({ image: false });
+const at = useDaemon({ image: false });
 
 test("a snapshot is made although a daemon that was killed left the directory of one that it did not write down", async () => {
-  const { client, daemon } = here;
+  const { client, daemon } = at;
   await using lease = await client.leases.create();
   const { snapshots } = client.with({ leaseId: lease.id });
   await snapshots.prepare("first");

@@ -5,7 +5,7 @@ import type { Client, Lease } from "@wfe-containerd/client";
 import { useDaemon } from "@wfe-containerd/test-infra/daemon";
 import { describe, expect, test } from "vitest";
 
-const here = useDaemon();
+const at = useDaemon();
 
 /** A container of busybox, without a task yet. Disposing it removes what is left of it. */
 interface TestContainer extends AsyncDisposable {
@@ -23,7 +23,7 @@ const SPEC = {
 };
 
 async function busybox(...args: string[]): Promise<TestContainer> {
-  const { client, ioDir } = here;
+  const { client, ioDir } = at;
   const id = `task-${randomBytes(4).toString("hex")}`;
   const lease: Lease = await client.leases.create();
   const leased = client.with({ leaseId: lease.id });
@@ -68,7 +68,7 @@ async function end({ tasks }: Client, id: string): Promise<void> {
 
 describe("a task", () => {
   test("is created, started, waited for and deleted, and its output is all there", async () => {
-    const { tasks } = here.client;
+    const { tasks } = at.client;
     await using container = await busybox("sh", "-c", "echo out; echo err >&2; exit 3");
     const { id } = container;
     const { pid } = await container.create();
@@ -91,7 +91,7 @@ describe("a task", () => {
   });
 
   test("is killed by a signal's name or number", async () => {
-    const { client } = here;
+    const { client } = at;
     for (const signal of ["SIGKILL", 9]) {
       await using container = await busybox("sleep", "1000");
       const { id } = container;
@@ -106,7 +106,7 @@ describe("a task", () => {
   });
 
   test("that runs is not deleted", async () => {
-    const { client } = here;
+    const { client } = at;
     await using container = await busybox("sleep", "1000");
     await container.create();
     await client.tasks.start(container.id);
@@ -115,7 +115,7 @@ describe("a task", () => {
   });
 
   test("that was created and never started is given up", async () => {
-    const { client } = here;
+    const { client } = at;
     await using container = await busybox("true");
     await container.create();
     await end(client, container.id);
@@ -127,11 +127,11 @@ describe("a task", () => {
       kind: "unknown",
       message: expect.stringContaining("absent"),
     });
-    expect(await here.client.tasks.list()).toEqual([]);
+    expect(await at.client.tasks.list()).toEqual([]);
   });
 
   test("of a container that is not there is not found", async () => {
-    const { tasks } = here.client;
+    const { tasks } = at.client;
     await expect(tasks.create({ containerId: "absent", rootfs: [] })).rejects.toMatchObject({
       kind: "not-found",
     });
@@ -141,7 +141,7 @@ describe("a task", () => {
   });
 
   test("is paused, resumed, counted and listed", async () => {
-    const { client } = here;
+    const { client } = at;
     const { tasks } = client;
     await using container = await busybox("sleep", "1000");
     const { id } = container;
@@ -160,7 +160,7 @@ describe("a task", () => {
   });
 
   test("has its limits changed while it runs", async () => {
-    const { client } = here;
+    const { client } = at;
     await using container = await busybox("sleep", "1000");
     await container.create();
     await client.tasks.start(container.id);
@@ -171,7 +171,7 @@ describe("a task", () => {
   });
 
   test("whose wait is aborted runs on", async () => {
-    const { client } = here;
+    const { client } = at;
     await using container = await busybox("sleep", "1000");
     await container.create();
     await client.tasks.start(container.id);
@@ -186,7 +186,7 @@ describe("a task", () => {
 
 describe("a process that is added to a task", () => {
   test("has its own output and exit code", async () => {
-    const { client } = here;
+    const { client } = at;
     const { tasks } = client;
     await using container = await busybox("sleep", "1000");
     const { id, stdout, stderr } = container;
@@ -209,7 +209,7 @@ describe("a process that is added to a task", () => {
   });
 
   test("is killed alone", async () => {
-    const { client } = here;
+    const { client } = at;
     const { tasks } = client;
     await using container = await busybox("sleep", "1000");
     const { id } = container;

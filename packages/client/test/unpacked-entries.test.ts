@@ -4,7 +4,7 @@ import { type Inventory, once, takeInventory, useDaemon } from "@wfe-containerd/
 import { buildImage, type LayerEntry, ociArchive } from "@wfe-containerd/test-infra/images";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
 
-const here = useDaemon({ image: false });
+const at = useDaemon({ image: false });
 const NAME = "docker.io/library/entries:1";
 const file = (path: string, contents = path): LayerEntry => ({ path, contents, mode: 0o600 });
 
@@ -41,7 +41,7 @@ const interceptor: Interceptor = (next) => async (request) => {
   return response;
 };
 
-const everything = () => takeInventory({ daemon: here.daemon, client: here.client, images: true });
+const everything = () => takeInventory({ daemon: at.daemon, client: at.client, images: true });
 
 async function read(paths: readonly string[] = PATHS, signal?: AbortSignal): Promise<Record<string, string>> {
   const files = await client.images.readFiles(image, paths, { maxBytes: 100, signal });
@@ -49,13 +49,13 @@ async function read(paths: readonly string[] = PATHS, signal?: AbortSignal): Pro
 }
 
 beforeAll(async () => {
-  const { address } = here.daemon;
-  client = createClient({ address, namespace: here.client.namespace, interceptors: [interceptor] });
-  await here.client.images.import(once(await ociArchive(await buildImage({ layers: LAYERS }), NAME)));
-  image = await here.client.images.resolve(NAME);
+  const { address } = at.daemon;
+  client = createClient({ address, namespace: at.client.namespace, interceptors: [interceptor] });
+  await at.client.images.import(once(await ociArchive(await buildImage({ layers: LAYERS }), NAME)));
+  image = await at.client.images.resolve(NAME);
 });
 afterAll(async () => {
-  await here.client.images.remove(NAME, { sync: true });
+  await at.client.images.remove(NAME, { sync: true });
   await client.close();
 });
 beforeEach(async () => {
@@ -97,13 +97,13 @@ describe("files of an unpacked image", () => {
     await expect(native.images.readFiles(image, ["/up"], { maxBytes: 9 })).rejects.toMatchObject({
       kind: "failed-precondition",
     });
-    const lease = await here.client.leases.create();
+    const lease = await at.client.leases.create();
     await native.with({ leaseId: lease.id }).images.unpack(image);
     const files = await native.images.readFiles(image, PATHS, { maxBytes: 9 });
     expect(Object.fromEntries([...files].map(([path, bytes]) => [path, String(Buffer.from(bytes))]))).toEqual(
       FOUND,
     );
-    await here.client.content.setLabels(image.configDescriptor.digest, {
+    await at.client.content.setLabels(image.configDescriptor.digest, {
       "containerd.io/gc.ref.snapshot.native": "",
     });
     await lease.delete({ sync: true });
@@ -118,8 +118,8 @@ describe("files of an unpacked image", () => {
   test("that are too large are not packed, and the one that is so is named", async () => {
     const name = "docker.io/library/huge:1";
     const layers = [[file("etc/passwd", "x".repeat(4 * 1024 * 1024)), file("etc/group", "small")]];
-    await here.client.images.import(once(await ociArchive(await buildImage({ layers }), name)));
-    const huge = await here.client.images.resolve(name);
+    await at.client.images.import(once(await ociArchive(await buildImage({ layers }), name)));
+    const huge = await at.client.images.resolve(name);
     const reading = client.images.readFiles(huge, ["/etc/group", "/etc/passwd"], { maxBytes: 100 });
     await expect(reading).rejects.toMatchObject({
       kind: "out-of-range",
@@ -131,18 +131,21 @@ describe("files of an unpacked image", () => {
     expect(calls.filter((each) => each === "Diff").length).toBeLessThan(
       calls.filter((each) => each === "Prepare").length - 1,
     );
-    await here.client.images.remove(name, { sync: true });
+    await at.client.images.remove(name, { sync: true });
     expect(await everything()).toEqual(before);
   });
 
   test("of more layers than one page of mount options holds are read", async () => {
     const name = "docker.io/library/many:1";
-    const layers = Array.from({ length: 70 }, (_, at) => [file("etc/passwd", `${at}`), file(`etc/${at}`)]);
-    await here.client.images.import(once(await ociArchive(await buildImage({ layers }), name)));
-    const many = await here.client.images.resolve(name);
+    const layers = Array.from({ length: 70 }, (_, index) => [
+      file("etc/passwd", `${index}`),
+      file(`etc/${index}`),
+    ]);
+    await at.client.images.import(once(await ociArchive(await buildImage({ layers }), name)));
+    const many = await at.client.images.resolve(name);
     const files = await client.images.readFiles(many, ["/etc/passwd", "/etc/0"], { maxBytes: 9 });
     expect([...files.values()].map((bytes) => String(Buffer.from(bytes)))).toEqual(["69", "etc/0"]);
-    await here.client.images.remove(name, { sync: true });
+    await at.client.images.remove(name, { sync: true });
     expect(await everything()).toEqual(before);
   });
 
@@ -157,7 +160,7 @@ describe("files of an unpacked image", () => {
         message: expect.stringContaining("no such file or directory"),
       });
       onCall = () => undefined;
-      await here.client.leases.collectGarbage();
+      await at.client.leases.collectGarbage();
       expect(await everything()).toEqual(before);
     },
   );
@@ -170,7 +173,7 @@ describe("files of an unpacked image", () => {
         if (name === during) aborting.abort();
       };
       await expect(read(PATHS, aborting.signal)).rejects.toMatchObject({ kind: "canceled" });
-      await here.client.leases.collectGarbage();
+      await at.client.leases.collectGarbage();
       expect(await everything()).toEqual(before);
     },
   );

@@ -15,7 +15,7 @@ import { afterAll, expect, test } from "vitest";
 
 const network: PrivateNetwork = await createPrivateNetwork();
 const dataDir = await mkdtemp(join(tmpdir(), "test-cni-"));
-const here = useDaemon({ binDir: network.binDir });
+const at = useDaemon({ binDir: network.binDir });
 afterAll(async () => {
   await network[Symbol.asyncDispose]();
   await rm(dataDir, { recursive: true });
@@ -44,8 +44,8 @@ const STEP: StepInput = {
 
 function executor(ioMode: "file" | "fifo") {
   return createExecutor({
-    client: here.client,
-    ioDir: here.ioDir,
+    client: at.client,
+    ioDir: at.ioDir,
     ioMode,
     bridge: BRIDGE,
     policy: { bridgeNetwork: true, volumes: "any" },
@@ -92,9 +92,9 @@ async function outcome(handle: StepHandle): Promise<string> {
 
 const ALLOWED = expect.stringMatching(/^(exit 0|aborted)$/);
 
-async function expectNothingLeft(before: Awaited<ReturnType<typeof here.inventory>>): Promise<void> {
-  for (const { name } of await listVolumes(here.client)) await removeVolume(here.client, name);
-  await here.expectNothingLeft(before);
+async function expectNothingLeft(before: Awaited<ReturnType<typeof at.inventory>>): Promise<void> {
+  for (const { name } of await listVolumes(at.client)) await removeVolume(at.client, name);
+  await at.expectNothingLeft(before);
   const addresses = await readdir(join(dataDir, BRIDGE.name)).catch(() => []);
   expect(addresses.filter((name) => /^[\d.]+$/.test(name))).toEqual([]);
   expect(await network.exec("ip", "-brief", "link")).not.toContain("veth");
@@ -103,7 +103,7 @@ async function expectNothingLeft(before: Awaited<ReturnType<typeof here.inventor
 test.each(["file", "fifo"] as const)(
   "a step that is ended as a phase begins leaves nothing, whichever phase and however, in %s mode",
   async (ioMode) => {
-    const before = await here.inventory();
+    const before = await at.inventory();
     const runner = executor(ioMode);
     for (const phase of PHASES) {
       for (const end of ENDS) {
@@ -122,7 +122,7 @@ test.each(["file", "fifo"] as const)(
 test.each(["file", "fifo"] as const)(
   "steps that are ended at any moment leave nothing, in %s mode",
   async (ioMode) => {
-    const before = await here.inventory();
+    const before = await at.inventory();
     const seed = Number(process.env["WFE_ABORT_SEED"] ?? Date.now() % 1e9);
     const random = randomOf(seed);
     for (let round = 0; round < ROUNDS; round++) {
@@ -137,7 +137,7 @@ test.each(["file", "fifo"] as const)(
       let isOver = false;
       // Removes at once whatever no lease protects.
       const collecting = (async () => {
-        while (!isOver) await here.client.leases.collectGarbage();
+        while (!isOver) await at.client.leases.collectGarbage();
       })();
       const outcomes = await Promise.all(handles.map(outcome));
       isOver = true;

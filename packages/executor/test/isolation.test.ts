@@ -16,7 +16,7 @@ import { DEBIAN_NAME, debianArchive } from "@wfe-containerd/test-infra/images/de
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { compareProbe, PROFILES, type Profile } from "../../../test-infra/probe/expected.js";
 
-const here = useDaemon({ image: false });
+const at = useDaemon({ image: false });
 
 /** The same image with a USER, for which ctr has no flag. */
 const NOBODYS = "docker.io/library/debian:nobody";
@@ -26,8 +26,8 @@ let tcp: Server;
 let abstract: Server;
 
 beforeAll(async () => {
-  await here.client.images.import(once(await debianArchive()), { name: DEBIAN_NAME });
-  await here.client.images.import(once(await debianArchive({ name: NOBODYS, user: "65534:65534" })), {
+  await at.client.images.import(once(await debianArchive()), { name: DEBIAN_NAME });
+  await at.client.images.import(once(await debianArchive({ name: NOBODYS, user: "65534:65534" })), {
     name: NOBODYS,
   });
   tcp = await listen({ port: 0, host: "127.0.0.1" });
@@ -37,7 +37,7 @@ beforeAll(async () => {
 afterAll(async () => {
   tcp.close();
   abstract.close();
-  for (const name of [NOBODYS, DEBIAN_NAME]) await here.client.images.remove(name);
+  for (const name of [NOBODYS, DEBIAN_NAME]) await at.client.images.remove(name);
 });
 
 function listen(options: { port: number; host: string } | { path: string }): Promise<Server> {
@@ -52,7 +52,7 @@ async function run(
   step: Partial<StepInput>,
   policy: Partial<Policy> = step.privileged === true ? UNRESTRICTED_POLICY : {},
 ): Promise<StepResult> {
-  await using executor = createExecutor({ client: here.client, ioDir: here.ioDir, policy });
+  await using executor = createExecutor({ client: at.client, ioDir: at.ioDir, policy });
   return await executor.run({ name: "debian", image: "debian:bookworm", ...step } as StepInput);
 }
 
@@ -100,7 +100,7 @@ describe.each(PROFILES)("a step with the profile %s", (profile) => {
     const limit = ["--memory-limit", String(MEMORY_BYTES)];
     const theirs = toOutcomes(
       await ctr(
-        here,
+        at,
         "run",
         "--rm",
         ...limit,
@@ -226,7 +226,7 @@ describe("bad input 14: a set-uid program gives nobody nothing", () => {
       if (kept.volumes !== undefined) await chmod(source, 0o755);
       expect(await run(theirs, UNRESTRICTED_POLICY)).toMatchObject({ stdout: "65534\n" });
     }
-    await removeVolume(here.client, "suid");
+    await removeVolume(at.client, "suid");
     await rm(source, { recursive: true });
   });
 });

@@ -8,7 +8,7 @@ import { buildImage, busyboxLayer, ociArchive, toBlob } from "@wfe-containerd/te
 import { type OddLayer, oddLayers } from "@wfe-containerd/test-infra/images/odd-layers";
 import { afterAll, beforeAll, expect, test } from "vitest";
 
-const here = useDaemon();
+const at = useDaemon();
 
 /**
  * `WFE_LAYER_ROUNDS=1000` runs a long search. The seed of a failure is printed; `WFE_LAYER_SEED` runs it
@@ -56,7 +56,7 @@ async function importLayers(name: string, odd: readonly OddLayer[]): Promise<boo
   const layers = [...built.layers, ...odd.map(({ bytes }) => toBlob(bytes))];
   const image = { ...built, config: configBlob, manifest: toBlob(manifest), layers };
   try {
-    await here.client.images.import(once(await ociArchive(image, name)), { name });
+    await at.client.images.import(once(await ociArchive(image, name)), { name });
     return true;
   } catch (reason) {
     if (!isContainerdError(reason) || reason.operation?.startsWith("unpack layer") !== true) {
@@ -81,9 +81,9 @@ async function look(executor: Executor, image: string, user: string): Promise<Re
 const PATHS = ["/etc/passwd", "/etc/group"];
 
 async function readFiles(name: string): Promise<Map<string, Uint8Array>> {
-  const image = await here.client.images.resolve(name);
+  const image = await at.client.images.resolve(name);
   const read = (paths: readonly string[]): Promise<Map<string, Uint8Array>> =>
-    here.client.images.readFiles(image, paths, { maxBytes: 1024, hiddenPaths: ["/dev", "/proc", "/sys"] });
+    at.client.images.readFiles(image, paths, { maxBytes: 1024, hiddenPaths: ["/dev", "/proc", "/sys"] });
   const noFile = (reason: unknown): Map<string, Uint8Array> => {
     // The shell does not count a directory or a device as a file either.
     if (isContainerdError(reason, "invalid-argument")) return new Map();
@@ -130,18 +130,18 @@ async function compare(
     if (isOfRuntime && /runc create failed/.test(reason.message)) return "unstartable";
     throw reason;
   } finally {
-    await here.client.images.remove(name);
+    await at.client.images.remove(name);
   }
 }
 
 test(
   `whoever the container says "app" is, the step is, whatever its ${ROUNDS} images are made of`,
   async () => {
-    const before = await here.inventory();
-    const executor = createExecutor({ client: here.client, ioDir: here.ioDir });
+    const before = await at.inventory();
+    const executor = createExecutor({ client: at.client, ioDir: at.ioDir });
     const outcomes = { same: 0, nobody: 0, unstartable: 0, refused: 0 };
     const wrong: string[] = [];
-    const seeds = Array.from({ length: ROUNDS }, (_, at) => SEED + at);
+    const seeds = Array.from({ length: ROUNDS }, (_, index) => SEED + index);
     const work = async (): Promise<void> => {
       for (let seed = seeds.pop(); seed !== undefined; seed = seeds.pop()) {
         try {
@@ -157,8 +157,8 @@ test(
     // Otherwise the test would have proved nothing.
     expect(outcomes.same).toBeGreaterThanOrEqual(Math.floor(ROUNDS / 4));
     if (process.env["WFE_LAYER_ROUNDS"] !== undefined) console.log(JSON.stringify(outcomes));
-    await here.client.leases.collectGarbage();
-    await here.expectNothingLeft(before);
+    await at.client.leases.collectGarbage();
+    await at.expectNothingLeft(before);
   },
   120_000 + ROUNDS * 5_000,
 );

@@ -8,12 +8,12 @@ import { heldCapabilities } from "./runc.js";
 // The daemon inherits this score. This process ends with the test file, so nothing restores it.
 const OURS = 400;
 writeFileSync("/proc/self/oom_score_adj", String(OURS));
-const here = useDaemon();
+const at = useDaemon();
 
 const canLower = ((heldCapabilities() >> BigInt(CAPABILITIES.indexOf("CAP_SYS_RESOURCE"))) & 1n) === 1n;
 
 test("a step has no out-of-memory score of the daemon's, where the daemon can lower it; nowhere the shim's", async () => {
-  await using executor = createExecutor({ client: here.client, ioDir: here.ioDir });
+  await using executor = createExecutor({ client: at.client, ioDir: at.ioDir });
   const scoreOf = async (change: Partial<StepInput>) => {
     const step = { name: "scored", image: "busybox", run: "cat /proc/self/oom_score_adj", ...change };
     return Number((await executor.run(step as StepInput)).stdout);

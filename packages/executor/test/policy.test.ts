@@ -5,7 +5,7 @@ import { createExecutor, type ExecutorOptions, type StepInput } from "@wfe-conta
 import { useDaemon } from "@wfe-containerd/test-infra/daemon";
 import { afterAll, beforeAll, expect, test, vi } from "vitest";
 
-const daemon_ = useDaemon();
+const at = useDaemon();
 let directory: string;
 
 beforeAll(async () => {
@@ -16,13 +16,13 @@ beforeAll(async () => {
 afterAll(() => rm(directory, { recursive: true }));
 
 function run(change: Partial<StepInput>, policy?: ExecutorOptions["policy"]) {
-  const executor = createExecutor({ client: daemon_.client, ioDir: daemon_.ioDir, policy });
+  const executor = createExecutor({ client: at.client, ioDir: at.ioDir, policy });
   const step = { name: "asks", image: "busybox", run: "true", ...change } as StepInput;
   return executor.run(step).finally(() => executor.close());
 }
 
 test("by default a step gets no volume, no host's network, and not the image's choice of user", async () => {
-  const before = await daemon_.inventory();
+  const before = await at.inventory();
   const refused = run({ volumes: ["/srv:/srv"], network: "host", user: "image" });
   await expect(refused).rejects.toMatchObject({
     kind: "refused",
@@ -32,7 +32,7 @@ test("by default a step gets no volume, no host's network, and not the image's c
       { field: "user", allowed: expect.stringContaining("image_user") },
     ],
   });
-  await daemon_.expectNothingLeft(before);
+  await at.expectNothingLeft(before);
 });
 
 test("a source that is allowed is had; a link in it that leads elsewhere is not", async () => {
@@ -61,11 +61,11 @@ test.each([
 
 test("the output of steps is nobody's volume; a directory beside it may be one", async () => {
   const policy = { mountSources: [tmpdir()] };
-  const other = join(daemon_.ioDir, `wfe-${"0".repeat(20)}`);
-  for (const source of [daemon_.ioDir, other, `${other}/stdout`]) {
+  const other = join(at.ioDir, `wfe-${"0".repeat(20)}`);
+  for (const source of [at.ioDir, other, `${other}/stdout`]) {
     await expect(run({ volumes: [`${source}:/x`] }, policy)).rejects.toMatchObject({ kind: "refused" });
   }
-  const beside = join(daemon_.ioDir, "data");
+  const beside = join(at.ioDir, "data");
   await mkdir(beside);
   expect(await run({ volumes: [`${beside}:/x`] }, policy)).toMatchObject({ exitCode: 0 });
   await rm(beside, { recursive: true });
@@ -77,7 +77,7 @@ test("nor is it by another name, wherever it is, and neither are the programs th
   await mkdir(real, { mode: 0o700 });
   await symlink(real, link);
   const refused = async (source: string, options: ExecutorOptions) => {
-    const executor = createExecutor({ client: daemon_.client, ioDir: daemon_.ioDir, policy, ...options });
+    const executor = createExecutor({ client: at.client, ioDir: at.ioDir, policy, ...options });
     const step = { name: "asks", image: "busybox", run: "true", volumes: [`${source}:/x`] };
     await expect(executor.run(step)).rejects.toMatchObject({
       kind: "refused",

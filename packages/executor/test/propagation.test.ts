@@ -7,7 +7,7 @@ import { createExecutor, UNRESTRICTED_POLICY } from "@wfe-containerd/executor";
 import { useDaemon } from "@wfe-containerd/test-infra/daemon";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 
-const here = useDaemon();
+const at = useDaemon();
 const run = promisify(execFile);
 const STEP = { name: "mounts", image: "busybox" };
 let source: string;
@@ -25,7 +25,7 @@ afterAll(async () => {
 });
 
 function executor() {
-  return createExecutor({ client: here.client, ioDir: here.ioDir, policy: UNRESTRICTED_POLICY });
+  return createExecutor({ client: at.client, ioDir: at.ioDir, policy: UNRESTRICTED_POLICY });
 }
 
 /** What a step lists in its volume at /v, if something is mounted in the source while the step runs. */

@@ -9,7 +9,7 @@ import {
 import { useDaemon } from "@wfe-containerd/test-infra/daemon";
 import { describe, expect, test } from "vitest";
 
-const test_ = useDaemon();
+const at = useDaemon();
 const IMAGE = "busybox";
 /** The policy of an operator who trusts the steps. */
 const OPEN: Partial<Policy> = {
@@ -20,7 +20,7 @@ const OPEN: Partial<Policy> = {
 };
 
 function executor(options: ExecutorOptions = {}) {
-  return createExecutor({ client: test_.client, ioDir: test_.ioDir, policy: OPEN, ...options });
+  return createExecutor({ client: at.client, ioDir: at.ioDir, policy: OPEN, ...options });
 }
 
 function outputOf(events: readonly StepEvent[], stream: "stdout" | "stderr"): Buffer {
@@ -81,7 +81,7 @@ describe.each(["file", "fifo"] as const)("a step in %s mode", (ioMode) => {
     await using runner = executor({ ioMode });
     // The step waits for a file. The test makes it only after it has seen the step's output.
     const { mkdtemp, rm, writeFile } = await import("node:fs/promises");
-    const shared = await mkdtemp(`${test_.ioDir}-gate-`);
+    const shared = await mkdtemp(`${at.ioDir}-gate-`);
     const { chmod } = await import("node:fs/promises");
     await chmod(shared, 0o755);
     const handle = runner.start({
@@ -167,7 +167,7 @@ describe("an abort", () => {
 
   test("at any moment leaves the truth, and nothing else", async () => {
     await using runner = executor({ ioMode: "file" });
-    const moments = Array.from({ length: 200 }, (_, at) => (at * 7919) % 160);
+    const moments = Array.from({ length: 200 }, (_, index) => (index * 7919) % 160);
     let next = 0;
     const outcomes = { aborted: 0, refused: 0, exit: 0 };
     await Promise.all(

@@ -15,7 +15,7 @@ import { buildImage, busyboxLayer, ociArchive } from "@wfe-containerd/test-infra
 import { describe, expect, test } from "vitest";
 
 // The log must not contain secrets even at its most detailed level.
-const daemon_ = useDaemon({ logLevel: "trace" });
+const at = useDaemon({ logLevel: "trace" });
 /**
  * Unique: it is looked for in all processes of the machine, where another checkout may be tested at the same
  * time.
@@ -28,7 +28,7 @@ function run(
   secrets: SecretValues = { token: TOKEN },
   { onEvent, ...options }: ExecutorOptions & { onEvent?: (event: StepEvent) => void } = {},
 ) {
-  const executor = createExecutor({ client: daemon_.client, ioDir: daemon_.ioDir, ...options });
+  const executor = createExecutor({ client: at.client, ioDir: at.ioDir, ...options });
   const step = { name: "told", image: "busybox", secrets: ["token"], ...change } as StepInput;
   return executor
     .run(step, { secrets, ...(onEvent !== undefined && { onEvent }) })
@@ -97,7 +97,7 @@ describe("a secret", () => {
     })) {
       const image = `docker.io/library/hostile-${name}:latest`;
       const archive = await ociArchive(await buildImage({ layers: [layer, entries] }), image);
-      await daemon_.client.images.import(once(archive), { name: image });
+      await at.client.images.import(once(archive), { name: image });
       const before = await readdir("/tmp");
       const result = await run({
         image,
@@ -108,7 +108,7 @@ describe("a secret", () => {
       expect(
         (await readdir("/tmp")).filter((entry) => !before.includes(entry) && /secrets|token/.test(entry)),
       ).toEqual([]);
-      await daemon_.client.images.remove(image, { sync: true });
+      await at.client.images.remove(image, { sync: true });
     }
   });
 });
@@ -116,11 +116,11 @@ describe("a secret", () => {
 test("a secret is in nothing that containerd knows or logs, in no file that it or we keep, and in no process's arguments or environment", async () => {
   const known: unknown[] = [];
   const watching = new AbortController();
-  const subscription = daemon_.client.events.subscribe({ signal: watching.signal });
+  const subscription = at.client.events.subscribe({ signal: watching.signal });
   const watched = (async () => {
     for await (const event of subscription) known.push(event);
   })().catch(() => undefined);
-  const executor = createExecutor({ client: daemon_.client, ioDir: daemon_.ioDir });
+  const executor = createExecutor({ client: at.client, ioDir: at.ioDir });
   const handle = executor.start(
     { name: "told", image: "busybox", secrets: ["token"], run: SCRIPT, stopGrace: "0s" },
     { secrets: { token: TOKEN } },
@@ -129,16 +129,16 @@ test("a secret is in nothing that containerd knows or logs, in no file that it o
     known.push(event);
     if (event.type !== "output") continue;
     for (const list of [
-      daemon_.client.containers.list(),
-      daemon_.client.tasks.list(),
-      daemon_.client.leases.list(),
-      daemon_.client.content.listStatuses(),
+      at.client.containers.list(),
+      at.client.tasks.list(),
+      at.client.leases.list(),
+      at.client.content.listStatuses(),
     ])
       known.push(await list);
-    for await (const snapshot of daemon_.client.snapshots.list()) known.push(snapshot);
-    for await (const content of daemon_.client.content.list()) known.push(content);
-    const { rootDir, stateDir } = daemon_.daemon;
-    for (const directory of [rootDir, stateDir, daemon_.ioDir])
+    for await (const snapshot of at.client.snapshots.list()) known.push(snapshot);
+    for await (const content of at.client.content.list()) known.push(content);
+    const { rootDir, stateDir } = at.daemon;
+    for (const directory of [rootDir, stateDir, at.ioDir])
       expect(await filesWith(directory, TOKEN)).toEqual([]);
     // Only the step's own process is found, and no process shows the secret. For a moment two are found: a
     // shell's child has its arguments until it becomes another program.
@@ -159,8 +159,8 @@ test("a secret is in nothing that containerd knows or logs, in no file that it o
   );
   expect(text).not.toContain(TOKEN);
   expect(text).not.toContain(Buffer.from(TOKEN).toString("base64").slice(0, 20));
-  expect(await filesWith(daemon_.daemon.rootDir, TOKEN)).toEqual([]);
-  const log = await readFile(daemon_.daemon.logPath, "utf8");
+  expect(await filesWith(at.daemon.rootDir, TOKEN)).toEqual([]);
+  const log = await readFile(at.daemon.logPath, "utf8");
   expect(log).toContain(handle.id);
   expect(log).not.toContain(TOKEN);
 });
@@ -233,11 +233,11 @@ describe("is refused before anything is asked for:", () => {
     ],
     ["too much", {}, { token: TOKEN.repeat(100_000) }, "secrets"],
   ])("%s", async (_, change, secrets, field) => {
-    const before = await daemon_.inventory();
+    const before = await at.inventory();
     const error = await run({ run: "true", ...change }, secrets).catch((reason: unknown) => reason);
     expect(error).toMatchObject({ kind: "refused", issues: [{ field }] });
     expect(String(error)).not.toContain(TOKEN);
-    await daemon_.expectNothingLeft(before);
+    await at.expectNothingLeft(before);
   });
 
   test("a mount where secrets are", async () => {
@@ -249,7 +249,7 @@ describe("is refused before anything is asked for:", () => {
 });
 
 test("a step that fails to start leaves nothing of its secrets", async () => {
-  const before = await daemon_.inventory();
+  const before = await at.inventory();
   await expect(run({ command: ["no-such-program"] })).rejects.toMatchObject({ kind: "command-not-found" });
-  await daemon_.expectNothingLeft(before);
+  await at.expectNothingLeft(before);
 });

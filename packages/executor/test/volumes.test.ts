@@ -11,15 +11,15 @@ import {
 import { useDaemon } from "@wfe-containerd/test-infra/daemon";
 import { afterEach, describe, expect, test } from "vitest";
 
-const daemon_ = useDaemon();
+const at = useDaemon();
 const POLICY: Partial<Policy> = { volumes: "any" };
 
 afterEach(async () => {
-  for (const { name } of await listVolumes(daemon_.client)) await removeVolume(daemon_.client, name);
+  for (const { name } of await listVolumes(at.client)) await removeVolume(at.client, name);
 });
 
 function executor(options: ExecutorOptions = {}) {
-  return createExecutor({ client: daemon_.client, ioDir: daemon_.ioDir, policy: POLICY, ...options });
+  return createExecutor({ client: at.client, ioDir: at.ioDir, policy: POLICY, ...options });
 }
 
 async function run(change: Partial<StepInput>, options?: ExecutorOptions) {
@@ -28,25 +28,25 @@ async function run(change: Partial<StepInput>, options?: ExecutorOptions) {
   return runner.run(step).finally(() => runner.close());
 }
 
-const names = async (): Promise<string[]> => (await listVolumes(daemon_.client)).map(({ name }) => name);
+const names = async (): Promise<string[]> => (await listVolumes(at.client)).map(({ name }) => name);
 
 test("what one step leaves in a volume, the next one finds: over collections of garbage and the daemon's restart", async () => {
-  const before = await daemon_.inventory();
+  const before = await at.inventory();
   const volumes = ["data:/data"];
   const first = await run({ volumes, run: "echo kept > /data/file; stat -c '%u:%g %a' /data" });
   expect(first).toMatchObject({ exitCode: 0, stdout: "65534:65534 755\n" });
-  await daemon_.client.leases.collectGarbage();
-  daemon_.daemon.kill("SIGKILL");
-  await daemon_.daemon.exited;
-  await daemon_.daemon.restart();
+  await at.client.leases.collectGarbage();
+  at.daemon.kill("SIGKILL");
+  await at.daemon.exited;
+  await at.daemon.restart();
   const second = await run({
     volumes: [{ source: "data", target: "/other", readonly: true }],
     run: "cat /other/file; echo x > /other/file",
   });
   expect(second.stdout).toBe("kept\n");
   expect(second.stderr).toContain("Read-only file system");
-  await removeVolume(daemon_.client, "data");
-  await daemon_.expectNothingLeft(before);
+  await removeVolume(at.client, "data");
+  await at.expectNothingLeft(before);
 });
 
 test("a volume belongs to who used it first", async () => {
@@ -56,18 +56,18 @@ test("a volume belongs to who used it first", async () => {
   expect(await run({ caches: ["npm:/npm"], user: "0", run: "stat -c '%u:%g' /npm" })).toMatchObject({
     stdout: "1000:7\n",
   });
-  expect(await listVolumes(daemon_.client)).toMatchObject([{ name: "npm", kind: "cache", usedBy: [] }]);
+  expect(await listVolumes(at.client)).toMatchObject([{ name: "npm", kind: "cache", usedBy: [] }]);
 });
 
 test("many steps that want a new volume at once all get the same one", async () => {
   const runner = executor();
   const results = await Promise.all(
-    Array.from({ length: 6 }, (_, at) =>
+    Array.from({ length: 6 }, (_, index) =>
       runner.run({
-        name: `writer-${at}`,
+        name: `writer-${index}`,
         image: "busybox",
         volumes: ["new:/new"],
-        run: `echo ${at} > /new/${at}`,
+        run: `echo ${index} > /new/${index}`,
       }),
     ),
   );
@@ -102,19 +102,19 @@ describe("in use", () => {
     });
     for await (const event of handle) {
       if (event.type !== "output") continue;
-      expect(await listVolumes(daemon_.client)).toMatchObject([{ name: "used", usedBy: [handle.id] }]);
-      await expect(removeVolume(daemon_.client, "used")).rejects.toMatchObject({
+      expect(await listVolumes(at.client)).toMatchObject([{ name: "used", usedBy: [handle.id] }]);
+      await expect(removeVolume(at.client, "used")).rejects.toMatchObject({
         kind: "invalid-argument",
         message: expect.stringContaining(handle.id),
       });
-      expect(await pruneVolumes(daemon_.client)).toEqual([]);
+      expect(await pruneVolumes(at.client)).toEqual([]);
       expect(await names()).toEqual(["used"]);
       // Meanwhile other steps may use it.
       expect(await run({ caches: ["used:/c"], run: "echo x > /c/x" })).toMatchObject({ exitCode: 0 });
       handle.stop();
     }
     await handle.closed;
-    expect((await pruneVolumes(daemon_.client)).map(({ name }) => name)).toEqual(["used"]);
+    expect((await pruneVolumes(at.client)).map(({ name }) => name)).toEqual(["used"]);
     await runner.close();
   });
 
@@ -126,9 +126,9 @@ describe("in use", () => {
       while (!isOver) await remove().catch((reason: unknown) => inUse.push(reason));
     };
     const removing = [
-      whileNotOver(() => pruneVolumes(daemon_.client)),
-      whileNotOver(() => pruneVolumes(daemon_.client)),
-      whileNotOver(() => removeVolume(daemon_.client, "c")),
+      whileNotOver(() => pruneVolumes(at.client)),
+      whileNotOver(() => pruneVolumes(at.client)),
+      whileNotOver(() => removeVolume(at.client, "c")),
     ];
     try {
       for (let round = 0; round < 15; round++) {
@@ -150,7 +150,7 @@ describe("in use", () => {
   });
 
   test("a volume stays, though its remover saw no user when it looked", async () => {
-    const { client } = daemon_;
+    const { client } = at;
     await run({ caches: ["held:/c"], run: "echo before > /c/x" });
     await using runner = executor();
     const { setLabels } = client.snapshots;
@@ -186,7 +186,7 @@ test("caches are pruned by age and by size, the longest unused first; volumes on
     await run({ caches: [`${name}:/c`], run: "head -c 2000000 /dev/zero > /c/x" });
   await run({ volumes: ["stays:/v"], run: "head -c 2000000 /dev/zero > /v/x" });
   const pruned = async (options?: Parameters<typeof pruneVolumes>[1]): Promise<string[]> =>
-    (await pruneVolumes(daemon_.client, options)).map(({ name }) => name);
+    (await pruneVolumes(at.client, options)).map(({ name }) => name);
   expect(await pruned({ unusedForMs: 3_600_000 })).toEqual([]);
   expect(await pruned({ maxBytes: 3_000_000, dryRun: true })).toEqual(["one"]);
   expect(await pruned({ maxBytes: 3_000_000 })).toEqual(["one"]);
@@ -198,7 +198,7 @@ test("caches are pruned by age and by size, the longest unused first; volumes on
 
 describe("is refused:", () => {
   test("a volume that the policy does not name", async () => {
-    const before = await daemon_.inventory();
+    const before = await at.inventory();
     await expect(
       run({ run: "true", volumes: ["data:/data"], caches: ["npm:/npm"] }, { policy: {} }),
     ).rejects.toMatchObject({
@@ -208,7 +208,7 @@ describe("is refused:", () => {
         { field: "caches", allowed: expect.stringContaining("volumes") },
       ],
     });
-    await daemon_.expectNothingLeft(before);
+    await at.expectNothingLeft(before);
     expect(
       await run({ run: "true", volumes: ["data:/data"] }, { policy: { volumes: ["data"] } }),
     ).toMatchObject({ exitCode: 0 });
@@ -226,6 +226,6 @@ describe("is refused:", () => {
   });
 
   test("the removal of what is not there", async () => {
-    await expect(removeVolume(daemon_.client, "nothing")).rejects.toMatchObject({ kind: "invalid-argument" });
+    await expect(removeVolume(at.client, "nothing")).rejects.toMatchObject({ kind: "invalid-argument" });
   });
 });

@@ -1,5 +1,5 @@
 import fc from "fast-check";
-import { describe, expect, it } from "vitest";
+import { describe, expect, test } from "vitest";
 import { coalesce } from "./coalesce.js";
 
 async function* chunksOf(chunks: readonly Uint8Array[], failure?: Error): AsyncGenerator<Uint8Array> {
@@ -16,7 +16,7 @@ async function collect(source: AsyncIterable<Uint8Array[]>): Promise<Uint8Array[
 const bytes = fc.uint8Array({ maxLength: 20 });
 
 describe("batch", () => {
-  it("gives every byte once, in order, and holds little more than it may", async () => {
+  test("gives every byte once, in order, and holds little more than it may", async () => {
     await fc.assert(
       fc.asyncProperty(fc.array(bytes), fc.integer({ min: 1, max: 50 }), async (chunks, maxBytes) => {
         const given = await collect(coalesce(chunksOf(chunks), maxBytes));
@@ -29,7 +29,7 @@ describe("batch", () => {
     );
   });
 
-  it("gathers what comes while its taker is busy", async () => {
+  test("gathers what comes while its taker is busy", async () => {
     const source = Array.from({ length: 10 }, (_, at) => Uint8Array.of(at));
     const given: number[] = [];
     for await (const chunks of coalesce(chunksOf(source), 4)) {
@@ -40,7 +40,7 @@ describe("batch", () => {
     expect(given.reduce((a, b) => a + b)).toBe(10);
   });
 
-  it("gives what came before a failure, then fails", async () => {
+  test("gives what came before a failure, then fails", async () => {
     const given: number[] = [];
     const failing = coalesce(chunksOf([Uint8Array.of(1), Uint8Array.of(2)], new Error("cut")), 100);
     await expect(
@@ -51,7 +51,7 @@ describe("batch", () => {
     expect(given).toEqual([1, 2]);
   });
 
-  it("ends its source when its taker leaves", async () => {
+  test("ends its source when its taker leaves", async () => {
     let ended = false;
     async function* endless(): AsyncGenerator<Uint8Array> {
       try {

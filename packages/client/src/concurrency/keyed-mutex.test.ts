@@ -1,4 +1,4 @@
-import { describe, expect, it } from "vitest";
+import { describe, expect, test } from "vitest";
 import { createKeyedMutex } from "./keyed-mutex.js";
 
 /** A task that ends when the test calls `end`. */
@@ -21,7 +21,7 @@ function work(): { begun: boolean; task: () => Promise<string>; end: (failure?: 
 const settle = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
 
 describe("createKeyedMutex", () => {
-  it("runs those of one name one after the other, whether they fail or not, and others beside them", async () => {
+  test("runs those of one name one after the other, whether they fail or not, and others beside them", async () => {
     const turns = createKeyedMutex();
     const [first, second, other] = [work(), work(), work()];
     const failing = turns.run("a", undefined, first.task);
@@ -38,7 +38,7 @@ describe("createKeyedMutex", () => {
     expect(await Promise.all([waiting, beside])).toEqual(["done", "done"]);
   });
 
-  it("lets one go that gives up waiting, and nobody else before or behind it", async () => {
+  test("lets one go that gives up waiting, and nobody else before or behind it", async () => {
     const turns = createKeyedMutex();
     const [first, second, third] = [work(), work(), work()];
     const running = turns.run("a", undefined, first.task);

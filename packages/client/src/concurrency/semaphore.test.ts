@@ -1,10 +1,10 @@
-import { describe, expect, it } from "vitest";
+import { describe, expect, test } from "vitest";
 import { createSemaphore, forEachConcurrently } from "./semaphore.js";
 
 const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
 
 describe("createSlots", () => {
-  it("runs so many at a time, in order, whether they fail or not", async () => {
+  test("runs so many at a time, in order, whether they fail or not", async () => {
     const slots = createSemaphore(2);
     let running = 0;
     let most = 0;
@@ -33,7 +33,7 @@ describe("createSlots", () => {
 });
 
 describe("forEachConcurrently", () => {
-  it("throws the first failure, after the others have ended", async () => {
+  test("throws the first failure, after the others have ended", async () => {
     const ended: number[] = [];
     const all = forEachConcurrently(
       [0, 1, 2, 3],

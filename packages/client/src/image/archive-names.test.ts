@@ -1,4 +1,4 @@
-import { describe, expect, it, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import type { Descriptor } from "../oci/descriptor.js";
 import { MEDIA_TYPES } from "../oci/media-type.js";
 import type { ArchivedImage } from "./archive-images.js";
@@ -19,7 +19,7 @@ const entry = (target: Descriptor, names: readonly string[], tag?: string): Arch
 });
 
 describe("R21: the names of an archive's images", () => {
-  it.each<[string, ArchivedImage[], string | undefined, Record<string, Descriptor>]>([
+  test.each<[string, ArchivedImage[], string | undefined, Record<string, Descriptor>]>([
     ["in full", [entry(one, ["a:1"])], undefined, { "docker.io/library/a:1": one }],
     [
       "several of one image",

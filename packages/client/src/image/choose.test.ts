@@ -6,7 +6,7 @@ import {
   MANIFEST,
 } from "@wfe-containerd/test-infra/images/documents";
 import fc from "fast-check";
-import { beforeEach, describe, expect, it, test } from "vitest";
+import { beforeEach, describe, expect, test } from "vitest";
 import type { Descriptor } from "../oci/descriptor.js";
 import { formatPlatform, parsePlatform, rankPlatform } from "../oci/platform.js";
 import { collectParts } from "../transfer/image-part.js";
@@ -207,7 +207,7 @@ describe("R9: entries that are not images", () => {
     documents.add({ config: documents.add(Buffer.from("no json"), CONFIG), layers: [] }, MANIFEST),
   ];
 
-  it.each(Array.from({ length: 9 }, (_, at) => at))(
+  test.each(Array.from({ length: 9 }, (_, at) => at))(
     "are passed over, before and behind the image (%d)",
     async (at) => {
       for (const own of [
@@ -228,12 +228,12 @@ describe("R9: entries that are not images", () => {
     },
   );
 
-  it("are not among the platforms that an error names", async () => {
+  test("are not among the platforms that an error names", async () => {
     const target = documents.addIndex([...odd(), named("linux/arm64")]);
     await expect(choose(target, "linux/amd64")).rejects.toThrow(/it is for: linux\/arm64$/);
   });
 
-  it("alone are not an image, and the error says what they are", async () => {
+  test("alone are not an image, and the error says what they are", async () => {
     await expect(choose(documents.addIndex([artifact()]), "linux/amd64")).rejects.toMatchObject({
       kind: "not-found",
       message: expect.stringContaining("is an artifact, not a container image"),
@@ -256,7 +256,7 @@ describe("R9: entries that are not images", () => {
     }
   });
 
-  it("that say they are for this platform, and are broken, are no reason to run another one", async () => {
+  test("that say they are for this platform, and are broken, are no reason to run another one", async () => {
     const broken = documents.add(Buffer.from("{"), MANIFEST, { platform: AMD64 });
     const target = documents.addIndex([broken, named("linux/386")]);
     await expect(choose(target, "linux/amd64")).rejects.toThrow("not JSON");
@@ -264,7 +264,7 @@ describe("R9: entries that are not images", () => {
 });
 
 describe("R10: an image that does not name its platform", () => {
-  it.each([{}, { os: "", architecture: "" }, { os: "linux" }, { architecture: "arm64" }, { os: null }])(
+  test.each([{}, { os: "", architecture: "" }, { os: "linux" }, { architecture: "arm64" }, { os: null }])(
     "is taken for the host's: %j",
     async (config) => {
       const target = documents.addImage(config);
@@ -275,7 +275,7 @@ describe("R10: an image that does not name its platform", () => {
     },
   );
 
-  it("has the host's variant only with the host's architecture", async () => {
+  test("has the host's variant only with the host's architecture", async () => {
     expect((await choose(documents.addImage({}), "linux/arm/v6")).platform).toEqual(
       parsePlatform("linux/arm/v6"),
     );
@@ -286,7 +286,7 @@ describe("R10: an image that does not name its platform", () => {
     expect(platform).toEqual(parsePlatform("linux/arm/v5"));
   });
 
-  it("is not for the host where what it names is another's", async () => {
+  test("is not for the host where what it names is another's", async () => {
     await expect(choose(documents.addImage({ architecture: "s390x" }), "linux/amd64")).rejects.toThrow(
       "linux/s390x",
     );
@@ -295,7 +295,7 @@ describe("R10: an image that does not name its platform", () => {
     );
   });
 
-  it("comes behind those that do", async () => {
+  test("comes behind those that do", async () => {
     const target = documents.addIndex([documents.addImage({}), image("linux/386")]);
     expect((await choose(target, "linux/amd64")).platform).toEqual(parsePlatform("linux/386"));
   });

@@ -7,7 +7,7 @@ import {
   MANIFEST,
 } from "@wfe-containerd/test-infra/images/documents";
 import fc from "fast-check";
-import { beforeEach, describe, expect, it, test } from "vitest";
+import { beforeEach, describe, expect, test } from "vitest";
 import type { Descriptor } from "../oci/descriptor.js";
 import { collectParts } from "../transfer/image-part.js";
 import { blobsFor } from "./blobs.js";
@@ -108,7 +108,7 @@ describe("what is larger than an image may be is refused in words", () => {
     });
   });
 
-  it("has more documents", async () => {
+  test("has more documents", async () => {
     const target = documents.addIndex(many(IMAGE_LIMITS.documents));
     await expect(nodesOf(target)).rejects.toMatchObject({
       kind: "invalid-argument",
@@ -117,7 +117,7 @@ describe("what is larger than an image may be is refused in words", () => {
     expect(documents.reads).toHaveLength(IMAGE_LIMITS.documents);
   });
 
-  it("has more entries: it is not read further", async () => {
+  test("has more entries: it is not read further", async () => {
     const [image] = [documents.addImage(HOST)];
     const target = documents.addIndex([image as object, ...many(IMAGE_LIMITS.entries)]);
     for (const [, visit] of VISITORS.slice(0, -1)) {
@@ -127,7 +127,7 @@ describe("what is larger than an image may be is refused in words", () => {
     }
   });
 
-  it("has more layers, or more diff IDs", async () => {
+  test("has more layers, or more diff IDs", async () => {
     const blob = { mediaType: LAYER, size: 1 };
     const layers = many(IMAGE_LIMITS.entries).map((each) => ({ ...each, ...blob }));
     const config = documents.add({ ...HOST, rootfs: { diff_ids: [] } }, CONFIG);
@@ -138,7 +138,7 @@ describe("what is larger than an image may be is refused in words", () => {
     await expect(resolveTarget(walkImage(documents.content, long), "x", HOST)).rejects.toThrow("entries");
   });
 
-  it("has more bytes", async () => {
+  test("has more bytes", async () => {
     const padding = "x".repeat(4 * 1024 ** 2 - 1_000);
     const manifests = Array.from({ length: 17 }, (_, at) =>
       documents.add({ manifests: [], padding, at }, "application/vnd.oci.image.index.v1+json"),
@@ -146,7 +146,7 @@ describe("what is larger than an image may be is refused in words", () => {
     await expect(nodesOf(documents.addIndex(manifests))).rejects.toThrow("bytes of documents");
   });
 
-  it("lists one entry ten thousand times, and that is one", async () => {
+  test("lists one entry ten thousand times, and that is one", async () => {
     const image = documents.addImage(HOST);
     const target = documents.addIndex(Array.from({ length: 10_000 }, () => image));
     await resolveTarget(walkImage(documents.content, target), "x", HOST);
@@ -156,7 +156,7 @@ describe("what is larger than an image may be is refused in words", () => {
 });
 
 describe("odd documents", () => {
-  it("are told apart, and not read where nobody could", async () => {
+  test("are told apart, and not read where nobody could", async () => {
     const text = documents.add(Buffer.from("text"), "text/plain");
     const schema1 = documents.add(
       { schemaVersion: 1 },
@@ -181,7 +181,7 @@ describe("odd documents", () => {
     expect(documents.reads).not.toContain(schema1.digest);
   });
 
-  it("that list themselves are read once: no honest store has one, and ours may be another's", async () => {
+  test("that list themselves are read once: no honest store has one, and ours may be another's", async () => {
     const digest = `sha256:${"5".repeat(64)}`;
     const index = { mediaType: "application/vnd.oci.image.index.v1+json", digest, size: 1 };
     const bytes = Buffer.from(JSON.stringify({ manifests: [index, index] }));
@@ -196,7 +196,7 @@ describe("odd documents", () => {
     expect(reads).toBe(1);
   });
 
-  it("of one digest under two types are read once, and taken for each", async () => {
+  test("of one digest under two types are read once, and taken for each", async () => {
     const image = documents.addImage(HOST);
     const docker = { ...image, mediaType: "application/vnd.docker.distribution.manifest.v2+json" };
     const nodes = await nodesOf(documents.addIndex([image, docker]));
@@ -204,7 +204,7 @@ describe("odd documents", () => {
     expect(documents.reads).toHaveLength(2);
   });
 
-  it("leave what is wrong with the store, and not with a document, alone", async () => {
+  test("leave what is wrong with the store, and not with a document, alone", async () => {
     const away = new Error("the daemon is away");
     const readAll = (): Promise<never> => Promise.reject(away);
     const walk = walkImage({ ...documents.content, readAll }, documents.addImage(HOST));

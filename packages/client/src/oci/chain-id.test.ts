@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 import fc from "fast-check";
-import { expect, it } from "vitest";
+import { expect, test } from "vitest";
 import { chainId, chainIds } from "./chain-id.js";
 
 const sha256 = (text: string): string => `sha256:${createHash("sha256").update(text).digest("hex")}`;
@@ -11,7 +11,7 @@ function specified(diffIds: readonly string[]): string {
   return sha256(`${specified(diffIds.slice(0, -1))} ${diffIds.at(-1)}`);
 }
 
-it("is the specification's recursion, for each prefix", () => {
+test("is the specification's recursion, for each prefix", () => {
   const diffId = fc.string().map(sha256);
   fc.assert(
     fc.property(fc.array(diffId, { minLength: 1, maxLength: 12 }), (diffIds) => {
@@ -21,7 +21,7 @@ it("is the specification's recursion, for each prefix", () => {
   );
 });
 
-it("of no layer is none", () => {
+test("of no layer is none", () => {
   expect(chainId([])).toBe("");
   expect(chainIds([])).toEqual([]);
 });

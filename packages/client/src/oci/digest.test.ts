@@ -1,11 +1,11 @@
 import fc from "fast-check";
-import { expect, it } from "vitest";
+import { expect, test } from "vitest";
 import { checkDigest, isDigest } from "./digest.js";
 
 const hex = (length: number) =>
   fc.string({ unit: fc.constantFrom(..."0123456789abcdef"), minLength: length, maxLength: length });
 
-it("of the two algorithms is taken, and of no other", () => {
+test("of the two algorithms is taken, and of no other", () => {
   fc.assert(
     fc.property(hex(64), hex(128), (short, long) => {
       expect(checkDigest("x", `sha256:${short}`)).toBe(`sha256:${short}`);
@@ -21,7 +21,7 @@ it("of the two algorithms is taken, and of no other", () => {
   );
 });
 
-it.each([
+test.each([
   "",
   "sha256:",
   `sha256:${"A".repeat(64)}`,

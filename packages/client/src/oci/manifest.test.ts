@@ -1,6 +1,6 @@
 import { FUZZ_RUNS } from "@wfe-containerd/test-infra/fuzz";
 import fc from "fast-check";
-import { describe, expect, it } from "vitest";
+import { describe, expect, test } from "vitest";
 import { isContainerdError } from "../error.js";
 import type { Descriptor } from "./descriptor.js";
 import { isImageManifest, MAX_DOCUMENT_BYTES, parseImageConfig, parseIndexOrManifest } from "./manifest.js";
@@ -13,7 +13,7 @@ const index: Descriptor = { mediaType: MEDIA_TYPES.index, digest: DIGEST, size: 
 const bytes = (value: unknown): Uint8Array => Buffer.from(JSON.stringify(value));
 
 describe("a manifest or an index", () => {
-  it("is what its descriptor says", () => {
+  test("is what its descriptor says", () => {
     expect(parseIndexOrManifest(manifest, bytes({ config: blob, layers: [blob] }))).toEqual({
       config: blob,
       layers: [blob],
@@ -21,7 +21,7 @@ describe("a manifest or an index", () => {
     expect(parseIndexOrManifest(index, bytes({ manifests: [blob] }))).toEqual({ manifests: [blob] });
   });
 
-  it.each<[string, Descriptor, unknown]>([
+  test.each<[string, Descriptor, unknown]>([
     ["both an index and a manifest", manifest, { manifests: [], config: blob, layers: [] }],
     ["both an index and a manifest", index, { manifests: [], layers: [] }],
     ["schema 1", manifest, { schemaVersion: 1, fsLayers: [] }],
@@ -49,7 +49,7 @@ describe("a manifest or an index", () => {
     expect(() => parseIndexOrManifest(descriptor, bytes(document))).toThrow(problem);
   });
 
-  it("is refused when it is too large, not JSON, or not UTF-8", () => {
+  test("is refused when it is too large, not JSON, or not UTF-8", () => {
     expect(() => parseIndexOrManifest(manifest, new Uint8Array(MAX_DOCUMENT_BYTES + 1))).toThrow("up to");
     expect(() => parseIndexOrManifest(manifest, Buffer.from("{"))).toThrow("not JSON");
     expect(() => parseIndexOrManifest(manifest, Buffer.from([0x22, 0xff, 0x22]))).toThrow("not JSON");
@@ -57,7 +57,7 @@ describe("a manifest or an index", () => {
 
   // Go writes an empty list as null, and reads an absent list as empty. ctr's own export has
   // `"layers": null`.
-  it.each([
+  test.each([
     { config: blob, layers: null },
     { config: blob },
     { config: blob, manifests: null, mediaType: "" },
@@ -65,14 +65,14 @@ describe("a manifest or an index", () => {
     expect(parseIndexOrManifest(manifest, bytes(document))).toEqual({ config: blob, layers: [] });
   });
 
-  it.each([{ manifests: null }, {}, { manifests: [], config: null, layers: null }])(
+  test.each([{ manifests: null }, {}, { manifests: [], config: null, layers: null }])(
     "is an empty index where its list is empty, null or absent: %j",
     (document) => {
       expect(parseIndexOrManifest(index, bytes(document))).toEqual({ manifests: [] });
     },
   );
 
-  it("keeps an entry of an index that has no media type, as one that nobody can read", () => {
+  test("keeps an entry of an index that has no media type, as one that nobody can read", () => {
     const untyped = { digest: DIGEST, size: 3 };
     for (const entry of [untyped, { ...untyped, mediaType: null }]) {
       expect(parseIndexOrManifest(index, bytes({ manifests: [entry] }))).toEqual({
@@ -81,7 +81,7 @@ describe("a manifest or an index", () => {
     }
   });
 
-  it.each<[unknown, object]>([
+  test.each<[unknown, object]>([
     [{ os: "linux", architecture: "arm", variant: null }, { platform: { os: "linux", architecture: "arm" } }],
     [{ os: "linux", architecture: "" }, {}],
     [{ architecture: "arm64" }, {}],
@@ -92,14 +92,14 @@ describe("a manifest or an index", () => {
     expect(parseIndexOrManifest(index, bytes(document))).toEqual({ manifests: [{ ...blob, ...expected }] });
   });
 
-  it("has only annotations that are texts", () => {
+  test("has only annotations that are texts", () => {
     const document = { manifests: [{ ...blob, annotations: { a: "b", c: 1, d: ["e:f"] } }] };
     expect(parseIndexOrManifest(index, bytes(document))).toEqual({
       manifests: [{ ...blob, annotations: { a: "b" } }],
     });
   });
 
-  it("has no layer's urls in what is read of it", () => {
+  test("has no layer's urls in what is read of it", () => {
     const foreign = { ...blob, urls: ["https://elsewhere.example/layer"] };
     const { layers } = parseIndexOrManifest(manifest, bytes({ config: blob, layers: [foreign] })) as {
       layers: readonly object[];
@@ -111,14 +111,14 @@ describe("a manifest or an index", () => {
 describe("an image's config", () => {
   const least = { os: "linux", architecture: "amd64", rootfs: { diff_ids: [DIGEST] } };
 
-  it("keeps what it says", () => {
+  test("keeps what it says", () => {
     const config = { Env: ["A=1"], Cmd: null, User: "", Labels: { a: "b" } };
     expect(parseImageConfig(DIGEST, bytes({ ...least, config }))).toEqual({ ...least, config });
     for (const rootfs of [{}, null, undefined, { diff_ids: null }])
       expect(parseImageConfig(DIGEST, bytes({ ...least, rootfs })).rootfs.diff_ids).toEqual([]);
   });
 
-  it.each([{}, { os: "", architecture: "" }, { os: null, architecture: null, variant: null }])(
+  test.each([{}, { os: "", architecture: "" }, { os: null, architecture: null, variant: null }])(
     "may leave out its platform: %j",
     (platform) => {
       const { rootfs } = least;
@@ -126,7 +126,7 @@ describe("an image's config", () => {
     },
   );
 
-  it.each([
+  test.each([
     ["diff_ids", { rootfs: { diff_ids: "x" } }],
     ["diff_ids", { rootfs: { diff_ids: ["x"] } }],
     ["os is 1", { os: 1 }],
@@ -148,7 +148,7 @@ describe("an image's config", () => {
 describe("a container image", () => {
   const descriptor = (mediaType: string): Descriptor => ({ ...blob, mediaType });
 
-  it.each<[boolean, string, string[]]>([
+  test.each<[boolean, string, string[]]>([
     [true, MEDIA_TYPES.config, [MEDIA_TYPES.layerGzip]],
     [true, MEDIA_TYPES.dockerConfig, [MEDIA_TYPES.dockerLayerGzip, "application/vnd.in-toto+json"]],
     [true, MEDIA_TYPES.config, []],
@@ -167,7 +167,7 @@ describe("a container image", () => {
   });
 });
 
-it("whatever a registry gives, it is read or refused in our words", () => {
+test("whatever a registry gives, it is read or refused in our words", () => {
   const value = fc.oneof(
     fc.jsonValue(),
     fc.record({ digest: fc.string(), size: fc.integer(), mediaType: fc.string() }),

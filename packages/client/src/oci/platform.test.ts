@@ -1,5 +1,5 @@
 import fc from "fast-check";
-import { describe, expect, it } from "vitest";
+import { describe, expect, test } from "vitest";
 import { formatPlatform, normalizePlatform, parsePlatform, rankPlatform } from "./platform.js";
 
 const kind = fc.oneof(
@@ -16,7 +16,7 @@ const platform = fc
   .map(([os, [architecture, variant]]) => ({ os, architecture, variant }));
 
 describe("a platform", () => {
-  it("has one normal form, which is written and read as the same", () => {
+  test("has one normal form, which is written and read as the same", () => {
     fc.assert(
       fc.property(platform, (given) => {
         const normal = normalizePlatform(given);
@@ -26,7 +26,7 @@ describe("a platform", () => {
     );
   });
 
-  it("runs what was built for it best", () => {
+  test("runs what was built for it best", () => {
     fc.assert(
       fc.property(platform, (given) => {
         expect(rankPlatform(given, given)).toBe(0);
@@ -34,7 +34,7 @@ describe("a platform", () => {
     );
   });
 
-  it.each([
+  test.each([
     ["linux/arm/v7", "linux/arm/v6", 1],
     ["linux/arm/v7", "linux/arm/v5", 2],
     ["linux/arm", "linux/arm/v7", 0],
@@ -72,7 +72,7 @@ describe("a platform", () => {
     expect(rankPlatform(parsePlatform(host), parsePlatform(offered))).toBe(rank);
   });
 
-  it.each(["", "linux", "linux/", "/amd64", "linux/amd64/v2/x", "linux/am d64", "linux/amd64\n", "a\0/b"])(
+  test.each(["", "linux", "linux/", "/amd64", "linux/amd64/v2/x", "linux/am d64", "linux/amd64\n", "a\0/b"])(
     "%j is none",
     (text) => {
       expect(() => parsePlatform(text)).toThrow(/^platform: .*allowed: /s);

@@ -1,6 +1,6 @@
 import { FUZZ_RUNS } from "@wfe-containerd/test-infra/fuzz";
 import fc from "fast-check";
-import { describe, expect, it } from "vitest";
+import { describe, expect, test } from "vitest";
 import { isContainerdError } from "../error.js";
 import { familiarReference, formatReference, normalizeReference, parseReference } from "./reference.js";
 
@@ -34,7 +34,7 @@ const reference = fc
   );
 
 describe("what the grammar allows", () => {
-  it("is read, and in full reads as the same", () => {
+  test("is read, and in full reads as the same", () => {
     fc.assert(
       fc.property(reference, (text) => {
         const parsed = parseReference(text);
@@ -46,7 +46,7 @@ describe("what the grammar allows", () => {
     );
   });
 
-  it("reads as the same in its short form", () => {
+  test("reads as the same in its short form", () => {
     fc.assert(
       fc.property(reference, (text) => {
         const parsed = parseReference(text);
@@ -59,7 +59,7 @@ describe("what the grammar allows", () => {
   });
 
   const hex = "a".repeat(64);
-  it.each([
+  test.each([
     ["alpine", "docker.io/library/alpine:latest", "alpine"],
     ["alpine:3.20", "docker.io/library/alpine:3.20", "alpine:3.20"],
     ["user/app", "docker.io/user/app:latest", "user/app"],
@@ -81,7 +81,7 @@ describe("what the grammar allows", () => {
 });
 
 describe("what it does not allow", () => {
-  it.each([
+  test.each([
     [""],
     [" alpine"],
     ["alpine "],
@@ -117,7 +117,7 @@ describe("what it does not allow", () => {
     expect(() => parseReference(text)).toThrow(/^image: .*allowed: /s);
   });
 
-  it("is refused with our own error, and without the password in it", () => {
+  test("is refused with our own error, and without the password in it", () => {
     fc.assert(
       fc.property(
         fc.oneof(

@@ -1,7 +1,7 @@
 import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterAll, afterEach, beforeAll, beforeEach, expect, it } from "vitest";
+import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from "vitest";
 import { type Certificates, createCertificates } from "../../test/certificates.js";
 import { ContainerdError } from "../error.js";
 import { checkCertificates } from "./certificate.js";
@@ -34,7 +34,7 @@ async function problem(files: Readonly<Record<string, string>>, ca?: string): Pr
   }
 }
 
-it("takes certificates and keys that can be read, with text around them", async () => {
+test("takes certificates and keys that can be read, with text around them", async () => {
   const { authority, client } = certificates;
   const bundle = `# ours\n${authority.cert}\n# and theirs\n${client.cert}`;
   const toml = 'ca = ["ca.pem"]\nclient = [["me.pem", "me.key"]]';
@@ -43,7 +43,7 @@ it("takes certificates and keys that can be read, with text around them", async 
   ).toBeUndefined();
 });
 
-it.each([
+test.each([
   [
     "not a certificate",
     /hosts\.toml: ca: the file .*\/ca\.pem is not a PEM certificate; allowed: certificates in PEM/,
@@ -57,7 +57,7 @@ it.each([
   expect(await problem({ "hosts.toml": 'ca = "ca.pem"', "ca.pem": contents })).toMatch(message);
 });
 
-it("names a key in place of a certificate, and shows nothing of it", async () => {
+test("names a key in place of a certificate, and shows nothing of it", async () => {
   const { key } = certificates.client;
   const said = await problem({ "hosts.toml": 'ca = "ca.pem"', "ca.pem": key });
   expect(said).toMatch(/the file .*\/ca\.pem is not a PEM certificate/);
@@ -65,7 +65,7 @@ it("names a key in place of a certificate, and shows nothing of it", async () =>
     expect(said).not.toContain(line);
 });
 
-it("names each file of a client pair", async () => {
+test("names each file of a client pair", async () => {
   const { client } = certificates;
   const toml = 'client = [["me.pem", "me.key"]]';
   expect(await problem({ "hosts.toml": toml, "me.pem": "x", "me.key": client.key })).toMatch(
@@ -76,7 +76,7 @@ it("names each file of a client pair", async () => {
   );
 });
 
-it("names docker's files, and a ca that is given", async () => {
+test("names docker's files, and a ca that is given", async () => {
   expect(await problem({ "ca.crt": "x" })).toMatch(
     /\/a\.example\/ca\.crt: the file is not a PEM certificate/,
   );

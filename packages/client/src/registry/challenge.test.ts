@@ -1,5 +1,5 @@
 import fc from "fast-check";
-import { describe, expect, it } from "vitest";
+import { describe, expect, test } from "vitest";
 import { parseChallenges } from "./challenge.js";
 
 function parse(...headers: string[]): unknown {
@@ -7,7 +7,7 @@ function parse(...headers: string[]): unknown {
 }
 
 describe("parseChallenges", () => {
-  it("reads what registries send", () => {
+  test("reads what registries send", () => {
     expect(
       parse(
         'Bearer realm="https://auth.docker.io/token",service="registry.docker.io",scope="repository:library/alpine:pull"',
@@ -26,13 +26,13 @@ describe("parseChallenges", () => {
     expect(parse("BASIC realm=here")).toEqual([["basic", { realm: "here" }]]);
   });
 
-  it("reads a comma inside quotes as part of the value", () => {
+  test("reads a comma inside quotes as part of the value", () => {
     expect(parse('Bearer realm="https://r/t",scope="repository:a:pull,push"')).toEqual([
       ["bearer", { realm: "https://r/t", scope: "repository:a:pull,push" }],
     ]);
   });
 
-  it("reads several challenges, in one header and in many", () => {
+  test("reads several challenges, in one header and in many", () => {
     expect(parse('Bearer realm="https://r/t", Basic realm="b"', "Negotiate")).toEqual([
       ["bearer", { realm: "https://r/t" }],
       ["basic", { realm: "b" }],
@@ -44,7 +44,7 @@ describe("parseChallenges", () => {
     ]);
   });
 
-  it("takes escapes and spaces around the equals sign", () => {
+  test("takes escapes and spaces around the equals sign", () => {
     expect(parse('Basic realm = "a \\"b\\" \\\\ c" , charset="UTF-8"')).toEqual([
       ["basic", { realm: 'a "b" \\ c', charset: "UTF-8" }],
     ]);
@@ -52,7 +52,7 @@ describe("parseChallenges", () => {
 
   const R = { realm: "https://r/t" };
   const RS = { ...R, service: "s" };
-  it.each<[string, unknown]>([
+  test.each<[string, unknown]>([
     ['Bearer realm="https://r/t" service="s"', [["bearer", RS]]],
     ['Bearer realm="https://r/t"\tservice="s"', [["bearer", RS]]],
     ['Bearer realm="https://r/t"service="s"', [["bearer", RS]]],
@@ -95,7 +95,7 @@ describe("parseChallenges", () => {
     expect(parse(header)).toEqual(expected);
   });
 
-  it.each<[string, unknown]>([
+  test.each<[string, unknown]>([
     ['Bearer realm="https://r/t",service="unclosed', [["bearer", R]]],
     ['Bearer realm="https://r/t",@', [["bearer", R]]],
     ['Bearer realm="https://r/t";service="s"', [["bearer", R]]],
@@ -104,19 +104,19 @@ describe("parseChallenges", () => {
     expect(parse(header)).toEqual(expected);
   });
 
-  it("leaves out a challenge that gives a parameter two values", () => {
+  test("leaves out a challenge that gives a parameter two values", () => {
     expect(parse('Bearer realm="https://good/t",realm="https://evil/t"')).toEqual([]);
     expect(parse('Basic realm=a, Bearer realm="x", REALM="y"')).toEqual([["basic", { realm: "a" }]]);
   });
 
-  it.each(["", ",", " , ,", "=", '"', 'Bearer realm="unclosed', "Bearer realm=a realm=b", "Bearer/x"])(
+  test.each(["", ",", " , ,", "=", '"', 'Bearer realm="unclosed', "Bearer realm=a realm=b", "Bearer/x"])(
     "makes nothing of %j",
     (header) => {
       expect(parse(header)).toEqual([]);
     },
   );
 
-  it("reads back every challenge that is written by the grammar", () => {
+  test("reads back every challenge that is written by the grammar", () => {
     const token = fc.stringMatching(/^[a-z][a-z0-9_-]{0,10}$/);
     const value = fc.string({ unit: fc.constantFrom(...'abc XYZ,=\\"/:%é'.split("")), maxLength: 20 });
     const challenge = fc.tuple(token, fc.dictionary(token, value, { minKeys: 1, maxKeys: 4 }));
@@ -137,7 +137,7 @@ describe("parseChallenges", () => {
     );
   });
 
-  it("never throws", () => {
+  test("never throws", () => {
     const messy = fc.string({ unit: fc.constantFrom(...'Bb =",\\ \t/;é\n'.split("")), maxLength: 60 });
     fc.assert(
       fc.property(fc.array(fc.oneof(messy, fc.string())), (headers) =>

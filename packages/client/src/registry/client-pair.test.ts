@@ -1,5 +1,5 @@
 import { generateKeyPairSync } from "node:crypto";
-import { describe, expect, it } from "vitest";
+import { describe, expect, test } from "vitest";
 import { checkClientPairs } from "./client-pair.js";
 
 const pem = { format: "pem", type: "pkcs8" } as const;
@@ -8,13 +8,13 @@ const ed = (): string => generateKeyPairSync("ed25519").privateKey.export(pem).t
 const pairsOf = (...keys: string[]) => keys.map((key) => ({ cert: "PEM", key }));
 
 describe("checkClientPairs", () => {
-  it("takes one, whatever it is, and one of each kind", () => {
+  test("takes one, whatever it is, and one of each kind", () => {
     for (const keys of [[], ["PEM"], [ec(), ed()]]) {
       expect(checkClientPairs("hosts.toml: client", pairsOf(...keys))).toEqual(pairsOf(...keys));
     }
   });
 
-  it("refuses two of a kind, and keys that it cannot tell apart", () => {
+  test("refuses two of a kind, and keys that it cannot tell apart", () => {
     const refused =
       (...keys: string[]) =>
       () =>

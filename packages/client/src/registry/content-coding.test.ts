@@ -2,7 +2,7 @@ import * as zlib from "node:zlib";
 import { brotliCompressSync, deflateRawSync, deflateSync, gzipSync } from "node:zlib";
 import { skippableFrame, zstdFrames } from "@wfe-containerd/test-infra/images/zstd-frames";
 import fc from "fast-check";
-import { describe, expect, it } from "vitest";
+import { describe, expect, test } from "vitest";
 import { ContainerdError } from "../error.js";
 import { decodeBody, parseCodings } from "./content-coding.js";
 
@@ -17,7 +17,7 @@ async function decode(codings: readonly string[], body: AsyncIterable<Uint8Array
 }
 
 describe("parseCodings", () => {
-  it.each([
+  test.each([
     [[], []],
     [[""], []],
     [["identity"], []],
@@ -38,7 +38,7 @@ describe("parseCodings", () => {
 describe("decodeBody", () => {
   const text = '{"token": "some text that compresses, that compresses"}';
 
-  it.each([
+  test.each([
     [[], Buffer.from(text)],
     [["gzip"], gzipSync(text)],
     [["gzip"], Buffer.concat([gzipSync(text.slice(0, 9)), gzipSync(text.slice(9))])],
@@ -55,7 +55,7 @@ describe("decodeBody", () => {
   const hasZstd = "createZstdDecompress" in zlib;
   const halves = [skippableFrame(Buffer.from("note")), zstdFrames(Buffer.from(text), 2)];
 
-  it.each([
+  test.each([
     [["zstd"], Buffer.concat(halves)],
     [["gzip", "zstd"], zstdFrames(gzipSync(text), 3)],
   ])("undoes %j of several frames, where Node can", async (codings, bytes) => {
@@ -64,7 +64,7 @@ describe("decodeBody", () => {
     else await expect(decoding).rejects.toMatchObject({ kind: "not-implemented" });
   });
 
-  it.each([
+  test.each([
     ["no zstd", Buffer.from(text), "data-loss"],
     ["too short", Buffer.from("x"), "data-loss"],
     ["cut off", Buffer.concat(halves).subarray(0, -3), hasZstd ? "data-loss" : "not-implemented"],
@@ -76,11 +76,11 @@ describe("decodeBody", () => {
     await expect(decode(["zstd"], chunks(bytes))).rejects.toMatchObject(refused);
   });
 
-  it("takes an empty body in any coding", async () => {
+  test("takes an empty body in any coding", async () => {
     expect(await decode(["gzip"], chunks(Buffer.alloc(0)))).toBe("");
   });
 
-  it.each([
+  test.each([
     [["gzip"], Buffer.from(text), "data-loss", /says Content-Encoding: gzip/],
     [["gzip"], gzipSync(text).subarray(0, 30), "data-loss", /says Content-Encoding: gzip/],
     [["br", "gzip"], gzipSync(text), "data-loss", /says Content-Encoding: br/],
@@ -94,7 +94,7 @@ describe("decodeBody", () => {
     });
   });
 
-  it("passes on what the body throws, as it is", async () => {
+  test("passes on what the body throws, as it is", async () => {
     const cut = new ContainerdError("cut", { kind: "unavailable", cause: { isTransient: true } });
     async function* broken(): AsyncGenerator<Uint8Array> {
       yield gzipSync(text).subarray(0, 20);
@@ -103,7 +103,7 @@ describe("decodeBody", () => {
     await expect(decode(["gzip"], broken())).rejects.toBe(cut);
   });
 
-  it("ends the body when its reader has enough", async () => {
+  test("ends the body when its reader has enough", async () => {
     let isEnded = false;
     async function* endless(): AsyncGenerator<Uint8Array> {
       try {
@@ -120,7 +120,7 @@ describe("decodeBody", () => {
     await expect.poll(() => isEnded).toBe(true);
   });
 
-  it("gives back whatever was coded, in chunks of any size", async () => {
+  test("gives back whatever was coded, in chunks of any size", async () => {
     const coders = { gzip: gzipSync, deflate: deflateSync, br: brotliCompressSync } as const;
     const names = fc.array(fc.constantFrom("gzip", "deflate", "br"), { maxLength: 3 });
     await fc.assert(

@@ -1,7 +1,7 @@
 import { chmod, mkdtemp, readFile, rm, stat, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { delimiter, join } from "node:path";
-import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { dockerCredentials, eraseDockerCredential, storeDockerCredential } from "./docker-config.js";
 
 let directory: string;
@@ -32,7 +32,7 @@ async function helper(name: string, body: string): Promise<void> {
 const calls = (): Promise<string> => readFile(join(directory, "calls"), "utf8");
 
 describe("auths", () => {
-  it.each([
+  test.each([
     ["registry.example.com", "registry.example.com"],
     ["https://registry.example.com", "registry.example.com"],
     ["https://registry.example.com/v2/", "registry.example.com"],
@@ -67,7 +67,7 @@ describe("auths", () => {
     ["docker.io", ["https://index.docker.io/v1/", "index.docker.io"]],
     ["docker.io", ["docker.io", "registry-1.docker.io"]],
   ])("of %s under the keys %j", (host, [right = "", other = ""]) => {
-    it.each([
+    test.each([
       ["in this order", [right, other]],
       ["in the other order", [other, right]],
     ])("are those of the first, %s", async (_, keys) => {
@@ -79,14 +79,14 @@ describe("auths", () => {
     });
   });
 
-  it("under an empty exact key are none, as in docker", async () => {
+  test("under an empty exact key are none, as in docker", async () => {
     await configure({ auths: { "https://a.example/v1/": { auth: base64("user:old") }, "a.example": {} } });
     expect(await find("a.example")).toBeUndefined();
     await configure({ auths: { "https://a.example/v1/": { auth: base64("user:old") }, "a.example": null } });
     expect(await find("a.example")).toBeUndefined();
   });
 
-  it.each([
+  test.each([
     "example.com",
     "evil-registry.example.com",
     "registry.example.com.evil.net",
@@ -96,7 +96,7 @@ describe("auths", () => {
     expect(await find(host)).toBeUndefined();
   });
 
-  it.each([
+  test.each([
     [
       { username: "user", password: "pass" },
       { username: "user", password: "pass" },
@@ -122,13 +122,13 @@ describe("auths", () => {
     expect(await find("a.example")).toEqual(expected);
   });
 
-  it("that are missing are none", async () => {
+  test("that are missing are none", async () => {
     expect(await find("a.example")).toBeUndefined();
     await configure({});
     expect(await find("a.example")).toBeUndefined();
   });
 
-  it.each(["", " \n", "null", "{}", '{"auths": null, "credsStore": null, "credHelpers": null}'])(
+  test.each(["", " \n", "null", "{}", '{"auths": null, "credsStore": null, "credHelpers": null}'])(
     "in a file with %j are none",
     async (text) => {
       await configure(text);
@@ -138,14 +138,14 @@ describe("auths", () => {
     },
   );
 
-  it("are read and written under a field's name in any case, as Go does", async () => {
+  test("are read and written under a field's name in any case, as Go does", async () => {
     await configure({ Auths: { "a.example": { auth: base64("user:word") } }, CredsStore: "" });
     expect(await find("a.example")).toEqual({ username: "user", password: "word" });
     expect(await eraseDockerCredential("a.example", { env })).toBe(true);
     expect(await configured()).toEqual({ Auths: {}, CredsStore: "" });
   });
 
-  it.each([
+  test.each([
     "{ not json: hunter2",
     "[]",
     '"hunter2"',
@@ -159,14 +159,14 @@ describe("auths", () => {
     await expect(find("a.example")).rejects.toThrow(/^((?!hunter2).)*$/s);
   });
 
-  it("without a user name are an error that does not quote them", async () => {
+  test("without a user name are an error that does not quote them", async () => {
     await configure({ auths: { "a.example": { auth: base64("hunter2") } } });
     await expect(find("a.example")).rejects.toThrow(/auths\.a\.example\.auth/);
   });
 });
 
 describe("helpers", () => {
-  it("are asked by stdin, and answer by stdout; no secret is an argument", async () => {
+  test("are asked by stdin, and answer by stdout; no secret is an argument", async () => {
     await helper("test", `echo '{"ServerURL":"'$input'","Username":"user","Secret":"hunter2"}'`);
     await configure({ credsStore: "test" });
     expect(await find("a.example:5000")).toEqual({ username: "user", password: "hunter2" });
@@ -176,14 +176,14 @@ describe("helpers", () => {
     );
   });
 
-  it("may give an identity token", async () => {
+  test("may give an identity token", async () => {
     await helper("test", `echo '{"Username":"<token>","Secret":"refresh"}'`);
     await configure({ credHelpers: { "a.example": "test" } });
     expect(await find("a.example")).toEqual({ identityToken: "refresh" });
     expect(await find("b.example")).toBeUndefined();
   });
 
-  it("of one registry come before the one for all", async () => {
+  test("of one registry come before the one for all", async () => {
     await helper("one", `echo '{"Username":"one","Secret":"1234"}'`);
     await helper("all", `echo '{"Username":"all","Secret":"1234"}'`);
     await configure({ credsStore: "all", credHelpers: { "a.example": "one" } });
@@ -191,7 +191,7 @@ describe("helpers", () => {
     expect(await find("b.example")).toMatchObject({ username: "all" });
   });
 
-  it("that know nothing leave it to the file", async () => {
+  test("that know nothing leave it to the file", async () => {
     await helper("test", "echo 'credentials not found in native keychain'; exit 1");
     await configure({
       credsStore: "test",
@@ -201,7 +201,7 @@ describe("helpers", () => {
     expect(await find("b.example")).toBeUndefined();
   });
 
-  it.each(["", null])(
+  test.each(["", null])(
     "called %j for a registry are no helper for it, nor is the one for all",
     async (name) => {
       await helper("all", `echo '{"Username":"all","Secret":"1234"}'`);
@@ -214,7 +214,7 @@ describe("helpers", () => {
     },
   );
 
-  it("are asked by the name under which somebody logged in, where that is another", async () => {
+  test("are asked by the name under which somebody logged in, where that is another", async () => {
     await helper(
       "test",
       `[ "$input" = "https://a.example/v1/" ] && echo '{"Username":"u","Secret":"1234"}' || echo {}`,
@@ -224,7 +224,7 @@ describe("helpers", () => {
     expect(await calls()).toBe("args: get\nstdin: a.example\nargs: get\nstdin: https://a.example/v1/\n");
   });
 
-  it.each([
+  test.each([
     [`echo '{"username":"user","secret":"1234"}'`, { username: "user", password: "1234" }],
     [`echo '{"USERNAME":"user","SECRET":"1234","serverurl":"x"}'`, { username: "user", password: "1234" }],
     [`echo '{"Username":"user","Secret":"1234"}'; echo done`, { username: "user", password: "1234" }],
@@ -242,7 +242,7 @@ describe("helpers", () => {
     expect(await find("a.example")).toEqual(expected);
   });
 
-  it.each(["../evil", "/bin/sh", "a/b", ".", "a b", "a\0b", "a".repeat(300)])(
+  test.each(["../evil", "/bin/sh", "a/b", ".", "a b", "a\0b", "a".repeat(300)])(
     "bad input 25: called %j are refused, and nothing is run",
     async (name) => {
       await configure({ credHelpers: { "a.example": name } });
@@ -253,7 +253,7 @@ describe("helpers", () => {
     },
   );
 
-  it.each([
+  test.each([
     ["echo hunter2; exit 1", "exits with 1"],
     ["echo hunter2 >&2; exit 7", "exits with 7"],
     ["echo hunter2", "JSON"],
@@ -269,7 +269,7 @@ describe("helpers", () => {
     await expect(find("a.example")).rejects.toThrow(/^((?!hunter2).)*$/s);
   });
 
-  it.each([
+  test.each([
     [{ credsStore: "absent" }, "credsStore"],
     [{ credHelpers: { "a.example": "absent" } }, "credHelpers.a.example"],
   ])("that are not installed are named, with the file and field: %j", async (config, field) => {
@@ -282,14 +282,14 @@ describe("helpers", () => {
     await expect(eraseDockerCredential("a.example", { env })).rejects.toThrow(message);
   });
 
-  it.each([7, ["a"], {}])("called %j are an error that names the field", async (name) => {
+  test.each([7, ["a"], {}])("called %j are an error that names the field", async (name) => {
     await configure({ credHelpers: { "a.example": name } });
     await expect(find("a.example")).rejects.toThrow(/credHelpers\.a\.example is not text/);
     await configure({ credsStore: name });
     await expect(find("a.example")).rejects.toThrow(/credsStore is not text/);
   });
 
-  it("are ended with the caller", async () => {
+  test("are ended with the caller", async () => {
     await helper("test", "exec sleep 1000");
     await configure({ credsStore: "test" });
     const asked = dockerCredentials({ env })("a.example", { signal: AbortSignal.timeout(50) });
@@ -300,7 +300,7 @@ describe("helpers", () => {
 describe("logging in and out", () => {
   const user = { username: "user", password: "hunter2" };
 
-  it("keeps everything else in the file, and the file for its owner", async () => {
+  test("keeps everything else in the file, and the file for its owner", async () => {
     await configure({
       auths: { "b.example": { auth: "eA==" }, "https://a.example/v1/": {} },
       HttpHeaders: { a: "b" },
@@ -317,7 +317,7 @@ describe("logging in and out", () => {
     expect(await find("a.example")).toBeUndefined();
   });
 
-  it("makes the directory, and takes docker's name for its hub", async () => {
+  test("makes the directory, and takes docker's name for its hub", async () => {
     const fresh = { directory: join(directory, "new", "docker") };
     await storeDockerCredential("docker.io", { identityToken: "refresh" }, fresh);
     const text = await readFile(join(fresh.directory, "config.json"), "utf8");
@@ -327,7 +327,7 @@ describe("logging in and out", () => {
     expect((await stat(fresh.directory)).mode & 0o777).toBe(0o700);
   });
 
-  it("writes through a link", async () => {
+  test("writes through a link", async () => {
     const real = join(directory, "real.json");
     await writeFile(real, "{}");
     await symlink("real.json", join(directory, "config.json"));
@@ -335,7 +335,7 @@ describe("logging in and out", () => {
     expect(JSON.parse(await readFile(real, "utf8"))).toHaveProperty("auths");
   });
 
-  it("goes through the helper where there is one, and keeps the secret out of the file", async () => {
+  test("goes through the helper where there is one, and keeps the secret out of the file", async () => {
     await helper("test", "");
     await configure({ credsStore: "test" });
     await storeDockerCredential("a.example", user, { env });
@@ -347,7 +347,7 @@ describe("logging in and out", () => {
     );
   });
 
-  it.each([
+  test.each([
     ["https://a.example", "a.example"],
     ["a.example/", "a.example"],
     ["https://a.example/v2/", "a.example"],
@@ -364,7 +364,7 @@ describe("logging in and out", () => {
     expect(await configured()).toEqual({ auths: { "b.example": {} } });
   });
 
-  it("forgets every spelling, so that no older credential comes back", async () => {
+  test("forgets every spelling, so that no older credential comes back", async () => {
     const entry = { auth: base64("user:hunter2") };
     await configure({
       auths: { "a.example": entry, "https://a.example/v1/": entry, "a.example:443": entry },
@@ -373,7 +373,7 @@ describe("logging in and out", () => {
     expect(await configured()).toEqual({ auths: {} });
   });
 
-  it.each([
+  test.each([
     ["exit 0", true],
     ["echo 'credentials not found in native keychain'; exit 1", false],
     ["echo 'credentials not found in native keychain'", false],
@@ -384,14 +384,14 @@ describe("logging in and out", () => {
     expect(await calls()).toBe("args: erase\nstdin: a.example\n");
   });
 
-  it("fails where the helper fails to erase, and leaves the file as it is", async () => {
+  test("fails where the helper fails to erase, and leaves the file as it is", async () => {
     await helper("test", "exit 3");
     await configure({ credsStore: "test", auths: { "a.example": {} } });
     await expect(eraseDockerCredential("a.example", { env })).rejects.toThrow("exits with 3");
     expect(await configured()).toEqual({ credsStore: "test", auths: { "a.example": {} } });
   });
 
-  it.each(["word", "", "user:hunter2@a.example", "a.example:99999", "ftp://a.example"])(
+  test.each(["word", "", "user:hunter2@a.example", "a.example:99999", "ftp://a.example"])(
     "at %j is refused, and nothing changes",
     async (typed) => {
       await configure({ auths: { "a.example": {} } });
@@ -405,7 +405,7 @@ describe("logging in and out", () => {
     },
   );
 
-  it.each([
+  test.each([
     ["https://a.example", "a.example"],
     ["a.example/team", "a.example"],
     ["https://index.docker.io/v1/", "https://index.docker.io/v1/"],
@@ -418,7 +418,7 @@ describe("logging in and out", () => {
 describe("other places", () => {
   const auths = (password: string) => ({ auths: { "a.example": { auth: base64(`user:${password}`) } } });
 
-  it("DOCKER_AUTH_CONFIG counts before the file, and the file for what it does not have", async () => {
+  test("DOCKER_AUTH_CONFIG counts before the file, and the file for what it does not have", async () => {
     await configure({ auths: { ...auths("file").auths, "b.example": { auth: base64("user:b") } } });
     env = { ...env, DOCKER_AUTH_CONFIG: JSON.stringify(auths("text")) };
     expect(await find("a.example")).toEqual({ username: "user", password: "text" });
@@ -427,14 +427,14 @@ describe("other places", () => {
     expect(await find("a.example")).toEqual({ username: "user", password: "file" });
   });
 
-  it("DOCKER_AUTH_CONFIG that is not JSON is an error that names it, and does not quote it", async () => {
+  test("DOCKER_AUTH_CONFIG that is not JSON is an error that names it, and does not quote it", async () => {
     env = { ...env, DOCKER_AUTH_CONFIG: "{hunter2" };
     await expect(find("a.example")).rejects.toThrow(
       /^DOCKER_AUTH_CONFIG: the content is not a JSON object((?!hunter2).)*$/s,
     );
   });
 
-  it("REGISTRY_AUTH_FILE counts before docker's file, and is where a login is kept", async () => {
+  test("REGISTRY_AUTH_FILE counts before docker's file, and is where a login is kept", async () => {
     const file = join(directory, "auth.json");
     await configure({ auths: { ...auths("docker").auths, "b.example": { auth: base64("user:b") } } });
     env = { ...env, REGISTRY_AUTH_FILE: file };
@@ -448,7 +448,7 @@ describe("other places", () => {
     expect(await find("a.example")).toBeUndefined();
   });
 
-  it("are not looked into when a directory is given", async () => {
+  test("are not looked into when a directory is given", async () => {
     await configure(auths("file"));
     const more = {
       ...env,

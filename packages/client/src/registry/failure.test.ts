@@ -1,14 +1,14 @@
-import { describe, expect, it } from "vitest";
+import { describe, expect, test } from "vitest";
 import { answerError, failureOf, isTransientStatus, transportError } from "./failure.js";
 
 describe("isTransientStatus", () => {
-  it.each([
+  test.each([
     408, 425, 429, 499, 500, 502, 503, 504, 507, 509, 520, 521, 522, 523, 524, 525, 526, 527, 530, 598, 599,
   ])("%d may be another the next time", (status) => {
     expect(isTransientStatus(status)).toBe(true);
   });
 
-  it.each([
+  test.each([
     200, 301, 400, 401, 403, 404, 405, 409, 410, 416, 418, 451, 501, 505, 506, 508, 510, 511, 600, 999,
   ])("%d will be the same the next time", (status) => {
     expect(isTransientStatus(status)).toBe(false);
@@ -16,7 +16,7 @@ describe("isTransientStatus", () => {
 });
 
 describe("answerError", () => {
-  it.each([
+  test.each([
     [499, "unavailable"],
     [507, "unavailable"],
     [599, "unavailable"],
@@ -34,7 +34,7 @@ describe("answerError", () => {
 describe("transportError", () => {
   const refused = Object.assign(new Error("connect ECONNREFUSED"), { code: "ECONNREFUSED" });
 
-  it.each([
+  test.each([
     [refused, true, true],
     [refused, false, false],
     [new AggregateError([refused, refused]), false, false],

@@ -1,9 +1,9 @@
 import fc from "fast-check";
-import { describe, expect, it } from "vitest";
+import { describe, expect, test } from "vitest";
 import { goField, goFieldName, parseGoStruct } from "./go-json.js";
 
 describe("parseGoStruct", () => {
-  it.each([
+  test.each([
     ["", {}],
     [" \n\t", {}],
     ["null", {}],
@@ -21,7 +21,7 @@ describe("parseGoStruct", () => {
     expect(parseGoStruct(text)).toEqual(expected);
   });
 
-  it("reads every object that JSON has, whatever follows it", () => {
+  test("reads every object that JSON has, whatever follows it", () => {
     const object = fc.dictionary(fc.string(), fc.jsonValue());
     fc.assert(
       fc.property(object, fc.string(), (value, rest) => {
@@ -32,7 +32,7 @@ describe("parseGoStruct", () => {
 });
 
 describe("goField", () => {
-  it.each([
+  test.each([
     [{ Secret: "a" }, "a"],
     [{ secret: "a" }, "a"],
     [{ SECRET: "a", secret: "b" }, "b"],
@@ -43,7 +43,7 @@ describe("goField", () => {
     expect(goField(struct, "Secret")).toBe(expected);
   });
 
-  it("tells the name under which a field is written", () => {
+  test("tells the name under which a field is written", () => {
     expect(goFieldName({ Auths: {} }, "auths")).toBe("Auths");
     expect(goFieldName({}, "auths")).toBe("auths");
   });

@@ -1,4 +1,4 @@
-import { describe, expect, it } from "vitest";
+import { describe, expect, test } from "vitest";
 import { ContainerdError, type ErrorKind } from "../error.js";
 import { failureOf } from "./failure.js";
 import { combineFailures, type HostFailure } from "./host-failure.js";
@@ -14,7 +14,7 @@ const failed = (
 });
 
 describe("combineFailures", () => {
-  it.each([
+  test.each([
     [failed("mirror", true, "unavailable"), failed("server", false, "not-found", true), "not-found", false],
     [failed("mirror", false, "not-found"), failed("server", true, "unavailable", true), "unavailable", true],
     [
@@ -45,7 +45,7 @@ describe("combineFailures", () => {
     expect(failureOf(error)?.isTransient ?? false).toBe(isTransient);
   });
 
-  it("leaves the failure of a single host as it is", () => {
+  test("leaves the failure of a single host as it is", () => {
     const only = failed("server", true, "unavailable", true);
     expect(combineFailures("app:1", [only])).toBe(only.error);
   });

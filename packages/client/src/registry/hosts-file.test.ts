@@ -1,5 +1,5 @@
 import fc from "fast-check";
-import { describe, expect, it } from "vitest";
+import { describe, expect, test } from "vitest";
 import { isContainerdError } from "../error.js";
 import { parseHostsFile } from "./hosts-file.js";
 
@@ -7,7 +7,7 @@ const parse = (text: string) => parseHostsFile("hosts.toml", text);
 const all = new Set(["pull", "resolve", "push"]);
 
 describe("parseHostsFile", () => {
-  it("reads mirrors in their order, and the server last", () => {
+  test("reads mirrors in their order, and the server last", () => {
     const entries = parse(`
       server = "https://registry-1.docker.io"
       [host."https://public-mirror.example.com"]
@@ -35,7 +35,7 @@ describe("parseHostsFile", () => {
     expect(entries[2]).toMatchObject({ skipVerify: true, dialTimeoutMs: 90_000 });
   });
 
-  it("means the registry itself where no server is named", () => {
+  test("means the registry itself where no server is named", () => {
     expect(parse(`ca = ["/a.pem", "b.pem"]`)).toEqual([
       {
         origin: undefined,
@@ -50,7 +50,7 @@ describe("parseHostsFile", () => {
     ]);
   });
 
-  it.each([
+  test.each([
     ["https://r.example", "", "https://r.example", "/v2"],
     ["r.example:5000", "", "https://r.example:5000", "/v2"],
     ["https://r.example/cache", "", "https://r.example", "/cache/v2"],
@@ -61,7 +61,7 @@ describe("parseHostsFile", () => {
     expect(parse(`server = "${server}"\n${more}`)[0]).toMatchObject({ origin, path });
   });
 
-  it.each([
+  test.each([
     [`client = "both.pem"`, [{ cert: "both.pem", key: "both.pem" }]],
     [
       `client = ["a.pem", "b.pem"]`,
@@ -81,7 +81,7 @@ describe("parseHostsFile", () => {
     expect(parse(text)[0]?.clientFiles).toEqual(clientFiles);
   });
 
-  it("reads headers, of a mirror for it alone", () => {
+  test("reads headers, of a mirror for it alone", () => {
     const [mirror, own] = parse(`
       [header]
         x-one = "1"
@@ -91,11 +91,11 @@ describe("parseHostsFile", () => {
     expect([mirror?.headers, own?.headers]).toEqual([{ "x-two": "a, b" }, { "x-one": "1" }]);
   });
 
-  it("takes the capability referrers for what it is: none that is used here", () => {
+  test("takes the capability referrers for what it is: none that is used here", () => {
     expect(parse(`capabilities = ["Pull", "referrers"]`)[0]?.capabilities).toEqual(new Set(["pull"]));
   });
 
-  it.each([
+  test.each([
     [`server = `, "TOML"],
     [`server = 5`, "server"],
     [`server = "https://u:p@r.example"`, "credentials"],
@@ -118,7 +118,7 @@ describe("parseHostsFile", () => {
     expect(() => parse(text)).toThrow(/^((?!secret).)*$/s);
   });
 
-  it("throws nothing but our own error", () => {
+  test("throws nothing but our own error", () => {
     const word = fc.constantFrom(
       "server",
       "host",

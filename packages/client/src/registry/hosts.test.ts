@@ -1,7 +1,7 @@
 import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { directoryNames, hostsFromDirectories } from "./hosts.js";
 
 let root: string;
@@ -19,7 +19,7 @@ const hosts = (registry: string, more: object = {}) =>
   hostsFromDirectories({ directories: [root], ...more })(registry);
 
 describe("without configuration", () => {
-  it.each([
+  test.each([
     ["docker.io", "https://registry-1.docker.io"],
     ["registry.example.com", "https://registry.example.com"],
     ["registry.example.com:5000", "https://registry.example.com:5000"],
@@ -31,7 +31,7 @@ describe("without configuration", () => {
     expect(await hosts(registry)).toMatchObject([{ origin, path: "/v2" }]);
   });
 
-  it("plain http is for those of which somebody said so", async () => {
+  test("plain http is for those of which somebody said so", async () => {
     const plainHttp = ["registry.lan:5000"];
     expect(await hosts("registry.lan:5000", { plainHttp })).toMatchObject([
       { origin: "http://registry.lan:5000" },
@@ -39,7 +39,7 @@ describe("without configuration", () => {
     expect(await hosts("registry.lan", { plainHttp })).toMatchObject([{ origin: "https://registry.lan" }]);
   });
 
-  it("an authority that is given means https, here too", async () => {
+  test("an authority that is given means https, here too", async () => {
     expect(await hosts("localhost:5000", { ca: "PEM" })).toMatchObject([
       { origin: "https://localhost:5000", tls: { ca: ["PEM"] } },
     ]);
@@ -47,12 +47,12 @@ describe("without configuration", () => {
 });
 
 describe("with directories", () => {
-  it("looks for the name with its port in the ways that containerd does", () => {
+  test("looks for the name with its port in the ways that containerd does", () => {
     expect(directoryNames("a.example:5000")).toEqual(["a.example_5000_", "a.example:5000", "_default"]);
     expect(directoryNames("docker.io")).toEqual(["docker.io", "_default"]);
   });
 
-  it("reads certificates beside the file", async () => {
+  test("reads certificates beside the file", async () => {
     await put("a.example/hosts.toml", `ca = "ca.pem"\nclient = [["me.cert", "me.key"]]`);
     for (const name of ["ca.pem", "me.cert", "me.key"]) await put(`a.example/${name}`, name);
     expect(await hosts("a.example", { ca: "GENERAL" })).toMatchObject([
@@ -67,7 +67,7 @@ describe("with directories", () => {
     ]);
   });
 
-  it("reads docker's certificates where there is no hosts.toml", async () => {
+  test("reads docker's certificates where there is no hosts.toml", async () => {
     for (const name of ["one.crt", "two.crt", "me.cert", "me.key"]) await put(`localhost:5000/${name}`, name);
     expect(await hosts("localhost:5000")).toMatchObject([
       {
@@ -77,7 +77,7 @@ describe("with directories", () => {
     ]);
   });
 
-  it("takes _default for every registry that has none of its own", async () => {
+  test("takes _default for every registry that has none of its own", async () => {
     await put("_default/hosts.toml", `[host."https://mirror.example"]`);
     await put("own.example/hosts.toml", "");
     expect((await hosts("docker.io")).map(({ origin }) => origin)).toEqual([
@@ -87,7 +87,7 @@ describe("with directories", () => {
     expect((await hosts("own.example")).map(({ origin }) => origin)).toEqual(["https://own.example"]);
   });
 
-  it.each([
+  test.each([
     ["hosts.toml", "ca = ", "hosts.toml"],
     ["hosts.toml", `ca = "missing.pem"`, "missing.pem"],
     ["me.cert", "PEM", "me.key"],

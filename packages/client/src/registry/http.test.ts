@@ -1,7 +1,7 @@
 import { once } from "node:events";
 import { createServer, type Server, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
-import { afterEach, describe, expect, it } from "vitest";
+import { afterEach, describe, expect, test } from "vitest";
 import { DEFAULT_TLS } from "./host.js";
 import { createHttpClient } from "./http.js";
 
@@ -34,7 +34,7 @@ async function read(chunk: Uint8Array, count: number): Promise<number> {
 }
 
 describe("a body that nobody wants", () => {
-  it("is not waited for", async () => {
+  test("is not waited for", async () => {
     const url = await serve((response) => void response.writeHead(200, { "content-length": "9" }).write("x"));
     const timeouts = { connectMs: 10_000, headersMs: 10_000, stallMs: 60_000 };
     await using http = createHttpClient({ tls: DEFAULT_TLS, timeouts, mayBePlain: new Set() });
@@ -45,7 +45,7 @@ describe("a body that nobody wants", () => {
 });
 
 describe("a body that never stands still", () => {
-  it("is given up when it is too slow", async () => {
+  test("is given up when it is too slow", async () => {
     await expect(read(Buffer.alloc(1), 100_000)).rejects.toMatchObject({
       kind: "unavailable",
       message: expect.stringContaining("too slow"),
@@ -53,7 +53,7 @@ describe("a body that never stands still", () => {
     });
   });
 
-  it("is read to its end when it is slow, and steady", async () => {
+  test("is read to its end when it is slow, and steady", async () => {
     expect(await read(Buffer.alloc(2048), 500)).toBe(1_024_000);
   });
 });

@@ -1,4 +1,4 @@
-import { describe, expect, it } from "vitest";
+import { describe, expect, test } from "vitest";
 import type { Clock } from "../concurrency/clock.js";
 import { createProgressReporter, type TransferProgress } from "./progress.js";
 
@@ -18,7 +18,7 @@ function setUp() {
 }
 
 describe("createProgressReporter", () => {
-  it("reports each change of state, and movement at intervals with its rate", () => {
+  test("reports each change of state, and movement at intervals with its rate", () => {
     const { seen, at } = setUp();
     at(0, "waiting", 0);
     at(1, "waiting", 0);

@@ -1,4 +1,4 @@
-import { describe, expect, it } from "vitest";
+import { describe, expect, test } from "vitest";
 import { proxyFor } from "./proxy.js";
 
 const PROXY = "http://proxy.example:3128";
@@ -6,7 +6,7 @@ const isDirect = (url: string, noProxy: string): boolean =>
   proxyFor(new URL(url), { HTTPS_PROXY: PROXY, HTTP_PROXY: PROXY, NO_PROXY: noProxy }) === undefined;
 
 describe("the proxy", () => {
-  it.each([
+  test.each([
     [{ HTTPS_PROXY: PROXY }, "https://a.example", `${PROXY}/`],
     [{ https_proxy: PROXY }, "https://a.example", `${PROXY}/`],
     [{ HTTPS_PROXY: PROXY, https_proxy: "http://other" }, "https://a.example", `${PROXY}/`],
@@ -22,7 +22,7 @@ describe("the proxy", () => {
     expect(proxyFor(new URL(url), env)?.href).toBe(proxy);
   });
 
-  it.each(["ftp://user:canary@proxy.example", "http://", "user:canary@bad host"])(
+  test.each(["ftp://user:canary@proxy.example", "http://", "user:canary@bad host"])(
     "is refused when it is %j",
     (text) => {
       expect(() => proxyFor(new URL("https://a.example"), { HTTPS_PROXY: text })).toThrow(
@@ -31,7 +31,7 @@ describe("the proxy", () => {
     },
   );
 
-  it.each(["http://localhost:5000", "https://127.0.0.1", "https://127.9.9.9", "https://[::1]:5000"])(
+  test.each(["http://localhost:5000", "https://127.0.0.1", "https://127.9.9.9", "https://[::1]:5000"])(
     "is never for this machine itself: %s",
     (url) => {
       expect(isDirect(url, "")).toBe(true);
@@ -40,7 +40,7 @@ describe("the proxy", () => {
 });
 
 describe("NO_PROXY", () => {
-  it.each([
+  test.each([
     ["*", "https://a.example"],
     ["other, *", "https://a.example"],
     ["10.0.0.0/8", "https://10.1.2.3:5000"],
@@ -65,7 +65,7 @@ describe("NO_PROXY", () => {
     expect(isDirect(url, noProxy)).toBe(true);
   });
 
-  it.each([
+  test.each([
     ["", "https://a.example"],
     ["10.0.0.0/8", "https://11.0.0.1"],
     ["10.0.0.0/8", "https://10.example"],

@@ -1,5 +1,5 @@
 import fc from "fast-check";
-import { describe, expect, it } from "vitest";
+import { describe, expect, test } from "vitest";
 import { isContainerdError } from "../error.js";
 import { checkRealm, type RealmRules } from "./realm.js";
 
@@ -14,7 +14,7 @@ function rules(registry: string, more: Partial<RealmRules> = {}): RealmRules {
 }
 
 describe("checkRealm", () => {
-  it.each([
+  test.each([
     ["https://registry-1.docker.io", "https://auth.docker.io/token"],
     ["https://registry.gitlab.com", "https://gitlab.com/jwt/auth"],
     ["https://ghcr.io", "https://ghcr.io/token"],
@@ -32,7 +32,7 @@ describe("checkRealm", () => {
     expect((await checkRealm(realm, rules(registry))).href).toBe(realm);
   });
 
-  it.each([
+  test.each([
     ["https://registry.example.com", "https://evil.example.net/token"],
     ["https://registry.example.com", "https://registry.example.com.evil.net/token"],
     ["https://registry.example.com", "https://notexample.com/token"],
@@ -59,7 +59,7 @@ describe("checkRealm", () => {
     );
   });
 
-  it.each([
+  test.each([
     ["https://registry.example.com", "http://registry.example.com/token", "https"],
     ["https://localhost:5000", "http://localhost:5001/token", "https"],
     ["http://127.0.0.1:5000", "http://auth.example.com/token", "https"],
@@ -75,14 +75,14 @@ describe("checkRealm", () => {
     }
   });
 
-  it("lets a registry send us elsewhere when nothing is given away, or when somebody said so", async () => {
+  test("lets a registry send us elsewhere when nothing is given away, or when somebody said so", async () => {
     const realm = "https://auth.docker.io/token";
     const registry = "https://images.example.org";
     for (const more of [{ withCredential: false }, { allowed: new Set(["auth.docker.io"]) }])
       expect((await checkRealm(realm, rules(registry, more))).href).toBe(realm);
   });
 
-  it("throws nothing but our own error, and never takes a credential off https or off the domain", async () => {
+  test("throws nothing but our own error, and never takes a credential off https or off the domain", async () => {
     await fc.assert(
       fc.asyncProperty(
         fc.oneof(

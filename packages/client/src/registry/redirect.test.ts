@@ -1,5 +1,5 @@
 import fc from "fast-check";
-import { describe, expect, it } from "vitest";
+import { describe, expect, test } from "vitest";
 import { isContainerdError } from "../error.js";
 import { isLoopback, showUrl } from "./plain-http.js";
 import { redirectHeaders, redirectTarget } from "./redirect.js";
@@ -8,7 +8,7 @@ const none = new Set<string>();
 const registry = new URL("https://registry.example.com/v2/a/blobs/sha256:0");
 
 describe("redirectTarget", () => {
-  it.each([
+  test.each([
     ["/elsewhere", "https://registry.example.com/elsewhere"],
     ["https://cdn.example.net/blob?signature=x", "https://cdn.example.net/blob?signature=x"],
     ["//cdn.example.net/blob", "https://cdn.example.net/blob"],
@@ -16,7 +16,7 @@ describe("redirectTarget", () => {
     expect(redirectTarget(registry, location, none).href).toBe(expected);
   });
 
-  it.each([
+  test.each([
     ["http://registry.example.com/v2/a", "plain http"],
     ["http://127.0.0.1/a", "plain http"],
     ["http://cdn.example.net/a", "plain http"],
@@ -32,20 +32,20 @@ describe("redirectTarget", () => {
     expect(() => redirectTarget(registry, location, new Set(["cdn.example.net"]))).toThrow(problem);
   });
 
-  it("takes plain http from a plain registry to this machine, or to where somebody said so", () => {
+  test("takes plain http from a plain registry to this machine, or to where somebody said so", () => {
     const plain = new URL("http://127.0.0.1:5000/v2/");
     expect(redirectTarget(plain, "http://localhost:9000/x", none).host).toBe("localhost:9000");
     expect(redirectTarget(plain, "http://cache.lan/x", new Set(["cache.lan"])).host).toBe("cache.lan");
     expect(() => redirectTarget(plain, "http://169.254.169.254/latest", none)).toThrow("not this machine");
   });
 
-  it("shows no secret that a URL carries", () => {
+  test("shows no secret that a URL carries", () => {
     const signed = new URL("https://cdn.example.net/blob?X-Amz-Signature=secret#secret");
     expect(() => redirectTarget(signed, "http://other/?token=secret", none)).toThrow(/^((?!secret).)*$/);
     expect(showUrl(signed)).toBe("https://cdn.example.net/blob");
   });
 
-  it("throws nothing but our own error, and never leaves https", () => {
+  test("throws nothing but our own error, and never leaves https", () => {
     fc.assert(
       fc.property(fc.oneof(fc.string(), fc.webUrl()), (location) => {
         try {
@@ -67,11 +67,11 @@ describe("redirectHeaders", () => {
     accept: "a/b",
   };
 
-  it("keeps everything within one origin", () => {
+  test("keeps everything within one origin", () => {
     expect(redirectHeaders(registry, new URL("/x", registry), headers)).toEqual(headers);
   });
 
-  it.each([
+  test.each([
     "https://registry.example.com:444/x",
     "https://cdn.registry.example.com/x",
     "https://example.com/x",
@@ -81,7 +81,7 @@ describe("redirectHeaders", () => {
 });
 
 describe("isLoopback", () => {
-  it.each([
+  test.each([
     "localhost",
     "localhost:5000",
     "LOCALHOST",
@@ -93,7 +93,7 @@ describe("isLoopback", () => {
   ])("knows %s for this machine", (host) => {
     expect(isLoopback(host)).toBe(true);
   });
-  it.each(["127.0.0.1.example.com", "localhost.example.com", "10.0.0.1", "[::2]:1", "notlocalhost", ""])(
+  test.each(["127.0.0.1.example.com", "localhost.example.com", "10.0.0.1", "[::2]:1", "notlocalhost", ""])(
     "does not take %s for it",
     (host) => {
       expect(isLoopback(host)).toBe(false);

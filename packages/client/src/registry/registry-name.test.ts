@@ -1,8 +1,8 @@
-import { describe, expect, it } from "vitest";
+import { describe, expect, test } from "vitest";
 import { parseRegistryName } from "./registry-name.js";
 
 describe("parseRegistryName", () => {
-  it.each([
+  test.each([
     ["registry.example.com", "registry.example.com"],
     ["registry.example.com:5000", "registry.example.com:5000"],
     ["Registry.Example.com", "Registry.Example.com"],
@@ -21,7 +21,7 @@ describe("parseRegistryName", () => {
     expect(parseRegistryName(text)).toBe(host);
   });
 
-  it.each([
+  test.each([
     ["", /is empty/],
     ["word", /is not a registry/],
     ["team/app", /is not a registry/],

@@ -1,4 +1,4 @@
-import { describe, expect, it } from "vitest";
+import { describe, expect, test } from "vitest";
 import { ContainerdError } from "../error.js";
 import { createRetrier, type Retrier } from "./retrier.js";
 
@@ -25,7 +25,7 @@ async function failAfter(bytes: number): Promise<{ nowMs: number; outcome: strin
 }
 
 describe("createRetrier", () => {
-  it.each([0, 1, 500])(
+  test.each([0, 1, 500])(
     "gives up, at the deadline, what brings %d bytes between its failures",
     async (bytes) => {
       const { nowMs, outcome } = await failAfter(bytes);
@@ -34,11 +34,11 @@ describe("createRetrier", () => {
     },
   );
 
-  it("goes on, as if nothing had been, with what is slow and is worth it", async () => {
+  test("goes on, as if nothing had been, with what is slow and is worth it", async () => {
     expect(await failAfter(1024)).toMatchObject({ outcome: "still at it" });
   });
 
-  it("tells of each wait before it begins, but not of the end", async () => {
+  test("tells of each wait before it begins, but not of the end", async () => {
     const told: unknown[] = [];
     const sleep = async (ms: number): Promise<void> => void told.push(ms);
     const clock = { monotonicMs: () => 0, wallMs: () => 0, sleep };
@@ -58,7 +58,7 @@ describe("createRetrier", () => {
     ]);
   });
 
-  it("does not ask again for what is refused for good", async () => {
+  test("does not ask again for what is refused for good", async () => {
     const refused = new ContainerdError("no", { kind: "not-found", cause: { isTransient: false } });
     const clock = { monotonicMs: () => 0, wallMs: () => 0, sleep: () => Promise.reject(new Error("slept")) };
     await expect(createRetrier(POLICY, clock).wait(refused)).rejects.toBe(refused);

@@ -1,32 +1,32 @@
 import fc from "fast-check";
-import { describe, expect, it, vi } from "vitest";
+import { describe, expect, test, vi } from "vitest";
 import { DEFAULT_RETRY, parseRetryAfter, retryDelayMs } from "./retry.js";
 
 const policy = { firstDelayMs: 100, longestDelayMs: 1_000, deadlineMs: 5_000 };
 
 describe("retryDelayMs", () => {
-  it("doubles up to the cap, and leaves half to chance", () => {
+  test("doubles up to the cap, and leaves half to chance", () => {
     const delays = [1, 2, 3, 4, 5, 6].map((failures) => retryDelayMs({ failures, elapsedMs: 0 }, policy, 1));
     expect(delays).toEqual([100, 200, 400, 800, 1_000, 1_000]);
     expect(retryDelayMs({ failures: 3, elapsedMs: 0 }, policy, 0)).toBe(200);
   });
 
-  it("waits as long as the registry asks, beyond the cap", () => {
+  test("waits as long as the registry asks, beyond the cap", () => {
     expect(retryDelayMs({ failures: 1, elapsedMs: 0, retryAfterMs: 3_000 }, policy, 0.5)).toBe(3_000);
   });
 
-  it("does not come back sooner than it would by itself because the registry says so", () => {
+  test("does not come back sooner than it would by itself because the registry says so", () => {
     expect(retryDelayMs({ failures: 5, elapsedMs: 0, retryAfterMs: 1 }, policy, 0)).toBe(500);
   });
 
-  it("gives up when the next attempt would come after the deadline", () => {
+  test("gives up when the next attempt would come after the deadline", () => {
     expect(
       retryDelayMs({ failures: 1, elapsedMs: 4_950, retryAfterMs: undefined }, policy, 1),
     ).toBeUndefined();
     expect(retryDelayMs({ failures: 1, elapsedMs: 0, retryAfterMs: 5_001 }, policy, 0)).toBeUndefined();
   });
 
-  it("never waits less than half the first delay, nor past the deadline", () => {
+  test("never waits less than half the first delay, nor past the deadline", () => {
     fc.assert(
       fc.property(
         fc.integer({ min: 1, max: 10_000 }),
@@ -47,7 +47,7 @@ describe("retryDelayMs", () => {
 describe("parseRetryAfter", () => {
   const wallMs = Date.parse("2026-01-01T00:00:00Z");
 
-  it.each([
+  test.each([
     ["0", 0],
     ["120", 120_000],
     [" 7 ", 7_000],
@@ -64,7 +64,7 @@ describe("parseRetryAfter", () => {
     expect(parseRetryAfter(value, wallMs)).toBe(expected);
   });
 
-  it("reads a date without a zone as GMT, wherever this machine is", () => {
+  test("reads a date without a zone as GMT, wherever this machine is", () => {
     vi.stubEnv("TZ", "America/New_York");
     try {
       expect(parseRetryAfter("Thu Jan  1 00:00:30 2026", wallMs)).toBe(30_000);
@@ -73,7 +73,7 @@ describe("parseRetryAfter", () => {
     }
   });
 
-  it("never throws, and never gives a negative wait", () => {
+  test("never throws, and never gives a negative wait", () => {
     fc.assert(fc.property(fc.string(), (value) => (parseRetryAfter(value, wallMs) ?? 0) >= 0));
   });
 });

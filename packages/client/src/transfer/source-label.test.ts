@@ -1,5 +1,5 @@
 import fc from "fast-check";
-import { describe, expect, it } from "vitest";
+import { describe, expect, test } from "vitest";
 import { childLabels } from "../image/child-labels.js";
 import { MEDIA_TYPES } from "../oci/media-type.js";
 import { addSource, ingestRef, sourceKey } from "./source-label.js";
@@ -7,7 +7,7 @@ import { addSource, ingestRef, sourceKey } from "./source-label.js";
 const descriptor = (mediaType: string, digest: string) => ({ mediaType, digest, size: 1 });
 
 describe("childLabels", () => {
-  it("counts layers, and names the config", () => {
+  test("counts layers, and names the config", () => {
     const { config, layerGzip, layerZstd } = MEDIA_TYPES;
     expect(
       childLabels({
@@ -21,7 +21,7 @@ describe("childLabels", () => {
     });
   });
 
-  it("counts manifests, and what it does not know on its own", () => {
+  test("counts manifests, and what it does not know on its own", () => {
     const { manifest, index } = MEDIA_TYPES;
     expect(
       childLabels({
@@ -36,7 +36,7 @@ describe("childLabels", () => {
 });
 
 describe("ingestRef", () => {
-  it.each([
+  test.each([
     [MEDIA_TYPES.dockerManifest, "manifest-d"],
     [MEDIA_TYPES.index, "index-d"],
     [MEDIA_TYPES.dockerLayerGzip, "layer-d"],
@@ -48,19 +48,19 @@ describe("ingestRef", () => {
 });
 
 describe("sources", () => {
-  it("leaves out the port, as containerd does", () => {
+  test("leaves out the port, as containerd does", () => {
     expect(sourceKey({ domain: "localhost:5000", path: "a" })).toBe(
       "containerd.io/distribution.source.localhost",
     );
   });
 
-  it("adds a repository once, in order", () => {
+  test("adds a repository once, in order", () => {
     expect(addSource("k", undefined, "b")).toBe("b");
     expect(addSource("k", "b,c", "a")).toBe("a,b,c");
     expect(addSource("k", "a,b", "a")).toBe("a,b");
   });
 
-  it("stays a label that containerd takes", () => {
+  test("stays a label that containerd takes", () => {
     fc.assert(
       fc.property(fc.array(fc.stringMatching(/^[a-z]{1,200}$/), { maxLength: 60 }), (repositories) => {
         const value =
