@@ -21,7 +21,10 @@ export default defineConfig({
         extends: true,
         test: {
           name: "unit",
-          include: ["packages/*/src/**/*.test.ts", "test-infra/{images,lima,lint,probe}/**/*.test.ts"],
+          include: [
+            "packages/*/{src,generate}/**/*.test.ts",
+            "test-infra/{images,lima,lint,probe}/**/*.test.ts",
+          ],
         },
       },
       {

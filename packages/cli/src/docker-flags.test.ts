@@ -3,7 +3,8 @@ import { dirname } from "node:path";
 import { parseStep, type StepInput } from "@wfe-containerd/executor";
 import { Command } from "commander";
 import { describe, expect, test } from "vitest";
-import { addDockerFlags, type DockerFlags, toStep } from "./docker-flags.js";
+import { addDockerFlags, type DockerFlags } from "./docker-flags.js";
+import { toStep } from "./docker-step.js";
 import { flagOf } from "./flag-names.js";
 
 function parse(...args: string[]): Command {

@@ -1,7 +1,8 @@
 import { parseStep } from "@wfe-containerd/executor";
 import { Command } from "commander";
 import { describe, expect, test } from "vitest";
-import { addDockerFlags, type DockerFlags, toStep } from "./docker-flags.js";
+import { addDockerFlags, type DockerFlags } from "./docker-flags.js";
+import { toStep } from "./docker-step.js";
 import { UsageError } from "./failure.js";
 
 /** Parses arguments as `run` does. */

@@ -1,20 +1,8 @@
-import { ExecutorError, isExecutorError } from "@wfe-containerd/executor";
+import { ExecutorError, isExecutorError, STEP_FIELDS } from "@wfe-containerd/executor";
 import type { Command } from "commander";
 
-/** Fields whose flag has a different name. A flag that only drops the plural s needs no entry. */
-const FLAGS: Readonly<Record<string, string>> = {
-  command: "--entrypoint",
-  args: "command",
-  image: "image",
-  working_dir: "--workdir",
-  extra_hosts: "--add-host",
-  cpu: "--cpus",
-  seccomp: "--security-opt seccomp",
-  apparmor_profile: "--security-opt apparmor",
-  no_new_privileges: "--security-opt no-new-privileges",
-  user_namespace: "--userns",
-  stop_grace: "--stop-timeout",
-  stop_grace_ms: "--stop-timeout",
+/** The flags of an executor's options. Those of a step's fields are declared with the fields. */
+const OPTION_FLAGS: Readonly<Record<string, string>> = {
   "bridge.name": "--bridge-name",
   "bridge.subnet": "--bridge-subnet",
   "bridge.plugin_dirs": "--cni-plugins",
@@ -28,11 +16,14 @@ const FLAGS: Readonly<Record<string, string>> = {
 export function flagOf(field: string, command: Command): string {
   const snake = field.replaceAll(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
   const [name = "", index] = snake.split(/[.[\]]/);
-  const kebab = `--${name.replaceAll("_", "-")}`;
-  const known = command.options.map(({ long }) => long);
-  const flag = [kebab, kebab.slice(0, -1)].find((each) => known.includes(each));
+  const flag = declaredFlag(name) ?? OPTION_FLAGS[snake];
   if (flag !== undefined && isFromMount(flag, Number(index), command)) return "--mount";
-  return FLAGS[snake] ?? FLAGS[name] ?? flag ?? field;
+  return flag ?? field;
+}
+
+function declaredFlag(name: string): string | undefined {
+  const flag = Object.hasOwn(STEP_FIELDS, name) ? STEP_FIELDS[name]?.flag : undefined;
+  return typeof flag === "object" ? /--[a-z-]+/.exec(flag.usage)?.[0] : flag;
 }
 
 /** `toMounts` puts the mounts of `--mount` after those of `--volume` and `--tmpfs`: their index is higher. */

@@ -5,7 +5,7 @@ import type { StepResult } from "./core/output/result.js";
 import type { WorkflowData } from "./core/output/workflow-data.js";
 import { type PolicyOptions, parsePolicy } from "./core/policy/policy.js";
 import type { SecretValues } from "./core/step/secret.js";
-import type { StepInput } from "./core/step/step.js";
+import type { StepInput } from "./core/step/step-input.js";
 import { createDeferred } from "./deferred.js";
 import type { StepEvent } from "./event.js";
 import type { StepHandle } from "./handle.js";

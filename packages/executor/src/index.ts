@@ -53,8 +53,13 @@ export type { IdRange } from "./machine/id-range.js";
 
 // A step's fields, as they are written and as they are checked.
 
+export type { StepField, StepFieldFlag } from "./core/step/declaration.js";
+export { stepFileJsonSchema, stepJsonSchema } from "./core/step/json-schema.js";
+export { parseStep } from "./core/step/parse-step.js";
+export { STEP_FIELDS } from "./core/step/schema.js";
 export type { SecretValues } from "./core/step/secret.js";
-export { parseStep, type StepConfig, type StepInput, stepJsonSchema } from "./core/step/step.js";
+export type { StepConfig } from "./core/step/step.js";
+export type { StepInput } from "./core/step/step-input.js";
 export { parseDuration } from "./core/units/duration.js";
 export { parseSize } from "./core/units/size.js";
 

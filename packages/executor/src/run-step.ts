@@ -1,8 +1,9 @@
 import type { StepResult } from "./core/output/result.js";
 import type { WorkflowData } from "./core/output/workflow-data.js";
 import { planStep } from "./core/plan/plan.js";
+import { parseStep } from "./core/step/parse-step.js";
 import { matchSecrets, type SecretValues } from "./core/step/secret.js";
-import { parseStep } from "./core/step/step.js";
+import { spellError, spellingOf } from "./core/step/spelling.js";
 import type { Deferred } from "./deferred.js";
 import { ExecutorError } from "./error.js";
 import type { StepPhase } from "./event.js";
@@ -74,12 +75,17 @@ export async function runStep({ request, result, ...run }: StepRun): Promise<voi
     enter("settling");
     result.resolve(await settleStep(context, created, ended));
   } catch (reason) {
-    result.reject(toExecutorError(reason, signals));
+    result.reject(inWordsOf(request.step, toExecutorError(reason, signals)));
   } finally {
     enter("releasing");
     events.close();
     await release.all();
   }
+}
+
+/** Names fields as the caller typed them. What checks a step's input does so by itself. */
+function inWordsOf(input: unknown, error: ExecutorError): ExecutorError {
+  return error.kind === "invalid-step" ? error : spellError(error, spellingOf(input));
 }
 
 /** Nothing runs yet, so there is no exit code to report. */

@@ -50,7 +50,7 @@ test("further groups are given by number and by the image's name; an unknown one
   expect(result.stdout).toBe("7 0 44\n");
   await expect(run({ run: "true", groupAdd: ["nobodys"] })).rejects.toMatchObject({
     kind: "refused",
-    issues: [{ field: "group_add" }],
+    issues: [{ field: "groupAdd" }],
   });
 });
 
@@ -104,7 +104,7 @@ describe("a user namespace", () => {
       run: "id -u; cat /proc/self/uid_map; stat -c %u /bin/busybox; touch /x && stat -c %u /x",
     });
     if (!(await isMapped())) {
-      await expect(step).rejects.toMatchObject({ kind: "refused", issues: [{ field: "user_namespace" }] });
+      await expect(step).rejects.toMatchObject({ kind: "refused", issues: [{ field: "userNamespace" }] });
       return;
     }
     const { stdout, stderr } = await step;
@@ -144,7 +144,7 @@ test("a step names no daemon that the operator does not", async () => {
   const elsewhere = { run: "true", containerdAddr: daemon_.daemon.address };
   await expect(run(elsewhere)).rejects.toMatchObject({
     kind: "refused",
-    issues: [{ field: "containerd_addr", allowed: expect.stringContaining("addresses") }],
+    issues: [{ field: "containerdAddr", allowed: expect.stringContaining("addresses") }],
   });
   const policy = { addresses: [daemon_.daemon.address] };
   expect(await run(elsewhere, { policy })).toMatchObject({ exitCode: 0 });

@@ -76,7 +76,7 @@ describe("a step sees", () => {
     const { stdout: there } = await run({ run: controls });
     const weighed = run({ blkioWeight: 500, run: controls });
     if (there === "") {
-      await expect(weighed).rejects.toMatchObject({ kind: "refused", issues: [{ field: "blkio_weight" }] });
+      await expect(weighed).rejects.toMatchObject({ kind: "refused", issues: [{ field: "blkioWeight" }] });
       return;
     }
     // The first control counts. io.weight goes from 1 to 10000, and the runtime converts our value to it.
@@ -193,17 +193,17 @@ describe("what the daemon's machine cannot apply is refused by its field, and no
   const hasResource = !missing.includes("CAP_SYS_RESOURCE");
   const cases: [string, Partial<StepInput>, boolean?][] = [
     ["cpu", { cpu: cpus().length + 1 }],
-    ["cpuset_cpus", { cpusetCpus: "0-9999" }],
-    ["cpuset_mems", { cpusetMems: "77" }],
+    ["cpusetCpus", { cpusetCpus: "0-9999" }],
+    ["cpusetMems", { cpusetMems: "77" }],
     ["hugepages", { hugepages: { "3MB": "64m" } }],
-    [isCgroup1 ? "device_read_bps" : "device_*", { deviceReadBps: { "777:77": "1m" } }],
+    [isCgroup1 ? "deviceReadBps" : "device_*", { deviceReadBps: { "777:77": "1m" } }],
     ["sysctls.net.ipv4.no_such_thing", { sysctls: { "net.ipv4.no_such_thing": "1" } }],
     ["sysctls.kernel.shmmax", { sysctls: { "kernel.shmmax": "many" } }],
-    ["cap_add", { user: "root", capAdd: missing.slice(0, 1) }, missing.length > 0],
+    ["capAdd", { user: "root", capAdd: missing.slice(0, 1) }, missing.length > 0],
     ["ulimits", { ulimits: { nofile: 2 ** 30 } }, !hasResource],
     ["ulimits", { ulimits: { nofile: 4 } }],
-    ["oom_score_adj", { oomScoreAdj: -1000 }, !hasResource],
-    ["apparmor_profile", { apparmorProfile: "none-of-that-name" }],
+    ["oomScoreAdj", { oomScoreAdj: -1000 }, !hasResource],
+    ["apparmorProfile", { apparmorProfile: "none-of-that-name" }],
   ];
   test.each(cases.filter(([, , applies = true]) => applies))("%s", async (field, step) => {
     const before = await here.inventory();

@@ -16,7 +16,7 @@ test("close() kills what has not ended by then, whatever grace the step has", as
 
 test("a grace beyond what the policy allows is refused", async () => {
   expect(await issuesOf({ stopGrace: "61s" }, { policy: {} })).toEqual([
-    expect.objectContaining({ field: "stop_grace", allowed: "by the policy's maximum_stop_grace_ms" }),
+    expect.objectContaining({ field: "stopGrace", allowed: "by the policy's maximumStopGraceMs" }),
   ]);
 });
 

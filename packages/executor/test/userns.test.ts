@@ -50,10 +50,10 @@ test.each(["0", "65534:65534", "1000:7"])(
 );
 
 test.each<[string, Partial<StepInput>]>([
-  ["user_namespace", { network: "host" }],
-  ["user_namespace", { privileged: true }],
-  ["user_namespace", { secrets: ["token"] }],
-  ["group_add", { groupAdd: [70_000] }],
+  ["userNamespace", { network: "host" }],
+  ["userNamespace", { privileged: true }],
+  ["userNamespace", { secrets: ["token"] }],
+  ["groupAdd", { groupAdd: [70_000] }],
   ["user", { user: "70000:70000" }],
 ])("what a user namespace cannot have is refused as %s", async (field, step) => {
   const options = { policy: { hostNetwork: true, privileged: true } };

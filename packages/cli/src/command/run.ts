@@ -3,7 +3,8 @@ import { type Client, formatPlatform, normalizePlatform } from "@wfe-containerd/
 import { type StepHandle, UNRESTRICTED_POLICY } from "@wfe-containerd/executor";
 import { type Command, Option } from "commander";
 import { connect } from "../connection.js";
-import { addDockerFlags, type DockerFlags, toStep } from "../docker-flags.js";
+import { addDockerFlags, type DockerFlags } from "../docker-flags.js";
+import { toStep } from "../docker-step.js";
 import { exitCodeAfter, exitCodeOf, isFromSignal, reportEnd } from "../exit-code.js";
 import { fileProblem, UsageError } from "../failure.js";
 import { inFlags } from "../flag-names.js";

@@ -10,7 +10,7 @@ import { parseCapabilities } from "./spec/capabilities.js";
 import { parseDevice } from "./spec/devices.js";
 import { composeCwd, composeEnvironment } from "./spec/process.js";
 import { parseSeccompProfile } from "./spec/seccomp-parse.js";
-import { parseStep } from "./step/step.js";
+import { parseStep } from "./step/parse-step.js";
 import { parseDuration } from "./units/duration.js";
 import { parseSize } from "./units/size.js";
 import { parseUser, resolveUser } from "./user/user.js";

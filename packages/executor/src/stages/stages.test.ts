@@ -2,7 +2,7 @@ import { expect, test } from "vitest";
 import type { AllowedStep, FollowedStep } from "../core/plan/checked-step.js";
 import { planStep } from "../core/plan/plan.js";
 import { DEFAULT_POLICY } from "../core/policy/policy.js";
-import { parseStep } from "../core/step/step.js";
+import { parseStep } from "../core/step/parse-step.js";
 import type { Machine } from "../machine/machine.js";
 import type { Machines } from "../machine/machines.js";
 import { applyPolicy, type Rules } from "../resources/apply-policy.js";

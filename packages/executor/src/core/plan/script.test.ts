@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { parseStep } from "../step/step.js";
+import { parseStep } from "../step/parse-step.js";
 import { composeScript, MAX_SCRIPT_BYTES, parseShell, SCRIPT_PATH } from "./script.js";
 
 test.each([

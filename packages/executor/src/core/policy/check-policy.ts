@@ -4,8 +4,10 @@ import { DEFAULT_CAPABILITIES } from "../spec/capability-names.js";
 import { deviceNumbers, numbersOf, type StepDevice } from "../spec/devices.js";
 import type { ResourceLimits } from "../spec/resources.js";
 import { exceededBy, type Ulimit } from "../spec/rlimits.js";
+import type { FieldName, PolicyKeyOf } from "../step/schema.js";
+import { toSnakeCase } from "../units/name-case.js";
 import { checkMountSource } from "./mount-source.js";
-import { type Policy, toSnakeCase } from "./policy.js";
+import type { Policy } from "./policy.js";
 
 /** The fields of a step that a policy checks. A missing field asks for nothing. */
 export interface PolicySubject {
@@ -99,8 +101,17 @@ export function refuseAll(refusals: readonly Refusal[]): void {
   throw new ExecutorError(`the policy refuses the step: ${lines.join("; ")}`, { kind: "refused", issues });
 }
 
-function refusal(field: string, message: string, key: keyof Policy): Refusal {
-  return { field, message, policyKey: toSnakeCase(key) };
+/**
+ * @param key one of the keys that the field's declaration names
+ * @param below the part of the field, such as `.nofile`
+ */
+function refusal<F extends FieldName>(
+  field: F,
+  message: string,
+  key: NoInfer<PolicyKeyOf<F>>,
+  below = "",
+): Refusal {
+  return { field: `${field}${below}`, message, policyKey: toSnakeCase(key) };
 }
 
 function* checkPrivileges(step: PolicySubject, policy: Policy): Iterable<Refusal> {
@@ -127,8 +138,13 @@ function* checkVolumes(step: PolicySubject, policy: Policy, context: PolicyConte
     const found = checkMountSource(source, rules);
     if (found === undefined) continue;
     const { reason, isAllowable } = found;
-    const policyKey = isAllowable ? toSnakeCase("mountSources") : undefined;
-    yield { field: `volumes[${index}].source`, message: `${JSON.stringify(source)}: ${reason}`, policyKey };
+    const refused = refusal(
+      "volumes",
+      `${JSON.stringify(source)}: ${reason}`,
+      "mountSources",
+      `[${index}].source`,
+    );
+    yield isAllowable ? refused : { ...refused, policyKey: undefined };
   }
 }
 
@@ -191,7 +207,7 @@ function* checkLimits(step: PolicySubject, policy: Policy): Iterable<Refusal> {
   for (const [name, ulimit] of Object.entries(ulimits)) {
     const most = exceededBy(name, ulimit);
     if (most === undefined || allows(policy.ulimits, name)) continue;
-    yield refusal(`ulimits.${name}`, `a hard limit above ${most} takes from others`, "ulimits");
+    yield refusal("ulimits", `a hard limit above ${most} takes from others`, "ulimits", `.${name}`);
   }
   const { memoryBytes = 0, memorySwapBytes = 0, pidsLimit = 0 } = resources;
   const highest = [

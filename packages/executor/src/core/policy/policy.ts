@@ -2,6 +2,7 @@ import { closest } from "fastest-levenshtein";
 import { refuse, requireThat } from "../refuse.js";
 import { parseCapabilities } from "../spec/capabilities.js";
 import { DEFAULT_PIDS_LIMIT } from "../spec/resources.js";
+import { areCamelCase, toCamelCase, toSnakeCase } from "../units/name-case.js";
 
 /**
  * What an operator allows steps beyond the default. The operator gives it to the executor; a step cannot
@@ -198,7 +199,7 @@ export function parsePolicy(input: unknown): Policy {
   const given: Record<string, unknown> = {};
   for (const [name, value] of Object.entries(input)) {
     if (value === undefined) continue;
-    const key = toKey(name);
+    const key = toKey(name, areCamelCase(Object.keys(input)));
     requireThat(!Object.hasOwn(given, key), `policy.${name}`, "it is given twice", "once");
     const [check, allowed] = KEYS[key];
     requireThat(check(value), `policy.${name}`, "its value is not as it must be", allowed);
@@ -207,18 +208,13 @@ export function parsePolicy(input: unknown): Policy {
   return { ...DEFAULT_POLICY, ...given };
 }
 
-function toKey(name: string): keyof Policy {
-  const camel = name.replaceAll(/_([a-z])/g, (_, letter: string) => letter.toUpperCase());
+function toKey(name: string, isCamel: boolean): keyof Policy {
+  const camel = toCamelCase(name);
   if (Object.hasOwn(KEYS, camel)) return camel as keyof Policy;
-  const nearest = toSnakeCase(closest(camel, Object.keys(KEYS)));
+  const nearest = closest(camel, Object.keys(KEYS));
   return refuse(
     "policy",
-    `it has no key ${JSON.stringify(name)}; did you mean ${nearest}?`,
+    `it has no key ${JSON.stringify(name)}; did you mean ${isCamel ? nearest : toSnakeCase(nearest)}?`,
     "the keys of a policy",
   );
-}
-
-/** Returns a policy's key as a policy file writes it: `host_network` for `hostNetwork`. */
-export function toSnakeCase(key: string): string {
-  return key.replaceAll(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
 }

@@ -3,7 +3,7 @@ import { refuse } from "../refuse.js";
 import type { PosixRlimit } from "./spec.js";
 
 /** The resources of getrlimit(2), as docker spells them. */
-const RLIMITS: readonly string[] = [
+export const RLIMITS: readonly string[] = [
   "as",
   "core",
   "cpu",

@@ -2,7 +2,7 @@ import { FUZZ_RUNS } from "@wfe-containerd/test-infra/fuzz";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { isExecutorError } from "../../error.js";
-import { parseStep } from "./step.js";
+import { parseStep } from "./parse-step.js";
 
 const least = { name: "s", image: "alpine" };
 const part = fc

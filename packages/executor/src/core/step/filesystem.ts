@@ -1,50 +1,47 @@
 import { z } from "zod";
-import { isReservedTarget, RESERVED_DIRECTORIES } from "../policy/reserved-paths.js";
 import { isPlainPath, normalPath } from "../units/path.js";
-import { parseSize, SIZE_FORMAT } from "../units/size.js";
-import { integer, quote, refuseField, size } from "./field.js";
-
-/** A path in the container on which a step may mount something. */
-const target = z.string().transform((value, context) => {
-  const path = normalPath(value);
-  if (!isPlainPath(value) || path === "/" || isReservedTarget(path)) {
-    return refuseField(
-      context,
-      `${quote(value)} cannot be mounted on`,
-      `an absolute path without . and .., not / and not in ${RESERVED_DIRECTORIES.join(", ")}; example: /data`,
-    );
-  }
-  return path;
-});
+import { declare } from "./declaration.js";
+import { quote, refuseField, size, withPattern } from "./field.js";
+import { target } from "./mount-target.js";
+import { secret } from "./secret-request.js";
+import { tmpfs } from "./tmpfs.js";
 
 /** A name that is safe as one part of a path and of a key. */
 const VOLUME_NAME = /^[A-Za-z0-9][A-Za-z0-9_.-]{0,62}$/;
 const NAME_FORMAT = "1 to 63 letters, digits, dots, dashes and underscores, a letter or digit first";
 
-const name = z.string().superRefine((value, context) => {
-  if (!VOLUME_NAME.test(value))
-    refuseField(context, `${quote(value)} is not a name of a volume`, NAME_FORMAT);
-});
+const name = withPattern(
+  z.string().superRefine((value, context) => {
+    if (!VOLUME_NAME.test(value))
+      refuseField(context, `${quote(value)} is not a name of a volume`, NAME_FORMAT);
+  }),
+  VOLUME_NAME,
+);
 
-const source = z.string().transform((value, context) => {
-  if (VOLUME_NAME.test(value)) return value;
-  if (isPlainPath(value)) return normalPath(value);
-  return refuseField(
-    context,
-    `${quote(value)} is not a source`,
-    `an absolute path on the daemon's machine, without ~, . and .., for example /srv/data; or a volume's name: ${NAME_FORMAT}`,
-  );
-});
+const source = withPattern(z.string(), /^(\/|[A-Za-z0-9][A-Za-z0-9_.-]{0,62}$)/).transform(
+  (value, context) => {
+    if (VOLUME_NAME.test(value)) return value;
+    if (isPlainPath(value)) return normalPath(value);
+    return refuseField(
+      context,
+      `${quote(value)} is not a source`,
+      `an absolute path on the daemon's machine, without ~, . and .., for example /srv/data; or a volume's name: ${NAME_FORMAT}`,
+    );
+  },
+);
 
 const PROPAGATIONS = ["rprivate", "rslave"] as const;
 
 const volumeFields = z
   .strictObject({
-    source,
-    target,
-    readonly: z.boolean().default(false),
-    propagation: z.enum(PROPAGATIONS).optional(),
-    noexec: z.boolean().optional(),
+    source: source.meta({ description: "A path on the daemon's machine, or the name of a volume." }),
+    target: target.meta({ description: "Path in the container." }),
+    readonly: z.boolean().default(false).meta({ description: "Whether the step may not write to it." }),
+    propagation: z
+      .enum(PROPAGATIONS)
+      .optional()
+      .meta({ description: "rslave: the step also sees what is mounted below the source later." }),
+    noexec: z.boolean().optional().meta({ description: "Whether programs in it cannot be run." }),
   })
   .superRefine((volume, context) => {
     if (volume.source.startsWith("/")) return;
@@ -66,8 +63,7 @@ const VOLUME_OPTIONS: Readonly<Record<string, Readonly<Record<string, unknown>>>
 
 const volume = z.union([
   volumeFields,
-  z
-    .string()
+  withPattern(z.string(), /^[^:]+:\/[^:]*(:[a-z,]*)?$/)
     .transform((value, context) => {
       const [from, to, options = "", ...more] = value.split(":");
       const names = options === "" ? [] : options.split(",");
@@ -85,123 +81,74 @@ const volume = z.union([
     .pipe(volumeFields),
 ]);
 
-export const volumes = z
-  .array(volume)
-  .default([])
-  .describe(
-    "Directories or files of the daemon's machine, or volumes by name: source:target, source:target:ro.",
-  );
-
-const cacheFields = z.strictObject({ name, target });
-
-export const caches = z
-  .array(
-    z.union([
-      cacheFields,
-      z
-        .string()
-        .transform((value, context) => {
-          const [key, path, ...more] = value.split(":");
-          return key === undefined || path === undefined || more.length > 0
-            ? refuseField(context, `${quote(value)} is not a cache`, "name:target; example: npm:/root/.npm")
-            : { name: key, target: path };
-        })
-        .pipe(cacheFields),
-    ]),
-  )
-  .default([])
-  .describe("Directories kept from one step to the next, which may be dropped between them: name:target.");
-
-/** The highest id that the kernel takes. It reads -1 as "no change". */
-const MAX_ID = 2 ** 32 - 2;
-
-const tmpfsFields = z.strictObject({
-  target,
-  size: size.optional(),
-  mode: integer(0, 0o7777).optional().describe("Permission bits. Default 0o1777."),
-  uid: integer(0, MAX_ID).optional().describe("Owner. Default 0."),
-  gid: integer(0, MAX_ID).optional().describe("Group. Default 0."),
-  readonly: z.boolean().optional(),
-  noexec: z.boolean().optional().describe("Programs in it cannot be run. Default true."),
+const cacheFields = z.strictObject({
+  name: name.meta({ ...name.meta(), description: "Steps that give the same name share the files." }),
+  target: target.meta({ description: "Path in the container." }),
 });
 
-type TmpfsFields = z.input<typeof tmpfsFields>;
-
-const TMPFS_FLAGS: Readonly<Record<string, Partial<TmpfsFields>>> = {
-  ro: { readonly: true },
-  rw: { readonly: false },
-  noexec: { noexec: true },
-  exec: { noexec: false },
-  // Every tmpfs of a step has these anyway.
-  nosuid: {},
-  nodev: {},
-};
-
-/** Reads one option of docker's `--tmpfs`; undefined for any other option. */
-function parseTmpfsOption(option: string): Partial<TmpfsFields> | undefined {
-  const [key = "", value] = option.split(/=(.*)/s, 2);
-  if (value === undefined) return Object.hasOwn(TMPFS_FLAGS, key) ? TMPFS_FLAGS[key] : undefined;
-  if (key === "size" && parseSize(value) !== undefined) return { size: value };
-  if (key === "mode" && /^0?[0-7]{1,4}$/.test(value)) return { mode: Number.parseInt(value, 8) };
-  if ((key === "uid" || key === "gid") && /^\d{1,10}$/.test(value)) return { [key]: Number(value) };
-  return undefined;
-}
-
-const tmpfsMount = z.union([
-  tmpfsFields,
-  z
-    .string()
+const cache = z.union([
+  cacheFields,
+  withPattern(z.string(), /^[^:]+:\/[^:]*$/)
     .transform((value, context) => {
-      const at = value.indexOf(":");
-      const fields: TmpfsFields = { target: at === -1 ? value : value.slice(0, at) };
-      for (const option of at === -1 ? [] : value.slice(at + 1).split(",")) {
-        const given = option === "" ? {} : parseTmpfsOption(option);
-        if (given === undefined)
-          return refuseField(
-            context,
-            `the tmpfs option ${quote(option)} is unknown or has an invalid value`,
-            `size=${SIZE_FORMAT}; mode, in octal; uid, gid; ro, rw, exec, noexec; example: /tmp:size=64m,mode=1777`,
-          );
-        Object.assign(fields, given);
-      }
-      return fields;
+      const [key, path, ...more] = value.split(":");
+      return key === undefined || path === undefined || more.length > 0
+        ? refuseField(context, `${quote(value)} is not a cache`, "name:target; example: npm:/root/.npm")
+        : { name: key, target: path };
     })
-    .pipe(tmpfsFields),
+    .pipe(cacheFields),
 ]);
 
-export const tmpfs = z
-  .array(tmpfsMount)
-  .default([])
-  .describe("Directories in memory, gone with the step: target, or target:size=64m,mode=1777,uid=1000.");
-
-const SECRET_NAME = /^[A-Za-z0-9_][A-Za-z0-9_.-]{0,63}$/;
-
-const secretFields = z
-  .strictObject({
-    name: z.string().superRefine((value, context) => {
-      if (!SECRET_NAME.test(value))
-        refuseField(
-          context,
-          `${quote(value)} is not a name of a secret`,
-          "1 to 64 letters, digits, dots, dashes and underscores, no dot or dash first",
-        );
-    }),
-    target: target.optional(),
-    mask: z.boolean().default(true),
-  })
-  .transform((secret) => ({ ...secret, target: secret.target ?? `/run/secrets/${secret.name}` }));
-
-export const secrets = z
-  .array(
-    z.union([
-      secretFields,
-      z
-        .string()
-        .transform((value) => ({ name: value }))
-        .pipe(secretFields),
-    ]),
-  )
-  .default([])
-  .describe(
-    "Secrets by name, each a file that only the step's user can read: /run/secrets/NAME, or target. Their values are given to the executor, and masked in the output unless mask is false.",
-  );
+/** The files that the step sees. */
+export const filesystemFields = {
+  volumes: declare(z.array(volume).default([]), {
+    summary: "Directories or files of the daemon's machine, or volumes by name",
+    details:
+      "Each is `source:target`, `source:target:ro`, or `{ source, target, readonly, propagation, noexec }`. With `propagation: rslave` the step also sees what is mounted below the source later. For this, the source must be on a shared mount. A private mount is refused; with a remote daemon it is not refused, but has no effect.",
+    examples: [["/srv/data:/data:ro"], [{ source: "builds", target: "/builds" }]],
+    policy: ["mountSources", "volumes"],
+    flag: {
+      usage: "-v, --volume <source:target[:ro]>",
+      help: "directory or file of the daemon's machine, or a volume by name",
+      repeatable: true,
+    },
+  }),
+  caches: declare(z.array(cache).default([]), {
+    summary: "Directories that are kept between steps, and may be removed when no step uses them",
+    details: "Each is `name:target`, or `{ name, target }`.",
+    examples: [["npm:/root/.npm"]],
+    policy: ["volumes"],
+    flag: {
+      usage: "--cache <name:target>",
+      help: "directory that is kept between runs, and may be removed when nobody uses it",
+      repeatable: true,
+    },
+  }),
+  tmpfs: declare(z.array(tmpfs).default([]), {
+    summary: "Directories in memory, which are gone with the step",
+    details:
+      "Each is a path, `target:size=64m,mode=1777,uid=1000,exec`, or `{ target, size, mode, uid, gid, readonly, noexec }`. Mode 1777 and noexec, unless you say otherwise.",
+    examples: [["/tmp:size=64m"]],
+    flag: {
+      usage: "--tmpfs <target[:size=64m,mode=1777]>",
+      help: "directory in memory",
+      repeatable: true,
+    },
+  }),
+  secrets: declare(z.array(secret).default([]), {
+    summary: "Secrets by name, each a file that only the step's user can read: /run/secrets/NAME",
+    details:
+      "Each is a name, or `{ name, target, mask }`. Whoever starts the step gives the values. They are masked in the output, unless `mask` is false.",
+    examples: [["npm-token"], [{ name: "key", target: "/run/keys/key.pem" }]],
+    flag: "--secret",
+  }),
+  read_only: declare(z.boolean().default(false), {
+    summary: "Make the root file system read-only",
+    flag: { usage: "--read-only" },
+  }),
+  shm_size: declare(size.optional(), {
+    summary: "Size of `/dev/shm`",
+    default: "64m",
+    examples: ["256m"],
+    flag: { usage: "--shm-size <size>" },
+  }),
+};

@@ -1,71 +1,36 @@
 import { closest, distance } from "fastest-levenshtein";
 import type { z } from "zod";
-import { ExecutorError, type StepIssue } from "../../error.js";
-import { stepSchema } from "./schema.js";
-
-/** Returns a field's name as it was spelt in the input. */
-export type Spelling = (field: string) => string;
+import type { StepIssue } from "../../error.js";
+import { toSnakeCase } from "../units/name-case.js";
+import { fieldNamesAt } from "./json-schema.js";
 
 /**
- * Accepts camelCase as well as snake_case: step files use snake_case, programs camelCase. Errors use the
- * spelling of the input.
- *
- * @returns the step in snake_case, the spelling of its fields, and an issue for each field that is given
- * twice
- */
-export function toSnakeCase(input: unknown): { value: unknown; spelling: Spelling; issues: StepIssue[] } {
-  const written = new Map<string, string>();
-  const issues: StepIssue[] = [];
-  const spelling: Spelling = (field) => written.get(field) ?? field;
-  if (typeof input !== "object" || input === null || Array.isArray(input))
-    return { value: input, spelling, issues };
-  const value: Record<string, unknown> = {};
-  for (const [key, entry] of Object.entries(input)) {
-    if (entry === undefined) continue;
-    const snake = key.replaceAll(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
-    const field = Object.hasOwn(stepSchema.shape, snake) ? snake : key;
-    if (Object.hasOwn(value, field)) {
-      issues.push({
-        field: key,
-        message: `it is given together with ${spelling(field)}`,
-        allowed: "one of them",
-      });
-    }
-    written.set(field, key);
-    Object.defineProperty(value, field, {
-      value: entry,
-      enumerable: true,
-      configurable: true,
-      writable: true,
-    });
-  }
-  return { value, spelling, issues };
-}
-
-/**
- * Turns one of zod's issues into our own, in plain words.
+ * Turns one of zod's issues into our own, in plain words. It names fields in snake_case.
  *
  * @param input the step, in which the issue's path leads to the value that it is about
  */
-export function toIssues(issue: z.core.$ZodIssue, spelling: Spelling, input: unknown): StepIssue[] {
-  const field = fieldName(issue.path, spelling);
+export function toIssues(issue: z.core.$ZodIssue, input: unknown): StepIssue[] {
+  const field = fieldName(issue.path);
   if (issue.code === "unrecognized_keys") {
     return issue.keys.map((key) => ({
       field: field === "" ? key : `${field}.${key}`,
-      message: `there is no such field${issue.path.length === 0 ? suggestion(key) : ""}`,
+      message: `there is no such field${suggestion(key, issue.path)}`,
     }));
   }
   if (issue.code === "invalid_key") {
-    return issue.issues.flatMap((inner) => toIssues({ ...inner, path: issue.path }, spelling, input));
+    return issue.issues.flatMap((inner) => toIssues({ ...inner, path: issue.path }, input));
   }
-  const alternatives = issue.code === "invalid_union" ? issue.errors.flat() : [];
+  const alternatives = issue.code === "invalid_union" ? issue.errors : [];
   // Of several accepted forms, the one that matched furthest tells best what is wrong.
-  const deepest = alternatives.toSorted((a, b) => rank(b) - rank(a))[0];
-  if (deepest !== undefined && rank(deepest) > 0) {
-    return toIssues({ ...deepest, path: [...issue.path, ...deepest.path] }, spelling, input);
+  const furthest = alternatives.toSorted((a, b) => highestRank(b) - highestRank(a))[0] ?? [];
+  if (highestRank(furthest) > 0) {
+    return furthest.flatMap((inner) => toIssues({ ...inner, path: [...issue.path, ...inner.path] }, input));
   }
   return [
-    { field: field === "" ? "step" : field, ...explain(issue, alternatives, valueAt(input, issue.path)) },
+    {
+      field: field === "" ? "step" : field,
+      ...explain(issue, alternatives.flat(), valueAt(input, issue.path)),
+    },
   ];
 }
 
@@ -135,16 +100,18 @@ function valueAt(input: unknown, path: readonly PropertyKey[]): unknown {
   );
 }
 
+function highestRank(issues: readonly z.core.$ZodIssue[]): number {
+  return Math.max(0, ...issues.map(rank));
+}
+
 function rank(issue: z.core.$ZodIssue): number {
   if (issue.code === "custom") return 3;
   return issue.code === "invalid_type" && issue.path.length === 0 ? 0 : 1 + issue.path.length;
 }
 
-function fieldName(path: readonly PropertyKey[], spelling: Spelling): string {
+function fieldName(path: readonly PropertyKey[]): string {
   return path
-    .map((part, at) =>
-      typeof part === "number" ? `[${part}]` : at === 0 ? spelling(String(part)) : `.${String(part)}`,
-    )
+    .map((part, at) => (typeof part === "number" ? `[${part}]` : `${at === 0 ? "" : "."}${String(part)}`))
     .join("");
 }
 
@@ -168,23 +135,14 @@ const FOREIGN: Readonly<Record<string, string>> = {
   needs: "steps run in the order of the file",
 };
 
-function suggestion(key: string): string {
-  const known = Object.keys(stepSchema.shape);
-  const foreign = Object.hasOwn(FOREIGN, key) && !known.includes(key) ? FOREIGN[key] : undefined;
+/** @param path where the key is: empty for a field of the step itself */
+function suggestion(key: string, path: readonly PropertyKey[]): string {
+  const known = fieldNamesAt(path);
+  const foreign = path.length === 0 && Object.hasOwn(FOREIGN, key) ? FOREIGN[key] : undefined;
   if (foreign !== undefined) return `; ${foreign}`;
-  const nearest = closest(key.toLowerCase(), known);
-  return distance(key.toLowerCase(), nearest) <= Math.max(2, key.length / 3)
+  const name = /[a-z]/.test(key) ? toSnakeCase(key) : key.toLowerCase();
+  const nearest = closest(name, known);
+  return nearest !== "" && distance(name, nearest) <= Math.max(2, key.length / 3)
     ? `; did you mean ${nearest}?`
     : "";
-}
-
-/** Makes one error of all issues. */
-export function invalidStep(issues: readonly StepIssue[]): ExecutorError {
-  const lines = issues.map(
-    ({ field, message, allowed }) =>
-      `${field}: ${message}${allowed === undefined ? "" : `; allowed: ${allowed}`}`,
-  );
-  const head =
-    lines.length === 1 ? "the step is not valid" : `the step is not valid, in ${lines.length} places`;
-  return new ExecutorError(`${head}: ${lines.join("; ")}`, { kind: "invalid-step", issues });
 }

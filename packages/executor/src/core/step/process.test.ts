@@ -3,7 +3,7 @@ import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { isExecutorError } from "../../error.js";
 import { composeEnvironment } from "../spec/process.js";
-import { parseStep } from "./step.js";
+import { parseStep } from "./parse-step.js";
 
 const least = { name: "s", image: "alpine" };
 const text = fc.string({ unit: "binary" }).filter((value) => !value.includes("\0"));

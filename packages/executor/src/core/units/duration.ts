@@ -6,6 +6,9 @@ const MAX_LENGTH = 100;
 export const DURATION_FORMAT =
   "a number with ms, s, m, h or d, or several of them from large to small: 30s, 1h30m";
 
+/** For JSON Schema. It also accepts units in the wrong order. */
+export const DURATION_PATTERN = /^(\d+(\.\d+)?(ms|s|m|h|d))+$/;
+
 /**
  * Reads a duration in milliseconds. Undefined for anything else, including a number without a unit.
  *

@@ -2,6 +2,9 @@ const EXPONENTS = { b: 0, k: 1, m: 2, g: 3, t: 4 } as const;
 
 export const SIZE_FORMAT = "bytes, or a number with k, m, g or t (1024 each): 512m, 1.5g";
 
+/** For JSON Schema, whose patterns cannot ignore case. */
+export const SIZE_PATTERN = /^\d+(\.\d+)?\s?([bBkKmMgGtT]|[kKmMgGtT][iI]?[bB])?$/;
+
 /**
  * Reads a size in bytes, as docker does: every unit is a power of 1024. Undefined for anything else.
  *

@@ -2,7 +2,9 @@ import { FUZZ_RUNS } from "@wfe-containerd/test-infra/fuzz";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { ExecutorError } from "../../error.js";
-import { parseStep, type StepInput, stepJsonSchema } from "./step.js";
+import { stepJsonSchema } from "./json-schema.js";
+import { parseStep } from "./parse-step.js";
+import type { StepInput } from "./step-input.js";
 
 const least = { name: "s", image: "alpine" };
 
