@@ -504,7 +504,11 @@ test("import, images, version and schema", async () => {
     daemon: { version: daemon_.daemon.version },
   });
   const schema = await call(["schema"]);
-  expect(JSON.parse(schema.stdout.toString())).toMatchObject({ type: "object", required: ["name", "image"] });
+  expect(JSON.parse(schema.stdout.toString())).toMatchObject({
+    $id: expect.stringContaining("step-file"),
+    type: "object",
+    $defs: { step: { required: ["name", "image"] } },
+  });
 });
 
 test("--format stands before or behind each command that prints a list; --version", async () => {

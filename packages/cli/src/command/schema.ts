@@ -1,9 +1,9 @@
-import { stepJsonSchema } from "@wfe-containerd/executor";
+import { stepFileJsonSchema } from "@wfe-containerd/executor";
 import type { Command } from "commander";
 
 export function addSchemaCommand(program: Command): void {
   program
     .command("schema")
-    .description("Print the JSON Schema of a step.")
-    .action(() => console.log(JSON.stringify(stepJsonSchema(), undefined, 2)));
+    .description("Print the JSON Schema of a step file.")
+    .action(() => console.log(JSON.stringify(stepFileJsonSchema(), undefined, 2)));
 }
