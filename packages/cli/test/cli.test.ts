@@ -433,7 +433,7 @@ steps:
     ["just text", /contains no step/],
     ["steps: []", /steps: is not a list, or is empty/],
     ["- name: a\n  image: b", /the file contains a list; put the list under the key steps:/],
-    ["steps: [{name: a, image: b}]\nname: x", /name stands beside steps/],
+    ["steps: [{name: a, image: b}]\nname: x", /the key name is not allowed next to steps/],
     ["name: a\nimage: busybox\nvolums: []", /did you mean volumes/],
     ["name: a\nimage: b\nenv:\n  A: 1\n  A: 2", /"A" is given twice, again in line 5/],
     [
