@@ -7,9 +7,14 @@ import { createEvents, EVENTS_OPTIONS, type Events } from "./event/event.js";
 import { checkIdentifier } from "./identifier.js";
 import { createImages, IMAGES_OPTIONS, type Images } from "./images.js";
 import { createIntrospection, INTROSPECTION_OPTIONS, type Introspection } from "./introspection.js";
+import { createDaemonClock } from "./lease/daemon-clock.js";
 import { createLeases, LEASES_OPTIONS, type Leases } from "./lease/lease.js";
+import { createUndeletedLeases } from "./lease/undeleted-leases.js";
 import { createNamespaces, NAMESPACES_OPTIONS, type Namespaces } from "./namespace.js";
 import { checkOptions, type OptionNames, refusingUnknownOptions } from "./options.js";
+import { answersVersion } from "./outage/answers-version.js";
+import { type Outage, outageOfDaemon } from "./outage/outage.js";
+import { createRepeatingServices } from "./outage/repeat.js";
 import type { Interceptor, Transport } from "./rpc.js";
 import { createSnapshots, SNAPSHOTS_OPTIONS, type Snapshots } from "./snapshot.js";
 import { createTasks, TASKS_OPTIONS, type Tasks } from "./task/task.js";
@@ -54,9 +59,10 @@ export interface ClientOptions {
    */
   readonly timeoutMs?: number | undefined;
   /**
-   * How often to ping a daemon on another machine while calls wait for it, in milliseconds; 0: never. If no
-   * answer comes within the same time again (10 s at most), the connection counts as cut and the calls fail
-   * as `unavailable`.
+   * How often to ask the daemon for its version while calls wait for it, in milliseconds; 0: never. If no
+   * answer comes within the same time again (10 s at most), a TCP connection counts as cut, and the calls fail
+   * as `unavailable`. A Unix socket cannot be cut, but its daemon may hang: that begins the client's outage, if
+   * it has one (see {@link Client.with}).
    *
    * @default 15_000
    */
@@ -81,9 +87,16 @@ export interface ClientScope {
   readonly namespace?: string | undefined;
   readonly leaseId?: string | undefined;
   readonly snapshotter?: string | undefined;
+  /** Made by {@link createOutage}. */
+  readonly outage?: Outage | undefined;
 }
 
-const SCOPE_OPTIONS: OptionNames<ClientScope> = { namespace: true, leaseId: true, snapshotter: true };
+const SCOPE_OPTIONS: OptionNames<ClientScope> = {
+  namespace: true,
+  leaseId: true,
+  snapshotter: true,
+  outage: true,
+};
 
 /**
  * A connection to a containerd. It connects at the first call, and again after a cut.
@@ -102,6 +115,8 @@ export interface Client extends AsyncDisposable {
   readonly namespace: string;
   readonly snapshotter: string;
   readonly leaseId: string | undefined;
+  /** What calls do while the daemon is away. Undefined: they fail at once. See {@link createOutage}. */
+  readonly outage: Outage | undefined;
   /** What {@link services} send their RPCs through. Clients of further services can use it. */
   readonly transport: Transport;
   readonly services: Services;
@@ -122,9 +137,12 @@ export interface Client extends AsyncDisposable {
   /** Asks for the daemon's version. */
   version(options?: CallOptions): Promise<{ version: string; revision: string }>;
   /**
-   * The same connection with another namespace, lease or snapshotter. A lease belongs to one namespace: with
-   * another namespace the new client has no lease, unless you give one. Closing the new client does not close
-   * the connection.
+   * The same connection with another namespace, lease, snapshotter or outage. A lease belongs to one
+   * namespace: with another namespace the new client has no lease, unless you give one. Closing the new client
+   * does not close the connection.
+   *
+   * With an outage, calls wait for a daemon that is away, and are then repeated: those that may be made twice
+   * at once, the others after their effect was looked up. Without one they fail as `unavailable`.
    */
   with(scope: ClientScope): Client;
   /** Closes the connection. Running calls fail. */
@@ -140,14 +158,19 @@ export function createClient(options: ClientOptions = {}): Client {
   checkOptions("createClient", options, OPTIONS);
   const { env } = process;
   const address = findAddress(options, env);
+  const keepAliveMs = options.keepAliveMs ?? DEFAULT_KEEP_ALIVE_MS;
   const connection = createConnection({
     address,
     tls: createTlsContext(address, options.tls),
-    keepAliveMs: options.keepAliveMs ?? DEFAULT_KEEP_ALIVE_MS,
+    keepAliveMs,
   });
   const timeoutMs = options.timeoutMs ?? DEFAULT_TIMEOUT_MS;
   const interceptors = options.interceptors ?? [];
-  const shared = { undeletedLeases: new Set<string>(), mutex: createKeyedMutex() };
+  const shared = {
+    undeletedLeases: createUndeletedLeases(),
+    mutex: createKeyedMutex(),
+    daemonClock: createDaemonClock(),
+  };
 
   function transportFor({ namespace, leaseId }: Scope): Transport {
     const headers = {
@@ -157,15 +180,19 @@ export function createClient(options: ClientOptions = {}): Client {
     return createGrpcTransport({ connection, headers, timeoutMs, interceptors });
   }
 
-  function contextFor(scope: Scope, services: Services): Context {
+  function contextFor(scope: Scope, transport: Transport): Context {
+    const plain = createServices(transport);
+    const ask = (answerMs: number): Promise<boolean> => answersVersion(plain.version, answerMs);
+    const outage = scope.outage && outageOfDaemon(scope.outage, { ask, keepAliveMs });
     return {
       ...scope,
-      services,
+      services: outage === undefined ? plain : createRepeatingServices(plain, outage),
+      outage,
       isLocal: address.isLocal,
       ...shared,
       withLease(leaseId) {
         const leased = { ...scope, leaseId };
-        return contextFor(leased, createServices(transportFor(leased)));
+        return contextFor(leased, transportFor(leased));
       },
     };
   }
@@ -176,8 +203,8 @@ export function createClient(options: ClientOptions = {}): Client {
     checkIdentifier("snapshotter", scope.snapshotter);
     if (leaseId !== undefined) checkIdentifier("lease id", leaseId);
     const transport = transportFor(scope);
-    const services = createServices(transport);
-    const context = contextFor(scope, services);
+    const context = contextFor(scope, transport);
+    const { services } = context;
     const content = createContent(context);
     const snapshots = createSnapshots(context);
     const leases = createLeases(context);
@@ -208,8 +235,9 @@ export function createClient(options: ClientOptions = {}): Client {
       with(changes) {
         checkOptions("with", changes, SCOPE_OPTIONS);
         const { namespace: changed = namespace, leaseId: lease, snapshotter = scope.snapshotter } = changes;
+        const { outage: other = scope.outage } = changes;
         const kept = changed === namespace ? leaseId : undefined;
-        return view({ namespace: changed, leaseId: lease ?? kept, snapshotter }, nothing);
+        return view({ namespace: changed, leaseId: lease ?? kept, snapshotter, outage: other }, nothing);
       },
       close,
       [Symbol.asyncDispose]: close,
@@ -221,8 +249,12 @@ export function createClient(options: ClientOptions = {}): Client {
     namespace: options.namespace ?? (env["CONTAINERD_NAMESPACE"] || "default"),
     snapshotter: options.snapshotter ?? (env["CONTAINERD_SNAPSHOTTER"] || "overlayfs"),
     leaseId: undefined,
+    outage: undefined,
   };
-  return view(scope, connection.close);
+  return view(scope, async () => {
+    shared.undeletedLeases.close();
+    await connection.close();
+  });
 }
 
 function findAddress({ address, insecure }: ClientOptions, env: NodeJS.ProcessEnv): Address {
@@ -236,6 +268,7 @@ interface Scope {
   readonly namespace: string;
   readonly snapshotter: string;
   readonly leaseId: string | undefined;
+  readonly outage: Outage | undefined;
 }
 
 const DEFAULT_TIMEOUT_MS = 30_000;

@@ -14,6 +14,9 @@ import { Tasks } from "@wfe-containerd/proto/services/tasks";
 import { Transfer } from "@wfe-containerd/proto/services/transfer";
 import { Version } from "@wfe-containerd/proto/services/version";
 import type { KeyedMutex } from "./concurrency/keyed-mutex.js";
+import type { DaemonClock } from "./lease/daemon-clock.js";
+import type { UndeletedLeases } from "./lease/undeleted-leases.js";
+import type { DaemonOutage } from "./outage/watched-call.js";
 import type { ServiceClient, Transport } from "./rpc.js";
 
 /** containerd's gRPC services, each as a typed client. They throw Connect's own `ConnectError`. */
@@ -70,10 +73,17 @@ export interface Context {
   /** Whether the daemon is reached through a Unix socket. */
   readonly isLocal: boolean;
   /**
-   * Ids of leases whose work is finished, but which could not be deleted because the daemon was unavailable.
-   * Shared by all clients on the same connection.
+   * Waits for the daemon while it is away. The unary calls of `services` already do; this is for streams.
+   * Undefined for a client whose calls fail at once.
    */
-  readonly undeletedLeases: Set<string>;
+  readonly outage: DaemonOutage | undefined;
+  /** The daemon's clock. Shared by all clients on the same connection. */
+  readonly daemonClock: DaemonClock;
+  /**
+   * Leases whose work is finished, but which could not be deleted because the daemon was unavailable. Shared
+   * by all clients on the same connection.
+   */
+  readonly undeletedLeases: UndeletedLeases;
   /**
    * Lets only one caller at a time fetch a given blob or unpack a given layer. The key is the daemon's name
    * for it. Shared by all clients on the same connection.

@@ -68,6 +68,10 @@ export type {
   TerminalSize,
 } from "./task/task.js";
 
+// Clients that wait for a daemon that is away.
+
+export { createOutage, type Outage, type OutageOptions } from "./outage/outage.js";
+
 // What the daemon stores: content, snapshots, and the leases that keep them.
 
 export type {

@@ -4,6 +4,7 @@ import { CALL_OPTIONS, type CallOptions, callService, callStream } from "./call.
 import type { Context } from "./context.js";
 import { checkLabels } from "./identifier.js";
 import type { NounOptions, OptionNames } from "./options.js";
+import { resumeList } from "./outage/resume.js";
 import { toDate } from "./timestamp.js";
 
 /** The arguments of mount(2) that mount a snapshot on the daemon's machine. */
@@ -162,9 +163,14 @@ export function createSnapshots(context: Context): Snapshots {
       const [snapshotter, callOptions] = split(options);
       const request = { snapshotter, filters: [...filters] };
       const open = (signal: AbortSignal) => snapshots.list(request, { ...callOptions, signal });
-      for await (const { info } of callStream("list snapshots", callOptions.signal, open)) {
-        yield* info.map(toSnapshot);
-      }
+      yield* resumeList(
+        context,
+        callOptions.signal,
+        ({ name }) => name,
+        async function* (cut) {
+          for await (const { info } of callStream("list snapshots", cut, open)) yield* info.map(toSnapshot);
+        },
+      );
     },
     usage(key, options) {
       const [snapshotter, callOptions] = split(options);

@@ -5,8 +5,10 @@ import type { Context } from "../context.js";
 import { ContainerdError, isContainerdError } from "../error.js";
 import { checkLabels } from "../identifier.js";
 import type { NounOptions } from "../options.js";
+import { resume, resumeList } from "../outage/resume.js";
 import { toDate } from "../timestamp.js";
-import { type ContentWriter, OPEN_WRITER_OPTIONS, type OpenWriterOptions, openWriter } from "./writer.js";
+import { openLastingWriter } from "./lasting-writer.js";
+import { type ContentWriter, OPEN_WRITER_OPTIONS, type OpenWriterOptions } from "./writer.js";
 
 /** A blob in the content store. */
 export interface ContentInfo {
@@ -133,16 +135,26 @@ export const CONTENT_OPTIONS: NounOptions<Content> = {
   abort: ["1", CALL_OPTIONS],
 };
 
-export function createContent({ services: { content } }: Context): Content {
+export function createContent(context: Context): Content {
+  const { content } = context.services;
+
   async function* read(
     digest: string,
     { offset = 0, size = 0, signal }: ReadOptions = {},
   ): AsyncGenerator<Uint8Array, void, undefined> {
-    const request = { digest, offset: BigInt(offset), size: BigInt(size) };
-    const chunks = callStream(`read content ${digest}`, signal, (end) =>
-      content.read(request, { signal: end }),
-    );
-    for await (const { data } of chunks) yield data;
+    let received = 0;
+    yield* resume(context, signal, async function* (cut) {
+      // A size of 0 would mean: to the end.
+      if (size > 0 && received >= size) return;
+      const rest = { offset: BigInt(offset + received), size: BigInt(size > 0 ? size - received : 0) };
+      const chunks = callStream(`read content ${digest}`, cut, (end) =>
+        content.read({ digest, ...rest }, { signal: end }),
+      );
+      for await (const { data } of chunks) {
+        received += data.byteLength;
+        yield data;
+      }
+    });
   }
 
   /**
@@ -153,7 +165,7 @@ export function createContent({ services: { content } }: Context): Content {
     const backoff = createBackoff();
     for (;;) {
       try {
-        return await openWriter(content, options);
+        return await openLastingWriter(context, options);
       } catch (reason) {
         if (!isContainerdError(reason, "unavailable") || !/locked/.test(reason.message)) throw reason;
         await backoff.wait(options.signal);
@@ -219,7 +231,14 @@ export function createContent({ services: { content } }: Context): Content {
     async *list(filters = [], options) {
       const request = { filters: [...filters] };
       const open = (signal: AbortSignal) => content.list(request, { ...options, signal });
-      for await (const { info } of callStream("list content", options?.signal, open)) yield* info.map(toInfo);
+      yield* resumeList(
+        context,
+        options?.signal,
+        ({ digest }) => digest,
+        async function* (cut) {
+          for await (const { info } of callStream("list content", cut, open)) yield* info.map(toInfo);
+        },
+      );
     },
     read,
     async readAll(digest, { maxBytes, signal }) {

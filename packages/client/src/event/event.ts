@@ -81,10 +81,11 @@ export interface Subscription extends AsyncIterable<ContainerdEvent>, AsyncDispo
 export interface Events {
   /**
    * Follows events until `signal` is aborted. If the connection is cut, it is made again, however long that
-   * takes; an {@link EventGap} then reports the cut.
+   * takes; an {@link EventGap} then reports the cut. A client with an outage waits until its deadline, also
+   * if the daemon is down from the start.
    *
-   * The iteration throws ContainerdError: `unavailable` when the daemon is down from the start,
-   * `invalid-argument` for an invalid filter.
+   * The iteration throws ContainerdError: `unavailable` when the daemon is down from the start, or past an
+   * outage's deadline; `invalid-argument` for an invalid filter.
    *
    * @example
    * ```
@@ -150,14 +151,18 @@ interface FollowOptions {
 }
 
 async function* follow(
-  { services }: Context,
+  { services, outage }: Context,
   { filters, signal, onReady, onEnd }: FollowOptions,
 ): AsyncGenerator<ContainerdEvent, undefined> {
   const backoff = createBackoff();
   let cut: ContainerdError | undefined;
   let isFirst = true;
+  const call = outage?.watch(signal);
+  const attempt = <T>(make: () => Promise<T>): Promise<T> =>
+    call === undefined ? make() : call.attempt(make);
   try {
     while (!signal.aborted) {
+      let failure: unknown;
       try {
         const envelopes = services.events
           .subscribe({ filters }, { signal, timeoutMs: 0 })
@@ -173,7 +178,9 @@ async function* follow(
         isFirst = false;
         backoff.reset();
         cut = undefined;
-        for (let envelope = await next; envelope.done !== true; envelope = await next) {
+        for (;;) {
+          const envelope = await attempt(() => next);
+          if (envelope.done === true) break;
           yield toEvent(envelope.value);
           next = envelopes.next();
         }
@@ -181,12 +188,19 @@ async function* follow(
           kind: "unavailable",
           operation: OPERATION,
         });
+        failure = cut;
       } catch (reason) {
         if (signal.aborted) return;
-        if (isFirst || !isConnectionCut(reason)) throw toError(reason);
-        cut ??= toError(reason);
+        const isCut = call === undefined ? !isFirst && isConnectionCut(reason) : await call.isCut(reason);
+        if (!isCut) throw toError(reason);
+        // A subscription that never began has missed nothing.
+        if (!isFirst) cut ??= toError(reason);
+        failure = reason;
       }
-      await backoff.wait(signal).catch(() => undefined);
+      const waiting = call === undefined ? backoff.wait(signal) : call.back(failure);
+      await waiting.catch((reason: unknown) => {
+        if (!signal.aborted) throw toError(reason);
+      });
     }
   } finally {
     onEnd();

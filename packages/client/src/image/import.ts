@@ -2,7 +2,7 @@ import { type CallOptions, callService } from "../call.js";
 import { createContent } from "../content/content.js";
 import type { Context } from "../context.js";
 import { ignoreNotFound } from "../ignore-not-found.js";
-import { beginWork, type WorkLease } from "../lease/work-lease.js";
+import { beginWork, deleteStaleWork, type WorkLease } from "../lease/work-lease.js";
 import type { Descriptor } from "../oci/descriptor.js";
 import type { Platform } from "../oci/platform.js";
 import { normalizeReference } from "../oci/reference.js";
@@ -63,6 +63,7 @@ export async function importImages(
   options: ImportOptions = {},
 ): Promise<Image[]> {
   return callService("import images", async () => {
+    await deleteStaleWork(importer, { signal: options.signal });
     await using work = await beginWork(importer, "import");
     try {
       return await importArchive(importer, work, source, options);

@@ -51,9 +51,10 @@ export async function beginWork(
   async function end(options?: { readonly sync?: boolean }): Promise<void> {
     if (isEnded) return;
     isEnded = true;
-    // The outcome of the work matters more than a daemon that is now unavailable. deleteStaleWork deletes the
-    // lease later.
-    await lease.delete(options).catch(() => void context.undeletedLeases.add(lease.id));
+    // The outcome of the work matters more than a daemon that is now unavailable. The lease is deleted later.
+    await lease
+      .delete(options)
+      .catch(() => context.undeletedLeases.add(lease.id, () => lease.delete(options)));
   }
   return { id: lease.id, context: context.withLease(lease.id), end, [Symbol.asyncDispose]: () => end() };
 }

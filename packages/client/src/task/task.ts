@@ -110,7 +110,8 @@ export interface Tasks {
   start(containerId: string, options?: ProcessOptions): Promise<{ pid: number }>;
   /**
    * Waits until a process has ended, without a deadline. If the connection is cut, it asks again until
-   * `signal` is aborted. For an ended process it answers at once, until the task is deleted.
+   * `signal` is aborted; a client with an outage until its deadline. For an ended process it
+   * answers at once, until the task is deleted.
    *
    * @throws ContainerdError `not-found` when the task does not exist (any more); `data-loss` when the daemon
    * was down and has forgotten the outcome; `canceled` when `signal` was aborted.
@@ -191,7 +192,8 @@ const STATUSES: Readonly<Record<number, TaskStatus["status"]>> = {
   [Status.PAUSING]: "pausing",
 };
 
-export function createTasks({ services: { tasks } }: Context): Tasks {
+export function createTasks(context: Context): Tasks {
+  const { tasks } = context.services;
   return {
     create({ containerId, timeoutMs, rootfs, ...request }) {
       return callService(`create the task of container ${containerId}`, async () => {
@@ -209,7 +211,7 @@ export function createTasks({ services: { tasks } }: Context): Tasks {
       }),
     wait: (containerId, { execId = "", signal } = {}) =>
       callService(`wait for ${nameOf(containerId, execId)}`, async () => {
-        const { exitStatus, exitedAt } = await waitForExit(tasks, { containerId, execId }, signal);
+        const { exitStatus, exitedAt } = await waitForExit(context, { containerId, execId }, signal);
         return toExitStatus(exitStatus, exitedAt);
       }),
     delete: (containerId, { execId, ...options } = {}) =>

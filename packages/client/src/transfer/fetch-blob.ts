@@ -1,6 +1,6 @@
 import { coalesce } from "../concurrency/coalesce.js";
 import type { Content } from "../content/content.js";
-import type { Services } from "../context.js";
+import type { Context } from "../context.js";
 import { ContainerdError, isContainerdError } from "../error.js";
 import type { Descriptor } from "../oci/descriptor.js";
 import { parseContentRange } from "../registry/content-range.js";
@@ -15,7 +15,7 @@ import { type BlobIngest, openIngest } from "./ingest.js";
 export interface FetchBlobOptions {
   readonly repository: Repository;
   readonly content: Content;
-  readonly services: Services;
+  readonly context: Context;
   /**
    * Name of the ingest. containerd's own clients use the same names, so clients that fetch the same blob
    * share the work.

@@ -59,11 +59,11 @@ async function fetchOrReadDocument(fetch: ImageFetch, descriptor: Descriptor): P
   const bytes = stored ?? (await fetchDocument(repository, descriptor, signal));
   // Also if the daemon already has it: this adds it to our lease.
   const labels = await sourceLabels(fetch, digest);
-  const { services } = fetch.context;
+  const { context } = fetch;
   const { clock } = repository;
   const ref = ingestRef(descriptor);
   const state = await withBlobMutex(fetch, ref, () =>
-    storeBytes(descriptor, bytes, labels, { services, content, clock, ref, signal }),
+    storeBytes(descriptor, bytes, labels, { context, content, clock, ref, signal }),
   );
   if (state === "exists") await content.setLabels(digest, labels, { signal });
   return bytes;
@@ -124,7 +124,7 @@ async function fetchIntoContent(fetch: ImageFetch, blob: Descriptor, isAll: bool
     fetchBlob(blob, {
       repository,
       content,
-      services: context.services,
+      context,
       ref,
       labels,
       signal,

@@ -3,14 +3,15 @@ import { canceled } from "../concurrency/canceled.js";
 import type { Clock } from "../concurrency/clock.js";
 import { withTimeout } from "../concurrency/with-timeout.js";
 import type { Content } from "../content/content.js";
-import { type ContentWriter, openWriter } from "../content/writer.js";
-import type { Services } from "../context.js";
+import { openLastingWriter } from "../content/lasting-writer.js";
+import type { ContentWriter } from "../content/writer.js";
+import type { Context } from "../context.js";
 import { isContainerdError } from "../error.js";
 import { ignoreNotFound } from "../ignore-not-found.js";
 import type { Descriptor } from "../oci/descriptor.js";
 
 export interface IngestOptions {
-  readonly services: Services;
+  readonly context: Context;
   readonly content: Content;
   readonly clock: Clock;
   /** Name of the ingest. Only one writer at a time can have it open. */
@@ -120,14 +121,14 @@ export function wholeBlobTimeoutMs(size: number): number {
 
 async function openNow(
   { digest, size }: Descriptor,
-  { services, content, ref, signal }: IngestOptions,
+  { context, content, ref, signal }: IngestOptions,
 ): Promise<BlobIngest> {
   // Do not use the caller's signal. On abort, the daemon would unlock the ingest, and another client could
   // open it before we have removed it.
   const stream = new AbortController();
   const limits = { signal, timeoutMs: ANSWER_TIMEOUT_MS };
   const wholeBlob = { signal, timeoutMs: wholeBlobTimeoutMs(size) };
-  const opening = openWriter(services.content, { ref, size, digest, signal: stream.signal }).then(toIngest);
+  const opening = openLastingWriter(context, { ref, size, digest, signal: stream.signal }).then(toIngest);
 
   function toIngest(writer: ContentWriter): BlobIngest {
     async function close(): Promise<void> {

@@ -5,6 +5,7 @@ import type { Call, CallListener, StartCall } from "./channel-call.js";
 import { keepAlive } from "./keep-alive.js";
 import { createSockets, SocketCredentials } from "./socket.js";
 import type { TlsContext } from "./tls.js";
+import { CLOSED } from "./unreached.js";
 
 /** One gRPC channel. It connects at the first call, and reconnects after the connection breaks. */
 export interface Connection {
@@ -100,7 +101,7 @@ export function createConnection({ address, tls, keepAliveMs }: ConnectionOption
     async close() {
       closed = true;
       stopKeepAlive?.();
-      for (const call of active) call.cancelWithStatus(Status.CANCELLED, "the client was closed");
+      for (const call of active) call.cancelWithStatus(Status.CANCELLED, CLOSED);
       channel.close();
       // Gives the close time to be sent to the daemon, without waiting for an answer.
       await new Promise(setImmediate);

@@ -3,6 +3,7 @@ import { explain } from "../explain.js";
 import type { Connection } from "./connection.js";
 import { probe } from "./probe.js";
 import { describeFinding } from "./unavailable.js";
+import { markUnreached } from "./unreached.js";
 
 /**
  * Longer than the answer of a busy daemon, the longest pause between two connection attempts, or a handshake.
@@ -24,7 +25,7 @@ export async function awaitReconnect(connection: Connection, signal: AbortSignal
   if (signal.aborted) return;
   if (finding?.kind !== "http2") {
     const failure = new ConnectError(`${address.text} cannot be reached`, Code.Unavailable);
-    throw await explain(failure, () => finding && describeFinding(finding, address));
+    throw markUnreached(await explain(failure, () => finding && describeFinding(finding, address)));
   }
   const late = new AbortController();
   // This timer keeps the process running. The timers of grpc-js do so only during calls.

@@ -5,6 +5,7 @@ import type { Address } from "./address.js";
 import type { Connection } from "./connection.js";
 import { type Finding, probe } from "./probe.js";
 import { toConnectError } from "./status.js";
+import { markUnreached } from "./unreached.js";
 
 /**
  * Messages of grpc-js for a call that was never sent, and for a connection that broke during a call. The
@@ -27,11 +28,13 @@ export async function explainStatus(
   if (signal.aborted) return error;
   const { code, rawMessage } = error;
   if (code === Code.Unavailable && NOT_CONNECTED.test(rawMessage))
-    return explain(error, async () => describeFinding(await probe(address, tls), address));
+    return markUnreached(
+      await explain(error, async () => describeFinding(await probe(address, tls), address)),
+    );
   // Node also reports the end of a connection to its streams as a cancel.
   if ((code === Code.Unavailable || code === Code.Canceled) && CUT.test(rawMessage)) {
     const text = `the connection to ${address.text} was cut during the call`;
-    return new ConnectError(text, Code.Unavailable, error.metadata, undefined, error);
+    return markUnreached(new ConnectError(text, Code.Unavailable, error.metadata, undefined, error));
   }
   if (code === Code.Unimplemented && /^unknown (?:service|method) /.test(rawMessage))
     return explain(error, () => describeUnknown(rawMessage, address));
