@@ -3,7 +3,7 @@ import type { DeviceRule, Resources, ThrottleDevice } from "./spec.js";
 
 /**
  * Limits on what a step uses of the daemon's machine. A missing limit is not set, except
- * {@link DEFAULT_PIDS_LIMIT}.
+ * `DEFAULT_PIDS_LIMIT`.
  */
 export interface ResourceLimits {
   readonly memoryBytes?: number | undefined;

@@ -25,7 +25,7 @@ export interface SeccompRule {
   readonly unless?: SeccompCondition | undefined;
 }
 
-/** A seccomp profile with its conditions. {@link createSeccomp} resolves them for one step on one daemon. */
+/** A seccomp profile with its conditions. `createSeccomp` resolves them for one step on one daemon. */
 export interface SeccompProfile {
   readonly defaultAction: string;
   readonly defaultErrno?: number | undefined;
