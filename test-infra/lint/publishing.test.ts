@@ -12,6 +12,9 @@ const PACKAGES = ["proto", "client", "executor", "cli"];
 const manifestOf = async (root: string, name: string) =>
   JSON.parse(await readFile(join(root, "packages", name, "package.json"), "utf8"));
 
+const changelogOf = (root: string, name: string) =>
+  readFile(join(root, "packages", name, "CHANGELOG.md"), "utf8");
+
 test.each(PACKAGES)("the package.json of %s has what npm shows and what provenance needs", async (name) => {
   expect(await manifestOf(ROOT, name)).toMatchObject({
     homepage: `https://${ADDRESS}/tree/main/packages/${name}#readme`,
@@ -19,7 +22,17 @@ test.each(PACKAGES)("the package.json of %s has what npm shows and what provenan
     repository: { type: "git", url: `git+https://${ADDRESS}.git`, directory: `packages/${name}` },
     keywords: expect.arrayContaining(["containerd"]),
     publishConfig: { access: "public", provenance: true },
+    files: expect.arrayContaining(["CHANGELOG.md"]),
   });
+});
+
+test.each(PACKAGES)("the newest entry in the changelog of %s is for its version", async (name) => {
+  const { version } = await manifestOf(ROOT, name);
+  expect((await changelogOf(ROOT, name)).split("\n").slice(0, 3)).toEqual([
+    `# @wfe-containerd/${name}`,
+    "",
+    `## ${version}`,
+  ]);
 });
 
 describe("in a copy of the repository", () => {
@@ -75,9 +88,13 @@ describe("in a copy of the repository", () => {
     );
     execFileSync(join(copy, "node_modules/.bin/changeset"), ["version"], { cwd: copy });
 
-    const changelog = await readFile(join(copy, "packages/client/CHANGELOG.md"), "utf8");
-    expect(changelog).toContain("A word for users.");
-    expect((await manifestOf(copy, "client")).version).toMatch(/^[1-9]\d*\.0\.0$/);
+    const { version } = await manifestOf(copy, "client");
+    expect(version).toMatch(/^[1-9]\d*\.0\.0$/);
+    // The new entry is above the older ones, which stay as they are.
+    const older = (await changelogOf(ROOT, "client")).replace(/^# .*\n/, "");
+    expect(await changelogOf(copy, "client")).toBe(
+      `# @wfe-containerd/client\n\n## ${version}\n\n### Major Changes\n\n- A word for users.\n${older}`,
+    );
     const changed = git("diff", "--name-only")
       .split("\n")
       .filter((file) => file.endsWith("package.json"));
