@@ -60,8 +60,10 @@ export interface ClientOptions {
   readonly timeoutMs?: number | undefined;
   /**
    * How often to ask the daemon for its version while calls wait for it, in milliseconds; 0: never. If no
-   * answer comes within the same time again (10 s at most), a TCP connection counts as cut, and the calls fail
-   * as `unavailable`. A Unix socket cannot be cut, but its daemon may hang: that begins the client's outage, if
+   * answer comes within the same time again (10 s at most), a TCP connection counts as cut, and the calls
+   * fail
+   * as `unavailable`. A Unix socket cannot be cut, but its daemon may hang: that begins the client's
+   * outage, if
    * it has one (see {@link Client.with}).
    *
    * @default 15_000
@@ -138,7 +140,8 @@ export interface Client extends AsyncDisposable {
   version(options?: CallOptions): Promise<{ version: string; revision: string }>;
   /**
    * The same connection with another namespace, lease, snapshotter or outage. A lease belongs to one
-   * namespace: with another namespace the new client has no lease, unless you give one. Closing the new client
+   * namespace: with another namespace the new client has no lease, unless you give one. Closing the new
+   * client
    * does not close the connection.
    *
    * With an outage, calls wait for a daemon that is away, and are then repeated: those that may be made twice

@@ -65,7 +65,8 @@ interface Disturbance {
 const READING = ["Version", "Get", "Info", "Mounts", "Stat", "List", "Plugins", "Wait"];
 
 /**
- * A client that waits for its daemon, and to which something happens at each call that changes something: just
+ * A client that waits for its daemon, and to which something happens at each call that changes something:
+ * just
  * before the daemon gets it, or just after the daemon has done it, when its answer is lost.
  */
 function disturbedClient(moment: "before" | "after", { strike, address, methods }: Disturbance) {

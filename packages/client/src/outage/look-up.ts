@@ -12,7 +12,8 @@ import {
 import { ifFound } from "./if-found.js";
 import type { Asked, RuleFor } from "./rule.js";
 
-// A name may have been taken before, by another client. Then the daemon's "already exists" is the true answer.
+// A name may have been taken before, by another client. Then the daemon's "already exists" is the true
+// answer.
 // So what is found counts only if it has what was asked for, all labels included.
 
 export const findContainer: RuleFor<"containers", "create"> = {

@@ -9,7 +9,8 @@ import { createWatch, type DaemonOutage, type DaemonQuestion } from "./watched-c
 /** Options of {@link createOutage}. */
 export interface OutageOptions {
   /**
-   * How long calls wait for a daemon that is away, in milliseconds. It counts from the first call that failed,
+   * How long calls wait for a daemon that is away, in milliseconds. It counts from the first call that
+   * failed,
    * for all calls together.
    *
    * @default 60_000
@@ -66,10 +67,12 @@ interface PromiseWithReject {
 }
 
 /**
- * Makes the calls of a client wait for a daemon that is gone, cut off or does not answer. All clients that have
+ * Makes the calls of a client wait for a daemon that is gone, cut off or does not answer. All clients
+ * that have
  * this outage share its deadline; they must be clients of one daemon.
  *
- * An outage begins at the first call that finds the daemon away. Then the daemon is asked for its version until
+ * An outage begins at the first call that finds the daemon away. Then the daemon is asked for its version
+ * until
  * it answers.
  *
  * @example

@@ -54,7 +54,8 @@ async function repeat(
     } catch (reason) {
       const isCut = await call.isCut(reason);
       if (!isCut && call.cuts === 0) {
-        // The daemon is there, but slow. It may have done what was asked. What it did of a task it undoes again.
+        // The daemon is there, but slow. It may have done what was asked. What it did of a task it undoes
+        // again.
         const isLate = isCode(reason, Code.DeadlineExceeded) && lookUp?.canBeLeaving !== true;
         const done = isLate ? await find().catch(() => undefined) : undefined;
         if (done !== undefined) return done;

@@ -42,7 +42,8 @@ export async function* resume<T>(
 }
 
 /**
- * As {@link resume}, for a list, which begins anew after an outage. Items that were already given are left out.
+ * As {@link resume}, for a list, which begins anew after an outage. Items that were already given are
+ * left out.
  *
  * @param nameOf tells items apart.
  */

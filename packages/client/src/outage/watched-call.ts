@@ -21,7 +21,8 @@ export interface WatchedCall {
   /** How often the call was cut off by an outage. */
   readonly cuts: number;
   /**
-   * Waits while the daemon is away, and makes an attempt. An attempt that is in flight when the outage takes too
+   * Waits while the daemon is away, and makes an attempt. An attempt that is in flight when the outage
+   * takes too
    * long is given up, but not cancelled: cancelling a creation may leave half of it behind.
    *
    * @throws ConnectError Unavailable when the outage takes too long; Canceled when the call was aborted; else

@@ -16,7 +16,8 @@ afterEach(() => {
 });
 
 /**
- * Whether the timer of two seconds was started and is cancelled. Other test files of this worker may still have
+ * Whether the timer of two seconds was started and is cancelled. Other test files of this worker may
+ * still have
  * timers, so timers are not counted.
  */
 function isTimerCancelled(): boolean {

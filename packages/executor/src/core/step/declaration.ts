@@ -27,7 +27,10 @@ export interface StepField {
   readonly examples?: readonly unknown[] | undefined;
   /** The keys of the policy that decide what steps may ask for with this field. */
   readonly policy?: readonly (keyof Policy)[] | undefined;
-  /** The flag of `run` that sets the field. A text: how errors name what sets it, without a flag of its own. */
+  /**
+   * The flag of `run` that sets the field. A text: how errors name what sets it, without a flag of its
+   * own.
+   */
   readonly flag?: StepFieldFlag | string | undefined;
 }
 
