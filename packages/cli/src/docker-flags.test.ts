@@ -93,7 +93,10 @@ describe("docker's spellings", () => {
   });
 
   test.each([
-    [["--mount", "type=bind,source=/a,target=/b,bind-recursive=disabled"], /--mount: .*bind-recursive is/],
+    [
+      ["--mount", "type=bind,source=/a,target=/b,bind-recursive=disabled"],
+      /--mount: .*bind-recursive=disabled is not allowed/,
+    ],
     [["--mount", "type=bind,source=/a,target=/b,bind-nonrecursive"], /--mount: bind-nonrecursive: /],
     [["--mount", "source=a,target=/b,volume-driver=nfs"], /--mount: volume-driver: /],
     [["--mount", "source=a,target=/b,volume-subpath=x"], /--mount: volume-subpath: /],
@@ -102,25 +105,31 @@ describe("docker's spellings", () => {
     [["-v", "/data"], /--volume: "\/data" has no source; give the volume a name, -v NAME:\/data/],
     [["-v", "/a:/b:ro:z"], /--volume: .*--mount type=bind/],
     [["-v", "~root/x:/x"], /--volume: .*only ~\/ stands for/],
-    [["--mount", "type=bind,source=a,target=/b"], /--mount: .*no source of a bind/],
-    [["--mount", "type=volume,source=/a,target=/b"], /--mount: .*no source of a volume/],
-    [["--mount", "type=bind,source=/a"], /--mount: .*no target/],
-    [["--mount", "type=bind,target=/a"], /--mount: .*no source/],
-    [["--mount", "type=npipe,source=/a,target=/b"], /--mount: .*no type/],
-    [["--mount", "type=tmpfs,source=/a,target=/b"], /--mount: .*source is not for a tmpfs/],
-    [["--mount", "type=bind,source=/a,target=/b,readonly=perhaps"], /--mount: .*readonly is/],
+    [["--mount", "type=bind,source=a,target=/b"], /--mount: .*"a" is not a source for type=bind/],
+    [["--mount", "type=volume,source=/a,target=/b"], /--mount: .*"\/a" is not a source for type=volume/],
+    [["--mount", "type=bind,source=/a"], /--mount: .*target is missing/],
+    [["--mount", "type=bind,target=/a"], /--mount: .*source is missing/],
+    [["--mount", "type=npipe,source=/a,target=/b"], /--mount: .*"npipe" is an unknown type/],
+    [["--mount", "type=tmpfs,source=/a,target=/b"], /--mount: .*source is not a key for type=tmpfs/],
+    [
+      ["--mount", "type=bind,source=/a,target=/b,readonly=perhaps"],
+      /--mount: .*readonly=perhaps is not allowed/,
+    ],
     [["--mount", "type=bind,source=/a,src=/a,target=/b"], /--mount: .*given twice/],
     [["--mount", "type=bind,source,target=/b"], /--mount: .*no value/],
-    [["--mount", "type=bind,source=/a,target=/b,volume-nocopy"], /--mount: .*no key/],
-    [["--mount", "constructor=bind"], /--mount: .*no key/],
+    [
+      ["--mount", "type=bind,source=/a,target=/b,volume-nocopy"],
+      /--mount: .*volume-nocopy is not a key for type=bind/,
+    ],
+    [["--mount", "constructor=bind"], /--mount: .*"constructor" is an unknown key/],
     [["--cpus", "1", "--cpu-quota", "5"], /--cpus: .*together/],
     [["--cpu-period", "7"], /--cpu-period: /],
     [["--add-host=host.docker.internal:host-gateway"], /--add-host: .*--bridge-subnet/],
-    [["--security-opt", "label=type:x"], /--security-opt: .*SELinux.*leave it out/],
+    [["--security-opt", "label=type:x"], /--security-opt: .*SELinux.*leave the option out/],
     [["--security-opt", "systempaths=unconfined"], /--security-opt: .*--privileged/],
-    [["--mount", "type=tmpfs,dst=/t,readonly=perhaps"], /--mount: .*readonly is/],
-    [["--cpu-quota", "much"], /--cpu-quota: .*no number/],
-    [["--pids-limit", "many"], /--pids-limit: .*no number/],
+    [["--mount", "type=tmpfs,dst=/t,readonly=perhaps"], /--mount: .*readonly=perhaps is not allowed/],
+    [["--cpu-quota", "much"], /--cpu-quota: .*is not a number/],
+    [["--pids-limit", "many"], /--pids-limit: .*is not a number/],
   ])("%j is refused in words", async (args, message) => {
     await expect(stepOf(...args)).rejects.toThrow(message);
   });

@@ -66,7 +66,9 @@ export interface DockerFlags {
 
 /** Flags of `run` that set no field of their own, by the field whose flag they follow in the help. */
 const FURTHER_FLAGS: Readonly<Record<string, readonly StepFieldFlag[]>> = {
-  env: [{ usage: "--env-file <file>", help: "environment variables, one a line", repeatable: true }],
+  env: [
+    { usage: "--env-file <file>", help: "file with environment variables, one a line", repeatable: true },
+  ],
   caches: [
     {
       usage: "--mount <type=bind,source=path,target=path,readonly>",
@@ -77,9 +79,9 @@ const FURTHER_FLAGS: Readonly<Record<string, readonly StepFieldFlag[]>> = {
   cpu: [
     {
       usage: "--cpu-quota <microseconds>",
-      help: "the same as --cpus, in microseconds of each period; -1 for no limit",
+      help: "CPU time in each period, in microseconds; -1 for no limit",
     },
-    { usage: "--cpu-period <microseconds>", help: "length of a period (default: 100000)" },
+    { usage: "--cpu-period <microseconds>", help: "length of a period, in microseconds (default: 100000)" },
   ],
   seccomp: [
     {
@@ -89,11 +91,14 @@ const FURTHER_FLAGS: Readonly<Record<string, readonly StepFieldFlag[]>> = {
     },
   ],
   pull: [
-    { usage: "--platform <os/arch>", help: "platform of the image; only the daemon's own can run" },
-    { usage: "-q, --quiet", help: "do not show the pull" },
+    {
+      usage: "--platform <os/arch>",
+      help: "platform of the image: only the platform of the daemon's machine can run",
+    },
+    { usage: "-q, --quiet", help: "do not show the progress of the pull" },
   ],
   labels: [
-    { usage: "--label-file <file>", help: "labels, one a line", repeatable: true },
+    { usage: "--label-file <file>", help: "file with labels, one a line", repeatable: true },
     { usage: "--cidfile <file>", help: "file to write the container's id to" },
   ],
 };

@@ -47,7 +47,9 @@ function volume(entry: string): Volume {
   if (!source.includes(":")) return `${source}:${target}${rest}`;
   const other = kept.find((option) => option !== "ro" && option !== "rw");
   if (other !== undefined)
-    throw new UsageError(`--volume: ${JSON.stringify(other)} is not allowed for this path; use --mount`);
+    throw new UsageError(
+      `--volume: ${JSON.stringify(other)} is not allowed for a path with a colon; use --mount type=bind,source=PATH,target=PATH`,
+    );
   return { source, target, readonly: kept.includes("ro") };
 }
 
@@ -56,7 +58,7 @@ function pathOf(flag: string, source: string): string {
   if (source === "~" || source.startsWith("~/")) return resolve(homedir(), source.slice(2));
   if (source.startsWith("~"))
     throw new UsageError(
-      `${flag}: ${JSON.stringify(source)}: only ~/ stands for a home directory; give the whole path`,
+      `${flag}: ${JSON.stringify(source)}: only ~/ stands for a home directory; give the absolute path`,
     );
   return /^\.{1,2}(?:\/|$)/.test(source) ? resolve(source) : source;
 }
@@ -107,16 +109,15 @@ const TYPES: Readonly<Record<string, readonly string[]>> = {
 
 /** Keys of docker that are refused, with what to do instead. */
 const INSTEAD: Readonly<Record<string, string>> = {
-  "bind-nonrecursive":
-    "mounts below the source always come along; mount them away, or a directory without them",
-  "bind-create-src": "the source must be there; make it with mkdir -p",
+  "bind-nonrecursive": "mounts below the source are always included; give a source without mounts below it",
+  "bind-create-src": "the source must exist; make it with mkdir -p",
   "volume-driver":
-    "volumes are directories on the daemon's machine; for a driver's own, mount them there and use type=bind",
+    "volumes are directories on the daemon's machine; for a volume of a driver, mount it on that machine and use type=bind",
   "volume-opt":
-    "volumes are directories on the daemon's machine; for a driver's own, mount them there and use type=bind",
-  "volume-label": "volumes have no labels; put what it tells into the volume's name",
-  "volume-subpath": "a volume is mounted whole; give the part a volume of its own",
-  "image-subpath": "images cannot be mounted; copy what is needed into a volume in a step of its own",
+    "volumes are directories on the daemon's machine; for a volume of a driver, mount it on that machine and use type=bind",
+  "volume-label": "volumes do not have labels; choose a name that says what the volume is for",
+  "volume-subpath": "a volume is mounted whole; use a separate volume for the part",
+  "image-subpath": "images cannot be mounted; run a step with that image that copies the files into a volume",
 };
 
 /** Parses `type=bind,source=/a,target=/b,readonly`. Without a type it is a volume. */
@@ -125,12 +126,13 @@ function mount(entry: string): Mounts {
   const type = (given.get("type") ?? "volume").toLowerCase();
   const keys = Object.hasOwn(TYPES, type) ? TYPES[type] : undefined;
   if (keys === undefined)
-    return refuse(entry, `${JSON.stringify(type)} is no type`, Object.keys(TYPES).join(", "));
+    return refuse(entry, `${JSON.stringify(type)} is an unknown type`, Object.keys(TYPES).join(", "));
   const other = [...given.keys()].find((key) => key !== "type" && !keys.includes(key));
   // A key with a dash, such as `volume-nocopy`, exists for one type only.
-  if (other?.includes("-")) refuse(entry, `there is no key ${other} for a ${type}`, keys.join(", "));
-  if (other !== undefined) refuse(entry, `${other} is not for a ${type}`, keys.join(", "));
-  const target = given.get("target") ?? refuse(entry, "it has no target", "target=PATH");
+  if (other?.includes("-")) refuse(entry, `${other} is not a key for type=${type}`, keys.join(", "));
+  if (other !== undefined) refuse(entry, `${other} is not a key for type=${type}`, keys.join(", "));
+  const target =
+    given.get("target") ?? refuse(entry, "target is missing", "target=PATH, for example target=/data");
   return type === "tmpfs" ? tmpfsOf(entry, target, given) : volumeOf(entry, type, target, given);
 }
 
@@ -142,8 +144,8 @@ function fieldsOf(entry: string): Map<string, string> {
     if (instead !== undefined) throw new UsageError(`--mount: ${name}: ${instead}`);
     const key = Object.hasOwn(KEYS, name) ? KEYS[name] : undefined;
     if (key === undefined)
-      return refuse(entry, `${JSON.stringify(name)} is no key`, Object.keys(KEYS).join(", "));
-    if (fields.has(key)) refuse(entry, `${key} is given twice`, "once");
+      return refuse(entry, `${JSON.stringify(name)} is an unknown key`, Object.keys(KEYS).join(", "));
+    if (fields.has(key)) refuse(entry, `${key} is given twice`, "each key once");
     if (value === undefined && !SWITCHES.includes(key)) refuse(entry, `${key} has no value`, `${key}=VALUE`);
     fields.set(key, value ?? "true");
   }
@@ -157,7 +159,11 @@ function splitFields(entry: string): string[] {
   for (;;) {
     const found = field.exec(entry);
     if (found === null)
-      return refuse(entry, 'a quote (") stands inside a field, or is not closed', '"source=/a,b"');
+      return refuse(
+        entry,
+        'a quote (") is inside a field, or is not closed',
+        'quotes around a whole field, for example "source=/a,b",target=/c',
+      );
     const [, quoted, plain = "", separator] = found;
     fields.push(quoted?.replaceAll('""', '"') ?? plain);
     if (separator === "") return fields;
@@ -177,17 +183,19 @@ function tmpfsOf(entry: string, target: string, given: ReadonlyMap<string, strin
 
 function volumeOf(entry: string, type: string, target: string, given: ReadonlyMap<string, string>): Mounts {
   const isBind = type === "bind";
-  const allowed = isBind ? "source=PATH, absolute or beginning with ./ or ~/" : "source=NAME";
-  const written = given.get("source") ?? refuse(entry, "it has no source", allowed);
+  const allowed = isBind
+    ? "source=PATH, absolute or beginning with ./ or ~/, for example source=/srv/data"
+    : "source=NAME, for example source=data";
+  const written = given.get("source") ?? refuse(entry, "source is missing", allowed);
   const source = isBind ? pathOf("--mount", written) : written;
   if (source.startsWith("/") !== isBind)
-    refuse(entry, `${JSON.stringify(source)} is no source of a ${type}`, allowed);
+    refuse(entry, `${JSON.stringify(source)} is not a source for type=${type}`, allowed);
   const recursive = given.get("bind-recursive") ?? "enabled";
   if (recursive !== "enabled")
     refuse(
       entry,
-      `bind-recursive is ${JSON.stringify(recursive)}`,
-      "enabled: mounts below the source come along",
+      `bind-recursive=${recursive} is not allowed`,
+      "bind-recursive=enabled, which includes the mounts below the source",
     );
   const propagation = given.get("bind-propagation");
   const volume = { source, target, readonly: readonlyOf(entry, given.get("readonly") ?? "false") };
@@ -201,7 +209,7 @@ function volumeOf(entry: string, type: string, target: string, given: ReadonlyMa
 function readonlyOf(entry: string, text: string): boolean {
   if (/^(?:1|t|T|true|TRUE|True)$/.test(text)) return true;
   if (/^(?:0|f|F|false|FALSE|False)$/.test(text)) return false;
-  return refuse(entry, `readonly is ${JSON.stringify(text)}`, "readonly, readonly=true, readonly=false");
+  return refuse(entry, `readonly=${text} is not allowed`, "readonly, readonly=true, readonly=false");
 }
 
 function refuse(entry: string, problem: string, allowed: string): never {

@@ -15,12 +15,15 @@ const taken = (): undefined => undefined;
 const but = (values: readonly string[], sentence: string) => (value: string) =>
   values.includes(value) ? undefined : sentence;
 
-const HEALTH = "a step has no health check: it ends, and its exit code tells how it went; leave it out";
-const NAMESPACE = "is the step's own and cannot be shared; leave it out";
-const ADDRESS = "addresses on the bridge are assigned; choose the range with --bridge-subnet";
+const HEALTH =
+  "a step does not need a health check, because its exit code shows whether it succeeded; leave the flag out";
+const NAMESPACE = "is always the step's own and cannot be shared; leave the flag out";
+const ADDRESS =
+  "the bridge assigns the addresses; choose the range with --bridge-subnet, for example --bridge-subnet 10.87.0.0/16";
 const WINDOWS = "this limit is for Windows";
-const PORTS = "a step publishes no ports; use --network host, or --network bridge and the step's own address";
-const REALTIME = "a step gets no real-time scheduling; use --cpus or --cpu-shares";
+const PORTS =
+  "a step cannot publish ports; use --network host, or --network bridge and the step's own address";
+const REALTIME = "a step cannot have real-time scheduling; use --cpus or --cpu-shares";
 const VOLUME = "volumes are directories on the daemon's machine; use -v NAME:PATH, or -v /SOURCE:PATH";
 
 /**
@@ -31,17 +34,19 @@ const OTHER_FLAGS: readonly OtherFlag[] = [
   {
     flags: "-a, --attach <stream>",
     instead: never(
-      "standard output and error are both passed on; redirect them with > and 2>, or leave it out",
+      "standard output and error are both passed on; redirect them with > and 2>, or leave the flag out",
     ),
   },
   {
     flags: "--blkio-weight-device <device>",
-    instead: never("use --blkio-weight for all devices, or --device-read-bps and its like for one"),
+    instead: never(
+      "a weight for one device cannot be set; use --blkio-weight for all devices, or limit one with --device-read-bps, --device-write-bps, --device-read-iops or --device-write-iops",
+    ),
   },
   {
     flags: "--cgroup-parent <path>",
     instead: never(
-      "a step's cgroup is below the one of containerd's namespace; choose that with --namespace before run",
+      "a step's cgroup is below the cgroup of containerd's namespace; choose the namespace with --namespace before run",
     ),
   },
   { flags: "--cgroupns <mode>", instead: but(["", "private"], `the cgroup namespace ${NAMESPACE}`) },
@@ -51,19 +56,26 @@ const OTHER_FLAGS: readonly OtherFlag[] = [
   { flags: "--cpu-rt-runtime <microseconds>", instead: but(["0"], REALTIME) },
   {
     flags: "-d, --detach",
-    instead: never("a step runs in the foreground; put & behind the command to go on while it runs"),
+    instead: never("a step runs in the foreground; put & after the command to run it in the background"),
   },
   { flags: "--detach-keys <keys>", instead: taken },
-  { flags: "--device-cgroup-rule <rule>", instead: never("name each device with --device") },
+  {
+    flags: "--device-cgroup-rule <rule>",
+    instead: never(
+      "rules for devices cannot be set; name each device with --device, for example --device /dev/fuse",
+    ),
+  },
   { flags: "--disable-content-trust", instead: taken },
   {
     flags: "--domainname <name>",
-    instead: never("put the domain into the host name: --hostname host.example.com"),
+    instead: never(
+      "a domain name cannot be set alone; put it into the host name: --hostname host.example.com",
+    ),
   },
   { flags: "--expose <port>", instead: taken },
   {
     flags: "--gpus <request>",
-    instead: never("name the GPU's devices one by one: --device /dev/dri/renderD128"),
+    instead: never("a step cannot request GPUs; name each device of the GPU: --device /dev/dri/renderD128"),
   },
   { flags: "--health-cmd <command>", instead: never(HEALTH) },
   { flags: "--health-interval <duration>", instead: but(["0", "0s"], HEALTH) },
@@ -74,7 +86,7 @@ const OTHER_FLAGS: readonly OtherFlag[] = [
   {
     flags: "-i, --interactive",
     instead: never(
-      "a step has no standard input yet; mount a file with -v, or put the input into the command",
+      "a step cannot read standard input yet; mount a file with -v, or put the input into the command",
     ),
   },
   {
@@ -90,12 +102,12 @@ const OTHER_FLAGS: readonly OtherFlag[] = [
   { flags: "--ipc <mode>", instead: but(["", "private"], `the IPC namespace ${NAMESPACE}`) },
   {
     flags: "--isolation <technology>",
-    instead: but(["", "default"], "isolation technologies are for Windows; leave it out"),
+    instead: but(["", "default"], "isolation technologies are for Windows; leave the flag out"),
   },
   { flags: "--kernel-memory <size>", instead: but(["0"], "kernels no longer have this limit; use --memory") },
   {
     flags: "--link <container>",
-    instead: never("steps are not linked; give the other's address with --add-host name:address"),
+    instead: never("steps are not linked; give the address of the other step with --add-host name:address"),
   },
   { flags: "--link-local-ip <address>", instead: never(ADDRESS) },
   {
@@ -106,23 +118,35 @@ const OTHER_FLAGS: readonly OtherFlag[] = [
     flags: "--log-opt <option>",
     instead: never("output goes to standard output and error; redirect it, or pipe it to a logger"),
   },
-  { flags: "--mac-address <address>", instead: never("the bridge assigns it; leave it out") },
+  {
+    flags: "--mac-address <address>",
+    instead: never("the bridge assigns the MAC address; leave the flag out"),
+  },
   {
     flags: "--memory-swappiness <number>",
-    instead: but(["-1"], "limit swap with --memory-swap; without it a limited step has no swap"),
+    instead: but(
+      ["-1"],
+      "swappiness cannot be set; limit swap with --memory-swap, or leave the flag out: with --memory alone a step gets no swap",
+    ),
   },
   {
     flags: "--network-alias <name>",
-    instead: never("give the other steps the address with --add-host name:address"),
+    instead: never(
+      "a step cannot have a second name on the network; give the other steps its address with --add-host name:address",
+    ),
   },
   {
     flags: "--net-alias <name>",
-    instead: never("give the other steps the address with --add-host name:address"),
+    instead: never(
+      "a step cannot have a second name on the network; give the other steps its address with --add-host name:address",
+    ),
   },
   { flags: "--no-healthcheck", instead: taken },
   {
     flags: "--oom-kill-disable",
-    instead: never("a step at its memory limit would hang for ever; leave --memory out to have no limit"),
+    instead: never(
+      "a step that reaches its memory limit would hang for ever; leave --memory out to have no limit",
+    ),
   },
   { flags: "--pid <mode>", instead: but(["", "private"], `the PID namespace ${NAMESPACE}`) },
   { flags: "-p, --publish <ports>", instead: never(PORTS) },
@@ -133,30 +157,39 @@ const OTHER_FLAGS: readonly OtherFlag[] = [
   },
   {
     flags: "--runtime <name>",
-    instead: but(["", "runc", "io.containerd.runc.v2"], "steps run in runc; leave it out"),
+    instead: but(["", "runc", "io.containerd.runc.v2"], "steps always run in runc; leave the flag out"),
   },
   { flags: "--sig-proxy", instead: taken },
   {
     flags: "--storage-opt <option>",
-    instead: never("limit what a step writes with --read-only and --tmpfs PATH:size=1g"),
+    instead: never(
+      "storage options cannot be set; limit what a step writes with --read-only and --tmpfs PATH:size=1g",
+    ),
   },
-  { flags: "-t, --tty", instead: never("a step has no terminal yet; leave it out") },
+  { flags: "-t, --tty", instead: never("a step cannot have a terminal yet; leave the flag out") },
   {
     flags: "--use-api-socket",
-    instead: never("no step gets the daemon's socket: who has it is root on the daemon's machine"),
+    instead: never(
+      "a step never gets the daemon's socket, because with it a program is root on the daemon's machine; leave the flag out",
+    ),
   },
   { flags: "--uts <mode>", instead: but(["", "private"], `the UTS namespace ${NAMESPACE}`) },
   { flags: "--volume-driver <name>", instead: but(["", "local"], VOLUME) },
-  { flags: "--volumes-from <container>", instead: never("name the volume in both: -v NAME:PATH") },
+  {
+    flags: "--volumes-from <container>",
+    instead: never(
+      "a step cannot take the volumes of another; give both steps the same volume: -v NAME:PATH",
+    ),
+  },
 ];
 
 /** Switches of docker that cannot be turned off with `=false` here, with what to do instead. */
 const OFF: Readonly<Record<string, string>> = {
   "--disable-content-trust":
-    "signatures of images are not checked here; name the image by its digest instead: IMAGE@sha256:...",
-  "--rm": "a step's container is always removed; what shall stay goes into a volume: -v NAME:PATH",
+    "wfe-containerd does not check signatures of images; name the image by its digest instead: IMAGE@sha256:...",
+  "--rm": "a step's container is always removed; keep files in a volume: -v NAME:PATH",
   "--sig-proxy":
-    "the first signal always stops the step; start the command in a session of its own (setsid) to keep signals away",
+    "the first signal always stops the step; to keep signals away, start wfe-containerd in a new session: setsid wfe-containerd run ...",
 };
 
 /** Adds docker's other flags to a command. Its help does not show them. */

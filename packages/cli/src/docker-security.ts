@@ -1,6 +1,6 @@
 import { readFile } from "node:fs/promises";
 import type { StepInput } from "@wfe-containerd/executor";
-import { UsageError } from "./failure.js";
+import { fileProblem, UsageError } from "./failure.js";
 
 /**
  * Returns the fields that `--security-opt` sets.
@@ -18,15 +18,15 @@ export async function toSecurity(options: readonly string[] = []): Promise<Parti
       given.noNewPrivileges = value !== "false";
     else if (key === "label")
       throw new UsageError(
-        `--security-opt: ${JSON.stringify(option)} is not known; a step never gets SELinux labels; leave it out`,
+        `--security-opt: ${JSON.stringify(option)} is not allowed, because a step never gets SELinux labels; leave the option out`,
       );
     else if (key === "systempaths")
       throw new UsageError(
-        "--security-opt: paths in /proc and /sys are always masked, but for --privileged; leave systempaths out",
+        "--security-opt: systempaths is not allowed, because paths in /proc and /sys are always masked; leave the option out, or use --privileged",
       );
     else
       throw new UsageError(
-        `--security-opt: ${JSON.stringify(option)} is not known; allowed: seccomp=unconfined, seccomp=FILE, apparmor=PROFILE, no-new-privileges[=false]`,
+        `--security-opt: ${JSON.stringify(option)} is unknown; allowed: seccomp=unconfined, seccomp=FILE, apparmor=PROFILE, no-new-privileges[=false]`,
       );
   }
   return given;
@@ -37,11 +37,17 @@ async function seccompProfile(value: string): Promise<unknown> {
   // Docker's name for its own default profile.
   if (value === "builtin") return "default";
   const contents = await readFile(value, "utf8").catch((cause: unknown) => {
-    throw new UsageError(`--security-opt: cannot read the seccomp profile ${value}`, { cause });
+    throw new UsageError(
+      `--security-opt: cannot read the seccomp profile ${value}: ${fileProblem(cause)}; allowed: a file in the form of docker's profiles, for example seccomp=./profile.json`,
+      { cause },
+    );
   });
   try {
     return JSON.parse(contents);
   } catch (cause) {
-    throw new UsageError(`--security-opt: the seccomp profile ${value} is not JSON`, { cause });
+    throw new UsageError(
+      `--security-opt: the seccomp profile ${value} is not JSON; allowed: a file in the form of docker's profiles`,
+      { cause },
+    );
   }
 }

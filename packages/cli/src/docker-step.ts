@@ -17,7 +17,7 @@ const PULL = { always: "always", missing: "if-not-present", never: "never" } as 
 export async function toStep(image: string, args: readonly string[], flags: DockerFlags): Promise<StepInput> {
   if (flags.entrypoint === "" && args.length === 0)
     throw new UsageError(
-      "--entrypoint: it is empty, which resets the image's program and its arguments, and the command is missing; give one behind the image, for example: run --entrypoint '' alpine ls",
+      "--entrypoint: is empty, which removes the image's program and its arguments, and the command is missing; give a command after the image, for example: run --entrypoint '' alpine ls",
     );
   return {
     name: flags.name,
@@ -53,7 +53,7 @@ export async function toStep(image: string, args: readonly string[], flags: Dock
 function extraHost(entry: string): string {
   if (/[:=]host-gateway$/.test(entry))
     throw new UsageError(
-      `--add-host: ${JSON.stringify(entry)}: host-gateway is not known; give the address of the daemon's machine. With --network bridge it is the first of --bridge-subnet, for example --add-host host.docker.internal:10.87.0.1`,
+      `--add-host: ${JSON.stringify(entry)}: host-gateway is unknown; give the address of the daemon's machine; with --network bridge, give the first address of --bridge-subnet, for example --add-host host.docker.internal:10.87.0.1`,
     );
   return entry;
 }
@@ -104,7 +104,7 @@ function cpus({ cpus: given, cpuQuota, cpuPeriod }: DockerFlags): number | undef
   const period = number("--cpu-period", cpuPeriod) || CPU_PERIOD_US;
   if (given !== undefined && (cpuQuota !== undefined || cpuPeriod !== undefined))
     throw new UsageError(
-      "--cpus: cannot be used together with --cpu-quota or --cpu-period; allowed: one of them",
+      "--cpus: cannot be used together with --cpu-quota or --cpu-period; allowed: only --cpus, or only the other two",
     );
   if (!Number.isInteger(period) || period < 1000 || period > 1_000_000)
     throw new UsageError(`--cpu-period: ${period} is not allowed; allowed: 1000 to 1000000 microseconds`);

@@ -50,7 +50,7 @@ function add(variables: Record<string, string>, entry: string, where: string): v
   // The message does not show the entry: its value may be a secret.
   if (name === "" || /\s/.test(name))
     throw new UsageError(
-      `${where}: a variable's name is empty or contains blanks; allowed: NAME=value, NAME`,
+      `${where}: a variable's name is empty or contains blanks; allowed: NAME=value, or NAME to pass your own variable on`,
     );
   const value = at === -1 ? process.env[name] : entry.slice(at + 1);
   if (value !== undefined) variables[name] = value;

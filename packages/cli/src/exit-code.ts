@@ -3,17 +3,17 @@ import { FAILED, OutputError } from "./failure.js";
 import { codeOfSignal } from "./stop-signals.js";
 
 const CAUSE_TEXTS: Partial<Record<StepResult["cause"], string>> = {
-  timeout: "it ran longer than its time-out",
-  aborted: "it was stopped",
-  oom: "the kernel killed it at its memory limit",
-  "log-io-failed": "its output could no longer be stored",
-  "runtime-lost": "its container runtime died, so its exit code is unknown",
-  unknown: "the daemon no longer knows how it ended",
+  timeout: "ran longer than its time-out",
+  aborted: "was stopped",
+  oom: "the kernel killed the step at its memory limit",
+  "log-io-failed": "the step's output could no longer be stored",
+  "runtime-lost": "the container runtime of the step died, so the exit code is unknown",
+  unknown: "the daemon no longer knows how the step ended",
 };
 
 /** The kernel keeps signals from a container's first process that it has no handler for. */
 const IGNORED_STOP_SIGNAL =
-  "; it ignored its stop signal, and was killed after the grace period; to end it at once, try init, another stop signal, or exec before the script's last command";
+  "; the step ignored its stop signal, and was killed after the grace period; to end it at once, try init (--init), another stop signal, or exec before the script's last command";
 
 /** How a step was asked to end, as far as its result does not tell it. */
 export interface HowStopped {

@@ -25,9 +25,9 @@ export function fileProblem(cause: unknown): string {
 
 const FILE_PROBLEMS: Readonly<Record<string, string>> = {
   ENOENT: "the file does not exist",
-  EISDIR: "it is a directory",
+  EISDIR: "the path is a directory",
   ENOTDIR: "a part of the path is not a directory",
-  EACCES: "no permission to read it",
+  EACCES: "no permission",
 };
 
 /** A mistake in how the command was called. */

@@ -6,7 +6,9 @@ export function number(flag: string, text: string | undefined): number | undefin
   if (text === undefined) return undefined;
   const value = Number(text);
   if (text.trim() === "" || Number.isNaN(value))
-    throw new UsageError(`${flag}: ${JSON.stringify(text)} is no number; allowed: digits, for example 100`);
+    throw new UsageError(
+      `${flag}: ${JSON.stringify(text)} is not a number; allowed: digits, for example 100`,
+    );
   return value;
 }
 
@@ -52,7 +54,7 @@ export function ulimit(entry: string): [string, { soft: number; hard: number }] 
   const [, name, soft, hard = soft] = /^([a-z]+)=(-?\d+)(?::(-?\d+))?$/.exec(entry) ?? [];
   if (name === undefined)
     throw new UsageError(
-      `--ulimit: ${JSON.stringify(entry)} is not a limit; allowed: name=soft, name=soft:hard, for example nofile=1024`,
+      `--ulimit: ${JSON.stringify(entry)} is not a limit; allowed: name=soft, name=soft:hard; for example nofile=1024`,
     );
   return [name, { soft: Number(soft), hard: Number(hard) }];
 }
@@ -84,7 +86,9 @@ export function pairs(
         const at = entry.indexOf("=");
         if (at > 0) return [entry.slice(0, at), entry.slice(at + 1)];
         if (at === -1 && standard !== undefined) return [entry, standard];
-        throw new UsageError(`${flag}: ${JSON.stringify(entry)} is not a pair; allowed: name=value`);
+        throw new UsageError(
+          `${flag}: ${JSON.stringify(entry)} is not name=value; allowed: for example team=build`,
+        );
       }),
     )
   );

@@ -2,7 +2,8 @@ import type { SecretValues, StepInput } from "@wfe-containerd/executor";
 import { UsageError } from "./failure.js";
 import { readNamedFile } from "./read-file.js";
 
-const ALLOWED = "id=NAME with src=FILE or env=VARIABLE; for run also target=PATH, mask=false";
+const ALLOWED =
+  "id=NAME with src=FILE or env=VARIABLE; for run also target=PATH, mask=false; example: id=token,src=./token.txt";
 
 /** A parsed `--secret`: the secret's name, where its value is, and how the step gets it. */
 export interface SecretFlag {
@@ -35,7 +36,7 @@ export function parseSecret(text: string): SecretFlag {
   const { name, file, variable, ...others } = given;
   if (name === undefined || (file === undefined) === (variable === undefined))
     throw new UsageError(
-      `--secret: id is missing, or not exactly one of src and env is given; allowed: ${ALLOWED}`,
+      `--secret: ${name === undefined ? "id is missing" : file === undefined ? "src and env are both missing" : "src and env are both given"}; allowed: ${ALLOWED}`,
     );
   return { name, ...(file === undefined ? { variable } : { file }), ...others } as SecretFlag;
 }
@@ -48,11 +49,14 @@ export function parseSecret(text: string): SecretFlag {
 export async function readSecrets(flags: readonly SecretFlag[]): Promise<SecretValues> {
   const values: Record<string, string | Uint8Array> = {};
   for (const { name, file, variable } of flags) {
-    if (Object.hasOwn(values, name)) throw new UsageError(`--secret: ${name} is given twice`);
+    if (Object.hasOwn(values, name))
+      throw new UsageError(`--secret: ${name} is given twice; allowed: each id once`);
     const value =
       file === undefined ? process.env[variable ?? ""] : await readNamedFile(`--secret: ${name}`, file);
     if (value === undefined)
-      throw new UsageError(`--secret: ${name}: there is no variable ${variable} in the environment`);
+      throw new UsageError(
+        `--secret: ${name}: the variable ${variable} is not set in the environment; allowed: env=VARIABLE with a variable that is exported`,
+      );
     values[name] = value;
   }
   return values;

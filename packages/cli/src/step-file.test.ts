@@ -31,7 +31,7 @@ test.each([
   "steps: [{a: 1, b: {c: 1, c: 2}}]",
   '1: x\n"1": y',
 ])("a key that is given twice is refused: %j", async (contents) => {
-  await expect(read(contents)).rejects.toThrow(/is given twice, again in line \d/);
+  await expect(read(contents)).rejects.toThrow(/is given twice, the second time in line \d/);
 });
 
 test("a file has a mebibyte at most", async () => {
@@ -157,7 +157,7 @@ steps:
 test("aliases that stand for too much, or for themselves, are refused", async () => {
   const levels = Array.from({ length: 9 }, (_, at) => `x-${at + 1}: &a${at + 1} [${`*a${at}, `.repeat(9)}]`);
   const bomb = ["x-0: &a0 [x]", ...levels, "steps: [{name: a, image: b, args: *a9}]"].join("\n");
-  await expect(read(bomb)).rejects.toThrow("step.yaml: its aliases expand to too many values");
+  await expect(read(bomb)).rejects.toThrow("step.yaml: aliases expand to too many values");
   await expect(read("name: a\nimage: b\nargs: &a [*a]")).rejects.toThrow(/an alias contains itself/);
   await expect(read(`name: ${"[".repeat(20_000)}`)).rejects.toThrow(
     "step.yaml: lists and maps are nested too deeply",
@@ -176,7 +176,7 @@ test.each([
 test("merge keys and chains of aliases are bounded", async () => {
   const keys = Array.from({ length: 1000 }, (_, at) => `k${at}: v`).join(", ");
   const wide = `x-b: &b {${keys}}\nx-c: &c {<<: [${"*b,".repeat(10_000)}]}\nsteps: [{name: a, image: b, env: *c}]`;
-  await expect(read(wide)).rejects.toThrow("step.yaml: its aliases expand to too many values");
+  await expect(read(wide)).rejects.toThrow("step.yaml: aliases expand to too many values");
   const links = Array.from({ length: 8000 }, (_, at) => `x-${at + 1}: &a${at + 1} {k: *a${at}}`);
   const deep = ["x-0: &a0 {}", ...links, "steps: [{name: a, image: b, labels: *a8000}]"].join("\n");
   await expect(read(deep)).rejects.toThrow("step.yaml: lists and maps are nested too deeply");
@@ -203,8 +203,8 @@ describe("mistakes", () => {
     );
     const { mistakes } = reason as MistakesError;
     expect(mistakes).toHaveLength(40_000);
-    expect(mistakes[0]).toBe("line 3: K0: there is no such field");
-    expect(mistakes[99]).toBe("line 102: K99: there is no such field");
+    expect(mistakes[0]).toBe("line 3: K0: is an unknown field");
+    expect(mistakes[99]).toBe("line 102: K99: is an unknown field");
   });
 
   test("of all steps are told at once, each with its line and as it was typed", async () => {
@@ -234,19 +234,19 @@ describe("mistakes", () => {
     expect(reason).toBeInstanceOf(MistakesError);
     const { mistakes } = reason as MistakesError;
     expect(mistakes.map((each) => each.replace(/;.*/s, "")).toSorted()).toEqual([
-      '"run" is given twice, again in line 21',
+      '"run" is given twice, the second time in line 21',
       'line 10: steps[1]: init: "sometimes" is text',
       expect.stringMatching(/^line 14: steps\[1\]: volumes\[1\]\.target: "relative"/),
       "line 15: steps[2]: name: name is missing",
       'line 16: steps[2]: cpu: "fast" is text',
       'line 17: steps[2]: network: "wifi" is not allowed',
-      "line 18: steps[3]: name: Build and build give the same variable names",
+      "line 18: steps[3]: name: Build and build would give their outputs the same variable names",
       "line 2: steps[0]: image: image is missing",
-      "line 3: steps[0]: imgae: there is no such field",
+      "line 3: steps[0]: imgae: is an unknown field",
       'line 6: steps[0]: env: "" is not a valid name',
       expect.stringMatching(/^line 9: steps\[1\]: workingDir: "relative" is not/),
     ]);
-    expect(mistakes.join("\n")).toContain("imgae: there is no such field; did you mean image?");
+    expect(mistakes.join("\n")).toContain("imgae: is an unknown field; did you mean image?");
     expect(mistakes.join("\n")).toContain(
       "image is missing; give the image to run in, for example image: alpine:3.20",
     );
@@ -277,18 +277,15 @@ describe("mistakes", () => {
   });
 
   test.each([
-    [
-      "steps: [{uses: actions/checkout@v4}]",
-      /uses: there is no such field; GitHub's actions do not run here/,
-    ],
+    ["steps: [{uses: actions/checkout@v4}]", /uses: is an unknown field; a step cannot run GitHub's actions/],
     ["{name: a, image: b, entrypoint: [x]}", /did you mean command\?/],
     ["{name: a, image: b}\n---\n{name: c, image: d}", /more than one document \(---\); allowed: one/],
-    ["", /the file contains no step/],
+    ["", /the file does not contain a step/],
     ["[{name: a, image: b}]", /the file contains a list/],
-    ["{name: a, image: b, env: 5}", /env: it is a number; allowed: a map, or a list/],
+    ["{name: a, image: b, env: 5}", /env: is a number; allowed: a map, or a list/],
     ["{name: a, image: b, env: [{A: 1}]}", /env/],
-    ["{name: a, image: b, env: {A: [1]}}", /env\.A: it is a list; allowed: text/],
-    ["{name: a, image: b, command: []}", /command: it is empty; allowed: 1 or more entries/],
+    ["{name: a, image: b, env: {A: [1]}}", /env\.A: is a list; allowed: text/],
+    ["{name: a, image: b, command: []}", /command: is empty; allowed: 1 or more entries/],
     ["{name: a, image: b, command: echo hi}", /command: "echo hi" is text; allowed: a list/],
     ["{name: a, image: b, cpu: 0}", /cpu: 0 is too small; allowed: 0\.01 or more/],
     ["{name: a, image: b, labels: {io.x: y}}", /labels/],

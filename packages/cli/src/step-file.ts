@@ -6,7 +6,7 @@ import { nodeAt, readDocument, refuseTooDeep, type YamlDocument } from "./yaml-d
 import { stepValue } from "./yaml-values.js";
 
 const ALLOWED =
-  "a step (name, image, run), or steps: with a list of them; wfe-containerd schema prints every field";
+  "a step (name, image, run), or a list of steps under steps:; wfe-containerd schema prints every field";
 
 /** A step as the file writes it. */
 interface Written {
@@ -47,7 +47,7 @@ function stepsOf(yaml: YamlDocument): Written[] {
     throw new UsageError(
       "the file contains a list; put the list under the key steps:; `wfe-containerd step --help` has an example",
     );
-  if (!isMap(top)) throw new UsageError(`the file contains no step; allowed: ${ALLOWED}`);
+  if (!isMap(top)) throw new UsageError(`the file does not contain a step; allowed: ${ALLOWED}`);
   if (!top.has("steps")) return [{ value: stepValue(yaml, top), node: top, where: "" }];
   return listOf(top, yaml).map((node, at) => ({
     value: stepValue(yaml, node),
@@ -104,7 +104,7 @@ function sameNames(yaml: YamlDocument, steps: readonly Written[]): string[] {
     if (other === undefined) return [];
     const at = line(yaml, nodeAt(yaml, node, "name"));
     return [
-      `${at}${where}name: ${name} and ${other} give the same variable names; allowed: names that differ in a letter or digit`,
+      `${at}${where}name: ${name} and ${other} would give their outputs the same variable names; allowed: names that differ in a letter or digit`,
     ];
   });
 }

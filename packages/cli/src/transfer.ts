@@ -28,7 +28,7 @@ export function addRegistryFlags(command: Command): Command {
     )
     .option(
       "--token-host <host>",
-      "token service outside the registry's own domain that may get the credential; may be given again",
+      "host of a token service, outside the registry's domain, that may get the credential; may be given again",
       collect,
     );
 }

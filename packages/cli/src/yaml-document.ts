@@ -155,7 +155,9 @@ function findDuplicateKeys(document: Document.Parsed, lineOf: YamlDocument["line
         if (!isScalar(key)) continue;
         const text = keyText(key);
         if (keys.has(text))
-          duplicateKeys.push(`${JSON.stringify(text)} is given twice, again in line ${lineOf(key)}`);
+          duplicateKeys.push(
+            `${JSON.stringify(text)} is given twice, the second time in line ${lineOf(key)}`,
+          );
         keys.add(text);
       }
     },

@@ -38,12 +38,13 @@ export function stepValue({ targetOf }: Pick<YamlDocument, "targetOf">, node: No
   function count(more: number): void {
     nodes += more;
     if (nodes > MAX_NODES)
-      throw new UsageError(`its aliases expand to too many values; allowed: up to ${MAX_NODES}`);
+      throw new UsageError(`aliases expand to too many values; allowed: up to ${MAX_NODES} values`);
   }
 
   /** Goes into a node, unless it is inside itself. */
   function inside<T>(given: Node, go: () => T): T {
-    if (isOpen.has(given)) throw new UsageError("an alias contains itself");
+    if (isOpen.has(given))
+      throw new UsageError("an alias contains itself; allowed: an anchor without an alias to it inside");
     isOpen.add(given);
     try {
       return go();
@@ -57,7 +58,8 @@ export function stepValue({ targetOf }: Pick<YamlDocument, "targetOf">, node: No
     if (given === null) return textOf(null, schemas);
     if (!isAlias(given)) return contentOf(given, schemas);
     const target = targetOf(given);
-    if (target === null) throw new UsageError(`the alias *${given.source} has no anchor &${given.source}`);
+    if (target === null)
+      throw new UsageError(`the anchor &${given.source} of the alias *${given.source} does not exist`);
     return contentOf(target, schemas);
   }
 
@@ -100,7 +102,7 @@ export function stepValue({ targetOf }: Pick<YamlDocument, "targetOf">, node: No
       return inside(target, () => ownAndMerged(target));
     }
     if (isSeq(target)) return inside(target, () => target.items.flatMap((item) => mergedBy(item as Node)));
-    throw new UsageError("<< merges something that is not a map; allowed: <<: *anchor, <<: [*one, *other]");
+    throw new UsageError("<< is given a value that is not a map; allowed: <<: *anchor, <<: [*one, *other]");
   }
 
   schema ??= stepJsonSchema();

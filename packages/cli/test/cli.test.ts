@@ -222,7 +222,7 @@ describe("run", () => {
     [125, ["no/such/image"], /no image|not found|image/],
     [125, ["--bogus", "busybox"], /unknown option/],
     [125, ["-v", "relative/path:/x", "busybox"], /^wfe-containerd: --volume: "relative\/path/],
-    [125, ["-it", "busybox"], /^wfe-containerd: --interactive: a step has no standard input yet/],
+    [125, ["-it", "busybox"], /^wfe-containerd: --interactive: a step cannot read standard input yet/],
     [125, ["--platform", "linux/s390x", "busybox"], /^wfe-containerd: --platform: .*allowed: linux\//],
     [125, ["--cpus", "many", "busybox"], /--cpus/],
     [125, ["--ulimit", "nofile", "busybox"], /--ulimit/],
@@ -230,9 +230,9 @@ describe("run", () => {
     [125, ["--security-opt", "label=disable", "busybox"], /--security-opt/],
     [125, ["--security-opt", "seccomp=/no/such/file", "busybox"], /cannot read the seccomp profile/],
     [125, ["--device-read-bps", "8", "busybox"], /--device-read-bps/],
-    [125, ["--secret", "id=x", "busybox"], /one of src and env/],
+    [125, ["--secret", "id=x", "busybox"], /src and env are both missing/],
     [125, ["--secret", "id=x,value=y", "busybox"], /value is an unknown key/],
-    [125, ["--secret", "id=x,env=NO_SUCH_VARIABLE", "busybox"], /there is no variable/],
+    [125, ["--secret", "id=x,env=NO_SUCH_VARIABLE", "busybox"], /the variable NO_SUCH_VARIABLE is not set/],
     [125, ["--secret", "id=x,src=/no/such/file", "busybox"], /cannot read/],
     [125, ["--cap-add", "SYS_ADMN", "busybox"], /^wfe-containerd: --cap-add: .*did you mean SYS_ADMIN/],
     [
@@ -393,7 +393,7 @@ steps:
     });
     expect(JSON.parse(stdout.toString())[2]).toMatchObject({ exitCode: 0, stdout: "out\n err\n none\n" });
     expect(stderr).toBe(
-      "wfe-containerd: step long: later steps do not get $LONG_STDOUT: it is longer than 128 KiB\n",
+      "wfe-containerd: step long: later steps do not get $LONG_STDOUT, because the value is longer than 128 KiB\n",
     );
   });
 
@@ -430,20 +430,17 @@ steps:
 
   test.each([
     ["name: [", /line 1/],
-    ["just text", /contains no step/],
+    ["just text", /does not contain a step/],
     ["steps: []", /steps: is not a list, or is empty/],
     ["- name: a\n  image: b", /the file contains a list; put the list under the key steps:/],
     ["steps: [{name: a, image: b}]\nname: x", /the key name is not allowed next to steps/],
     ["name: a\nimage: busybox\nvolums: []", /did you mean volumes/],
-    ["name: a\nimage: b\nenv:\n  A: 1\n  A: 2", /"A" is given twice, again in line 5/],
-    [
-      `name: a\nimage: b\nsysctls: { "net.\\e[31m": "1" }\n"x\\e[2J": 1`,
-      /x\\x1b\[2J: there is no such field/,
-    ],
+    ["name: a\nimage: b\nenv:\n  A: 1\n  A: 2", /"A" is given twice, the second time in line 5/],
+    [`name: a\nimage: b\nsysctls: { "net.\\e[31m": "1" }\n"x\\e[2J": 1`, /x\\x1b\[2J: is an unknown field/],
     ["name: a\nimage: busybox\nsteps:\n  - {name: a}", /is not allowed next to steps/],
     [
       "steps: [{name: a-b, image: c}, {name: A.b, image: c}]",
-      /steps\[1\]: name: A\.b and a-b give the same variable names/,
+      /steps\[1\]: name: A\.b and a-b would give their outputs the same variable names/,
     ],
   ])("refuses %j before anything runs", async (contents, message) => {
     const { code, stdout, stderr } = await call([...at(), "step", "-"], { env: env(), input: contents });
@@ -531,14 +528,16 @@ test("a step that runs out of time is no success, though it ends with 0", async 
   });
   expect({ code, stderr }).toEqual({
     code: 124,
-    stderr: "wfe-containerd: step run: it ran longer than its time-out\n",
+    stderr: "wfe-containerd: step run: ran longer than its time-out\n",
   });
 });
 
 test("a daemon that is not there is said plainly", async () => {
   const { code, stderr } = await call(["--address", join(files, "no.sock"), "images"]);
   expect(code).toBe(125);
-  expect(stderr).toMatch(/^wfe-containerd: list images: there is no socket .*is containerd running.*\n$/);
+  expect(stderr).toMatch(
+    /^wfe-containerd: list images: the socket .* does not exist: is containerd running.*\n$/,
+  );
 });
 
 test("what an executor left that was killed is listed, and collected; what lives stays", async () => {

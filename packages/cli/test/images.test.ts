@@ -592,7 +592,7 @@ test("volumes are listed, removed and pruned", async () => {
   expect((await cli(["volume", "prune"])).stdout.toString()).toBe("npm\n");
   expect(await cli(["volume", "rm", "npm"])).toMatchObject({
     code: 125,
-    stderr: expect.stringContaining("no volume npm"),
+    stderr: expect.stringContaining("volume npm does not exist"),
   });
   expect(await cli(["volume", "prune", "--max-size", "much"])).toMatchObject({ code: 125 });
   expect((await cli(["volume", "rm", "data"])).stdout.toString()).toBe("data\n");

@@ -88,7 +88,7 @@ describe("a registry with passwords", () => {
     const auth = { "127.0.0.1": CREDENTIAL, localhost: CREDENTIAL, "127.0.0.1:1": CREDENTIAL };
     await expect(pull(name, { auth })).rejects.toMatchObject({
       kind: "unauthenticated",
-      message: expect.stringContaining(`there is no credential for ${registry.host}`),
+      message: expect.stringContaining(`a credential for ${registry.host} is missing`),
     });
   });
 

@@ -195,7 +195,7 @@ describe("an image at whose users the runtime cannot get", () => {
     await importLayers([{ tar: Buffer.concat([...entries, TAR_END]) }]);
     const image = await here.client.images.resolve(NAME);
     expect(await findBlockingUserFile(here.client, image, createUserFileCache())).toBe(
-      `image: its ${path} is a FIFO, at which the runtime waits for ever; allowed: a regular file`,
+      `image: ${path} of the image is a FIFO, and the runtime would wait for it for ever; allowed: a regular file`,
     );
   });
 });

@@ -45,7 +45,7 @@ describe("a source that becomes a link to elsewhere", () => {
       create: (...given) => swap().then(() => client.leases.create(...given)),
     };
     const running = run({ ...step, volumes: [`${source}:/x`] }, { ...client, leases });
-    await expect(running).rejects.toMatchObject(refusal(/the host's accounts and keys/));
+    await expect(running).rejects.toMatchObject(refusal(/the accounts and keys of the daemon's machine/));
   });
 
   test("in the last moment is refused, and nothing of the step has run", async () => {
@@ -55,7 +55,7 @@ describe("a source that becomes a link to elsewhere", () => {
       create: (...given) => swap().then(() => client.tasks.create(...given)),
     };
     const running = run({ ...step, volumes: [`${source}:/x`] }, { ...client, tasks });
-    await expect(running).rejects.toMatchObject(refusal(/is not what was checked/));
+    await expect(running).rejects.toMatchObject(refusal(/changed between the check and the mount/));
   });
 });
 

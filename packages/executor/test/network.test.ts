@@ -270,7 +270,7 @@ describe("a step on the bridge", () => {
       run({ run: "true" }, { bridge: { ...BRIDGE, pluginDirs: ["/no/such/place"] } }),
     ).rejects.toMatchObject({
       kind: "runtime",
-      message: expect.stringContaining("no CNI plugin bridge in /no/such/place"),
+      message: expect.stringContaining("the CNI plugin bridge is not in /no/such/place"),
     });
     await expect(
       run({ run: "true" }, { bridge: { ...BRIDGE, name: "wfetest1", subnet: "10.99.1.0/29" } }),

@@ -82,7 +82,7 @@ test('the entrypoint [""] without arguments leaves nothing to run', async () => 
   await expect(run({ command: [""] })).rejects.toMatchObject({
     kind: "refused",
     message: expect.stringContaining(
-      "command: it is empty and resets the image's program, and args is missing",
+      "command: is empty, which removes the image's program, and args is missing",
     ),
   });
 });

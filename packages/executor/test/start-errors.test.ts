@@ -148,10 +148,10 @@ test.each<[Partial<StepInput>, string, string]>([
 });
 
 test.each<[Partial<StepInput>, string, string]>([
-  [{ command: ["/no-interpreter"] }, "command", "does not have the interpreter of its #! line"],
+  [{ command: ["/no-interpreter"] }, "command", "does not have the interpreter of the program's #! line"],
   [{ command: ["/no-program"] }, "command", "not a program for this architecture"],
-  [{ run: "#!/no/such\n" }, "run", "does not have the interpreter of its #! line"],
-  [{ run: "#!/usr/bin/env no-such\n" }, "run", "does not have the interpreter of its #! line"],
+  [{ run: "#!/no/such\n" }, "run", "does not have the interpreter of the program's #! line"],
+  [{ run: "#!/usr/bin/env no-such\n" }, "run", "does not have the interpreter of the program's #! line"],
 ])("where the kernel alone can tell, as of %j, the result says why", async (step, field, message) => {
   const events: StepEvent[] = [];
   const result = await run(step, events);
@@ -167,7 +167,7 @@ test("a step that may not write to a volume says whom it runs as, and how to cha
   expect(result.warnings).toEqual([
     {
       field: "volumes",
-      message: `volumes: the step runs as user 65534:65534, which may not write to /w: ${directory} has owner 1000:100 and mode 755; to change that, run the step as the owner (user: "1000:100", or --user 1000:100), or give ${directory} another owner or mode`,
+      message: `volumes: the step runs as user 65534:65534, which may not write to /w: ${directory} has owner 1000:100 and mode 755; run the step as the owner (user: "1000:100", or --user 1000:100), or change the owner or mode of ${directory}`,
     },
   ]);
   expect(await run({ ...write, user: "1000:100" })).toMatchObject({ exitCode: 0, warnings: [] });

@@ -145,7 +145,7 @@ describe("in use", () => {
       await Promise.all(removing);
       await runner.close();
     }
-    // Only "used by" and "there is no volume", no other error.
+    // Only "is used by" and "does not exist", no other error.
     expect(inUse).toEqual(inUse.map(() => expect.objectContaining({ kind: "invalid-argument" })));
   });
 

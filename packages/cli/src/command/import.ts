@@ -19,10 +19,10 @@ export function addImportCommand(program: Command): void {
       "Import the images of an archive: an OCI layout or an archive of docker save, as a tar, compressed or not.",
     )
     .argument("<file>", "- for standard input")
-    .option("--name <reference>", "name of the image, for an archive of one image")
+    .option("--name <reference>", "name for the image, if the archive contains one image")
     .option(
       "--base-name <name>",
-      "name to put before tags without a name: registry.example.com/app makes 1.0 registry.example.com/app:1.0",
+      "name to put before a tag without a name: registry.example.com/app turns 1.0 into registry.example.com/app:1.0",
     )
     .option("--no-unpack", "do not unpack the images")
     .action(async (file: string, flags: ImportFlags, command: Command) => {

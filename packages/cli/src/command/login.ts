@@ -32,7 +32,10 @@ export function addLoginCommand(program: Command): void {
       flags.passwordStdin === true
         ? await readSecret()
         : await ask("Password: ", "--password-stdin, with the password as input", { hidden: true });
-    if (password === "") throw new UsageError("the password is empty; give a password");
+    if (password === "")
+      throw new UsageError(
+        "the password is empty; give a password on the terminal, or as input with --password-stdin",
+      );
     const credential = { username, password };
     await checkRegistryLogin(host, credential, registryOptions(flags));
     await storeDockerCredential(host, credential);

@@ -15,10 +15,16 @@ export function addPullCommand(program: Command): void {
     .command("pull")
     .description("Pull an image from its registry, and unpack it.")
     .argument("<image>")
-    .option("--platform <os/arch[/variant]>", "default: the daemon's own")
+    .option(
+      "--platform <os/arch[/variant]>",
+      "platform to pull (default: the platform of the daemon's machine)",
+    )
     .option("--all-platforms", "pull all platforms, to push or export them")
     .addOption(
-      new Option("--via <who>", "who connects to the registry: this process, or the daemon (containerd 2.0)")
+      new Option(
+        "--via <program>",
+        "program that connects to the registry: client (this process) or daemon (containerd 2.0)",
+      )
         .choices(["client", "daemon"])
         .default("client"),
     );

@@ -24,8 +24,8 @@ Examples:
   wfe-containerd run alpine:3.20 echo hello
   wfe-containerd run -v ./src:/src -w /src -u "$(id -u)" -m 512m node:22 npm test
 
-The command runs as user 65534 and without a network, unless --user and --network say otherwise.
-The exit code is the command's own; 125, 126 and 127 mean the same as in docker; 124 means --timeout.`;
+The command runs as user 65534 and without a network, unless you give --user and --network.
+The exit code is the command's own. 125, 126 and 127 mean the same as in docker. 124: --timeout ended the command.`;
 
 export function addRunCommand(program: Command): void {
   const command = program

@@ -144,11 +144,11 @@ function reportLongLogs({ name, stdout, stderr }: StepResult): void {
     const variable = toVariableName(`${name}.${stream}`);
     if (log.includes("\0"))
       console.error(
-        `wfe-containerd: step ${name}: later steps do not get $${variable}: it contains a NUL byte`,
+        `wfe-containerd: step ${name}: later steps do not get $${variable}, because the value contains a NUL byte`,
       );
     else if (Buffer.byteLength(`${variable}=${log}`) >= MAX_VARIABLE_BYTES)
       console.error(
-        `wfe-containerd: step ${name}: later steps do not get $${variable}: it is longer than 128 KiB`,
+        `wfe-containerd: step ${name}: later steps do not get $${variable}, because the value is longer than 128 KiB`,
       );
   }
 }

@@ -182,7 +182,7 @@ class NotAnImageError extends ContainerdError {}
 export function notAnImage({ digest }: Descriptor, { config }: Manifest): ContainerdError {
   const mediaType = JSON.stringify(config.mediaType).slice(0, 160);
   return new NotAnImageError(
-    `${digest} is an artifact, not a container image: it has no layers of files, and its config has the media type ${mediaType}; allowed: an image`,
+    `${digest} is an artifact, not a container image: the layers do not contain files, and the config has the media type ${mediaType}; allowed: an image`,
     { kind: "invalid-argument" },
   );
 }

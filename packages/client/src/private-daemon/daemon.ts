@@ -166,7 +166,7 @@ export async function startDaemon(options: StartDaemonOptions = {}): Promise<Dae
       once(running, "error").then(([error]) => Promise.reject(error)),
     ]).catch((cause: unknown) => {
       throw new ContainerdError(
-        "there is no containerd on PATH: install it (Debian, Ubuntu: apt-get install containerd runc)",
+        "containerd is not on PATH: install containerd (Debian, Ubuntu: apt-get install containerd runc)",
         { kind: "not-found", cause },
       );
     });

@@ -179,7 +179,7 @@ export function createAuthorizer(options: AuthorizerOptions): Authorizer {
     explain() {
       if (credential !== undefined) return `the credential for ${host} is wrong, or does not permit this`;
       return isCredentialKnown
-        ? `there is no credential for ${host}; log in, for example wfe-containerd login ${host}`
+        ? `a credential for ${host} is missing; log in, for example wfe-containerd login ${host}`
         : `${host} offers no login method that we support; supported: Basic, Bearer`;
     },
   };

@@ -63,7 +63,7 @@ export function parseAddress(
   if (!isTls && !insecure && !isLoopback(host)) {
     reject(
       "is an unencrypted connection to another machine",
-      "https:// with tls; or insecure: true, if nobody else is on that network",
+      "https:// with tls; or insecure: true, if no other machine uses that network",
     );
   }
   const authority = `${host.includes(":") ? `[${host}]` : host}:${port}`;

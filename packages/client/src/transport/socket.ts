@@ -60,7 +60,7 @@ export async function secure(
       ...(servername !== undefined && { servername }),
     });
     tls.once("error", reject);
-    tls.once("close", () => reject(new Error("it closed the connection during the TLS handshake")));
+    tls.once("close", () => reject(new Error("the server closed the connection during the TLS handshake")));
     tls.once("secureConnect", () => {
       tls.removeAllListeners("close");
       tls.off("error", reject);

@@ -66,7 +66,7 @@ describe("a socket", () => {
   test("that is not there", async () => {
     const path = join(directory, "missing.sock");
     expect(await complaint(path)).toBe(
-      `there is no socket ${path}: is containerd running, and is this its address?`,
+      `the socket ${path} does not exist: is containerd running, and is this its address?`,
     );
   });
 
@@ -107,7 +107,7 @@ describe("a socket", () => {
 describe("what answers", () => {
   test("is HTTP/1", async () => {
     const address = await listen(createHttpServer(), "http.sock");
-    expect(await complaint(address)).toContain("speaks HTTP/1, so it is not containerd");
+    expect(await complaint(address)).toContain("speaks HTTP/1 and is not containerd");
   });
 
   test("hangs up", async () => {
@@ -189,8 +189,8 @@ describe("TLS", () => {
 });
 
 test.each([
-  ["ENOTFOUND", "there is no such host"],
-  ["EAI_AGAIN", "there is no such host"],
+  ["ENOTFOUND", "the host of https://host:1 does not exist"],
+  ["EAI_AGAIN", "the host of https://host:1 does not exist"],
   ["EHOSTUNREACH", "cannot be reached: is the machine up"],
   ["ETIMEDOUT", "cannot be reached: is the machine up"],
   ["EMFILE", "cannot be reached: too many open files"],

@@ -47,7 +47,7 @@ export function describeFinding(finding: Finding, { text, socketPath, isTls }: A
     case "http2":
       return `the connection to ${text} was lost, and the daemon is starting again: try again`;
     case "http1":
-      return `the server at ${text} speaks HTTP/1, so it is not containerd: is this another daemon's address?`;
+      return `the server at ${text} speaks HTTP/1 and is not containerd: is this another daemon's address?`;
     case "tls":
       return `the server at ${text} expects TLS: give the address as https://, with tls`;
     case "silent":
@@ -72,8 +72,8 @@ function describeSystem(
     case "ENOENT":
     case "ENOTDIR":
       return path === undefined
-        ? `there is no such host: ${text}`
-        : `there is no socket ${path}: is containerd running, and is this its address?`;
+        ? `the host of ${text} does not exist`
+        : `the socket ${path} does not exist: is containerd running, and is this its address?`;
     case "EACCES":
     case "EPERM":
       return `no permission to open ${path ?? text}: run as root, or let containerd give the socket to your group ([grpc] gid)`;
@@ -85,7 +85,7 @@ function describeSystem(
       return `${path} is not a socket: is this containerd's address?`;
     case "ENOTFOUND":
     case "EAI_AGAIN":
-      return `there is no such host, or its name cannot be looked up now: ${text}`;
+      return `the host of ${text} does not exist, or the name cannot be looked up now`;
     case "ETIMEDOUT":
     case "EHOSTUNREACH":
     case "ENETUNREACH":

@@ -76,7 +76,7 @@ export async function resolveImage(
     if (!(reason instanceof ContainerdError) || signal.aborted) throw reason;
     if (policy === "never" && isContainerdError(reason, "not-found")) {
       throw new ExecutorError(
-        `there is no image ${image} in namespace ${client.namespace}, and it may not be pulled: import it first, or let pull be if-not-present`,
+        `image ${image} is not in the namespace ${client.namespace}, and pull is never; import the image first, or set pull: if-not-present`,
         { kind: "image-not-found", cause: reason },
       );
     }

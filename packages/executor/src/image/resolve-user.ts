@@ -41,7 +41,7 @@ export async function findBlockingUserFile(
   } catch (reason) {
     const [, path] = /(\/etc\/\w+) of the image is a fifo;/.exec(String(reason)) ?? [];
     if (path !== undefined)
-      return `image: its ${path} is a FIFO, at which the runtime waits for ever; allowed: a regular file`;
+      return `image: ${path} of the image is a FIFO, and the runtime would wait for it for ever; allowed: a regular file`;
   }
   return undefined;
 }
@@ -54,7 +54,7 @@ function refuseImage(reason: unknown): never {
   const issue = {
     field: "image",
     message,
-    allowed: `${allowed}; or a user as uid:gid, which is not looked up, for example user: 1000:1000`,
+    allowed: `${allowed}; or a user as uid:gid, for which the file is not needed, for example user: 1000:1000`,
   };
   throw new ExecutorError(`image: ${issue.message}; allowed: ${issue.allowed}`, {
     kind: "refused",

@@ -38,7 +38,7 @@ export function checkIdRange({ hostId = DEFAULT_HOST_ID, size = DEFAULT_SIZE }: 
     hostId + size < 2 ** 31;
   if (isRange) return { hostId, size };
   throw new ExecutorError(
-    `userNamespace: ${hostId} and the ${size} ids from it on are not a range; allowed: a hostId above 0, and all ids below 2^31`,
+    `userNamespace: hostId ${hostId} with size ${size} is not a range of ids; allowed: hostId and size from 1, with all ids below 2^31; example: hostId: 1000000000, size: 65536`,
     { kind: "invalid-argument" },
   );
 }

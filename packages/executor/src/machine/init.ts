@@ -31,9 +31,9 @@ export async function findInit(
   return refuse(
     "init",
     client.isLocal
-      ? "the daemon's machine has no init program in the usual places"
-      : `the executor cannot see whether the machine of ${client.address} has an init program`,
-    "init: false; or the executor's option init with the path of a static tini, catatonit or docker-init on that machine",
+      ? "an init program was not found on the daemon's machine"
+      : `the daemon at ${client.address} may be on another machine, where the executor cannot look for an init program`,
+    "init: false; or the executor's option init (--init-path) with the path of a static tini, catatonit or docker-init on the daemon's machine; example: /usr/bin/tini-static",
   );
 }
 

@@ -36,7 +36,7 @@ export function createIoDirectory(given: string | undefined): IoDirectory {
       }
       if (!client.isLocal) {
         throw new ExecutorError(
-          `the daemon at ${client.address} may be on another machine: ioDir (or WFE_IO_DIR) must name a directory that both machines see at the same path`,
+          `ioDir: is missing, and the daemon at ${client.address} may be on another machine; allowed: a directory that both machines see at the same path, in ioDir or WFE_IO_DIR`,
           { kind: "invalid-argument" },
         );
       }
@@ -51,18 +51,22 @@ export function createIoDirectory(given: string | undefined): IoDirectory {
 
 /** Refuses a directory in which another user has put a link, or could put one. */
 async function checkDirectory(path: string): Promise<string> {
-  const refuse = (problem: string): never => {
-    throw new ExecutorError(`ioDir ${path} ${problem}`, { kind: "invalid-argument" });
+  const refuse = (problem: string, allowed: string): never => {
+    throw new ExecutorError(`ioDir: ${JSON.stringify(path)} ${problem}; allowed: ${allowed}`, {
+      kind: "invalid-argument",
+    });
   };
-  if (!isAbsolute(path) || path.includes("\0")) refuse("must be an absolute path");
+  if (!isAbsolute(path) || path.includes("\0"))
+    refuse("is not an absolute path", "an absolute path; example: /var/lib/wfe-io");
   await mkdir(path, { recursive: true, mode: 0o700 });
   const status = await lstat(path);
-  if (!status.isDirectory()) refuse("must be a directory, and not a link to one");
+  if (!status.isDirectory()) refuse("is not a directory", "a directory, not a link to one");
   const isOpenToOthers = (status.mode & 0o022) !== 0 && (status.mode & 0o1000) === 0;
-  if (isOpenToOthers) refuse("can be written by other users: take that away (chmod go-w)");
+  if (isOpenToOthers)
+    refuse("can be written by other users", "a directory that only its owner can write; example: chmod go-w");
   const user = process.getuid?.();
   if (user !== undefined && status.uid !== user && status.uid !== 0) {
-    refuse(`belongs to user ${status.uid}: it must be yours or root's`);
+    refuse(`belongs to user ${status.uid}`, `a directory of user ${user} or root`);
   }
   return path;
 }

@@ -20,18 +20,23 @@ export async function findUserNamespace(
   user: ProcessUser,
 ): Promise<UserNamespace | undefined> {
   if (!userNamespace) return undefined;
-  requireThat(!privileged, "user_namespace", "it is given together with privileged", "one of them");
+  requireThat(
+    !privileged,
+    "user_namespace",
+    "is given together with privileged",
+    "only one of user_namespace and privileged",
+  );
   requireThat(
     network !== "host",
     "user_namespace",
-    "it is given together with network: host, whose /sys cannot be mounted in a user namespace",
-    "one of them",
+    "is given together with network: host, whose /sys cannot be mounted in a user namespace",
+    "user_namespace with network: none or bridge",
   );
   requireThat(
     secrets.length === 0,
     "user_namespace",
-    "it is given together with secrets, which nobody outside of a user namespace can write into its memory",
-    "one of them",
+    "is given together with secrets, which cannot be written into the memory of a user namespace from outside",
+    "only one of user_namespace and secrets",
   );
   const plugins = await client.introspection.plugins([
     `type==io.containerd.snapshotter.v1,id==${client.snapshotter}`,
@@ -49,7 +54,7 @@ export async function findUserNamespace(
     ["group_add", user.additionalGids ?? []],
   ] as const) {
     for (const id of ids)
-      requireThat(id < size, field, `${id} is outside the user namespace`, `ids below ${size}`);
+      requireThat(id < size, field, `the id ${id} is outside the user namespace`, `ids below ${size}`);
   }
   const mapping = [{ containerID: 0, hostID: hostId, size }];
   return { uidMappings: mapping, gidMappings: mapping };

@@ -74,9 +74,9 @@ function registryOf({ image, pull }: StepConfig): string {
 function checkOutputs(volumes: StepConfig["volumes"], ioDirectories: readonly string[]): Refusal[] {
   return volumes
     .filter(({ source }) => ioDirectories.some((directory) => holdsOutput(source, directory)))
-    .map(({ index }) => ({
+    .map(({ index, source }) => ({
       field: `volumes[${index}].source`,
-      message: "it holds the output of steps",
+      message: `${JSON.stringify(source)} contains the output of steps`,
       policyKey: undefined,
     }));
 }

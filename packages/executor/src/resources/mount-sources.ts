@@ -66,8 +66,8 @@ export async function checkSources(
     requireThat(
       volume.propagation !== "rslave" || findMount(table, path)?.receives !== false,
       `volumes[${volume.index}].propagation`,
-      `rslave has no effect, for ${JSON.stringify(volume.source)} is on a private mount`,
-      "rprivate; or rslave on a mount that is shared, or a slave itself (mount --make-shared)",
+      `rslave has no effect, because ${JSON.stringify(volume.source)} is on a private mount`,
+      "rprivate; or rslave for a source on a shared or slave mount (mount --make-shared makes one)",
     );
     return { volume, path, place: findPlace(table, path) };
   });
@@ -99,8 +99,8 @@ export async function confirmSources(
     }
     refuse(
       `volumes[${volume.index}].source`,
-      `what is mounted from ${JSON.stringify(volume.source)} is not what was checked`,
-      "a path that leads to the same directory or file for the daemon as for the executor, and that nobody changes meanwhile",
+      `${JSON.stringify(volume.source)} changed between the check and the mount, or the daemon sees other files at this path`,
+      "a path that is the same directory or file for the daemon and the executor, and does not change while the step starts",
     );
   }
 }
@@ -113,7 +113,7 @@ async function resolveSource({ source, index }: HostVolume, locality: Locality):
     return refuse(
       `volumes[${index}].source`,
       `${JSON.stringify(source)} ${problem} (${cause.code})`,
-      "an existing file or directory of the daemon's machine that the executor may read; make a directory with mkdir -p",
+      "an existing file or directory on the daemon's machine that the executor may read; mkdir -p makes a directory",
     );
   });
 }

@@ -49,7 +49,7 @@ async function openVolume(client: Client, leaseId: string, use: VolumeUse, user:
     if (kind !== use.kind) {
       refuse(
         use.kind === "cache" ? "caches" : "volumes",
-        `${JSON.stringify(use.name)} is a ${kind}`,
+        `${JSON.stringify(use.name)} is a ${kind}, not a ${use.kind}`,
         `the name of a ${use.kind}, or a new name`,
       );
     }
@@ -100,7 +100,7 @@ function sourceOf(client: Client, mounts: readonly Mount[]): string {
   const [mount] = mounts;
   if (mounts.length === 1 && mount?.type === "bind") return mount.source;
   throw new ExecutorError(
-    `the snapshotter ${client.snapshotter} gives no directory for a volume; allowed: overlayfs, native`,
+    `the snapshotter ${client.snapshotter} cannot make volumes; allowed: overlayfs, native`,
     { kind: "invalid-argument" },
   );
 }

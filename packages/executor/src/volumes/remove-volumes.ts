@@ -32,9 +32,12 @@ export interface PruneVolumesOptions {
 export async function removeVolume(client: Client, name: string): Promise<void> {
   const users = await removeUnused(client, name);
   if (users.length === 0) return;
-  throw new ExecutorError(`volume ${name} is used by ${users.join(", ")}; allowed: one that no step uses`, {
-    kind: "invalid-argument",
-  });
+  throw new ExecutorError(
+    `volume ${name} is used by ${users.join(", ")}; allowed: a volume that no step uses`,
+    {
+      kind: "invalid-argument",
+    },
+  );
 }
 
 /**
@@ -81,10 +84,13 @@ async function removeUnused(client: Client, name: string): Promise<readonly stri
     return await restoreIfUsed(client, name);
   } catch (cause) {
     if (!isContainerdError(cause, "not-found")) throw cause;
-    throw new ExecutorError(`there is no volume ${name} in namespace ${client.namespace}`, {
-      kind: "invalid-argument",
-      cause,
-    });
+    throw new ExecutorError(
+      `volume ${name} does not exist in the namespace ${client.namespace}; check its name (wfe-containerd volume ls lists all)`,
+      {
+        kind: "invalid-argument",
+        cause,
+      },
+    );
   }
 }
 

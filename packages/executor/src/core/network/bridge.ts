@@ -61,8 +61,8 @@ export function parseBridge(options: BridgeOptions = {}): Bridge {
   requireThat(
     /^[A-Za-z][\w.-]{0,14}$/.test(name),
     "bridge.name",
-    `${JSON.stringify(name)} is not a name of a bridge`,
-    "a letter, and up to 14 letters, digits, dots and dashes",
+    `${JSON.stringify(name)} is not the name of a bridge`,
+    "a letter, then up to 14 letters, digits, dots, dashes and underscores; example: wfe0",
   );
   requireThat(
     isSubnet(subnet),
@@ -73,14 +73,14 @@ export function parseBridge(options: BridgeOptions = {}): Bridge {
   requireThat(
     pluginDirs.length > 0 && pluginDirs.every((path) => IS_PATH.test(path)),
     "bridge.pluginDirs",
-    "they are not all directories",
-    "absolute paths without a colon",
+    `${JSON.stringify(pluginDirs)} is empty or has an invalid path`,
+    "one or more absolute paths without a colon; example: /opt/cni/bin",
   );
   requireThat(
     IS_PATH.test(dataDir),
     "bridge.dataDir",
-    `${JSON.stringify(dataDir)} is not a directory`,
-    "an absolute path",
+    `${JSON.stringify(dataDir)} is not an absolute path`,
+    "an absolute path without a colon; example: /run/wfe-containerd/networks",
   );
   return { name, subnet, pluginDirs, masquerade, dns, dataDir };
 }
@@ -103,16 +103,16 @@ function isSubnet(text: string): boolean {
 const ADD = `set -u
 fail() { printf '%s\\n' "$1" >&2; exit 1; }
 pid=$(sed -n 's/.*"pid": *\\([0-9][0-9]*\\).*/\\1/p')
-[ -n "$pid" ] || fail 'network bridge: the runtime tells no process'
+[ -n "$pid" ] || fail 'network bridge: the runtime did not tell the process of the step'
 plugin=
 IFS=:
 for directory in $CNI_PATH; do [ -x "$directory/bridge" ] && { plugin=$directory/bridge; break; }; done
 unset IFS
-[ -n "$plugin" ] || fail "network bridge: no CNI plugin bridge in $CNI_PATH (the executor's option bridge.pluginDirs)"
+[ -n "$plugin" ] || fail "network bridge: the CNI plugin bridge is not in $CNI_PATH; install the CNI plugins on the daemon's machine, or name their directory in the executor's option bridge.pluginDirs (--cni-plugins)"
 if [ -n "$WFE_SUBNET" ]; then
   rule="-s $WFE_SUBNET ! -d $WFE_SUBNET -j MASQUERADE"
   iptables -w -t nat -C POSTROUTING $rule 2>/dev/null || iptables -w -t nat -A POSTROUTING $rule ||
-    fail 'network bridge: iptables cannot masquerade (bridge.masquerade: false does without)'
+    fail 'network bridge: iptables cannot masquerade; install iptables on the machine of the daemon, or set bridge.masquerade: false (--no-masquerade)'
   # Where other programs let nothing be forwarded, these two ways stay open.
   for rule in "-s $WFE_SUBNET" "-d $WFE_SUBNET -m conntrack --ctstate RELATED,ESTABLISHED"; do
     iptables -w -C FORWARD $rule -j ACCEPT 2>/dev/null || iptables -w -I FORWARD $rule -j ACCEPT

@@ -5,7 +5,7 @@ import type { Hooks } from "../spec/spec.js";
  * own lines come first. A machine without the file still gets localhost.
  */
 const COMPLETE = `set -u
-fail() { printf 'network host: %s cannot be written on the machine of the daemon\\n' "$1" >&2; exit 1; }
+fail() { printf 'network host: the file %s cannot be written on the machine of the daemon\\n' "$1" >&2; exit 1; }
 { cat /etc/hosts 2>/dev/null || printf '127.0.0.1\\tlocalhost\\n::1\\tlocalhost\\n'; } >> "$WFE_HOSTS" || fail "$WFE_HOSTS"
 [ -n "$WFE_RESOLV_CONF" ] || exit 0
 : >> "$WFE_RESOLV_CONF" || fail "$WFE_RESOLV_CONF"

@@ -26,7 +26,7 @@ test("a step that fails on a volume of somebody else's is told whose it is", () 
     {
       field: "volumes",
       message:
-        'volumes: the step runs as user 65534:65534, which may not write to /w: /srv/a has owner 1000:100 and mode 755; to change that, run the step as the owner (user: "1000:100", or --user 1000:100), or give /srv/a another owner or mode',
+        'volumes: the step runs as user 65534:65534, which may not write to /w: /srv/a has owner 1000:100 and mode 755; run the step as the owner (user: "1000:100", or --user 1000:100), or change the owner or mode of /srv/a',
     },
   ]);
   expect(findWarnings(plan, { ...failed, stdout: "Error: EACCES: x", stderr: "" }, [volume])).toHaveLength(1);
@@ -41,9 +41,9 @@ test.each([
 });
 
 test.each([
-  ["exec /bin/prog: no such file or directory\n", "interpreter of its #! line"],
+  ["exec /bin/prog: no such file or directory\n", "interpreter of the program's #! line"],
   ["exec /bin/prog: exec format error", "not a program for this architecture"],
-  ["exec /bin/prog: permission denied\n", "interpreter of its #! line is not a program"],
+  ["exec /bin/prog: permission denied\n", "interpreter of the program's #! line is not a program"],
   ["exec /bin/prog: operation not permitted\n", "seccomp"],
 ])("%j tells why the program was not started", (stderr, expected) => {
   expect(findWarnings(plan, { ...failed, stderr }, [])).toEqual([

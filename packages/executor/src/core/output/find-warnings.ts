@@ -42,19 +42,19 @@ function volumeWarnings(
   const { uid, gid } = spec.process.user;
   return unwritable.map(({ field, source, target, owner, mode }) => ({
     field,
-    message: `${field}: the step runs as user ${uid}:${gid}, which may not write to ${target}: ${source} has owner ${owner} and mode ${mode}; to change that, run the step as the owner (user: "${owner}", or --user ${owner}), or give ${source} another owner or mode`,
+    message: `${field}: the step runs as user ${uid}:${gid}, which may not write to ${target}: ${source} has owner ${owner} and mode ${mode}; run the step as the owner (user: "${owner}", or --user ${owner}), or change the owner or mode of ${source}`,
   }));
 }
 
 /** Why the kernel did not run a program that exists, by its error message. */
 const EXEC_PROBLEMS: Readonly<Record<string, string>> = {
   "no such file or directory":
-    "the image does not have the interpreter of its #! line, or the loader that it needs",
-  "exec format error": "it is not a program for this architecture, and not a script with a #! line",
+    "the image does not have the interpreter of the program's #! line, or the loader that the program needs",
+  "exec format error": "the file is not a program for this architecture, and not a script with a #! line",
   "permission denied":
-    "the interpreter of its #! line is not a program, or its file system is mounted noexec",
+    "the interpreter of the program's #! line is not a program, or the file system is mounted noexec",
   "operation not permitted":
-    "the seccomp profile does not allow execve, or its file system is mounted noexec",
+    "the seccomp profile does not allow execve, or the file system is mounted noexec",
 };
 
 /**

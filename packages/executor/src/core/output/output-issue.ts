@@ -27,7 +27,7 @@ export interface OutputIssue {
 }
 
 export const OUTPUT_LINE_FORMAT =
-  "allowed: ##wfe[output key=value], with a key of up to 128 letters, digits, _ and -, a letter or _ first; example: ##wfe[output version=1.2.3]";
+  "allowed: ##wfe[output key=value], where key is up to 128 letters, digits, _ and -, and begins with a letter or _; example: ##wfe[output version=1.2.3]";
 
 /** A step may print millions of bad lines; the first ones say enough. */
 const MAX_ISSUES = 100;

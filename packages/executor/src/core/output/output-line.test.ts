@@ -147,7 +147,7 @@ test("an issue is said once for a key, without the value, and a hundred at most"
     {
       reason: "nul",
       key: "a",
-      message: "output a: its value has a NUL byte; allowed: text without NUL bytes",
+      message: "output a: the value has a NUL byte; allowed: text without NUL bytes",
     },
   ]);
   const many = issuesOf(Array.from({ length: 5000 }, (_, at) => `##wfe[output k${at}=\0]\n`).join("")).heard;

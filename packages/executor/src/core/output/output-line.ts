@@ -102,7 +102,7 @@ export function createOutputParser(options: OutputParserOptions = {}): OutputPar
     const start = decode(line.subarray(PREFIX.byteLength, PREFIX.byteLength + 512));
     const name = start.includes("=") ? start.slice(0, start.indexOf("=")).trim() : "";
     const key = isKey(name) ? name : undefined;
-    const what = key === undefined ? "an output line" : `output ${key}: its line`;
+    const what = key === undefined ? "an output line" : `the line of output ${key}`;
     issues.add({
       reason: "line-too-long",
       ...(key !== undefined && { key }),
@@ -152,7 +152,7 @@ export function createOutputParser(options: OutputParserOptions = {}): OutputPar
     grows: number,
   ): Pick<OutputIssue, "reason" | "message"> | undefined {
     if (value.includes("\0"))
-      return { reason: "nul", message: "its value has a NUL byte; allowed: text without NUL bytes" };
+      return { reason: "nul", message: "the value has a NUL byte; allowed: text without NUL bytes" };
     if (isNew && count >= limits.count)
       return {
         reason: "too-many",
@@ -161,7 +161,7 @@ export function createOutputParser(options: OutputParserOptions = {}): OutputPar
     if (totalBytes + grows > limits.totalBytes)
       return {
         reason: "too-large",
-        message: `with it the step's outputs have more than ${limits.totalBytes} bytes; allowed: up to ${limits.totalBytes} bytes together`,
+        message: `all outputs of the step together would have more than ${limits.totalBytes} bytes; allowed: up to ${limits.totalBytes} bytes`,
       };
     return undefined;
   }
@@ -174,7 +174,7 @@ export function createOutputParser(options: OutputParserOptions = {}): OutputPar
     issues.add({
       reason: "same-variable",
       key,
-      message: `outputs ${other} and ${key} become the same variable of the next steps; they get ${key}, which was printed later`,
+      message: `outputs ${other} and ${key} become the same variable; later steps get the value of ${key}, which was printed last`,
     });
   }
 

@@ -74,7 +74,9 @@ test("no output of a step is a variable that programs take orders from, nor one 
 
 test.each(COMMANDING)("data that would become %s is refused", (name) => {
   for (const key of [name, name.toLowerCase(), name.toLowerCase().replace("_", ".")])
-    expect(() => toVariables({ [key]: "x" })).toThrow(`becomes ${name}, which programs take orders from`);
+    expect(() => toVariables({ [key]: "x" })).toThrow(
+      `becomes the variable ${name}, which changes how programs work`,
+    );
 });
 
 test.each([
@@ -91,7 +93,7 @@ test.each([
 
 test("two keys of the caller's that become one variable are refused: nobody could say which it is", () => {
   expect(() => toVariables({ "a-b": 1, a_b: 2 })).toThrow(
-    "data: a_b becomes A_B, as a-b does; allowed: one of them",
+    "data: a_b becomes the variable A_B, as does a-b; allowed: only one of the two",
   );
 });
 
@@ -148,7 +150,9 @@ test("a step's whole output is passed over when no variable can hold it; anythin
 
 test("what is no value of a workflow is refused, not written down as something else", () => {
   for (const value of [{}, [], { toString: null }, Symbol("x"), 1n, () => 1]) {
-    expect(() => toVariables({ a: value } as never)).toThrow("data: a is not a text, number or boolean");
+    expect(() => toVariables({ a: value } as never)).toThrow(
+      /^data: a is (?:of type \w+|a list); allowed: text, a number, true or false$/,
+    );
   }
   expect([...toVariables(JSON.parse('{"__proto__": "x"}'))]).toEqual([["__PROTO__", "x"]]);
 });

@@ -29,17 +29,25 @@ export function toVariables(data: WorkflowData): Map<string, string> {
   for (const [key, value] of Object.entries(data)) {
     if (value === null || value === undefined) continue;
     if (!["string", "number", "boolean"].includes(typeof value))
-      refuseData(key, "is not a text, number or boolean", "one of them");
+      refuseData(
+        key,
+        `is ${Array.isArray(value) ? "a list" : `of type ${typeof value}`}`,
+        "text, a number, true or false",
+      );
     const name = toVariableName(key);
-    if (name === "") refuseData(key, "is empty", "a name of one character or more");
+    if (name === "") refuseData(key, "is empty", "a name of one character or more, for example release");
     const other = keys.get(name);
     if (other !== undefined && rankOf(other) === Infinity && rankOf(key) === Infinity)
-      refuseData(key, `becomes ${name.slice(0, 80)}, as ${other.slice(0, 80)} does`, "one of them");
+      refuseData(
+        key,
+        `becomes the variable ${name.slice(0, 80)}, as does ${other.slice(0, 80)}`,
+        "only one of the two",
+      );
     if (!OF_A_STEP.test(key) && isReservedVariable(name))
       refuseData(
         key,
-        `becomes ${name.slice(0, 80)}, which programs take orders from`,
-        "another name, or the step's env",
+        `becomes the variable ${name.slice(0, 80)}, which changes how programs work`,
+        "another name; or set the variable in the step's env",
       );
     if (other !== undefined && rankOf(other) > rankOf(key)) continue;
     const text = String(value);

@@ -65,7 +65,7 @@ test("a list is never taken apart, and the script's file is always named", () =>
 test.each([
   [{ run: "x", shell: "" }, "shell: "],
   [{ run: "x", shell: 'sh -c "{0}"' }, "allowed: sh, bash; a program"],
-  [{ command: ["x"], shell: "bash" }, "shell: it is given without run"],
+  [{ command: ["x"], shell: "bash" }, "shell: is given without run"],
   [{ run: "x".repeat(MAX_SCRIPT_BYTES + 1) }, "run: the script has 8388609 bytes"],
   [{ run: "x", volumes: ["v:/.wfe-script"] }, "volumes[0].target"],
 ])("a step with it is refused: %#", (fields, message) => {

@@ -42,6 +42,8 @@ export interface Refusal {
   readonly message: string;
   /** The policy key that could allow it, as a policy file writes it; `undefined` if no key could. */
   readonly policyKey: string | undefined;
+  /** Says what would be allowed, if that is not a matter of policy. */
+  readonly allowed?: string | undefined;
 }
 
 export interface PolicyContext {
@@ -92,13 +94,15 @@ export function enforcePolicy(step: PolicySubject, policy: Policy, context?: Pol
  */
 export function refuseAll(refusals: readonly Refusal[]): void {
   if (refusals.length === 0) return;
-  const issues = refusals.map(({ field, message, policyKey }) => ({
+  const issues = refusals.map(({ field, message, policyKey, allowed }) => ({
     field,
     message,
-    allowed: policyKey === undefined ? "by no policy" : `by the policy's ${policyKey}`,
+    allowed: allowed ?? (policyKey === undefined ? "by no policy" : `by the policy's ${policyKey}`),
   }));
   const lines = issues.map(({ field, message, allowed }) => `${field}: ${message}; allowed: ${allowed}`);
-  throw new ExecutorError(`the policy refuses the step: ${lines.join("; ")}`, { kind: "refused", issues });
+  const isPolicy = refusals.some(({ allowed }) => allowed === undefined);
+  const head = isPolicy ? "the policy refuses the step" : "the step is refused";
+  throw new ExecutorError(`${head}: ${lines.join("; ")}`, { kind: "refused", issues });
 }
 
 /**
@@ -116,19 +120,27 @@ function refusal<F extends FieldName>(
 
 function* checkPrivileges(step: PolicySubject, policy: Policy): Iterable<Refusal> {
   if (step.privileged === true && !policy.privileged) {
-    yield refusal("privileged", "a privileged step owns the daemon's host", "privileged");
+    yield refusal("privileged", "a privileged step can control the daemon's machine", "privileged");
   }
   if (step.network === "host" && !policy.hostNetwork) {
-    yield refusal("network", "host is the network of the daemon's host", "hostNetwork");
+    yield refusal("network", "host gives the step the network of the daemon's machine", "hostNetwork");
   }
   if (step.network === "bridge" && !policy.bridgeNetwork) {
-    yield refusal("network", "bridge reaches the daemon's host, and what that reaches", "bridgeNetwork");
+    yield refusal(
+      "network",
+      "bridge lets the step reach the daemon's machine, and what that machine can reach",
+      "bridgeNetwork",
+    );
   }
   for (const name of parseCapabilities(step.capAdd ?? [], "cap_add")) {
     // Any step may run as root, and root has these.
     if (DEFAULT_CAPABILITIES.includes(name)) continue;
     if (policy.capabilities.includes(name) || policy.capabilities.includes("ALL")) continue;
-    yield refusal("cap_add", `${name} is more than root has by default`, "capabilities");
+    yield refusal(
+      "cap_add",
+      `${name} is not one of the capabilities that root has by default`,
+      "capabilities",
+    );
   }
 }
 
@@ -140,7 +152,7 @@ function* checkVolumes(step: PolicySubject, policy: Policy, context: PolicyConte
     const { reason, isAllowable } = found;
     const refused = refusal(
       "volumes",
-      `${JSON.stringify(source)}: ${reason}`,
+      `${JSON.stringify(source)} ${reason}`,
       "mountSources",
       `[${index}].source`,
     );
@@ -161,13 +173,23 @@ function* checkNamedVolumes(step: PolicySubject, policy: Policy): Iterable<Refus
 function* checkConfinement(step: PolicySubject, policy: Policy): Iterable<Refusal> {
   const { seccomp = "default", apparmorProfile, devices = [], sysctls = {}, annotations = {} } = step;
   if (seccomp !== "default" && !policy.seccomp.includes(seccomp === "unconfined" ? seccomp : "profile")) {
-    yield refusal("seccomp", seccomp === "unconfined" ? seccomp : "a profile of its own", "seccomp");
+    yield refusal(
+      "seccomp",
+      seccomp === "unconfined"
+        ? "unconfined removes the filter of system calls"
+        : "a profile of the step's own replaces the default profile",
+      "seccomp",
+    );
   }
   if (apparmorProfile !== undefined && !allows(policy.apparmorProfiles, apparmorProfile)) {
-    yield refusal("apparmor_profile", JSON.stringify(apparmorProfile), "apparmorProfiles");
+    yield refusal(
+      "apparmor_profile",
+      `${JSON.stringify(apparmorProfile)} is not in the policy's list`,
+      "apparmorProfiles",
+    );
   }
   if (step.noNewPrivileges === false && !policy.newPrivileges) {
-    yield refusal("no_new_privileges", "false lets set-uid programs work", "newPrivileges");
+    yield refusal("no_new_privileges", "false lets set-uid programs gain privileges", "newPrivileges");
   }
   for (const device of devices) {
     // Compare the numbers: the step chooses the path in the container.
@@ -175,39 +197,58 @@ function* checkConfinement(step: PolicySubject, policy: Policy): Iterable<Refusa
     const isAllowed =
       policy.devices === "any" ||
       policy.devices.some((entry) => entry === numbers || deviceNumbers(entry) === numbers);
-    if (!isAllowed) yield refusal("devices", `${device.path} (${numbers})`, "devices");
+    if (!isAllowed)
+      yield refusal("devices", `${device.path} (${numbers}) is not in the policy's list`, "devices");
   }
   for (const name of Object.keys(sysctls)) {
     const isAllowed = policy.sysctls === "any" || policy.sysctls.some((pattern) => matches(name, pattern));
-    if (!isAllowed) yield refusal("sysctls", name, "sysctls");
+    if (!isAllowed) yield refusal("sysctls", `${name} is not in the policy's list`, "sysctls");
   }
   for (const key of Object.keys(annotations)) {
-    if (!allows(policy.annotations, key)) yield refusal("annotations", JSON.stringify(key), "annotations");
+    if (!allows(policy.annotations, key))
+      yield refusal("annotations", `${JSON.stringify(key)} is not in the policy's list`, "annotations");
   }
 }
 
 function* checkOrigin(step: PolicySubject, policy: Policy): Iterable<Refusal> {
   const { registry, user, containerdAddr } = step;
   if (containerdAddr !== undefined && !allows(policy.addresses, containerdAddr)) {
-    yield refusal("containerd_addr", `${JSON.stringify(containerdAddr)} is another daemon`, "addresses");
+    yield refusal(
+      "containerd_addr",
+      `${JSON.stringify(containerdAddr)} is not in the policy's list of daemons`,
+      "addresses",
+    );
   }
   if (registry !== undefined && !allows(policy.registries, registry)) {
-    yield refusal("image", `it comes from ${JSON.stringify(registry)}`, "registries");
+    yield refusal(
+      "image",
+      `the registry ${JSON.stringify(registry)} is not in the policy's list`,
+      "registries",
+    );
   }
   if (user === "image" && !policy.imageUser) {
-    yield refusal("user", "image leaves the choice to whoever made the image", "imageUser");
+    yield refusal("user", "image lets the image choose the user", "imageUser");
   }
 }
 
 function* checkLimits(step: PolicySubject, policy: Policy): Iterable<Refusal> {
   const { oomScoreAdj = 0, ulimits = {}, stopGraceMs = 0, timeoutMs = 0, resources = {} } = step;
   if (oomScoreAdj < policy.minimumOomScoreAdj) {
-    yield refusal("oom_score_adj", `${oomScoreAdj} lets others be killed first`, "minimumOomScoreAdj");
+    yield refusal(
+      "oom_score_adj",
+      `${oomScoreAdj} is below ${policy.minimumOomScoreAdj}, so the kernel would kill other processes first`,
+      "minimumOomScoreAdj",
+    );
   }
   for (const [name, ulimit] of Object.entries(ulimits)) {
     const most = exceededBy(name, ulimit);
     if (most === undefined || allows(policy.ulimits, name)) continue;
-    yield refusal("ulimits", `a hard limit above ${most} takes from others`, "ulimits", `.${name}`);
+    yield refusal(
+      "ulimits",
+      `the hard limit ${ulimit.hard} is above ${most}, and could take resources from other processes`,
+      "ulimits",
+      `.${name}`,
+    );
   }
   const { memoryBytes = 0, memorySwapBytes = 0, pidsLimit = 0 } = resources;
   const highest = [

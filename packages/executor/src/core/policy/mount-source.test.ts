@@ -68,7 +68,7 @@ test("with a list, what it names and what is below it", () => {
   }
   for (const source of ["/srv", "/srv/database", "/home/dev", "/usr/share", "/etc/ssl"]) {
     expect(checkMountSource(source, { allowed })).toEqual({
-      reason: "no allowed source holds it",
+      reason: "is not in an allowed source",
       isAllowable: true,
     });
   }

@@ -50,7 +50,10 @@ const FORBIDDEN_NAMES =
  */
 const ORDINARY_TREES: readonly string[] = ["/data", "/media", "/mnt", "/srv"];
 
-/** Why a source is refused. With `isAllowable`, an operator's allow-list could name it. */
+/**
+ * Why a source is refused, in words that follow its path. With `isAllowable`, an operator's allow-list could
+ * name it.
+ */
 export interface MountSourceRefusal {
   readonly reason: string;
   readonly isAllowable: boolean;
@@ -80,23 +83,23 @@ export function checkMountSource(
   { allowed, forbidden = [] }: MountSourceRules,
 ): MountSourceRefusal | undefined {
   const path = normalizeAbsolute(source);
-  if (path === undefined) return refusal("it is not an absolute path, or holds `.`, `..` or NUL");
-  if (path === "/") return refusal("it is the host's whole file system");
-  if (path === "/etc") return refusal("it holds the host's accounts and keys");
+  if (path === undefined) return refusal("is not an absolute path, or contains `.`, `..` or NUL");
+  if (path === "/") return refusal("is the whole file system of the daemon's machine");
+  if (path === "/etc") return refusal("contains the accounts and keys of the daemon's machine");
   const name = path.slice(path.lastIndexOf("/") + 1);
-  if (FORBIDDEN_NAMES.test(name)) return refusal("it is a container runtime's socket");
+  if (FORBIDDEN_NAMES.test(name)) return refusal("is the socket of a container runtime");
 
   const isOutput = path.split("/").some((part) => part.startsWith(OUTPUT_PREFIX));
-  if (isOutput || TEMPORARY_DIRECTORIES.includes(path)) return refusal("it holds the output of steps");
+  if (isOutput || TEMPORARY_DIRECTORIES.includes(path)) return refusal("contains the output of steps");
 
   const touched = [...FORBIDDEN_TREES, ...forbidden].find((tree) => overlaps(path, tree));
   if (touched !== undefined) {
-    return refusal(isWithin(path, touched) ? `it is part of ${touched}` : `${touched} is in it`);
+    return refusal(isWithin(path, touched) ? `is part of ${touched}` : `contains ${touched}`);
   }
   const trees = allowed === "ordinary" ? ORDINARY_TREES : allowed;
   if (trees.some((tree) => isWithin(path, normalizeAbsolute(tree) ?? "//"))) return undefined;
   return {
-    reason: allowed === "ordinary" ? `it is in none of ${trees.join(", ")}` : "no allowed source holds it",
+    reason: allowed === "ordinary" ? `is not in ${trees.join(", ")}` : "is not in an allowed source",
     isAllowable: true,
   };
 }

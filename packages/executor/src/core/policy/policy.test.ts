@@ -32,15 +32,15 @@ describe("parsePolicy", () => {
     [{ mount_sources: ["/srv/../etc"] }, "policy.mount_sources"],
     [{ seccomp: ["none"] }, "policy.seccomp"],
     [{ devices: ["/tmp/x"] }, "policy.devices"],
-    [{ log_uris: ["file"] }, "no key"],
+    [{ log_uris: ["file"] }, "has the unknown key"],
     [{ ulimits: ["CORE"] }, "policy.ulimits"],
     [{ registries: ["https://x"] }, "policy.registries"],
     [{ maximum_timeout_ms: 0 }, "policy.maximum_timeout_ms"],
     [{ maximum_pids: 1.5 }, "policy.maximum_pids"],
-    [{ __proto_: 1 }, "no key"],
-    [null, "no object"],
-    [[], "no object"],
-    ["privileged", "no object"],
+    [{ __proto_: 1 }, "has the unknown key"],
+    [null, "is not an object"],
+    [[], "is not an object"],
+    ["privileged", "is not an object"],
   ])("refuses %j", (input, message) => {
     expect(() => parsePolicy(input)).toThrow(message);
   });
@@ -162,7 +162,7 @@ describe("checkPolicy", () => {
     expect(refusals).toEqual([
       {
         field: "volumes[1].source",
-        message: '"/run/containerd/containerd.sock": it is a container runtime\'s socket',
+        message: '"/run/containerd/containerd.sock" is the socket of a container runtime',
         policyKey: undefined,
       },
     ]);
@@ -172,9 +172,9 @@ describe("checkPolicy", () => {
     const step = { privileged: true, network: "host", volumes: [{ source: "/etc" }] };
     expect(() => enforcePolicy(step, DEFAULT_POLICY)).toThrow(
       "the policy refuses the step: " +
-        "privileged: a privileged step owns the daemon's host; allowed: by the policy's privileged; " +
-        "network: host is the network of the daemon's host; allowed: by the policy's host_network; " +
-        'volumes[0].source: "/etc": it holds the host\'s accounts and keys; allowed: by no policy',
+        "privileged: a privileged step can control the daemon's machine; allowed: by the policy's privileged; " +
+        "network: host gives the step the network of the daemon's machine; allowed: by the policy's host_network; " +
+        'volumes[0].source: "/etc" contains the accounts and keys of the daemon\'s machine; allowed: by no policy',
     );
     expect(() => enforcePolicy({}, DEFAULT_POLICY)).not.toThrow();
   });

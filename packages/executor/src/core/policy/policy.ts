@@ -1,4 +1,4 @@
-import { closest } from "fastest-levenshtein";
+import { closest, distance } from "fastest-levenshtein";
 import { refuse, requireThat } from "../refuse.js";
 import { parseCapabilities } from "../spec/capabilities.js";
 import { DEFAULT_PIDS_LIMIT } from "../spec/resources.js";
@@ -153,28 +153,34 @@ const KEYS: Readonly<Record<keyof Policy, readonly [check: Check, allowed: strin
   bridgeNetwork: [isBoolean, "true or false"],
   mountSources: [
     isOr("ordinary", isListOf(/^\/(?!.*(^|\/)\.{1,2}(\/|$))[^\0]*$/)),
-    "a list of absolute paths without . and .., or ordinary",
+    "a list of absolute paths without . and .., or ordinary; example: [/srv/ci]",
   ],
   volumes: [isOr("any", isListOf(/./)), "a list of names, or any"],
-  capabilities: [isListOf(/./), "a list of names from capabilities(7), or ALL"],
-  seccomp: [isListOf(/^(profile|unconfined)$/), "a list of profile, unconfined"],
+  capabilities: [isListOf(/./), "a list of names from capabilities(7), or of ALL; example: [NET_ADMIN]"],
+  seccomp: [isListOf(/^(profile|unconfined)$/), "a list of: profile, unconfined"],
   apparmorProfiles: [isOr("any", isListOf(/./)), "a list of names, or any"],
   newPrivileges: [isBoolean, "true or false"],
   devices: [
     isOr("any", isListOf(/^(\/dev\/.|[bc] \d+:\d+$)/)),
-    "a list of paths below /dev whose numbers are fixed, of numbers as c 10:229, or any",
+    "a list of well-known paths or of types and numbers, or any; example: [/dev/fuse, c 10:229]",
   ],
-  sysctls: [isOr("any", isListOf(/^[\w.*/-]+$/)), "a list of names, net.* for all that begin so, or any"],
-  registries: [isOr("any", isListOf(/^[\w.-]+(:\d+)?$/)), "a list of hosts, with port if need be, or any"],
+  sysctls: [
+    isOr("any", isListOf(/^[\w.*/-]+$/)),
+    "a list of names, which may end in .*, or any; example: [net.*, kernel.sem]",
+  ],
+  registries: [
+    isOr("any", isListOf(/^[\w.-]+(:\d+)?$/)),
+    "a list of hosts, or any; example: [docker.io, registry.example.com:5000]",
+  ],
   imageUser: [isBoolean, "true or false"],
   annotations: [isOr("any", isListOf(/./)), "a list of keys, or any"],
   addresses: [isOr("any", isListOf(/./)), "a list of addresses, or any"],
   minimumOomScoreAdj: [isInteger, "-1000 to 1000"],
   ulimits: [isOr("any", isListOf(/^[a-z]+$/)), "a list of names, or any"],
-  maximumPids: [isInteger, "1 or more, or -1 for any number"],
-  maximumMemoryBytes: [isLimit, "bytes, or -1 for any number of them"],
-  maximumTimeoutMs: [isLimit, "milliseconds, or -1 for any number of them"],
-  maximumStopGraceMs: [isInteger, "milliseconds, or -1 for any number of them"],
+  maximumPids: [isInteger, "1 or more, or -1 for no limit"],
+  maximumMemoryBytes: [isLimit, "a number of bytes, or -1 for no limit"],
+  maximumTimeoutMs: [isLimit, "a number of milliseconds, or -1 for no limit"],
+  maximumStopGraceMs: [isInteger, "a number of milliseconds, or -1 for no limit"],
 };
 
 /**
@@ -185,14 +191,14 @@ const KEYS: Readonly<Record<keyof Policy, readonly [check: Check, allowed: strin
  * ```ts
  * const policy = parsePolicy({ mount_sources: ["/srv/ci"], host_network: true });
  * ```
- * @throws ExecutorError `refused` for an unknown key, with the nearest known one, for a key that is given
+ * @throws ExecutorError `refused` for an unknown key, with a known one that is near, for a key that is given
  * twice, and for an invalid value.
  */
 export function parsePolicy(input: unknown): Policy {
   if (typeof input !== "object" || input === null || Array.isArray(input)) {
     refuse(
       "policy",
-      "it is no object",
+      "is not an object",
       `an object with some of ${Object.keys(KEYS).map(toSnakeCase).join(", ")}`,
     );
   }
@@ -200,21 +206,32 @@ export function parsePolicy(input: unknown): Policy {
   for (const [name, value] of Object.entries(input)) {
     if (value === undefined) continue;
     const key = toKey(name, areCamelCase(Object.keys(input)));
-    requireThat(!Object.hasOwn(given, key), `policy.${name}`, "it is given twice", "once");
+    requireThat(!Object.hasOwn(given, key), `policy.${name}`, "is given twice", "each key once");
     const [check, allowed] = KEYS[key];
-    requireThat(check(value), `policy.${name}`, "its value is not as it must be", allowed);
+    requireThat(check(value), `policy.${name}`, `${shown(value)} is not allowed`, allowed);
     given[key] = key === "capabilities" ? parseCapabilities(value as string[], `policy.${name}`) : value;
   }
   return { ...DEFAULT_POLICY, ...given };
+}
+
+/** A value as it was given. One with parts is only named: JSON cannot show all of them. */
+function shown(value: unknown): string {
+  if (typeof value === "string") return JSON.stringify(value.slice(0, 80));
+  if (Array.isArray(value)) return "the list";
+  return typeof value === "object" && value !== null ? "an object" : String(value).slice(0, 80);
 }
 
 function toKey(name: string, isCamel: boolean): keyof Policy {
   const camel = toCamelCase(name);
   if (Object.hasOwn(KEYS, camel)) return camel as keyof Policy;
   const nearest = closest(camel, Object.keys(KEYS));
+  const isNear = distance(camel, nearest) <= Math.max(2, camel.length / 3);
+  const hint = isNear ? `; did you mean ${isCamel ? nearest : toSnakeCase(nearest)}?` : "";
   return refuse(
     "policy",
-    `it has no key ${JSON.stringify(name)}; did you mean ${isCamel ? nearest : toSnakeCase(nearest)}?`,
-    "the keys of a policy",
+    `has the unknown key ${JSON.stringify(name.slice(0, 80))}${hint}`,
+    Object.keys(KEYS)
+      .map((key) => (isCamel ? key : toSnakeCase(key)))
+      .join(", "),
   );
 }

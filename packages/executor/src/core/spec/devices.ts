@@ -43,7 +43,11 @@ export function parseDevice(text: string): StepDevice {
   const isAccess = access === undefined && target !== undefined && /^[rwm]{1,3}$/.test(target);
   const numbers = Object.hasOwn(FIXED_NUMBERS, source) ? FIXED_NUMBERS[source] : undefined;
   if (numbers === undefined || rest.length > 0) {
-    refuse("devices", `${JSON.stringify(text)} is not a device with fixed numbers`, ALLOWED);
+    refuse(
+      "devices",
+      `${JSON.stringify(text)} is not a well-known device, so its numbers are needed`,
+      ALLOWED,
+    );
   }
   const [type, major, minor] = numbers;
   return checkDevice({
@@ -137,11 +141,11 @@ export function checkDevice(device: StepDevice): StepDevice {
   }
   for (const number of [major, minor]) {
     if (!Number.isInteger(number) || number < 0 || number > 0xfffff)
-      refuse("devices", `${number} is not a device number`, ALLOWED);
+      refuse("devices", `${number} is not a device number`, "0 to 1048575");
   }
   if (!/^[rwm]{1,3}$/.test(access))
-    refuse("devices", `${JSON.stringify(access)} is not a valid access; some of r, w and m are`, ALLOWED);
+    refuse("devices", `${JSON.stringify(access)} is not a valid access`, "some of r, w and m; example: rw");
   return device;
 }
 
-const ALLOWED = `{ path, type, major, minor } or one of ${Object.keys(FIXED_NUMBERS).join(", ")}`;
+const ALLOWED = `one of ${Object.keys(FIXED_NUMBERS).join(", ")}; or { path, type, major, minor }, for example { path: /dev/sda, type: b, major: 8, minor: 0 }`;

@@ -34,7 +34,7 @@ export function checkExecSize(
         bytes <= MAX_STRING_BYTES,
         field,
         `${what.slice(0, 80)} has ${bytes - 1} bytes`,
-        `fewer than ${MAX_STRING_BYTES}`,
+        `fewer than ${MAX_STRING_BYTES} bytes`,
       );
       total += bytes + POINTER_BYTES;
     }
@@ -44,6 +44,6 @@ export function checkExecSize(
     total <= most,
     "command, env",
     `the arguments and the environment have ${total} bytes together`,
-    `at most ${most}, of which each string takes 9 besides its own`,
+    `up to ${most} bytes, where each argument and variable counts 9 bytes more than its text`,
   );
 }

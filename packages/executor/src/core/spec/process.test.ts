@@ -19,7 +19,7 @@ describe("composeEnvironment", () => {
     const data = new Map([[name, "data"]]);
     const image = { Env: ["A=image"] };
     expect(() => composeEnvironment({ image, data, hostname: "h", terminal: true })).toThrow(
-      `data: ${name} is already set by the image or the system; allowed: another name, or the step's env`,
+      `data: ${name} is already set by the image or the system; allowed: another name; or set the variable in the step's env`,
     );
   });
 
@@ -37,7 +37,9 @@ describe("composeEnvironment", () => {
   });
 
   test.each(["NOTHING", "=x", "A=\0"])("an image with %j in its Env is refused", (entry) => {
-    expect(() => composeEnvironment({ image: { Env: [entry] } })).toThrow(/^image: its config's Env/);
+    expect(() => composeEnvironment({ image: { Env: [entry] } })).toThrow(
+      /^image: Env in the image's config/,
+    );
   });
 
   test.each<Record<string, string>>([{ "": "x" }, { "A=B": "x" }, { "A\0": "x" }, { A: "\0" }])(
@@ -86,10 +88,13 @@ describe("composeArgs", () => {
   });
 
   test.each([
-    [{}, "command: it is missing, and the image has no program of its own; allowed: "],
-    [{ image: { Entrypoint: [""], Cmd: [] } }, "command: it is missing"],
-    [{ image, entrypoint: [] }, "command: it is empty and resets the image's program, and args is missing"],
-    [{ image, entrypoint: [""] }, "command: it is empty and resets the image's program, and args is missing"],
+    [{}, "command: is missing, and the image does not set a program; allowed: "],
+    [{ image: { Entrypoint: [""], Cmd: [] } }, "command: is missing"],
+    [{ image, entrypoint: [] }, "command: is empty, which removes the image's program, and args is missing"],
+    [
+      { image, entrypoint: [""] },
+      "command: is empty, which removes the image's program, and args is missing",
+    ],
     [{ image, entrypoint: [""], args: [""] }, "the program's name is empty"],
     [{ entrypoint: ["", "x"] }, "the program's name is empty"],
     [{ entrypoint: ["/x"], args: ["a\0b"] }, "an argument has a NUL byte"],

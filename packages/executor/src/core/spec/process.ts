@@ -46,7 +46,11 @@ export function composeEnvironment(sources: EnvironmentSources): string[] {
   }
   for (const [name, value] of data) {
     if (merged.has(name) && !Object.hasOwn(step, name))
-      refuse("data", `${name} is already set by the image or the system`, "another name, or the step's env");
+      refuse(
+        "data",
+        `${name} is already set by the image or the system`,
+        "another name; or set the variable in the step's env",
+      );
     merged.set(name, value);
   }
   for (const [name, value] of Object.entries(step)) merged.set(name, value);
@@ -64,8 +68,8 @@ function parseEntry(entry: string): [string, string] {
   if (at < 1 || entry.includes("\0")) {
     refuse(
       "image",
-      `its config's Env holds ${JSON.stringify(entry.slice(0, 60))}`,
-      "NAME=value, without NUL",
+      `Env in the image's config contains ${JSON.stringify(entry.slice(0, 60))}`,
+      "NAME=value, without NUL bytes",
     );
   }
   return [entry.slice(0, at), entry.slice(at + 1)];
@@ -102,8 +106,8 @@ export function composeArgs({ image, entrypoint, args }: ArgumentSources): strin
     refuse(
       "command",
       entrypoint === undefined
-        ? "it is missing, and the image has no program of its own"
-        : "it is empty and resets the image's program, and args is missing",
+        ? "is missing, and the image does not set a program"
+        : "is empty, which removes the image's program, and args is missing",
       'a program in run, command or args; example: command: ["/bin/ls", "-l"]',
     );
   }
@@ -130,7 +134,7 @@ export function composeCwd(step: string | undefined, image?: ImageProcess): stri
     refuse(
       field,
       `${JSON.stringify(cwd)} cannot be a working directory`,
-      "an absolute path without .., not under /proc",
+      "an absolute path without .., not in /proc; example: /work",
     );
   }
   return `/${parts.join("/")}`;

@@ -70,7 +70,7 @@ export function createResources(
     Number.isSafeInteger(pidsLimit) && (pidsLimit > 0 || pidsLimit === -1),
     "pids_limit",
     `${pidsLimit} is not a number of processes`,
-    "1 or more, or -1 for any number",
+    "1 or more, or -1 for no limit",
   );
   return {
     devices,
@@ -98,14 +98,14 @@ function createMemory(limits: ResourceLimits): Resources["memory"] {
   requireThat(
     memorySwapBytes === memoryBytes || memoryBytes !== undefined,
     "memory_swap",
-    "it limits memory and swap together, and memory is missing",
+    "limits memory and swap together, but memory is missing",
     "memory_swap together with memory; example: memory: 512m, memory_swap: 1g",
   );
   requireThat(
     memorySwapBytes === undefined || memorySwapBytes === -1 || memorySwapBytes >= (memoryBytes ?? 0),
     "memory_swap",
-    `it limits memory and swap together, and ${memorySwapBytes} is less than memory`,
-    "memory or more, or -1 for any amount",
+    `${memorySwapBytes} is less than memory, but memory_swap limits memory and swap together`,
+    `${memoryBytes} (the value of memory) or more, or -1 for no limit`,
   );
   requireThat(
     memoryReservationBytes === undefined ||
@@ -113,7 +113,7 @@ function createMemory(limits: ResourceLimits): Resources["memory"] {
       memoryReservationBytes <= memoryBytes,
     "memory_reservation",
     `${memoryReservationBytes} is more than memory`,
-    "up to memory",
+    `up to ${memoryBytes}, the value of memory`,
   );
   return orUndefined({
     ...optional("limit", memoryBytes),
@@ -146,8 +146,8 @@ function createCpu(
     requireThat(
       set === undefined || /^\d{1,5}(-\d{1,5})?(,\d{1,5}(-\d{1,5})?)*$/.test(set),
       field,
-      `${JSON.stringify(set)} is not a list of numbers`,
-      "numbers and ranges: 0-3,7",
+      `${JSON.stringify(set)} is not a list of numbers and ranges`,
+      "numbers and ranges; example: 0-3,7",
     );
   }
   return orUndefined({
@@ -181,7 +181,7 @@ function createHugepages({ hugepages }: ResourceLimits): Resources["hugepageLimi
       /^[1-9]\d{0,3}[KMG]B$/.test(pageSize),
       "hugepages",
       `${JSON.stringify(pageSize)} is not a page size`,
-      "64KB, 2MB, 1GB and their like",
+      "a number with KB, MB or GB; example: 2MB",
     );
     return { pageSize, limit: limitBytes };
   });

@@ -77,8 +77,8 @@ export function parseSeccompProfile(input: unknown): SeccompProfile {
   requireThat(
     entries <= MAX_ENTRIES,
     "seccomp.syscalls",
-    `it has ${entries} entries`,
-    `up to ${MAX_ENTRIES}`,
+    `has ${entries} entries`,
+    `up to ${MAX_ENTRIES} entries`,
   );
   return {
     defaultAction: toOneOf(profile.defaultAction, "seccomp.defaultAction", ACTIONS),
@@ -94,8 +94,8 @@ function parseArchitectures(profile: Fields<"architectures" | "archMap">): Recor
   requireThat(
     plain.length === 0 || mapped.length === 0,
     "seccomp",
-    "it has architectures and archMap",
-    "one of them",
+    "has both architectures and archMap",
+    "one of architectures and archMap",
   );
   // A plain list applies on every architecture.
   if (plain.length > 0) return Object.fromEntries(Object.values(ARCHITECTURES).map((name) => [name, plain]));
@@ -125,7 +125,12 @@ function parseRule(input: unknown, place: string): SeccompRule {
   ]);
   const single = rule.name === undefined ? [] : [toText(rule.name, `${place}.name`)];
   const syscalls = [...single, ...toNames(rule.names ?? [], `${place}.names`)];
-  requireThat(syscalls.length > 0, place, "it names no system call", "one or more names of system calls");
+  requireThat(
+    syscalls.length > 0,
+    place,
+    "does not name a system call",
+    "one or more names in name or names; example: mkdir",
+  );
   const args = toList(rule.args ?? [], `${place}.args`).map((arg, index) =>
     parseArgument(arg, `${place}.args[${index}]`),
   );
@@ -168,25 +173,30 @@ function parseCondition(input: unknown, place: string): SeccompCondition {
 
 function parseKernel(input: unknown, place: string): [number, number] {
   const match = /^(\d{1,4})\.(\d{1,4})$/.exec(toText(input, place));
-  if (match === null) return refuse(place, "it is not a version", 'two numbers: "4.8"');
+  if (match === null) return refuse(place, "is not a version", 'two numbers; example: "4.8"');
   return [Number(match[1]), Number(match[2])];
 }
 
 function toFields<K extends string>(input: unknown, place: string, known: readonly K[]): Fields<K> {
   if (typeof input !== "object" || input === null || Array.isArray(input))
-    return refuse(place, "it is not an object", "an object");
+    return refuse(place, "is not an object", "an object");
   const unknown = Object.keys(input).find((key) => !(known as readonly string[]).includes(key));
-  requireThat(unknown === undefined, place, `it has the key ${JSON.stringify(unknown)}`, known.join(", "));
+  requireThat(
+    unknown === undefined,
+    place,
+    `has the unknown key ${JSON.stringify(unknown)}`,
+    known.join(", "),
+  );
   return input as Fields<K>;
 }
 
 function toList(input: unknown, place: string): unknown[] {
-  return Array.isArray(input) ? input : refuse(place, "it is not a list", "a list");
+  return Array.isArray(input) ? input : refuse(place, "is not a list", "a list");
 }
 
 function toText(input: unknown, place: string): string {
   const isText = typeof input === "string" && /^[\w.]{1,64}$/.test(input);
-  return isText ? input : refuse(place, "it is not a name", "letters, digits, _ and .");
+  return isText ? input : refuse(place, "is not a name", "text of up to 64 letters, digits, _ and .");
 }
 
 function toNames(input: unknown, place: string): string[] {
@@ -195,12 +205,14 @@ function toNames(input: unknown, place: string): string[] {
 
 function toOneOf(input: unknown, place: string, allowed: readonly string[]): string {
   const text = toText(input, place);
-  return allowed.includes(text) ? text : refuse(place, `${text} is not known`, allowed.join(", "));
+  return allowed.includes(text) ? text : refuse(place, `${text} is unknown`, allowed.join(", "));
 }
 
 function toInteger(input: unknown, place: string, maximum = Number.MAX_SAFE_INTEGER): number {
   const isInRange = Number.isSafeInteger(input) && (input as number) >= 0 && (input as number) <= maximum;
-  return isInRange ? (input as number) : refuse(place, "it is out of range", `0 to ${maximum}`);
+  return isInRange
+    ? (input as number)
+    : refuse(place, "is not a number in range", `a whole number from 0 to ${maximum}`);
 }
 
 function optionalErrno<K extends string>(key: K, input: unknown, place: string): { [P in K]?: number } {

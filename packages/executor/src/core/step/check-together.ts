@@ -33,8 +33,8 @@ function checkExclusive(step: StepFile): StepIssue[] {
       .filter((other) => step[one] !== undefined && step[other] !== undefined)
       .map((other) => ({
         field: one,
-        message: `it is given together with ${other}`,
-        allowed: "one of them",
+        message: `is given together with ${other}`,
+        allowed: `only one of ${one} and ${other}`,
       })),
   );
 }
@@ -45,8 +45,8 @@ function checkShell({ run, shell }: StepFile): StepIssue[] {
   return [
     {
       field: "shell",
-      message: "it is given without run",
-      allowed: "with run, whose script it runs",
+      message: "is given without run",
+      allowed: "shell together with run; example: shell: bash, run: make",
     },
   ];
 }
@@ -56,8 +56,8 @@ function checkTls(step: StepFile): StepIssue[] {
   return [
     {
       field: "tls",
-      message: "it is given without containerd_addr",
-      allowed: "with containerd_addr; the operator chooses how the executor's own daemon is reached",
+      message: "is given without containerd_addr",
+      allowed: "tls together with containerd_addr; the operator sets how the executor reaches its own daemon",
     },
   ];
 }
@@ -72,7 +72,7 @@ function checkTargets(step: StepFile): StepIssue[] {
         issues.push({
           field,
           message: `two mounts have the target ${target}`,
-          allowed: "each target once",
+          allowed: "a target for each mount",
         });
       seen.add(target);
     }
@@ -93,13 +93,15 @@ function checkSecretDirectories(step: StepFile): StepIssue[] {
       if (meets === undefined) return [];
       const relation =
         meets === directory
-          ? "is the target of a mount, too"
-          : `and the target ${meets} of a mount contain one another`;
+          ? "is also the target of a mount"
+          : isWithin(meets, directory)
+            ? `contains the target ${meets} of a mount`
+            : `is in the target ${meets} of a mount`;
       return [
         {
           field: "secrets",
           message: `${directory}, the directory of a secret, ${relation}`,
-          allowed: "a directory for secrets alone, outside of every mount",
+          allowed: "a directory that contains only secrets, outside of every mount; example: /run/secrets",
         },
       ];
     },

@@ -55,11 +55,11 @@ const RESERVED_ANNOTATIONS =
 const annotations = z
   .record(
     text(
-      "1 to 255 characters without blanks, and none that runtimes take orders from",
+      "1 to 255 ASCII characters without blanks, not beginning with containerd.io, io.containerd, io.cri-containerd, io.kubernetes.cri or org.systemd.property",
       (key) => /^[\x21-\x7e]{1,255}$/.test(key) && !RESERVED_ANNOTATIONS.test(key),
       /^[!-~]{1,255}$/,
     ),
-    text("up to 4096 characters without NUL", (value) => value.length <= 4096 && noNul(value)),
+    text("up to 4096 characters without NUL bytes", (value) => value.length <= 4096 && noNul(value)),
   )
   .default({});
 
@@ -99,7 +99,7 @@ export const confinementFields = {
   apparmor_profile: declare(apparmorProfile.optional(), {
     summary: "Name of an AppArmor profile that is loaded on the daemon's machine, or `unconfined`",
     default:
-      "the profile for containers (`docker-default` and the like) that is loaded there; with a remote daemon none, because the executor cannot know which profiles are loaded",
+      "the profile for containers (`docker-default` and the like) that is loaded on the daemon's machine; none if the daemon is remote, because the executor cannot know which profiles are loaded",
     examples: ["unconfined"],
     policy: ["apparmorProfiles"],
     flag: "--security-opt apparmor",
@@ -107,7 +107,7 @@ export const confinementFields = {
   user_namespace: declare(z.boolean().default(false), {
     summary: "Map the step's user and group ids to other ids on the daemon's machine",
     details:
-      "It needs containerd 2.x with overlayfs, and Linux 5.19. It cannot be combined with secrets, `privileged` or the host's network. Files in a volume from that machine appear as nobody's, unless they belong to the mapped ids.",
+      "It needs containerd 2.x with overlayfs, and Linux 5.19. It cannot be combined with secrets, `privileged` or the host's network. Files in a volume from that machine appear as owned by nobody, unless they belong to the mapped ids.",
     flag: {
       usage: "--userns <namespace>",
       help: "private: the step's user ids are unused ones on the daemon's machine",
@@ -118,7 +118,7 @@ export const confinementFields = {
   devices: declare(devices, {
     summary:
       "Devices: `/dev/fuse` and others whose numbers are fixed, or `{ path, type, major, minor, access }`",
-    default: "the harmless ones",
+    default: "null, zero, full, random, urandom, tty and the terminals",
     examples: [["/dev/fuse"], [{ path: "/dev/loop0", type: "b", major: 7, minor: 0, access: "r" }]],
     policy: ["devices"],
     flag: { usage: "--device <device>", help: "device: /dev/fuse, or path:path:rwm", repeatable: true },

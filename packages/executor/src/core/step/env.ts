@@ -12,7 +12,7 @@ const entries = z.array(withPattern(z.string(), /^[^=]+=/)).transform((given, co
     if (at < 1)
       return refuseField(
         context,
-        `${quote(entry.slice(0, 80))} is not a variable`,
+        `${quote(entry.slice(0, 80))} is not NAME=value`,
         "NAME=value; example: CI=true",
       );
     const key = entry.slice(0, at);
@@ -42,6 +42,10 @@ export const env = z
       else if (!noNul(value))
         refuseField(context, `the value of ${key} has a NUL byte`, "a value without NUL bytes");
       else if (size >= MAX_STRING_BYTES)
-        refuseField(context, `${key} has ${size} bytes`, `fewer than ${MAX_STRING_BYTES}, with its name`);
+        refuseField(
+          context,
+          `${key} has ${size} bytes`,
+          `fewer than ${MAX_STRING_BYTES} bytes for the name and the value together`,
+        );
     }
   });

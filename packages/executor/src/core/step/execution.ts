@@ -19,7 +19,7 @@ const MAX_LABEL_LENGTH = 4096;
 const labels = z
   .record(
     text(
-      "letters, digits, dots, dashes and underscores, not io.* and com.docker.*: other labels are orders to containerd and the tools on it",
+      "letters, digits, dots, dashes and underscores, not beginning with io. or com.docker., because containerd and other tools act on such labels; example: com.example.team",
       LABEL,
     ),
     z.string(),
@@ -63,12 +63,19 @@ export const executionFields = {
     summary: "Credentials by registry host: `{ host: { username, password } }`",
     default: "docker's config",
   }),
-  containerd_addr: declare(text("an address", (value) => value !== "" && noNul(value), /[\s\S]/).optional(), {
-    summary: "Address of another daemon: /path, unix://, tcp://, http:// or https://",
-    default: "the executor's",
-    examples: ["tcp://10.0.0.5:2500"],
-    policy: ["addresses"],
-  }),
+  containerd_addr: declare(
+    text(
+      "an address; example: /run/containerd/containerd.sock",
+      (value) => value !== "" && noNul(value),
+      /[\s\S]/,
+    ).optional(),
+    {
+      summary: "Address of another daemon: /path, unix://, tcp://, http:// or https://",
+      default: "the executor's own daemon",
+      examples: ["tcp://10.0.0.5:2500"],
+      policy: ["addresses"],
+    },
+  ),
   tls: declare(tls.optional(), {
     summary: "TLS files for `containerd_addr`: `{ ca, cert, key }`",
     details: "Each is the contents of a PEM file, or its path on the executor's machine.",
@@ -108,7 +115,7 @@ export const executionFields = {
   labels: declare(labels.default({}), {
     summary: "Labels of the container",
     details:
-      "Names with a slash, `io.*` and `com.docker.*` are refused, because containerd and the tools that use it take orders from such labels.",
+      "Names with a slash, `io.*` and `com.docker.*` are refused, because containerd and the tools that use it act on such labels.",
     examples: [{ team: "build" }],
     flag: { usage: "-l, --label <name=value>", help: "label on the container", repeatable: true },
   }),

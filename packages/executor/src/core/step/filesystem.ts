@@ -13,7 +13,7 @@ const NAME_FORMAT = "1 to 63 letters, digits, dots, dashes and underscores, a le
 const name = withPattern(
   z.string().superRefine((value, context) => {
     if (!VOLUME_NAME.test(value))
-      refuseField(context, `${quote(value)} is not a name of a volume`, NAME_FORMAT);
+      refuseField(context, `${quote(value)} is not the name of a volume`, NAME_FORMAT);
   }),
   VOLUME_NAME,
 );
@@ -48,8 +48,8 @@ const volumeFields = z
     if (volume.propagation !== undefined)
       refuseField(
         context,
-        "propagation has no meaning for a volume with a name",
-        "propagation with a path of the daemon's machine",
+        "propagation cannot be used for a volume with a name",
+        "propagation for a path of the daemon's machine",
       );
   });
 
@@ -72,7 +72,7 @@ const volume = z.union([
         return refuseField(
           context,
           `${quote(value)} is not a volume`,
-          `source:target, or source:target:ro; options: ${Object.keys(VOLUME_OPTIONS).join(", ")}`,
+          `source:target, or source:target:options with ${Object.keys(VOLUME_OPTIONS).join(", ")}; example: /srv/data:/data:ro`,
         );
       }
       const given = names.map((option) => VOLUME_OPTIONS[option]);
@@ -119,7 +119,7 @@ export const filesystemFields = {
     policy: ["volumes"],
     flag: {
       usage: "--cache <name:target>",
-      help: "directory that is kept between runs, and may be removed when nobody uses it",
+      help: "directory that is kept between runs, and may be removed when no step uses it",
       repeatable: true,
     },
   }),
@@ -137,7 +137,7 @@ export const filesystemFields = {
   secrets: declare(z.array(secret).default([]), {
     summary: "Secrets by name, each a file that only the step's user can read: /run/secrets/NAME",
     details:
-      "Each is a name, or `{ name, target, mask }`. Whoever starts the step gives the values. They are masked in the output, unless `mask` is false.",
+      "Each is a name, or `{ name, target, mask }`. The caller of the executor gives the values. They are masked in the output, unless `mask` is false.",
     examples: [["npm-token"], [{ name: "key", target: "/run/keys/key.pem" }]],
     flag: "--secret",
   }),

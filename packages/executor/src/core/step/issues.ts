@@ -14,7 +14,9 @@ export function toIssues(issue: z.core.$ZodIssue, input: unknown): StepIssue[] {
   if (issue.code === "unrecognized_keys") {
     return issue.keys.map((key) => ({
       field: field === "" ? key : `${field}.${key}`,
-      message: `there is no such field${suggestion(key, issue.path)}`,
+      message: `is an unknown field${suggestion(key, issue.path)}`,
+      // A step itself has too many fields to list.
+      ...(issue.path.length > 0 && { allowed: fieldNamesAt(issue.path).join(", ") }),
     }));
   }
   if (issue.code === "invalid_key") {
@@ -57,21 +59,23 @@ function explain(
   const isShown = typeof value !== "object" && !PRIVATE.has(String(issue.path[0]));
   // Not JSON for the others: a bigint has none.
   const shown = isShown
-    ? (typeof value === "string" ? JSON.stringify(value) : String(value)).slice(0, 80)
-    : "it";
+    ? `${(typeof value === "string" ? JSON.stringify(value) : String(value)).slice(0, 80)} `
+    : "";
   if (issue.code === "invalid_value")
-    return { message: `${shown} is not allowed`, allowed: issue.values.map(String).join(", ") };
+    return { message: `${shown}is not allowed`, allowed: issue.values.map(String).join(", ") };
   if (issue.code === "too_small" && Array.isArray(value))
-    return { message: "it is empty", allowed: `${issue.minimum} or more entries` };
+    return { message: "is empty", allowed: `${issue.minimum} or more entries` };
   if (issue.code === "too_small")
-    return { message: `${shown} is too small`, allowed: `${issue.minimum} or more` };
-  if (issue.code === "too_big")
-    return { message: `${shown} is too large`, allowed: `up to ${issue.maximum}` };
+    return { message: `${shown}is too small`, allowed: `${issue.minimum} or more` };
+  if (issue.code === "too_big") return { message: `${shown}is too large`, allowed: `up to ${issue.maximum}` };
   const expected = [issue, ...alternatives].flatMap((each) =>
     each.code === "invalid_type" ? [TYPES[each.expected] ?? each.expected] : [],
   );
   if (expected.length === 0) return { message: issue.message };
-  return { message: `${shown} is ${typeName(value)}`, allowed: [...new Set(expected)].join(", or ") };
+  return {
+    message: value === null ? "has no value" : `${shown}is ${typeName(value)}`,
+    allowed: [...new Set(expected)].join(", or "),
+  };
 }
 
 const TYPES: Readonly<Record<string, string>> = {
@@ -84,7 +88,6 @@ const TYPES: Readonly<Record<string, string>> = {
 };
 
 function typeName(value: unknown): string {
-  if (value === null) return "no value";
   if (Array.isArray(value)) return "a list";
   if (typeof value === "boolean") return "true or false";
   return TYPES[typeof value] ?? typeof value;
@@ -121,18 +124,18 @@ const FOREIGN: Readonly<Record<string, string>> = {
   cmd: "did you mean args?",
   environment: "did you mean env?",
   script: "did you mean run?",
-  commands: "did you mean run, with a command a line?",
+  commands: "did you mean run? It takes one command a line",
   mounts: "did you mean volumes?",
   cpus: "did you mean cpu?",
   mem_limit: "did you mean memory?",
   "working-directory": "did you mean working_dir?",
   "timeout-minutes": "did you mean timeout, for example timeout: 5m?",
-  uses: "GitHub's actions do not run here; give an image and a script to run",
-  with: "GitHub's actions do not run here; values go into env",
-  if: "a step always runs after the one before it has succeeded; put the condition into the script",
-  ports: "a step publishes no ports; with network: bridge it has an address of its own",
-  depends_on: "steps run in the order of the file",
-  needs: "steps run in the order of the file",
+  uses: "a step cannot run GitHub's actions; give an image and a script in run",
+  with: "a step cannot run GitHub's actions; give the values in env",
+  if: "a step runs when the step before it has succeeded; put a condition into the script",
+  ports: "a step cannot publish ports; with network: bridge the step has its own address",
+  depends_on: "steps run in the order of the file; leave the field out",
+  needs: "steps run in the order of the file; leave the field out",
 };
 
 /** @param path where the key is: empty for a field of the step itself */

@@ -43,7 +43,11 @@ function toFile(input: unknown): { value: unknown; issues: StepIssue[] } {
     const name = Object.hasOwn(STEP_FIELDS, snake) ? snake : key;
     const other = typed.get(name);
     if (other !== undefined)
-      issues.push({ field: key, message: `it is given together with ${other}`, allowed: "one of them" });
+      issues.push({
+        field: key,
+        message: `is given together with ${other}`,
+        allowed: `only one of ${other} and ${key}`,
+      });
     typed.set(name, key);
     // Not an assignment: the key may be __proto__.
     Object.defineProperty(value, name, {

@@ -55,11 +55,14 @@ export const processFields = {
       flag: "image",
     },
   ),
-  run: declare(text("a script without NUL", (value) => value !== "" && noNul(value), /[\s\S]/).optional(), {
-    summary: "A script",
-    details: "It ends at the first command that fails, unless it says `set +e`.",
-    examples: ["npm ci && npm test"],
-  }),
+  run: declare(
+    text("a script without NUL bytes", (value) => value !== "" && noNul(value), /[\s\S]/).optional(),
+    {
+      summary: "A script",
+      details: "It ends at the first command that fails, unless it says `set +e`.",
+      examples: ["npm ci && npm test"],
+    },
+  ),
   shell: declare(shell.optional(), {
     summary: "Program that runs the script of `run`",
     details:

@@ -25,7 +25,7 @@ const rate = <In>(limit: z.ZodType<number, In>) =>
           ? refuseField(
               context,
               `${quote(device)} is not a block device`,
-              "its numbers, major:minor, as lsblk shows them: 8:0",
+              "the numbers of a block device, major:minor, as lsblk shows them; example: 8:0",
             )
           : { major: Number(major), minor: Number(minor), rate: value };
       }),

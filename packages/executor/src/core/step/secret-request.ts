@@ -11,7 +11,7 @@ const secretFields = z
         if (!SECRET_NAME.test(value))
           refuseField(
             context,
-            `${quote(value)} is not a name of a secret`,
+            `${quote(value)} is not the name of a secret`,
             "1 to 64 letters, digits, dots, dashes and underscores, no dot or dash first",
           );
       }),

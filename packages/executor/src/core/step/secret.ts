@@ -35,19 +35,31 @@ export function matchSecrets(requests: readonly SecretRequest[], values: SecretV
   const secrets = requests.map(({ name, target, mask }, index) => {
     const given = Object.hasOwn(values, name) ? values[name] : undefined;
     if (given === undefined) {
-      const message = `no value was given for ${JSON.stringify(name)}`;
-      refusals.push({ field: `secrets[${index}]`, message, policyKey: undefined });
+      refusals.push({
+        field: `secrets[${index}]`,
+        message: `the value of ${JSON.stringify(name)} is missing`,
+        policyKey: undefined,
+        allowed: `a value for each secret; example: --secret id=${name},src=FILE, or the option secrets of run and start`,
+      });
     }
     if (SHARED_DIRECTORIES.test(directoryOf(target))) {
-      const message = `${target} cannot be a secret: its directory would be replaced by one with secrets alone, and images have other files there`;
-      refusals.push({ field: `secrets[${index}].target`, message, policyKey: undefined });
+      refusals.push({
+        field: `secrets[${index}].target`,
+        message: `${target} cannot be a secret: the directory of the secrets would hide the image's files in ${directoryOf(target)}`,
+        policyKey: undefined,
+        allowed: `a file in a directory that contains only secrets; example: /run/secrets/${name}`,
+      });
     }
     return { name, target, mask, value: typeof given === "string" ? encode(given) : (given ?? encode("")) };
   });
   const bytes = secrets.reduce((sum, { value }) => sum + value.byteLength, 0);
   if (bytes > MAX_BYTES) {
-    const message = `they have ${bytes} bytes together; up to ${MAX_BYTES} are allowed`;
-    refusals.push({ field: "secrets", message, policyKey: undefined });
+    refusals.push({
+      field: "secrets",
+      message: `the values have ${bytes} bytes together`,
+      policyKey: undefined,
+      allowed: `up to ${MAX_BYTES} bytes together`,
+    });
   }
   refuseAll(refusals);
   return secrets;

@@ -13,32 +13,32 @@ function issuesOf(input: object) {
 }
 
 test.each<[object, string, string]>([
-  [{ workingDir: "/w", tls: {} }, "tls", "it is given without containerdAddr"],
-  [{ working_dir: "/w", tls: {} }, "tls", "it is given without containerd_addr"],
-  [{ tls: {} }, "tls", "it is given without containerd_addr"],
-  [{ timeout: "1s", timeoutMs: 5 }, "timeout", "it is given together with timeoutMs"],
-  [{ timeout: "1s", timeout_ms: 5 }, "timeout", "it is given together with timeout_ms"],
-  [{ memorySwap: "1g" }, "memorySwap", "it limits memory and swap together, and memory is missing"],
+  [{ workingDir: "/w", tls: {} }, "tls", "is given without containerdAddr"],
+  [{ working_dir: "/w", tls: {} }, "tls", "is given without containerd_addr"],
+  [{ tls: {} }, "tls", "is given without containerd_addr"],
+  [{ timeout: "1s", timeoutMs: 5 }, "timeout", "is given together with timeoutMs"],
+  [{ timeout: "1s", timeout_ms: 5 }, "timeout", "is given together with timeout_ms"],
+  [{ memorySwap: "1g" }, "memorySwap", "limits memory and swap together, but memory is missing"],
   [{ capAdd: ["NET_ADMN"] }, "capAdd", '"NET_ADMN" is not a capability; did you mean NET_ADMIN?'],
-  [{ workingDri: "/w" }, "workingDri", "there is no such field; did you mean workingDir?"],
-  [{ working_dri: "/w" }, "working_dri", "there is no such field; did you mean working_dir?"],
-  [{ workingdir: "/w" }, "workingdir", "there is no such field; did you mean working_dir?"],
-  [{ workingdir: "/w", capDrop: [] }, "workingdir", "there is no such field; did you mean workingDir?"],
+  [{ workingDri: "/w" }, "workingDri", "is an unknown field; did you mean workingDir?"],
+  [{ working_dri: "/w" }, "working_dri", "is an unknown field; did you mean working_dir?"],
+  [{ workingdir: "/w" }, "workingdir", "is an unknown field; did you mean working_dir?"],
+  [{ workingdir: "/w", capDrop: [] }, "workingdir", "is an unknown field; did you mean workingDir?"],
   [
     { "working-directory": "/w", capDrop: [] },
     "working-directory",
-    "there is no such field; did you mean workingDir?",
+    "is an unknown field; did you mean workingDir?",
   ],
   [
     { volumes: [{ souce: "/a", target: "/b" }] },
     "volumes[0].souce",
-    "there is no such field; did you mean source?",
+    "is an unknown field; did you mean source?",
   ],
-  [{ tls: { kay: "x" } }, "tls.kay", "there is no such field; did you mean key?"],
+  [{ tls: { kay: "x" } }, "tls.kay", "is an unknown field; did you mean key?"],
   [
     { registryAuth: { h: { usrname: "u", password: "p" } } },
     "registryAuth.h.usrname",
-    "there is no such field; did you mean username?",
+    "is an unknown field; did you mean username?",
   ],
 ])("%j: the error about %s speaks in the case that was typed", (input, field, message) => {
   expect(issuesOf(input)).toContainEqual(expect.objectContaining({ field, message }));
@@ -46,7 +46,11 @@ test.each<[object, string, string]>([
 
 test("a field of a step that was typed twice is named in both cases", () => {
   expect(issuesOf({ working_dir: "/a", workingDir: "/b" })).toEqual([
-    { field: "workingDir", message: "it is given together with working_dir", allowed: "one of them" },
+    {
+      field: "workingDir",
+      message: "is given together with working_dir",
+      allowed: "only one of working_dir and workingDir",
+    },
   ]);
 });
 

@@ -103,7 +103,7 @@ export interface StepInput {
    *
    * Limited by the policy's `addresses`.
    *
-   * @default the executor's
+   * @default the executor's own daemon
    *
    * @example "tcp://10.0.0.5:2500"
    */
@@ -168,7 +168,7 @@ export interface StepInput {
   readonly stopGraceMs?: number | undefined;
   /**
    * Labels of the container. Names with a slash, `io.*` and `com.docker.*` are refused, because containerd
-   * and the tools that use it take orders from such labels.
+   * and the tools that use it act on such labels.
    *
    * @example { team: "build" }
    */
@@ -235,8 +235,8 @@ export interface StepInput {
   } | string)[] | undefined;
   /**
    * Secrets by name, each a file that only the step's user can read: /run/secrets/NAME. Each is a name, or
-   * `{ name, target, mask }`. Whoever starts the step gives the values. They are masked in the output, unless
-   * `mask` is false.
+   * `{ name, target, mask }`. The caller of the executor gives the values. They are masked in the output,
+   * unless `mask` is false.
    *
    * @example ["npm-token"]
    * @example [{ name: "key", target: "/run/keys/key.pem" }]
@@ -473,8 +473,8 @@ export interface StepInput {
    *
    * Limited by the policy's `apparmorProfiles`.
    *
-   * @default the profile for containers (`docker-default` and the like) that is loaded there; with a remote
-   * daemon none, because the executor cannot know which profiles are loaded
+   * @default the profile for containers (`docker-default` and the like) that is loaded on the daemon's
+   * machine; none if the daemon is remote, because the executor cannot know which profiles are loaded
    *
    * @example "unconfined"
    */
@@ -482,7 +482,7 @@ export interface StepInput {
   /**
    * Map the step's user and group ids to other ids on the daemon's machine. It needs containerd 2.x with
    * overlayfs, and Linux 5.19. It cannot be combined with secrets, `privileged` or the host's network. Files
-   * in a volume from that machine appear as nobody's, unless they belong to the mapped ids.
+   * in a volume from that machine appear as owned by nobody, unless they belong to the mapped ids.
    */
   readonly userNamespace?: boolean | undefined;
   /**
@@ -490,7 +490,7 @@ export interface StepInput {
    *
    * Limited by the policy's `devices`.
    *
-   * @default the harmless ones
+   * @default null, zero, full, random, urandom, tty and the terminals
    *
    * @example ["/dev/fuse"]
    * @example [{ path: "/dev/loop0", type: "b", major: 7, minor: 0, access: "r" }]

@@ -72,7 +72,12 @@ export interface VolumeUse {
 export function volumeUses({ namedVolumes, caches }: StepConfig): VolumeUse[] {
   const names = new Set(namedVolumes.map(({ name }) => name));
   for (const { name } of caches)
-    requireThat(!names.has(name), "caches", `${name} is a volume as well`, "names of their own");
+    requireThat(
+      !names.has(name),
+      "caches",
+      `${name} is also the name of a volume of the step`,
+      "a name that is not in volumes",
+    );
   return [
     ...namedVolumes.map((volume): VolumeUse => ({ ...volume, kind: "volume" })),
     ...caches.map((cache): VolumeUse => ({ ...cache, kind: "cache", readonly: false })),

@@ -44,7 +44,7 @@ export function parseGroups(file: Uint8Array | undefined): GroupEntry[] {
 function fieldsOf(file: Uint8Array | undefined, path: string): string[][] {
   if (file === undefined) return [];
   if (file.length > MAX_USER_FILE_BYTES) {
-    refuse("image", `its ${path} has ${file.length} bytes`, `up to ${MAX_USER_FILE_BYTES}`);
+    refuse("image", `${path} of the image has ${file.length} bytes`, `up to ${MAX_USER_FILE_BYTES} bytes`);
   }
   return toText(file)
     .split("\n")

@@ -149,7 +149,7 @@ describe("resolveUser", () => {
   test("a file that is too large is refused", () => {
     const passwd = new Uint8Array(MAX_USER_FILE_BYTES + 1);
     expect(() => resolveUser({ user: "dev" }, { passwd })).toThrow(
-      /^image: its \/etc\/passwd has 1048577 bytes/,
+      /^image: \/etc\/passwd of the image has 1048577 bytes/,
     );
   });
 

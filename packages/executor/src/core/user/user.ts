@@ -10,7 +10,7 @@ export interface UserReference {
 
 /** runc refuses ids above this one. containerd 1.6 turned such an id into root (CVE-2024-40635). */
 const MAX_ID = 2_147_483_647;
-const ALLOWED = `uid, uid:gid, name or name:group, ids up to ${MAX_ID}`;
+const ALLOWED = `uid, uid:gid, name or name:group, with ids up to ${MAX_ID}; example: 1000:1000`;
 
 /**
  * Reads `uid`, `uid:gid`, `name`, `name:group` and the mixed forms. Digits alone are an id, never a name.
