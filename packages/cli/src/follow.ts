@@ -49,6 +49,7 @@ export async function follow(
     handle.kill();
     throw reason;
   } finally {
+    // Never rejects, so the result or the first error stands.
     await handle.closed;
     signals.kill.removeEventListener("abort", onKill);
   }

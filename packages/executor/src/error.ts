@@ -1,3 +1,5 @@
+import type { UnreleasedResource } from "./unreleased.js";
+
 /**
  * Why a step could not be run.
  *
@@ -14,7 +16,7 @@
  * - `daemon-unavailable`: the daemon cannot be reached, or does not answer.
  * - `runtime`: the daemon or its runtime failed; the message quotes it.
  * - `io`: the files for the step's output could not be made, or the daemon cannot see them.
- * - `release-failed`: the step is over, and something of it could not be removed.
+ * - `closed`: the executor was closed before the step was started.
  */
 export type ExecutorErrorKind =
   | "invalid-step"
@@ -28,7 +30,7 @@ export type ExecutorErrorKind =
   | "daemon-unavailable"
   | "runtime"
   | "io"
-  | "release-failed";
+  | "closed";
 
 /** One thing that is wrong with a step. */
 export interface StepIssue {
@@ -43,6 +45,7 @@ export interface ExecutorErrorOptions {
   readonly kind: ExecutorErrorKind;
   readonly issues?: readonly StepIssue[] | undefined;
   readonly cause?: unknown;
+  readonly unreleased?: readonly UnreleasedResource[] | undefined;
 }
 
 /**
@@ -53,11 +56,17 @@ export class ExecutorError extends Error {
   override readonly name = "ExecutorError";
   readonly kind: ExecutorErrorKind;
   readonly issues: readonly StepIssue[];
+  /**
+   * With `Executor.run`: what could not be removed yet after the step had failed. With a handle, `closed` tells
+   * it.
+   */
+  readonly unreleased: readonly UnreleasedResource[];
 
-  constructor(message: string, { kind, issues = [], cause }: ExecutorErrorOptions) {
+  constructor(message: string, { kind, issues = [], cause, unreleased = [] }: ExecutorErrorOptions) {
     super(message, cause === undefined ? undefined : { cause });
     this.kind = kind;
     this.issues = issues;
+    this.unreleased = unreleased;
   }
 }
 

@@ -1,6 +1,7 @@
 import type { TransferProgress } from "@wfe-containerd/client";
 import type { OutputIssue } from "./core/output/output-issue.js";
 import type { StepWarning } from "./core/output/warning.js";
+import type { UnreleasedResource } from "./unreleased.js";
 
 /**
  * What a step is doing. Each phase is announced once, in this order. A step that cannot be run goes straight
@@ -61,6 +62,15 @@ export interface OutputGap {
   readonly bytes: number;
 }
 
+/**
+ * The step is over, and not everything that it used could be removed. The executor tries again later. It comes
+ * at most once, as the last event.
+ */
+export interface ReleaseFailedEvent {
+  readonly type: "release-failed";
+  readonly unreleased: readonly UnreleasedResource[];
+}
+
 /** Everything that a step can report while it runs. */
 export type StepEvent =
   | OutputEvent
@@ -69,4 +79,5 @@ export type StepEvent =
   | WarningEvent
   | PhaseEvent
   | ProgressEvent
-  | OutputGap;
+  | OutputGap
+  | ReleaseFailedEvent;

@@ -7,6 +7,7 @@ import { type PolicyOptions, parsePolicy } from "./core/policy/policy.js";
 import type { SecretValues } from "./core/step/secret.js";
 import type { StepInput } from "./core/step/step-input.js";
 import { createDeferred } from "./deferred.js";
+import { ExecutorError, isExecutorError } from "./error.js";
 import type { StepEvent } from "./event.js";
 import type { StepHandle } from "./handle.js";
 import { type ImagePullOptions, PULL_OPTIONS } from "./image/resolve-image.js";
@@ -17,10 +18,14 @@ import { checkIdRange, type IdRange } from "./machine/id-range.js";
 import { createIoDirectory } from "./machine/io-directory.js";
 import { createMachines } from "./machine/machines.js";
 import { checkOptions } from "./options.js";
+import { abandonedSteps } from "./record/abandoned.js";
+import { createRelease, type Release } from "./resources/release.js";
+import { createUnfinishedReleases } from "./resources/unfinished-releases.js";
 import { runStep } from "./run-step.js";
 import type { ExecutorContext } from "./stages/context.js";
 import { createStepId } from "./step-id.js";
 import { startTimer } from "./timer.js";
+import type { ReleaseReport, UnreleasedResource } from "./unreleased.js";
 
 /** Options of {@link createExecutor}. */
 export interface ExecutorOptions {
@@ -134,21 +139,30 @@ export interface Executor extends AsyncDisposable {
    */
   start(step: StepInput, options?: StartOptions): StepHandle;
   /**
-   * Runs a step to its end, and releases everything that it used.
+   * Runs a step to its end, and releases everything that it used. The result tells what could not be released
+   * yet; so does the error of a step that could not be run.
    *
-   * @throws ExecutorError if the step could not be run. A step that ran and failed is a result.
+   * @throws ExecutorError if the step could not be run; `closed` after `close`. A step that ran and failed is a
+   * result.
    */
-  run(step: StepInput, options?: RunOptions): Promise<StepResult>;
+  run(step: StepInput, options?: RunOptions): Promise<RunResult>;
   /**
-   * Stops the steps that still run, and kills those that have not ended after `graceMs`. Waits until
-   * everything is released, then closes the connections that the executor opened. Further calls return the
-   * promise of the first.
+   * Stops the steps that still run, and kills those that have not ended after `graceMs`. Tries once more to
+   * release what could not be released before, then closes the connections that the executor opened. Never
+   * rejects. Further calls return the promise of the first.
    */
-  close(options?: CloseOptions): Promise<void>;
+  close(options?: CloseOptions): Promise<ReleaseReport>;
 }
+
+/** The result of `Executor.run`: with what could not be released yet. */
+export interface RunResult extends StepResult, ReleaseReport {}
 
 const DEFAULT_CAPTURE_BYTES = 1024 * 1024;
 const DEFAULT_CLOSE_GRACE_MS = 60_000;
+/** How long `close` waits for steps that it killed, in milliseconds. A busy machine needs seconds. */
+const KILLED_MS = 30_000;
+/** How long `close` tries to release what is left, in milliseconds. */
+const RELEASE_MS = { least: 2_000, most: 10_000 };
 
 /**
  * Creates an executor. Without a client of yours, it connects at its first step.
@@ -165,8 +179,9 @@ const DEFAULT_CLOSE_GRACE_MS = 60_000;
 export function createExecutor(options: ExecutorOptions = {}): Executor {
   checkOptions("createExecutor", options, OPTIONS);
   const context = createContext(options);
-  const running = new Set<StepHandle>();
-  let closing: Promise<void> | undefined;
+  const unfinished = createUnfinishedReleases();
+  const running = new Map<StepHandle, Release>();
+  let closing: Promise<ReleaseReport> | undefined;
 
   function begin(input: StepInput, startOptions: StartOptions, events: EventQueue): StepHandle {
     const { signal, data = {}, secrets = {} } = startOptions ?? {};
@@ -174,29 +189,38 @@ export function createExecutor(options: ExecutorOptions = {}): Executor {
     const stop = new AbortController();
     const forceKill = new AbortController();
     const onAbort = (): void => stop.abort(signal?.reason);
-    if (signal?.aborted === true || closing !== undefined) onAbort();
+    if (signal?.aborted === true) onAbort();
     else signal?.addEventListener("abort", onAbort, { once: true });
 
+    const isOpen = closing === undefined;
+    const release = createRelease();
     const result = createDeferred<StepResult>();
-    const closed = runStep({
-      id,
-      request: {
-        step: input,
-        checkOptions: () => checkOptions("start", startOptions, START_OPTIONS),
-        data,
-        secrets,
-      },
-      executor: context,
-      signals: { stop: stop.signal, forceKill: forceKill.signal },
-      events,
-      result,
-    }).finally(() => {
+    async function runAndRelease(): Promise<ReleaseReport> {
+      const unreleased = await runStep({
+        id,
+        request: {
+          step: input,
+          checkCall() {
+            checkOptions("start", startOptions, START_OPTIONS);
+            checkOpen(isOpen);
+          },
+          data,
+          secrets,
+        },
+        executor: context,
+        signals: { stop: stop.signal, forceKill: forceKill.signal },
+        events,
+        release,
+        result,
+      });
       signal?.removeEventListener("abort", onAbort);
       running.delete(handle);
-    });
-    // A caller may await only one of the two. The other's rejection must not end the process.
+      if (unreleased.length > 0) unfinished.add(release);
+      return { unreleased };
+    }
+    const closed = runAndRelease();
+    // A caller may await only `closed`. Then the rejection must not end the process.
     result.promise.catch(() => undefined);
-    closed.catch(() => undefined);
 
     const handle: StepHandle = {
       id,
@@ -207,38 +231,51 @@ export function createExecutor(options: ExecutorOptions = {}): Executor {
         stop.abort();
         forceKill.abort();
       },
-      [Symbol.asyncIterator]: () => events.iterate(),
+      [Symbol.asyncIterator]: () => endingWith(events.iterate(), result.promise),
       async [Symbol.asyncDispose]() {
         stop.abort();
         events.discard();
         await closed;
       },
     };
-    running.add(handle);
+    running.set(handle, release);
     return handle;
   }
 
-  async function run(step: StepInput, runOptions: RunOptions = {}): Promise<StepResult> {
+  async function run(step: StepInput, runOptions: RunOptions = {}): Promise<RunResult> {
     checkOptions("run", runOptions, RUN_OPTIONS);
     const { onEvent, ...startOptions } = runOptions;
     const events = createEventQueue();
     if (onEvent === undefined) events.discard();
     const handle = begin(step, startOptions, events);
-    try {
+    const follow = async (): Promise<StepResult> => {
       if (onEvent !== undefined) for await (const event of handle) await onEvent(event);
-      return await handle.result;
-    } finally {
-      await handle[Symbol.asyncDispose]();
-    }
+      return handle.result;
+    };
+    const [outcome] = await Promise.allSettled([follow()]);
+    await handle[Symbol.asyncDispose]();
+    const { unreleased } = await handle.closed;
+    if (outcome.status === "rejected") throw withUnreleased(outcome.reason, unreleased);
+    return { ...outcome.value, unreleased };
   }
 
-  async function close({ graceMs = DEFAULT_CLOSE_GRACE_MS }: CloseOptions = {}): Promise<void> {
-    const ended = Promise.allSettled([...running].map((handle) => handle[Symbol.asyncDispose]()));
+  async function close({ graceMs = DEFAULT_CLOSE_GRACE_MS }: CloseOptions = {}): Promise<ReleaseReport> {
+    const giveUpAt = performance.now() + graceMs;
+    const ended = Promise.all([...running.keys()].map((handle) => handle[Symbol.asyncDispose]()));
     const late = startTimer(graceMs);
-    void late.fired.then(() => running.forEach((handle) => void handle.kill()));
-    await ended;
+    const tooLate = startTimer(graceMs + KILLED_MS);
+    void late.fired.then(() => {
+      for (const handle of running.keys()) handle.kill();
+    });
+    await Promise.race([ended, tooLate.fired]);
     late.cancel();
+    tooLate.cancel();
+    const unended = [...running.values()].flatMap(({ left }) => left);
+    const leftMs = Math.min(Math.max(giveUpAt - performance.now(), RELEASE_MS.least), RELEASE_MS.most);
+    const unreleased = [...unended, ...(await unfinished.finish(leftMs))];
+    for (const { id } of unreleased) abandonedSteps.add(id);
     await context.machines.close();
+    return { unreleased };
   }
 
   return {
@@ -253,8 +290,36 @@ export function createExecutor(options: ExecutorOptions = {}): Executor {
       closing ??= close(closeOptions);
       return closing;
     },
-    [Symbol.asyncDispose]: () => (closing ??= close()),
+    async [Symbol.asyncDispose]() {
+      closing ??= close();
+      await closing;
+    },
   };
+}
+
+/** @throws ExecutorError `closed`. */
+function checkOpen(isOpen: boolean): void {
+  if (isOpen) return;
+  throw new ExecutorError("the executor is closed, and starts no more steps; create another one", {
+    kind: "closed",
+  });
+}
+
+/** The events of a step. After the last one, throws the error of a step that could not be run. */
+async function* endingWith(
+  events: AsyncGenerator<StepEvent, void, undefined>,
+  result: Promise<StepResult>,
+): AsyncGenerator<StepEvent, void, undefined> {
+  yield* events;
+  await result;
+}
+
+/** The same error, which also tells what is left of its step. */
+function withUnreleased(reason: unknown, unreleased: readonly UnreleasedResource[]): unknown {
+  if (!isExecutorError(reason) || unreleased.length === 0) return reason;
+  const { message, kind, issues, cause, stack } = reason;
+  const error = new ExecutorError(message, { kind, issues, cause, unreleased });
+  return Object.assign(error, { stack });
 }
 
 /** @throws ExecutorError for invalid options. */
@@ -264,8 +329,12 @@ function createContext(options: ExecutorOptions): ExecutorContext {
   const bridge = parseBridge(options.bridge);
   const { init } = options;
   const programs = [...bridge.pluginDirs, bridge.dataDir, ...(init === undefined ? [] : [init])];
-  const ioDirectory = createIoDirectory(options.ioDir ?? process.env["WFE_IO_DIR"]);
-  let owner: Promise<string> | undefined;
+  let knownOwner: string | undefined;
+  async function owner(): Promise<string> {
+    knownOwner ??= await currentOwner();
+    return knownOwner;
+  }
+  const ioDirectory = createIoDirectory(options.ioDir ?? process.env["WFE_IO_DIR"], owner);
   return {
     machines: createMachines(options.client, { bridge, init, idRange, ioDirectory }),
     rules: { policy, ioDirectories: ioDirectory.paths, programs },
@@ -273,6 +342,6 @@ function createContext(options: ExecutorOptions): ExecutorContext {
     pull: options.pull ?? {},
     readUserFiles: createUserFileCache(),
     captureBytes: options.captureBytes ?? DEFAULT_CAPTURE_BYTES,
-    owner: () => (owner ??= currentOwner()),
+    owner,
   };
 }

@@ -10,7 +10,10 @@ export function toExecutorError(reason: unknown, { stop }: StopSignals): Executo
 }
 
 function kindOf(reason: unknown, isAborted: boolean): ExecutorErrorKind {
-  if (!(reason instanceof ContainerdError)) return isAborted ? "aborted" : "runtime";
+  if (!(reason instanceof ContainerdError)) {
+    if (isSystemError(reason)) return "io";
+    return isAborted ? "aborted" : "runtime";
+  }
   switch (reason.kind) {
     case "canceled":
       return isAborted ? "aborted" : "daemon-unavailable";
@@ -23,4 +26,9 @@ function kindOf(reason: unknown, isAborted: boolean): ExecutorErrorKind {
     default:
       return "runtime";
   }
+}
+
+/** Whether a system call of this process failed: a disk is full, too many files are open. */
+function isSystemError(reason: unknown): boolean {
+  return reason instanceof Error && "syscall" in reason && "code" in reason;
 }

@@ -1,8 +1,12 @@
 import type { StepResult } from "./core/output/result.js";
 import type { StepEvent } from "./event.js";
+import type { ReleaseReport } from "./unreleased.js";
 
 /**
  * A running step. Iterate it for its events. Await `result` for the outcome, and `closed` for the clean-up.
+ *
+ * The loop over the events ends when the step is released. It throws the error of a step that could not be run,
+ * after the events.
  */
 export interface StepHandle extends AsyncIterable<StepEvent>, AsyncDisposable {
   /** The container's id in containerd: unique, and made from the step's name. */
@@ -13,10 +17,10 @@ export interface StepHandle extends AsyncIterable<StepEvent>, AsyncDisposable {
    */
   readonly result: Promise<StepResult>;
   /**
-   * Resolves when everything that the step used is released. Rejects with kind `release-failed` if something
-   * could not be released.
+   * Resolves when everything that the step used was released, or could not be released yet: `unreleased` tells
+   * which. It never rejects.
    */
-  readonly closed: Promise<void>;
+  readonly closed: Promise<ReleaseReport>;
   /** Ends the step as a time-out does: the stop signal, the grace period, SIGKILL. */
   stop(): void;
   /**
@@ -24,6 +28,6 @@ export interface StepHandle extends AsyncIterable<StepEvent>, AsyncDisposable {
    * the result has `truncated: true`.
    */
   kill(): void;
-  /** Stops the step if it still runs, and waits until everything is released. */
+  /** Stops the step if it still runs, and waits for `closed`. */
   [Symbol.asyncDispose](): Promise<void>;
 }

@@ -10,9 +10,11 @@ export {
   type Executor,
   type ExecutorOptions,
   type RunOptions,
+  type RunResult,
   type StartOptions,
 } from "./executor.js";
 export type { StepHandle } from "./handle.js";
+export type { ReleaseReport, UnreleasedResource } from "./unreleased.js";
 
 // What a step reports while it runs.
 
@@ -23,6 +25,7 @@ export type {
   OutputValueEvent,
   PhaseEvent,
   ProgressEvent,
+  ReleaseFailedEvent,
   StepEvent,
   StepPhase,
   WarningEvent,
@@ -87,6 +90,7 @@ export { toWorkflowData, type WorkflowDataOptions } from "./workflow-data.js";
 // What steps leave on a daemon: containers of dead executors, volumes and caches.
 
 export type { VolumeKind } from "./core/step/volume.js";
-export { type ListedStep, listSteps, removeOrphans, removeStep } from "./record/steps.js";
+export { type OrphanReport, removeOrphans } from "./record/orphans.js";
+export { type ListedStep, listSteps, removeStep } from "./record/steps.js";
 export { type ListedVolume, listVolumes } from "./volumes/list-volumes.js";
 export { type PruneVolumesOptions, pruneVolumes, removeVolume } from "./volumes/remove-volumes.js";

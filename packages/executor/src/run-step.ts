@@ -12,19 +12,20 @@ import type { EventQueue } from "./log/event-queue.js";
 import type { StopSignals } from "./process/stop-signals.js";
 import { applyPolicy } from "./resources/apply-policy.js";
 import { checkSources } from "./resources/mount-sources.js";
-import { createRelease } from "./resources/release.js";
+import type { Release } from "./resources/release.js";
 import type { ExecutorContext, StepContext } from "./stages/context.js";
 import { createStep, prepareStep } from "./stages/create.js";
 import { resolveStep } from "./stages/resolve.js";
 import { runCreatedStep } from "./stages/run.js";
 import { settleStep } from "./stages/settle.js";
+import type { UnreleasedResource } from "./unreleased.js";
 
 /** What the caller of a step gives. */
 export interface StepRequest {
   /** The step, not yet parsed. */
   readonly step: unknown;
-  /** Refuses unknown options of the call that started the step. */
-  checkOptions(): void;
+  /** Refuses unknown options of the call that started the step, and a closed executor. */
+  checkCall(): void;
   /** Values of the workflow. They become environment variables. */
   readonly data: WorkflowData;
   /** Values of the secrets that the step may name. */
@@ -38,49 +39,56 @@ export interface StepRun {
   readonly executor: ExecutorContext;
   readonly signals: StopSignals;
   readonly events: EventQueue;
+  readonly release: Release;
   /** Settled when the outcome and all output are known, or when the step could not be run. */
   readonly result: Deferred<StepResult>;
 }
 
 /**
- * Runs a step from its input to its result, and releases everything. Each stage takes what the stage before
- * it gives, so a step that was not checked gets no further. Rejects only if something could not be released.
+ * Runs a step from its input to its result, and releases everything. Never rejects.
+ *
+ * @returns what could not be released yet.
  */
-export async function runStep({ request, result, ...run }: StepRun): Promise<void> {
+export async function runStep(run: StepRun): Promise<readonly UnreleasedResource[]> {
+  const { id, signals, events, release, result } = run;
+  await runStages(run).then(result.resolve, (reason: unknown) => {
+    result.reject(inWordsOf(run.request.step, toExecutorError(reason, signals)));
+  });
+  events.push({ type: "phase", phase: "releasing", id });
+  events.stopWaiting();
+  const unreleased = await release.run();
+  if (unreleased.length > 0) events.push({ type: "release-failed", unreleased });
+  events.close();
+  return unreleased;
+}
+
+/** Each stage takes what the stage before it gives, so a step that was not checked gets no further. */
+async function runStages({ request, result: _, ...run }: StepRun): Promise<StepResult> {
   const { id, executor, signals, events } = run;
   const enter = (phase: StepPhase): void => void events.push({ type: "phase", phase, id });
-  const release = createRelease();
-  try {
-    request.checkOptions();
-    const allowed = applyPolicy(parseStep(request.step), executor.rules);
-    const secrets = matchSecrets(allowed.secrets, request.secrets);
-    const machine = await executor.machines.of(allowed);
-    await checkSources(machine, allowed, executor.rules);
-    const context: StepContext = { ...run, machine, release };
+  request.checkCall();
+  const allowed = applyPolicy(parseStep(request.step), executor.rules);
+  const secrets = matchSecrets(allowed.secrets, request.secrets);
+  const machine = await executor.machines.of(allowed);
+  await checkSources(machine, allowed, executor.rules);
+  const context: StepContext = { ...run, machine };
 
-    enter("resolving");
-    const resolved = await resolveStep(context, allowed, { secrets, data: request.data });
-    const plan = planStep(resolved);
+  enter("resolving");
+  const resolved = await resolveStep(context, allowed, { secrets, data: request.data });
+  const plan = planStep(resolved);
 
-    enter("preparing");
-    refuseIfAborted(signals);
-    const prepared = await prepareStep(context, resolved, plan);
+  enter("preparing");
+  refuseIfAborted(signals);
+  const prepared = await prepareStep(context, resolved, plan);
 
-    enter("starting");
-    refuseIfAborted(signals);
-    const created = await createStep(context, prepared);
-    refuseIfAborted(signals);
-    const ended = await runCreatedStep(context, created, () => enter("running"));
+  enter("starting");
+  refuseIfAborted(signals);
+  const created = await createStep(context, prepared);
+  refuseIfAborted(signals);
+  const ended = await runCreatedStep(context, created, () => enter("running"));
 
-    enter("settling");
-    result.resolve(await settleStep(context, created, ended));
-  } catch (reason) {
-    result.reject(inWordsOf(request.step, toExecutorError(reason, signals)));
-  } finally {
-    enter("releasing");
-    events.close();
-    await release.all();
-  }
+  enter("settling");
+  return settleStep(context, created, ended);
 }
 
 /** Names fields as the caller typed them. What checks a step's input does so by itself. */

@@ -19,3 +19,24 @@ export function startTimer(delayMs: number): Timer {
   });
   return { fired, cancel: () => clearTimeout(handle) };
 }
+
+/** Starts a timer as soon as the signal is aborted. */
+export function startTimerAfter(signal: AbortSignal, delayMs: number): Timer {
+  let timer: Timer | undefined;
+  let start = (): void => undefined;
+  const fired = new Promise<void>((resolve) => {
+    start = () => {
+      timer = startTimer(delayMs);
+      void timer.fired.then(resolve);
+    };
+    if (signal.aborted) start();
+    else signal.addEventListener("abort", start, { once: true });
+  });
+  return {
+    fired,
+    cancel() {
+      signal.removeEventListener("abort", start);
+      timer?.cancel();
+    },
+  };
+}

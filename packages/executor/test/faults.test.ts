@@ -45,7 +45,7 @@ async function startGated(): Promise<Gated> {
   return {
     handle,
     open: () => writeFile(join(gate, "go"), ""),
-    [Symbol.asyncDispose]: () => executor.close(),
+    [Symbol.asyncDispose]: async () => void (await executor.close()),
   };
 }
 
@@ -177,7 +177,7 @@ test("a step that runs is listed, and can be removed from outside", async () => 
   expect(await listSteps(daemon_.client)).toMatchObject([
     { id: handle.id, name: "gated", status: "running" },
   ]);
-  expect(await removeOrphans(daemon_.client)).toEqual([]);
+  expect(await removeOrphans(daemon_.client)).toEqual({ removed: [], failed: [] });
   await removeStep(daemon_.client, handle.id);
   await expect(removeStep(daemon_.client, handle.id)).rejects.toMatchObject({ kind: "invalid-argument" });
   await handle.result.catch(() => undefined);

@@ -15,7 +15,7 @@ export function addPsCommand(program: Command): void {
         image,
         status,
         owner,
-        created: createdAt.toISOString(),
+        created: createdAt?.toISOString() ?? "",
       }));
       await printRows(globalOptions(command).format, rows, [
         "id",

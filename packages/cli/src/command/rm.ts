@@ -1,6 +1,7 @@
 import { removeStep } from "@wfe-containerd/executor";
 import type { Command } from "commander";
 import { connect } from "../connection.js";
+import { reportFailure } from "../failure.js";
 
 export function addRmCommand(program: Command): void {
   program
@@ -10,8 +11,12 @@ export function addRmCommand(program: Command): void {
     .action(async (ids: readonly string[], _flags: object, command: Command) => {
       await using client = await connect(command);
       for (const id of ids) {
-        await removeStep(client, id);
-        console.log(id);
+        try {
+          await removeStep(client, id);
+          console.log(id);
+        } catch (reason) {
+          process.exitCode = reportFailure(reason);
+        }
       }
     });
 }

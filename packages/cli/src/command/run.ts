@@ -2,6 +2,7 @@ import { writeFile } from "node:fs/promises";
 import { type Client, formatPlatform, normalizePlatform } from "@wfe-containerd/client";
 import { type StepHandle, UNRESTRICTED_POLICY } from "@wfe-containerd/executor";
 import { type Command, Option } from "commander";
+import { closeAtEnd } from "../close-executor.js";
 import { connect } from "../connection.js";
 import { addDockerFlags, type DockerFlags } from "../docker-flags.js";
 import { toStep } from "../docker-step.js";
@@ -70,7 +71,7 @@ async function checkPlatform(client: Client, given: string): Promise<void> {
 /** As in docker, an existing file is not overwritten: the step is released, and this is an error. */
 async function writeId(file: string, handle: StepHandle): Promise<void> {
   await writeFile(file, handle.id, { flag: "wx" }).catch(async (cause: NodeJS.ErrnoException) => {
-    await handle[Symbol.asyncDispose]().catch(() => undefined);
+    await handle[Symbol.asyncDispose]();
     const problem =
       cause.code === "EEXIST" ? "already exists; remove it" : `cannot be written: ${fileProblem(cause)}`;
     throw new UsageError(`--cidfile: ${file} ${problem}`, { cause });
@@ -89,7 +90,8 @@ async function run(
   using signals = catchStopSignals();
   await using client = await connect(command);
   const options = { client, ioMode: flags.io, policy: UNRESTRICTED_POLICY, pull: registryOptions(flags) };
-  await using executor = createExecutorOn(flags, options, command);
+  const executor = createExecutorOn(flags, options, command);
+  await using _ = closeAtEnd(executor);
   try {
     if (flags.platform !== undefined) await checkPlatform(client, flags.platform);
     const handle = executor.start(step, { secrets, signal: signals.stop });

@@ -11,6 +11,7 @@ import {
   type WorkflowData,
 } from "@wfe-containerd/executor";
 import { type Command, Option } from "commander";
+import { closeAtEnd } from "../close-executor.js";
 import { connect } from "../connection.js";
 import { exitCodeAfter, exitCodeOf, isFromSignal, reportEnd } from "../exit-code.js";
 import { UsageError } from "../failure.js";
@@ -85,7 +86,8 @@ async function runFile(file: string, flags: StepFlags, command: Command): Promis
   await using client = await connect(command);
   const policy = await readPolicy(flags.policy);
   const options = { data: parseData(flags.data), secrets: await readSecrets(parseSecrets(flags.secret)) };
-  await using executor = createExecutorOn(flags, { client, policy, pull: registryOptions(flags) }, command);
+  const executor = createExecutorOn(flags, { client, policy, pull: registryOptions(flags) }, command);
+  await using _ = closeAtEnd(executor);
   const results: StepResult[] = [];
   try {
     const { output, dataLogs } = flags;

@@ -34,7 +34,7 @@ export async function openFifoIo(directory: string): Promise<StepIo> {
       stdout.close();
       throw reason;
     });
-    return fifoIo(directory, paths, { stdout, stderr });
+    return fifoIo(paths, { stdout, stderr });
   } catch (cause) {
     await rm(directory, { recursive: true, force: true }).catch(() => undefined);
     throw new ExecutorError(`could not make the FIFOs for the step's output in ${directory}`, {
@@ -46,7 +46,7 @@ export async function openFifoIo(directory: string): Promise<StepIo> {
 
 type Stream = "stdout" | "stderr";
 
-function fifoIo(directory: string, paths: Record<Stream, string>, pipes: Record<Stream, Pipe>): StepIo {
+function fifoIo(paths: Record<Stream, string>, pipes: Record<Stream, Pipe>): StepIo {
   const failed = new Promise<never>((_, reject) => {
     pipes.stdout.onError(reject);
     pipes.stderr.onError(reject);
@@ -66,7 +66,6 @@ function fifoIo(directory: string, paths: Record<Stream, string>, pipes: Record<
     async close() {
       pipes.stdout.close();
       pipes.stderr.close();
-      await rm(directory, { recursive: true, force: true });
     },
   };
 }

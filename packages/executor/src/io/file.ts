@@ -23,7 +23,7 @@ type Stream = "stdout" | "stderr";
  * such as a share with a virtual machine. The output outlives this process. A slow reader never blocks the
  * step, because the file is the buffer.
  *
- * @param directory made here with mode 0700, and its files with 0600. Removed by `close`.
+ * @param directory made here with mode 0700, and its files with 0600. The caller removes it.
  * @param shared whether the daemon runs on another machine. Kernel notifications may then be missing, so the
  * files are also polled.
  */
@@ -112,7 +112,6 @@ function fileIo(
       watcher?.close();
       await Promise.allSettled(readers);
       for (const handle of handles) await handle.close();
-      await rm(directory, { recursive: true, force: true });
     },
   };
 }

@@ -25,6 +25,6 @@ export interface StepIo {
   finish(): Promise<boolean>;
   /** Rejects if output can no longer be stored or read. Never resolves. */
   readonly failed: Promise<never>;
-  /** Stops reading, and removes files and descriptors. May be called at any time, also twice. */
+  /** Stops reading, and closes descriptors. The files stay. May be called at any time, also twice. */
   close(): Promise<void>;
 }

@@ -1,4 +1,4 @@
-import { startTimer, type Timer } from "../timer.js";
+import { startTimerAfter } from "../timer.js";
 import type { StepIo } from "./io.js";
 
 /**
@@ -14,18 +14,10 @@ const READ_AFTER_KILL_MS = 2_000;
  * @returns false if some output was not read.
  */
 export async function readToEnd(io: StepIo, forceKill: AbortSignal): Promise<boolean> {
-  let timer: Timer | undefined;
-  const late = new Promise<boolean>((resolve) => {
-    const begin = (): void => {
-      timer = startTimer(READ_AFTER_KILL_MS);
-      void timer.fired.then(() => resolve(false));
-    };
-    if (forceKill.aborted) begin();
-    else forceKill.addEventListener("abort", begin, { once: true });
-  });
+  const late = startTimerAfter(forceKill, READ_AFTER_KILL_MS);
   try {
-    return await Promise.race([io.finish(), late]);
+    return await Promise.race([io.finish(), late.fired.then(() => false)]);
   } finally {
-    timer?.cancel();
+    late.cancel();
   }
 }

@@ -25,6 +25,8 @@ const EVENT_BYTES = 128;
  */
 export interface EventQueue {
   push(event: StepEvent): Promise<void> | undefined;
+  /** From now on no producer waits for the consumer. Used when the output is over, and few events follow. */
+  stopWaiting(): void;
   /** No more events will be pushed. */
   close(): void;
   /** Nobody will read events (any more): drops them, and lets no producer wait. */
@@ -49,6 +51,7 @@ export function createEventQueue(): EventQueue {
   let lostBytes = 0;
   let consumer: "none" | "iterating" | "gone" = "none";
   let closed = false;
+  let isEnding = false;
   let wakeConsumer: (() => void) | undefined;
   let room: Deferred<void> | undefined;
   /** Visits each event once, in search of the oldest output. */
@@ -132,14 +135,19 @@ export function createEventQueue(): EventQueue {
         forgetOldest();
         return undefined;
       }
+      if (isEnding) return undefined;
       if (queuedBytes <= HIGH_WATER_BYTES) return undefined;
       room ??= createDeferred<void>();
       return room.promise;
     },
+    stopWaiting() {
+      isEnding = true;
+      // A consumer that no longer reads must not delay the release.
+      makeRoom();
+    },
     close() {
       closed = true;
       wakeConsumer?.();
-      // A consumer that no longer reads must not delay the release.
       makeRoom();
     },
     discard: drop,

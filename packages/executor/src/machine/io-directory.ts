@@ -1,9 +1,9 @@
-import { lstat, mkdir, mkdtemp, rmdir } from "node:fs/promises";
+import { lstat, mkdir } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { isAbsolute, join } from "node:path";
 import type { Client } from "@wfe-containerd/client";
-import { OUTPUT_PREFIX } from "../core/policy/mount-source.js";
 import { ExecutorError } from "../error.js";
+import { makePrivateDirectory, removeIfUnused } from "./private-directory.js";
 
 /** Where the directories for steps' output are made. */
 export interface IoDirectory {
@@ -14,39 +14,54 @@ export interface IoDirectory {
   readonly paths: readonly string[];
   /** The path of a step's own directory, which is not made yet. */
   forStep(client: Client, id: string): Promise<string>;
-  /** Removes a private directory; a given one stays. */
+  /** Removes a private directory if no step's output is in it; a given one stays. */
   remove(): Promise<void>;
 }
 
 /**
- * Manages the directory for the output of one executor's steps.
+ * Manages the directory for the output of one executor's steps. It is looked at again for each step: the disk
+ * may come back, and a program that cleans `/tmp` may remove an idle directory.
  *
  * @param given a directory that is shared with the daemon's machine. Without it, a private one is made at the
  * first step.
+ * @param owner identifies this process.
  */
-export function createIoDirectory(given: string | undefined): IoDirectory {
-  let own: Promise<string> | undefined;
-  let checked: Promise<string> | undefined;
+export function createIoDirectory(given: string | undefined, owner: () => Promise<string>): IoDirectory {
+  let own: string | undefined;
+  let making: Promise<string> | undefined;
+
+  async function privateDirectory(): Promise<string> {
+    if (own !== undefined && (await isDirectory(own))) return own;
+    making ??= makePrivateDirectory(owner).finally(() => {
+      making = undefined;
+    });
+    own = await making;
+    return own;
+  }
+
   return {
     paths: [given ?? tmpdir()],
     async forStep(client, id) {
-      if (given !== undefined) {
-        checked ??= checkDirectory(given);
-        return join(await checked, id);
-      }
+      if (given !== undefined) return join(await checkDirectory(given), id);
       if (!client.isLocal) {
         throw new ExecutorError(
           `ioDir: is missing, and the daemon at ${client.address} may be on another machine; allowed: a directory that both machines see at the same path, in ioDir or WFE_IO_DIR`,
           { kind: "invalid-argument" },
         );
       }
-      own ??= mkdtemp(join(tmpdir(), OUTPUT_PREFIX));
-      return join(await own, id);
+      return join(await privateDirectory(), id);
     },
     async remove() {
-      if (own !== undefined) await rmdir(await own);
+      if (own !== undefined) await removeIfUnused(own);
     },
   };
+}
+
+async function isDirectory(path: string): Promise<boolean> {
+  return lstat(path).then(
+    (status) => status.isDirectory(),
+    () => false,
+  );
 }
 
 /** Refuses a directory in which another user has put a link, or could put one. */

@@ -13,7 +13,10 @@ import { readTls } from "./tls-files.js";
 export interface Machines {
   /** The machine that a step runs on, with facts that are not old. Connects if necessary. */
   of(step: AllowedStep): Promise<Machine>;
-  /** Closes the connections that were opened here, not the given client. Removes a private directory. */
+  /**
+   * Closes the connections that were opened here, not the given client. Removes a private directory. Never
+   * rejects.
+   */
   close(): Promise<void>;
 }
 
@@ -45,8 +48,10 @@ export function createMachines(given: Client | undefined, settings: MachineSetti
       return { ...settings, client, facts: await facts() };
     },
     async close() {
-      await settings.ioDirectory.remove();
-      for (const daemon of opened.values()) await (await daemon).client.close();
+      await Promise.allSettled([
+        settings.ioDirectory.remove(),
+        ...[...opened.values()].map(async (daemon) => (await daemon).client.close()),
+      ]);
     },
   };
 }

@@ -1,5 +1,5 @@
 import { setTimeout as delay } from "node:timers/promises";
-import { isContainerdError } from "@wfe-containerd/client";
+import { type Client, isContainerdError } from "@wfe-containerd/client";
 
 const RETRY_MS = 200;
 
@@ -9,6 +9,24 @@ const RETRY_MS = 200;
  */
 export function isUnavailable(reason: unknown): boolean {
   return isContainerdError(reason, "unavailable") || isContainerdError(reason, "deadline-exceeded");
+}
+
+/** A daemon that is not away answers sooner, even on a busy machine. */
+const ANSWER_MS = 3_000;
+
+/**
+ * Whether a call failed because the daemon is away. After a deadline that passed, the daemon is asked for its
+ * version: a shim or a runtime that does not answer makes a call late, too.
+ *
+ * @param client its calls fail at once while the daemon is away.
+ */
+export async function isDaemonAway(client: Client, reason: unknown): Promise<boolean> {
+  if (isContainerdError(reason, "unavailable") || isContainerdError(reason, "canceled")) return true;
+  if (!isContainerdError(reason, "deadline-exceeded")) return false;
+  return client.version({ timeoutMs: ANSWER_MS }).then(
+    () => false,
+    () => true,
+  );
 }
 
 /**

@@ -12,17 +12,25 @@ import { deleteTask } from "./delete-task.js";
 import { type ExitOutcome, toExitOutcome } from "./exit-outcome.js";
 import { isLimitRefusal, startError } from "./start-error.js";
 import type { StopSignals } from "./stop-signals.js";
-import { stopTask } from "./stop-task.js";
+import { kill, stopTask } from "./stop-task.js";
 
 /** runc and two starts of the shim take seconds on a busy machine, never minutes. */
 const CREATE_TIMEOUT_MS = 120_000;
+
+/**
+ * How long to try to kill a task that is to be removed, in milliseconds. Whoever removes it tries again later.
+ */
+const KILL_MS = 6_000;
 
 /** A created task, whose process is not started yet. */
 export interface CreatedTask {
   readonly id: string;
   /** The id of its first process on the daemon's machine. */
   readonly pid: number;
-  /** Deletes the ended task. Afterwards the shim has written all output, and is gone. */
+  /**
+   * Deletes the ended task. Afterwards the shim has written all output, and is gone. A call during another one
+   * waits for that.
+   */
   delete(): Promise<void>;
 }
 
@@ -41,13 +49,22 @@ export async function createTask(
   release: Release,
   findFault: () => Promise<string | undefined>,
 ): Promise<CreatedTask> {
-  let deleted = false;
-  const remove = async (): Promise<void> => {
-    await deleteTask(client, plan.id);
-    deleted = true;
+  let isDeleted = false;
+  let deleting: Promise<void> | undefined;
+  const remove = (): Promise<void> => {
+    deleting ??= deleteTask(client, plan.id).then(
+      () => {
+        isDeleted = true;
+      },
+      (reason: unknown) => {
+        deleting = undefined;
+        throw reason;
+      },
+    );
+    return deleting;
   };
-  release.add(`task ${plan.id}`, async () => {
-    if (deleted) return;
+  release.add({ kind: "task", id: plan.id }, async () => {
+    if (isDeleted) return;
     await killTask(client, plan.id);
     await remove();
   });
@@ -88,7 +105,11 @@ export async function killTask(client: Client, id: string): Promise<void> {
   const exited = client.tasks.wait(id, { signal: waiting.signal });
   exited.catch(() => undefined);
   try {
-    await stopTask(client, id, { signal: "SIGKILL", graceMs: 0, exited });
+    const ended = exited.then(
+      () => true as const,
+      () => true as const,
+    );
+    await kill(client, id, ended, KILL_MS);
   } finally {
     waiting.abort();
   }

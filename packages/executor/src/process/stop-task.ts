@@ -1,6 +1,6 @@
-import { type Client, isContainerdError } from "@wfe-containerd/client";
+import { type Client, isContainerdError, type Signal } from "@wfe-containerd/client";
 import { ExecutorError } from "../error.js";
-import { isUnavailable } from "../machine/unavailable.js";
+import { isDaemonAway } from "../machine/unavailable.js";
 import { startTimer } from "../timer.js";
 import { isShimGone } from "./delete-task.js";
 
@@ -8,13 +8,18 @@ import { isShimGone } from "./delete-task.js";
  * How long a killed process may take to be gone, in milliseconds. If it takes longer, the machine is at
  * fault.
  */
-const DEATH_MS = 60_000;
-/** Pause between two attempts to reach a daemon that does not answer, in milliseconds. */
-const RETRY_MS = 500;
+const DEATH_MS = 30_000;
+/** How long a shim may take to pass on a signal, in milliseconds. runc is started for it. */
+const ANSWER_MS = 5_000;
+/** How long to try to deliver SIGKILL, in milliseconds, if the daemon answers and the shim or runc fails. */
+const DELIVERY_MS = 10_000;
+/** Pauses between two attempts to deliver a signal, in milliseconds. */
+const FIRST_PAUSE_MS = 100;
+const LONGEST_PAUSE_MS = 1_000;
 
 export interface StopOptions {
   /** The first signal, by name: `SIGTERM` unless the image names another. */
-  readonly signal: string;
+  readonly signal: Signal;
   /** Time between the first signal and SIGKILL, in milliseconds. */
   readonly graceMs: number;
   /** Settles when the process has ended. */
@@ -24,48 +29,128 @@ export interface StopOptions {
 }
 
 /**
- * Sends a signal to a running task, and after a grace period kills all its processes.
+ * Sends a signal to a running task, and after a grace period kills all its processes. A signal that cannot be
+ * delivered is sent again.
  *
- * @returns whether a signal was delivered; false means that the process had ended by itself.
- * @throws ExecutorError `runtime` if the process is not gone a minute after SIGKILL.
+ * @param client its calls fail at once while the daemon is away.
+ * @returns whether a signal may have been delivered; false means that the process had ended by itself.
+ * @throws ExecutorError `daemon-unavailable` if the daemon is away at the end of the grace period; `runtime`
+ * if SIGKILL cannot be delivered or has no effect.
  */
 export async function stopTask(client: Client, id: string, options: StopOptions): Promise<boolean> {
   const ended: Promise<true> = options.exited.then(
     () => true,
     () => true,
   );
-  const delivered = await signalTask(client, id, options.signal, false, ended);
-  if (!delivered) return false;
-  if (await endsInTime(options.graceMs, ended, options.forceKill)) return true;
-  await signalTask(client, id, "SIGKILL", true, ended);
+  const grace = startTimer(options.graceMs);
+  const graceIsOver = Promise.race([grace.fired, ...(options.forceKill ? [options.forceKill] : [])]);
+  try {
+    const asked = await deliver(client, id, options.signal, { all: false, ended, until: graceIsOver });
+    if (asked.isGone) return asked.mayBeDelivered;
+    if (asked.failure === undefined && (await Promise.race([ended, graceIsOver.then(() => false)])))
+      return true;
+  } finally {
+    grace.cancel();
+  }
+  return kill(client, id, ended);
+}
+
+/**
+ * Kills all processes of a task, and waits until it is gone.
+ *
+ * @param deliveryMs how long to try if the daemon answers, and the shim or runc fails, in milliseconds.
+ * @returns and throws as {@link stopTask}.
+ */
+export async function kill(
+  client: Client,
+  id: string,
+  ended: Promise<true>,
+  deliveryMs: number = DELIVERY_MS,
+): Promise<boolean> {
+  const late = startTimer(deliveryMs);
+  let isAway = false;
+  const killed = await deliver(client, id, "SIGKILL", {
+    all: true,
+    ended,
+    until: late.fired,
+    async giveUp(failure) {
+      isAway = await isDaemonAway(client, failure);
+      return isAway;
+    },
+  });
+  late.cancel();
+  if (killed.isGone) return killed.mayBeDelivered;
+  if (killed.failure !== undefined) {
+    const message = killed.failure instanceof Error ? killed.failure.message : String(killed.failure);
+    throw new ExecutorError(`container ${id} could not be killed, and may still run: ${message}`, {
+      kind: isAway ? "daemon-unavailable" : "runtime",
+      cause: killed.failure,
+    });
+  }
   if (await endsInTime(DEATH_MS, ended)) return true;
   throw new ExecutorError(`container ${id} still runs ${DEATH_MS / 1000} s after SIGKILL`, {
     kind: "runtime",
   });
 }
 
-/**
- * Sends a signal; false if there is no process left. If the daemon does not answer, it tries again until the
- * process ends.
- */
-async function signalTask(
+interface DeliverOptions {
+  /** Whether every process of the container gets the signal. */
+  readonly all: boolean;
+  readonly ended: Promise<true>;
+  /** Resolves when it is time to stop trying. */
+  readonly until: Promise<unknown>;
+  /** Whether a failure makes further attempts useless. */
+  readonly giveUp?: (failure: unknown) => Promise<boolean>;
+}
+
+interface Delivery {
+  /** Whether there is no process left. */
+  readonly isGone: boolean;
+  /** Whether an attempt succeeded, or failed in a way that leaves this open. */
+  readonly mayBeDelivered: boolean;
+  /** Why the last attempt failed. Undefined: it succeeded. */
+  readonly failure?: unknown;
+}
+
+/** Sends a signal until it is delivered, the process ends, or it is time to stop trying. */
+async function deliver(
   client: Client,
   id: string,
-  signal: string,
-  all: boolean,
-  ended: Promise<true>,
-): Promise<boolean> {
-  const startedAt = performance.now();
-  for (;;) {
-    try {
-      await client.tasks.kill(id, signal, { all });
-      return true;
-    } catch (reason) {
-      if (isContainerdError(reason, "not-found") || isShimGone(reason)) return false;
-      if (!isUnavailable(reason) || performance.now() - startedAt > DEATH_MS) throw reason;
-      if (await endsInTime(RETRY_MS, ended)) return false;
-    }
+  signal: Signal,
+  options: DeliverOptions,
+): Promise<Delivery> {
+  const { all, ended, until, giveUp } = options;
+  let isOver = false;
+  const over = until.then(() => {
+    isOver = true;
+  });
+  let mayBeDelivered = false;
+  let failure: unknown;
+  for (let pauseMs = FIRST_PAUSE_MS; ; pauseMs = Math.min(2 * pauseMs, LONGEST_PAUSE_MS)) {
+    const sending = client.tasks.kill(id, signal, { all, timeoutMs: ANSWER_MS });
+    const outcome = await Promise.race([
+      sending.then(
+        () => "delivered" as const,
+        (reason: unknown) => ({ reason }),
+      ),
+      over.then(() => "late" as const),
+    ]);
+    if (outcome === "delivered") return { isGone: false, mayBeDelivered: true };
+    failure =
+      outcome === "late" ? (failure ?? new Error(`${signal} was not delivered in time`)) : outcome.reason;
+    if (isContainerdError(failure, "not-found") || isShimGone(failure))
+      return { isGone: true, mayBeDelivered };
+    mayBeDelivered ||= outcome === "late" || !isAnswer(failure);
+    if (isOver || (await giveUp?.(failure))) return { isGone: false, mayBeDelivered, failure };
+    if (await endsInTime(pauseMs, ended, over)) return { isGone: true, mayBeDelivered };
   }
+}
+
+/** Whether the daemon has answered, so that the signal was not delivered. */
+function isAnswer(failure: unknown): boolean {
+  return (
+    isContainerdError(failure) && !["unavailable", "deadline-exceeded", "canceled"].includes(failure.kind)
+  );
 }
 
 /** True if `ended` settles within the time; false if the time is over, or `cut` resolves, before that. */

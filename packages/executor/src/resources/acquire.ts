@@ -1,4 +1,4 @@
-import { chmod, writeFile } from "node:fs/promises";
+import { chmod, rm, writeFile } from "node:fs/promises";
 import { type Client, isContainerdError, type Mount } from "@wfe-containerd/client";
 import type { StepPlan } from "../core/plan/plan.js";
 import type { Spec } from "../core/spec/spec.js";
@@ -25,12 +25,18 @@ export interface Acquired {
 export async function acquire(
   { client, leased }: { readonly client: Client; readonly leased: Client },
   plan: StepPlan,
+  ioDirectory: string,
   openIo: () => Promise<StepIo>,
   release: Release,
 ): Promise<Acquired> {
   const { id, snapshot } = plan;
-  release.add(`snapshot ${id}`, () => ignoreNotFound(client.snapshots.remove(id)));
-  release.add(`container ${id}`, () => ignoreNotFound(client.containers.delete(id)));
+  let isMade = false;
+  release.add({ kind: "output", id: ioDirectory }, async () => {
+    // A directory that somebody else made is not ours to remove.
+    if (isMade) await rm(ioDirectory, { recursive: true, force: true });
+  });
+  release.add({ kind: "snapshot", id }, () => ignoreNotFound(client.snapshots.remove(id)));
+  release.add({ kind: "container", id }, () => ignoreNotFound(client.containers.delete(id)));
   const [rootfs, , io] = await allOf(
     leased.snapshots.prepare(id, snapshot.parent, { labels: snapshot.labels }).then(async (mounts) => {
       await fillLayer(leased, mounts, plan);
@@ -38,7 +44,8 @@ export async function acquire(
     }),
     createContainer(leased, plan, plan.container.spec),
     openIo().then(async (opened) => {
-      release.add("the step's output files", () => opened.close());
+      isMade = true;
+      release.own(() => opened.close());
       await Promise.all(plan.files.map(writeHostFile));
       return opened;
     }),

@@ -19,7 +19,7 @@ export async function openLease(
   labels: Readonly<Record<string, string>>,
   release: Release,
 ): Promise<Client> {
-  release.add(`lease ${id}`, () => client.leases.delete(id));
+  release.add({ kind: "lease", id }, () => client.leases.delete(id));
   await client.leases.create({ id, expireMs: LEASE_MS, labels });
   return client.with({ leaseId: id });
 }

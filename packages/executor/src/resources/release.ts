@@ -1,43 +1,81 @@
-import { ExecutorError } from "../error.js";
+import type { UnreleasedResource } from "../unreleased.js";
 
-/** Undoes what was acquired, newest first. Every undo is tried, even if others fail. */
+/** What a step acquired, and how it is removed again. */
 export interface Release {
+  /** Registers something of this process, such as open files: `run` closes it first, whatever happens. */
+  own(close: () => Promise<unknown>): void;
   /**
    * Registers an undo. Call this *before* sending the request that acquires something: a request may take
-   * effect even if its answer is lost. So every undo must accept that there is nothing to undo.
+   * effect even if its answer is lost. So every undo must accept that there is nothing to undo. Register what
+   * something stands on before it: the snapshot before the container, the container before the task.
    */
-  add(what: string, undo: () => Promise<unknown>): void;
+  add(resource: Pick<UnreleasedResource, "kind" | "id">, undo: () => Promise<unknown>): void;
+  /** Whether an undo of this kind is registered and has not succeeded. */
+  has(kind: UnreleasedResource["kind"]): boolean;
+  /** What is not undone, as far as it is known now. */
+  readonly left: readonly UnreleasedResource[];
   /**
-   * Runs every undo once.
+   * Runs the undos, the newest first, until one fails. What the failed one stands on is kept, so that `ps` and
+   * `gc` find it. A further call goes on where the last one stopped.
    *
-   * @throws ExecutorError `release-failed`, with a list of everything that failed.
+   * @returns what is left. Never rejects.
    */
-  all(): Promise<void>;
+  run(): Promise<readonly UnreleasedResource[]>;
+}
+
+interface Undo {
+  readonly resource: Pick<UnreleasedResource, "kind" | "id">;
+  readonly undo: () => Promise<unknown>;
 }
 
 export function createRelease(): Release {
-  const undos: { what: string; undo: () => Promise<unknown> }[] = [];
-  return {
-    add(what, undo) {
-      undos.push({ what, undo });
-    },
-    async all() {
-      const failed: { what: string; cause: unknown }[] = [];
-      for (let next = undos.pop(); next !== undefined; next = undos.pop()) {
-        const { what, undo } = next;
-        await undo().catch((cause: unknown) => failed.push({ what, cause }));
+  const closers: (() => Promise<unknown>)[] = [];
+  const undos: Undo[] = [];
+  let failure: { readonly undo: Undo; readonly reason: unknown } | undefined;
+  let running: Promise<readonly UnreleasedResource[]> | undefined;
+
+  async function run(): Promise<readonly UnreleasedResource[]> {
+    for (let close = closers.pop(); close !== undefined; close = closers.pop())
+      await close().catch(() => undefined);
+    for (let last = undos.at(-1); last !== undefined; last = undos.at(-1)) {
+      try {
+        await last.undo();
+      } catch (reason) {
+        failure = { undo: last, reason };
+        return left();
       }
-      const [first] = failed;
-      if (first === undefined) return;
-      const list = failed.map(({ what, cause }) => `${what}: ${messageOf(cause)}`).join("; ");
-      throw new ExecutorError(`not everything could be released: ${list}`, {
-        kind: "release-failed",
-        cause: first.cause,
+      undos.pop();
+    }
+    return [];
+  }
+
+  function left(): UnreleasedResource[] {
+    return undos.toReversed().map((undo) => ({ ...undo.resource, reason: reasonOf(undo) }));
+  }
+
+  function reasonOf(undo: Undo): string {
+    const last = undos.at(-1);
+    if (undo === last && failure?.undo === undo) return messageOf(failure.reason);
+    if (undo === last || last === undefined) return "the step has not ended";
+    return `it is kept as long as the ${last.resource.kind} ${last.resource.id} is there`;
+  }
+
+  return {
+    own: (close) => void closers.push(close),
+    add: (resource, undo) => void undos.push({ resource, undo }),
+    get left() {
+      return left();
+    },
+    has: (kind) => undos.some(({ resource }) => resource.kind === kind),
+    run() {
+      running ??= run().finally(() => {
+        running = undefined;
       });
+      return running;
     },
   };
 }
 
-function messageOf(cause: unknown): string {
-  return cause instanceof Error ? cause.message : String(cause);
+function messageOf(reason: unknown): string {
+  return reason instanceof Error ? reason.message : String(reason);
 }

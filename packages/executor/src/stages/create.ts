@@ -42,6 +42,7 @@ export async function prepareStep(
   const { rootfs, io } = await acquire(
     { client: machine.client, leased },
     plan,
+    ioDirectory,
     () => executor.io.create(machine, ioDirectory),
     release,
   );
