@@ -90,6 +90,15 @@ async function outcome(handle: StepHandle): Promise<string> {
   }
 }
 
+/** Calls a function as a phase begins. Reads the events to their end; an error at their end is in the result. */
+async function onPhase(handle: StepHandle, phase: string, act: () => void): Promise<void> {
+  try {
+    for await (const event of handle) if (event.type === "phase" && event.phase === phase) act();
+  } catch (reason) {
+    await expect(handle.result).rejects.toBe(reason);
+  }
+}
+
 const ALLOWED = expect.stringMatching(/^(exit 0|aborted)$/);
 
 async function expectNothingLeft(before: Awaited<ReturnType<typeof at.inventory>>): Promise<void> {
@@ -109,8 +118,7 @@ test.each(["file", "fifo"] as const)(
       for (const end of ENDS) {
         const aborted = new AbortController();
         const handle = runner.start(STEP, { signal: aborted.signal, secrets: { token: "t0ken" } });
-        for await (const event of handle)
-          if (event.type === "phase" && event.phase === phase) end(handle, () => aborted.abort());
+        await onPhase(handle, phase, () => end(handle, () => aborted.abort()));
         expect(await outcome(handle), phase).toEqual(ALLOWED);
       }
     }

@@ -71,7 +71,7 @@ function clientThatKeepsSnapshots() {
       },
     ],
   });
-  return { client, heal: () => void (state.isBroken = false) };
+  return { client, heal: () => Object.assign(state, { isBroken: false }) };
 }
 
 test.each(["file", "fifo"] as const)(
