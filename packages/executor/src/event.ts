@@ -71,6 +71,19 @@ export interface ReleaseFailedEvent {
   readonly unreleased: readonly UnreleasedResource[];
 }
 
+/** The daemon does not answer. The step waits for it: see the executor's `daemonTimeoutMs`. */
+export interface DaemonAwayEvent {
+  readonly type: "daemon-away";
+  readonly reason: string;
+}
+
+/** The daemon answers again, and the step goes on. */
+export interface DaemonBackEvent {
+  readonly type: "daemon-back";
+  /** How long it was away, in milliseconds. */
+  readonly awayMs: number;
+}
+
 /** Everything that a step can report while it runs. */
 export type StepEvent =
   | OutputEvent
@@ -80,4 +93,6 @@ export type StepEvent =
   | PhaseEvent
   | ProgressEvent
   | OutputGap
+  | DaemonAwayEvent
+  | DaemonBackEvent
   | ReleaseFailedEvent;

@@ -72,6 +72,13 @@ export interface ExecutorOptions {
    * 1000000000 on.
    */
   readonly userNamespace?: IdRange | undefined;
+  /**
+   * How long a step waits for a daemon that is away: restarted, cut off, or not answering. In milliseconds. Then
+   * the step fails with `daemon-unavailable`. A daemon that has never answered is not waited for.
+   *
+   * @default 60_000
+   */
+  readonly daemonTimeoutMs?: number | undefined;
   /** How images are pulled. Default: as docker's config and containerd's hosts.toml files say. */
   readonly pull?: ImagePullOptions | undefined;
 }
@@ -126,6 +133,7 @@ const OPTIONS: OptionNames<ExecutorOptions> = {
   },
   init: true,
   userNamespace: { hostId: true, size: true },
+  daemonTimeoutMs: true,
   pull: PULL_OPTIONS,
 };
 const START_OPTIONS: OptionNames<StartOptions> = { signal: true, secrets: true, data: true };
@@ -158,6 +166,7 @@ export interface Executor extends AsyncDisposable {
 export interface RunResult extends StepResult, ReleaseReport {}
 
 const DEFAULT_CAPTURE_BYTES = 1024 * 1024;
+const DEFAULT_DAEMON_TIMEOUT_MS = 60_000;
 const DEFAULT_CLOSE_GRACE_MS = 60_000;
 /** How long `close` waits for steps that it killed, in milliseconds. A busy machine needs seconds. */
 const KILLED_MS = 30_000;
@@ -194,6 +203,7 @@ export function createExecutor(options: ExecutorOptions = {}): Executor {
 
     const isOpen = closing === undefined;
     const release = createRelease();
+    const started = createDeferred<void>();
     const result = createDeferred<StepResult>();
     async function runAndRelease(): Promise<ReleaseReport> {
       const unreleased = await runStep({
@@ -211,6 +221,7 @@ export function createExecutor(options: ExecutorOptions = {}): Executor {
         signals: { stop: stop.signal, forceKill: forceKill.signal },
         events,
         release,
+        started,
         result,
       });
       signal?.removeEventListener("abort", onAbort);
@@ -219,11 +230,13 @@ export function createExecutor(options: ExecutorOptions = {}): Executor {
       return { unreleased };
     }
     const closed = runAndRelease();
-    // A caller may await only `closed`. Then the rejection must not end the process.
+    // A caller may await only `closed`. Then a rejection must not end the process.
+    started.promise.catch(() => undefined);
     result.promise.catch(() => undefined);
 
     const handle: StepHandle = {
       id,
+      started: started.promise,
       result: result.promise,
       closed,
       stop: () => stop.abort(),
@@ -342,6 +355,7 @@ function createContext(options: ExecutorOptions): ExecutorContext {
     pull: options.pull ?? {},
     readUserFiles: createUserFileCache(),
     captureBytes: options.captureBytes ?? DEFAULT_CAPTURE_BYTES,
+    daemonTimeoutMs: options.daemonTimeoutMs ?? DEFAULT_DAEMON_TIMEOUT_MS,
     owner,
   };
 }

@@ -2,11 +2,27 @@ import { ContainerdError } from "@wfe-containerd/client";
 import { ExecutorError, type ExecutorErrorKind } from "./error.js";
 import type { StopSignals } from "./process/stop-signals.js";
 
-/** Turns any failure to run a step into an {@link ExecutorError}. */
-export function toExecutorError(reason: unknown, { stop }: StopSignals): ExecutorError {
-  if (reason instanceof ExecutorError) return reason;
+/**
+ * Turns any failure to run a step into an {@link ExecutorError}.
+ *
+ * @param mayRun the id of the container that may still run. Undefined: nothing of the step runs.
+ */
+export function toExecutorError(
+  reason: unknown,
+  { stop }: StopSignals,
+  mayRun: string | undefined,
+): ExecutorError {
   const message = reason instanceof Error ? reason.message : String(reason);
-  return new ExecutorError(message, { kind: kindOf(reason, stop.aborted), cause: reason });
+  const error =
+    reason instanceof ExecutorError
+      ? reason
+      : new ExecutorError(message, { kind: kindOf(reason, stop.aborted), cause: reason });
+  const { kind, cause, issues } = error;
+  if (kind !== "daemon-unavailable") return error;
+  if (mayRun === undefined)
+    return stop.aborted ? new ExecutorError(message, { kind: "aborted", cause: reason }) : error;
+  if (/\bmay still run\b/.test(message)) return error;
+  return new ExecutorError(`${message}; container ${mayRun} may still run`, { kind, cause, issues });
 }
 
 function kindOf(reason: unknown, isAborted: boolean): ExecutorErrorKind {

@@ -12,6 +12,10 @@ export interface StepHandle extends AsyncIterable<StepEvent>, AsyncDisposable {
   /** The container's id in containerd: unique, and made from the step's name. */
   readonly id: string;
   /**
+   * Resolves when the step's process runs. Rejects with the error of `result` if it could not be started.
+   */
+  readonly started: Promise<void>;
+  /**
    * Resolves as soon as the outcome and all output are known. Rejects with an {@link ExecutorError} if the
    * step could not be run; its kind is `aborted` if it was aborted before its process had started.
    */

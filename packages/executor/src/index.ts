@@ -3,6 +3,7 @@
 export type { StepEndCause } from "./core/output/cause.js";
 export type { OutputIssue, OutputIssueReason } from "./core/output/output-issue.js";
 export type { StepResult } from "./core/output/result.js";
+export type { StepUsage } from "./core/output/usage.js";
 export type { StepWarning } from "./core/output/warning.js";
 export {
   type CloseOptions,
@@ -19,6 +20,8 @@ export type { ReleaseReport, UnreleasedResource } from "./unreleased.js";
 // What a step reports while it runs.
 
 export type {
+  DaemonAwayEvent,
+  DaemonBackEvent,
   OutputEvent,
   OutputGap,
   OutputIssueEvent,

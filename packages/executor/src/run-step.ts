@@ -1,3 +1,4 @@
+import { createOutage } from "@wfe-containerd/client";
 import type { StepResult } from "./core/output/result.js";
 import type { WorkflowData } from "./core/output/workflow-data.js";
 import { planStep } from "./core/plan/plan.js";
@@ -9,6 +10,7 @@ import { ExecutorError } from "./error.js";
 import type { StepPhase } from "./event.js";
 import { toExecutorError } from "./failure.js";
 import type { EventQueue } from "./log/event-queue.js";
+import { createPatience, type Patience } from "./process/patience.js";
 import type { StopSignals } from "./process/stop-signals.js";
 import { applyPolicy } from "./resources/apply-policy.js";
 import { checkSources } from "./resources/mount-sources.js";
@@ -40,6 +42,8 @@ export interface StepRun {
   readonly signals: StopSignals;
   readonly events: EventQueue;
   readonly release: Release;
+  /** Settled when the process runs, or when the step could not be run. */
+  readonly started: Deferred<void>;
   /** Settled when the outcome and all output are known, or when the step could not be run. */
   readonly result: Deferred<StepResult>;
 }
@@ -50,9 +54,13 @@ export interface StepRun {
  * @returns what could not be released yet.
  */
 export async function runStep(run: StepRun): Promise<readonly UnreleasedResource[]> {
-  const { id, signals, events, release, result } = run;
-  await runStages(run).then(result.resolve, (reason: unknown) => {
-    result.reject(inWordsOf(run.request.step, toExecutorError(reason, signals)));
+  const { id, signals, events, release, started, result } = run;
+  using patience = createPatience(signals);
+  await runStages(run, patience).then(result.resolve, (reason: unknown) => {
+    const error = toExecutorError(reason, signals, release.has("task") ? id : undefined);
+    const told = inWordsOf(run.request.step, error);
+    started.reject(told);
+    result.reject(told);
   });
   events.push({ type: "phase", phase: "releasing", id });
   events.stopWaiting();
@@ -63,15 +71,24 @@ export async function runStep(run: StepRun): Promise<readonly UnreleasedResource
 }
 
 /** Each stage takes what the stage before it gives, so a step that was not checked gets no further. */
-async function runStages({ request, result: _, ...run }: StepRun): Promise<StepResult> {
+async function runStages(
+  { request, started, result: _, ...run }: StepRun,
+  patience: Patience,
+): Promise<StepResult> {
   const { id, executor, signals, events } = run;
   const enter = (phase: StepPhase): void => void events.push({ type: "phase", phase, id });
   request.checkCall();
   const allowed = applyPolicy(parseStep(request.step), executor.rules);
   const secrets = matchSecrets(allowed.secrets, request.secrets);
-  const machine = await executor.machines.of(allowed);
+  const outage = createOutage({
+    timeoutMs: executor.daemonTimeoutMs,
+    signal: patience.signal,
+    onAway: ({ message }) => void events.push({ type: "daemon-away", reason: message }),
+    onBack: (awayMs) => void events.push({ type: "daemon-back", awayMs }),
+  });
+  const machine = await executor.machines.of(allowed, outage);
   await checkSources(machine, allowed, executor.rules);
-  const context: StepContext = { ...run, machine };
+  const context: StepContext = { ...run, machine, patience };
 
   enter("resolving");
   const resolved = await resolveStep(context, allowed, { secrets, data: request.data });
@@ -85,7 +102,10 @@ async function runStages({ request, result: _, ...run }: StepRun): Promise<StepR
   refuseIfAborted(signals);
   const created = await createStep(context, prepared);
   refuseIfAborted(signals);
-  const ended = await runCreatedStep(context, created, () => enter("running"));
+  const ended = await runCreatedStep(context, created, () => {
+    enter("running");
+    started.resolve();
+  });
 
   enter("settling");
   return settleStep(context, created, ended);

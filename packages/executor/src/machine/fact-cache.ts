@@ -22,20 +22,20 @@ interface Asked {
 export function createFactCache(
   client: Client,
   describe: (client: Client) => Promise<MachineFacts> = describeMachine,
-): () => Promise<MachineFacts> {
+): (client?: Client) => Promise<MachineFacts> {
   let last: Asked | undefined;
 
   function isFresh({ at, disconnects }: Asked): boolean {
     return disconnects === client.disconnects() && performance.now() - at < MAX_AGE_MS;
   }
 
-  return () => {
+  return (asking = client) => {
     if (last !== undefined && isFresh(last)) return last.facts;
     const asked: Asked = {
       // Before the call: a connection that is lost during the call makes its facts old.
       disconnects: client.disconnects(),
       at: performance.now(),
-      facts: describe(client),
+      facts: describe(asking),
     };
     last = asked;
     // A failure is not remembered: the daemon may answer for the next step.

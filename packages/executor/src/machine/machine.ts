@@ -23,6 +23,9 @@ export interface MachineSettings {
  * for the same daemon, with newer facts: see `Machines`.
  */
 export interface Machine extends MachineSettings {
+  /** Its calls wait for a daemon that is away, as long as the step waits. */
   readonly client: Client;
+  /** Its calls fail at once while the daemon is away. */
+  readonly impatientClient: Client;
   readonly facts: MachineFacts;
 }

@@ -1,18 +1,24 @@
-import { type Client, createClient } from "@wfe-containerd/client";
+import { type Client, createClient, type Outage } from "@wfe-containerd/client";
 import type { AllowedStep } from "../core/plan/checked-step.js";
 import type { MachineFacts } from "../core/plan/machine-facts.js";
 import type { StepConfig } from "../core/step/step.js";
 import { createFactCache } from "./fact-cache.js";
 import type { Machine, MachineSettings } from "./machine.js";
 import { readTls } from "./tls-files.js";
+import { isUnavailable } from "./unavailable.js";
 
 /**
  * The machines of one executor: that of its own daemon, and those of daemons that steps name. There is one
  * connection to each daemon.
  */
 export interface Machines {
-  /** The machine that a step runs on, with facts that are not old. Connects if necessary. */
-  of(step: AllowedStep): Promise<Machine>;
+  /**
+   * The machine that a step runs on, with facts that are not old. Connects if necessary. A daemon that has never
+   * answered is not waited for: its address may be wrong.
+   *
+   * @param outage waits for the daemon while it is away.
+   */
+  of(step: AllowedStep, outage: Outage): Promise<Machine>;
   /**
    * Closes the connections that were opened here, not the given client. Removes a private directory. Never
    * rejects.
@@ -22,7 +28,9 @@ export interface Machines {
 
 interface Daemon {
   readonly client: Client;
-  facts(): Promise<MachineFacts>;
+  /** @param client one of this daemon. */
+  facts(client: Client): Promise<MachineFacts>;
+  hasAnswered: boolean;
 }
 
 /** @param given the executor's own daemon. Without it, `createClient` chooses one. */
@@ -43,9 +51,10 @@ export function createMachines(given: Client | undefined, settings: MachineSetti
   }
 
   return {
-    async of(step) {
-      const { client, facts } = await daemonOf(step);
-      return { ...settings, client, facts: await facts() };
+    async of(step, outage) {
+      const daemon = await daemonOf(step);
+      const client = daemon.client.with({ outage });
+      return { ...settings, client, impatientClient: daemon.client, facts: await factsOf(daemon, client) };
     },
     async close() {
       await Promise.allSettled([
@@ -57,7 +66,19 @@ export function createMachines(given: Client | undefined, settings: MachineSetti
 }
 
 function createDaemon(client: Client): Daemon {
-  return { client, facts: createFactCache(client) };
+  return { client, facts: createFactCache(client), hasAnswered: false };
+}
+
+/** @param patient a client of the daemon that waits while the daemon is away. */
+async function factsOf(daemon: Daemon, patient: Client): Promise<MachineFacts> {
+  const { hasAnswered } = daemon;
+  const facts = await daemon.facts(hasAnswered ? patient : daemon.client).catch((reason: unknown) => {
+    // Another step may have asked, and have given up.
+    if (!hasAnswered || !isUnavailable(reason)) throw reason;
+    return daemon.facts(patient);
+  });
+  daemon.hasAnswered = true;
+  return facts;
 }
 
 async function open(

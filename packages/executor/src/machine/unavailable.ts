@@ -1,7 +1,4 @@
-import { setTimeout as delay } from "node:timers/promises";
 import { type Client, isContainerdError } from "@wfe-containerd/client";
-
-const RETRY_MS = 200;
 
 /**
  * Whether a call failed because the daemon cannot be reached or does not answer. That says nothing about the
@@ -27,20 +24,4 @@ export async function isDaemonAway(client: Client, reason: unknown): Promise<boo
     () => false,
     () => true,
   );
-}
-
-/**
- * Repeats a call until the daemon answers.
- *
- * @param giveUpAt when to stop, in milliseconds by `performance.now()`; then the last failure is thrown.
- */
-export async function retryWhileUnavailable<T>(ask: () => Promise<T>, giveUpAt: number): Promise<T> {
-  for (;;) {
-    try {
-      return await ask();
-    } catch (reason) {
-      if (!isUnavailable(reason) || performance.now() > giveUpAt) throw reason;
-      await delay(RETRY_MS);
-    }
-  }
 }

@@ -1,17 +1,16 @@
 import { type Client, type ExitStatus, isContainerdError } from "@wfe-containerd/client";
 import type { StepEndCause } from "../core/output/cause.js";
+import { UNKNOWN_USAGE } from "../core/output/usage.js";
 import type { StepPlan } from "../core/plan/plan.js";
 import { ExecutorError } from "../error.js";
+import { type Counters, readCounters } from "./counters.js";
 import { isShimGone, isTaskKnown } from "./delete-task.js";
-import { countOomKills } from "./oom.js";
 
 /** How a task ended. */
-export interface ExitOutcome {
+export interface ExitOutcome extends Counters {
   /** 0 to 255; null if it is lost. */
   readonly exitCode: number | null;
   readonly cause: StepEndCause;
-  /** Processes of the container that the kernel killed for lack of memory. */
-  readonly oomKills: number;
 }
 
 /**
@@ -26,12 +25,16 @@ export async function toExitOutcome(
   stopReason: StepEndCause | undefined,
 ): Promise<ExitOutcome> {
   const status = await exitStatus(client, plan.id, exit);
-  if (typeof status === "string") return { exitCode: null, cause: stopReason ?? status, oomKills: 0 };
+  if (typeof status === "string")
+    return { exitCode: null, cause: stopReason ?? status, oomKills: 0, usage: UNKNOWN_USAGE };
   const { exitCode } = status;
-  const oomKills = await countOomKills(client, plan, exitCode);
-  if (stopReason !== undefined) return { exitCode, cause: stopReason, oomKills };
-  if (exitCode === 137 && oomKills > 0) return { exitCode, cause: "oom", oomKills };
-  return { exitCode, cause: exitCode > 128 && exitCode <= 128 + 64 ? "signal" : "exit", oomKills };
+  const counters = await readCounters(client, plan.id);
+  return { ...counters, exitCode, cause: stopReason ?? causeOf(exitCode, counters) };
+}
+
+function causeOf(exitCode: number, { oomKills }: Counters): StepEndCause {
+  if (exitCode === 137 && oomKills > 0) return "oom";
+  return exitCode > 128 && exitCode <= 128 + 64 ? "signal" : "exit";
 }
 
 /** The exit status, or the reason that it is not known. A failed call never counts as an exit. */
@@ -46,13 +49,20 @@ async function exitStatus(
   } catch (reason) {
     if (isContainerdError(reason, "data-loss")) return "unknown";
     if (isContainerdError(reason, "not-found") || isShimGone(reason)) return "runtime-lost";
-    throw new ExecutorError(`the exit status of container ${id} could not be read`, {
-      kind: "daemon-unavailable",
-      cause: reason,
-    });
+    throw new ExecutorError(
+      `the exit status of container ${id} could not be read, and it may still run: ${messageOf(reason)}`,
+      {
+        kind: "daemon-unavailable",
+        cause: reason,
+      },
+    );
   }
   // If the shim has died, the daemon makes up one of these two codes. If the code is real, the daemon still
   // knows the task.
   if (status.exitCode !== 137 && status.exitCode !== 255) return status;
   return (await isTaskKnown(client, id)) ? status : "runtime-lost";
+}
+
+function messageOf(reason: unknown): string {
+  return reason instanceof Error ? reason.message : String(reason);
 }

@@ -4,12 +4,14 @@ import type { StepEndCause } from "../core/output/cause.js";
 import type { StepPlan } from "../core/plan/plan.js";
 import { ExecutorError } from "../error.js";
 import type { StepIo } from "../io/io.js";
-import { isUnavailable, retryWhileUnavailable } from "../machine/unavailable.js";
+import { ignoreNotFound } from "../machine/ignore-not-found.js";
+import type { Machine } from "../machine/machine.js";
 import { createContainer } from "../resources/acquire.js";
 import type { Release } from "../resources/release.js";
 import { startTimer } from "../timer.js";
 import { deleteTask } from "./delete-task.js";
 import { type ExitOutcome, toExitOutcome } from "./exit-outcome.js";
+import type { Patience } from "./patience.js";
 import { isLimitRefusal, startError } from "./start-error.js";
 import type { StopSignals } from "./stop-signals.js";
 import { kill, stopTask } from "./stop-task.js";
@@ -21,6 +23,8 @@ const CREATE_TIMEOUT_MS = 120_000;
  * How long to try to kill a task that is to be removed, in milliseconds. Whoever removes it tries again later.
  */
 const KILL_MS = 6_000;
+/** How long a shim may take to tell the status of its task, in milliseconds. */
+const STATUS_MS = 5_000;
 
 /** A created task, whose process is not started yet. */
 export interface CreatedTask {
@@ -65,7 +69,7 @@ export async function createTask(
   };
   release.add({ kind: "task", id: plan.id }, async () => {
     if (isDeleted) return;
-    await killTask(client, plan.id);
+    if (!(await isStopped(client, plan.id))) await killTask(client, plan.id);
     await remove();
   });
   const create = (): Promise<{ readonly pid: number }> =>
@@ -97,6 +101,21 @@ async function explainTimeout(
 }
 
 /**
+ * Whether a task has ended. It waits for a daemon that is away, as `kill` does not.
+ *
+ * @throws ContainerdError `unavailable` if the daemon is away for too long.
+ */
+async function isStopped(client: Client, id: string): Promise<boolean> {
+  const task = await ignoreNotFound(client.tasks.get(id, { timeoutMs: STATUS_MS })).catch(
+    (reason: unknown) => {
+      if (isContainerdError(reason, "unavailable")) throw reason;
+      return undefined;
+    },
+  );
+  return task?.status === "stopped";
+}
+
+/**
  * Kills all processes of a task, and waits until it is gone. A created task that was never started also has a
  * process.
  */
@@ -120,10 +139,10 @@ export async function killTask(client: Client, id: string): Promise<void> {
  * because its output can no longer be stored.
  */
 export async function runTask(
-  client: Client,
+  { client, impatientClient }: Pick<Machine, "client" | "impatientClient">,
   plan: StepPlan,
   io: StepIo,
-  signals: StopSignals,
+  { patience, ...signals }: StopSignals & { readonly patience: Patience },
   onStart: () => void,
 ): Promise<ExitOutcome> {
   const waiting = new AbortController();
@@ -131,12 +150,16 @@ export async function runTask(
   const exit = client.tasks.wait(plan.id, { signal: waiting.signal });
   exit.catch(() => undefined);
   try {
-    await startTask(client, plan);
+    patience.setGrace(plan.stopGraceMs);
+    await client.tasks.start(plan.id).catch((reason: unknown) => {
+      throw startError(reason, plan);
+    });
     onStart();
     const stopReason = await firstStopReason(plan, io, signals, exit);
+    if (stopReason !== undefined) patience.end();
     const wasStopped =
       stopReason !== undefined &&
-      (await stopTask(client, plan.id, {
+      (await stopTask(impatientClient, plan.id, {
         // An image may contain an invalid stop signal. docker then uses SIGTERM too.
         signal: isSignal(plan.stopSignal) ? plan.stopSignal : "SIGTERM",
         graceMs: stopReason === "log-io-failed" ? 0 : plan.stopGraceMs,
@@ -146,24 +169,6 @@ export async function runTask(
     return await toExitOutcome(client, plan, exit, wasStopped ? stopReason : undefined);
   } finally {
     waiting.abort();
-  }
-}
-
-/**
- * Starts the task. If the daemon goes away before it answers, we wait until it is back and ask whether the
- * process runs. Starting it a second time would fail, and giving up would kill a healthy step.
- */
-async function startTask(client: Client, plan: StepPlan): Promise<void> {
-  const giveUpAt = performance.now() + CREATE_TIMEOUT_MS;
-  for (;;) {
-    try {
-      await client.tasks.start(plan.id);
-      return;
-    } catch (reason) {
-      if (!isUnavailable(reason)) throw startError(reason, plan);
-      const task = await retryWhileUnavailable(() => client.tasks.get(plan.id), giveUpAt);
-      if (task.status !== "created") return;
-    }
   }
 }
 

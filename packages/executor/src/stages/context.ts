@@ -4,6 +4,7 @@ import type { IoBackend } from "../io/backend.js";
 import type { EventQueue } from "../log/event-queue.js";
 import type { Machine } from "../machine/machine.js";
 import type { Machines } from "../machine/machines.js";
+import type { Patience } from "../process/patience.js";
 import type { StopSignals } from "../process/stop-signals.js";
 import type { Rules } from "../resources/apply-policy.js";
 import type { Release } from "../resources/release.js";
@@ -17,6 +18,8 @@ export interface ExecutorContext {
   readonly readUserFiles: ReadUserFiles;
   /** How many bytes of each stream a result contains. */
   readonly captureBytes: number;
+  /** How long a step waits for a daemon that is away, in milliseconds. */
+  readonly daemonTimeoutMs: number;
   /** Identifies the executor's process in labels. */
   owner(): Promise<string>;
 }
@@ -28,6 +31,7 @@ export interface StepContext {
   readonly executor: ExecutorContext;
   readonly machine: Machine;
   readonly signals: StopSignals;
+  readonly patience: Patience;
   readonly events: EventQueue;
   readonly release: Release;
 }

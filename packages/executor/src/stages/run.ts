@@ -15,12 +15,12 @@ export interface EndedStep {
  * jump.
  */
 export async function runCreatedStep(
-  { machine, signals }: StepContext,
+  { machine, signals, patience }: StepContext,
   { plan, io }: CreatedStep,
   onStart: () => void,
 ): Promise<EndedStep> {
   const startedAt = new Date();
   const start = performance.now();
-  const outcome = await runTask(machine.client, plan, io, signals, onStart);
+  const outcome = await runTask(machine, plan, io, { ...signals, patience }, onStart);
   return { outcome, startedAt, durationMs: performance.now() - start };
 }

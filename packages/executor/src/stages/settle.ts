@@ -21,6 +21,7 @@ export async function settleStep(
   for (const warning of warnings) events.push({ type: "warning", ...warning });
   return {
     name: plan.name,
+    ok: outcome.cause === "exit" && outcome.exitCode === 0,
     ...outcome,
     ...recording,
     warnings,

@@ -1,10 +1,13 @@
 import type { StepEndCause } from "./cause.js";
 import type { OutputIssue } from "./output-issue.js";
+import type { StepUsage } from "./usage.js";
 import type { StepWarning } from "./warning.js";
 
 /** The result of a step. */
 export interface StepResult {
   readonly name: string;
+  /** Whether it ended by itself with exit code 0. */
+  readonly ok: boolean;
   /** 0 to 255; null if it cannot be known, which is so with the causes `runtime-lost` and `unknown`. */
   readonly exitCode: number | null;
   readonly cause: StepEndCause;
@@ -13,6 +16,7 @@ export interface StepResult {
    * survive them.
    */
   readonly oomKills: number;
+  readonly usage: StepUsage;
   /**
    * The first bytes of standard output, as UTF-8. Invalid UTF-8 is replaced. The events have all output, byte
    * for byte.
