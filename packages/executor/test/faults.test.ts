@@ -81,6 +81,71 @@ test("a daemon that is killed and started again in the middle of a step costs no
   await handle.closed;
 });
 
+test.each(["resolving", "preparing", "starting", "settling", "releasing"] as const)(
+  "a daemon that is killed as the phase %s begins, and started again, costs nothing of the step",
+  async (phase) => {
+    const before = await daemon_.inventory();
+    await using executor = createExecutor({ client: daemon_.client, ioDir: daemon_.ioDir });
+    // So that the daemon has answered: one that never has is not waited for.
+    await executor.run({ name: "first", image: IMAGE, run: "true" });
+    const types = new Set<string>();
+    let restarted: Promise<void> | undefined;
+    const result = await executor.run(
+      { name: "survives", image: IMAGE, run: "echo out; exit 7" },
+      {
+        onEvent(event) {
+          types.add(event.type);
+          if (event.type !== "phase" || event.phase !== phase) return;
+          daemon_.daemon.kill("SIGKILL");
+          restarted = daemon_.daemon.restart();
+        },
+      },
+    );
+    await restarted;
+    expect(result.unreleased).toEqual([]);
+    expect(result.stdout).toBe("out\n");
+    // From 1.7 on, a daemon forgets a process that ends while the daemon is down.
+    if (result.cause === "exit") expect(result.exitCode).toBe(7);
+    else expect([phase, result.cause]).toEqual(["starting", "unknown"]);
+    await daemon_.expectNothingLeft(before);
+  },
+);
+
+test("a step that is to end while the daemon is away ends within its grace, and is found later", async () => {
+  const before = await daemon_.inventory();
+  const executor = createExecutor({ client: daemon_.client, ioDir: daemon_.ioDir });
+  const step = { image: IMAGE, run: "echo on; sleep 600", stopGrace: "1s" };
+  const late = executor.start({ ...step, name: "late", timeoutMs: 2_000 });
+  const [stopped, killed, closed] = ["stopped", "killed", "closed"].map((name) =>
+    executor.start({ ...step, name, stopGrace: name === "closed" ? "50s" : "1s" }),
+  ) as [StepHandle, StepHandle, StepHandle];
+  const handles = [late, stopped, killed, closed];
+  await Promise.all(handles.map(({ started }) => started));
+  daemon_.daemon.kill("SIGKILL");
+  await daemon_.daemon.exited;
+  stopped.stop();
+  killed.kill();
+  const isAway = (handle: StepHandle) =>
+    expect(handle.result).rejects.toMatchObject({
+      kind: "daemon-unavailable",
+      message: expect.stringMatching(new RegExp(`${handle.id}.*may still run`)),
+    });
+  const begun = performance.now();
+  await Promise.all([late, stopped, killed].map(isAway));
+  const { unreleased } = await executor.close({ graceMs: 1_000 });
+  await isAway(closed);
+  // Far below the minute that a step waits for the daemon.
+  expect(performance.now() - begun).toBeLessThan(30_000);
+  const tasks = unreleased.filter(({ kind }) => kind === "task").map(({ id }) => id);
+  expect(tasks.sort()).toEqual(handles.map(({ id }) => id).sort());
+
+  await daemon_.daemon.restart();
+  const { removed, failed } = await removeOrphans(daemon_.client);
+  expect([...removed].sort()).toEqual(tasks);
+  expect(failed).toEqual([]);
+  await daemon_.expectNothingLeft(before);
+});
+
 test("the facts about the machine are asked for once, and again after a restart of the daemon", async () => {
   let asked = 0;
   await using client = createClient({
