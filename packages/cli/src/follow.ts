@@ -37,11 +37,10 @@ export async function follow(
   try {
     for await (const event of handle) {
       if (event.type === "progress") view.show(event);
-      if (event.type === "warning" || event.type === "output-issue")
-        await writeOutput(
-          process.stderr,
-          Buffer.from(`wfe-containerd: warning: ${printable(event.message)}\n`),
-        );
+      if (event.type === "warning" || event.type === "output-issue") await say(`warning: ${event.message}`);
+      if (event.type === "daemon-away") await say(`the daemon is away; waiting for it: ${event.reason}`);
+      if (event.type === "daemon-back")
+        await say(`the daemon is back after ${(event.awayMs / 1000).toFixed(1)} s`);
       if (event.type === "output" && output) await writeOutput(process[event.stream], event.data);
     }
     return await handle.result;
@@ -53,4 +52,8 @@ export async function follow(
     await handle.closed;
     signals.kill.removeEventListener("abort", onKill);
   }
+}
+
+async function say(text: string): Promise<void> {
+  await writeOutput(process.stderr, Buffer.from(`wfe-containerd: ${printable(text)}\n`));
 }

@@ -2,7 +2,7 @@ import { chmod, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createClient } from "@wfe-containerd/client";
-import { useDaemon } from "@wfe-containerd/test-infra/daemon";
+import { pauseProcess, useDaemon } from "@wfe-containerd/test-infra/daemon";
 import { busyboxArchive } from "@wfe-containerd/test-infra/images";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { call, start } from "./command.js";
@@ -581,6 +581,49 @@ test("what an executor left that was killed is listed, and collected; what lives
   await living.finished;
   expect(await readdir(daemon_.ioDir)).toEqual([]);
   expect((await call([...at(), "rm", "no-such-step"])).code).toBe(125);
+});
+
+test("run ends soon after its time-out though the daemon is gone, and gc ends what is left, or says why not", async () => {
+  const { daemon, client } = daemon_;
+  const args = [
+    "run",
+    "--timeout",
+    "3s",
+    "--stop-timeout",
+    "1",
+    "busybox",
+    "sh",
+    "-c",
+    "echo on; exec sleep 600",
+  ];
+  const run = start([...at(), ...args], { env: env() });
+  await run.printed("on");
+  const [step] = await client.tasks.list();
+  const { id = "", pid = 0 } = step ?? {};
+  daemon.kill("SIGKILL");
+  const { code, stderr } = await run.finished;
+  expect(code).toBe(125);
+  expect(stderr).toMatch(/^wfe-containerd: the daemon is away; waiting for it: /);
+  expect(stderr).toMatch(new RegExp(`container ${id}.* may still run`));
+  expect(stderr).toMatch(
+    new RegExp(`not removed yet: task ${id}, container ${id}, .*\`wfe-containerd gc\` removes it later`),
+  );
+  await daemon.restart();
+
+  const status = await readFile(`/proc/${pid}/status`, "utf8");
+  const shim = Number(/^PPid:\s*(\d+)$/m.exec(status)?.[1]);
+  await pauseProcess(shim);
+  const failed = await call([...at(), "gc"]);
+  process.kill(shim, "SIGCONT");
+  expect({ code: failed.code, stdout: failed.stdout.toString() }).toEqual({ code: 1, stdout: "" });
+  expect(failed.stderr).toMatch(
+    new RegExp(`^wfe-containerd: ${id} is left: container ${id} could not be killed`),
+  );
+  const collected = await call([...at(), "gc"]);
+  expect({ code: collected.code, stdout: collected.stdout.toString() }).toEqual({
+    code: 0,
+    stdout: `${id}\n`,
+  });
 });
 
 test.each([

@@ -4,7 +4,7 @@ export interface StepUsage {
   readonly cpuTimeMs: number | null;
   /**
    * The most memory that it had at once, with the page cache that counts for it; null if it is not known. With
-   * cgroup v2 that needs Linux 5.19 and containerd 2.
+   * cgroup v2, kernels before 5.19 and older versions of containerd do not tell it.
    */
   readonly peakMemoryBytes: number | null;
 }
