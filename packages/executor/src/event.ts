@@ -53,8 +53,12 @@ export interface ProgressEvent extends TransferProgress {
 }
 
 /**
- * Output is missing at this place. It was dropped because nobody iterated the handle, and more than 1 MiB was
- * waiting. Of one output's values, only the last was then kept. Iterate the handle at once to see everything.
+ * Output is missing at this place.
+ *
+ * - Nobody iterated the handle, and more than 1 MiB was waiting. Of one output's values, only the last was
+ *   then kept. Iterate the handle at once to see everything.
+ * - Much more than `maxLogBytes` was waiting to be read: the step prints too fast, or the loop is too slow.
+ * - The step printed more than `maxLogBytes`, with `onLogLimit: "truncate"`. Then it comes at the end.
  */
 export interface OutputGap {
   readonly type: "gap";

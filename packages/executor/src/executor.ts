@@ -14,6 +14,9 @@ import { type ImagePullOptions, PULL_OPTIONS } from "./image/resolve-image.js";
 import { createUserFileCache } from "./image/user-file-cache.js";
 import { FIFO_IO, FILE_IO } from "./io/backend.js";
 import { createEventQueue, type EventQueue } from "./log/event-queue.js";
+import { createKeptLogs } from "./log/kept-logs.js";
+import { createLog } from "./log/log.js";
+import { type LogLimitPolicy, parseLogLimit } from "./log/log-limit.js";
 import { checkIdRange, type IdRange } from "./machine/id-range.js";
 import { createIoDirectory } from "./machine/io-directory.js";
 import { createMachines } from "./machine/machines.js";
@@ -50,11 +53,29 @@ export interface ExecutorOptions {
    */
   readonly ioMode?: "file" | "fifo" | undefined;
   /**
-   * How many bytes of stdout, and of stderr, a result contains: the first ones. Events contain all output.
+   * How many bytes of stdout, and of stderr, a result contains: the first ones, and as many of the last ones.
+   * Events contain all output.
    *
    * @default 1_048_576
    */
   readonly captureBytes?: number | undefined;
+  /**
+   * How many bytes of a step's output are kept while it runs, and afterwards until its handle is disposed of:
+   * of stdout and stderr together. A step may ask for less.
+   *
+   * @default 2_147_483_648
+   */
+  readonly maxLogBytes?: number | undefined;
+  /**
+   * What happens when a step prints more than `maxLogBytes`, unless the step says something else.
+   *
+   * - `fail`: it is stopped, with the cause `log-io-failed`.
+   * - `truncate`: it goes on. The first bytes are kept, and events end there; output lines still count.
+   * - `drop-oldest`: it goes on. Events have everything, and the newest bytes are kept to be read again.
+   *
+   * @default "drop-oldest"
+   */
+  readonly onLogLimit?: LogLimitPolicy | undefined;
   /**
    * What steps may ask for: volumes and their sources, the host's network, the image's own user, and more.
    * Default: `DEFAULT_POLICY`. A step that asks for more is refused, and the error says what would allow it.
@@ -121,6 +142,8 @@ const OPTIONS: OptionNames<ExecutorOptions> = {
   ioDir: true,
   ioMode: true,
   captureBytes: true,
+  maxLogBytes: true,
+  onLogLimit: true,
   // The policy has a check of its own.
   policy: true,
   bridge: {
@@ -190,6 +213,7 @@ export function createExecutor(options: ExecutorOptions = {}): Executor {
   const context = createContext(options);
   const unfinished = createUnfinishedReleases();
   const running = new Map<StepHandle, Release>();
+  const keptLogs = createKeptLogs();
   let closing: Promise<ReleaseReport> | undefined;
 
   function begin(input: StepInput, startOptions: StartOptions, events: EventQueue): StepHandle {
@@ -203,6 +227,7 @@ export function createExecutor(options: ExecutorOptions = {}): Executor {
 
     const isOpen = closing === undefined;
     const release = createRelease();
+    const log = createLog();
     const started = createDeferred<void>();
     const result = createDeferred<StepResult>();
     async function runAndRelease(): Promise<ReleaseReport> {
@@ -220,10 +245,12 @@ export function createExecutor(options: ExecutorOptions = {}): Executor {
         executor: context,
         signals: { stop: stop.signal, forceKill: forceKill.signal },
         events,
+        log,
         release,
         started,
         result,
       });
+      keptLogs.add(log);
       signal?.removeEventListener("abort", onAbort);
       running.delete(handle);
       if (unreleased.length > 0) unfinished.add(release);
@@ -239,6 +266,7 @@ export function createExecutor(options: ExecutorOptions = {}): Executor {
       started: started.promise,
       result: result.promise,
       closed,
+      log: { read: log.read, lines: log.lines },
       stop: () => stop.abort(),
       kill() {
         stop.abort();
@@ -248,7 +276,7 @@ export function createExecutor(options: ExecutorOptions = {}): Executor {
       async [Symbol.asyncDispose]() {
         stop.abort();
         events.discard();
-        await closed;
+        await closed.finally(() => keptLogs.remove(log));
       },
     };
     running.set(handle, release);
@@ -287,6 +315,7 @@ export function createExecutor(options: ExecutorOptions = {}): Executor {
     const leftMs = Math.min(Math.max(giveUpAt - performance.now(), RELEASE_MS.least), RELEASE_MS.most);
     const unreleased = [...unended, ...(await unfinished.finish(leftMs))];
     for (const { id } of unreleased) abandonedSteps.add(id);
+    await keptLogs.close();
     await context.machines.close();
     return { unreleased };
   }
@@ -354,6 +383,7 @@ function createContext(options: ExecutorOptions): ExecutorContext {
     io: options.ioMode === "fifo" ? FIFO_IO : FILE_IO,
     pull: options.pull ?? {},
     readUserFiles: createUserFileCache(),
+    logLimit: parseLogLimit(options),
     captureBytes: options.captureBytes ?? DEFAULT_CAPTURE_BYTES,
     daemonTimeoutMs: options.daemonTimeoutMs ?? DEFAULT_DAEMON_TIMEOUT_MS,
     owner,

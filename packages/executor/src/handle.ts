@@ -1,5 +1,6 @@
 import type { StepResult } from "./core/output/result.js";
 import type { StepEvent } from "./event.js";
+import type { LogReader } from "./log/log-entry.js";
 import type { ReleaseReport } from "./unreleased.js";
 
 /**
@@ -25,6 +26,8 @@ export interface StepHandle extends AsyncIterable<StepEvent>, AsyncDisposable {
    * which. It never rejects.
    */
   readonly closed: Promise<ReleaseReport>;
+  /** The output, to be read by any number of readers, until the handle is disposed of. */
+  readonly log: LogReader;
   /** Ends the step as a time-out does: the stop signal, the grace period, SIGKILL. */
   stop(): void;
   /**

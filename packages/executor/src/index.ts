@@ -3,6 +3,7 @@
 export type { StepEndCause } from "./core/output/cause.js";
 export type { OutputIssue, OutputIssueReason } from "./core/output/output-issue.js";
 export type { StepResult } from "./core/output/result.js";
+export type { LogGap, LogGapReason, LogStream, StepLog } from "./core/output/step-log.js";
 export type { StepUsage } from "./core/output/usage.js";
 export type { StepWarning } from "./core/output/warning.js";
 export {
@@ -55,6 +56,17 @@ export {
   UNRESTRICTED_POLICY,
 } from "./core/policy/policy.js";
 export type { ImagePullOptions } from "./image/resolve-image.js";
+export type {
+  LogChunk,
+  LogEntry,
+  LogHole,
+  LogLine,
+  LogLinesOptions,
+  LogOffsets,
+  LogReader,
+  LogReadOptions,
+} from "./log/log-entry.js";
+export type { LogLimitPolicy } from "./log/log-limit.js";
 export type { IdRange } from "./machine/id-range.js";
 
 // A step's fields, as they are written and as they are checked.

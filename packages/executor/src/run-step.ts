@@ -10,6 +10,7 @@ import { ExecutorError } from "./error.js";
 import type { StepPhase } from "./event.js";
 import { toExecutorError } from "./failure.js";
 import type { EventQueue } from "./log/event-queue.js";
+import type { Log } from "./log/log.js";
 import { createPatience, type Patience } from "./process/patience.js";
 import type { StopSignals } from "./process/stop-signals.js";
 import { applyPolicy } from "./resources/apply-policy.js";
@@ -41,6 +42,7 @@ export interface StepRun {
   readonly executor: ExecutorContext;
   readonly signals: StopSignals;
   readonly events: EventQueue;
+  readonly log: Log;
   readonly release: Release;
   /** Settled when the process runs, or when the step could not be run. */
   readonly started: Deferred<void>;
@@ -54,7 +56,7 @@ export interface StepRun {
  * @returns what could not be released yet.
  */
 export async function runStep(run: StepRun): Promise<readonly UnreleasedResource[]> {
-  const { id, signals, events, release, started, result } = run;
+  const { id, signals, events, log, release, started, result } = run;
   using patience = createPatience(signals);
   await runStages(run, patience).then(result.resolve, (reason: unknown) => {
     const error = toExecutorError(reason, signals, release.has("task") ? id : undefined);
@@ -63,6 +65,7 @@ export async function runStep(run: StepRun): Promise<readonly UnreleasedResource
     result.reject(told);
   });
   events.push({ type: "phase", phase: "releasing", id });
+  log.end();
   events.stopWaiting();
   const unreleased = await release.run();
   if (unreleased.length > 0) events.push({ type: "release-failed", unreleased });

@@ -185,6 +185,7 @@ test("a step that ends while the daemon is down gives its true code afterwards, 
   await daemon_.daemon.restart();
   const result = await handle.result;
   expect(result.stdout).toBe("before\nafter\n");
+  expect(result.log.complete).toBe(true);
   if (result.cause === "exit") expect(result.exitCode).toBe(7);
   else expect(result).toMatchObject({ cause: "unknown", exitCode: null });
   await handle.closed;
@@ -214,7 +215,11 @@ test("a shim that is killed is told from a step that is", async () => {
   const { pid } = await daemon_.client.tasks.get(handle.id);
   const stat = await readFile(`/proc/${pid}/stat`, "utf8");
   process.kill(Number(stat.slice(stat.lastIndexOf(")") + 2).split(" ")[1]), "SIGKILL");
-  expect(await handle.result).toMatchObject({ exitCode: null, cause: "runtime-lost" });
+  expect(await handle.result).toMatchObject({
+    exitCode: null,
+    cause: "runtime-lost",
+    log: { complete: "unknown", gaps: [] },
+  });
   await handle.closed;
   await gone(pid);
 });

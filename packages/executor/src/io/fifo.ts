@@ -4,9 +4,9 @@ import { mkdir, rm } from "node:fs/promises";
 import { Socket } from "node:net";
 import { join } from "node:path";
 import { promisify } from "node:util";
-import { ExecutorError } from "../error.js";
+import { ioError } from "../io-error.js";
 import { startTimer } from "../timer.js";
-import type { OutputSink, StepIo } from "./io.js";
+import { OUTPUT_STREAMS, type OutputSink, type OutputStream, type StepIo } from "./io.js";
 
 const run = promisify(execFile);
 // The descriptor itself, not a FileHandle: the socket owns it and closes it.
@@ -37,17 +37,14 @@ export async function openFifoIo(directory: string): Promise<StepIo> {
     return fifoIo(paths, { stdout, stderr });
   } catch (cause) {
     await rm(directory, { recursive: true, force: true }).catch(() => undefined);
-    throw new ExecutorError(`could not make the FIFOs for the step's output in ${directory}`, {
-      kind: "io",
-      cause,
-    });
+    throw ioError(`could not make the FIFOs for the step's output in ${directory}`, cause);
   }
 }
 
-type Stream = "stdout" | "stderr";
-
-function fifoIo(paths: Record<Stream, string>, pipes: Record<Stream, Pipe>): StepIo {
+function fifoIo(paths: Record<OutputStream, string>, pipes: Record<OutputStream, Pipe>): StepIo {
+  let fail = (_reason: unknown): void => undefined;
   const failed = new Promise<never>((_, reject) => {
+    fail = reject;
     pipes.stdout.onError(reject);
     pipes.stderr.onError(reject);
   });
@@ -56,13 +53,16 @@ function fifoIo(paths: Record<Stream, string>, pipes: Record<Stream, Pipe>): Ste
     stdio: { stdin: "", ...paths },
     completeAfter: "exit",
     failed,
+    fail,
+    takeStore: () => undefined,
     read(sink) {
-      for (const stream of ["stdout", "stderr"] as const) pipes[stream].read(stream, sink);
+      for (const stream of OUTPUT_STREAMS) pipes[stream].read(stream, sink);
     },
-    async finish() {
-      const ended = await Promise.all([pipes.stdout.finish(), pipes.stderr.finish()]);
-      return ended.every(Boolean);
-    },
+    // The bytes come to us directly: the pipe's end is the end of the output.
+    attach: async () => undefined,
+    seal: async () => undefined,
+    release: async () => undefined,
+    finish: async (stream) => ((await pipes[stream].finish()) ? "whole" : "not-read"),
     async close() {
       pipes.stdout.close();
       pipes.stderr.close();
@@ -71,7 +71,7 @@ function fifoIo(paths: Record<Stream, string>, pipes: Record<Stream, Pipe>): Ste
 }
 
 interface Pipe {
-  read(stream: Stream, sink: OutputSink): void;
+  read(stream: OutputStream, sink: OutputSink): void;
   finish(): Promise<boolean>;
   onError(listener: (error: Error) => void): void;
   close(): void;

@@ -1,22 +1,30 @@
-import { type FSWatcher, watch } from "node:fs";
-import { type FileHandle, mkdir, open, rm, statfs } from "node:fs/promises";
+import { type FileHandle, mkdir, open, rm, stat } from "node:fs/promises";
 import { join } from "node:path";
-import { ExecutorError } from "../error.js";
-import type { OutputSink, StepIo } from "./io.js";
+import { setTimeout as delay } from "node:timers/promises";
+import type { StreamEnd } from "../core/output/step-log.js";
+import type { ExecutorError } from "../error.js";
+import { ioError } from "../io-error.js";
+import { type Ballast, createBallast } from "./ballast.js";
+import { useDisk } from "./disk.js";
+import { createFileReader } from "./file-reader.js";
+import { createFileStore } from "./file-store.js";
+import { type OnBacklog, OUTPUT_STREAMS, type OutputStream, type StepIo } from "./io.js";
+import { isWithinPreallocation, preallocate } from "./preallocation.js";
+import { findShim, type SealOutcome, type Shim } from "./shim-copy.js";
+import { watchDirectory } from "./watch-directory.js";
 
-const CHUNK_BYTES = 256 * 1024;
-/**
- * How often to check for a full disk, in milliseconds: the kernel does not notify us. The shim then stops
- * copying silently, and the step blocks.
- */
-const DISK_POLL_MS = 1_000;
+/** How often to check that the output is still stored, in milliseconds. Nobody notifies us. */
+const CHECK_MS = 1_000;
+/** How much may be read before the disk is looked at again. */
+const CHECK_BYTES = 1024 * 1024;
 /**
  * How often to look for output on a share, in milliseconds. On some shares (9p with cache=mmap, virtiofs with
  * write-back) a write by the other machine causes no inotify event here.
  */
 const SHARE_POLL_MS = 1_000;
-
-type Stream = "stdout" | "stderr";
+/** How long the shim may take to write a seal on a disk that is nearly full, in milliseconds. */
+const SETTLE_MS = 1_000;
+const POLL_MS = 5;
 
 /**
  * Output through two regular files. Works if the daemon's machine and ours see a directory at the same path,
@@ -28,140 +36,196 @@ type Stream = "stdout" | "stderr";
  * files are also polled.
  */
 export async function openFileIo(directory: string, { shared }: { shared: boolean }): Promise<StepIo> {
-  const paths = { stdout: join(directory, "stdout"), stderr: join(directory, "stderr") };
   const opened: FileHandle[] = [];
   try {
     // Not recursive: a directory that exists is not ours, and may be a trap.
     await mkdir(directory, { mode: 0o700 });
+    const ballast = await createBallast(join(directory, "reserve"));
     // The shim appends to an existing regular file; it does not create one.
-    for (const path of [paths.stdout, paths.stderr]) opened.push(await open(path, "wx+", 0o600));
-    return fileIo(directory, paths, opened, shared);
+    for (const stream of OUTPUT_STREAMS) opened.push(await open(join(directory, stream), "wx+", 0o600));
+    return await fileIo(directory, opened, ballast, shared);
   } catch (cause) {
     await Promise.allSettled(opened.map((handle) => handle.close()));
     if (!isExists(cause)) await rm(directory, { recursive: true, force: true }).catch(() => undefined);
-    throw new ExecutorError(`could not make the files for the step's output in ${directory}`, {
-      kind: "io",
-      cause,
-    });
+    throw ioError(`could not make the files for the step's output in ${directory}`, cause);
   }
 }
 
-function fileIo(
+/** By stream. */
+type Sealing = (SealOutcome | "unknown")[];
+
+async function fileIo(
   directory: string,
-  paths: Record<Stream, string>,
   handles: readonly FileHandle[],
+  ballast: Ballast,
   shared: boolean,
-): StepIo {
-  const change = { stdout: createChange(), stderr: createChange() };
-  const stop = new AbortController();
-  let complete = false;
-  let readers: Promise<void>[] = [];
-  let rejectFailed = (_reason: unknown): void => undefined;
+): Promise<StepIo> {
+  let fail = (_reason: unknown): void => undefined;
   const failed = new Promise<never>((_, reject) => {
-    rejectFailed = reject;
+    fail = reject;
   });
   failed.catch(() => undefined);
 
-  const notifyAll = (): void => {
-    change.stdout.notify();
-    change.stderr.notify();
+  const files = OUTPUT_STREAMS.map((stream, at) => {
+    const handle = handles[at] as FileHandle;
+    return { stream, at, handle, path: join(directory, stream), reader: createFileReader(handle) };
+  });
+  const store = createFileStore(
+    files.map(({ handle, path, reader }) => ({ handle, path, sealAt: () => reader.sealAt })),
+  );
+  let isStoreTaken = false;
+  let onBacklog: OnBacklog = () => 0;
+  let shim: Shim | undefined;
+  let unchecked = 0;
+  let sealing: Promise<Sealing> | undefined;
+  const lost = new Set<OutputStream>();
+  const disk = useDisk((await stat(directory)).dev, {
+    directory,
+    storedBytes: () => store.storedBytes(),
+    stop: fail,
+  });
+
+  const wake = (name: string | null): void => {
+    for (const { stream, reader } of files) if (name === null || name === stream) reader.wake();
   };
   let poll: NodeJS.Timeout | undefined;
   const startPoll = (): void => {
-    poll ??= setInterval(notifyAll, SHARE_POLL_MS);
+    poll ??= setInterval(wake, SHARE_POLL_MS, null);
   };
-  const watcher = watchDirectory(directory, {
-    onChange: (name) => (name === "stderr" ? change.stderr : change.stdout).notify(),
-    onLost: startPoll,
-  });
+  const watcher = watchDirectory(directory, { onChange: wake, onLost: startPoll });
   if (shared) startPoll();
-  const diskPoll = setInterval(() => void checkDisk(directory).catch(rejectFailed), DISK_POLL_MS);
+  const checks = setInterval(() => void check().catch(fail), CHECK_MS);
 
-  async function follow(handle: FileHandle, stream: Stream, sink: OutputSink): Promise<void> {
-    const buffer = new Uint8Array(CHUNK_BYTES);
-    while (!stop.signal.aborted) {
-      // Read before the data: so output that was written before `complete` was set is still read.
-      const wasComplete = complete;
-      const { bytesRead } = await handle.read(buffer, 0, CHUNK_BYTES, null);
-      if (bytesRead > 0) await sink(stream, buffer.subarray(0, bytesRead));
-      else if (wasComplete) return;
-      else await change[stream].next();
+  async function check(): Promise<void> {
+    const isFull = await disk.check();
+    await checkBacklog();
+    if (sealing !== undefined) return;
+    if (shim !== undefined) {
+      await checkCopies(shim);
+      // The daemon may be away, and cannot tell it. A shim that ends waits for us.
+      if (!(await shim.hasProcess())) await seal();
+    } else if (isFull) await checkPreallocations();
+  }
+
+  /** Where the shim cannot be looked at: what did not fit before the disk was full is taken for lost. */
+  async function checkPreallocations(): Promise<void> {
+    const fits = await Promise.all(handles.map(isWithinPreallocation));
+    for (const { stream, at } of files) if (fits[at] === false) lost.add(stream);
+    if (lost.size > 0) throw notStored();
+  }
+
+  /** A fast step fills a disk in less than a second. */
+  function countRead(bytes: number): void {
+    unchecked += bytes;
+    if (unchecked < CHECK_BYTES) return;
+    unchecked = 0;
+    void Promise.all([disk.check(), checkBacklog()]).catch(fail);
+  }
+
+  async function checkBacklog(): Promise<void> {
+    for (const { stream, handle, reader } of files) {
+      const { size } = await handle.stat();
+      if (sealing !== undefined) return;
+      const bytes = onBacklog(stream, size - reader.position);
+      if (bytes > 0) reader.skip(bytes);
     }
   }
 
+  async function checkCopies({ copies, isAlive }: Shim): Promise<void> {
+    const running = await Promise.all(copies.map((copy) => copy.isRunning()));
+    // A seal that was written meanwhile ends the copy. If the shim has died, the daemon tells it.
+    if (sealing === undefined && !running.every(Boolean) && (await isAlive())) throw notStored();
+  }
+
+  function notStored(): ExecutorError {
+    return ioError(`the step's output could not be written to ${directory}`, "the disk is, or was, full");
+  }
+
+  function seal(): Promise<Sealing> {
+    sealing ??= shim === undefined ? Promise.resolve([]) : sealCopies(shim);
+    return sealing;
+  }
+
+  /** A seal takes space, too. On a full disk, the space that was kept for it must not go to more output. */
+  async function sealCopies(of: Shim): Promise<Sealing> {
+    const outcomes: Sealing = [];
+    const sealOne = async ({ reader, at }: (typeof files)[number]): Promise<void> => {
+      reader.expectSeal();
+      const outcome = (await of.copies[at]?.seal(reader.seal)) ?? "unknown";
+      // A shim that has died may have copied everything before.
+      outcomes[at] = outcome === "failed" && !(await of.isAlive()) ? "unknown" : outcome;
+    };
+    if (await disk.hasSpace().catch(() => true)) await Promise.all(files.map(sealOne));
+    else {
+      const sizes = await Promise.all(handles.map(async (handle) => (await handle.stat()).size));
+      for (const file of files.toSorted((a, b) => (sizes[b.at] ?? 0) - (sizes[a.at] ?? 0))) {
+        await ballast.drop();
+        await sealOne(file);
+        await settled(file, of);
+      }
+    }
+    return outcomes;
+  }
+
+  /** Waits until the shim has written the seal, or has given up. Polled: nobody tells the latter. */
+  async function settled({ reader, at }: (typeof files)[number], { copies }: Shim): Promise<void> {
+    const giveUpAt = performance.now() + SETTLE_MS;
+    while (
+      performance.now() < giveUpAt &&
+      reader.sealAt === undefined &&
+      (await copies[at]?.isRunning()) === true
+    )
+      await delay(POLL_MS);
+  }
+
+  async function endOf({ stream, reader, handle, at }: (typeof files)[number]): Promise<StreamEnd> {
+    const outcome = (await seal())[at];
+    try {
+      if (await reader.finish()) return "whole";
+    } catch {
+      return "not-read";
+    }
+    if (outcome === "sealed" || outcome === "failed") return "not-stored";
+    if (lost.has(stream)) return "not-stored";
+    return shim === undefined && (await isWithinPreallocation(handle)) ? "whole" : "unknown";
+  }
+
   return {
-    stdio: { stdin: "", ...paths },
+    stdio: { stdin: "", stdout: join(directory, "stdout"), stderr: join(directory, "stderr") },
     completeAfter: "delete",
     failed,
-    read(sink) {
-      const [stdout, stderr] = handles as readonly [FileHandle, FileHandle];
-      readers = [follow(stdout, "stdout", sink), follow(stderr, "stderr", sink)];
-      for (const reader of readers) reader.catch(rejectFailed);
+    fail,
+    takeStore() {
+      isStoreTaken = true;
+      return store;
     },
-    async finish() {
-      complete = true;
-      notifyAll();
-      await Promise.all(readers);
-      return true;
-    },
-    async close() {
-      stop.abort();
-      notifyAll();
-      clearInterval(poll);
-      clearInterval(diskPoll);
-      watcher?.close();
-      await Promise.allSettled(readers);
-      for (const handle of handles) await handle.close();
-    },
-  };
-}
-
-async function checkDisk(directory: string): Promise<void> {
-  const { bavail } = await statfs(directory);
-  if (bavail > 0) return;
-  throw new ExecutorError(`the disk of ${directory}, which holds the step's output, is full`, { kind: "io" });
-}
-
-interface Watch {
-  readonly onChange: (name: string | null) => void;
-  /** Called when the kernel has no free watch, or has removed ours. */
-  readonly onLost: () => void;
-}
-
-function watchDirectory(directory: string, { onChange, onLost }: Watch): FSWatcher | undefined {
-  try {
-    const watcher = watch(directory, (_, name) => onChange(name));
-    watcher.on("error", onLost);
-    return watcher;
-  } catch {
-    onLost();
-    return undefined;
-  }
-}
-
-/**
- * Remembers a change until `next` is called, so that a change between a read and the next wait is not lost.
- */
-interface Change {
-  notify(): void;
-  next(): Promise<void>;
-}
-
-function createChange(): Change {
-  let changed = false;
-  let wake: (() => void) | undefined;
-  return {
-    notify() {
-      changed = true;
-      wake?.();
-    },
-    async next() {
-      if (!changed) {
-        await new Promise<void>((resolve) => {
-          wake = resolve;
-        });
+    read(sink, onUnread) {
+      onBacklog = onUnread;
+      for (const { reader, stream } of files) {
+        const take = (chunk: Uint8Array): Promise<void> | undefined => {
+          countRead(chunk.byteLength);
+          return sink(stream, chunk);
+        };
+        reader.follow(take).catch(fail);
       }
-      changed = false;
+    },
+    async attach({ pid, isLocal }) {
+      if (isLocal) shim = await findShim(pid, handles);
+      if (shim === undefined) await Promise.all(files.map(({ path }) => preallocate(path)));
+    },
+    seal: async () => void (await seal()),
+    async release() {
+      await Promise.all((shim?.copies ?? []).map((copy) => copy.close()));
+    },
+    finish: (stream) => endOf(files[OUTPUT_STREAMS.indexOf(stream)] as (typeof files)[number]),
+    async close() {
+      clearInterval(poll);
+      clearInterval(checks);
+      watcher?.close();
+      disk.end();
+      await Promise.all((shim?.copies ?? []).map((copy) => copy.close()));
+      await Promise.all(files.map(({ reader }) => reader.stop()));
+      if (!isStoreTaken) await store.close();
     },
   };
 }

@@ -1,8 +1,50 @@
+import type { StreamEnd } from "../core/output/step-log.js";
+
+export type OutputStream = "stdout" | "stderr";
+
+/** In the order of their descriptors. */
+export const OUTPUT_STREAMS: readonly OutputStream[] = ["stdout", "stderr"];
+
 /**
  * Takes a chunk of output. The bytes are the reader's own buffer: copy them if you keep them. The reader
  * waits for a returned promise.
  */
-export type OutputSink = (stream: "stdout" | "stderr", chunk: Uint8Array) => Promise<void> | undefined;
+export type OutputSink = (stream: OutputStream, chunk: Uint8Array) => Promise<void> | undefined;
+
+/**
+ * Takes how many bytes of a stream are stored and not read.
+ *
+ * @returns how many of them, the first ones, must not be read. Their space is freed already.
+ */
+export type OnBacklog = (stream: OutputStream, bytes: number) => number;
+
+/** How the output ended. */
+export type OutputEnd = Readonly<Record<OutputStream, StreamEnd>>;
+
+/** The process whose output it is. */
+export interface OutputProcess {
+  /** The id of the task's first process on the daemon's machine. */
+  readonly pid: number;
+  /** Whether that is a process id of this machine, too. */
+  readonly isLocal: boolean;
+}
+
+/** What is kept of a step's output, not masked yet. */
+export interface OutputStore {
+  /**
+   * Reads what is there at a place of a stream.
+   *
+   * @returns how many bytes.
+   */
+  read(stream: OutputStream, position: number, buffer: Uint8Array): Promise<number>;
+  /** Frees space: what is in this range will not be read again. */
+  free(stream: OutputStream, from: number, to: number): Promise<void>;
+  /** What it takes of the disk. */
+  storedBytes(): Promise<number>;
+  /** Where a stream begins, if the store drops the oldest by itself. */
+  begin?(stream: OutputStream): number;
+  close(): Promise<void>;
+}
 
 /** The way of a task's output: paths that the shim opens on the daemon's machine, and readers on ours. */
 export interface StepIo {
@@ -16,15 +58,29 @@ export interface StepIo {
    * - `delete`: only the deletion of the task shows that the shim has copied everything.
    */
   readonly completeAfter: "exit" | "delete";
-  /** Starts reading. Call it before Tasks.Create, because the shim waits for a reader of a FIFO. */
-  read(sink: OutputSink): void;
+  /** What the output can be read from again; undefined if it is not stored. Whoever takes it closes it. */
+  takeStore(): OutputStore | undefined;
   /**
-   * Reads to the end, once nothing more will be written. False if the end did not come in time, so that some
-   * output may be missing.
+   * Starts reading. Call it before Tasks.Create, because the shim waits for a reader of a FIFO.
+   *
+   * @param onBacklog called now and then for output that is stored and that the sink has not been given.
    */
-  finish(): Promise<boolean>;
+  read(sink: OutputSink, onBacklog: OnBacklog): void;
+  /**
+   * From now on, output that is lost on its way is noticed. Call it between Tasks.Create and Tasks.Start. If
+   * it succeeds, call `seal` or `release` before the task is deleted: the deletion waits for us.
+   */
+  attach(process: OutputProcess): Promise<void>;
+  /** Marks the end of the output. Call it when the process has ended, and before the task is deleted. */
+  seal(): Promise<void>;
+  /** Lets the task's deletion end, if `seal` was not called. */
+  release(): Promise<void>;
+  /** Reads a stream to its end, once nothing more will be written. Tells whether something is missing. */
+  finish(stream: OutputStream): Promise<StreamEnd>;
   /** Rejects if output can no longer be stored or read. Never resolves. */
   readonly failed: Promise<never>;
+  /** Makes `failed` reject. */
+  fail(reason: unknown): void;
   /** Stops reading, and closes descriptors. The files stay. May be called at any time, also twice. */
   close(): Promise<void>;
 }

@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, expect, type Mock, test, vi } from "vitest";
-import type { StepIo } from "./io.js";
+import type { StreamEnd } from "../core/output/step-log.js";
+import type { OutputStream, StepIo } from "./io.js";
 import { readToEnd } from "./read-to-end.js";
 
 let started: Mock<typeof setTimeout>;
@@ -16,9 +17,8 @@ afterEach(() => {
 });
 
 /**
- * Whether the timer of two seconds was started and is cancelled. Other test files of this worker may
- * still have
- * timers, so timers are not counted.
+ * Whether the timer of two seconds was started and is cancelled. Other test files of this worker may still
+ * have timers, so timers are not counted.
  */
 function isTimerCancelled(): boolean {
   const timers = started.mock.results.filter((_, at) => started.mock.calls[at]?.[1] === 2_000);
@@ -28,7 +28,7 @@ function isTimerCancelled(): boolean {
 }
 
 /** Output that never ends. */
-const endless = { finish: () => new Promise<boolean>(() => undefined) } as StepIo;
+const endless = { finish: () => new Promise<StreamEnd>(() => undefined) } as unknown as StepIo;
 
 test("without a forced kill, the end is waited for", async () => {
   const forceKill = new AbortController();
@@ -52,14 +52,24 @@ test.each([
     await vi.advanceTimersByTimeAsync(afterMs);
     forceKill.abort();
     await vi.advanceTimersByTimeAsync(2_000);
-    expect(await reading).toBe(false);
+    expect(await reading).toEqual({ stdout: "not-read", stderr: "not-read" });
     expect(isTimerCancelled()).toBe(true);
   },
 );
 
+test("each stream has its own end: one that is whole stays whole after a forced kill", async () => {
+  const io = {
+    finish: (stream: OutputStream) =>
+      stream === "stdout" ? Promise.resolve("whole") : new Promise(() => undefined),
+  } as StepIo;
+  const reading = readToEnd(io, AbortSignal.abort());
+  await vi.advanceTimersByTimeAsync(2_000);
+  expect(await reading).toEqual({ stdout: "whole", stderr: "not-read" });
+});
+
 test("what is read in time is whole, after a forced kill or not", async () => {
-  const whole = { finish: async () => true } as StepIo;
-  expect(await readToEnd(whole, new AbortController().signal)).toBe(true);
-  expect(await readToEnd(whole, AbortSignal.abort())).toBe(true);
+  const io = { finish: async () => "whole" } as unknown as StepIo;
+  for (const signal of [AbortSignal.abort(), new AbortController().signal])
+    expect(await readToEnd(io, signal)).toEqual({ stdout: "whole", stderr: "whole" });
   expect(isTimerCancelled()).toBe(true);
 });

@@ -3,6 +3,7 @@ import { tmpdir } from "node:os";
 import { isAbsolute, join } from "node:path";
 import type { Client } from "@wfe-containerd/client";
 import { ExecutorError } from "../error.js";
+import { ioError } from "../io-error.js";
 import { makePrivateDirectory, removeIfUnused } from "./private-directory.js";
 
 /** Where the directories for steps' output are made. */
@@ -73,7 +74,9 @@ async function checkDirectory(path: string): Promise<string> {
   };
   if (!isAbsolute(path) || path.includes("\0"))
     refuse("is not an absolute path", "an absolute path; example: /var/lib/wfe-io");
-  await mkdir(path, { recursive: true, mode: 0o700 });
+  await mkdir(path, { recursive: true, mode: 0o700 }).catch((cause: unknown) => {
+    throw ioError(`could not make the directory ioDir ${path}`, cause);
+  });
   const status = await lstat(path);
   if (!status.isDirectory()) refuse("is not a directory", "a directory, not a link to one");
   const isOpenToOthers = (status.mode & 0o022) !== 0 && (status.mode & 0o1000) === 0;

@@ -3,6 +3,7 @@ import { type Client, isContainerdError, type Mount } from "@wfe-containerd/clie
 import type { StepPlan } from "../core/plan/plan.js";
 import type { Spec } from "../core/spec/spec.js";
 import type { StepIo } from "../io/io.js";
+import { ioError } from "../io-error.js";
 import { ignoreNotFound } from "../machine/ignore-not-found.js";
 import type { Release } from "./release.js";
 import { unpackAt } from "./unpack-archive.js";
@@ -90,8 +91,12 @@ export async function createContainer(
  * Every user in the container reads these files, so their mode is for all. Only we can enter their directory.
  */
 async function writeHostFile({ path, contents }: StepPlan["files"][number]): Promise<void> {
-  await writeFile(path, contents, { flag: "wx" });
-  await chmod(path, 0o644);
+  try {
+    await writeFile(path, contents, { flag: "wx" });
+    await chmod(path, 0o644);
+  } catch (cause) {
+    throw ioError(`could not write the step's file ${path}`, cause);
+  }
 }
 
 /**

@@ -2,6 +2,8 @@ import type { ImagePullOptions } from "../image/resolve-image.js";
 import type { ReadUserFiles } from "../image/user-file-cache.js";
 import type { IoBackend } from "../io/backend.js";
 import type { EventQueue } from "../log/event-queue.js";
+import type { Log } from "../log/log.js";
+import type { LogLimit } from "../log/log-limit.js";
 import type { Machine } from "../machine/machine.js";
 import type { Machines } from "../machine/machines.js";
 import type { Patience } from "../process/patience.js";
@@ -20,6 +22,8 @@ export interface ExecutorContext {
   readonly captureBytes: number;
   /** How long a step waits for a daemon that is away, in milliseconds. */
   readonly daemonTimeoutMs: number;
+  /** How much of a step's output is kept, unless the step wants less. */
+  readonly logLimit: LogLimit;
   /** Identifies the executor's process in labels. */
   owner(): Promise<string>;
 }
@@ -33,5 +37,6 @@ export interface StepContext {
   readonly signals: StopSignals;
   readonly patience: Patience;
   readonly events: EventQueue;
+  readonly log: Log;
   readonly release: Release;
 }

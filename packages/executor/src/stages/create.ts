@@ -2,8 +2,10 @@ import type { Mount } from "@wfe-containerd/client";
 import type { UnwritableVolume } from "../core/output/find-warnings.js";
 import type { StepPlan } from "../core/plan/plan.js";
 import { maskedValues } from "../core/step/secret.js";
+import { ExecutorError } from "../error.js";
 import { findBlockingUserFile } from "../image/resolve-user.js";
 import type { StepIo } from "../io/io.js";
+import { logLimitOf } from "../log/log-limit.js";
 import { createRecorder, type Recorder } from "../log/recorder.js";
 import { type CreatedTask, createTask } from "../process/run-task.js";
 import { acquire } from "../resources/acquire.js";
@@ -34,11 +36,11 @@ export interface CreatedStep {
 
 /** Acquires what a task needs, and starts to read the output. */
 export async function prepareStep(
-  { machine, executor, events, release }: StepContext,
+  { machine, executor, events, log, release }: StepContext,
   resolved: ResolvedStep,
   plan: StepPlan,
 ): Promise<PreparedStep> {
-  const { leased, ioDirectory, secrets } = resolved;
+  const { step, leased, ioDirectory, secrets } = resolved;
   const { rootfs, io } = await acquire(
     { client: machine.client, leased },
     plan,
@@ -46,8 +48,17 @@ export async function prepareStep(
     () => executor.io.create(machine, ioDirectory),
     release,
   );
-  const recorder = createRecorder(events, executor.captureBytes, maskedValues(secrets));
-  io.read(recorder.sink);
+  const limit = logLimitOf(step, executor.logLimit);
+  const recorder = createRecorder({
+    events,
+    log,
+    store: io.takeStore(),
+    captureBytes: executor.captureBytes,
+    limit,
+    masked: maskedValues(secrets),
+    onLimit: () => io.fail(new ExecutorError("the step printed more than its limit", { kind: "io" })),
+  });
+  io.read(recorder.sink, recorder.onBacklog);
   return { resolved, plan, rootfs, io, recorder };
 }
 
@@ -60,6 +71,9 @@ export async function createStep(
   const task = await createTask(machine.client, plan, rootfs, io, release, () =>
     findBlockingUserFile(leased, image, executor.readUserFiles),
   );
+  // Otherwise the deletion of a task that is given up would wait for us.
+  release.own(() => io.release());
+  await io.attach({ pid: task.pid, isLocal: machine.facts.locality === "local" });
   await confirmSources(task, sources);
   await chownWorkingDir({ leased, machine }, task, step, plan.container.spec, rootfs, hostUser);
   await injectSecrets(leased, task, secrets, hostUser);

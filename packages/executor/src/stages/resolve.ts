@@ -8,6 +8,7 @@ import type { Secret } from "../core/step/secret.js";
 import { volumesLabel, volumeUses } from "../core/step/volume.js";
 import { resolveImage } from "../image/resolve-image.js";
 import { resolveUser } from "../image/resolve-user.js";
+import { logLimitOf } from "../log/log-limit.js";
 import { findHostCapabilities } from "../machine/host-capabilities.js";
 import type { Machine } from "../machine/machine.js";
 import type { HostUser } from "../resources/inject-secrets.js";
@@ -43,6 +44,7 @@ export async function resolveStep(
   values: StepValues,
 ): Promise<ResolvedStep> {
   executor.io.check(machine);
+  logLimitOf(allowed, executor.logLimit);
   const [owner, ioDirectory] = await Promise.all([
     executor.owner(),
     machine.ioDirectory.forStep(machine.client, id),

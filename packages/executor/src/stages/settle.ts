@@ -1,6 +1,11 @@
+import { dirname } from "node:path";
 import { isContainerdError } from "@wfe-containerd/client";
+import type { StepEndCause } from "../core/output/cause.js";
 import { findWarnings } from "../core/output/find-warnings.js";
+import { findLogWarnings } from "../core/output/log-warnings.js";
 import type { StepResult } from "../core/output/result.js";
+import type { StepLog, StreamEnd } from "../core/output/step-log.js";
+import type { OutputEnd } from "../io/io.js";
 import { readToEnd } from "../io/read-to-end.js";
 import type { CreatedTask } from "../process/run-task.js";
 import { startTimerAfter } from "../timer.js";
@@ -14,18 +19,29 @@ export async function settleStep(
   { plan, task, io, recorder, unwritable }: CreatedStep,
   { outcome, startedAt, durationMs }: EndedStep,
 ): Promise<StepResult> {
+  await io.seal();
   const isCopied = io.completeAfter !== "delete" || (await deleteInTime(task, signals.forceKill));
-  const isWhole = (await readToEnd(io, signals.forceKill)) && isCopied;
-  const recording = recorder.finish();
-  const warnings = findWarnings(plan, { ...outcome, ...recording }, unwritable);
+  const end = await readToEnd(io, signals.forceKill);
+  const recording = recorder.finish(isCopied ? end : doubt(end));
+  const cause = causeOf(outcome.cause, recording.log);
+  const warnings = [
+    ...findWarnings(plan, { ...outcome, cause, ...recording }, unwritable),
+    ...findLogWarnings({
+      log: recording.log,
+      directory: dirname(io.stdio.stdout),
+      maxLogBytes: recorder.limit.maxBytes,
+      isOverLimit: recorder.isOverLimit,
+    }),
+  ];
   for (const warning of warnings) events.push({ type: "warning", ...warning });
   return {
     name: plan.name,
-    ok: outcome.cause === "exit" && outcome.exitCode === 0,
+    ok: cause === "exit" && outcome.exitCode === 0,
     ...outcome,
+    cause,
     ...recording,
+    truncated: recording.truncated || cause === "log-io-failed",
     warnings,
-    truncated: recording.truncated || !isWhole,
     startedAt,
     durationMs,
   };
@@ -52,4 +68,16 @@ async function deleteInTime(task: CreatedTask, forceKill: AbortSignal): Promise<
   } finally {
     late.cancel();
   }
+}
+
+/** As long as the shim may still copy, bytes that are missing are not lost for certain. */
+function doubt({ stdout, stderr }: OutputEnd): OutputEnd {
+  const unlessWhole = (end: StreamEnd): StreamEnd => (end === "whole" ? end : "unknown");
+  return { stdout: unlessWhole(stdout), stderr: unlessWhole(stderr) };
+}
+
+/** A step may end by itself before we notice that its output is lost. */
+function causeOf(cause: StepEndCause, { gaps }: StepLog): StepEndCause {
+  const isLost = gaps.some(({ reason }) => reason === "not-stored");
+  return isLost && (cause === "exit" || cause === "signal") ? "log-io-failed" : cause;
 }

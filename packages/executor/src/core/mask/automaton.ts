@@ -108,6 +108,9 @@ export function createAutomaton(patterns: readonly Uint8Array[]): () => Scanner 
         const begun = open[state] as number;
         return begun < MIN_CUT_BYTES ? 0 : begun;
       },
+      get isIdle() {
+        return open[state] === 0;
+      },
     };
   };
 }

@@ -159,6 +159,9 @@ export function createLongForms(secretBytes: number): { add(form: Uint8Array): v
         const unknown = runs.filter(({ length, known }) => length > known).map(({ length }) => length);
         return Math.max(0, ...unknown, begun(bytes, MIN_CUT_BYTES));
       },
+      get isIdle() {
+        return runs.length === 0;
+      },
     };
   }
 

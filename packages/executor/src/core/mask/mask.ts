@@ -14,6 +14,8 @@ export interface Masker {
   push(chunk: Uint8Array): Uint8Array;
   /** Ends the stream. Returns the rest, and masks what may be a secret that was cut off. */
   end(): Uint8Array;
+  /** Whether a new masker would mask the rest of the stream in the same way. */
+  readonly isIdle: boolean;
 }
 
 /**
@@ -89,6 +91,9 @@ function createMasker(scanners: readonly Scanner[]): Masker {
   }
 
   return {
+    get isIdle() {
+      return held.byteLength === 0 && scanners.every((scanner) => scanner.isIdle);
+    },
     push(chunk) {
       const from = held.byteLength;
       // The bytes are the caller's, so they are copied, but only once.

@@ -17,6 +17,8 @@ export interface Scanner {
    * as one
    */
   cutOff(bytes: Uint8Array): number;
+  /** Whether no secret that began in the stream may go on. Then a new scanner finds the same from here on. */
+  readonly isIdle: boolean;
 }
 
 /** A secret that is cut off is masked from this many bytes on. Many ordinary words end in fewer. */

@@ -1,5 +1,6 @@
 import type { StepEndCause } from "./cause.js";
 import type { OutputIssue } from "./output-issue.js";
+import type { StepLog } from "./step-log.js";
 import type { StepUsage } from "./usage.js";
 import type { StepWarning } from "./warning.js";
 
@@ -18,14 +19,16 @@ export interface StepResult {
   readonly oomKills: number;
   readonly usage: StepUsage;
   /**
-   * The first bytes of standard output, as UTF-8. Invalid UTF-8 is replaced. The events have all output, byte
-   * for byte.
+   * The first bytes of standard output, as UTF-8, cut after a whole character. Invalid UTF-8 is replaced. The
+   * events have all output, byte for byte.
    */
   readonly stdout: string;
   /** The same of standard error. */
   readonly stderr: string;
-  /** Whether some output is missing in `stdout` or `stderr`. */
+  /** Whether some output is missing in `stdout` or `stderr`. `log` tells more. */
   readonly truncated: boolean;
+  /** Whether all output was read, where it was not, and the last bytes of both streams. */
+  readonly log: StepLog;
   /** Values by key, from `##wfe[output key=value]` lines. */
   readonly outputs: Readonly<Record<string, string>>;
   /**

@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { declare } from "./declaration.js";
-import { duration, milliseconds, noNul, refuseField, text } from "./field.js";
+import { duration, milliseconds, noNul, refuseField, size, text } from "./field.js";
 
 /** Signals of Linux that end a process, or that a process may take as an order to end. */
 const SIGNAL =
@@ -111,6 +111,18 @@ export const executionFields = {
     examples: [30_000],
     policy: ["maximumStopGraceMs"],
     flag: "--stop-timeout",
+  }),
+  max_log_bytes: declare(size.optional(), {
+    summary: "How much of the step's output is kept, of both streams together",
+    details: "At most what the executor allows.",
+    default: "the executor's, which is 2 GiB unless it was set",
+    examples: ["64m"],
+  }),
+  on_log_limit: declare(z.enum(["fail", "truncate", "drop-oldest"]).optional(), {
+    summary: "What happens when the step prints more than that",
+    details:
+      "`fail`: it is stopped. `truncate`: it goes on, and only the first bytes are kept. `drop-oldest`: it goes on, and only the newest bytes are kept.",
+    default: "the executor's, which is `drop-oldest` unless it was set",
   }),
   labels: declare(labels.default({}), {
     summary: "Labels of the container",

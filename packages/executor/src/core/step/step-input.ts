@@ -167,6 +167,21 @@ export interface StepInput {
    */
   readonly stopGraceMs?: number | undefined;
   /**
+   * How much of the step's output is kept, of both streams together. At most what the executor allows.
+   *
+   * @default the executor's, which is 2 GiB unless it was set
+   *
+   * @example "64m"
+   */
+  readonly maxLogBytes?: string | number | undefined;
+  /**
+   * What happens when the step prints more than that. `fail`: it is stopped. `truncate`: it goes on, and only
+   * the first bytes are kept. `drop-oldest`: it goes on, and only the newest bytes are kept.
+   *
+   * @default the executor's, which is `drop-oldest` unless it was set
+   */
+  readonly onLogLimit?: "fail" | "truncate" | "drop-oldest" | undefined;
+  /**
    * Labels of the container. Names with a slash, `io.*` and `com.docker.*` are refused, because containerd
    * and the tools that use it act on such labels.
    *

@@ -66,6 +66,9 @@ export interface StepConfig {
         readonly key?: string | undefined;
       }
     | undefined;
+  /** How much of its output is kept, and what happens to more. Undefined: as the executor says. */
+  readonly maxLogBytes?: number | undefined;
+  readonly onLogLimit?: "fail" | "truncate" | "drop-oldest" | undefined;
   readonly timeoutMs?: number | undefined;
   readonly stopSignal?: string | undefined;
   readonly stopGraceMs?: number | undefined;

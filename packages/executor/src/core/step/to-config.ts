@@ -55,6 +55,8 @@ export function toConfig(step: StepFile): StepConfig {
     registryAuth: step.registry_auth,
     containerdAddr: step.containerd_addr,
     tls: step.tls,
+    maxLogBytes: step.max_log_bytes,
+    onLogLimit: step.on_log_limit,
     timeoutMs: step.timeout_ms ?? step.timeout,
     stopSignal: step.stop_signal,
     stopGraceMs: step.stop_grace_ms ?? step.stop_grace,

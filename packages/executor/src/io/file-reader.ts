@@ -1,0 +1,92 @@
+import type { FileHandle } from "node:fs/promises";
+import { createChange } from "./change.js";
+import { createSeal, createSealFilter } from "./seal.js";
+
+const CHUNK_BYTES = 256 * 1024;
+
+/** Reads a file that grows, once, in order. */
+export interface FileReader {
+  /** What marks the end of the file. */
+  readonly seal: Uint8Array;
+  /** From now on the seal may be in the file. */
+  expectSeal(): void;
+  /** How much of the file was read. */
+  readonly position: number;
+  /** Goes on reading behind these bytes. Only before the seal is expected. */
+  skip(bytes: number): void;
+  /** How many bytes came before the seal; undefined if it was not read. */
+  readonly sealAt: number | undefined;
+  /** Starts. Resolves at the end, and rejects if the file cannot be read. */
+  follow(take: (chunk: Uint8Array) => Promise<void> | undefined): Promise<void>;
+  /** The file may have grown. */
+  wake(): void;
+  /**
+   * Reads to the end, once nothing more will be written.
+   *
+   * @returns whether the seal was there.
+   */
+  finish(): Promise<boolean>;
+  /** Stops reading. */
+  stop(): Promise<void>;
+}
+
+export function createFileReader(handle: FileHandle): FileReader {
+  const change = createChange();
+  const seal = createSeal();
+  const filter = createSealFilter(seal);
+  /** Where the next read begins. */
+  let position = 0;
+  let complete = false;
+  let stopped = false;
+  let reading: Promise<void> | undefined;
+
+  async function read(take: (chunk: Uint8Array) => Promise<void> | undefined): Promise<void> {
+    const buffer = new Uint8Array(CHUNK_BYTES);
+    while (!stopped) {
+      // Read before the data: so output that was written before `complete` was set is still read.
+      const wasComplete = complete;
+      const at = position;
+      const { bytesRead } = await handle.read(buffer, 0, CHUNK_BYTES, at);
+      // Skipped meanwhile: it may have been freed while it was read.
+      if (position !== at) continue;
+      position += bytesRead;
+      if (bytesRead > 0) {
+        for (const part of filter.push(buffer.subarray(0, bytesRead))) await take(part);
+      } else if (wasComplete) {
+        await take(filter.end());
+        return;
+      } else await change.next();
+    }
+  }
+
+  return {
+    seal,
+    expectSeal: () => filter.arm(),
+    get position() {
+      return position;
+    },
+    skip(bytes) {
+      position += bytes;
+      filter.skip(bytes);
+    },
+    get sealAt() {
+      return filter.sealAt;
+    },
+    follow(take) {
+      reading = read(take);
+      return reading;
+    },
+    wake: () => change.notify(),
+    async finish() {
+      complete = true;
+      change.notify();
+      await reading;
+      return filter.sealAt !== undefined;
+    },
+    async stop() {
+      stopped = true;
+      change.notify();
+      await reading?.catch(() => undefined);
+    },
+  };
+}

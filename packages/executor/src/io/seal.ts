@@ -1,0 +1,69 @@
+import { randomBytes } from "node:crypto";
+
+/** Longer than any chance match, and below PIPE_BUF, so that a write of it is never split (pipe(7)). */
+const SEAL_BYTES = 32;
+
+/**
+ * Bytes that nobody can know, written behind all output of a stream. If they arrive, then everything before
+ * them has arrived.
+ */
+export function createSeal(): Uint8Array {
+  return randomBytes(SEAL_BYTES);
+}
+
+/** Takes the seal out of what is read, so that no reader ever sees a part of it. */
+export interface SealFilter {
+  /** From now on the seal may be in what is read. Call it before the seal is written. */
+  arm(): void;
+  /** Bytes are not read, and count as output. Only before it is armed. */
+  skip(bytes: number): void;
+  /** Takes the next bytes. Returns those that are output: mostly one piece, or two around the seal. */
+  push(chunk: Uint8Array): Uint8Array[];
+  /** Ends the stream. Returns what was held back. */
+  end(): Uint8Array;
+  /** How many bytes came before the seal; undefined if it was not there. */
+  readonly sealAt: number | undefined;
+}
+
+export function createSealFilter(seal: Uint8Array): SealFilter {
+  let armed = false;
+  let sealAt: number | undefined;
+  /** How many bytes were returned. */
+  let passed = 0;
+  let held = new Uint8Array(0);
+  return {
+    arm() {
+      armed = true;
+    },
+    skip(bytes) {
+      passed += bytes;
+    },
+    push(chunk) {
+      if (!armed || sealAt !== undefined) {
+        passed += chunk.byteLength;
+        return [chunk];
+      }
+      const bytes = Buffer.concat([held, chunk]);
+      const at = bytes.indexOf(seal);
+      if (at === -1) {
+        const safe = Math.max(0, bytes.byteLength - seal.byteLength + 1);
+        held = bytes.subarray(safe);
+        passed += safe;
+        return safe === 0 ? [] : [bytes.subarray(0, safe)];
+      }
+      sealAt = passed + at;
+      held = new Uint8Array(0);
+      // A process outside of the container's PID namespace may still print.
+      const parts = [bytes.subarray(0, at), bytes.subarray(at + seal.byteLength)];
+      return parts.filter(({ byteLength }) => byteLength > 0);
+    },
+    end() {
+      const rest = held;
+      held = new Uint8Array(0);
+      return rest;
+    },
+    get sealAt() {
+      return sealAt;
+    },
+  };
+}

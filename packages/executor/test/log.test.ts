@@ -1,0 +1,533 @@
+import { execFile } from "node:child_process";
+import { createHash, randomUUID } from "node:crypto";
+import { constants } from "node:fs";
+import {
+  type FileHandle,
+  mkdir,
+  open,
+  readdir,
+  readFile,
+  readlink,
+  rm,
+  stat,
+  statfs,
+} from "node:fs/promises";
+import { join } from "node:path";
+import { promisify } from "node:util";
+import { createClient } from "@wfe-containerd/client";
+import {
+  createExecutor,
+  type ExecutorOptions,
+  type LogLine,
+  type StepEvent,
+  type StepHandle,
+} from "@wfe-containerd/executor";
+import { useDaemon } from "@wfe-containerd/test-infra/daemon";
+import { describe, expect, test } from "vitest";
+
+const run = promisify(execFile);
+const at = useDaemon();
+const IMAGE = "busybox";
+const KIB = 1024;
+const MIB = 1024 * KIB;
+
+function executor(options: ExecutorOptions = {}) {
+  return createExecutor({ client: at.client, ioDir: at.ioDir, ...options });
+}
+
+interface SmallDisk extends AsyncDisposable {
+  readonly directory: string;
+  /** Takes all of the free space but for some bytes, also while others write. */
+  fill(leaveBytes?: number): Promise<void>;
+  free(): Promise<void>;
+}
+
+async function smallDisk(sizeBytes: number): Promise<SmallDisk> {
+  const directory = join(at.daemon.directory, `disk-${randomUUID()}`);
+  const filler = join(directory, "filler");
+  await mkdir(directory);
+  await run("mount", ["-t", "tmpfs", "-o", `size=${sizeBytes},mode=700`, "tmpfs", directory]);
+  return {
+    directory,
+    async fill(leaveBytes = 0) {
+      const { bavail, bsize } = await statfs(directory);
+      const bytes = leaveBytes === 0 ? sizeBytes : bavail * bsize - leaveBytes;
+      // It fails when the disk is full, which is what we want.
+      await run("dd", ["if=/dev/zero", `of=${filler}`, "bs=4k", `count=${bytes / 4096}`]).catch(
+        () => undefined,
+      );
+    },
+    free: () => rm(filler),
+    async [Symbol.asyncDispose]() {
+      await run("umount", [directory]);
+      await rm(directory, { recursive: true });
+    },
+  };
+}
+
+/** What `seq` prints, and a command that prints its first bytes. */
+function numbered(bytes: number): { command: string; text: string } {
+  let text = "";
+  for (let line = 1; text.length < bytes; line++) text += `${line}\n`;
+  return { command: `seq 1000000 | head -c ${bytes}`, text: text.slice(0, bytes) };
+}
+
+describe("a log that is whole", () => {
+  test.each([
+    ["nothing", "true", ""],
+    ["a line", "echo printed", "printed\n"],
+    ["an end without a newline", "printf end", "end"],
+  ])("says so: %s", async (_, command, stdout) => {
+    await using runner = executor();
+    const result = await runner.run({ name: "whole", image: IMAGE, run: command });
+    expect(result).toMatchObject({ exitCode: 0, cause: "exit", truncated: false, stdout });
+    expect(result.log).toEqual({
+      complete: true,
+      gaps: [],
+      stdout: { bytes: stdout.length, tail: stdout, omittedBytes: 0 },
+      stderr: { bytes: 0, tail: "", omittedBytes: 0 },
+    });
+  });
+
+  test.each(["file", "fifo"] as const)("has both ends in the result (%s)", async (ioMode) => {
+    await using runner = executor({ ioMode, captureBytes: 100 });
+    const { command, text } = numbered(100_000);
+    const { stdout, truncated, log } = await runner.run({ name: "ends", image: IMAGE, run: command });
+    expect(truncated).toBe(true);
+    expect(stdout).toBe(text.slice(0, 100));
+    expect(log).toMatchObject({
+      complete: true,
+      stdout: { bytes: 100_000, tail: text.slice(-100), omittedBytes: 99_800 },
+    });
+  });
+
+  test("is exact in the events too, in which nothing of our own marks is seen", async () => {
+    await using runner = executor();
+    const { command, text } = numbered(300_000);
+    let seen = "";
+    const onEvent = (event: StepEvent): void => {
+      if (event.type === "output") seen += Buffer.from(event.data).toString("latin1");
+    };
+    const result = await runner.run({ name: "exact", image: IMAGE, run: command }, { onEvent });
+    expect(seen === text).toBe(true);
+    expect(result.log.complete).toBe(true);
+  });
+
+  test("is whole after its step was killed", async () => {
+    await using runner = executor();
+    const handle = runner.start({ name: "killed", image: IMAGE, run: "echo on; exec sleep 600" });
+    for await (const event of handle) if (event.type === "output") handle.kill();
+    expect(await handle.result).toMatchObject({ exitCode: 137, stdout: "on\n", log: { complete: true } });
+  });
+});
+
+test("a background process that keeps the output open ends with the step, and holds nothing up (fault case 21)", async () => {
+  await using runner = executor();
+  const result = await runner.run({ name: "background", image: IMAGE, run: "sleep 600 & echo over" });
+  expect(result).toMatchObject({ exitCode: 0, stdout: "over\n", log: { complete: true } });
+});
+
+test("a task that is given up before its start is deleted without waiting for us: we let go of its pipes", async () => {
+  const before = new Set(await writtenPipes());
+  const held: string[] = [];
+  let deleted = 0;
+  await using client = createClient({
+    address: at.daemon.address,
+    namespace: at.client.namespace,
+    interceptors: [
+      (next) => async (request) => {
+        if (request.method.name !== "Delete" || !request.service.typeName.includes("tasks"))
+          return next(request);
+        deleted++;
+        held.push(...(await writtenPipes()).filter((pipe) => !before.has(pipe)));
+        return next(request);
+      },
+    ],
+  });
+  await using runner = executor({ client });
+  const handle = runner.start({ name: "given-up", image: IMAGE, run: "true" });
+  for await (const event of handle) if (event.type === "phase" && event.phase === "starting") handle.stop();
+  await expect(handle.result).rejects.toMatchObject({ kind: "aborted" });
+  await handle.closed;
+  expect(deleted).toBe(1);
+  expect(held).toEqual([]);
+});
+
+/** The pipes that this process could write to. */
+async function writtenPipes(): Promise<string[]> {
+  const descriptors = await readdir("/proc/self/fd");
+  const pipes = descriptors.map(async (name) => {
+    const link = await readlink(`/proc/self/fd/${name}`).catch(() => "");
+    const info = await readFile(`/proc/self/fdinfo/${name}`, "utf8").catch(() => "");
+    const flags = Number.parseInt(/^flags:\s*(\d+)$/m.exec(info)?.[1] ?? "0", 8);
+    return link.startsWith("pipe:") && (flags & constants.O_WRONLY) !== 0 ? [link] : [];
+  });
+  return (await Promise.all(pipes)).flat();
+}
+
+test("a long line of bytes that are no text is exact, and a line of text is cut with a mark (fault case 23)", async () => {
+  await using runner = executor();
+  const length = 64 * MIB;
+  const handle = runner.start({
+    name: "line",
+    image: IMAGE,
+    run: `printf '\\303'; head -c ${length} /dev/zero; printf '\\251\\377'`,
+  });
+  const printed = createHash("sha256");
+  const whole = Buffer.alloc(length + 3);
+  whole.set([0xc3]);
+  whole.set([0xa9, 0xff], length + 1);
+  for await (const entry of handle.log.read()) if (entry.type === "output") printed.update(entry.data);
+  expect(printed.digest("hex")).toBe(createHash("sha256").update(whole).digest("hex"));
+  const lines: LogLine[] = [];
+  for await (const line of handle.log.lines({ maxLineBytes: 100 })) lines.push(line);
+  expect(lines).toMatchObject([{ offset: 0, omittedBytes: length - 97 }]);
+  expect((await handle.result).log).toMatchObject({ complete: true, stdout: { bytes: length + 3 } });
+});
+
+describe("a limit of the log", () => {
+  const LIMIT = 1_000_000;
+  const { command, text } = numbered(3_000_000);
+  const OVER = `${command}; echo; echo '##wfe[output after=1]'; echo error >&2`;
+
+  async function textOf(handle: StepHandle): Promise<{ text: string; gaps: unknown[] }> {
+    const gaps: unknown[] = [];
+    let read = "";
+    for await (const entry of handle.log.read()) {
+      if (entry.type === "gap") gaps.push(entry);
+      else if (entry.stream === "stdout") read += Buffer.from(entry.data).toString("latin1");
+    }
+    return { text: read, gaps };
+  }
+
+  test("truncate: the first bytes are kept, the rest is counted, and its outputs count", async () => {
+    await using runner = executor({ maxLogBytes: LIMIT, onLogLimit: "truncate" });
+    const handle = runner.start({ name: "truncated", image: IMAGE, run: OVER });
+    let seen = "";
+    let gapBytes = 0;
+    for await (const event of handle) {
+      if (event.type === "output") seen += Buffer.from(event.data).toString("latin1");
+      if (event.type === "gap") gapBytes += event.bytes;
+    }
+    const result = await handle.result;
+    expect(result).toMatchObject({ exitCode: 0, cause: "exit", truncated: true, outputs: { after: "1" } });
+    const { log, warnings } = result;
+    const printed = log.stdout.bytes + log.stderr.bytes;
+    expect(printed).toBe(text.length + "\n##wfe[output after=1]\nerror\n".length);
+    expect(seen === text.slice(0, LIMIT)).toBe(true);
+    expect(gapBytes).toBe(printed - LIMIT);
+    expect(log.complete).toBe(false);
+    expect(log.gaps[0]).toEqual({
+      stream: "stdout",
+      offset: LIMIT,
+      bytes: log.stdout.bytes - LIMIT,
+      reason: "log-limit",
+    });
+    expect(log.stderr.tail).toBe("error\n");
+    expect(warnings.map(({ field }) => field)).toContain("max_log_bytes");
+    const read = await textOf(handle);
+    expect(read.text === text.slice(0, LIMIT)).toBe(true);
+    expect(read.gaps[0]).toMatchObject({ stream: "stdout", offset: LIMIT });
+  });
+
+  test("drop-oldest: events have everything, and the newest bytes can be read again", async () => {
+    await using runner = executor({ maxLogBytes: 2 * LIMIT });
+    const handle = runner.start({ name: "newest", image: IMAGE, run: command, maxLogBytes: LIMIT });
+    let seen = 0;
+    for await (const event of handle) if (event.type === "output") seen += event.data.byteLength;
+    expect(seen).toBe(text.length);
+    const { log } = await handle.result;
+    const [gap] = log.gaps;
+    expect(gap).toMatchObject({ stream: "stdout", offset: 0, reason: "log-limit" });
+    const dropped = gap?.bytes ?? 0;
+    expect(text.length - dropped).toBeLessThanOrEqual(LIMIT);
+    expect(text.length - dropped).toBeGreaterThan(LIMIT / 4);
+    const read = await textOf(handle);
+    expect(read.text === text.slice(dropped)).toBe(true);
+    expect(read.gaps).toEqual([{ type: "gap", stream: "stdout", offset: 0, bytes: dropped }]);
+  });
+
+  test("fail: the step is stopped, and the result says why and what to change", async () => {
+    await using runner = executor();
+    const step = {
+      name: "stopped",
+      image: IMAGE,
+      run: "yes",
+      maxLogBytes: LIMIT,
+      onLogLimit: "fail",
+    } as const;
+    const result = await runner.run(step);
+    expect(result).toMatchObject({ cause: "log-io-failed", truncated: true });
+    expect(result.warnings).toEqual([
+      { field: "max_log_bytes", message: expect.stringContaining("on_log_limit: truncate or drop-oldest") },
+    ]);
+  });
+
+  test("of a step is at most that of the executor", async () => {
+    await using runner = executor({ maxLogBytes: LIMIT });
+    await expect(
+      runner.run({ name: "more", image: IMAGE, run: "true", maxLogBytes: LIMIT + 1 }),
+    ).rejects.toMatchObject({ kind: "refused", issues: [{ field: "maxLogBytes" }] });
+    expect(() => createExecutor({ maxLogBytes: 0 })).toThrow(/maxLogBytes: 0 is not/);
+  });
+
+  test.each(["truncate", "drop-oldest"] as const)(
+    "keeps the disk's use bounded while a step prints without end: %s (S14)",
+    async (onLogLimit) => {
+      await using disk = await smallDisk(1200 * MIB);
+      await using runner = executor({ ioDir: disk.directory, maxLogBytes: 32 * MIB, onLogLimit });
+      const handle = runner.start({ name: "endless", image: IMAGE, run: "cat /dev/zero" });
+      let most = 0;
+      const watch = setInterval(async () => {
+        const { blocks, bfree, bsize } = await statfs(disk.directory);
+        most = Math.max(most, (blocks - bfree) * bsize);
+      }, 50);
+      const printed = new Promise<void>((resolve) => {
+        const poll = setInterval(async () => {
+          const { stdout = 0 } = await printedBytes(disk.directory);
+          if (stdout < 1024 * MIB) return;
+          clearInterval(poll);
+          resolve();
+        }, 50);
+      });
+      await printed;
+      handle.kill();
+      const result = await handle.result;
+      clearInterval(watch);
+      expect(result).toMatchObject({ cause: "aborted", truncated: true });
+      expect(most).toBeGreaterThan(16 * MIB);
+      // The limit, the piece that is freed at once, and what is printed until that is done.
+      expect(most).toBeLessThan(500 * MIB);
+    },
+  );
+});
+
+describe("a reader of the log", () => {
+  test("reads all of it, live or afterwards, from any offset, beside others", async () => {
+    await using runner = executor();
+    const { command, text } = numbered(500_000);
+    const handle = runner.start({ name: "read", image: IMAGE, run: `${command}; sleep 0.2; echo end` });
+    const whole = `${text}end\n`;
+    const live = Promise.all([read(handle), read(handle, 250_000)]);
+    await handle.result;
+    const [first, second] = await live;
+    expect(first === whole).toBe(true);
+    expect(second === whole.slice(250_000)).toBe(true);
+    await handle.closed;
+    expect((await read(handle)) === whole).toBe(true);
+    expect(await read(handle, whole.length - 4)).toBe("end\n");
+    expect(await read(handle, whole.length)).toBe("");
+  });
+
+  test("gets lines of text, of both streams, with times and offsets", async () => {
+    await using runner = executor();
+    const handle = runner.start({
+      name: "lines",
+      image: IMAGE,
+      run: "echo one; sleep 0.3; echo two >&2; sleep 0.3; printf 'thr\\303\\251e\\r\\nrest'",
+    });
+    const lines: LogLine[] = [];
+    for await (const line of handle.log.lines()) lines.push(line);
+    expect(lines.map(({ stream, offset, text }) => [stream, offset, text])).toEqual([
+      ["stdout", 0, "one"],
+      ["stderr", 0, "two"],
+      ["stdout", 4, "thrée"],
+      ["stdout", 12, "rest"],
+    ]);
+    const times = lines.map(({ time }) => time.getTime());
+    expect(times).toEqual(times.toSorted((a, b) => a - b));
+    expect((times[2] ?? 0) - (times[0] ?? 0)).toBeGreaterThan(400);
+  });
+
+  test("sees no secret, wherever it begins", async () => {
+    await using runner = executor({ captureBytes: 100 });
+    const value = "s3cret-value-of-this-step";
+    const handle = runner.start(
+      {
+        name: "masked",
+        image: IMAGE,
+        run: "for n in $(seq 2000); do printf 'line %s ' $n; cat /run/secrets/token; echo; done",
+        secrets: ["token"],
+      },
+      { secrets: { token: value } },
+    );
+    await handle.result;
+    const all = await read(handle);
+    expect(all).not.toContain("s3cret");
+    expect(all.match(/^line \d+ \*\*\*$/gm)).toHaveLength(2000);
+    for (const offset of [1, 17, 5_000, 20_001]) expect(await read(handle, offset)).toBe(all.slice(offset));
+  });
+
+  test("of pipes gets the newest, and is told how much is missing", async () => {
+    await using runner = executor({ ioMode: "fifo" });
+    const { command, text } = numbered(3_000_000);
+    const handle = runner.start({ name: "pipes", image: IMAGE, run: command });
+    expect((await handle.result).log).toMatchObject({ complete: true, gaps: [] });
+    const entries = [];
+    for await (const entry of handle.log.read()) entries.push(entry);
+    const [gap] = entries;
+    if (gap?.type !== "gap") throw new Error("no gap");
+    expect(gap.bytes).toBeLessThanOrEqual(text.length - MIB);
+    const rest = entries.flatMap((entry) => (entry.type === "output" ? [entry.data] : []));
+    expect(Buffer.concat(rest).toString() === text.slice(gap.bytes)).toBe(true);
+  });
+
+  test("ends by its signal, and by the handle's end", async () => {
+    await using runner = executor();
+    const handle = runner.start({ name: "ends", image: IMAGE, run: "echo on; exec sleep 600" });
+    const stop = new AbortController();
+    const stopped = (async () => {
+      for await (const _ of handle.log.read({ signal: stop.signal })) stop.abort(new Error("enough"));
+    })();
+    await expect(stopped).rejects.toThrow("enough");
+    const left = read(handle);
+    left.catch(() => undefined);
+    let now = "";
+    for await (const entry of handle.log.read({ follow: false }))
+      if (entry.type === "output") now += Buffer.from(entry.data).toString();
+    expect(now).toBe("on\n");
+    handle.kill();
+    expect(await left).toBe("on\n");
+    await handle[Symbol.asyncDispose]();
+    await expect(read(handle)).rejects.toMatchObject({ kind: "invalid-argument" });
+  });
+
+  test("of a step that cannot be run gets nothing, and ends", async () => {
+    await using runner = executor();
+    const handle = runner.start({ name: "absent", image: "no-such-image", pull: "never", run: "true" });
+    expect(await read(handle)).toBe("");
+    await expect(handle.result).rejects.toMatchObject({ kind: "image-not-found" });
+  });
+});
+
+async function read(handle: StepHandle, from = 0): Promise<string> {
+  let text = "";
+  for await (const entry of handle.log.read({ from: { stdout: from } }))
+    if (entry.type === "output" && entry.stream === "stdout")
+      text += Buffer.from(entry.data).toString("latin1");
+  return text;
+}
+
+/** The sizes of the only step's files. */
+async function printedBytes(directory: string): Promise<{ stdout?: number }> {
+  const [step] = await readdir(directory);
+  if (step === undefined) return {};
+  const file = await stat(join(directory, step, "stdout")).catch(() => undefined);
+  return file === undefined ? {} : { stdout: file.size };
+}
+
+describe("a disk that is full", () => {
+  test.each([4, 40, 60])(
+    "%i KiB before the end of a step that exits with 0: the step has failed, and the place of the gap is told (F10, fault case 9)",
+    async (missingKib) => {
+      await using disk = await smallDisk(MIB);
+      await using runner = executor({ ioDir: disk.directory });
+      const before = await at.inventory();
+      await disk.fill(256 * KIB);
+      const { command, text } = numbered(256 * KIB + missingKib * KIB);
+      const result = await runner.run({ name: "last", image: IMAGE, run: command });
+      expect(result).toMatchObject({ cause: "log-io-failed", truncated: true, log: { complete: false } });
+      const { bytes } = result.log.stdout;
+      expect(bytes).toBeGreaterThan(200 * KIB);
+      expect(bytes).toBeLessThanOrEqual(256 * KIB);
+      expect(result.stdout).toBe(text.slice(0, bytes));
+      expect(result.log.gaps).toEqual([{ stream: "stdout", offset: bytes, reason: "not-stored" }]);
+      await at.expectNothingLeft(before);
+    },
+  );
+
+  test("for a moment: the step is stopped soon, although the disk is free again (F11)", async () => {
+    await using disk = await smallDisk(MIB);
+    await using runner = executor({ ioDir: disk.directory });
+    const handle = runner.start({
+      name: "moment",
+      image: IMAGE,
+      run: "while :; do printf '%01024d' 0; sleep 0.01; done",
+    });
+    let filled = false;
+    for await (const event of handle) {
+      if (event.type !== "output" || filled) continue;
+      filled = true;
+      await disk.fill();
+      setTimeout(() => void disk.free(), 300);
+    }
+    const result = await handle.result;
+    const { bytes } = result.log.stdout;
+    expect(result).toMatchObject({ cause: "log-io-failed", truncated: true });
+    expect(result.log).toMatchObject({
+      complete: false,
+      gaps: [{ stream: "stdout", offset: bytes, reason: "not-stored" }],
+    });
+    // Its copy ended within the 300 ms, so only what came before the disk was full is there.
+    expect(bytes).toBeLessThan(MIB / 2);
+  });
+
+  test("of one stream: the other one is whole", async () => {
+    await using disk = await smallDisk(MIB);
+    await using runner = executor({ ioDir: disk.directory });
+    await disk.fill(128 * KIB);
+    const { command } = numbered(160 * KIB);
+    const { log } = await runner.run({ name: "one", image: IMAGE, run: `echo begun; ${command} >&2` });
+    expect(log.stdout.bytes).toBe(6);
+    expect(log.gaps).toEqual([{ stream: "stderr", offset: log.stderr.bytes, reason: "not-stored" }]);
+  });
+
+  test("before the step: the error names the directory (F13)", async () => {
+    await using disk = await smallDisk(MIB);
+    await using runner = executor({ ioDir: disk.directory });
+    await disk.fill();
+    const running = runner.run({ name: "never", image: IMAGE, run: "true", extraHosts: { db: "10.0.0.1" } });
+    await expect(running).rejects.toMatchObject({
+      kind: "io",
+      message: expect.stringMatching(/^could not make .*disk-.*: the disk is full/),
+    });
+  });
+
+  test("or too many open files before the step: the error says which limit", async () => {
+    await using runner = executor();
+    const { stdout } = await run("prlimit", [
+      "--pid",
+      String(process.pid),
+      "--nofile",
+      "--output",
+      "SOFT",
+      "--noheadings",
+    ]);
+    const limit = Math.max(...(await readdir("/proc/self/fd")).map(Number)) + 16;
+    await run("prlimit", ["--pid", String(process.pid), `--nofile=${limit}:`]);
+    const taken: FileHandle[] = [];
+    for (let full = false; !full; ) {
+      await open("/dev/null").then(
+        (file) => taken.push(file),
+        () => {
+          full = true;
+        },
+      );
+    }
+    try {
+      const running = runner.run({ name: "never", image: IMAGE, run: "true" });
+      await expect(running).rejects.toMatchObject({ kind: "io", message: expect.stringContaining("EMFILE") });
+    } finally {
+      for (const file of taken) await file.close();
+      await run("prlimit", ["--pid", String(process.pid), `--nofile=${stdout.trim()}:`]);
+    }
+  });
+
+  test("because of one step: that one is stopped, and the other goes on (F12)", async () => {
+    await using disk = await smallDisk(400 * MIB);
+    await using runner = executor({ ioDir: disk.directory });
+    const innocent = runner.start({
+      name: "innocent",
+      image: IMAGE,
+      run: "trap 'echo over; exit 0' USR1; while :; do echo on; sleep 0.02; done",
+      stopSignal: "USR1",
+    });
+    for await (const event of innocent) if (event.type === "output") break;
+    const flood = await runner.run({ name: "flood", image: IMAGE, run: "cat /dev/zero", timeoutMs: 120_000 });
+    expect(flood).toMatchObject({ cause: "log-io-failed", truncated: true });
+    innocent.stop();
+    const result = await innocent.result;
+    expect(result).toMatchObject({ exitCode: 0, cause: "aborted", log: { complete: true, gaps: [] } });
+    expect(result.log.stdout.tail).toMatch(/on\nover\n$/);
+  });
+});
