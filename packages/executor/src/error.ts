@@ -57,8 +57,8 @@ export class ExecutorError extends Error {
   readonly kind: ExecutorErrorKind;
   readonly issues: readonly StepIssue[];
   /**
-   * With `Executor.run`: what could not be removed yet after the step had failed. With a handle, `closed` tells
-   * it.
+   * With `Executor.run`: what could not be removed yet after the step had failed. With a handle, `closed`
+   * tells it.
    */
   readonly unreleased: readonly UnreleasedResource[];
 

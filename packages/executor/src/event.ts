@@ -67,8 +67,8 @@ export interface OutputGap {
 }
 
 /**
- * The step is over, and not everything that it used could be removed. The executor tries again later. It comes
- * at most once, as the last event.
+ * The step is over, and not everything that it used could be removed. The executor tries again later. It
+ * comes at most once, as the last event.
  */
 export interface ReleaseFailedEvent {
   readonly type: "release-failed";

@@ -94,8 +94,8 @@ export interface ExecutorOptions {
    */
   readonly userNamespace?: IdRange | undefined;
   /**
-   * How long a step waits for a daemon that is away: restarted, cut off, or not answering. In milliseconds. Then
-   * the step fails with `daemon-unavailable`. A daemon that has never answered is not waited for.
+   * How long a step waits for a daemon that is away: restarted, cut off, or not answering. In milliseconds.
+   * Then the step fails with `daemon-unavailable`. A daemon that has never answered is not waited for.
    *
    * @default 60_000
    */
@@ -166,15 +166,16 @@ const RUN_OPTIONS: OptionNames<RunOptions> = { ...START_OPTIONS, onEvent: true }
 /** Runs steps on containerd. */
 export interface Executor extends AsyncDisposable {
   /**
-   * Starts a step and returns at once. Never throws: an invalid step or option rejects the handle's `result`.
+   * Starts a step and returns at once. Never throws: an invalid step or option rejects the handle's
+   * `result`.
    */
   start(step: StepInput, options?: StartOptions): StepHandle;
   /**
    * Runs a step to its end, and releases everything that it used. The result tells what could not be released
    * yet; so does the error of a step that could not be run.
    *
-   * @throws ExecutorError if the step could not be run; `closed` after `close`. A step that ran and failed is a
-   * result.
+   * @throws ExecutorError if the step could not be run; `closed` after `close`. A step that ran and failed is
+   * a result.
    */
   run(step: StepInput, options?: RunOptions): Promise<RunResult>;
   /**

@@ -6,8 +6,8 @@ import type { ReleaseReport } from "./unreleased.js";
 /**
  * A running step. Iterate it for its events. Await `result` for the outcome, and `closed` for the clean-up.
  *
- * The loop over the events ends when the step is released. It throws the error of a step that could not be run,
- * after the events.
+ * The loop over the events ends when the step is released. It throws the error of a step that could not be
+ * run, after the events.
  */
 export interface StepHandle extends AsyncIterable<StepEvent>, AsyncDisposable {
   /** The container's id in containerd: unique, and made from the step's name. */
@@ -22,8 +22,8 @@ export interface StepHandle extends AsyncIterable<StepEvent>, AsyncDisposable {
    */
   readonly result: Promise<StepResult>;
   /**
-   * Resolves when everything that the step used was released, or could not be released yet: `unreleased` tells
-   * which. It never rejects.
+   * Resolves when everything that the step used was released, or could not be released yet: `unreleased`
+   * tells which. It never rejects.
    */
   readonly closed: Promise<ReleaseReport>;
   /** The output, to be read by any number of readers, until the handle is disposed of. */

@@ -90,7 +90,9 @@ async function outcome(handle: StepHandle): Promise<string> {
   }
 }
 
-/** Calls a function as a phase begins. Reads the events to their end; an error at their end is in the result. */
+/**
+ * Calls a function as a phase begins. Reads the events to their end; an error at their end is in the result.
+ */
 async function onPhase(handle: StepHandle, phase: string, act: () => void): Promise<void> {
   try {
     for await (const event of handle) if (event.type === "phase" && event.phase === phase) act();

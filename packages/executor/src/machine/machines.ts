@@ -13,8 +13,8 @@ import { isUnavailable } from "./unavailable.js";
  */
 export interface Machines {
   /**
-   * The machine that a step runs on, with facts that are not old. Connects if necessary. A daemon that has never
-   * answered is not waited for: its address may be wrong.
+   * The machine that a step runs on, with facts that are not old. Connects if necessary. A daemon that has
+   * never answered is not waited for: its address may be wrong.
    *
    * @param outage waits for the daemon while it is away.
    */

@@ -13,8 +13,8 @@ const MICROSECONDS = 1e3;
 const NANOSECONDS = 1e6;
 
 /**
- * Reads the counters of a container's cgroup. The daemon's OOM event may be lost, and a counter is not. Call it
- * before the task is deleted, because that deletes the cgroup.
+ * Reads the counters of a container's cgroup. The daemon's OOM event may be lost, and a counter is not. Call
+ * it before the task is deleted, because that deletes the cgroup.
  */
 export async function readCounters(client: Client, id: string): Promise<Counters> {
   const metrics = await client.tasks.metrics(id, { timeoutMs: ANSWER_MS }).catch(() => undefined);

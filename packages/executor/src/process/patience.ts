@@ -8,7 +8,9 @@ import type { StopSignals } from "./stop-signals.js";
 export interface Patience extends Disposable {
   /** Aborted when the step does not wait any more. */
   readonly signal: AbortSignal;
-  /** From now on the step has a process, which may take so long to end after its stop signal, in milliseconds. */
+  /**
+   * From now on the step has a process, which may take so long to end after its stop signal, in milliseconds.
+   */
   setGrace(graceMs: number): void;
   /** The process is asked to end: after the grace period, nothing waits any more. */
   end(): void;

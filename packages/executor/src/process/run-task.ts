@@ -20,7 +20,8 @@ import { kill, stopTask } from "./stop-task.js";
 const CREATE_TIMEOUT_MS = 120_000;
 
 /**
- * How long to try to kill a task that is to be removed, in milliseconds. Whoever removes it tries again later.
+ * How long to try to kill a task that is to be removed, in milliseconds. Whoever removes it tries again
+ * later.
  */
 const KILL_MS = 6_000;
 /** How long a shim may take to tell the status of its task, in milliseconds. */
@@ -32,8 +33,8 @@ export interface CreatedTask {
   /** The id of its first process on the daemon's machine. */
   readonly pid: number;
   /**
-   * Deletes the ended task. Afterwards the shim has written all output, and is gone. A call during another one
-   * waits for that.
+   * Deletes the ended task. Afterwards the shim has written all output, and is gone. A call during another
+   * one waits for that.
    */
   delete(): Promise<void>;
 }

@@ -23,7 +23,9 @@ export interface FoundStep {
   readonly snapshot: { readonly key: string; readonly snapshotter: string } | undefined;
 }
 
-/** Finds the steps of the client's namespace: by the labels of containers and leases, and by the ids of tasks. */
+/**
+ * Finds the steps of the client's namespace: by the labels of containers and leases, and by the ids of tasks.
+ */
 export async function findSteps(client: Client): Promise<FoundStep[]> {
   const owned = [`labels."${LABELS.owner}"`];
   // In the order in which a step is released. So what is released meanwhile is not taken for a task that has
@@ -46,8 +48,8 @@ export async function findSteps(client: Client): Promise<FoundStep[]> {
 }
 
 /**
- * Ends a step and removes everything that it uses, in the order in which a step is released. Stops at the first
- * failure, so that the rest stays visible.
+ * Ends a step and removes everything that it uses, in the order in which a step is released. Stops at the
+ * first failure, so that the rest stays visible.
  */
 export async function removeFound(client: Client, step: FoundStep): Promise<void> {
   const { id, labels, hasContainer, snapshot, status } = step;

@@ -14,7 +14,9 @@ export interface OrphanReport {
   readonly failed: readonly { readonly id: string; readonly reason: string }[];
 }
 
-/** How many orphans are removed at a time. One that cannot be ended takes seconds, and must not delay others. */
+/**
+ * How many orphans are removed at a time. One that cannot be ended takes seconds, and must not delay others.
+ */
 const AT_A_TIME = 8;
 
 /**

@@ -12,8 +12,8 @@ export interface ListedStep {
   /** Empty if its container is not there. */
   readonly image: string;
   /**
-   * Status of its task: `created`, `running`, `stopped`, `paused`, `pausing` or `unknown`; `none` if it has no
-   * task.
+   * Status of its task: `created`, `running`, `stopped`, `paused`, `pausing` or `unknown`; `none` if it has
+   * no task.
    */
   readonly status: string;
   /** The process of its executor: host, boot, PID namespace, process id and start time. */

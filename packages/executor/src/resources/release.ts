@@ -15,8 +15,8 @@ export interface Release {
   /** What is not undone, as far as it is known now. */
   readonly left: readonly UnreleasedResource[];
   /**
-   * Runs the undos, the newest first, until one fails. What the failed one stands on is kept, so that `ps` and
-   * `gc` find it. A further call goes on where the last one stopped.
+   * Runs the undos, the newest first, until one fails. What the failed one stands on is kept, so that `ps`
+   * and `gc` find it. A further call goes on where the last one stopped.
    *
    * @returns what is left. Never rejects.
    */
