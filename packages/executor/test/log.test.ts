@@ -146,8 +146,10 @@ test("a task that is given up before its start is deleted without waiting for us
   });
   await using runner = executor({ client });
   const handle = runner.start({ name: "given-up", image: IMAGE, run: "true" });
-  for await (const event of handle) if (event.type === "phase" && event.phase === "starting") handle.stop();
-  await expect(handle.result).rejects.toMatchObject({ kind: "aborted" });
+  const reading = (async () => {
+    for await (const event of handle) if (event.type === "phase" && event.phase === "starting") handle.stop();
+  })();
+  await expect(reading).rejects.toMatchObject({ kind: "aborted" });
   await handle.closed;
   expect(deleted).toBe(1);
   expect(held).toEqual([]);
@@ -276,7 +278,9 @@ describe("a limit of the log", () => {
     async (onLogLimit) => {
       await using disk = await smallDisk(1200 * MIB);
       await using runner = executor({ ioDir: disk.directory, maxLogBytes: 32 * MIB, onLogLimit });
-      const handle = runner.start({ name: "endless", image: IMAGE, run: "cat /dev/zero" });
+      // Some hundred megabytes a second. Without a limit, a step can print a gigabyte while a busy machine does
+      // not run us.
+      const handle = runner.start({ name: "endless", image: IMAGE, run: "cat /dev/zero", cpu: 0.2 });
       let most = 0;
       const watch = setInterval(async () => {
         const { blocks, bfree, bsize } = await statfs(disk.directory);
