@@ -280,6 +280,19 @@ test("a private output directory that was cleaned away is made again", async () 
   await expect(access(second)).rejects.toMatchObject({ code: "ENOENT" });
 });
 
+test("output that a step had before its container is removed with its lease", async () => {
+  const before = await at.inventory();
+  const id = "wfe-0123456789abcdef0123";
+  const directory = join(at.ioDir, id);
+  await mkdir(directory);
+  const [host] = (await currentOwner()).split("/");
+  const labels = { "wfe-containerd/owner": `${host}/0/0/1/1`, "wfe-containerd/io": directory };
+  await at.client.leases.create({ id, labels });
+  await at.client.with({ leaseId: id }).snapshots.prepare(id, "", {});
+  expect(await removeOrphans(at.client)).toEqual({ removed: [id], failed: [] });
+  await at.expectNothingLeft(before);
+});
+
 test("private output directories of dead processes are removed, and those of living ones stay", async () => {
   const owner = await currentOwner();
   const make = async (text: string): Promise<string> => {

@@ -111,7 +111,7 @@ export interface HttpClient extends AsyncDisposable {
   request(request: HttpRequest): Promise<HttpResponse>;
 }
 
-type Undici = typeof import("undici");
+type Undici = typeof import("undici").default;
 
 /** A dropped body is read up to this size and for this long, so that the connection can be used again. */
 const DISCARD_BYTES = 64 * 1024;
@@ -140,7 +140,8 @@ export function createHttpClient({ tls: hostTls, timeouts, mayBePlain }: HttpCli
 
   async function request({ method, url, headers, body, signal }: HttpRequest): Promise<HttpResponse> {
     // Loaded at the first request: it is large, and most programs never ask a registry.
-    const undici = await import("undici");
+    // In a bundle, a CommonJS module has nothing but its default export.
+    const { default: undici } = await import("undici");
     let at = url;
     let kept: Record<string, string> = { ...headers };
     for (let redirects = 0; ; redirects++) {
