@@ -321,6 +321,23 @@ describe("what cannot be run is an error", () => {
   });
 });
 
+test("a step tells when it runs, whether it went well, and what it used", async () => {
+  await using runner = executor();
+  const handle = runner.start({ name: "measured", image: IMAGE, run: "head -c 20000000 /dev/zero | md5sum" });
+  expect(await handle.started).toBeUndefined();
+  const { ok, usage } = await handle.result;
+  expect(ok).toBe(true);
+  expect(usage.cpuTimeMs).toBeGreaterThan(1);
+  // With cgroup v2, older kernels and versions of containerd do not tell it.
+  if (usage.peakMemoryBytes !== null) expect(usage.peakMemoryBytes).toBeGreaterThan(4096);
+  expect(await runner.run({ name: "fails", image: IMAGE, run: "exit 3" })).toMatchObject({
+    ok: false,
+    exitCode: 3,
+  });
+  const missing = runner.start({ name: "missing", image: IMAGE, command: ["no-such-program"] });
+  await expect(missing.started).rejects.toMatchObject({ kind: "command-not-found" });
+});
+
 describe("events", () => {
   test("of a step that nobody follows do not hold it up", async () => {
     await using runner = executor();
