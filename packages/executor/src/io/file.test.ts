@@ -1,4 +1,4 @@
-import { appendFile, mkdtemp, readdir, rm } from "node:fs/promises";
+import { appendFile, mkdtemp, readdir, readlink, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
@@ -51,8 +51,13 @@ test("without any promise about the disk nothing is claimed", async () => {
   expect(await readToEnd(io, NEVER)).toEqual({ stdout: "unknown", stderr: "unknown" });
 });
 
-test("closing removes everything, also twice", async () => {
+test("closing lets go of the files, also twice; they stay for the release", async () => {
   await io.close();
   await io.close();
-  expect(await readdir(parent)).toEqual([]);
+  expect(await readdir(parent)).toEqual(["step"]);
+  const descriptors = await readdir("/proc/self/fd");
+  const links = await Promise.all(
+    descriptors.map((name) => readlink(`/proc/self/fd/${name}`).catch(() => "")),
+  );
+  expect(links.filter((link) => link.startsWith(parent))).toEqual([]);
 });
