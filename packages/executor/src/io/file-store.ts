@@ -1,10 +1,13 @@
 import { execFile } from "node:child_process";
+import { read } from "node:fs";
 import type { FileHandle } from "node:fs/promises";
 import { promisify } from "node:util";
 import { OUTPUT_STREAMS, type OutputStore, type OutputStream } from "./io.js";
 import { createSeal } from "./seal.js";
 
 const run = promisify(execFile);
+/** Unlike FileHandle.read, it makes no array for each call that only a full collection frees. */
+const readDescriptor = promisify(read);
 /** The unit of `blocks` in stat(2). */
 const BLOCK_BYTES = 512;
 const SEAL_BYTES = createSeal().byteLength;
@@ -27,7 +30,7 @@ export function createFileStore(files: readonly StoredFile[]): OutputStore {
       const seal = sealAt() ?? Number.POSITIVE_INFINITY;
       const at = position < seal ? position : position + SEAL_BYTES;
       const length = position < seal ? Math.min(buffer.byteLength, seal - position) : buffer.byteLength;
-      return (await handle.read(buffer, 0, length, at)).bytesRead;
+      return (await readDescriptor(handle.fd, buffer, 0, length, at)).bytesRead;
     },
     // Node has no fallocate(2). Where the program or the file system cannot do it, the space stays in use.
     async free(stream, from, to) {

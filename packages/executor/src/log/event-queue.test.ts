@@ -1,3 +1,4 @@
+import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import type { StepEvent } from "../event.js";
 import { createEventQueue, type EventQueue } from "./event-queue.js";
@@ -143,3 +144,33 @@ async function drain(queue: EventQueue, events = queue.iterate()): Promise<StepE
   for await (const event of events) seen.push(event);
   return seen;
 }
+
+test("output that waits for a consumer is that which was pushed, however its pieces are cut", async () => {
+  await fc.assert(
+    fc.asyncProperty(
+      fc.array(fc.integer({ min: 1, max: 64 * KIB }), { minLength: 100, maxLength: 200 }),
+      async (sizes) => {
+        const queue = createEventQueue();
+        const buffer = new Uint8Array(64 * KIB);
+        let pushed = 0;
+        for (const [at, size] of sizes.entries()) {
+          buffer.fill(at % 251);
+          queue.push({ type: "output", stream: "stdout", data: buffer.subarray(0, size) });
+          pushed += size;
+        }
+        const [gap, ...rest] = await drain(queue);
+        let missing = gap?.type === "gap" ? gap.bytes : 0;
+        const left = gap?.type === "gap" ? rest : [gap, ...rest];
+        const first = sizes.length - left.length;
+        for (const [at, event] of left.entries()) {
+          if (event?.type !== "output") throw new Error("no output");
+          expect(event.data.byteLength).toBe(sizes[first + at]);
+          expect(event.data.every((byte) => byte === (first + at) % 251)).toBe(true);
+          missing += event.data.byteLength;
+        }
+        expect(missing).toBe(pushed);
+      },
+    ),
+    { numRuns: 20 },
+  );
+});

@@ -6,6 +6,10 @@ import type { StepEvent } from "../event.js";
 const HIGH_WATER_BYTES = 256 * 1024;
 /** Before a consumer comes: above this many bytes of output, the oldest is dropped. */
 const UNREAD_BYTES = 1024 * 1024;
+/** The most output that one event has. */
+export const OUTPUT_BLOCK_BYTES = 64 * 1024;
+/** What is queued, the next output, and what is left unused at the end. */
+const RING_BYTES = UNREAD_BYTES + 3 * OUTPUT_BLOCK_BYTES;
 /**
  * The memory that an event takes apart from its data. Many small events must not take more than one large
  * event.
@@ -24,6 +28,7 @@ const EVENT_BYTES = 128;
  * A progress event replaces an older one of the same blob and state that was not consumed yet.
  */
 export interface EventQueue {
+  /** Output is copied, because its bytes may be the reader's own buffer: at most `OUTPUT_BLOCK_BYTES` of it. */
   push(event: StepEvent): Promise<void> | undefined;
   /** From now on no producer waits for the consumer. Used when the output is over, and few events follow. */
   stopWaiting(): void;
@@ -54,6 +59,9 @@ export function createEventQueue(): EventQueue {
   let isEnding = false;
   let wakeConsumer: (() => void) | undefined;
   let room: Deferred<void> | undefined;
+  /** Where output is kept before a consumer comes. Copies that are dropped later would be old garbage. */
+  let ring: Uint8Array | undefined;
+  let ringAt = 0;
   /** Visits each event once, in search of the oldest output. */
   let oldest = events.entries();
 
@@ -80,6 +88,19 @@ export function createEventQueue(): EventQueue {
     const event = events.get(key);
     if (event !== undefined) count(event, -1);
     events.delete(key);
+  }
+
+  function copyOf(event: StepEvent): StepEvent {
+    if (event.type !== "output") return event;
+    const length = event.data.byteLength;
+    const fits = length <= OUTPUT_BLOCK_BYTES && outputBytes > UNREAD_BYTES / 2;
+    if (consumer !== "none" || !fits) return { ...event, data: event.data.slice() };
+    ring ??= new Uint8Array(RING_BYTES);
+    if (ringAt + length > RING_BYTES) ringAt = 0;
+    const data = ring.subarray(ringAt, ringAt + length);
+    ringAt += length;
+    data.set(event.data);
+    return { ...event, data };
   }
 
   function keyOf(event: StepEvent): string | number {
@@ -128,8 +149,9 @@ export function createEventQueue(): EventQueue {
       if (consumer === "gone" || closed) return undefined;
       const key = keyOf(event);
       remove(key);
-      events.set(key, event);
-      count(event, 1);
+      const copy = copyOf(event);
+      events.set(key, copy);
+      count(copy, 1);
       wakeConsumer?.();
       if (consumer === "none") {
         forgetOldest();

@@ -7,7 +7,9 @@ import type { Position } from "./journal.js";
 import type { LogChunk, LogEntry, LogReadOptions } from "./log-entry.js";
 import type { LogSource, LogState } from "./log-state.js";
 
-const CHUNK_BYTES = 64 * 1024;
+const READ_BYTES = 64 * 1024;
+/** The most that one chunk has. Small copies are freed early. */
+const CHUNK_BYTES = 16 * 1024;
 
 /** One reader's place in a stream. It masks again what is stored, from the last place where it may begin. */
 interface Cursor {
@@ -42,18 +44,20 @@ export async function* readLog(
     source.createMasker === undefined
       ? { raw: wanted[stream], bytes: wanted[stream] }
       : log.journal.seek(stream, wanted[stream]);
+  /** Reused: memory that lives while the kernel fills it becomes old, and is freed late. */
+  const buffer = new Uint8Array(READ_BYTES);
   const createCursor = (position: Position): Cursor => ({ position, masker: source.createMasker?.() });
   const cursors = { stdout: createCursor(begin("stdout")), stderr: createCursor(begin("stderr")) };
 
   /** Counts bytes, and gives the part of them that was asked for and is kept. */
-  function take(stream: OutputStream, raw: number, data: Uint8Array, time: Date): LogChunk[] {
+  function take(stream: OutputStream, raw: number, data: Uint8Array): Pick<LogChunk, "offset" | "data">[] {
     const cursor = cursors[stream];
     const { bytes } = cursor.position;
     cursor.position = { raw, bytes: bytes + data.byteLength };
     const start = Math.max(bytes, wanted[stream]);
     const end = Math.min(bytes + data.byteLength, log.cut?.[stream].bytes ?? Number.POSITIVE_INFINITY);
     if (end <= start) return [];
-    return [{ type: "output", stream, offset: start, time, data: data.subarray(start - bytes, end - bytes) }];
+    return [{ offset: start, data: data.subarray(start - bytes, end - bytes) }];
   }
 
   async function* readTo(stream: OutputStream, end: number, timeMs: number): AsyncGenerator<LogEntry> {
@@ -62,8 +66,8 @@ export async function* readLog(
     while (cursor.position.raw < end) {
       signal?.throwIfAborted();
       const { raw } = cursor.position;
-      const buffer = new Uint8Array(Math.min(CHUNK_BYTES, end - raw));
-      const count = await (source as LogSource).store.read(stream, raw, buffer).catch((reason: unknown) => {
+      const part = buffer.subarray(0, end - raw);
+      const count = await (source as LogSource).store.read(stream, raw, part).catch((reason: unknown) => {
         refuseIfClosed(log);
         throw reason;
       });
@@ -73,7 +77,12 @@ export async function* readLog(
       if (count === 0)
         throw new ExecutorError(`the log ends before byte ${end} of ${stream}`, { kind: "io" });
       const read = buffer.subarray(0, count);
-      yield* take(stream, raw + count, cursor.masker?.push(read) ?? read, time);
+      for (const { offset, data } of take(stream, raw + count, cursor.masker?.push(read) ?? read)) {
+        for (let at = 0; at < data.byteLength; at += CHUNK_BYTES) {
+          const piece = data.slice(at, at + CHUNK_BYTES);
+          yield { type: "output", stream, offset: offset + at, time, data: piece };
+        }
+      }
     }
   }
 
@@ -104,7 +113,8 @@ export async function* readLog(
   if (!log.isOver) return;
   for (const stream of OUTPUT_STREAMS) {
     const { position, masker } = cursors[stream];
-    yield* take(stream, position.raw, masker?.end() ?? new Uint8Array(0), new Date());
+    for (const rest of take(stream, position.raw, masker?.end() ?? new Uint8Array(0)))
+      yield { type: "output", stream, time: new Date(), ...rest };
     const cutAt = Math.max(log.cut?.[stream].bytes ?? 0, wanted[stream]);
     const bytes = (log.cut?.[stream].bytes ?? 0) + log.cutBytes[stream] - cutAt;
     if (log.cutBytes[stream] > 0 && bytes > 0) yield { type: "gap", stream, offset: cutAt, bytes };

@@ -11,7 +11,7 @@ import {
   type OutputStore,
   type OutputStream,
 } from "../io/io.js";
-import type { EventQueue } from "./event-queue.js";
+import { type EventQueue, OUTPUT_BLOCK_BYTES } from "./event-queue.js";
 import type { Log } from "./log.js";
 import type { LogLimit } from "./log-limit.js";
 import { createMemoryStore, type MemoryStore } from "./memory-store.js";
@@ -109,8 +109,8 @@ export function createRecorder(options: RecorderOptions): Recorder {
     excerpts[stream].add(chunk);
     if (excerpts.stdout.bytes + excerpts.stderr.bytes > limit.maxBytes) reachLimit();
     room = undefined;
-    if (events.isReadable && kept.byteLength > 0)
-      room = events.push({ type: "output", stream, data: kept.slice() });
+    for (let at = 0; at < kept.byteLength && events.isReadable; at += OUTPUT_BLOCK_BYTES)
+      room = events.push({ type: "output", stream, data: kept.subarray(at, at + OUTPUT_BLOCK_BYTES) });
     if (stream === "stdout") parser.push(chunk);
     return room;
   }
