@@ -28,7 +28,7 @@ const EVENT_BYTES = 128;
  * A progress event replaces an older one of the same blob and state that was not consumed yet.
  */
 export interface EventQueue {
-  /** Output is copied, because its bytes may be the reader's own buffer: at most `OUTPUT_BLOCK_BYTES` of it. */
+  /** Output is copied, because its bytes may be the reader's own buffer. */
   push(event: StepEvent): Promise<void> | undefined;
   /** From now on no producer waits for the consumer. Used when the output is over, and few events follow. */
   stopWaiting(): void;
