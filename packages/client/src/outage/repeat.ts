@@ -37,6 +37,12 @@ export function createRepeatingServices(plain: Services, outage: DaemonOutage): 
   return services;
 }
 
+/**
+ * How long the daemon may take to remove what a cut attempt made, in milliseconds. After that it does not know
+ * that there is something to remove: the caller must.
+ */
+const LEAVING_MS = 5_000;
+
 async function repeat(
   call: WatchedCall,
   rule: Repeat<unknown, unknown>,
@@ -46,6 +52,7 @@ async function repeat(
   const lookUp = typeof rule === "object" ? rule : undefined;
   const known = await lookUp?.before?.(asked).catch(() => undefined);
   const find = async (): Promise<unknown> => lookUp?.find({ ...asked, known });
+  let inTheWayAt: number | undefined;
   for (;;) {
     const found = call.cuts > 0 ? await find() : undefined;
     if (found !== undefined) return found;
@@ -68,6 +75,8 @@ async function repeat(
         const late = await find();
         if (late !== undefined) return late;
         if (lookUp?.canBeLeaving !== true || !isInTheWay(reason)) throw reason;
+        inTheWayAt ??= performance.now();
+        if (performance.now() - inTheWayAt > LEAVING_MS) throw reason;
       }
       await call.back(reason);
     }

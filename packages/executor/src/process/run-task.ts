@@ -77,6 +77,13 @@ export async function createTask(
     client.tasks.create({ containerId: plan.id, rootfs, ...io.stdio, timeoutMs: CREATE_TIMEOUT_MS });
   const { pid } = await create()
     .catch(async (reason: unknown) => {
+      if (!isContainerdError(reason, "already-exists")) throw reason;
+      // Nobody else has this id. A daemon that was killed while it created the task finds the half-made task's
+      // shim again, and does not remove it.
+      await removeHalfMade(client, plan.id).catch(() => undefined);
+      return create();
+    })
+    .catch(async (reason: unknown) => {
       if (!isLimitRefusal(reason)) throw reason;
       // The daemon may not set our default limits, and we cannot always know what it may set. Its own limits
       // are lower then, and the step gets those.
@@ -88,6 +95,11 @@ export async function createTask(
       throw await explainTimeout(startError(reason, plan), findFault);
     });
   return { id: plan.id, pid, delete: remove };
+}
+
+async function removeHalfMade(client: Client, id: string): Promise<void> {
+  await killTask(client, id);
+  await deleteTask(client, id);
 }
 
 /** Adds to the message why the runtime does not answer, if that is known. The kind stays the same. */

@@ -1,5 +1,5 @@
 import { randomUUID } from "node:crypto";
-import type { Client, Mount } from "@wfe-containerd/client";
+import { type Client, isContainerdError, type Mount } from "@wfe-containerd/client";
 import { callService } from "@wfe-containerd/client/internal";
 import { pack } from "tar-stream";
 import type { ArchiveEntry } from "../core/plan/archive.js";
@@ -42,9 +42,13 @@ export async function unpackAt(
   const ref = `unpack-${randomUUID()}`;
   let digest: string | undefined;
   try {
-    const written = await leased.content.write({ ref, size: archive.byteLength }, (offset) =>
-      only(archive.subarray(offset)),
-    );
+    const write = () =>
+      leased.content.write({ ref, size: archive.byteLength }, (offset) => only(archive.subarray(offset)));
+    const written = await write().catch((reason: unknown) => {
+      // A daemon that was killed may have lost what it had. We have it all.
+      if (!isContainerdError(reason, "data-loss")) throw reason;
+      return write();
+    });
     digest = written.digest;
     const mediaType = "application/vnd.oci.image.layer.v1.tar";
     await callService(`unpack files at ${typeof place === "string" ? place : "the root file system"}`, () =>
