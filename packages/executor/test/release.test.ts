@@ -178,6 +178,19 @@ test.each([
   await at.expectNothingLeft(before);
 });
 
+test("a step whose daemon is killed while runc creates its container is created again, and runs", async () => {
+  const before = await at.inventory();
+  await using runner = executor();
+  // So that the daemon has answered: one that never has is not waited for.
+  await runner.run(SEVEN);
+  await runc.before("create", `kill -9 ${at.daemon.pid}; sleep 1`);
+  const running = runner.run(SEVEN);
+  await at.daemon.exited;
+  await at.daemon.restart();
+  expect(await running).toMatchObject({ exitCode: 7, stdout: "out\n", unreleased: [] });
+  await at.expectNothingLeft(before);
+});
+
 test("a runc kill that fails once is tried again", async () => {
   const before = await at.inventory();
   await using runner = executor();
@@ -186,7 +199,8 @@ test("a runc kill that fails once is tried again", async () => {
   await runc.before("kill", FAIL);
   handle.stop();
   expect(await handle.result).toMatchObject({ exitCode: 3, cause: "aborted" });
-  await handle.closed;
+  // Until then its log can be read, so its files are open.
+  await handle[Symbol.asyncDispose]();
   await at.expectNothingLeft(before);
 });
 
