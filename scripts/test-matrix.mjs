@@ -14,13 +14,13 @@ import { setUp } from "./setup.mjs";
 const NODES = [20, 24];
 const MACHINE = "this machine's";
 /**
- * Tests of registries, of the terminal and of the documentation. The release of containerd does not change
- * their outcome, so only another Node is a reason to run them again.
+ * Tests of registries, of the terminal and of the documentation. The release of containerd hardly changes their
+ * outcome, so they run on the oldest and the newest one, which has another Node.
  */
 const OF_NODE_ALONE = [
   "examples/guides.test.ts",
-  "packages/cli/test/signals.test.ts",
-  "packages/client/test/registry-{auth,login,mirrors,odd-answers,proxy,refuse}.test.ts",
+  "packages/cli/test/{images,signals}.test.ts",
+  "packages/client/test/registry-{auth,faults,login,mirrors,odd-answers,proxy,push,refuse}.test.ts",
 ];
 
 /** The origin of each containerd, and the versions of Node to run it with, unless --all is given. */

@@ -627,7 +627,7 @@ test("run ends soon after its time-out though the daemon is gone, and gc ends wh
 });
 
 test.each([
-  ["--tls-ca", "none", /^wfe-containerd: --tls-ca: cannot read \S+none\n$/],
+  ["--tls-ca", "none", /^wfe-containerd: --tls-ca: cannot read \S+none: ENOENT, the file does not exist\n$/],
   [
     "--tls-ca",
     "plain.pem",
