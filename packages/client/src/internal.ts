@@ -1,7 +1,9 @@
 // Only for the other packages of this project. It may change with any minor version.
 
 export { callService } from "./call.js";
+export { createDeferred, type Deferred } from "./concurrency/deferred.js";
 export { checkLabels } from "./identifier.js";
+export { ignoreNotFound } from "./ignore-not-found.js";
 export { currentOwner, isOwnerGone, OWNER_LABEL } from "./lease/process-owner.js";
 export { findUnknownOptions, type OptionNames } from "./options.js";
 export { credentialsOf } from "./registry/credential.js";

@@ -1,12 +1,11 @@
 import type { Client } from "@wfe-containerd/client";
-import { currentOwner, type OptionNames } from "@wfe-containerd/client/internal";
+import { createDeferred, currentOwner, type OptionNames } from "@wfe-containerd/client/internal";
 import { type BridgeOptions, parseBridge } from "./core/network/bridge.js";
 import type { StepResult } from "./core/output/result.js";
 import type { WorkflowData } from "./core/output/workflow-data.js";
 import { type PolicyOptions, parsePolicy } from "./core/policy/policy.js";
 import type { SecretValues } from "./core/step/secret.js";
 import type { StepInput } from "./core/step/step-input.js";
-import { createDeferred } from "./deferred.js";
 import { ExecutorError, isExecutorError } from "./error.js";
 import type { StepEvent } from "./event.js";
 import type { StepHandle } from "./handle.js";

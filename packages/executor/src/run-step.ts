@@ -1,11 +1,11 @@
 import { createOutage } from "@wfe-containerd/client";
+import type { Deferred } from "@wfe-containerd/client/internal";
 import type { StepResult } from "./core/output/result.js";
 import type { WorkflowData } from "./core/output/workflow-data.js";
 import { planStep } from "./core/plan/plan.js";
 import { parseStep } from "./core/step/parse-step.js";
 import { matchSecrets, type SecretValues } from "./core/step/secret.js";
 import { spellError, spellingOf } from "./core/step/spelling.js";
-import type { Deferred } from "./deferred.js";
 import { ExecutorError } from "./error.js";
 import type { StepPhase } from "./event.js";
 import { toExecutorError } from "./failure.js";

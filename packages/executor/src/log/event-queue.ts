@@ -1,4 +1,4 @@
-import { createDeferred, type Deferred } from "../deferred.js";
+import { createDeferred, type Deferred } from "@wfe-containerd/client/internal";
 import { ExecutorError } from "../error.js";
 import type { StepEvent } from "../event.js";
 

@@ -1,5 +1,5 @@
+import { createDeferred, type Deferred } from "@wfe-containerd/client/internal";
 import type { LogGap } from "../core/output/step-log.js";
-import { createDeferred, type Deferred } from "../deferred.js";
 import { OUTPUT_STREAMS, type OutputStream } from "../io/io.js";
 import { createJournal, type Positions, START } from "./journal.js";
 import type { LogReader } from "./log-entry.js";

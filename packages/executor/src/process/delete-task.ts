@@ -1,6 +1,6 @@
 import { setTimeout as delay } from "node:timers/promises";
 import { type Client, isContainerdError } from "@wfe-containerd/client";
-import { ignoreNotFound } from "../machine/ignore-not-found.js";
+import { ignoreNotFound } from "@wfe-containerd/client/internal";
 
 /** The daemon first runs the shim's clean-up, which calls `runc delete`. Then the task is gone. */
 const CLEANUP_MS = 30_000;

@@ -1,10 +1,9 @@
 import { type Client, type ExitStatus, isContainerdError, type Mount } from "@wfe-containerd/client";
-import { isSignal } from "@wfe-containerd/client/internal";
+import { ignoreNotFound, isSignal } from "@wfe-containerd/client/internal";
 import type { StepEndCause } from "../core/output/cause.js";
 import type { StepPlan } from "../core/plan/plan.js";
 import { ExecutorError } from "../error.js";
 import type { StepIo } from "../io/io.js";
-import { ignoreNotFound } from "../machine/ignore-not-found.js";
 import type { Machine } from "../machine/machine.js";
 import { createContainer } from "../resources/acquire.js";
 import type { Release } from "../resources/release.js";

@@ -1,8 +1,7 @@
 import { rm } from "node:fs/promises";
 import type { Client, TaskStatus } from "@wfe-containerd/client";
-import { currentOwner } from "@wfe-containerd/client/internal";
+import { currentOwner, ignoreNotFound } from "@wfe-containerd/client/internal";
 import { LABELS } from "../core/plan/labels.js";
-import { ignoreNotFound } from "../machine/ignore-not-found.js";
 import { deleteTask } from "../process/delete-task.js";
 import { killTask } from "../process/run-task.js";
 import { isStepId } from "../step-id.js";

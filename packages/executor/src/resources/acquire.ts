@@ -1,10 +1,10 @@
 import { chmod, rm, writeFile } from "node:fs/promises";
 import { type Client, isContainerdError, type Mount } from "@wfe-containerd/client";
+import { ignoreNotFound } from "@wfe-containerd/client/internal";
 import type { StepPlan } from "../core/plan/plan.js";
 import type { Spec } from "../core/spec/spec.js";
 import type { StepIo } from "../io/io.js";
 import { ioError } from "../io-error.js";
-import { ignoreNotFound } from "../machine/ignore-not-found.js";
 import type { Release } from "./release.js";
 import { unpackAt } from "./unpack-archive.js";
 

@@ -1,9 +1,8 @@
 import { randomUUID } from "node:crypto";
 import { type Client, isContainerdError, type Mount } from "@wfe-containerd/client";
-import { callService } from "@wfe-containerd/client/internal";
+import { callService, ignoreNotFound } from "@wfe-containerd/client/internal";
 import { pack } from "tar-stream";
 import type { ArchiveEntry } from "../core/plan/archive.js";
-import { ignoreNotFound } from "../machine/ignore-not-found.js";
 
 interface WireMount {
   type: string;

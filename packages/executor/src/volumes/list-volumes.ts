@@ -1,6 +1,6 @@
 import type { Client, Snapshot } from "@wfe-containerd/client";
+import { ignoreNotFound } from "@wfe-containerd/client/internal";
 import { VOLUME_LABELS, VOLUMES_LABEL, type VolumeKind } from "../core/step/volume.js";
-import { ignoreNotFound } from "../machine/ignore-not-found.js";
 
 /** A directory on the daemon's machine in which steps keep files. */
 export interface ListedVolume {

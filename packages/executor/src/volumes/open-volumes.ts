@@ -1,9 +1,9 @@
 import { type Client, isContainerdError, type Mount } from "@wfe-containerd/client";
+import { ignoreNotFound } from "@wfe-containerd/client/internal";
 import { refuse } from "../core/refuse.js";
 import type { StepMount } from "../core/spec/mounts.js";
 import { GC_ROOT_LABEL, VOLUME_LABELS, type VolumeUse, volumeKey } from "../core/step/volume.js";
 import { ExecutorError } from "../error.js";
-import { ignoreNotFound } from "../machine/ignore-not-found.js";
 import type { HostUser } from "../resources/inject-secrets.js";
 import { unpackAt } from "../resources/unpack-archive.js";
 
