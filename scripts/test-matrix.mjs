@@ -14,8 +14,8 @@ import { setUp } from "./setup.mjs";
 const NODES = [20, 24];
 const MACHINE = "this machine's";
 /**
- * Tests of registries, of the terminal and of the documentation. The release of containerd hardly changes their
- * outcome, so they run on the oldest and the newest one, which has another Node.
+ * Tests of registries, of the terminal and of the documentation. The release of containerd hardly changes
+ * their outcome, so they run on the oldest and the newest one, which has another Node.
  */
 const OF_NODE_ALONE = [
   "examples/guides.test.ts",

@@ -18,6 +18,8 @@ export interface FuzzTarget {
 }
 
 export interface FuzzOptions {
+  /** @default FUZZ_RUNS */
+  readonly inputs?: number | undefined;
   /** Whether an error is the parser's documented way to refuse an input. */
   readonly isRefusal: (reason: unknown) => boolean;
   /** Time limit in milliseconds: of all inputs of `fuzz`, or of one input of `feedLong`. @default 100000 */
@@ -36,7 +38,10 @@ const LONG = 512 * 1024;
  * refusal, changes a prototype that all objects share, or returns functions or objects of another prototype.
  * The latter happens when the parser looks up a name from the input in a plain object.
  */
-export function fuzz({ name, samples, parse }: FuzzTarget, { isRefusal, watchdogMs }: FuzzOptions): void {
+export function fuzz(
+  { name, samples, parse }: FuzzTarget,
+  { inputs = FUZZ_RUNS, isRefusal, watchdogMs }: FuzzOptions,
+): void {
   const texts = samples.filter((sample) => typeof sample === "string");
   const input =
     texts.length === samples.length
@@ -46,7 +51,7 @@ export function fuzz({ name, samples, parse }: FuzzTarget, { isRefusal, watchdog
   watched(name, watchdogMs, () =>
     fc.assert(
       fc.property(input, (given) => check(() => parse(given as never), isRefusal)),
-      { numRuns: FUZZ_RUNS },
+      { numRuns: inputs },
     ),
   );
 }

@@ -3,6 +3,8 @@ import { type FuzzTarget, feedLong, fuzz } from "../fuzz/fuzz.js";
 
 class Refusal extends Error {}
 const options = {
+  // So many that the rare one is among them.
+  inputs: 5_000,
   isRefusal: (reason: unknown) => reason instanceof Refusal,
 };
 const target = (parse: (input: never) => unknown, samples: readonly unknown[] = ["ab", "1"]): FuzzTarget => ({

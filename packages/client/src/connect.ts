@@ -61,10 +61,8 @@ export interface ClientOptions {
   /**
    * How often to ask the daemon for its version while calls wait for it, in milliseconds; 0: never. If no
    * answer comes within the same time again (10 s at most), a TCP connection counts as cut, and the calls
-   * fail
-   * as `unavailable`. A Unix socket cannot be cut, but its daemon may hang: that begins the client's
-   * outage, if
-   * it has one (see {@link Client.with}).
+   * fail as `unavailable`. A Unix socket cannot be cut, but its daemon may hang: that begins the client's
+   * outage, if it has one (see {@link Client.with}).
    *
    * @default 15_000
    */
@@ -141,8 +139,7 @@ export interface Client extends AsyncDisposable {
   /**
    * The same connection with another namespace, lease, snapshotter or outage. A lease belongs to one
    * namespace: with another namespace the new client has no lease, unless you give one. Closing the new
-   * client
-   * does not close the connection.
+   * client does not close the connection.
    *
    * With an outage, calls wait for a daemon that is away, and are then repeated: those that may be made twice
    * at once, the others after their effect was looked up. Without one they fail as `unavailable`.

@@ -16,7 +16,7 @@ import { Version } from "@wfe-containerd/proto/services/version";
 import type { KeyedMutex } from "./concurrency/keyed-mutex.js";
 import type { DaemonClock } from "./lease/daemon-clock.js";
 import type { UndeletedLeases } from "./lease/undeleted-leases.js";
-import type { DaemonOutage } from "./outage/watched-call.js";
+import type { DaemonOutage } from "./outage/daemon-outage.js";
 import type { ServiceClient, Transport } from "./rpc.js";
 
 /** containerd's gRPC services, each as a typed client. They throw Connect's own `ConnectError`. */

@@ -1,7 +1,7 @@
 import { chmod, mkdir, mkdtemp, rename, rm, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import type { Client } from "@wfe-containerd/client";
+import { type Client, createClient, type Interceptor } from "@wfe-containerd/client";
 import { createExecutor, type StepInput } from "@wfe-containerd/executor";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { useRefusals } from "./refusals.js";
@@ -38,23 +38,25 @@ const refusal = (message: RegExp) => ({
 describe("a source that becomes a link to elsewhere", () => {
   const step = { run: "cat /x/file" };
 
-  test("while the image is got is refused", async () => {
-    const { client } = at;
-    const leases: Client["leases"] = {
-      ...client.leases,
-      create: (...given) => swap().then(() => client.leases.create(...given)),
+  /** A client that swaps the source before it creates something. */
+  function swapping(service: string): Client {
+    const interceptor: Interceptor = (next) => async (request) => {
+      if (request.method.name === "Create" && request.service.typeName.includes(`.${service}.`)) await swap();
+      return next(request);
     };
-    const running = run({ ...step, volumes: [`${source}:/x`] }, { ...client, leases });
+    const { address, namespace } = at.client;
+    return createClient({ address, namespace, interceptors: [interceptor] });
+  }
+
+  test("while the image is got is refused", async () => {
+    await using client = swapping("leases");
+    const running = run({ ...step, volumes: [`${source}:/x`] }, client);
     await expect(running).rejects.toMatchObject(refusal(/the accounts and keys of the daemon's machine/));
   });
 
   test("in the last moment is refused, and nothing of the step has run", async () => {
-    const { client } = at;
-    const tasks: Client["tasks"] = {
-      ...client.tasks,
-      create: (...given) => swap().then(() => client.tasks.create(...given)),
-    };
-    const running = run({ ...step, volumes: [`${source}:/x`] }, { ...client, tasks });
+    await using client = swapping("tasks");
+    const running = run({ ...step, volumes: [`${source}:/x`] }, client);
     await expect(running).rejects.toMatchObject(refusal(/changed between the check and the mount/));
   });
 });

@@ -7,9 +7,8 @@ import { type ContentWriter, type OpenWriterOptions, openWriter } from "./writer
 const CLOSE_MS = 10_000;
 
 /**
- * Opens an ingest, as {@link openWriter} does. If the client waits for its daemon, the writer goes on
- * after an
- * outage: the ingest's offset tells what the daemon has.
+ * Opens an ingest, as {@link openWriter} does. If the client waits for its daemon, the writer goes on after
+ * an outage: the ingest's offset tells what the daemon has.
  */
 export async function openLastingWriter(
   { services, outage }: Pick<Context, "services" | "outage">,

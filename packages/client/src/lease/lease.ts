@@ -31,7 +31,8 @@ export interface CreateLeaseOptions extends CallOptions {
    */
   readonly id?: string | undefined;
   /**
-   * Milliseconds from now after which a garbage collection may delete the lease, by the daemon's clock. An idle
+   * Milliseconds from now after which a garbage collection may delete the lease, by the daemon's clock.
+   * An idle
    * daemon runs no collection: see {@link Leases.collectGarbage}.
    *
    * @default the lease never expires

@@ -17,8 +17,7 @@ export function markFinal(error: ConnectError): ConnectError {
  * shuts down. `perhaps-away`: no answer in time, or an answer that a daemon also gives for other reasons. A
  * daemon that was stopped for a while finds that its own calls to a shim are late: "context deadline
  * exceeded", of kind `unknown`. A daemon with a slow shim says the same. So whoever calls this asks the
- * daemon
- * for its version. `answered`: the daemon has answered, or the client was closed.
+ * daemon for its version. `answered`: the daemon has answered, or the client was closed.
  */
 export function judgeFailure(reason: unknown): "away" | "perhaps-away" | "answered" {
   const error = reason instanceof ContainerdError ? reason.cause : reason;

@@ -1,8 +1,8 @@
 import { Code, ConnectError } from "@connectrpc/connect";
 import { expect, test, vi } from "vitest";
 import { markUnreached } from "../transport/unreached.js";
+import type { DaemonQuestion, WatchedCall } from "./daemon-outage.js";
 import { createOutage, type OutageOptions, outageOfDaemon } from "./outage.js";
-import type { DaemonQuestion, WatchedCall } from "./watched-call.js";
 
 const cut = (): ConnectError => markUnreached(new ConnectError("cut", Code.Unavailable));
 

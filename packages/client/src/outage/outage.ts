@@ -3,15 +3,15 @@ import { Code, ConnectError } from "@connectrpc/connect";
 import { ContainerdError } from "../error.js";
 import { checkOptions, type OptionNames } from "../options.js";
 import { refuse } from "../refuse.js";
+import type { DaemonOutage, DaemonQuestion } from "./daemon-outage.js";
 import { judgeFailure, markFinal } from "./failure.js";
-import { createWatch, type DaemonOutage, type DaemonQuestion } from "./watched-call.js";
+import { createWatch } from "./watched-call.js";
 
 /** Options of {@link createOutage}. */
 export interface OutageOptions {
   /**
    * How long calls wait for a daemon that is away, in milliseconds. It counts from the first call that
-   * failed,
-   * for all calls together.
+   * failed, for all calls together.
    *
    * @default 60_000
    */
@@ -67,13 +67,11 @@ interface PromiseWithReject {
 }
 
 /**
- * Makes the calls of a client wait for a daemon that is gone, cut off or does not answer. All clients
- * that have
- * this outage share its deadline; they must be clients of one daemon.
+ * Makes the calls of a client wait for a daemon that is gone, cut off or does not answer. All clients that
+ * have this outage share its deadline; they must be clients of one daemon.
  *
  * An outage begins at the first call that finds the daemon away. Then the daemon is asked for its version
- * until
- * it answers.
+ * until it answers.
  *
  * @example
  * ```

@@ -2,9 +2,9 @@ import { create } from "@bufbuild/protobuf";
 import { EmptySchema } from "@bufbuild/protobuf/wkt";
 import { type CallOptions, Code, ConnectError } from "@connectrpc/connect";
 import type { Services } from "../context.js";
+import type { DaemonOutage, WatchedCall } from "./daemon-outage.js";
 import { REPEATS } from "./repeats.js";
 import type { Asked, Repeat } from "./rule.js";
-import type { DaemonOutage, WatchedCall } from "./watched-call.js";
 
 type Unary = (request: never, options?: CallOptions) => Promise<unknown>;
 
@@ -38,8 +38,8 @@ export function createRepeatingServices(plain: Services, outage: DaemonOutage): 
 }
 
 /**
- * How long the daemon may take to remove what a cut attempt made, in milliseconds. After that it does not know
- * that there is something to remove: the caller must.
+ * How long the daemon may take to remove what a cut attempt made, in milliseconds. After that it does not
+ * know that there is something to remove: the caller must.
  */
 const LEAVING_MS = 5_000;
 

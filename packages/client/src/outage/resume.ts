@@ -1,4 +1,4 @@
-import type { DaemonOutage } from "./watched-call.js";
+import type { DaemonOutage } from "./daemon-outage.js";
 
 /** What {@link resume} needs of a client. */
 export interface Resumer {

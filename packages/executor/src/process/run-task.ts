@@ -77,8 +77,8 @@ export async function createTask(
   const { pid } = await create()
     .catch(async (reason: unknown) => {
       if (!isContainerdError(reason, "already-exists")) throw reason;
-      // Nobody else has this id. A daemon that was killed while it created the task finds the half-made task's
-      // shim again, and does not remove it.
+      // Nobody else has this id. A daemon that was killed while it created the task finds the half-made
+      // task's shim again, and does not remove it.
       await removeHalfMade(client, plan.id).catch(() => undefined);
       return create();
     })
