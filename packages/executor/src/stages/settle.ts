@@ -23,6 +23,7 @@ export async function settleStep(
   const isCopied = io.completeAfter !== "delete" || (await deleteInTime(task, signals.forceKill));
   const end = await readToEnd(io, signals.forceKill);
   const recording = recorder.finish(isCopied ? end : doubt(end));
+  const { exitCode, oomKills, usage } = outcome;
   const cause = causeOf(outcome.cause, recording.log);
   const warnings = [
     ...findWarnings(plan, { ...outcome, cause, ...recording }, unwritable),
@@ -36,9 +37,11 @@ export async function settleStep(
   for (const warning of warnings) events.push({ type: "warning", ...warning });
   return {
     name: plan.name,
-    ok: cause === "exit" && outcome.exitCode === 0,
-    ...outcome,
+    ok: cause === "exit" && exitCode === 0,
+    exitCode,
     cause,
+    oomKills,
+    usage,
     ...recording,
     truncated: recording.truncated || cause === "log-io-failed",
     warnings,
