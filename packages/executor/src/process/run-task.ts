@@ -23,6 +23,8 @@ const CREATE_TIMEOUT_MS = 120_000;
  * later.
  */
 const KILL_MS = 6_000;
+/** A daemon that is just coming back is waited for this long, in milliseconds, though the step is to end. */
+const BACK_MS = 3_000;
 /** How long a shim may take to tell the status of its task, in milliseconds. */
 const STATUS_MS = 5_000;
 
@@ -162,7 +164,7 @@ export async function runTask(
   const exit = client.tasks.wait(plan.id, { signal: waiting.signal });
   exit.catch(() => undefined);
   try {
-    patience.setGrace(plan.stopGraceMs);
+    patience.setGrace(Math.max(plan.stopGraceMs, BACK_MS));
     await client.tasks.start(plan.id).catch((reason: unknown) => {
       throw startError(reason, plan);
     });
