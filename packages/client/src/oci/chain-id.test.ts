@@ -21,7 +21,7 @@ test("is the specification's recursion, for each prefix", () => {
   );
 });
 
-test("of no layer is none", () => {
+test("no layers have no chain ID", () => {
   expect(chainId([])).toBe("");
   expect(chainIds([])).toEqual([]);
 });

@@ -31,7 +31,7 @@ describe("without configuration", () => {
     expect(await hosts(registry)).toMatchObject([{ origin, path: "/v2" }]);
   });
 
-  test("plain http is for those of which somebody said so", async () => {
+  test("plain http is only for hosts that were named for it", async () => {
     const plainHttp = ["registry.lan:5000"];
     expect(await hosts("registry.lan:5000", { plainHttp })).toMatchObject([
       { origin: "http://registry.lan:5000" },

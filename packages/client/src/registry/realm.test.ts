@@ -75,7 +75,7 @@ describe("checkRealm", () => {
     }
   });
 
-  test("lets a registry send us elsewhere when nothing is given away, or when somebody said so", async () => {
+  test("lets a registry send us elsewhere when no credential is sent, or when that host was named", async () => {
     const realm = "https://auth.docker.io/token";
     const registry = "https://images.example.org";
     for (const more of [{ withCredential: false }, { allowed: new Set(["auth.docker.io"]) }])

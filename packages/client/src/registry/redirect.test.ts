@@ -32,7 +32,7 @@ describe("redirectTarget", () => {
     expect(() => redirectTarget(registry, location, new Set(["cdn.example.net"]))).toThrow(problem);
   });
 
-  test("takes plain http from a plain registry to this machine, or to where somebody said so", () => {
+  test("takes plain http from a plain registry to this machine, or to a host that was named for it", () => {
     const plain = new URL("http://127.0.0.1:5000/v2/");
     expect(redirectTarget(plain, "http://localhost:9000/x", none).host).toBe("localhost:9000");
     expect(redirectTarget(plain, "http://cache.lan/x", new Set(["cache.lan"])).host).toBe("cache.lan");

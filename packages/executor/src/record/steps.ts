@@ -1,4 +1,5 @@
-import { type Client, isContainerdError } from "@wfe-containerd/client";
+import type { Client } from "@wfe-containerd/client";
+import { ignoreNotFound } from "@wfe-containerd/client/internal";
 import { LABELS } from "../core/plan/labels.js";
 import { ExecutorError } from "../error.js";
 import { findSteps, removeFound } from "./found-step.js";
@@ -50,10 +51,7 @@ export async function listSteps(client: Client): Promise<ListedStep[]> {
 export async function removeStep(client: Client, id: string): Promise<void> {
   const step = (await findSteps(client)).find((found) => found.id === id);
   if (step !== undefined) return removeFound(client, step);
-  const container = await client.containers.get(id).catch((reason: unknown) => {
-    if (!isContainerdError(reason, "not-found")) throw reason;
-    return undefined;
-  });
+  const container = await ignoreNotFound(client.containers.get(id));
   const problem =
     container === undefined
       ? `there is no step ${id} in namespace ${client.namespace}`
