@@ -12,14 +12,13 @@ export function isUnavailable(reason: unknown): boolean {
 const ANSWER_MS = 3_000;
 
 /**
- * Whether a call failed because the daemon is away. After a deadline that passed, the daemon is asked for its
- * version: a shim or a runtime that does not answer makes a call late, too.
+ * Whether a call failed because the daemon is away, and still is: it is asked for its version. A shim or a
+ * runtime that does not answer makes a call late, too.
  *
  * @param client its calls fail at once while the daemon is away.
  */
 export async function isDaemonAway(client: Client, reason: unknown): Promise<boolean> {
-  if (isContainerdError(reason, "unavailable") || isContainerdError(reason, "canceled")) return true;
-  if (!isContainerdError(reason, "deadline-exceeded")) return false;
+  if (!isUnavailable(reason) && !isContainerdError(reason, "canceled")) return false;
   return client.version({ timeoutMs: ANSWER_MS }).then(
     () => false,
     () => true,

@@ -13,6 +13,8 @@ const DEATH_MS = 30_000;
 const ANSWER_MS = 5_000;
 /** How long to try to deliver SIGKILL, in milliseconds, if the daemon answers and the shim or runc fails. */
 const DELIVERY_MS = 10_000;
+/** A daemon that is away for less is waited for: it restarts, or the machine is busy. In milliseconds. */
+const AWAY_MS = 4_000;
 /** Pauses between two attempts to deliver a signal, in milliseconds. */
 const FIRST_PAUSE_MS = 100;
 const LONGEST_PAUSE_MS = 1_000;
@@ -68,14 +70,15 @@ export async function kill(
   deliveryMs: number = DELIVERY_MS,
 ): Promise<boolean> {
   const late = startTimer(deliveryMs);
-  let isAway = false;
+  let awaySince: number | undefined;
   const killed = await deliver(client, id, "SIGKILL", {
     all: true,
     ended,
     until: late.fired,
     async giveUp(failure) {
-      isAway = await isDaemonAway(client, failure);
-      return isAway;
+      const askedAt = performance.now();
+      awaySince = (await isDaemonAway(client, failure)) ? (awaySince ?? askedAt) : undefined;
+      return awaySince !== undefined && performance.now() - awaySince >= AWAY_MS;
     },
   });
   late.cancel();
@@ -83,7 +86,7 @@ export async function kill(
   if (killed.failure !== undefined) {
     const message = killed.failure instanceof Error ? killed.failure.message : String(killed.failure);
     throw new ExecutorError(`container ${id} could not be killed, and may still run: ${message}`, {
-      kind: isAway ? "daemon-unavailable" : "runtime",
+      kind: awaySince !== undefined ? "daemon-unavailable" : "runtime",
       cause: killed.failure,
     });
   }
