@@ -6,15 +6,8 @@ export type { StepResult } from "./core/output/result.js";
 export type { LogGap, LogGapReason, LogStream, StepLog } from "./core/output/step-log.js";
 export type { StepUsage } from "./core/output/usage.js";
 export type { StepWarning } from "./core/output/warning.js";
-export {
-  type CloseOptions,
-  createExecutor,
-  type Executor,
-  type ExecutorOptions,
-  type RunOptions,
-  type RunResult,
-  type StartOptions,
-} from "./executor.js";
+export { createExecutor, type Executor, type RunResult } from "./executor.js";
+export type { CloseOptions, ExecutorOptions, RunOptions, StartOptions } from "./executor-options.js";
 export type { StepHandle } from "./handle.js";
 export type { ReleaseReport, UnreleasedResource } from "./unreleased.js";
 

@@ -1,0 +1,44 @@
+import { currentOwner } from "@wfe-containerd/client/internal";
+import { parseBridge } from "./core/network/bridge.js";
+import { parsePolicy } from "./core/policy/policy.js";
+import type { ExecutorOptions } from "./executor-options.js";
+import { createUserFileCache } from "./image/user-file-cache.js";
+import { FIFO_IO, FILE_IO } from "./io/backend.js";
+import { parseLogLimit } from "./log/log-limit.js";
+import { checkIdRange } from "./machine/id-range.js";
+import { createIoDirectory } from "./machine/io-directory.js";
+import { createMachines } from "./machine/machines.js";
+import type { ExecutorContext } from "./stages/context.js";
+
+const DEFAULT_CAPTURE_BYTES = 1024 * 1024;
+const DEFAULT_DAEMON_TIMEOUT_MS = 60_000;
+
+/**
+ * What an executor makes of its options.
+ *
+ * @throws ExecutorError for invalid options.
+ */
+export function createContext(options: ExecutorOptions): ExecutorContext {
+  const policy = parsePolicy(options.policy ?? {});
+  const idRange = checkIdRange(options.userNamespace ?? {});
+  const bridge = parseBridge(options.bridge);
+  const { init } = options;
+  const programs = [...bridge.pluginDirs, bridge.dataDir, ...(init === undefined ? [] : [init])];
+  let knownOwner: string | undefined;
+  async function owner(): Promise<string> {
+    knownOwner ??= await currentOwner();
+    return knownOwner;
+  }
+  const ioDirectory = createIoDirectory(options.ioDir ?? process.env["WFE_IO_DIR"], owner);
+  return {
+    machines: createMachines(options.client, { bridge, init, idRange, ioDirectory }),
+    rules: { policy, ioDirectories: ioDirectory.paths, programs },
+    io: options.ioMode === "fifo" ? FIFO_IO : FILE_IO,
+    pull: options.pull ?? {},
+    readUserFiles: createUserFileCache(),
+    logLimit: parseLogLimit(options),
+    captureBytes: options.captureBytes ?? DEFAULT_CAPTURE_BYTES,
+    daemonTimeoutMs: options.daemonTimeoutMs ?? DEFAULT_DAEMON_TIMEOUT_MS,
+    owner,
+  };
+}

@@ -1,0 +1,143 @@
+import type { Client } from "@wfe-containerd/client";
+import type { OptionNames } from "@wfe-containerd/client/internal";
+import type { BridgeOptions } from "./core/network/bridge.js";
+import type { WorkflowData } from "./core/output/workflow-data.js";
+import type { PolicyOptions } from "./core/policy/policy.js";
+import type { SecretValues } from "./core/step/secret.js";
+import type { StepEvent } from "./event.js";
+import { type ImagePullOptions, PULL_OPTIONS } from "./image/resolve-image.js";
+import type { LogLimitPolicy } from "./log/log-limit.js";
+import type { IdRange } from "./machine/id-range.js";
+
+/** Options of `createExecutor`. */
+export interface ExecutorOptions {
+  /**
+   * The daemon that steps run on, unless a step names another. Default: `createClient()`, closed with the
+   * executor.
+   */
+  readonly client?: Client | undefined;
+  /**
+   * An absolute path of a directory that this process and the daemon's machine see at the same path. Output
+   * goes through files in it. Default: `WFE_IO_DIR`, else a private temporary directory, which works only
+   * with a daemon on this machine.
+   */
+  readonly ioDir?: string | undefined;
+  /**
+   * How output gets from the daemon to this process.
+   *
+   * - `file`: through regular files. Works with a remote daemon, and the files outlive this process.
+   * - `fifo`: through named pipes. Faster, but only for a daemon on this machine.
+   *
+   * @default "file"
+   */
+  readonly ioMode?: "file" | "fifo" | undefined;
+  /**
+   * How many bytes of stdout, and of stderr, a result contains: the first ones, and as many of the last ones.
+   * Events contain all output.
+   *
+   * @default 1_048_576
+   */
+  readonly captureBytes?: number | undefined;
+  /**
+   * How many bytes of a step's output are kept while it runs, and afterwards until its handle is disposed of:
+   * of stdout and stderr together. A step may ask for less.
+   *
+   * @default 2_147_483_648
+   */
+  readonly maxLogBytes?: number | undefined;
+  /**
+   * What happens when a step prints more than `maxLogBytes`, unless the step says something else.
+   *
+   * - `fail`: it is stopped, with the cause `log-io-failed`.
+   * - `truncate`: it goes on. The first bytes are kept, and events end there; output lines still count.
+   * - `drop-oldest`: it goes on. Events have everything, and the newest bytes are kept to be read again.
+   *
+   * @default "drop-oldest"
+   */
+  readonly onLogLimit?: LogLimitPolicy | undefined;
+  /**
+   * What steps may ask for: volumes and their sources, the host's network, the image's own user, and more.
+   * Default: `DEFAULT_POLICY`. A step that asks for more is refused, and the error says what would allow it.
+   */
+  readonly policy?: PolicyOptions | undefined;
+  /** The bridge on the daemon's machine, for steps with `network: bridge`. */
+  readonly bridge?: BridgeOptions | undefined;
+  /**
+   * The path of a static init program (tini, catatonit, docker-init) on the daemon's machine, for steps with
+   * `init`. Default: if the daemon is on this machine, the usual places of packages are searched.
+   */
+  readonly init?: string | undefined;
+  /**
+   * The ids on the daemon's machine that steps with `user_namespace` are mapped to. Default: 65536 ids from
+   * 1000000000 on.
+   */
+  readonly userNamespace?: IdRange | undefined;
+  /**
+   * How long a step waits for a daemon that is away: restarted, cut off, or not answering. In milliseconds.
+   * Then the step fails with `daemon-unavailable`. A daemon that has never answered is not waited for.
+   *
+   * @default 60_000
+   */
+  readonly daemonTimeoutMs?: number | undefined;
+  /** How images are pulled. Default: as docker's config and containerd's hosts.toml files say. */
+  readonly pull?: ImagePullOptions | undefined;
+}
+
+/** Options of `Executor.start`. */
+export interface StartOptions {
+  /** Aborting it stops the step: stop signal, grace period, SIGKILL. */
+  readonly signal?: AbortSignal | undefined;
+  /**
+   * Values of the secrets that the step may name, up to 1 MiB together. The step gets them as files that only
+   * its user can read. They are never put into an environment variable, label, argument, error or event.
+   */
+  readonly secrets?: SecretValues | undefined;
+  /**
+   * Values of the workflow. Each becomes an environment variable of the step, in upper case. A name is
+   * refused if it is a variable of the image, or one that programs obey, such as `LD_PRELOAD`.
+   */
+  readonly data?: WorkflowData | undefined;
+}
+
+/** Options of `Executor.run`. */
+export interface RunOptions extends StartOptions {
+  /** Called with each event, in order. The next call waits for the promise that this one returns. */
+  readonly onEvent?: ((event: StepEvent) => void | Promise<void>) | undefined;
+}
+
+/** Options of `Executor.close`. */
+export interface CloseOptions {
+  /**
+   * How long steps may take to end after their stop signal, in milliseconds. Overrides a longer grace period
+   * of their own.
+   *
+   * @default 60_000
+   */
+  readonly graceMs?: number | undefined;
+}
+
+export const EXECUTOR_OPTIONS: OptionNames<ExecutorOptions> = {
+  client: true,
+  ioDir: true,
+  ioMode: true,
+  captureBytes: true,
+  maxLogBytes: true,
+  onLogLimit: true,
+  // The policy has a check of its own.
+  policy: true,
+  bridge: {
+    name: true,
+    subnet: true,
+    pluginDirs: true,
+    masquerade: true,
+    dns: true,
+    dataDir: true,
+  },
+  init: true,
+  userNamespace: { hostId: true, size: true },
+  daemonTimeoutMs: true,
+  pull: PULL_OPTIONS,
+};
+export const START_OPTIONS: OptionNames<StartOptions> = { signal: true, secrets: true, data: true };
+export const CLOSE_OPTIONS: OptionNames<CloseOptions> = { graceMs: true };
+export const RUN_OPTIONS: OptionNames<RunOptions> = { ...START_OPTIONS, onEvent: true };
