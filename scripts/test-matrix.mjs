@@ -30,15 +30,6 @@ const CONTAINERDS = [
   { from: "Debian unstable", suite: "sid", nodes: [24] },
 ];
 
-/** Lowers the number of repetitions; npm test runs them in full. Variables that are already set win. */
-const FEWER = {
-  WFE_ABORT_ROUNDS: process.env.WFE_ABORT_ROUNDS ?? "1",
-  WFE_BRIDGE_STEPS: process.env.WFE_BRIDGE_STEPS ?? "40",
-  WFE_EXIT_CODES: process.env.WFE_EXIT_CODES ?? "some",
-  WFE_KILL_ROUNDS: process.env.WFE_KILL_ROUNDS ?? "5",
-  WFE_LAYER_ROUNDS: process.env.WFE_LAYER_ROUNDS ?? "8",
-};
-
 await story(async () => {
   const flags = process.argv.slice(2).filter((arg) => ["--all", "--others", "--fresh"].includes(arg));
   const filters = process.argv.slice(2).filter((arg) => !flags.includes(arg));
@@ -60,7 +51,7 @@ await story(async () => {
         report.notRun(name, reason);
         continue;
       }
-      const env = { ...FEWER, ...containerd.value.env, PATH: dirname(node.value.path) };
+      const env = { ...containerd.value.env, PATH: dirname(node.value.path) };
       // --all and filters ask for exactly what they name, so nothing is left out.
       const isChoice = !flags.includes("--all") && filters.length === 0;
       const excluded = isChoice ? leftOut.map((glob) => `--exclude=${glob}`) : [];

@@ -24,7 +24,7 @@ afterAll(async () => {
 /**
  * `WFE_ABORT_ROUNDS=20` runs a long search. The seed of a failure is printed; `WFE_ABORT_SEED` runs it again.
  */
-const ROUNDS = Number(process.env["WFE_ABORT_ROUNDS"] ?? 2);
+const ROUNDS = Number(process.env["WFE_ABORT_ROUNDS"] ?? 1);
 const STEPS = 24;
 const BRIDGE = { name: "wfetest1", subnet: "10.98.0.0/24", dataDir };
 const PHASES = ["resolving", "preparing", "starting", "running", "settling", "releasing"];

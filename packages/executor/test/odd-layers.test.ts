@@ -14,7 +14,7 @@ const at = useDaemon();
  * `WFE_LAYER_ROUNDS=1000` runs a long search. The seed of a failure is printed; `WFE_LAYER_SEED` runs it
  * again.
  */
-const ROUNDS = Number(process.env["WFE_LAYER_ROUNDS"] ?? 24);
+const ROUNDS = Number(process.env["WFE_LAYER_ROUNDS"] ?? 12);
 const SEED = Number(process.env["WFE_LAYER_SEED"] ?? 1);
 const PARALLEL = 3;
 
