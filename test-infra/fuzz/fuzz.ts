@@ -6,7 +6,7 @@ import { anything, mutatedJson, mutatedText, PIECES } from "./mutation.js";
  * How many random inputs each property test makes. They differ from run to run, so that many short runs find
  * what one long run finds. `WFE_FUZZ_RUNS=20000` makes a long one.
  */
-export const FUZZ_RUNS = Number(process.env["WFE_FUZZ_RUNS"] ?? 500);
+export const FUZZ_RUNS = Number(process.env["WFE_FUZZ_RUNS"] ?? 200);
 
 /** A parser, and samples of its input. */
 export interface FuzzTarget {
