@@ -3,6 +3,7 @@ import { createKeyedMutex } from "./concurrency/keyed-mutex.js";
 import { CONTAINERS_OPTIONS, type Containers, createContainers } from "./container.js";
 import { CONTENT_OPTIONS, type Content, createContent } from "./content/content.js";
 import { type Context, createServices, type Services } from "./context.js";
+import { printDebugLines } from "./diagnostics/debug-output.js";
 import { createEvents, EVENTS_OPTIONS, type Events } from "./event/event.js";
 import { checkIdentifier } from "./identifier.js";
 import { createImages, IMAGES_OPTIONS, type Images } from "./images.js";
@@ -156,6 +157,7 @@ export interface Client extends AsyncDisposable {
  */
 export function createClient(options: ClientOptions = {}): Client {
   checkOptions("createClient", options, OPTIONS);
+  printDebugLines();
   const { env } = process;
   const address = findAddress(options, env);
   const keepAliveMs = options.keepAliveMs ?? DEFAULT_KEEP_ALIVE_MS;
@@ -183,11 +185,12 @@ export function createClient(options: ClientOptions = {}): Client {
   function contextFor(scope: Scope, transport: Transport): Context {
     const plain = createServices(transport);
     const ask = (answerMs: number): Promise<boolean> => answersVersion(plain.version, answerMs);
-    const outage = scope.outage && outageOfDaemon(scope.outage, { ask, keepAliveMs });
+    const outage = scope.outage && outageOfDaemon(scope.outage, { address: address.text, ask, keepAliveMs });
     return {
       ...scope,
       services: outage === undefined ? plain : createRepeatingServices(plain, outage),
       outage,
+      address: address.text,
       isLocal: address.isLocal,
       ...shared,
       withLease(leaseId) {

@@ -70,6 +70,8 @@ export interface Context {
   readonly snapshotter: string;
   /** The lease that protects whatever is created. */
   readonly leaseId: string | undefined;
+  /** The client's address, for diagnostics. */
+  readonly address: string;
   /** Whether the daemon is reached through a Unix socket. */
   readonly isLocal: boolean;
   /**

@@ -72,6 +72,19 @@ export type {
 
 export { createOutage, type Outage, type OutageOptions } from "./outage/outage.js";
 
+// What clients of this process do: see docs/decisions/observability.md.
+
+export { type Logger, logTo } from "./diagnostics/log.js";
+export type {
+  OutageDiagnostic,
+  RegistryRequestDiagnostic,
+  RetryDiagnostic,
+  RpcDiagnostic,
+  TransferDiagnostic,
+} from "./diagnostics/messages.js";
+export { type ClientObserver, observe } from "./diagnostics/observe.js";
+export type { OperationObserver } from "./diagnostics/subscribe.js";
+
 // What the daemon stores: content, snapshots, and the leases that keep them.
 
 export type {

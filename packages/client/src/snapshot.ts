@@ -165,6 +165,7 @@ export function createSnapshots(context: Context): Snapshots {
       const open = (signal: AbortSignal) => snapshots.list(request, { ...callOptions, signal });
       yield* resumeList(
         context,
+        "snapshots.list",
         callOptions.signal,
         ({ name }) => name,
         async function* (cut) {

@@ -4,7 +4,7 @@ import { once } from "node:events";
 import { createServer } from "node:net";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
-import { type ClientOptions, createClient } from "@wfe-containerd/client";
+import { type ClientOptions, createClient, observe, type RpcDiagnostic } from "@wfe-containerd/client";
 import { type Daemon, startDaemon } from "@wfe-containerd/client/daemon";
 import { pauseProcess } from "@wfe-containerd/test-infra/daemon";
 import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from "vitest";
@@ -138,6 +138,62 @@ test("views share a connection, see their own namespace, and close nothing", asy
     kind: "failed-precondition",
     message: "ask for the daemon's version: the client is closed",
   });
+});
+
+test("each call is observed, with its outcome, and without what it carries", async () => {
+  await using client = createClient({ address: daemon.address, namespace: "observed" });
+  const begun: RpcDiagnostic[] = [];
+  const ended: RpcDiagnostic[] = [];
+  const stop = observe({
+    rpc: { start: (message) => begun.push(message), end: (message) => ended.push({ ...message }) },
+  });
+  try {
+    await client.version();
+    await expect(client.containers.get("secret-canary")).rejects.toMatchObject({ kind: "not-found" });
+    for await (const content of client.content.list()) expect(content).toBeUndefined();
+    const abort = new AbortController();
+    const subscription = client.events.subscribe({ signal: abort.signal });
+    await subscription.ready();
+    abort.abort();
+    await expect.poll(() => ended.length).toBe(5);
+  } finally {
+    stop();
+  }
+  await client.version();
+  const common = {
+    address: daemon.address,
+    transport: "unix",
+    namespace: "observed",
+    attempt: 1,
+    isStream: false,
+    durationMs: expect.any(Number),
+    code: 0,
+    errorKind: undefined,
+  };
+  const service = (name: string) => `containerd.services.${name}`;
+  const version = { ...common, service: service("version.v1.Version"), method: "Version" };
+  expect(ended).toEqual([
+    version,
+    {
+      ...common,
+      service: service("containers.v1.Containers"),
+      method: "Get",
+      code: 5,
+      errorKind: "not-found",
+    },
+    { ...common, service: service("content.v1.Content"), method: "List", isStream: true },
+    // It tells that the daemon has the subscription.
+    version,
+    { ...common, service: service("events.v1.Events"), method: "Subscribe", isStream: true },
+  ]);
+  expect(new Set(begun).size).toBe(5);
+});
+
+test("an invalid WFE_DEBUG is refused", () => {
+  vi.stubEnv("WFE_DEBUG", "rcp");
+  expect(() => createClient({ address: daemon.address })).toThrow(
+    /^WFE_DEBUG: .* did you mean rpc\?; allowed: /,
+  );
 });
 
 describe("over TCP", () => {

@@ -7,6 +7,7 @@ import {
   createClient,
   createOutage,
   type OutageOptions,
+  observe,
 } from "@wfe-containerd/client";
 import { pauseProcess, useDaemon } from "@wfe-containerd/test-infra/daemon";
 import { buildImage, busyboxArchive } from "@wfe-containerd/test-infra/images";
@@ -136,7 +137,20 @@ describe.each(["before", "after"] as const)("an outage %s each call", (moment) =
       methods: ["Prepare", "Create", "Remove", "Delete"],
     });
     const { client, struck, events } = disturbed;
+    const repeated: string[] = [];
+    const stop = observe({
+      rpc: {
+        end({ service, method, attempt }) {
+          if (attempt > 1) repeated.push(`${service}.${method}`);
+        },
+      },
+      retry: { end: ({ what, attempt }) => void repeated.push(`${what} ${attempt}`) },
+    });
     expect(await runContainer(client, `killed-${moment}`)).toBe(7);
+    stop();
+    expect(repeated).toContain("leases.create 2");
+    // What the daemon had done already is looked up, and not asked again.
+    expect(repeated.includes("containerd.services.leases.v1.Leases.Create")).toBe(moment === "before");
     expect(struck.length).toBe(8);
     expect(events.slice(0, 2)).toEqual(["away", "back"]);
     await restarting;
@@ -237,6 +251,9 @@ test("a daemon on a Unix socket that hangs is noticed while a call waits, which 
     500,
   );
   const { client } = patient;
+  const observed: unknown[] = [];
+  const see = (message: object): void => void observed.push({ ...message });
+  const stop = observe({ outage: { start: see, end: see } });
   const abort = new AbortController();
   const filters = ['topic=="/snapshot/prepare"'];
   const subscription = client.events.subscribe({ filters, signal: abort.signal });
@@ -246,6 +263,10 @@ test("a daemon on a Unix socket that hangs is noticed while a call waits, which 
   await expect.poll(() => events).toEqual(["unavailable"]);
   here.daemon.kill("SIGCONT");
   await expect.poll(() => events).toEqual(["unavailable", "back"]);
+  await expect.poll(() => observed.length).toBe(2);
+  stop();
+  const away = { address: here.daemon.address, reason: "the daemon does not answer: does it hang?" };
+  expect(observed).toEqual([away, { ...away, durationMs: expect.any(Number) }]);
   await using lease = await client.leases.create();
   await client.with({ leaseId: lease.id }).snapshots.prepare("after-the-pause");
   // The connection was kept, so there is no gap.

@@ -2,7 +2,7 @@ import { chmod, mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises
 import { tmpdir } from "node:os";
 import { delimiter, join } from "node:path";
 import { inspect } from "node:util";
-import { dockerCredentials, type PullOptions } from "@wfe-containerd/client";
+import { dockerCredentials, logTo, observe, type PullOptions } from "@wfe-containerd/client";
 import { useDaemon } from "@wfe-containerd/test-infra/daemon";
 import { type BuiltImage, buildImage, ociArchive } from "@wfe-containerd/test-infra/images";
 import { putImage, startRegistry, type TestRegistry } from "@wfe-containerd/test-infra/registry";
@@ -24,8 +24,17 @@ const PASSWORD = "secret-canary-password";
 const REFRESH = "secret-canary-refresh";
 const HEADER = "secret-canary-header";
 const CREDENTIAL = { username: "user", password: PASSWORD };
-/** Everything that was reported: errors with their causes, and events. */
+/** Everything that was reported: errors with their causes, events, diagnostics and log lines. */
 const told: unknown[] = [];
+const tell = (reported: object | string): void => void told.push(structuredClone(reported));
+const BOTH = { start: tell, end: tell };
+const stops = [
+  observe({ rpc: BOTH, registryRequest: BOTH, transfer: BOTH, retry: BOTH }),
+  logTo({ debug: tell, info: tell, warn: tell }),
+];
+afterAll(() => {
+  for (const stop of stops) stop();
+});
 
 let built: BuiltImage;
 let archive: Uint8Array;
@@ -613,6 +622,9 @@ describe("credentials stay where they belong", () => {
 
 test("bad input 25: no secret was said to anybody, by us or by the daemon", async () => {
   expect(told.length).toBeGreaterThan(20);
+  for (const resource of ["tokens", "manifests", "blobs"])
+    expect(told).toContainEqual(expect.objectContaining({ resource }));
+  expect(told).toContainEqual(expect.stringMatching(/^registry GET http:.* tokens, status 200, received /));
   const everything = `${inspect(told, { depth: 12, maxArrayLength: null, maxStringLength: null })}${await readFile(at.daemon.logPath, "utf8")}`;
   const secrets = [PASSWORD, REFRESH, HEADER, `user:${PASSWORD}`].flatMap((secret) => [
     secret,

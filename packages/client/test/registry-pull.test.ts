@@ -1,6 +1,13 @@
 import { execFile } from "node:child_process";
 import { promisify } from "node:util";
-import type { Client, Platform, TransferProgress } from "@wfe-containerd/client";
+import {
+  type Client,
+  observe,
+  type Platform,
+  type RegistryRequestDiagnostic,
+  type TransferDiagnostic,
+  type TransferProgress,
+} from "@wfe-containerd/client";
 import { useDaemon } from "@wfe-containerd/test-infra/daemon";
 import {
   type BuiltImage,
@@ -61,6 +68,47 @@ async function labelsByDigest(client: Client): Promise<Record<string, Record<str
 }
 
 describe("what is pulled", () => {
+  test("is observed as a whole, and request by request", async () => {
+    const transfers: TransferDiagnostic[] = [];
+    const requests: RegistryRequestDiagnostic[] = [];
+    const stop = observe({
+      transfer: { end: (message) => transfers.push(message) },
+      registryRequest: { end: (message) => requests.push(message) },
+    });
+    const name = `${registry.host}/team/multi:1`;
+    const { target, layers, manifest } = await at.client.images.pull(name, { auth });
+    await expect(at.client.images.pull(`${registry.host}/team/none:1`, { auth })).rejects.toThrow();
+    stop();
+
+    const { address, namespace } = at.client;
+    const common = { operation: "pull", via: "client", address, namespace, durationMs: expect.any(Number) };
+    expect(transfers).toEqual([
+      { ...common, image: name, digest: target.digest, errorKind: undefined },
+      { ...common, image: `${registry.host}/team/none:1`, digest: undefined, errorKind: "not-found" },
+    ]);
+    for (const { durationMs, errorKind, scheme, host, sentBytes } of requests)
+      expect({ durationMs, errorKind, scheme, host, sentBytes }).toEqual({
+        durationMs: expect.any(Number),
+        errorKind: undefined,
+        scheme: "http",
+        host: registry.host,
+        sentBytes: 0,
+      });
+    const read = (resource: string) =>
+      requests.flatMap(({ method, repository, receivedBytes, status, ...other }) =>
+        other.resource === resource && method === "GET" && repository === "team/multi"
+          ? [[status, receivedBytes]]
+          : [],
+      );
+    expect(read("manifests")).toEqual([
+      [200, target.size],
+      [200, manifest.size],
+    ]);
+    const sizes = new Map(layers.map(({ digest, size }) => [digest, size]));
+    for (const size of sizes.values()) expect(read("blobs")).toContainEqual([200, size]);
+    expect(requests).toContainEqual(expect.objectContaining({ repository: "team/none", status: 404 }));
+  });
+
   test("is labelled as ctr labels it, so that ctr checks, runs and removes it as its own", async () => {
     const name = `${registry.host}/team/multi:1`;
     const image = await at.client.images.pull(name, { auth });

@@ -143,7 +143,7 @@ export function createContent(context: Context): Content {
     { offset = 0, size = 0, signal }: ReadOptions = {},
   ): AsyncGenerator<Uint8Array, void, undefined> {
     let received = 0;
-    yield* resume(context, signal, async function* (cut) {
+    yield* resume(context, "content.read", signal, async function* (cut) {
       // A size of 0 would mean: to the end.
       if (size > 0 && received >= size) return;
       const rest = { offset: BigInt(offset + received), size: BigInt(size > 0 ? size - received : 0) };
@@ -233,6 +233,7 @@ export function createContent(context: Context): Content {
       const open = (signal: AbortSignal) => content.list(request, { ...options, signal });
       yield* resumeList(
         context,
+        "content.list",
         options?.signal,
         ({ digest }) => digest,
         async function* (cut) {

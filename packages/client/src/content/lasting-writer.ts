@@ -24,7 +24,7 @@ export async function openLastingWriter(
 
   /** Makes attempts until none is cut off by an outage. */
   async function lasting<T>(make: (cuts: number) => Promise<T>): Promise<T> {
-    const call = daemonOutage.watch(signal);
+    const call = daemonOutage.watch("content.write", signal);
     for (;;) {
       try {
         return await call.attempt(() => make(call.cuts));

@@ -157,7 +157,7 @@ async function* follow(
   const backoff = createBackoff();
   let cut: ContainerdError | undefined;
   let isFirst = true;
-  const call = outage?.watch(signal);
+  const call = outage?.watch("events.subscribe", signal);
   const attempt = <T>(make: () => Promise<T>): Promise<T> =>
     call === undefined ? make() : call.attempt(make);
   try {

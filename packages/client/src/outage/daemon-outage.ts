@@ -2,6 +2,8 @@
 
 /** How a client asks its daemon for a sign of life. */
 export interface DaemonQuestion {
+  /** The client's address, for diagnostics. */
+  readonly address: string;
   /** Whether the daemon answers within this time, in milliseconds. Rejects if the client is closed. */
   ask(timeoutMs: number): Promise<boolean>;
   /** How often to ask while calls wait for an answer, in milliseconds; 0: never. */
@@ -10,8 +12,12 @@ export interface DaemonQuestion {
 
 /** An outage as the calls of one client see it. */
 export interface DaemonOutage {
-  /** Starts to watch one call, which is made as often as needed. */
-  watch(signal?: AbortSignal | undefined): WatchedCall;
+  /**
+   * Starts to watch one call, which is made as often as needed.
+   *
+   * @param what is called, for diagnostics: `tasks.create`.
+   */
+  watch(what: string, signal?: AbortSignal | undefined): WatchedCall;
 }
 
 /** A call that is asked again when the daemon is back. */

@@ -1,5 +1,6 @@
 import { setTimeout as delay } from "node:timers/promises";
 import { Code, ConnectError } from "@connectrpc/connect";
+import { OUTAGE } from "../diagnostics/channels.js";
 import { ContainerdError } from "../error.js";
 import { checkOptions, type OptionNames } from "../options.js";
 import { refuse } from "../refuse.js";
@@ -106,8 +107,14 @@ export function createOutage(options: OutageOptions = {}): Outage {
       },
     };
     current = period;
+    const diagnostic = OUTAGE.hasSubscribers
+      ? OUTAGE.start({ address: question.address, reason: reason.rawMessage })
+      : undefined;
     onAway?.(ContainerdError.from(reason));
-    void askUntilBack(period, question);
+    void askUntilBack(period, question).then(
+      () => diagnostic?.end(),
+      (closed: unknown) => diagnostic?.end({ reason: closed }),
+    );
   }
 
   async function askUntilBack(period: Period, { ask }: DaemonQuestion): Promise<void> {
@@ -124,6 +131,7 @@ export function createOutage(options: OutageOptions = {}): Outage {
       // The client was closed.
       end(period);
       period.back.reject(reason);
+      throw reason;
     }
   }
 
@@ -199,8 +207,8 @@ export function createOutage(options: OutageOptions = {}): Outage {
     },
   };
   ofDaemon.set(outage, (question) => ({
-    watch: (callSignal) =>
-      createWatch(callSignal, {
+    watch: (what, callSignal) =>
+      createWatch(what, callSignal, {
         begin: (reason, since) => begin(reason, since, question),
         untilBack: () => untilBack(callSignal),
         attempt: (make) => attempt(question, make),

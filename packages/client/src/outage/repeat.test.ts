@@ -68,7 +68,11 @@ function servicesOf(answers: Answers): Record<string, Record<string, AnyMethod>>
       service(description, { ...missing, ...answers[name] } as never);
     }
   });
-  const outage = outageOfDaemon(createOutage(), { ask: async () => true, keepAliveMs: 0 });
+  const outage = outageOfDaemon(createOutage(), {
+    address: "unix:///a.sock",
+    ask: async () => true,
+    keepAliveMs: 0,
+  });
   return createRepeatingServices(createServices(transport), outage) as never;
 }
 

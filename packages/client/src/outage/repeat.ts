@@ -1,7 +1,8 @@
 import { create } from "@bufbuild/protobuf";
 import { EmptySchema } from "@bufbuild/protobuf/wkt";
-import { type CallOptions, Code, ConnectError } from "@connectrpc/connect";
+import { type CallOptions, Code, ConnectError, createContextValues } from "@connectrpc/connect";
 import type { Services } from "../context.js";
+import { ATTEMPT } from "../diagnostics/rpc.js";
 import type { DaemonOutage, WatchedCall } from "./daemon-outage.js";
 import { REPEATS } from "./repeats.js";
 import type { Asked, Repeat } from "./rule.js";
@@ -20,21 +21,30 @@ export function createRepeatingServices(plain: Services, outage: DaemonOutage): 
       Object.fromEntries(
         Object.entries(methods as Record<string, Unary>).map(([method, send]) => {
           const rule = rules[name]?.[method];
-          return [method, rule === undefined ? send : repeating(send, rule)];
+          return [method, rule === undefined ? send : repeating(`${name}.${method}`, send, rule)];
         }),
       ),
     ]),
   ) as unknown as Services;
 
-  function repeating(send: Unary, rule: Repeat<unknown, unknown>): Unary {
+  function repeating(what: string, send: Unary, rule: Repeat<unknown, unknown>): Unary {
     return (request, options) => {
-      const call = outage.watch(options?.signal);
+      const call = outage.watch(what, options?.signal);
       const asked = { services, request, options: { signal: options?.signal }, known: undefined };
-      return repeat(call, rule, asked, () => send(request, options));
+      return repeat(call, rule, asked, () => send(request, withAttempt(options, call.cuts + 1)));
     };
   }
 
   return services;
+}
+
+/** Tells the diagnostics of the RPC which attempt it is. */
+function withAttempt(options: CallOptions | undefined, attempt: number): CallOptions | undefined {
+  if (attempt === 1) return options;
+  return {
+    ...options,
+    contextValues: (options?.contextValues ?? createContextValues()).set(ATTEMPT, attempt),
+  };
 }
 
 /**

@@ -11,15 +11,17 @@ export type OpenStream<T> = (signal: AbortSignal | undefined) => AsyncIterable<T
 /**
  * Reads a stream, and opens it again after an outage. Without an outage it opens it once.
  *
+ * @param what is read, for diagnostics: `content.read`.
  * @param open opens the stream where the last one was cut.
  */
 export async function* resume<T>(
   { outage }: Resumer,
+  what: string,
   signal: AbortSignal | undefined,
   open: OpenStream<T>,
 ): AsyncGenerator<T, void, undefined> {
   if (outage === undefined) return yield* open(signal);
-  const call = outage.watch(signal);
+  const call = outage.watch(what, signal);
   for (;;) {
     const end = new AbortController();
     const items = open(AbortSignal.any([end.signal, ...(signal === undefined ? [] : [signal])]))[
@@ -49,13 +51,14 @@ export async function* resume<T>(
  */
 export function resumeList<T>(
   resumer: Resumer,
+  what: string,
   signal: AbortSignal | undefined,
   nameOf: (item: T) => string,
   open: OpenStream<T>,
 ): AsyncGenerator<T, void, undefined> {
-  if (resumer.outage === undefined) return resume(resumer, signal, open);
+  if (resumer.outage === undefined) return resume(resumer, what, signal, open);
   const given = new Set<string>();
-  return resume(resumer, signal, async function* (end) {
+  return resume(resumer, what, signal, async function* (end) {
     for await (const item of open(end)) {
       if (given.has(nameOf(item))) continue;
       given.add(nameOf(item));

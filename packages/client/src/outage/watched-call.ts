@@ -1,5 +1,6 @@
 import { setTimeout as delay } from "node:timers/promises";
 import { ConnectError } from "@connectrpc/connect";
+import { traceRetry } from "../diagnostics/retry.js";
 import { ContainerdError } from "../error.js";
 import type { WatchedCall } from "./daemon-outage.js";
 
@@ -19,7 +20,8 @@ interface OutageParts {
   isCut(reason: unknown, startedAt: number): Promise<boolean>;
 }
 
-export function createWatch(signal: AbortSignal | undefined, outage: OutageParts): WatchedCall {
+/** @param what is called, for diagnostics. */
+export function createWatch(what: string, signal: AbortSignal | undefined, outage: OutageParts): WatchedCall {
   let cuts = 0;
   let startedAt = performance.now();
   let failedAt = startedAt;
@@ -42,9 +44,15 @@ export function createWatch(signal: AbortSignal | undefined, outage: OutageParts
       const pauseMs = cuts === 0 ? 0 : Math.min(FIRST_PAUSE_MS * 2 ** cuts, LONGEST_PAUSE_MS);
       pausesMs += pauseMs;
       if (pausesMs > LONGEST_PAUSES_MS) throw reason;
-      outage.begin(toConnectError(reason), failedAt);
-      await outage.untilBack();
-      if (pauseMs > 0) await delay(pauseMs, undefined, { signal });
+      const cut = toConnectError(reason);
+      outage.begin(cut, failedAt);
+      await traceRetry(
+        () => ({ of: "rpc", what, attempt: cuts + 2, delayMs: pauseMs, reason: cut.rawMessage }),
+        async () => {
+          await outage.untilBack();
+          if (pauseMs > 0) await delay(pauseMs, undefined, { signal });
+        },
+      );
       cuts++;
     },
   };

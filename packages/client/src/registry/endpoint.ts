@@ -1,4 +1,5 @@
 import type { Clock } from "../concurrency/clock.js";
+import type { RequestSubject } from "../diagnostics/registry-request.js";
 import { ContainerdError } from "../error.js";
 import { type Authorizer, createAuthorizer } from "./authorizer.js";
 import { checkCertificates } from "./certificate.js";
@@ -41,6 +42,8 @@ export interface EndpointRequest {
   readonly body?: (() => NonNullable<HttpRequest["body"]>) | undefined;
   readonly scopes: readonly string[];
   readonly signal?: AbortSignal | undefined;
+  /** What is asked for, for diagnostics. */
+  readonly about: RequestSubject;
 }
 
 /** One host that serves a registry's content, with the state of our login there. */
@@ -123,7 +126,8 @@ export function createEndpoint({
     return url;
   }
 
-  async function send({ method, to, headers, body, scopes, signal }: EndpointRequest): Promise<HttpResponse> {
+  async function send(request: EndpointRequest): Promise<HttpResponse> {
+    const { method, to, headers, body, scopes, signal, about } = request;
     const url = urlOf(to);
     const isOwn = url.origin === origin.origin;
     const mayLogIn = isOwn && !hasOwnAuthorization;
@@ -137,7 +141,7 @@ export function createEndpoint({
         ...headers,
         ...(authorization !== undefined && { authorization }),
       };
-      return httpFor(url).request({ method, url, headers: sent, body: body?.(), signal });
+      return httpFor(url).request({ method, url, headers: sent, body: body?.(), signal, about });
     }
 
     /**
@@ -158,6 +162,7 @@ export function createEndpoint({
         url: at,
         headers: { "accept-encoding": "identity", ...neutral, authorization },
         signal,
+        about,
       });
     }
 

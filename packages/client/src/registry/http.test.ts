@@ -27,7 +27,7 @@ async function read(chunk: Uint8Array, count: number): Promise<number> {
   });
   const timeouts = { connectMs: 10_000, headersMs: 10_000, stallMs: 1_000 };
   await using http = createHttpClient({ tls: DEFAULT_TLS, timeouts, mayBePlain: new Set() });
-  const { body } = await http.request({ method: "GET", url, headers: {} });
+  const { body } = await http.request({ method: "GET", url, headers: {}, about: { resource: "blobs" } });
   let bytes = 0;
   for await (const part of body) bytes += part.byteLength;
   return bytes;
@@ -39,7 +39,7 @@ describe("a body that nobody wants", () => {
     const timeouts = { connectMs: 10_000, headersMs: 10_000, stallMs: 60_000 };
     await using http = createHttpClient({ tls: DEFAULT_TLS, timeouts, mayBePlain: new Set() });
     const closed = new Promise((resolve) => server.on("connection", (socket) => socket.on("close", resolve)));
-    await (await http.request({ method: "GET", url, headers: {} })).discard();
+    await (await http.request({ method: "GET", url, headers: {}, about: { resource: "blobs" } })).discard();
     await closed;
   });
 });

@@ -2,6 +2,7 @@ import * as tls from "node:tls";
 import type { Dispatcher } from "undici";
 import { canceled } from "../concurrency/canceled.js";
 import { createThroughputMonitor } from "../concurrency/throughput.js";
+import { type RequestSubject, type RequestTrace, traceRequest } from "../diagnostics/registry-request.js";
 import { ContainerdError } from "../error.js";
 import type { OptionNames } from "../options.js";
 import { decodeBody, parseCodings } from "./content-coding.js";
@@ -73,6 +74,8 @@ export interface HttpRequest {
   /** A request with a body does not follow redirects, because an iterable can be sent only once. */
   readonly body?: string | Uint8Array | AsyncIterable<Uint8Array> | undefined;
   readonly signal?: AbortSignal | undefined;
+  /** What is asked for, for diagnostics. */
+  readonly about: RequestSubject;
 }
 
 export interface HttpResponse {
@@ -138,7 +141,7 @@ export function createHttpClient({ tls: hostTls, timeouts, mayBePlain }: HttpCli
     return made;
   }
 
-  async function request({ method, url, headers, body, signal }: HttpRequest): Promise<HttpResponse> {
+  async function request({ method, url, headers, body, signal, about }: HttpRequest): Promise<HttpResponse> {
     // Loaded at the first request: it is large, and most programs never ask a registry.
     // In a bundle, a CommonJS module has nothing but its default export.
     const { default: undici } = await import("undici");
@@ -146,6 +149,7 @@ export function createHttpClient({ tls: hostTls, timeouts, mayBePlain }: HttpCli
     let kept: Record<string, string> = { ...headers };
     for (let redirects = 0; ; redirects++) {
       const dispatcher = dispatcherFor(undici, at, at.origin === url.origin);
+      const trace = traceRequest({ method, url: at, about, sentBytes: sizeOf(body, headers) });
       const answer = await undici
         .request(at, {
           dispatcher,
@@ -158,12 +162,16 @@ export function createHttpClient({ tls: hostTls, timeouts, mayBePlain }: HttpCli
         })
         .catch((reason: unknown) => {
           const mayComeBack = !isLoopback(at.host) || answered.has(at.origin);
-          throw toError(showUrl(at), reason, signal, mayComeBack);
+          const error = toError(showUrl(at), reason, signal, mayComeBack);
+          trace?.end({ reason: error });
+          throw error;
         });
       answered.add(at.origin);
+      trace?.answered(answer.statusCode, method);
       if (!isRedirect(answer.statusCode) || body !== undefined)
-        return toResponse(answer, at, timeouts.stallMs, signal);
+        return toResponse(answer, at, timeouts.stallMs, signal, trace);
       await discard(answer);
+      trace?.end();
       if (redirects === MAX_REDIRECTS) {
         throw uselessAnswer(
           `${showUrl(url)} redirects more than ${MAX_REDIRECTS} times`,
@@ -232,6 +240,7 @@ function toResponse(
   url: URL,
   stallMs: number,
   signal: AbortSignal | undefined,
+  trace: RequestTrace | undefined,
 ): HttpResponse {
   const headerAll = (name: string): string[] => {
     const value = answer.headers[name.toLowerCase()];
@@ -244,11 +253,16 @@ function toResponse(
       for await (const chunk of answer.body as AsyncIterable<Uint8Array>) {
         if (!isFastEnough(chunk.byteLength, performance.now() - askedMs))
           throw new Error("too slow: less than 1 KiB a second");
+        trace?.received(chunk.byteLength);
         yield chunk;
         askedMs = performance.now();
       }
     } catch (reason) {
-      throw toError(showUrl(url), reason, signal);
+      const error = toError(showUrl(url), reason, signal);
+      trace?.end({ reason: error });
+      throw error;
+    } finally {
+      trace?.end();
     }
   }
   const codings = parseCodings(headerAll("content-encoding"));
@@ -273,12 +287,17 @@ function toResponse(
       }
       return Buffer.concat(chunks).toString("utf8");
     },
-    discard: () => discard(answer),
+    discard: () => discard(answer).finally(() => trace?.end()),
   };
 }
 
 async function discard({ body }: Dispatcher.ResponseData): Promise<void> {
   await body.dump({ limit: DISCARD_BYTES, signal: AbortSignal.timeout(DISCARD_MS) }).catch(() => undefined);
+}
+
+function sizeOf(body: HttpRequest["body"], headers: HttpRequest["headers"]): number {
+  if (body === undefined) return 0;
+  return typeof body === "string" ? Buffer.byteLength(body) : Number(headers["content-length"] ?? 0);
 }
 
 /** @param mayComeBack false if it is certain that nothing listens there. */

@@ -43,7 +43,13 @@ export async function checkRegistryLogin(
     await using repository = await openRepository(reference, { ...options, auth });
     const endpoint = ownEndpoint(repository);
     const root = new URL(`${endpoint.host.path}/`, endpoint.host.origin);
-    const response = await repository.askOne(endpoint, { method: "GET", to: root, scopes: [], signal });
+    const response = await repository.askOne(endpoint, {
+      method: "GET",
+      to: root,
+      scopes: [],
+      about: { resource: "login" },
+      signal,
+    });
     await response.discard();
   });
 }

@@ -1,4 +1,5 @@
 import { type Clock, systemClock } from "../concurrency/clock.js";
+import type { RequestSubject } from "../diagnostics/registry-request.js";
 import { ContainerdError, isContainerdError } from "../error.js";
 import type { Descriptor } from "../oci/descriptor.js";
 import { formatReference, type Reference } from "../oci/reference.js";
@@ -57,7 +58,7 @@ export const REGISTRY_OPTIONS: OptionNames<RegistryOptions> = {
   clock: true,
 };
 
-export interface RepositoryRequest extends Omit<EndpointRequest, "to" | "scopes"> {
+export interface RepositoryRequest extends Omit<EndpointRequest, "to" | "scopes" | "about"> {
   /** The capability that a host must have. */
   readonly capability: HostCapability;
   /** Path below the repository, for example `manifests/latest`. */
@@ -69,7 +70,7 @@ export interface RepositoryRequest extends Omit<EndpointRequest, "to" | "scopes"
 }
 
 /** A request to one host: to its API, or to a URL that it gave. */
-export type HostRequest = Omit<EndpointRequest, "scopes" | "to"> &
+export type HostRequest = Omit<EndpointRequest, "scopes" | "to" | "about"> &
   Pick<RepositoryRequest, "isAlsoFine"> & {
     /** Path below the repository, for example `blobs/uploads/`; or a URL. */
     readonly to: string | URL;
@@ -77,6 +78,8 @@ export type HostRequest = Omit<EndpointRequest, "scopes" | "to"> &
     readonly alsoPullFrom?: string | undefined;
     /** Scopes that the token must have. Default: those that the repository was opened with. */
     readonly scopes?: readonly string[] | undefined;
+    /** What is asked for, for diagnostics, if the URL does not tell. */
+    readonly about?: RequestSubject | undefined;
   };
 
 export interface Answered {
@@ -158,10 +161,11 @@ export async function openRepository(
   const scope = `repository:${repository}:${actions}`;
 
   const askOne: Repository["askOne"] = async (endpoint, { isAlsoFine, alsoPullFrom, to, ...request }) => {
+    const { about = subjectOf(repository, to) } = request;
     const { scopes = [scope, ...(alsoPullFrom === undefined ? [] : [`repository:${alsoPullFrom}:pull`])] } =
       request;
     const place = typeof to === "string" ? `${repository}/${to}` : to;
-    const response = await endpoint.send({ ...request, to: place, scopes });
+    const response = await endpoint.send({ ...request, to: place, scopes, about });
     const { status } = response;
     if ((status >= 200 && status < 300) || isAlsoFine?.(response) === true) return response;
     const text = await response.text(MAX_ERROR_BYTES).catch(() => "");
@@ -210,22 +214,31 @@ export async function openRepository(
       throw path.startsWith("manifests/") ? explainMissing(reference, error) : error;
     },
     askOne,
-    retrier: (blob, offset = () => 0) =>
-      createRetrier(policy, clock, {
+    retrier(blob, offset = () => 0) {
+      const what = blob?.digest ?? formatReference(reference);
+      return createRetrier(policy, clock, {
+        what,
         onRetry: (retry) =>
           options.onProgress?.({
-            what: blob?.digest ?? formatReference(reference),
+            what,
             state: "retrying",
             offset: offset(),
             total: blob?.size ?? 0,
             bytesPerSecond: 0,
             retry,
           }),
-      }),
+      });
+    },
     async [Symbol.asyncDispose]() {
       await Promise.all(endpoints.map((endpoint) => endpoint[Symbol.asyncDispose]()));
     },
   };
+}
+
+/** @param to a path below the repository, or a URL that the registry gave, which is one of an upload. */
+function subjectOf(repository: string, to: string | URL): RequestSubject {
+  if (to instanceof URL || to.startsWith("blobs/uploads/")) return { repository, resource: "uploads" };
+  return { repository, resource: to.split("/", 1)[0] ?? "" };
 }
 
 /**

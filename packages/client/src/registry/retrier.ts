@@ -1,5 +1,6 @@
 import type { Clock } from "../concurrency/clock.js";
 import { isFastEnough } from "../concurrency/throughput.js";
+import { traceRetry } from "../diagnostics/retry.js";
 import { ContainerdError } from "../error.js";
 import { failureOf } from "./failure.js";
 import { type RetryPolicy, retryDelayMs } from "./retry.js";
@@ -32,6 +33,8 @@ export interface Retry {
 }
 
 export interface RetrierOptions {
+  /** What is transferred, for diagnostics. */
+  readonly what?: string | undefined;
   /** Called before each wait. */
   readonly onRetry?: ((retry: Retry) => void) | undefined;
   /** Returns a number between 0 and 1. Default: `Math.random`. */
@@ -41,7 +44,7 @@ export interface RetrierOptions {
 export function createRetrier(
   policy: RetryPolicy,
   clock: Clock,
-  { onRetry, random = Math.random }: RetrierOptions = {},
+  { what = "", onRetry, random = Math.random }: RetrierOptions = {},
 ): Retrier {
   let failures = 0;
   let sinceMs = 0;
@@ -67,10 +70,15 @@ export function createRetrier(
       );
       if (delayMs === undefined)
         throw givenUp(error as ContainerdError, failures, elapsedMs, failure.retryAfterMs);
-      onRetry?.({ failures, delayMs, reason: (error as ContainerdError).message });
-      await clock.sleep(delayMs, signal).catch((cause: unknown) => {
-        throw new ContainerdError("aborted by the caller", { kind: "canceled", cause });
-      });
+      onRetry?.({ failures, delayMs, reason: messageOf(error) });
+      const sleep = (): Promise<void> =>
+        clock.sleep(delayMs, signal).catch((cause: unknown) => {
+          throw new ContainerdError("aborted by the caller", { kind: "canceled", cause });
+        });
+      await traceRetry(
+        () => ({ of: "registry-request", what, attempt: failures + 1, delayMs, reason: messageOf(error) }),
+        sleep,
+      );
     },
   };
 }
@@ -87,6 +95,10 @@ export async function retrying<T>(
       await retrier.wait(reason, signal);
     }
   }
+}
+
+function messageOf(error: unknown): string {
+  return (error as ContainerdError).message;
 }
 
 function givenUp(

@@ -25,6 +25,7 @@ export interface Token {
 }
 
 const CLIENT_ID = "wfe-containerd";
+const TOKENS = { resource: "tokens" };
 const MAX_BODY_BYTES = 1024 * 1024;
 /** The default of the token specification. */
 const DEFAULT_LIFETIME_S = 60;
@@ -83,7 +84,7 @@ async function get(
     headers["authorization"] = basicAuthorization(credential.username, credential.password);
     url.searchParams.set("account", credential.username);
   }
-  return http.request({ method: "GET", url, headers, signal });
+  return http.request({ method: "GET", url, headers, signal, about: TOKENS });
 }
 
 async function post(
@@ -103,7 +104,7 @@ async function post(
     ...further,
     "content-type": "application/x-www-form-urlencoded",
   };
-  return http.request({ method: "POST", url: realm, headers, body: form.toString(), signal });
+  return http.request({ method: "POST", url: realm, headers, body: form.toString(), signal, about: TOKENS });
 }
 
 export function basicAuthorization(username: string, password: string): string {

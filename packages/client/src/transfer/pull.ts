@@ -2,6 +2,7 @@ import type { CallOptions } from "../call.js";
 import { systemClock } from "../concurrency/clock.js";
 import { withTimeLimit } from "../concurrency/time-limit.js";
 import { createContent } from "../content/content.js";
+import { traceTransfer } from "../diagnostics/transfer.js";
 import { ContainerdError } from "../error.js";
 import { blobsFor } from "../image/blobs.js";
 import { type ResolvedImage, resolveTarget } from "../image/resolve.js";
@@ -180,7 +181,23 @@ async function pull(
       { kind: "not-found" },
     );
   }
-  if (via === "daemon") return pullThroughDaemon(puller, reference, platform, options);
+  return traceTransfer("pull", name, puller.context, via, () =>
+    via === "daemon"
+      ? pullThroughDaemon(puller, reference, platform, options)
+      : pullThroughClient(puller, reference, platform, stored, options),
+  );
+}
+
+/** @param stored the image that the daemon has under this name. The registry may have another one by now. */
+async function pullThroughClient(
+  puller: Puller,
+  reference: Reference,
+  platform: Platform,
+  stored: ResolvedImage | undefined,
+  options: PullOptions & { readonly signal: AbortSignal },
+): Promise<ResolvedImage> {
+  const { signal } = options;
+  const name = formatReference(reference);
   await using repository = await openRepository(reference, options);
   const target = await resolveDescriptor(repository, reference, signal);
   await options.verify?.({ reference, target, registry: readerOf(repository, signal), signal });

@@ -3,6 +3,7 @@ import { forEachConcurrently } from "../concurrency/semaphore.js";
 import { withTimeLimit } from "../concurrency/time-limit.js";
 import type { Content } from "../content/content.js";
 import type { Context } from "../context.js";
+import { traceTransfer } from "../diagnostics/transfer.js";
 import { ContainerdError } from "../error.js";
 import { findImage, type Image } from "../image/record.js";
 import type { ImageParts, ImageStore } from "../image/store.js";
@@ -76,10 +77,10 @@ export async function pushImage(
     // the rest.
     await using work = await beginWork(pusher, "push", { signal });
     await pusher.leases.addResource(work.id, { type: "content", id: image.target.digest }, { signal });
-    return await push(pusher.content, image, reference ?? parseReference(image.name), {
-      ...options,
-      signal,
-    });
+    const target = reference ?? parseReference(image.name);
+    return await traceTransfer("push", formatReference(target), pusher.context, "client", () =>
+      push(pusher.content, image, target, { ...options, signal }),
+    );
   });
 }
 

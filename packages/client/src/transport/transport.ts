@@ -6,6 +6,8 @@ import {
   type Transport,
 } from "@connectrpc/connect";
 import { createMethodUrl, runStreamingCall, runUnaryCall } from "@connectrpc/connect/protocol";
+import { traceStream, traceUnary } from "../diagnostics/rpc.js";
+import type { Address } from "./address.js";
 import type { Connection } from "./connection.js";
 import { normalizeTimeout, toTimeoutHeader, withDeadline } from "./deadline.js";
 import { callStreaming } from "./stream.js";
@@ -28,6 +30,11 @@ export function createGrpcTransport(options: TransportOptions): Transport {
   const { connection } = options;
   const address = connection.address.text;
   const interceptors = [...options.interceptors];
+  const place = {
+    address,
+    transport: transportOf(connection.address),
+    namespace: options.headers["containerd-namespace"] ?? "",
+  };
 
   function prepare<M extends DescMethod>(
     method: M,
@@ -60,16 +67,18 @@ export function createGrpcTransport(options: TransportOptions): Transport {
       const timeoutMs = normalizeTimeout(timeout ?? options.timeoutMs);
       const { path, deadline, request } = prepare(method, timeoutMs, given, contextValues);
       const req = { ...request, stream: false as const, message };
-      return withDeadline(
-        () =>
-          runUnaryCall({
-            interceptors,
-            signal,
-            timeoutMs,
-            req,
-            next: (request) => callUnary(connection, path, request),
-          }),
-        deadline,
+      return traceUnary(method, place, contextValues, () =>
+        withDeadline(
+          () =>
+            runUnaryCall({
+              interceptors,
+              signal,
+              timeoutMs,
+              req,
+              next: (request) => callUnary(connection, path, request),
+            }),
+          deadline,
+        ),
       );
     },
 
@@ -77,24 +86,31 @@ export function createGrpcTransport(options: TransportOptions): Transport {
       const timeoutMs = normalizeTimeout(timeout);
       const { path, deadline, request } = prepare(method, timeoutMs, given, contextValues);
       const req = { ...request, stream: true as const, message };
-      const response = await withDeadline(
-        () =>
-          runStreamingCall({
-            interceptors,
-            signal,
-            timeoutMs,
-            req,
-            next: (request) => callStreaming(connection, path, request),
-          }),
-        deadline,
-      );
-      const messages = response.message[Symbol.asyncIterator]();
-      return {
-        ...response,
-        message: {
-          [Symbol.asyncIterator]: () => ({ next: () => withDeadline(() => messages.next(), deadline) }),
-        },
-      };
+      return traceStream(method, place, contextValues, signal, async () => {
+        const response = await withDeadline(
+          () =>
+            runStreamingCall({
+              interceptors,
+              signal,
+              timeoutMs,
+              req,
+              next: (request) => callStreaming(connection, path, request),
+            }),
+          deadline,
+        );
+        const messages = response.message[Symbol.asyncIterator]();
+        return {
+          ...response,
+          message: {
+            [Symbol.asyncIterator]: () => ({ next: () => withDeadline(() => messages.next(), deadline) }),
+          },
+        };
+      });
     },
   };
+}
+
+function transportOf({ isLocal, isTls }: Address): "unix" | "tcp" | "tls" {
+  if (isLocal) return "unix";
+  return isTls ? "tls" : "tcp";
 }
