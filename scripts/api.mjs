@@ -10,6 +10,11 @@ const ENTRY_POINTS = [
   { name: "client", entry: "index", report: "client" },
   { name: "client", entry: "private-daemon/daemon", report: "client-daemon" },
   { name: "executor", entry: "index", report: "executor" },
+  {
+    name: "executor",
+    entry: "diagnostics/opentelemetry/instrument",
+    report: "executor-opentelemetry",
+  },
 ];
 
 /**

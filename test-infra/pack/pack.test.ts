@@ -171,3 +171,20 @@ describe.each([20, 22, 24])("on Node %d", (major) => {
     await rm(join(project, TRAPS.proof));
   });
 });
+
+test("OpenTelemetry's API is needed only by what makes spans and metrics of it", async () => {
+  await compilePrograms();
+  const load = ["--input-type=module", "--eval", "await import('@wfe-containerd/executor/opentelemetry')"];
+  await expect(run(process.execPath, load, { cwd: project })).rejects.toThrow(/@opentelemetry\/api/);
+  const { peerDependencies } = JSON.parse(
+    await readFile(join(project, "node_modules/@wfe-containerd/executor/package.json"), "utf8"),
+  );
+  const api = `@opentelemetry/api@${peerDependencies["@opentelemetry/api"]}`;
+  await run("npm", ["install", "--no-audit", "--no-fund", api], { cwd: project });
+  await compile("tsconfig.opentelemetry.json");
+  for (const major of [20, 22, 24]) {
+    const { path } = await findNode(major);
+    for (const program of ["opentelemetry.js", "opentelemetry-commonjs.cjs"])
+      expect((await run(path, [program], { cwd: project })).stdout).toBe("instrumented\n");
+  }
+});

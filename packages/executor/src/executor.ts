@@ -1,6 +1,7 @@
 import { createDeferred } from "@wfe-containerd/client/internal";
 import type { StepResult } from "./core/output/result.js";
 import type { StepInput } from "./core/step/step-input.js";
+import { printStepLines } from "./diagnostics/debug-output.js";
 import { ExecutorError, isExecutorError } from "./error.js";
 import type { StepEvent } from "./event.js";
 import { createContext } from "./executor-context.js";
@@ -73,6 +74,7 @@ const RELEASE_MS = { least: 2_000, most: 10_000 };
  */
 export function createExecutor(options: ExecutorOptions = {}): Executor {
   checkOptions("createExecutor", options, EXECUTOR_OPTIONS);
+  printStepLines();
   const context = createContext(options);
   const unfinished = createUnfinishedReleases();
   const running = new Map<StepHandle, Release>();
@@ -89,7 +91,7 @@ export function createExecutor(options: ExecutorOptions = {}): Executor {
     else signal?.addEventListener("abort", onAbort, { once: true });
 
     const isOpen = closing === undefined;
-    const release = createRelease();
+    const release = createRelease(id);
     const log = createLog();
     const started = createDeferred<void>();
     const result = createDeferred<StepResult>();

@@ -28,6 +28,12 @@ export type {
   WarningEvent,
 } from "./event.js";
 
+// What executors of this process do, for logs and diagnostics.
+
+export { logTo } from "./diagnostics/log.js";
+export type { PhaseDiagnostic, ReleaseDiagnostic, StepDiagnostic } from "./diagnostics/messages.js";
+export { type Observer, observe } from "./diagnostics/observe.js";
+
 // Why a step could not be run.
 
 export {

@@ -6,6 +6,7 @@ import { planStep } from "./core/plan/plan.js";
 import { parseStep } from "./core/step/parse-step.js";
 import { matchSecrets, type SecretValues } from "./core/step/secret.js";
 import { spellError, spellingOf } from "./core/step/spelling.js";
+import { traceStep } from "./diagnostics/step.js";
 import { ExecutorError } from "./error.js";
 import type { StepPhase } from "./event.js";
 import { toExecutorError } from "./failure.js";
@@ -55,7 +56,11 @@ export interface StepRun {
  *
  * @returns what could not be released yet.
  */
-export async function runStep(run: StepRun): Promise<readonly UnreleasedResource[]> {
+export function runStep(run: StepRun): Promise<readonly UnreleasedResource[]> {
+  return traceStep(run, runToRelease);
+}
+
+async function runToRelease(run: StepRun): Promise<readonly UnreleasedResource[]> {
   const { id, signals, events, log, release, started, result } = run;
   using patience = createPatience(signals);
   await runStages(run, patience).then(result.resolve, (reason: unknown) => {

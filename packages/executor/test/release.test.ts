@@ -9,6 +9,8 @@ import {
   type Executor,
   type ExecutorOptions,
   listSteps,
+  observe,
+  type ReleaseDiagnostic,
   removeOrphans,
   type StepEvent,
   type StepHandle,
@@ -115,10 +117,19 @@ test("what could not be released is released later, without being asked", async 
   const before = await at.inventory();
   const { client, heal } = clientThatKeepsSnapshots();
   const runner = executor({ client });
-  const { unreleased } = await runner.run(SEVEN);
+  const passes: ReleaseDiagnostic[] = [];
+  const handle = runner.start(SEVEN);
+  const stop = observe({ release: { end: (pass) => void (pass.id === handle.id && passes.push(pass)) } });
+  const { unreleased } = await handle.closed;
+  await handle[Symbol.asyncDispose]();
   expect(unreleased).not.toEqual([]);
   heal();
   await at.expectNothingLeft(before);
+  await expect.poll(() => passes.at(-1)?.unreleased).toEqual([]);
+  stop();
+  expect(passes[0]).toMatchObject({ attempt: 1, unreleased, errorKind: "unknown" });
+  expect(passes.at(-1)).toMatchObject({ attempt: passes.length, errorKind: undefined });
+  expect(passes.length).toBeGreaterThan(1);
   expect(await runner.close()).toEqual({ unreleased: [] });
   await client.close();
 });

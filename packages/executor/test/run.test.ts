@@ -1,13 +1,30 @@
 import { tmpdir } from "node:os";
+import { context, trace } from "@opentelemetry/api";
+import { AsyncLocalStorageContextManager } from "@opentelemetry/context-async-hooks";
+import {
+  AggregationTemporality,
+  InMemoryMetricExporter,
+  MeterProvider,
+  PeriodicExportingMetricReader,
+} from "@opentelemetry/sdk-metrics";
+import {
+  BasicTracerProvider,
+  InMemorySpanExporter,
+  type ReadableSpan,
+  SimpleSpanProcessor,
+} from "@opentelemetry/sdk-trace-base";
 import {
   createExecutor,
+  type Executor,
   type ExecutorOptions,
+  observe,
   type Policy,
   type StepEvent,
   toWorkflowData,
 } from "@wfe-containerd/executor";
+import { instrument } from "@wfe-containerd/executor/opentelemetry";
 import { useDaemon } from "@wfe-containerd/test-infra/daemon";
-import { describe, expect, test } from "vitest";
+import { afterEach, describe, expect, test } from "vitest";
 
 const at = useDaemon();
 const IMAGE = "busybox";
@@ -359,5 +376,153 @@ describe("events", () => {
       { onEvent: (event) => void (event.type === "phase" && phases.push(event.phase)) },
     );
     expect(phases).toEqual(["resolving", "preparing", "starting", "running", "settling", "releasing"]);
+  });
+
+  test("are observed for the whole process: each step and phase, with its end", async () => {
+    await using runner = executor();
+    const seen: unknown[] = [];
+    const see = ({ durationMs, runMs, ...rest }: { durationMs?: unknown; runMs?: unknown }) =>
+      void seen.push({ ...rest, isOver: durationMs !== undefined, hasRun: runMs !== undefined });
+    const stop = observe({ step: { start: see, end: see }, phase: { start: see, end: see } });
+    const three = await runner.run({ name: "three", image: IMAGE, run: "exit 3" });
+    const ran = seen.splice(0);
+    await expect(runner.run({ name: "four", image: "no-such-image:1", pull: "never" })).rejects.toThrow();
+    const failed = seen.splice(0);
+    await expect(runner.run({ name: "five", image: "user:secret@host/app", timeout: "x" })).rejects.toThrow();
+    const invalid = seen.splice(0);
+    stop();
+
+    const id = expect.stringMatching(/^wfe-\w{20}$/);
+    const image = "docker.io/library/busybox:latest";
+    const step = { id, name: "three", image, cause: undefined, exitCode: undefined, errorKind: undefined };
+    const phases = (...names: string[]) =>
+      names.flatMap((phase) =>
+        [false, true].map((isOver) => ({ id, phase, isOver, hasRun: false, errorKind: undefined })),
+      );
+    expect(three.exitCode).toBe(3);
+    expect(ran).toEqual([
+      { ...step, isOver: false, hasRun: false },
+      ...phases("resolving", "preparing", "starting", "running", "settling", "releasing"),
+      { ...step, isOver: true, hasRun: true, cause: "exit", exitCode: 3 },
+    ]);
+    const four = { ...step, name: "four", image: "docker.io/library/no-such-image:1", hasRun: false };
+    const [begun, over] = phases("resolving");
+    expect(failed).toEqual([
+      { ...four, isOver: false },
+      begun,
+      { ...over, errorKind: "image-not-found" },
+      ...phases("releasing"),
+      { ...four, isOver: true, errorKind: "image-not-found" },
+    ]);
+    const five = { ...step, name: "five", image: undefined, hasRun: false };
+    expect(invalid).toEqual([
+      { ...five, isOver: false },
+      ...phases("releasing"),
+      { ...five, isOver: true, errorKind: "invalid-step" },
+    ]);
+  });
+});
+
+describe("in OpenTelemetry", () => {
+  afterEach(() => context.disable());
+
+  /** Runs the steps with spans and metrics. */
+  async function instrumented(run: (runner: Executor) => Promise<unknown>) {
+    const spans = new InMemorySpanExporter();
+    const tracerProvider = new BasicTracerProvider({ spanProcessors: [new SimpleSpanProcessor(spans)] });
+    const exporter = new InMemoryMetricExporter(AggregationTemporality.CUMULATIVE);
+    const reader = new PeriodicExportingMetricReader({ exporter });
+    const meterProvider = new MeterProvider({ readers: [reader] });
+    const stop = instrument({ tracerProvider, meterProvider });
+    try {
+      await using runner = executor();
+      await run(runner);
+    } finally {
+      stop();
+    }
+    await reader.forceFlush();
+    const metrics = exporter
+      .getMetrics()
+      .flatMap(({ scopeMetrics }) => scopeMetrics.flatMap((s) => s.metrics));
+    await meterProvider.shutdown();
+    return { tracerProvider, spans: spans.getFinishedSpans(), metrics };
+  }
+
+  /** The names of a span and of those that it is in, the outermost first. */
+  function pathOf(span: ReadableSpan, spans: readonly ReadableSpan[]): string {
+    const parent = spans.find((each) => each.spanContext().spanId === span.parentSpanContext?.spanId);
+    const name = span.name.split(".").at(-1) as string;
+    return parent === undefined ? name : `${pathOf(parent, spans)} > ${name}`;
+  }
+
+  test.each([["without"], ["with"]])(
+    "each step is a span, with its phases in it and their RPCs in these, %s a context manager",
+    async (mode) => {
+      if (mode === "with") context.setGlobalContextManager(new AsyncLocalStorageContextManager().enable());
+      const { spans } = await instrumented((runner) =>
+        Promise.all(["a", "b"].map((name) => runner.run({ name, image: IMAGE, run: "true", pull: "never" }))),
+      );
+      const paths = spans.map((span) => pathOf(span, spans));
+      for (const name of ["a", "b"]) {
+        for (const phase of ["resolving", "preparing", "starting", "running", "settling", "releasing"])
+          expect(paths.filter((path) => path === `step ${name} > ${phase}`)).toHaveLength(1);
+        for (const [phase, rpc] of [
+          ["resolving", "Leases/Create"],
+          ["preparing", "Containers/Create"],
+          ["starting", "Tasks/Create"],
+          ["starting", "Tasks/Start"],
+          ["settling", "Tasks/Delete"],
+          ["releasing", "Leases/Delete"],
+        ])
+          expect(paths).toContain(`step ${name} > ${phase} > ${rpc}`);
+      }
+      const create = spans.find((span) => span.name.endsWith("Tasks/Create"));
+      expect(create?.attributes).toMatchObject({
+        "rpc.system": "grpc",
+        "rpc.service": "containerd.services.tasks.v1.Tasks",
+        "rpc.method": "Create",
+        "rpc.grpc.status_code": 0,
+        "network.transport": "unix",
+        "server.address": at.daemon.socketPath,
+      });
+      // Two steps, and what asks for facts of the machine before the first phase.
+      const roots = spans.filter(({ parentSpanContext }) => parentSpanContext === undefined);
+      expect(roots.map(({ name }) => name).sort()).toEqual(["step a", "step b"]);
+    },
+  );
+
+  test("a step is in the span of the program that started it, and fails with it", async () => {
+    context.setGlobalContextManager(new AsyncLocalStorageContextManager().enable());
+    const outer = new BasicTracerProvider().getTracer("program").startSpan("job");
+    const { spans, metrics } = await instrumented(async (runner) => {
+      await context.with(trace.setSpan(context.active(), outer), () =>
+        runner.run({ name: "three", image: IMAGE, run: "exit 3", pull: "never" }),
+      );
+      await expect(runner.run({ name: "none", image: "no-such:1", pull: "never" })).rejects.toThrow();
+    });
+    const [three, none] = ["step three", "step none"].map((name) => spans.find((span) => span.name === name));
+    expect(three?.parentSpanContext?.spanId).toBe(outer.spanContext().spanId);
+    expect(three?.status).toEqual({ code: 2, message: "exit" });
+    expect(three?.attributes).toMatchObject({
+      "container.image.name": "docker.io/library/busybox:latest",
+      "process.exit.code": 3,
+      "wfe_containerd.step.cause": "exit",
+    });
+    expect(none?.parentSpanContext).toBeUndefined();
+    expect(none?.status).toEqual({ code: 2, message: "image-not-found" });
+
+    const valuesOf = (name: string) =>
+      metrics
+        .filter(({ descriptor }) => descriptor.name === name)
+        .flatMap(({ dataPoints }) => dataPoints.map(({ attributes, value }) => [attributes, value]));
+    expect(valuesOf("wfe_containerd.steps")).toEqual([
+      [{ "wfe_containerd.step.cause": "exit", "error.type": "exit" }, 1],
+      [{ "error.type": "image-not-found" }, 1],
+    ]);
+    expect(valuesOf("wfe_containerd.steps.running")).toEqual([[{}, 0]]);
+    expect(valuesOf("rpc.client.duration")).toContainEqual([
+      expect.objectContaining({ "rpc.method": "Create", "rpc.system": "grpc" }),
+      expect.objectContaining({ count: 1 }),
+    ]);
   });
 });

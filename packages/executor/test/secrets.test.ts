@@ -5,6 +5,8 @@ import {
   createExecutor,
   type ExecutorOptions,
   isExecutorError,
+  logTo,
+  observe,
   type SecretValues,
   type StepEvent,
   type StepInput,
@@ -120,6 +122,13 @@ test("a secret is in nothing that containerd knows or logs, in no file that it o
   const watched = (async () => {
     for await (const event of subscription) known.push(event);
   })().catch(() => undefined);
+  const observed: unknown[] = [];
+  const see = (message: object | string): void => void observed.push(structuredClone(message));
+  const both = { start: see, end: see };
+  const stops = [
+    observe({ rpc: both, transfer: both, step: both, phase: both, release: both, retry: both, outage: both }),
+    logTo({ debug: see, info: see, warn: see }),
+  ];
   const executor = createExecutor({ client: at.client, ioDir: at.ioDir });
   const handle = executor.start(
     { name: "told", image: "busybox", secrets: ["token"], run: SCRIPT, stopGrace: "0s" },
@@ -150,6 +159,11 @@ test("a secret is in nothing that containerd knows or logs, in no file that it o
   await executor.close();
   watching.abort();
   await watched;
+  for (const stop of stops) stop();
+  expect(observed).toContainEqual(expect.stringMatching(/^step wfe-\w+ "told", image .*, cause aborted, /));
+  // Neither do diagnostics and log lines tell what the step runs.
+  expect(JSON.stringify(observed)).not.toContain("sleep 60");
+  known.push(observed);
   const text = JSON.stringify(known, (_, value) =>
     value instanceof Uint8Array
       ? Buffer.from(value).toString()

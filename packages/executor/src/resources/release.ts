@@ -1,3 +1,4 @@
+import { type ReleasePass, traceRelease } from "../diagnostics/release.js";
 import type { UnreleasedResource } from "../unreleased.js";
 
 /** What a step acquired, and how it is removed again. */
@@ -28,13 +29,15 @@ interface Undo {
   readonly undo: () => Promise<unknown>;
 }
 
-export function createRelease(): Release {
+/** @param id of the step, for diagnostics. */
+export function createRelease(id = ""): Release {
   const closers: (() => Promise<unknown>)[] = [];
   const undos: Undo[] = [];
   let failure: { readonly undo: Undo; readonly reason: unknown } | undefined;
+  let attempt = 0;
   let running: Promise<readonly UnreleasedResource[]> | undefined;
 
-  async function run(): Promise<readonly UnreleasedResource[]> {
+  async function run(): Promise<ReleasePass> {
     for (let close = closers.pop(); close !== undefined; close = closers.pop())
       await close().catch(() => undefined);
     for (let last = undos.at(-1); last !== undefined; last = undos.at(-1)) {
@@ -42,11 +45,11 @@ export function createRelease(): Release {
         await last.undo();
       } catch (reason) {
         failure = { undo: last, reason };
-        return left();
+        return { unreleased: left(), failure: { reason } };
       }
       undos.pop();
     }
-    return [];
+    return { unreleased: [], failure: undefined };
   }
 
   function left(): UnreleasedResource[] {
@@ -68,7 +71,7 @@ export function createRelease(): Release {
     },
     has: (kind) => undos.some(({ resource }) => resource.kind === kind),
     run() {
-      running ??= run().finally(() => {
+      running ??= traceRelease(id, ++attempt, run).finally(() => {
         running = undefined;
       });
       return running;

@@ -1,0 +1,6 @@
+import { createTrace, type Trace } from "@wfe-containerd/client/internal";
+import type { PhaseDiagnostic, ReleaseDiagnostic, StepDiagnostic } from "./messages.js";
+
+export const STEP: Trace<StepDiagnostic> = createTrace("wfe-containerd.step");
+export const PHASE: Trace<PhaseDiagnostic> = createTrace("wfe-containerd.phase");
+export const RELEASE: Trace<ReleaseDiagnostic> = createTrace("wfe-containerd.release");

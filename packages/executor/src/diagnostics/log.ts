@@ -1,0 +1,40 @@
+import { type Logger, logTo as logClientsTo } from "@wfe-containerd/client";
+import { describePhase, describeRelease, describeStep } from "./lines.js";
+import { observe } from "./observe.js";
+
+/**
+ * Writes a line for each thing that the executors and clients of this process do, until it is ended. `debug`:
+ * phases, RPCs and requests to registries. `info`: steps, pulls and pushes. `warn`: steps that could not be
+ * run, retries, failed releases, and a daemon that is away.
+ *
+ * @param logger `console`, or a logger of pino or winston.
+ * @returns ends it.
+ * @example
+ * ```ts
+ * const stop = logTo(console);
+ * ```
+ */
+export function logTo(logger: Logger): () => void {
+  const stops = [logClientsTo(logger), logStepsTo(logger)];
+  return () => {
+    for (const stop of stops) stop();
+  };
+}
+
+export function logStepsTo(logger: Logger): () => void {
+  return observe({
+    step: {
+      start: (message) => logger.info(describeStep(message)),
+      end(message) {
+        if (message.errorKind === undefined) logger.info(describeStep(message));
+        else logger.warn(describeStep(message));
+      },
+    },
+    phase: { end: (message) => logger.debug(describePhase(message)) },
+    release: {
+      end(message) {
+        if (message.errorKind !== undefined || message.attempt > 1) logger.warn(describeRelease(message));
+      },
+    },
+  });
+}

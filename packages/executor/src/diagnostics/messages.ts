@@ -1,0 +1,52 @@
+import type { StepEndCause } from "../core/output/cause.js";
+import type { ExecutorErrorKind } from "../error.js";
+import type { StepPhase } from "../event.js";
+import type { UnreleasedResource } from "../unreleased.js";
+
+/**
+ * One attempt to run a step, from its start until everything is released, or could not be released yet.
+ * Published on `wfe-containerd.step`.
+ */
+export interface StepDiagnostic {
+  /** The container's id in containerd. */
+  readonly id: string;
+  /** As the caller gave it. Undefined if the input has no name. */
+  readonly name: string | undefined;
+  /** The full name of the image. Undefined if the input has no valid one. */
+  readonly image: string | undefined;
+  /** Why it ended. Set at the end, if it ran. */
+  cause?: StepEndCause | undefined;
+  /** Set at the end, if it is known. */
+  exitCode?: number | undefined;
+  /** How long its process ran, in milliseconds. Set at the end, if it ran. */
+  runMs?: number | undefined;
+  /** In milliseconds. Set at the end. */
+  durationMs?: number | undefined;
+  /** Set at the end, if the step could not be run. A step that ran and failed has a `cause` instead. */
+  errorKind?: ExecutorErrorKind | undefined;
+}
+
+/** One phase of a step. Published on `wfe-containerd.phase`. */
+export interface PhaseDiagnostic {
+  /** The step's. */
+  readonly id: string;
+  readonly phase: StepPhase;
+  /** In milliseconds. Set at the end. */
+  durationMs?: number | undefined;
+  /** Set at the end, if the step could not be run because of what happened in this phase. */
+  errorKind?: ExecutorErrorKind | undefined;
+}
+
+/** One attempt to remove what a step used. Published on `wfe-containerd.release`. */
+export interface ReleaseDiagnostic {
+  /** The step's. */
+  readonly id: string;
+  /** 1; more when what failed before is tried again. */
+  readonly attempt: number;
+  /** What could not be removed yet. Set at the end. */
+  unreleased: readonly UnreleasedResource[];
+  /** In milliseconds. Set at the end. */
+  durationMs?: number | undefined;
+  /** The kind of the failure. Set at the end, if not everything was removed. */
+  errorKind?: string | undefined;
+}
