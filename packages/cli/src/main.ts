@@ -1,4 +1,5 @@
 #!/usr/bin/env sh
+import { printDebugLines } from "@wfe-containerd/client/internal";
 import { commandArguments } from "./arguments.js";
 import { reportFailure } from "./failure.js";
 import { ignoreLostMessages } from "./output.js";
@@ -8,6 +9,7 @@ import { ignoreUserSignals } from "./stop-signals.js";
 ignoreUserSignals();
 ignoreLostMessages();
 try {
+  printDebugLines();
   await createProgram().parseAsync(commandArguments(process.argv.slice(2)), { from: "user" });
 } catch (reason) {
   process.exitCode = reportFailure(reason);

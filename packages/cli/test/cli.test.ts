@@ -508,6 +508,27 @@ test("import, images, version and schema", async () => {
   });
 });
 
+test("WFE_DEBUG prints what happens on standard error, and a wrong value is refused", async () => {
+  const run = [...at(), "run", "busybox", "echo", "secret-canary-output"];
+  const all = await call(run, { env: { ...env(), WFE_DEBUG: "1" } });
+  expect(all.stdout.toString()).toBe("secret-canary-output\n");
+  const line = /^wfe-containerd \d\d:\d\d:\d\d\.\d{3} (rpc|step) .+$/;
+  const lines = all.stderr.trimEnd().split("\n");
+  for (const each of lines) expect(each).toMatch(line);
+  expect(lines).toContainEqual(expect.stringMatching(/ rpc Tasks\.Create, namespace \S+, [\d.]+ m?s$/));
+  expect(lines.at(-1)).toMatch(/ step wfe-\w+ "run", image .+, cause exit, exit code 0, ran .+, [\d.]+ m?s$/);
+  expect(all.stderr).not.toContain("canary");
+  const steps = await call(run, { env: { ...env(), WFE_DEBUG: "step" } });
+  expect(steps.stderr).not.toContain(" rpc ");
+  expect(steps.stderr).toMatch(/ step wfe-\w+ running, [\d.]+ m?s$/m);
+  const { code, stderr } = await call(run, { env: { ...env(), WFE_DEBUG: "rcp" } });
+  expect({ code, stderr }).toEqual({
+    code: 125,
+    stderr:
+      'wfe-containerd: WFE_DEBUG: unknown topic "rcp"; did you mean rpc?; allowed: 1 for everything, or a list of rpc, registry, step, for example WFE_DEBUG=rpc,step\n',
+  });
+});
+
 test("--format stands before or behind each command that prints a list; --version", async () => {
   for (const command of [["ps"], ["images"], ["volume", "ls"], ["version"], ["prune", "--dry-run"]]) {
     const before = await call([...at(), "--format", "json", ...command]);
