@@ -37,7 +37,7 @@ export function addGlobalFlags(program: Command, command: Command = program): vo
 }
 
 /** The commands that print a list. */
-const PRINTING = ["images", "import", "ls", "prune", "ps", "pull", "push", "version"];
+const PRINTING = ["gc", "images", "import", "ls", "prune", "ps", "pull", "push", "version"];
 
 /**
  * Creates a client for the daemon that the global options name.

@@ -2,6 +2,7 @@
 
 export { callService } from "./call.js";
 export { createDeferred, type Deferred } from "./concurrency/deferred.js";
+export { forEachConcurrently } from "./concurrency/semaphore.js";
 export { DEBUG_LOGGER, debugTopics, printDebugLines } from "./diagnostics/debug-output.js";
 export { describeOutcome, formatDuration, joinParts } from "./diagnostics/lines.js";
 export { CLIENT_OBSERVER } from "./diagnostics/observe.js";

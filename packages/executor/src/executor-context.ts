@@ -8,17 +8,21 @@ import { parseLogLimit } from "./log/log-limit.js";
 import { checkIdRange } from "./machine/id-range.js";
 import { createIoDirectory } from "./machine/io-directory.js";
 import { createMachines } from "./machine/machines.js";
+import { checkDuration } from "./options.js";
+import { createReaper, type Reaper } from "./record/reaper.js";
 import type { ExecutorContext } from "./stages/context.js";
 
 const DEFAULT_CAPTURE_BYTES = 1024 * 1024;
 const DEFAULT_DAEMON_TIMEOUT_MS = 60_000;
+const DEFAULT_REAP_INTERVAL_MS = 10 * 60_000;
+const DEFAULT_ORPHAN_GRACE_MS = 5 * 60_000;
 
 /**
  * What an executor makes of its options.
  *
  * @throws ExecutorError for invalid options.
  */
-export function createContext(options: ExecutorOptions): ExecutorContext {
+export function createContext(options: ExecutorOptions): ExecutorContext & { readonly reaper: Reaper } {
   const policy = parsePolicy(options.policy ?? {});
   const idRange = checkIdRange(options.userNamespace ?? {});
   const bridge = parseBridge(options.bridge);
@@ -29,9 +33,23 @@ export function createContext(options: ExecutorOptions): ExecutorContext {
     knownOwner ??= await currentOwner();
     return knownOwner;
   }
-  const ioDirectory = createIoDirectory(options.ioDir ?? process.env["WFE_IO_DIR"], owner);
+  const ioDir = options.ioDir ?? process.env["WFE_IO_DIR"];
+  const ioDirectory = createIoDirectory(ioDir, owner);
+  const { reapIntervalMs = DEFAULT_REAP_INTERVAL_MS, orphanGraceMs = DEFAULT_ORPHAN_GRACE_MS } = options;
+  const machines = createMachines(options.client, { bridge, init, idRange, ioDirectory });
   return {
-    machines: createMachines(options.client, { bridge, init, idRange, ioDirectory }),
+    machines,
+    reaper: createReaper({
+      bridge,
+      ioDir,
+      intervalMs: checkDuration(
+        "createExecutor",
+        "reapIntervalMs",
+        reapIntervalMs === false ? 0 : reapIntervalMs,
+      ),
+      orphanGraceMs: checkDuration("createExecutor", "orphanGraceMs", orphanGraceMs),
+      daemons: machines.known,
+    }),
     rules: { policy, ioDirectories: ioDirectory.paths, programs },
     io: options.ioMode === "fifo" ? FIFO_IO : FILE_IO,
     pull: options.pull ?? {},

@@ -79,6 +79,20 @@ export interface ExecutorOptions {
    * @default 60_000
    */
   readonly daemonTimeoutMs?: number | undefined;
+  /**
+   * How often the executor removes what dead processes left, as `reap` does, in milliseconds: ten seconds
+   * after its start at first, in the background. 0 or `false`: never.
+   *
+   * @default 600_000
+   */
+  readonly reapIntervalMs?: number | false | undefined;
+  /**
+   * How long the executor, when it does so by itself, leaves alone the steps of a dead executor, in
+   * milliseconds: so that they can be recovered. Counted from when it first saw them.
+   *
+   * @default 300_000
+   */
+  readonly orphanGraceMs?: number | undefined;
   /** How images are pulled. Default: as docker's config and containerd's hosts.toml files say. */
   readonly pull?: ImagePullOptions | undefined;
 }
@@ -136,6 +150,8 @@ export const EXECUTOR_OPTIONS: OptionNames<ExecutorOptions> = {
   init: true,
   userNamespace: { hostId: true, size: true },
   daemonTimeoutMs: true,
+  reapIntervalMs: true,
+  orphanGraceMs: true,
   pull: PULL_OPTIONS,
 };
 export const START_OPTIONS: OptionNames<StartOptions> = { signal: true, secrets: true, data: true };

@@ -15,12 +15,15 @@ import {
   START_OPTIONS,
   type StartOptions,
 } from "./executor-options.js";
+import { toExecutorError } from "./failure.js";
 import type { StepHandle } from "./handle.js";
 import { createEventQueue, type EventQueue } from "./log/event-queue.js";
 import { createKeptLogs } from "./log/kept-logs.js";
 import { createLog } from "./log/log.js";
 import { checkOptions } from "./options.js";
 import { abandonedSteps } from "./record/abandoned.js";
+import type { ReapReport } from "./record/leftover.js";
+import { REAP_OPTIONS, type ReapOptions } from "./record/reap.js";
 import { createRelease, type Release } from "./resources/release.js";
 import { createUnfinishedReleases } from "./resources/unfinished-releases.js";
 import { runStep } from "./run-step.js";
@@ -43,6 +46,16 @@ export interface Executor extends AsyncDisposable {
    * a result.
    */
   run(step: StepInput, options?: RunOptions): Promise<RunResult>;
+  /**
+   * Finds and removes what no living process claims, in the namespace of the executor's daemon, and of other
+   * daemons that its steps ran on: tasks, containers, snapshots, leases, files, and what the runtime left.
+   * The executor also does so by itself: see `reapIntervalMs`. It ends running steps of executors that have
+   * ended.
+   *
+   * @throws ExecutorError `invalid-argument` for an unknown option; `closed` after `close`;
+   * `daemon-unavailable`.
+   */
+  reap(options?: ReapOptions): Promise<ReapReport>;
   /**
    * Stops the steps that still run, and kills those that have not ended after `graceMs`. Tries once more to
    * release what could not be released before, then closes the connections that the executor opened. Never
@@ -80,8 +93,10 @@ export function createExecutor(options: ExecutorOptions = {}): Executor {
   const running = new Map<StepHandle, Release>();
   const keptLogs = createKeptLogs();
   let closing: Promise<ReleaseReport> | undefined;
+  if (options.client !== undefined) context.reaper.start();
 
   function begin(input: StepInput, startOptions: StartOptions, events: EventQueue): StepHandle {
+    if (closing === undefined) context.reaper.start();
     const { signal, data = {}, secrets = {} } = startOptions ?? {};
     const id = createStepId();
     const stop = new AbortController();
@@ -180,7 +195,7 @@ export function createExecutor(options: ExecutorOptions = {}): Executor {
     const leftMs = Math.min(Math.max(giveUpAt - performance.now(), RELEASE_MS.least), RELEASE_MS.most);
     const unreleased = [...unended, ...(await unfinished.finish(leftMs))];
     for (const { id } of unreleased) abandonedSteps.add(id);
-    await keptLogs.close();
+    await Promise.all([keptLogs.close(), context.reaper.close(leftMs)]);
     await context.machines.close();
     return { unreleased };
   }
@@ -188,6 +203,14 @@ export function createExecutor(options: ExecutorOptions = {}): Executor {
   return {
     start: (step, startOptions = {}) => begin(step, startOptions, createEventQueue()),
     run,
+    async reap(reapOptions = {}) {
+      checkOptions("reap", reapOptions, REAP_OPTIONS);
+      checkOpen(closing === undefined);
+      return context.reaper.reap(reapOptions).catch((reason: unknown) => {
+        const { signal } = new AbortController();
+        throw toExecutorError(reason, { stop: signal, forceKill: signal }, undefined);
+      });
+    },
     close(closeOptions) {
       try {
         checkOptions("close", closeOptions, CLOSE_OPTIONS);

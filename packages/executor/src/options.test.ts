@@ -1,6 +1,6 @@
 import { createClient } from "@wfe-containerd/client";
 import { expect, test } from "vitest";
-import { createExecutor, pruneVolumes, toWorkflowData } from "./index.js";
+import { createExecutor, pruneVolumes, reap, toWorkflowData } from "./index.js";
 
 /** What a program without types may give. */
 // biome-ignore lint/suspicious/noExplicitAny: it may give anything.
@@ -26,6 +26,11 @@ test("an executor refuses options that do not exist, those of options too", () =
   expect(message({ userNamespace: { host: 1 } })).toContain('"userNamespace.host"; did you mean hostId?');
   expect(message({ pull: { retry: { deadline: 1 } } })).toContain('"pull.retry.deadline"; did you mean');
   expect(message({ pull: { platform: {} } })).toContain('unknown option "pull.platform"');
+  expect(message({ reapIntervalMs: true })).toBe(
+    "createExecutor: reapIntervalMs is not a duration: true; allowed: milliseconds from 0 on; example: 60000",
+  );
+  for (const orphanGraceMs of [-1, Number.NaN, "5m", false])
+    expect(message({ orphanGraceMs })).toContain(`orphanGraceMs is not a duration: ${orphanGraceMs};`);
   expect(message(null)).toContain("is not an object");
   expect(message(createClient({ address: "/x" }))).toContain('unknown option "address"');
 });
@@ -48,6 +53,16 @@ test("so does each of its calls", async () => {
   await expect(executor.close(any({ grace: 1 }))).rejects.toEqual(
     refusal('close: unknown option "grace"; did you mean graceMs?'),
   );
+  await expect(executor.reap(any({ dryrun: true }))).rejects.toEqual(
+    refusal('reap: unknown option "dryrun"; did you mean dryRun?'),
+  );
+  await expect(reap(client, any({ ioDirectory: "/x" }))).rejects.toEqual(
+    refusal('reap: unknown option "ioDirectory"; allowed: dryRun, graceMs, ioDir, bridge'),
+  );
+  for (const graceMs of [-1, Number.NaN, "1h"])
+    await expect(reap(client, any({ graceMs }))).rejects.toEqual(
+      refusal(`reap: graceMs is not a duration: ${graceMs}; allowed: milliseconds from 0 on; example: 60000`),
+    );
   await expect(pruneVolumes(client, any({ kind: [] }))).rejects.toEqual(
     refusal('pruneVolumes: unknown option "kind"; did you mean kinds?'),
   );

@@ -16,3 +16,17 @@ export function checkOptions<T extends object>(
   if (problems.length === 0) return;
   throw new ExecutorError(`${caller}: ${problems.join("; ")}`, { kind: "invalid-argument" });
 }
+
+/**
+ * Checks a duration, whose type a program without types may have missed.
+ *
+ * @returns the duration.
+ * @throws ExecutorError `invalid-argument` that names the option.
+ */
+export function checkDuration(caller: string, name: string, value: unknown): number {
+  if (typeof value === "number" && value >= 0) return value;
+  throw new ExecutorError(
+    `${caller}: ${name} is not a duration: ${String(value)}; allowed: milliseconds from 0 on; example: 60000`,
+    { kind: "invalid-argument" },
+  );
+}

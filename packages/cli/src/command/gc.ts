@@ -1,7 +1,15 @@
-import { removeOrphans } from "@wfe-containerd/executor";
+import { type ReapReport, reap } from "@wfe-containerd/executor";
 import type { Command } from "commander";
-import { connect } from "../connection.js";
+import { connect, globalOptions } from "../connection.js";
 import { printableLine } from "../printable.js";
+import { printRows } from "../table.js";
+import { collect } from "../transfer.js";
+
+interface GcFlags {
+  readonly dryRun?: boolean;
+  readonly bridgeName?: string;
+  readonly cniPlugins?: readonly string[];
+}
 
 /** As for other programs that did only a part of their work. 125 is for a gc that could not begin. */
 const SOME_LEFT = 1;
@@ -12,13 +20,23 @@ export function addGcCommand(program: Command): void {
     .description(
       "Remove what dead processes of this machine left behind, and run the daemon's garbage collection.",
     )
-    .action(async (_flags: object, command: Command) => {
+    .option("--dry-run", "print what would be removed, but do not remove it")
+    .option("--bridge-name <name>", "bridge whose addresses are given back (default: wfe0)")
+    .option("--cni-plugins <directory>", "directory of the CNI plugins on the daemon's machine", collect)
+    .action(async ({ dryRun, bridgeName, cniPlugins }: GcFlags, command: Command) => {
       await using client = await connect(command);
-      const { removed, failed } = await removeOrphans(client);
-      for (const id of removed) console.log(printableLine(id));
-      for (const { id, reason } of failed)
-        console.error(`wfe-containerd: ${printableLine(id)} is left: ${printableLine(reason)}`);
-      await client.leases.collectGarbage();
-      if (failed.length > 0) process.exitCode = SOME_LEFT;
+      const bridge = { name: bridgeName, pluginDirs: cniPlugins };
+      const report = await reap(client, { dryRun, bridge });
+      await print(report, globalOptions(command).format);
+      if (dryRun !== true) await client.leases.collectGarbage();
+      if (report.failed.length > 0) process.exitCode = SOME_LEFT;
     });
+}
+
+async function print({ removed, failed }: ReapReport, format: "table" | "json"): Promise<void> {
+  const rows = removed.map(({ kind, id, reason }) => ({ kind, id, reason }));
+  // Most runs find nothing. Then cron is to send no mail.
+  if (rows.length > 0 || format === "json") await printRows(format, rows, ["kind", "id", "reason"]);
+  for (const { kind, id, failure } of failed)
+    console.error(`wfe-containerd: ${kind} ${printableLine(id)} is left: ${printableLine(failure)}`);
 }

@@ -9,19 +9,23 @@ export function addPsCommand(program: Command): void {
     .description("List the steps on the daemon: running steps, and steps that a dead process left behind.")
     .action(async (_flags: object, command: Command) => {
       await using client = await connect(command);
-      const rows = (await listSteps(client)).map(({ id, name, image, status, owner, createdAt }) => ({
-        id,
-        step: name,
-        image,
-        status,
-        owner,
-        created: createdAt?.toISOString() ?? "",
-      }));
+      const rows = (await listSteps(client)).map(
+        ({ id, name, image, status, executor, owner, createdAt }) => ({
+          id,
+          step: name,
+          image,
+          status,
+          executor,
+          owner,
+          created: createdAt?.toISOString() ?? "",
+        }),
+      );
       await printRows(globalOptions(command).format, rows, [
         "id",
         "step",
         "image",
         "status",
+        "executor",
         "owner",
         "created",
       ]);

@@ -1,6 +1,6 @@
 import { type Client, createClient, type Outage } from "@wfe-containerd/client";
 import type { AllowedStep } from "../core/plan/checked-step.js";
-import type { MachineFacts } from "../core/plan/machine-facts.js";
+import type { Locality, MachineFacts } from "../core/plan/machine-facts.js";
 import type { StepConfig } from "../core/step/step.js";
 import { createFactCache } from "./fact-cache.js";
 import type { Machine, MachineSettings } from "./machine.js";
@@ -20,10 +20,22 @@ export interface Machines {
    */
   of(step: AllowedStep, outage: Outage): Promise<Machine>;
   /**
+   * The daemons that are connected.
+   *
+   * @param connect whether to connect to the executor's own daemon, if there is no connection yet.
+   */
+  known(connect: boolean): Promise<readonly KnownDaemon[]>;
+  /**
    * Closes the connections that were opened here, not the given client. Removes a private directory. Never
    * rejects.
    */
   close(): Promise<void>;
+}
+
+/** A daemon of an executor. */
+export interface KnownDaemon {
+  readonly client: Client;
+  readonly locality: Locality;
 }
 
 interface Daemon {
@@ -38,7 +50,10 @@ export function createMachines(given: Client | undefined, settings: MachineSetti
   const own = given && createDaemon(given);
   const opened = new Map<string, Promise<Daemon>>();
 
-  async function daemonOf({ containerdAddr, tls }: StepConfig): Promise<Daemon> {
+  async function connectTo({
+    containerdAddr,
+    tls,
+  }: Pick<StepConfig, "containerdAddr" | "tls">): Promise<Daemon> {
     if (containerdAddr === undefined && own !== undefined) return own;
     const key = JSON.stringify([containerdAddr, tls]);
     let daemon = opened.get(key);
@@ -52,9 +67,19 @@ export function createMachines(given: Client | undefined, settings: MachineSetti
 
   return {
     async of(step, outage) {
-      const daemon = await daemonOf(step);
+      const daemon = await connectTo(step);
       const client = daemon.client.with({ outage });
       return { ...settings, client, impatientClient: daemon.client, facts: await factsOf(daemon, client) };
+    },
+    async known(connect) {
+      if (connect && own === undefined && opened.size === 0) await connectTo({});
+      const daemons = [...(own === undefined ? [] : [own]), ...(await Promise.all(opened.values()))];
+      return Promise.all(
+        daemons.map(async (daemon) => ({
+          client: daemon.client,
+          locality: (await factsOf(daemon, daemon.client)).locality,
+        })),
+      );
     },
     async close() {
       await Promise.allSettled([

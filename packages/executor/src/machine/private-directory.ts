@@ -7,6 +7,9 @@ import { OUTPUT_PREFIX } from "../core/policy/mount-source.js";
 /** The file in a private directory that names the process which made the directory. */
 const OWNER_FILE = "owner";
 
+/** How long a process may take to make one. */
+const MAKING_MS = 60_000;
+
 /** Makes a directory for the output of this process's steps, which only its user can enter. */
 export async function makePrivateDirectory(owner: () => Promise<string>): Promise<string> {
   const text = await owner();
@@ -24,14 +27,32 @@ export async function removeIfUnused(path: string): Promise<void> {
   await rmdir(path).catch(() => undefined);
 }
 
-/** Removes the private directories of dead processes. Those with output of a step stay. */
-export async function removeOrphanedDirectories(): Promise<void> {
+/** A private directory of a process that has ended. */
+export interface AbandonedDirectory {
+  readonly path: string;
+  /** The steps' directories in it, by name. */
+  readonly entries: readonly string[];
+  readonly reason: string;
+}
+
+/** Finds the private directories of processes that have ended. */
+export async function findAbandonedDirectories(madeBefore: number): Promise<AbandonedDirectory[]> {
+  const found: AbandonedDirectory[] = [];
   for (const name of await readdir(tmpdir())) {
     const path = join(tmpdir(), name);
     if (!name.startsWith(OUTPUT_PREFIX) || !(await isOurs(path))) continue;
+    const { mtimeMs } = await lstat(path);
+    const entries = (await readdir(path)).filter((entry) => entry !== OWNER_FILE);
     const owner = await readFile(join(path, OWNER_FILE), "utf8").catch(() => undefined);
-    if (owner !== undefined && (await isOwnerGone(owner)) === true) await removeIfUnused(path);
+    if (owner === undefined) {
+      // Its process was killed between the two calls that make it, if it does not stand there right now.
+      const isLeft = entries.length === 0 && mtimeMs <= Math.min(madeBefore, Date.now() - MAKING_MS);
+      if (isLeft) found.push({ path, entries, reason: "it is empty, and does not name its process" });
+    } else if (mtimeMs <= madeBefore && (await isOwnerGone(owner)) === true) {
+      found.push({ path, entries, reason: "its process has ended" });
+    }
   }
+  return found;
 }
 
 /** Whether nobody else could have put something into the directory. */

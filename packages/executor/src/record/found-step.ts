@@ -1,72 +1,99 @@
-import { rm } from "node:fs/promises";
-import type { Client, TaskStatus } from "@wfe-containerd/client";
-import { currentOwner, ignoreNotFound } from "@wfe-containerd/client/internal";
+import type { Client, Container, Lease, Snapshot, TaskStatus } from "@wfe-containerd/client";
+import { ignoreNotFound } from "@wfe-containerd/client/internal";
 import { LABELS } from "../core/plan/labels.js";
-import { deleteTask } from "../process/delete-task.js";
-import { killTask } from "../process/run-task.js";
 import { isStepId } from "../step-id.js";
 
 /** What there is of a step on a daemon. */
 export interface FoundStep {
   readonly id: string;
-  /** Those of its container, else of its lease, else none. */
+  /** Those of its container, else of its lease, else of its snapshot, else none. */
   readonly labels: Readonly<Record<string, string>>;
   /** Empty without a container. */
   readonly image: string;
-  /** Undefined if neither its container nor its lease is there. */
+  /** Undefined if only its task is left. */
   readonly createdAt: Date | undefined;
   /** Undefined without a task. */
   readonly status: TaskStatus["status"] | undefined;
   /** Whether its container's record is there. */
   readonly hasContainer: boolean;
+  readonly hasLease: boolean;
   readonly snapshot: { readonly key: string; readonly snapshotter: string } | undefined;
 }
 
+interface Records {
+  readonly tasks: readonly TaskStatus[];
+  readonly containers: readonly Container[];
+  readonly snapshots: readonly Snapshot[];
+  readonly leases: readonly Lease[];
+}
+
 /**
- * Finds the steps of the client's namespace: by the labels of containers and leases, and by the ids of tasks.
+ * Finds the steps of the client's namespace: by the labels of containers, snapshots and leases, and by the
+ * ids of tasks.
  */
 export async function findSteps(client: Client): Promise<FoundStep[]> {
   const owned = [`labels."${LABELS.owner}"`];
   // In the order in which a step is released. So what is released meanwhile is not taken for a task that has
   // lost its container.
-  const tasks = new Map((await client.tasks.list()).map((task) => [task.id, task.status]));
+  const tasks = await client.tasks.list();
   const containers = await client.containers.list(owned);
-  const leases = (await client.leases.list(owned)).filter(({ id }) => isStepId(id));
-  const found = new Map<string, FoundStep>();
-  for (const { id, image, labels, createdAt, snapshotKey: key, snapshotter } of containers) {
-    const snapshot = key === "" ? undefined : { key, snapshotter };
-    found.set(id, { id, labels, image, createdAt, status: tasks.get(id), hasContainer: true, snapshot });
-  }
-  const without = { image: "", hasContainer: false, snapshot: undefined };
-  for (const { id, labels, createdAt } of leases)
-    if (!found.has(id)) found.set(id, { ...without, id, labels, createdAt, status: tasks.get(id) });
-  for (const [id, status] of tasks)
-    if (isStepId(id) && !found.has(id))
-      found.set(id, { ...without, id, labels: {}, createdAt: undefined, status });
-  return [...found.values()];
+  const snapshots: Snapshot[] = [];
+  for await (const snapshot of client.snapshots.list(owned)) snapshots.push(snapshot);
+  return combine(client, { tasks, containers, snapshots, leases: await client.leases.list(owned) });
 }
 
-/**
- * Ends a step and removes everything that it uses, in the order in which a step is released. Stops at the
- * first failure, so that the rest stays visible.
- */
-export async function removeFound(client: Client, step: FoundStep): Promise<void> {
-  const { id, labels, hasContainer, snapshot, status } = step;
-  if (!hasContainer && status !== undefined) await recordAgain(client, step);
-  await killTask(client, id);
-  await deleteTask(client, id);
-  await ignoreNotFound(client.containers.delete(id));
-  if (snapshot !== undefined)
-    await ignoreNotFound(client.snapshots.remove(snapshot.key, { snapshotter: snapshot.snapshotter }));
-  const directory = labels[LABELS.io];
-  // A label alone is not enough to remove a directory: its name must be the step's id.
-  if (directory?.endsWith(`/${id}`) === true) await rm(directory, { recursive: true, force: true });
-  // Without a container, only the lease has protected the snapshot.
-  await client.leases.delete(id, { sync: !hasContainer });
+/** Finds one step. Undefined if nothing with this id belongs to a step. */
+export async function findStep(client: Client, id: string): Promise<FoundStep | undefined> {
+  const container = await ignoreNotFound(client.containers.get(id));
+  if (container !== undefined && !isOwned(container)) return undefined;
+  const snapshot = isStepId(id) ? await ignoreNotFound(client.snapshots.stat(id)) : undefined;
+  const leases = isStepId(id) ? await client.leases.list([`id==${id}`]) : [];
+  // The daemon tells nothing about a task whose container has no record, but lists it. It is asked last: if
+  // only a task is left by then, the step is not just being released.
+  const task =
+    container === undefined
+      ? (await client.tasks.list()).find((listed) => listed.id === id)
+      : await ignoreNotFound(client.tasks.get(id));
+  const records = {
+    tasks: list(task),
+    containers: list(container),
+    snapshots: list(snapshot).filter(isOwned),
+    leases: leases.filter(isOwned),
+  };
+  return combine(client, records)[0];
 }
 
-/** The daemon passes on no call for a task whose container has no record. */
-async function recordAgain(client: Client, { id, labels }: FoundStep): Promise<void> {
-  const owner = labels[LABELS.owner] ?? (await currentOwner());
-  await client.containers.create({ id, spec: {}, labels: { ...labels, [LABELS.owner]: owner } });
+function list<T>(found: T | undefined): T[] {
+  return found === undefined ? [] : [found];
+}
+
+function isOwned({ labels }: { readonly labels: Readonly<Record<string, string>> }): boolean {
+  return labels[LABELS.owner] !== undefined;
+}
+
+function combine(client: Client, { tasks, containers, snapshots, leases }: Records): FoundStep[] {
+  const tasksById = new Map(tasks.map((task) => [task.id, task]));
+  const containersById = new Map(containers.map((container) => [container.id, container]));
+  const snapshotsById = new Map(snapshots.map((snapshot) => [snapshot.name, snapshot]));
+  const leasesById = new Map(leases.map((lease) => [lease.id, lease]));
+  const ids = new Set([
+    ...containersById.keys(),
+    ...[...leasesById.keys(), ...snapshotsById.keys(), ...tasksById.keys()].filter(isStepId),
+  ]);
+  return [...ids].map((id) => {
+    const container = containersById.get(id);
+    const [lease, snapshot] = [leasesById.get(id), snapshotsById.get(id)];
+    const key = container?.snapshotKey || snapshot?.name || undefined;
+    return {
+      id,
+      labels: { ...(container ?? lease ?? snapshot)?.labels },
+      image: container?.image ?? "",
+      createdAt: (container ?? lease ?? snapshot)?.createdAt,
+      status: tasksById.get(id)?.status,
+      hasContainer: container !== undefined,
+      hasLease: lease !== undefined,
+      snapshot:
+        key === undefined ? undefined : { key, snapshotter: container?.snapshotter || client.snapshotter },
+    };
+  });
 }

@@ -2,7 +2,9 @@ import type { Client } from "@wfe-containerd/client";
 import { ignoreNotFound } from "@wfe-containerd/client/internal";
 import { LABELS } from "../core/plan/labels.js";
 import { ExecutorError } from "../error.js";
-import { findSteps, removeFound } from "./found-step.js";
+import { findStep, findSteps } from "./found-step.js";
+import { isClaimed } from "./is-claimed.js";
+import { pileOf } from "./step-pile.js";
 
 /** A step that was found on a daemon. */
 export interface ListedStep {
@@ -17,6 +19,11 @@ export interface ListedStep {
    * no task.
    */
   readonly status: string;
+  /**
+   * Whether its executor runs. `unknown`: it ran on another machine, or in another container. `gone`: `reap`
+   * (the command's `gc`) removes the step.
+   */
+  readonly executor: "alive" | "gone" | "unknown";
   /** The process of its executor: host, boot, PID namespace, process id and start time. */
   readonly owner: string;
   /** Undefined if only its task is left. */
@@ -29,16 +36,23 @@ export interface ListedStep {
  */
 export async function listSteps(client: Client): Promise<ListedStep[]> {
   const steps = await findSteps(client);
-  return steps
-    .filter(({ hasContainer, status }) => hasContainer || status !== undefined)
-    .map(({ id, image, labels, createdAt, status = "none" }) => ({
-      id,
-      name: labels[LABELS.step] ?? "",
-      image,
-      status,
-      owner: labels[LABELS.owner] ?? "",
-      createdAt,
-    }));
+  const listed = steps.filter(({ hasContainer, status }) => hasContainer || status !== undefined);
+  return Promise.all(
+    listed.map(async (step) => {
+      const { id, image, labels, createdAt, status = "none" } = step;
+      const claimed = await isClaimed(step);
+      const executor = claimed === undefined ? "unknown" : claimed ? "alive" : "gone";
+      return {
+        id,
+        executor,
+        name: labels[LABELS.step] ?? "",
+        image,
+        status,
+        owner: labels[LABELS.owner] ?? "",
+        createdAt,
+      } as const;
+    }),
+  );
 }
 
 /**
@@ -49,8 +63,12 @@ export async function listSteps(client: Client): Promise<ListedStep[]> {
  * step's; `runtime` or `daemon-unavailable` if its process cannot be killed.
  */
 export async function removeStep(client: Client, id: string): Promise<void> {
-  const step = (await findSteps(client)).find((found) => found.id === id);
-  if (step !== undefined) return removeFound(client, step);
+  const step = await findStep(client, id);
+  if (step !== undefined) {
+    for (const { leftover, remove } of await pileOf(client, step, ""))
+      if (leftover.kind !== "ingest") await remove();
+    return;
+  }
   const container = await ignoreNotFound(client.containers.get(id));
   const problem =
     container === undefined

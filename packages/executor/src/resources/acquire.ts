@@ -1,10 +1,12 @@
 import { chmod, rm, writeFile } from "node:fs/promises";
 import { type Client, isContainerdError, type Mount } from "@wfe-containerd/client";
 import { ignoreNotFound } from "@wfe-containerd/client/internal";
+import { LABELS } from "../core/plan/labels.js";
 import type { StepPlan } from "../core/plan/plan.js";
 import type { Spec } from "../core/spec/spec.js";
 import type { StepIo } from "../io/io.js";
 import { ioError } from "../io-error.js";
+import { markOutput } from "../machine/output-mark.js";
 import type { Release } from "./release.js";
 import { unpackAt } from "./unpack-archive.js";
 
@@ -47,7 +49,10 @@ export async function acquire(
     openIo().then(async (opened) => {
       isMade = true;
       release.own(() => opened.close());
-      await Promise.all(plan.files.map(writeHostFile));
+      await Promise.all([
+        markOutput(ioDirectory, client, plan.container.labels[LABELS.owner] ?? ""),
+        ...plan.files.map(writeHostFile),
+      ]);
       return opened;
     }),
   );

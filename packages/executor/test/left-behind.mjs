@@ -1,0 +1,30 @@
+// Runs a step, and writes content that never ends, in a process that is to be killed. Prints the step's id
+// when both are under way; or, with "create" as its last argument, kills itself while its task is created.
+import { createClient } from "@wfe-containerd/client";
+import { currentOwner, OWNER_LABEL } from "@wfe-containerd/client/internal";
+import { createExecutor } from "@wfe-containerd/executor";
+
+const [, , address, namespace, moment] = process.argv;
+const client = createClient({
+  address,
+  namespace,
+  interceptors: [
+    (next) => (request) => {
+      const isCreation = request.method.name === "Create" && request.service.typeName.endsWith("Tasks");
+      if (isCreation && moment === "create") setTimeout(() => process.kill(process.pid, "SIGKILL"), 10);
+      return next(request);
+    },
+  ],
+});
+const executor = createExecutor({ client });
+const handle = executor.start({ name: "left", image: "busybox", run: "sleep 600" });
+await handle.started;
+
+// As a pull does.
+const lease = await client.leases.create({
+  id: `pull-${handle.id}`,
+  labels: { [OWNER_LABEL]: await currentOwner() },
+});
+const writer = await client.with({ leaseId: lease.id }).content.openWriter({ ref: `blob-${handle.id}` });
+await writer.write(Buffer.alloc(65_536));
+console.log(handle.id);
