@@ -32,7 +32,10 @@ export interface InventoryOptions {
   readonly client: Client;
   /** Where executors put output files. */
   readonly ioDir?: string | undefined;
-  /** Also count images and content. Pulls and imports leave these behind on purpose. @default false */
+  /**
+   * Also count images, content and the base layers of images. Pulls, imports and the first step of an image
+   * leave these behind on purpose; they go with the image. @default false
+   */
   readonly images?: boolean | undefined;
 }
 
@@ -81,7 +84,9 @@ async function countRecords(client: Client, found: Record<Kind, string[]>, image
     "ingests",
     (await client.content.listStatuses()).map(({ ref }) => ref),
   );
-  for await (const { name } of client.snapshots.list()) add("snapshots", [name]);
+  for await (const { name, kind, labels } of client.snapshots.list())
+    if (images || kind !== "committed" || labels["wfe-containerd/base"] === undefined)
+      add("snapshots", [name]);
   if (images) {
     add(
       "images",

@@ -8,6 +8,7 @@ export { describeOutcome, formatDuration, joinParts } from "./diagnostics/lines.
 export { CLIENT_OBSERVER } from "./diagnostics/observe.js";
 export { subscribeTo } from "./diagnostics/subscribe.js";
 export { createTrace, type Running, type Trace } from "./diagnostics/trace.js";
+export { createKeyedMutex } from "./concurrency/keyed-mutex.js";
 export { checkLabels } from "./identifier.js";
 export { ignoreNotFound } from "./ignore-not-found.js";
 export { currentOwner, isOwnerGone, OWNER_LABEL } from "./lease/process-owner.js";

@@ -2,6 +2,7 @@ import { currentOwner } from "@wfe-containerd/client/internal";
 import { parseBridge } from "./core/network/bridge.js";
 import { parsePolicy } from "./core/policy/policy.js";
 import type { ExecutorOptions } from "./executor-options.js";
+import { createKnownImages } from "./image/known-images.js";
 import { createUserFileCache } from "./image/user-file-cache.js";
 import { FIFO_IO, FILE_IO } from "./io/backend.js";
 import { parseLogLimit } from "./log/log-limit.js";
@@ -10,6 +11,7 @@ import { createIoDirectory } from "./machine/io-directory.js";
 import { createMachines } from "./machine/machines.js";
 import { checkDuration } from "./options.js";
 import { createReaper, type Reaper } from "./record/reaper.js";
+import { createBaseLayers } from "./resources/base-layers.js";
 import type { ExecutorContext } from "./stages/context.js";
 
 const DEFAULT_CAPTURE_BYTES = 1024 * 1024;
@@ -53,6 +55,8 @@ export function createContext(options: ExecutorOptions): ExecutorContext & { rea
     rules: { policy, ioDirectories: ioDirectory.paths, programs },
     io: options.ioMode === "fifo" ? FIFO_IO : FILE_IO,
     pull: options.pull ?? {},
+    knownImages: createKnownImages(),
+    baseLayers: createBaseLayers(),
     readUserFiles: createUserFileCache(),
     logLimit: parseLogLimit(options),
     captureBytes: options.captureBytes ?? DEFAULT_CAPTURE_BYTES,

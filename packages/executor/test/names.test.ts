@@ -12,7 +12,7 @@ function executor() {
   return createExecutor({
     client: at.client,
     ioDir: at.ioDir,
-    policy: { hostNetwork: true, volumes: "any" },
+    policy: { hostNetwork: true, newPrivileges: true, volumes: "any" },
   });
 }
 
@@ -81,7 +81,8 @@ test("what root writes to the files of names is in the container, not on the exe
 
 test.each<[string, Partial<StepInput>, string]>([
   ["on a read-only root file system", { readOnly: true }, "Read-only file system"],
-  ["as another user", { user: "1000" }, "Permission denied"],
+  ["as another user", { user: "1000" }, "Read-only file system"],
+  ["as another user who may become root", { user: "1000", noNewPrivileges: false }, "Permission denied"],
 ])("%s none of them can be written to", async (_, change, expected) => {
   const { stderr } = await run({ user: "0", run: FILL, ...change });
   expect(stderr.split("\n").filter((line) => line.includes(expected))).toHaveLength(FILES.length);

@@ -1,5 +1,5 @@
 import { chmod, rm, writeFile } from "node:fs/promises";
-import { type Client, isContainerdError, type Mount } from "@wfe-containerd/client";
+import type { Client, Mount } from "@wfe-containerd/client";
 import { ignoreNotFound } from "@wfe-containerd/client/internal";
 import { LABELS } from "../core/plan/labels.js";
 import type { StepPlan } from "../core/plan/plan.js";
@@ -60,9 +60,8 @@ export async function acquire(
 }
 
 /**
- * Writes the step's own files into its layer. If `/etc` of the image is a link, it stays a link. A link on
- * the way to a secret must not stay. In some images the differ cannot make a file in `/etc`, because it is
- * a file or a circle of links. There the step keeps the image's `/etc/hosts` and its like.
+ * Writes the step's own files into its layer; most steps have none. If `/etc` of the image is a link, it
+ * stays a link. A link on the way to a secret must not stay.
  */
 async function fillLayer(
   leased: Client,
@@ -72,15 +71,7 @@ async function fillLayer(
   const hasSecrets = rootfs.some(({ type }) => type === "symlink");
   if (hasSecrets) await unpackAt(leased, mounts, rootfs);
   const rest = hasSecrets ? [] : rootfs;
-  try {
-    await unpackAt(leased, mounts, [...rest, ...nameFiles], { followLinks: true });
-  } catch (reason) {
-    // Other kinds are failures of the daemon; errors of a file system are `unknown`.
-    if (!isContainerdError(reason, "unknown")) throw reason;
-    await unpackAt(leased, mounts, rest).catch(() => {
-      throw reason;
-    });
-  }
+  await unpackAt(leased, mounts, [...rest, ...nameFiles], { followLinks: true });
 }
 
 export async function createContainer(
@@ -108,7 +99,7 @@ async function writeHostFile({ path, contents }: StepPlan["files"][number]): Pro
  * Like Promise.all, but it waits for all promises before it rejects: an undo must not run before the call
  * that it undoes has ended.
  */
-async function allOf<T extends unknown[]>(...promises: { [K in keyof T]: Promise<T[K]> }): Promise<T> {
+export async function allOf<T extends unknown[]>(...promises: { [K in keyof T]: Promise<T[K]> }): Promise<T> {
   await Promise.allSettled(promises);
   return Promise.all(promises) as Promise<T>;
 }

@@ -1,3 +1,4 @@
+import type { KnownImages } from "../image/known-images.js";
 import type { ImagePullOptions } from "../image/resolve-image.js";
 import type { ReadUserFiles } from "../image/user-file-cache.js";
 import type { IoBackend } from "../io/backend.js";
@@ -9,6 +10,7 @@ import type { Machines } from "../machine/machines.js";
 import type { Patience } from "../process/patience.js";
 import type { StopSignals } from "../process/stop-signals.js";
 import type { Rules } from "../resources/apply-policy.js";
+import type { BaseLayers } from "../resources/base-layers.js";
 import type { Release } from "../resources/release.js";
 
 /** What all steps of one executor have in common. */
@@ -17,6 +19,8 @@ export interface ExecutorContext {
   readonly rules: Rules;
   readonly io: IoBackend;
   readonly pull: ImagePullOptions;
+  readonly knownImages: KnownImages;
+  readonly baseLayers: BaseLayers;
   readonly readUserFiles: ReadUserFiles;
   /** How many bytes of each stream a result contains. */
   readonly captureBytes: number;

@@ -6,16 +6,17 @@ import type { PlanInput } from "../core/plan/plan.js";
 import { toHostUser } from "../core/spec/user.js";
 import type { Secret } from "../core/step/secret.js";
 import { volumesLabel, volumeUses } from "../core/step/volume.js";
-import { resolveImage } from "../image/resolve-image.js";
 import { resolveUser } from "../image/resolve-user.js";
 import { logLimitOf } from "../log/log-limit.js";
 import { findHostCapabilities } from "../machine/host-capabilities.js";
 import type { Machine } from "../machine/machine.js";
+import { allOf } from "../resources/acquire.js";
 import type { HostUser } from "../resources/inject-secrets.js";
 import { openLease } from "../resources/lease.js";
 import { type CheckedSource, checkSources } from "../resources/mount-sources.js";
 import { openVolumes } from "../volumes/open-volumes.js";
 import type { StepContext } from "./context.js";
+import { openImage } from "./open-image.js";
 
 /** A step of which everything that it names was found: all that a plan needs. */
 export interface ResolvedStep extends PlanInput {
@@ -36,13 +37,15 @@ export interface StepValues {
 
 /**
  * Finds everything that a step names: image, user, volumes, and what it needs of the machine. The lease comes
- * first, so that nothing that is found from then on is collected as garbage.
+ * first, so that nothing that is found from then on is collected as garbage. Meanwhile the daemon is asked
+ * what the image's name means; what that found is looked at again under the lease.
  */
 export async function resolveStep(
-  { id, executor, machine, signals, events, release }: StepContext,
+  context: StepContext,
   allowed: AllowedStep,
   values: StepValues,
 ): Promise<ResolvedStep> {
+  const { id, executor, machine, signals, release } = context;
   executor.io.check(machine);
   logLimitOf(allowed, executor.logLimit);
   const [owner, ioDirectory] = await Promise.all([
@@ -51,13 +54,11 @@ export async function resolveStep(
   ]);
   const labels = stepLabels(allowed, { owner, ioDirectory });
   const uses = volumeUses(allowed);
-  const leased = await openLease(machine.client, id, { ...labels, ...volumesLabel(uses) }, release);
-  const image = await resolveImage(leased, allowed, {
-    platform: machine.facts.platform,
-    pull: executor.pull,
-    signal: signals.stop,
-    onProgress: (progress) => void events.push(progress),
-  });
+  const [leased, known] = await allOf(
+    openLease(machine.client, id, { ...labels, ...volumesLabel(uses) }, release),
+    executor.knownImages.find(machine.client, allowed, machine.facts.platform),
+  );
+  const { image, baseLayer } = await openImage(context, { leased, leaseId: id }, allowed, known);
   const user = await resolveUser(leased, image, allowed, {
     readUserFiles: executor.readUserFiles,
     signal: signals.stop,
@@ -78,6 +79,7 @@ export async function resolveStep(
     step,
     sources,
     image,
+    baseLayer,
     user,
     hostUser,
     volumes,

@@ -3,14 +3,17 @@ import type { StepMount } from "../spec/mounts.js";
 import type { StepConfig } from "../step/step.js";
 import type { Bridge } from "./bridge.js";
 
+/** The files of names in every step. */
+export const HOST_FILE_TARGETS = ["/etc/hosts", "/etc/hostname", "/etc/resolv.conf"] as const;
+
 /** The `/etc/hosts`, `/etc/hostname` or `/etc/resolv.conf` that a step gets. */
 export interface HostFile {
   readonly target: string;
   readonly contents: string;
   /**
    * Where the file is written, next to the step's output. The path is the same on this machine and on the
-   * daemon's, and is mounted read-only. Undefined: the file is put into the container's own layer. It then
-   * needs no mount, and the step's changes to it go where its other changes go.
+   * daemon's, and is mounted read-only. Undefined: the file is put into the container's own layer, so that
+   * the step's changes to it go where its other changes go. That takes much longer.
    */
   readonly path?: string | undefined;
 }
@@ -34,20 +37,21 @@ export type NamedStep = Pick<
  * daemon's machine, a step gets the contents of that machine's files, and its own additions.
  *
  * @param directory directory of the step's output
+ * @param isWritable whether a process of the step may write to a file of root's
  */
 export function createHostFiles(
   step: NamedStep,
   hostname: string,
-  directory: string,
+  { directory, isWritable }: { readonly directory: string; readonly isWritable: boolean },
   { dns }: Pick<Bridge, "dns">,
 ): HostFile[] {
   const isHost = step.network === "host";
   const servers = step.dns.length > 0 || step.network !== "bridge" ? step.dns : (dns ?? []);
-  const isCovered = coversEtc(step);
+  const isMounted = !isWritable || coversEtc(step);
   const file = (name: string, contents: string, isCompleted = false): HostFile => ({
     target: `/etc/${name}`,
     contents,
-    ...((isCompleted || isCovered) && { path: `${directory}/${name}` }),
+    ...((isCompleted || isMounted) && { path: `${directory}/${name}` }),
   });
   return [
     file("hosts", createHosts(step, hostname), isHost),
@@ -65,7 +69,7 @@ export function takesServers(step: NamedStep, bridgeDns: Bridge["dns"]): boolean
 }
 
 /** A mount on `/etc` hides the files in the container's layer. */
-function coversEtc({ volumes, namedVolumes, caches, tmpfs }: NamedStep): boolean {
+export function coversEtc({ volumes, namedVolumes, caches, tmpfs }: NamedStep): boolean {
   return [...volumes, ...namedVolumes, ...caches, ...tmpfs].some(({ target }) => target === "/etc");
 }
 

@@ -1,5 +1,12 @@
 import { type Bridge, createBridgeHooks } from "../network/bridge.js";
-import { createHostFiles, type HostFile, takesServers, toEntries, toMounts } from "../network/host-files.js";
+import {
+  coversEtc,
+  createHostFiles,
+  type HostFile,
+  takesServers,
+  toEntries,
+  toMounts,
+} from "../network/host-files.js";
 import { createHostNamesHooks } from "../network/host-names.js";
 import { toVariables, type WorkflowData } from "../output/workflow-data.js";
 import { createSpec, toHostname } from "../spec/create-spec.js";
@@ -13,16 +20,15 @@ import { type Secret, secretMounts } from "../step/secret.js";
 import type { StepConfig } from "../step/step.js";
 import { volumeReferences, volumesLabel, volumeUses } from "../step/volume.js";
 import type { ArchiveEntry } from "./archive.js";
+import type { BaseLayer } from "./base-layer.js";
 import type { FollowedStep } from "./checked-step.js";
 import type { MachineFacts } from "./machine-facts.js";
-import { rootfsEntries } from "./rootfs.js";
+import { secretPlaces } from "./rootfs.js";
 import { scriptEntries } from "./script.js";
 
 /** The parts of a step's image that a plan depends on. */
 export interface PlanImage {
   readonly name: string;
-  /** Chain ID of the image: the parent of the step's snapshot. */
-  readonly chainId: string;
   readonly config: {
     readonly config?: (ImageProcess & { readonly StopSignal?: string | undefined }) | undefined;
   };
@@ -41,6 +47,8 @@ export interface PlanInput {
   readonly id: string;
   readonly step: FollowedStep;
   readonly image: PlanImage;
+  /** The parent of the step's snapshot. */
+  readonly baseLayer: BaseLayer;
   readonly user: ProcessUser;
   readonly machine: PlanMachine;
   readonly data: WorkflowData;
@@ -108,18 +116,21 @@ const HOST_RESOLVER: StepMount = {
  * gives the same plan.
  */
 export function planStep(input: PlanInput): StepPlan {
-  const { id, step, image, labels, ioDirectory } = input;
+  const { id, step, image, baseLayer, labels, ioDirectory } = input;
   const { client, bridge } = input.machine;
   const uses = volumeUses(step);
   const hostname = step.hostname ?? toHostname(id);
-  const files = createHostFiles(step, hostname, ioDirectory, bridge);
+  const isWritable = canWriteAsRoot(input);
+  const files = baseLayer.hasNameFiles
+    ? createHostFiles(step, hostname, { directory: ioDirectory, isWritable }, bridge)
+    : [];
   const spec = planSpec(input, hostname, files);
   const root = toHostUser({ uid: 0, gid: 0 }, input.userNamespace);
   return {
     id,
     name: step.name,
-    snapshot: { parent: image.chainId, labels: { ...labels, ...mappingLabels(input.userNamespace) } },
-    rootfs: [...rootfsEntries(input.secrets), ...scriptEntries(step.script, root)],
+    snapshot: { parent: baseLayer.key, labels: { ...labels, ...mappingLabels(input.userNamespace) } },
+    rootfs: [...secretPlaces(input.secrets), ...scriptEntries(step.script, root)],
     nameFiles: toEntries(files, root),
     container: {
       image: image.name,
@@ -162,6 +173,11 @@ function withRlimitsOf(spec: Spec, { ulimits }: StepConfig): Spec {
   return { ...spec, process: { ...spec.process, rlimits: createRlimits(ulimits) } };
 }
 
+/** Whether a process of the step can ever write to files of root's in its own file system. */
+function canWriteAsRoot({ step, user }: PlanInput): boolean {
+  return !step.readOnly && (user.uid === 0 || !(step.noNewPrivileges ?? !step.privileged));
+}
+
 /**
  * Labels that make a snapshotter give the image's files to the step's ids. Source: containerd's
  * core/snapshots.
@@ -201,7 +217,7 @@ function planSpec(input: PlanInput, hostname: string, files: readonly HostFile[]
     apparmorProfile: step.apparmorProfile,
     network: step.network,
     userNamespace: input.userNamespace,
-    mounts: planMounts(input, files),
+    ...planMounts(input, files),
     topMounts: secretMounts(input.secrets),
     devices: step.devices,
     shmSizeBytes: step.shmSizeBytes,
@@ -215,16 +231,28 @@ function planSpec(input: PlanInput, hostname: string, files: readonly HostFile[]
   });
 }
 
-/** Returns the step's own mounts, and those prepared mounts whose target the step does not use itself. */
-function planMounts({ step, volumes }: PlanInput, files: readonly HostFile[]): StepMount[] {
-  const own: StepMount[] = [
+/**
+ * Returns the step's own mounts, and the files of names whose target the step does not use itself. Those are
+ * mounted first, on the files of the base layer. If `/etc` is a link, they must not follow it into a volume.
+ */
+function planMounts(
+  { step, volumes, baseLayer }: PlanInput,
+  files: readonly HostFile[],
+): { readonly mounts: StepMount[]; readonly bottomMounts: StepMount[] } {
+  const given: StepMount[] = [
     ...step.volumes.map(({ index: _, ...volume }): StepMount => ({ type: "bind", ...volume })),
     ...step.tmpfs.map((mount): StepMount => ({ type: "tmpfs", ...mount })),
   ];
-  const prepared = [...volumes, ...toMounts(files)];
+  const without = (some: readonly StepMount[], others: readonly StepMount[]): StepMount[] =>
+    some.filter(({ target }) => !others.some((mount) => mount.target === target));
+  const own = [...without(volumes, given), ...given];
+  const names = toMounts(files);
   const hasResolver = files.some(({ target }) => target === HOST_RESOLVER.target);
-  if (step.network === "host" && !hasResolver) prepared.push(HOST_RESOLVER);
-  return [...prepared.filter(({ target }) => !own.some((mount) => mount.target === target)), ...own];
+  if (step.network === "host" && !hasResolver && baseLayer.hasNameFiles) names.push(HOST_RESOLVER);
+  const wanted = without(names, own);
+  return coversEtc(step)
+    ? { mounts: [...wanted, ...own], bottomMounts: [] }
+    : { mounts: own, bottomMounts: wanted };
 }
 
 function planHooks(

@@ -87,6 +87,8 @@ export interface SpecInput {
   readonly network?: Network | undefined;
   readonly userNamespace?: UserNamespace | undefined;
   readonly mounts?: readonly StepMount[] | undefined;
+  /** Mounted before `mounts`, on what the image itself has. */
+  readonly bottomMounts?: readonly StepMount[] | undefined;
   /** Mounts that none of `mounts` may cover. */
   readonly topMounts?: readonly StepMount[] | undefined;
   readonly devices?: readonly StepDevice[] | undefined;
@@ -126,6 +128,7 @@ export function createSpec(input: SpecInput): Spec {
     hostname,
     mounts: createMounts({
       mounts: [...initMounts(input.init), ...(input.mounts ?? [])],
+      bottomMounts: input.bottomMounts,
       topMounts: input.topMounts,
       shmSizeBytes: input.shmSizeBytes,
       privileged,

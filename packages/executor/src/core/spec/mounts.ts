@@ -37,6 +37,8 @@ export interface TmpfsMount {
 
 export interface MountOptions {
   readonly mounts?: readonly StepMount[] | undefined;
+  /** Mounted before `mounts`, on files and directories of the image itself. */
+  readonly bottomMounts?: readonly StepMount[] | undefined;
   /** Mounted after `mounts`, so that none of `mounts` covers these, even through a link. */
   readonly topMounts?: readonly StepMount[] | undefined;
   /** Size of `/dev/shm`. Default 64 MiB, as in docker. */
@@ -50,7 +52,7 @@ export interface MountOptions {
 const DEFAULT_SHM_BYTES = 64 * 1024 * 1024;
 
 /**
- * Returns all mounts of a container, in order. The step's own mounts and `topMounts` come first, then the
+ * Returns all mounts of a container, in order. `bottomMounts`, `mounts` and `topMounts` come first, then the
  * kernel's file systems as docker mounts them, then the step's mounts inside of those. A mount comes after
  * the one that contains its target. A step's mount replaces a kernel mount with the same target.
  *
@@ -70,6 +72,7 @@ export function createMounts(options: MountOptions = {}): Mount[] {
   const isInKernels = ({ destination }: Mount): boolean =>
     KERNEL_DIRECTORIES.some((directory) => isWithin(destination, directory));
   return [
+    ...(options.bottomMounts ?? []).flatMap(toMounts),
     ...own.filter((mount) => !isInKernels(mount)),
     ...(options.topMounts ?? []).flatMap(toMounts),
     ...kernel,
