@@ -2,7 +2,7 @@ import { Readable } from "node:stream";
 import { createClient } from "@wfe-containerd/client";
 import { createExecutor, isExecutorError, type StepInput } from "@wfe-containerd/executor";
 import { useDaemon } from "@wfe-containerd/test-infra/daemon";
-import { buildImage, busyboxLayer, ociArchive } from "@wfe-containerd/test-infra/images";
+import { buildImage, busyboxLayer, type LayerEntry, ociArchive } from "@wfe-containerd/test-infra/images";
 import { expect, test } from "vitest";
 
 const at = useDaemon({ image: false });
@@ -68,3 +68,77 @@ test.each([
     await at.expectNothingLeft(before);
   },
 );
+
+/** The layers that steps of images stand on. */
+async function baseLayers(): Promise<string[]> {
+  const found: string[] = [];
+  for await (const { name, kind, labels } of at.client.snapshots.list())
+    if (kind === "committed" && labels["wfe-containerd/base"] !== undefined) found.push(name);
+  return found;
+}
+
+test("all steps of an image stand on one layer, which stays as long as the image, and goes with it", async () => {
+  const archive = await ociArchive(await buildImage({ layers: [await busyboxLayer()] }));
+  await at.client.images.import(Readable.from([archive]), { name: NAME });
+  const step: StepInput = { name: "base", image: NAME, command: ["/bin/true"] };
+  const executors = [0, 1].map(() => createExecutor({ client: at.client, ioDir: at.ioDir }));
+  // At once: each executor would make the layer.
+  const results = await Promise.all([0, 1, 2].flatMap(() => executors.map((each) => each.run(step))));
+  expect(results.map(({ exitCode }) => exitCode)).toEqual([0, 0, 0, 0, 0, 0]);
+  const layers = await baseLayers();
+  expect(layers).toHaveLength(1);
+  await Promise.all(executors.map((each) => each.close()));
+  await at.client.leases.collectGarbage();
+  expect(await baseLayers()).toEqual(layers);
+
+  await at.client.images.remove(NAME, { sync: true });
+  expect(await baseLayers()).toEqual([]);
+});
+
+test("a step writes no content and lists nothing, so it takes as long on a daemon that has much", async () => {
+  const archive = await ociArchive(await buildImage({ layers: [await busyboxLayer()] }));
+  await at.client.images.import(Readable.from([archive]), { name: NAME });
+  const calls: string[] = [];
+  const client = createClient({
+    address: at.daemon.address,
+    namespace: at.client.namespace,
+    interceptors: [
+      (next) => (request) => {
+        calls.push(`${request.service.typeName.split(".").at(-1)}.${request.method.name}`);
+        return next(request);
+      },
+    ],
+  });
+  const executor = createExecutor({ client, ioDir: at.ioDir });
+  const step: StepInput = { name: "few", image: NAME, command: ["/bin/true"] };
+  await executor.run(step);
+  calls.length = 0;
+  await executor.run(step);
+  await executor.close();
+  await client.close();
+  expect(calls.filter((call) => /^(?:Content|Diff|Introspection)\.|\.List/.test(call))).toEqual([]);
+  expect(calls.length).toBeLessThan(20);
+  await at.client.images.remove(NAME, { sync: true });
+});
+
+test.each<[string, LayerEntry[]]>([
+  ["a file", [{ path: "etc", contents: "none\n" }]],
+  [
+    "a circle of links",
+    [
+      { path: "etc", symlink: "round" },
+      { path: "round", symlink: "etc" },
+    ],
+  ],
+])("an image whose /etc is %s has no files of names, and steps run", async (_, etc) => {
+  const layer = (await busyboxLayer()).filter(({ path }) => path !== "etc/" && !path.startsWith("etc/"));
+  const archive = await ociArchive(await buildImage({ layers: [[...layer, ...etc]] }));
+  await at.client.images.import(Readable.from([archive]), { name: NAME });
+  for (const user of ["65534:65534", "0:0", "65534:65534"]) {
+    await using executor = createExecutor({ client: at.client, ioDir: at.ioDir });
+    const run = "set +e; cat /etc/hosts; echo end";
+    const { stdout } = await executor.run({ name: "odd", image: NAME, user, run });
+    expect(stdout).toBe("end\n");
+  }
+  await at.client.images.remove(NAME, { sync: true });
+});

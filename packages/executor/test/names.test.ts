@@ -1,4 +1,5 @@
-import { readdir, readFile, stat } from "node:fs/promises";
+import { chmod, mkdir, mkdtemp, readdir, readFile, rm, stat } from "node:fs/promises";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createExecutor, type StepInput } from "@wfe-containerd/executor";
 import { once, useDaemon } from "@wfe-containerd/test-infra/daemon";
@@ -12,7 +13,7 @@ function executor() {
   return createExecutor({
     client: at.client,
     ioDir: at.ioDir,
-    policy: { hostNetwork: true, newPrivileges: true, volumes: "any" },
+    policy: { hostNetwork: true, mountSources: [tmpdir()], newPrivileges: true, volumes: "any" },
   });
 }
 
@@ -151,3 +152,18 @@ test.each([
     await at.client.images.remove(image, { sync: true });
   },
 );
+
+test("where /etc is a link into a volume, nothing is made in the volume", async () => {
+  const image = "docker.io/library/names-volume:latest";
+  const layer = (await busyboxLayer()).filter(({ path }) => path !== "etc/" && !path.startsWith("etc/"));
+  const entries: LayerEntry[] = [...layer, { path: "etc", symlink: "/data/etc" }, { path: "data/etc/" }];
+  await at.client.images.import(once(await ociArchive(await buildImage({ layers: [entries] }), image)));
+  const source = await mkdtemp(join(tmpdir(), "names-volume-"));
+  await chmod(source, 0o755);
+  await mkdir(join(source, "etc"));
+  const { exitCode } = await run({ image, volumes: [`${source}:/data`], run: "ls /data/etc" });
+  expect(exitCode).toBe(0);
+  expect(await readdir(join(source, "etc"))).toEqual([]);
+  await rm(source, { recursive: true });
+  await at.client.images.remove(image, { sync: true });
+});
