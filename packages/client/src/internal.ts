@@ -2,13 +2,13 @@
 
 export { callService } from "./call.js";
 export { createDeferred, type Deferred } from "./concurrency/deferred.js";
+export { createKeyedMutex } from "./concurrency/keyed-mutex.js";
 export { forEachConcurrently } from "./concurrency/semaphore.js";
 export { DEBUG_LOGGER, debugTopics, printDebugLines } from "./diagnostics/debug-output.js";
 export { describeOutcome, formatDuration, joinParts } from "./diagnostics/lines.js";
 export { CLIENT_OBSERVER } from "./diagnostics/observe.js";
 export { subscribeTo } from "./diagnostics/subscribe.js";
 export { createTrace, type Running, type Trace } from "./diagnostics/trace.js";
-export { createKeyedMutex } from "./concurrency/keyed-mutex.js";
 export { checkLabels } from "./identifier.js";
 export { ignoreNotFound } from "./ignore-not-found.js";
 export { currentOwner, isOwnerGone, OWNER_LABEL } from "./lease/process-owner.js";
