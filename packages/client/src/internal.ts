@@ -3,7 +3,12 @@
 export { callService } from "./call.js";
 export { createDeferred, type Deferred } from "./concurrency/deferred.js";
 export { createKeyedMutex } from "./concurrency/keyed-mutex.js";
-export { forEachConcurrently } from "./concurrency/semaphore.js";
+export {
+  createSemaphore,
+  forEachConcurrently,
+  type Semaphore,
+  type SlotRequest,
+} from "./concurrency/semaphore.js";
 export { DEBUG_LOGGER, debugTopics, printDebugLines } from "./diagnostics/debug-output.js";
 export { describeOutcome, formatDuration, joinParts } from "./diagnostics/lines.js";
 export { CLIENT_OBSERVER } from "./diagnostics/observe.js";
