@@ -29,7 +29,7 @@ const ROOMS = {
     "private-daemon": { rooms: [] },
   },
   "packages/executor/src": {
-    core: { rooms: [], top: ["error"] },
+    core: { rooms: [], top: ["error", "error-kind"] },
     machine: { rooms: ["core"] },
     io: { rooms: ["core", "machine"] },
     log: { rooms: ["core", "io"] },

@@ -78,6 +78,11 @@ describe("docker's spellings", () => {
     [["-h", "told"], { hostname: "told" }],
     [["--dns-option", "ndots:1", "--dns-opt", "rotate"], { dnsOptions: ["ndots:1", "rotate"] }],
     [["--stop-signal", "SIGUSR1"], { stopSignal: "SIGUSR1" }],
+    [["--retry", "3"], { retry: { attempts: 3 } }],
+    [
+      ["--retry", "3,delay=10s,backoff=1.5,on=exit,on=oom"],
+      { retry: { attempts: 3, delay: "10s", backoff: 1.5, on: ["exit", "oom"] } },
+    ],
     [["--cpu-quota", "50000"], { cpu: 0.5 }],
     [["--cpu-period", "50000", "--cpu-quota", "100000"], { cpu: 2 }],
     [["--cpu-quota", "-1"], { cpu: undefined }],
@@ -130,6 +135,14 @@ describe("docker's spellings", () => {
     [["--mount", "type=tmpfs,dst=/t,readonly=perhaps"], /--mount: .*readonly=perhaps is not allowed/],
     [["--cpu-quota", "much"], /--cpu-quota: .*is not a number/],
     [["--pids-limit", "many"], /--pids-limit: .*is not a number/],
+    [
+      ["--retry", "often"],
+      /--retry: "often" does not begin with a number of attempts; .*3,delay=10s,on=exit/,
+    ],
+    [["--retry", "3,exit"], /--retry: "3,exit" has "exit" in it; allowed: attempts/],
+    [["--retry", "3,delay="], /--retry: .*has "delay=" in it/],
+    [["--retry", "3,delay=1s,delay=2s"], /--retry: .*has a delay or backoff twice/],
+    [["--retry", "3,when=exit"], /--retry: .*has "when=exit" in it/],
   ])("%j is refused in words", async (args, message) => {
     await expect(stepOf(...args)).rejects.toThrow(message);
   });

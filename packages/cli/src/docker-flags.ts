@@ -62,6 +62,7 @@ export interface DockerFlags {
   readonly timeout?: string;
   readonly stopSignal?: string;
   readonly stopTimeout?: string;
+  readonly retry?: string;
 }
 
 /** Flags of `run` that set no field of their own, by the field whose flag they follow in the help. */

@@ -153,7 +153,10 @@ const OTHER_FLAGS: readonly OtherFlag[] = [
   { flags: "-P, --publish-all", instead: never(PORTS) },
   {
     flags: "--restart <policy>",
-    instead: but(["", "no"], "a step runs once; repeat it with a loop of your shell, or a service manager"),
+    instead: but(
+      ["", "no"],
+      "a step is not restarted when it has succeeded; to try it again when it fails, use --retry 3",
+    ),
   },
   {
     flags: "--runtime <name>",

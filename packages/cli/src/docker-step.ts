@@ -5,6 +5,7 @@ import { toSecurity } from "./docker-security.js";
 import { readEnvironment, readLabels } from "./environment.js";
 import { UsageError } from "./failure.js";
 import { number, operations, pairs, rates, stopTimeout, ulimit, unlessZero } from "./flag-values.js";
+import { toRetry } from "./retry-flag.js";
 
 /** Docker's words for when to pull. */
 const PULL = { always: "always", missing: "if-not-present", never: "never" } as const;
@@ -46,6 +47,7 @@ export async function toStep(image: string, args: readonly string[], flags: Dock
     timeout: flags.timeout,
     stopSignal: flags.stopSignal,
     stopGraceMs: flags.stopTimeout === undefined ? undefined : stopTimeout(flags.stopTimeout),
+    retry: flags.retry === undefined ? undefined : toRetry(flags.retry),
   };
 }
 

@@ -1,4 +1,4 @@
-import type { StepHandle, StepResult } from "@wfe-containerd/executor";
+import type { RetryEvent, StepHandle, StepResult } from "@wfe-containerd/executor";
 import { writeOutput } from "./output.js";
 import { printable } from "./printable.js";
 import { createProgressView } from "./progress.js";
@@ -41,6 +41,7 @@ export async function follow(
       if (event.type === "daemon-away") await say(`the daemon is away; waiting for it: ${event.reason}`);
       if (event.type === "daemon-back")
         await say(`the daemon is back after ${(event.awayMs / 1000).toFixed(1)} s`);
+      if (event.type === "retry") await say(retryText(event));
       if (event.type === "output" && output) await writeOutput(process[event.stream], event.data);
     }
     return await handle.result;
@@ -52,6 +53,15 @@ export async function follow(
     await handle.closed;
     signals.kill.removeEventListener("abort", onKill);
   }
+}
+
+/** `attempt 1 of 3 failed (timeout, exit code 143); the next one begins in 10.0 s`. */
+function retryText({ ended, attempt, attempts, delayMs }: RetryEvent): string {
+  const { cause, exitCode, message } = ended;
+  const code = exitCode === null ? "" : `exit code ${exitCode}`;
+  const how = message ?? (cause === "exit" ? code : [cause, code].filter(Boolean).join(", "));
+  const pause = delayMs < 1000 ? `${delayMs} ms` : `${(delayMs / 1000).toFixed(1)} s`;
+  return `attempt ${attempt - 1} of ${attempts} failed (${how}); the next one begins in ${pause}`;
 }
 
 async function say(text: string): Promise<void> {

@@ -179,6 +179,21 @@ describe("run", () => {
     });
   });
 
+  test("tries a command again that fails, and says so", async () => {
+    const args = ["run", "--retry", "2,delay=10ms", "busybox", "sh", "-c", "echo out; exit 7"];
+    expect(await call([...at(), ...args], { env: env() })).toMatchObject({
+      code: 7,
+      stdout: Buffer.from("out\nout\n"),
+      stderr: "wfe-containerd: attempt 1 of 2 failed (exit code 7); the next one begins in 10 ms\n",
+    });
+    expect(await call([...at(), "run", "--retry", "0", "busybox", "true"], { env: env() })).toMatchObject({
+      code: 125,
+      stderr: expect.stringMatching(
+        /^wfe-containerd: --retry: 0 is not allowed; allowed: a whole number from 1/,
+      ),
+    });
+  });
+
   test("writes the container's id to a file, once; takes labels from one", async () => {
     const id = join(files, "cid");
     const labels = await file("labels", "# a comment\nfrom.file=1\n");

@@ -1,11 +1,12 @@
 import type { TransferProgress } from "@wfe-containerd/client";
+import type { StepAttempt } from "./core/output/attempt.js";
 import type { OutputIssue } from "./core/output/output-issue.js";
 import type { StepWarning } from "./core/output/warning.js";
 import type { UnreleasedResource } from "./unreleased.js";
 
 /**
- * What a step is doing. Each phase is announced once, in this order. A step that cannot be run goes straight
- * to `releasing`.
+ * What a step is doing. Each phase is announced once in each attempt, in this order. An attempt that cannot
+ * be run goes straight to `releasing`. A step that is refused has no attempt, and so no phase.
  */
 export type StepPhase = "resolving" | "preparing" | "starting" | "running" | "settling" | "releasing";
 
@@ -40,8 +41,30 @@ export interface WarningEvent extends StepWarning {
 export interface PhaseEvent {
   readonly type: "phase";
   readonly phase: StepPhase;
-  /** The container's id in containerd. */
+  /** The container's id in containerd. Each attempt has a container of its own. */
   readonly id: string;
+  /** Which attempt it is, from 1 on. What comes until the next `retry` belongs to it. */
+  readonly attempt: number;
+}
+
+/** The executor runs `maxConcurrent` steps already. The step waits, and has touched no daemon yet. */
+export interface QueuedEvent {
+  readonly type: "queued";
+  /** 1 if it is the next one now. Steps of a higher priority may still come before it. */
+  readonly position: number;
+}
+
+/** An attempt has failed and is released, and another one follows. */
+export interface RetryEvent {
+  readonly type: "retry";
+  /** How the attempt ended. */
+  readonly ended: StepAttempt;
+  /** The number of the attempt that follows: 2 is the first retry. */
+  readonly attempt: number;
+  /** How many attempts the step may have. */
+  readonly attempts: number;
+  /** How long the step waits before that, in milliseconds. */
+  readonly delayMs: number;
 }
 
 /**
@@ -67,8 +90,8 @@ export interface OutputGap {
 }
 
 /**
- * The step is over, and not everything that it used could be removed. The executor tries again later. It
- * comes at most once, as the last event.
+ * An attempt is over, and not everything that it used could be removed. The executor tries again later. It is
+ * the last event of its attempt.
  */
 export interface ReleaseFailedEvent {
   readonly type: "release-failed";
@@ -90,6 +113,7 @@ export interface DaemonBackEvent {
 
 /** Everything that a step can report while it runs. */
 export type StepEvent =
+  | QueuedEvent
   | OutputEvent
   | OutputValueEvent
   | OutputIssueEvent
@@ -99,4 +123,5 @@ export type StepEvent =
   | OutputGap
   | DaemonAwayEvent
   | DaemonBackEvent
-  | ReleaseFailedEvent;
+  | ReleaseFailedEvent
+  | RetryEvent;

@@ -4,10 +4,12 @@ import type { BridgeOptions } from "./core/network/bridge.js";
 import type { WorkflowData } from "./core/output/workflow-data.js";
 import type { PolicyOptions } from "./core/policy/policy.js";
 import type { SecretValues } from "./core/step/secret.js";
+import { ExecutorError } from "./error.js";
 import type { StepEvent } from "./event.js";
 import { type ImagePullOptions, PULL_OPTIONS } from "./image/resolve-image.js";
 import type { LogLimitPolicy } from "./log/log-limit.js";
 import type { IdRange } from "./machine/id-range.js";
+import { checkOptions } from "./options.js";
 
 /** Options of `createExecutor`. */
 export interface ExecutorOptions {
@@ -93,6 +95,14 @@ export interface ExecutorOptions {
    * @default 300_000
    */
   readonly orphanGraceMs?: number | undefined;
+  /**
+   * How many steps run at a time, on all daemons together. A step counts until it is released. Further ones
+   * wait in a queue, and touch no daemon meanwhile: a higher `priority` first, the same in the order in which
+   * they were started.
+   *
+   * @default Infinity
+   */
+  readonly maxConcurrent?: number | undefined;
   /** How images are pulled. Default: as docker's config and containerd's hosts.toml files say. */
   readonly pull?: ImagePullOptions | undefined;
 }
@@ -111,6 +121,13 @@ export interface StartOptions {
    * refused if it is a variable of the image, or one that programs obey, such as `LD_PRELOAD`.
    */
   readonly data?: WorkflowData | undefined;
+  /**
+   * Which steps leave the executor's queue first: those of the highest priority. Lower ones wait as long as
+   * higher ones come.
+   *
+   * @default 0
+   */
+  readonly priority?: number | undefined;
 }
 
 /** Options of `Executor.run`. */
@@ -152,8 +169,40 @@ export const EXECUTOR_OPTIONS: OptionNames<ExecutorOptions> = {
   daemonTimeoutMs: true,
   reapIntervalMs: true,
   orphanGraceMs: true,
+  maxConcurrent: true,
   pull: PULL_OPTIONS,
 };
-export const START_OPTIONS: OptionNames<StartOptions> = { signal: true, secrets: true, data: true };
+const START_OPTIONS: OptionNames<StartOptions> = {
+  signal: true,
+  secrets: true,
+  data: true,
+  priority: true,
+};
 export const CLOSE_OPTIONS: OptionNames<CloseOptions> = { graceMs: true };
 export const RUN_OPTIONS: OptionNames<RunOptions> = { ...START_OPTIONS, onEvent: true };
+
+/** @throws ExecutorError `invalid-argument`. */
+export function parseMaxConcurrent({ maxConcurrent = Number.POSITIVE_INFINITY }: ExecutorOptions): number {
+  if (maxConcurrent === Number.POSITIVE_INFINITY) return maxConcurrent;
+  if (Number.isSafeInteger(maxConcurrent) && maxConcurrent >= 1) return maxConcurrent;
+  throw new ExecutorError(
+    `maxConcurrent: ${shown(maxConcurrent)} is not a number of steps; allowed: a whole number, 1 or more, or Infinity; example: 16`,
+    { kind: "invalid-argument" },
+  );
+}
+
+/** @throws ExecutorError `invalid-argument`. */
+export function checkStartOptions(options: StartOptions): void {
+  checkOptions("start", options, START_OPTIONS);
+  const { priority = 0 } = options ?? {};
+  if (Number.isFinite(priority)) return;
+  throw new ExecutorError(
+    `priority: ${shown(priority)} is not a priority; allowed: a number, which may be negative; example: 10`,
+    { kind: "invalid-argument" },
+  );
+}
+
+/** A program without types may give any value. */
+function shown(value: unknown): string {
+  return typeof value === "string" ? JSON.stringify(value.slice(0, 80)) : String(value);
+}

@@ -1,35 +1,33 @@
-import { createDeferred } from "@wfe-containerd/client/internal";
+import { createSemaphore } from "@wfe-containerd/client/internal";
+import { createAbortRelay } from "./abort-relay.js";
 import type { StepResult } from "./core/output/result.js";
 import type { StepInput } from "./core/step/step-input.js";
 import { printStepLines } from "./diagnostics/debug-output.js";
-import { ExecutorError, isExecutorError } from "./error.js";
-import type { StepEvent } from "./event.js";
+import { ExecutorError } from "./error.js";
 import { createContext } from "./executor-context.js";
 import {
   CLOSE_OPTIONS,
   type CloseOptions,
+  checkStartOptions,
   EXECUTOR_OPTIONS,
   type ExecutorOptions,
+  parseMaxConcurrent,
   RUN_OPTIONS,
   type RunOptions,
-  START_OPTIONS,
   type StartOptions,
 } from "./executor-options.js";
-import { toExecutorError } from "./failure.js";
+import { completeError, toExecutorError } from "./failure.js";
 import type { StepHandle } from "./handle.js";
 import { createEventQueue, type EventQueue } from "./log/event-queue.js";
 import { createKeptLogs } from "./log/kept-logs.js";
-import { createLog } from "./log/log.js";
 import { checkOptions } from "./options.js";
 import { abandonedSteps } from "./record/abandoned.js";
 import type { ReapReport } from "./record/leftover.js";
 import { REAP_OPTIONS, type ReapOptions } from "./record/reap.js";
-import { createRelease, type Release } from "./resources/release.js";
 import { createUnfinishedReleases } from "./resources/unfinished-releases.js";
-import { runStep } from "./run-step.js";
-import { createStepId } from "./step-id.js";
+import { type StartedStep, startStep } from "./start-step.js";
 import { startTimer } from "./timer.js";
-import type { ReleaseReport, UnreleasedResource } from "./unreleased.js";
+import type { ReleaseReport } from "./unreleased.js";
 
 /** Runs steps on containerd. */
 export interface Executor extends AsyncDisposable {
@@ -42,8 +40,8 @@ export interface Executor extends AsyncDisposable {
    * Runs a step to its end, and releases everything that it used. The result tells what could not be released
    * yet; so does the error of a step that could not be run.
    *
-   * @throws ExecutorError if the step could not be run; `closed` after `close`. A step that ran and failed is
-   * a result.
+   * @throws ExecutorError if the step could not be run; `closed` after `close` or `drain`. A step that ran
+   * and failed is a result.
    */
   run(step: StepInput, options?: RunOptions): Promise<RunResult>;
   /**
@@ -57,9 +55,17 @@ export interface Executor extends AsyncDisposable {
    */
   reap(options?: ReapOptions): Promise<ReapReport>;
   /**
+   * Starts no more steps, and waits until those that run, that are queued and that will be tried again have
+   * ended and are released. `close` can be called at any time, also to end the waiting; after `drain` it has
+   * nothing to wait for. Never rejects. Further calls return the promise of the first.
+   *
+   * @returns what could not be released. The executor goes on trying, until it is closed.
+   */
+  drain(): Promise<ReleaseReport>;
+  /**
    * Stops the steps that still run, and kills those that have not ended after `graceMs`. Tries once more to
    * release what could not be released before, then closes the connections that the executor opened. Never
-   * rejects. Further calls return the promise of the first.
+   * rejects. Further calls return the promise of the first. Steps that are queued fail with `closed`.
    */
   close(options?: CloseOptions): Promise<ReleaseReport>;
 }
@@ -76,8 +82,8 @@ const RELEASE_MS = { least: 2_000, most: 10_000 };
 /**
  * Creates an executor. Without a client of yours, it connects at its first step.
  *
- * @throws ExecutorError `refused` for an invalid policy or bridge; `invalid-argument` for an unknown option
- * and for an invalid id range.
+ * @throws ExecutorError `refused` for an invalid policy or bridge; `invalid-argument` for an unknown option,
+ * an invalid id range and an invalid `maxConcurrent`.
  * @example
  * ```ts
  * await using executor = createExecutor();
@@ -89,78 +95,27 @@ export function createExecutor(options: ExecutorOptions = {}): Executor {
   checkOptions("createExecutor", options, EXECUTOR_OPTIONS);
   printStepLines();
   const context = createContext(options);
-  const unfinished = createUnfinishedReleases();
-  const running = new Map<StepHandle, Release>();
+  const slots = createSemaphore(parseMaxConcurrent(options));
+  const aborts = createAbortRelay();
   const keptLogs = createKeptLogs();
+  const unfinished = createUnfinishedReleases();
+  const running = new Set<StartedStep>();
+  let draining: Promise<ReleaseReport> | undefined;
   let closing: Promise<ReleaseReport> | undefined;
   if (options.client !== undefined) context.reaper.start();
 
   function begin(input: StepInput, startOptions: StartOptions, events: EventQueue): StepHandle {
     if (closing === undefined) context.reaper.start();
-    const { signal, data = {}, secrets = {} } = startOptions ?? {};
-    const id = createStepId();
-    const stop = new AbortController();
-    const forceKill = new AbortController();
-    const onAbort = (): void => stop.abort(signal?.reason);
-    if (signal?.aborted === true) onAbort();
-    else signal?.addEventListener("abort", onAbort, { once: true });
-
-    const isOpen = closing === undefined;
-    const release = createRelease(id);
-    const log = createLog();
-    const started = createDeferred<void>();
-    const result = createDeferred<StepResult>();
-    async function runAndRelease(): Promise<ReleaseReport> {
-      const unreleased = await runStep({
-        id,
-        request: {
-          step: input,
-          checkCall() {
-            checkOptions("start", startOptions, START_OPTIONS);
-            checkOpen(isOpen);
-          },
-          data,
-          secrets,
-        },
-        executor: context,
-        signals: { stop: stop.signal, forceKill: forceKill.signal },
-        events,
-        log,
-        release,
-        started,
-        result,
-      });
-      keptLogs.add(log);
-      signal?.removeEventListener("abort", onAbort);
-      running.delete(handle);
-      if (unreleased.length > 0) unfinished.add(release);
-      return { unreleased };
-    }
-    const closed = runAndRelease();
-    // A caller may await only `closed`. Then a rejection must not end the process.
-    started.promise.catch(() => undefined);
-    result.promise.catch(() => undefined);
-
-    const handle: StepHandle = {
-      id,
-      started: started.promise,
-      result: result.promise,
-      closed,
-      log: { read: log.read, lines: log.lines },
-      stop: () => stop.abort(),
-      kill() {
-        stop.abort();
-        forceKill.abort();
-      },
-      [Symbol.asyncIterator]: () => endingWith(events.iterate(), result.promise),
-      async [Symbol.asyncDispose]() {
-        stop.abort();
-        events.discard();
-        await closed.finally(() => keptLogs.remove(log));
-      },
+    const checkStart = (): void => {
+      checkStartOptions(startOptions);
+      if (closing !== undefined) throw startsNoMore("is closed");
+      if (draining !== undefined) throw startsNoMore("was told to drain");
     };
-    running.set(handle, release);
-    return handle;
+    const host = { context, slots, aborts, keptLogs, unfinished, checkStart };
+    const step = startStep(host, input, startOptions, events);
+    running.add(step);
+    void step.handle.closed.then(() => running.delete(step));
+    return step.handle;
   }
 
   async function run(step: StepInput, runOptions: RunOptions = {}): Promise<RunResult> {
@@ -176,22 +131,29 @@ export function createExecutor(options: ExecutorOptions = {}): Executor {
     const [outcome] = await Promise.allSettled([follow()]);
     await handle[Symbol.asyncDispose]();
     const { unreleased } = await handle.closed;
-    if (outcome.status === "rejected") throw withUnreleased(outcome.reason, unreleased);
+    if (outcome.status === "rejected")
+      throw unreleased.length > 0 ? completeError(outcome.reason, { unreleased }) : outcome.reason;
     return { ...outcome.value, unreleased };
+  }
+
+  async function drain(): Promise<ReleaseReport> {
+    await Promise.all([...running].map(({ handle }) => handle.closed));
+    return { unreleased: unfinished.left };
   }
 
   async function close({ graceMs = DEFAULT_CLOSE_GRACE_MS }: CloseOptions = {}): Promise<ReleaseReport> {
     const giveUpAt = performance.now() + graceMs;
-    const ended = Promise.all([...running.keys()].map((handle) => handle[Symbol.asyncDispose]()));
+    for (const step of running) step.stop(startsNoMore("was closed"));
+    const ended = Promise.all([...running].map(({ handle }) => handle[Symbol.asyncDispose]()));
     const late = startTimer(graceMs);
     const tooLate = startTimer(graceMs + KILLED_MS);
     void late.fired.then(() => {
-      for (const handle of running.keys()) handle.kill();
+      for (const { handle } of running) handle.kill();
     });
     await Promise.race([ended, tooLate.fired]);
     late.cancel();
     tooLate.cancel();
-    const unended = [...running.values()].flatMap(({ left }) => left);
+    const unended = [...running].flatMap(({ left }) => left);
     const leftMs = Math.min(Math.max(giveUpAt - performance.now(), RELEASE_MS.least), RELEASE_MS.most);
     const unreleased = [...unended, ...(await unfinished.finish(leftMs))];
     for (const { id } of unreleased) abandonedSteps.add(id);
@@ -205,11 +167,15 @@ export function createExecutor(options: ExecutorOptions = {}): Executor {
     run,
     async reap(reapOptions = {}) {
       checkOptions("reap", reapOptions, REAP_OPTIONS);
-      checkOpen(closing === undefined);
+      if (closing !== undefined) throw startsNoMore("is closed");
       return context.reaper.reap(reapOptions).catch((reason: unknown) => {
         const { signal } = new AbortController();
         throw toExecutorError(reason, { stop: signal, forceKill: signal }, undefined);
       });
+    },
+    drain() {
+      draining ??= closing ?? drain();
+      return draining;
     },
     close(closeOptions) {
       try {
@@ -227,27 +193,9 @@ export function createExecutor(options: ExecutorOptions = {}): Executor {
   };
 }
 
-/** @throws ExecutorError `closed`. */
-function checkOpen(isOpen: boolean): void {
-  if (isOpen) return;
-  throw new ExecutorError("the executor is closed, and starts no more steps; create another one", {
+/** @param why completes "the executor". */
+function startsNoMore(why: string): ExecutorError {
+  return new ExecutorError(`the executor ${why}, and starts no more steps; create another one`, {
     kind: "closed",
   });
-}
-
-/** The events of a step. After the last one, throws the error of a step that could not be run. */
-async function* endingWith(
-  events: AsyncGenerator<StepEvent, void, undefined>,
-  result: Promise<StepResult>,
-): AsyncGenerator<StepEvent, void, undefined> {
-  yield* events;
-  await result;
-}
-
-/** The same error, which also tells what is left of its step. */
-function withUnreleased(reason: unknown, unreleased: readonly UnreleasedResource[]): unknown {
-  if (!isExecutorError(reason) || unreleased.length === 0) return reason;
-  const { message, kind, issues, cause, stack } = reason;
-  const error = new ExecutorError(message, { kind, issues, cause, unreleased });
-  return Object.assign(error, { stack });
 }

@@ -1,5 +1,6 @@
 import { ContainerdError } from "@wfe-containerd/client";
-import { ExecutorError, type ExecutorErrorKind } from "./error.js";
+import { ExecutorError, type ExecutorErrorOptions, isExecutorError } from "./error.js";
+import type { ExecutorErrorKind } from "./error-kind.js";
 import type { StopSignals } from "./process/stop-signals.js";
 
 /**
@@ -23,6 +24,17 @@ export function toExecutorError(
     return stop.aborted ? new ExecutorError(message, { kind: "aborted", cause: reason }) : error;
   if (/\bmay still run\b/.test(message)) return error;
   return new ExecutorError(`${message}; container ${mayRun} may still run`, { kind, cause, issues });
+}
+
+/** The same error, which also tells more about its step. Anything else is returned unchanged. */
+export function completeError(
+  reason: unknown,
+  more: Pick<ExecutorErrorOptions, "attempts" | "unreleased">,
+): unknown {
+  if (!isExecutorError(reason)) return reason;
+  const { message, kind, issues, cause, attempts, unreleased, stack } = reason;
+  const error = new ExecutorError(message, { kind, issues, cause, attempts, unreleased, ...more });
+  return Object.assign(error, { stack });
 }
 
 function kindOf(reason: unknown, isAborted: boolean): ExecutorErrorKind {

@@ -10,15 +10,20 @@ import type { ReleaseReport } from "./unreleased.js";
  * run, after the events.
  */
 export interface StepHandle extends AsyncIterable<StepEvent>, AsyncDisposable {
-  /** The container's id in containerd: unique, and made from the step's name. */
+  /**
+   * The container's id in containerd: unique. Each attempt of a step with `retry` has a container of its own;
+   * this is the one of the newest attempt.
+   */
   readonly id: string;
   /**
-   * Resolves when the step's process runs. Rejects with the error of `result` if it could not be started.
+   * Resolves when the step's process runs: that of the first attempt that can be started. Rejects with the
+   * error of `result` if none could be.
    */
   readonly started: Promise<void>;
   /**
    * Resolves as soon as the outcome and all output are known. Rejects with an {@link ExecutorError} if the
-   * step could not be run; its kind is `aborted` if it was aborted before its process had started.
+   * step could not be run; its kind is `aborted` if it was aborted before its process had started. With
+   * `retry` it is the outcome of the last attempt, also if the step is aborted while it waits for the next.
    */
   readonly result: Promise<StepResult>;
   /**
@@ -26,7 +31,10 @@ export interface StepHandle extends AsyncIterable<StepEvent>, AsyncDisposable {
    * tells which. It never rejects.
    */
   readonly closed: Promise<ReleaseReport>;
-  /** The output, to be read by any number of readers, until the handle is disposed of. */
+  /**
+   * The output, to be read by any number of readers, until the handle is disposed of. A reader reads the
+   * newest attempt, and ends with it.
+   */
   readonly log: LogReader;
   /** Ends the step as a time-out does: the stop signal, the grace period, SIGKILL. */
   stop(): void;

@@ -1,5 +1,6 @@
 // Running steps: a step in, a result out.
 
+export type { StepAttempt } from "./core/output/attempt.js";
 export type { StepEndCause } from "./core/output/cause.js";
 export type { OutputIssue, OutputIssueReason } from "./core/output/output-issue.js";
 export type { StepResult } from "./core/output/result.js";
@@ -22,7 +23,9 @@ export type {
   OutputValueEvent,
   PhaseEvent,
   ProgressEvent,
+  QueuedEvent,
   ReleaseFailedEvent,
+  RetryEvent,
   StepEvent,
   StepPhase,
   WarningEvent,
@@ -36,13 +39,8 @@ export { type Observer, observe } from "./diagnostics/observe.js";
 
 // Why a step could not be run.
 
-export {
-  ExecutorError,
-  type ExecutorErrorKind,
-  type ExecutorErrorOptions,
-  isExecutorError,
-  type StepIssue,
-} from "./error.js";
+export { ExecutorError, type ExecutorErrorOptions, isExecutorError, type StepIssue } from "./error.js";
+export type { ExecutorErrorKind } from "./error-kind.js";
 
 // What the operator sets: the policy, the bridge, the ids of user namespaces, how images are pulled.
 
@@ -87,6 +85,7 @@ export type { BlockIoLimits, ResourceLimits } from "./core/spec/resources.js";
 export type { Ulimit } from "./core/spec/rlimits.js";
 export type { SeccompCondition, SeccompProfile, SeccompRule } from "./core/spec/seccomp.js";
 export type { SeccompArgument, ThrottleDevice } from "./core/spec/spec.js";
+export type { RetryCause, RetryPolicy } from "./core/step/retry.js";
 export type {
   Cache as CacheVolume,
   HostVolume,

@@ -35,6 +35,25 @@ test("an executor refuses options that do not exist, those of options too", () =
   expect(message(createClient({ address: "/x" }))).toContain('unknown option "address"');
 });
 
+test.each([0, -1, 1.5, Number.NaN, "4", null])("%j is no number of concurrent steps", (maxConcurrent) => {
+  expect(() => createExecutor({ maxConcurrent: any(maxConcurrent) })).toThrow(
+    expect.objectContaining({
+      kind: "invalid-argument",
+      message: expect.stringMatching(/^maxConcurrent: .* is not a number of steps; allowed: a whole number/),
+    }),
+  );
+});
+
+test.each([Number.NaN, Number.POSITIVE_INFINITY, "high"])("%j is no priority", async (priority) => {
+  await using executor = createExecutor();
+  const { result, closed } = executor.start(step, { priority: any(priority) });
+  await expect(result).rejects.toMatchObject({
+    kind: "invalid-argument",
+    message: expect.stringMatching(/^priority: .* is not a priority; allowed: a number/),
+  });
+  await closed;
+});
+
 test("so does each of its calls", async () => {
   const client = createClient({ address: "/no/such.sock" });
   await using executor = createExecutor({ client });
@@ -43,8 +62,8 @@ test("so does each of its calls", async () => {
   );
   for (const [options, message] of [
     [{ secret: {} }, 'start: unknown option "secret"; did you mean secrets?'],
-    [{ onEvent: 1 }, 'start: unknown option "onEvent"; allowed: signal, secrets, data'],
-    [null, "start: options: is not an object; allowed: signal, secrets, data"],
+    [{ onEvent: 1 }, 'start: unknown option "onEvent"; allowed: signal, secrets, data, priority'],
+    [null, "start: options: is not an object; allowed: signal, secrets, data, priority"],
   ] as const) {
     const handle = executor.start(step, any(options));
     await expect(handle.result).rejects.toEqual(refusal(message));
@@ -82,9 +101,16 @@ test("an option that is undefined counts as not given", async () => {
     bridge: { name: undefined },
     init: undefined,
     userNamespace: { hostId: undefined, size: undefined },
+    maxConcurrent: undefined,
     pull: { retry: { deadlineMs: undefined }, timeouts: undefined },
   });
-  const options = { signal: undefined, secrets: undefined, data: undefined, onEvent: undefined };
+  const options = {
+    signal: undefined,
+    secrets: undefined,
+    data: undefined,
+    priority: undefined,
+    onEvent: undefined,
+  };
   await expect(executor.run(step, options)).rejects.toMatchObject({ kind: "daemon-unavailable" });
   await executor.close({ graceMs: undefined });
 });

@@ -1,11 +1,8 @@
 import { createOutage } from "@wfe-containerd/client";
 import type { Deferred } from "@wfe-containerd/client/internal";
+import { type AdmittedStep, inWordsOf } from "./admit-step.js";
 import type { StepResult } from "./core/output/result.js";
-import type { WorkflowData } from "./core/output/workflow-data.js";
 import { planStep } from "./core/plan/plan.js";
-import { parseStep } from "./core/step/parse-step.js";
-import { matchSecrets, type SecretValues } from "./core/step/secret.js";
-import { spellError, spellingOf } from "./core/step/spelling.js";
 import { traceStep } from "./diagnostics/step.js";
 import { ExecutorError } from "./error.js";
 import type { StepPhase } from "./event.js";
@@ -14,7 +11,6 @@ import type { EventQueue } from "./log/event-queue.js";
 import type { Log } from "./log/log.js";
 import { createPatience, type Patience } from "./process/patience.js";
 import type { StopSignals } from "./process/stop-signals.js";
-import { applyPolicy } from "./resources/apply-policy.js";
 import { checkSources } from "./resources/mount-sources.js";
 import type { Release } from "./resources/release.js";
 import type { ExecutorContext, StepContext } from "./stages/context.js";
@@ -24,22 +20,12 @@ import { runCreatedStep } from "./stages/run.js";
 import { settleStep } from "./stages/settle.js";
 import type { UnreleasedResource } from "./unreleased.js";
 
-/** What the caller of a step gives. */
-export interface StepRequest {
-  /** The step, not yet parsed. */
-  readonly step: unknown;
-  /** Refuses unknown options of the call that started the step, and a closed executor. */
-  checkCall(): void;
-  /** Values of the workflow. They become environment variables. */
-  readonly data: WorkflowData;
-  /** Values of the secrets that the step may name. */
-  readonly secrets: SecretValues;
-}
-
-/** One run of a step. */
+/** One attempt of a step. */
 export interface StepRun {
   readonly id: string;
-  readonly request: StepRequest;
+  /** Which attempt it is, from 1 on. */
+  readonly attempt: number;
+  readonly admitted: AdmittedStep;
   readonly executor: ExecutorContext;
   readonly signals: StopSignals;
   readonly events: EventQueue;
@@ -52,7 +38,7 @@ export interface StepRun {
 }
 
 /**
- * Runs a step from its input to its result, and releases everything. Never rejects.
+ * Runs an admitted step to its result, and releases everything. Never rejects.
  *
  * @returns what could not be released yet.
  */
@@ -61,33 +47,30 @@ export function runStep(run: StepRun): Promise<readonly UnreleasedResource[]> {
 }
 
 async function runToRelease(run: StepRun): Promise<readonly UnreleasedResource[]> {
-  const { id, signals, events, log, release, started, result } = run;
+  const { id, attempt, signals, events, log, release, started, result } = run;
   using patience = createPatience(signals);
   await runStages(run, patience).then(result.resolve, (reason: unknown) => {
     const error = toExecutorError(reason, signals, release.has("task") ? id : undefined);
-    const told = inWordsOf(run.request.step, error);
+    const told = inWordsOf(run.admitted.input, error);
     started.reject(told);
     result.reject(told);
   });
-  events.push({ type: "phase", phase: "releasing", id });
+  events.push({ type: "phase", phase: "releasing", id, attempt });
   log.end();
   events.stopWaiting();
   const unreleased = await release.run();
   if (unreleased.length > 0) events.push({ type: "release-failed", unreleased });
-  events.close();
   return unreleased;
 }
 
 /** Each stage takes what the stage before it gives, so a step that was not checked gets no further. */
 async function runStages(
-  { request, started, result: _, ...run }: StepRun,
+  { admitted, started, result: _, ...run }: StepRun,
   patience: Patience,
 ): Promise<StepResult> {
-  const { id, executor, signals, events } = run;
-  const enter = (phase: StepPhase): void => void events.push({ type: "phase", phase, id });
-  request.checkCall();
-  const allowed = applyPolicy(parseStep(request.step), executor.rules);
-  const secrets = matchSecrets(allowed.secrets, request.secrets);
+  const { id, attempt, executor, signals, events } = run;
+  const enter = (phase: StepPhase): void => void events.push({ type: "phase", phase, id, attempt });
+  const { step: allowed, secrets, data } = admitted;
   const outage = createOutage({
     timeoutMs: executor.daemonTimeoutMs,
     signal: patience.signal,
@@ -99,7 +82,7 @@ async function runStages(
   const context: StepContext = { ...run, machine, patience };
 
   enter("resolving");
-  const resolved = await resolveStep(context, allowed, { secrets, data: request.data });
+  const resolved = await resolveStep(context, allowed, { secrets, data });
   const plan = planStep(resolved);
 
   enter("preparing");
@@ -119,16 +102,12 @@ async function runStages(
   return settleStep(context, created, ended);
 }
 
-/** Names fields as the caller typed them. What checks a step's input does so by itself. */
-function inWordsOf(input: unknown, error: ExecutorError): ExecutorError {
-  return error.kind === "invalid-step" ? error : spellError(error, spellingOf(input));
-}
-
 /** Nothing runs yet, so there is no exit code to report. */
 function refuseIfAborted({ stop }: StopSignals): void {
-  if (!stop.aborted) return;
-  throw new ExecutorError("the step was aborted before its process had started", {
-    kind: "aborted",
-    cause: stop.reason,
-  });
+  if (stop.aborted) throw abortedError(stop.reason);
+}
+
+/** @param cause the reason of the signal. */
+export function abortedError(cause: unknown): ExecutorError {
+  return new ExecutorError("the step was aborted before its process had started", { kind: "aborted", cause });
 }

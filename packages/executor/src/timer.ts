@@ -40,3 +40,17 @@ export function startTimerAfter(signal: AbortSignal, delayMs: number): Timer {
     },
   };
 }
+
+/** Waits until the time has passed or the signal is aborted. */
+export async function waitUnlessAborted(delayMs: number, signal: AbortSignal): Promise<void> {
+  if (signal.aborted) return;
+  const timer = startTimer(delayMs);
+  let onAbort = (): void => undefined;
+  const aborted = new Promise<void>((resolve) => {
+    onAbort = resolve;
+  });
+  signal.addEventListener("abort", onAbort, { once: true });
+  await Promise.race([timer.fired, aborted]);
+  timer.cancel();
+  signal.removeEventListener("abort", onAbort);
+}

@@ -215,22 +215,24 @@ test("a runc kill that fails once is tried again", async () => {
   await at.expectNothingLeft(before);
 });
 
-test("a runc kill that always fails is told, and the step is ended later", async () => {
+test("a runc kill that always fails is told, no other attempt follows, and the step is ended later", async () => {
   const before = await at.inventory();
   const runner = executor();
-  const handle = runner.start({ ...ENDLESS, stopGrace: "1s" });
-  await running(handle);
-  await runc.before("kill", FAIL, 200);
-  handle.stop();
-  await expect(handle.result).rejects.toMatchObject({
-    kind: "runtime",
-    message: expect.stringMatching(
-      /^container wfe-\w+ could not be killed, and may still run: .*the stand-in fails/s,
-    ),
-  });
-  expect(await handle.closed).toMatchObject({
-    unreleased: [{ kind: "task", id: handle.id }, {}, {}, {}, {}],
-  });
+  const step = { ...ENDLESS, stopGrace: "1s", retry: { attempts: 3, delay: "0ms" } };
+  const handles = [runner.start(step), runner.start({ ...step, timeoutMs: 3_000 })] as const;
+  await Promise.all(handles.map(running));
+  await runc.before("kill", FAIL, 400);
+  handles[0].stop();
+  for (const { id, result, closed } of handles) {
+    await expect(result).rejects.toMatchObject({
+      kind: "runtime",
+      message: expect.stringMatching(
+        /^container wfe-\w+ could not be killed, and may still run: .*the stand-in fails/s,
+      ),
+      attempts: [{ id, cause: "runtime", exitCode: null }],
+    });
+    expect(await closed).toMatchObject({ unreleased: [{ kind: "task", id }, {}, {}, {}, {}] });
+  }
   await runc.heal();
   expect(await runner.close()).toEqual({ unreleased: [] });
   await at.expectNothingLeft(before);

@@ -77,8 +77,8 @@ export interface OutageDiagnostic {
 
 /** The wait before something is tried again. Published on `wfe-containerd.retry`. */
 export interface RetryDiagnostic {
-  readonly of: "rpc" | "registry-request";
-  /** The service and method, `tasks.create`; the digest of a blob; the name of an image. */
+  readonly of: "rpc" | "registry-request" | "step";
+  /** The service and method, `tasks.create`; the digest of a blob; the name of an image or of a step. */
   readonly what: string;
   /** The number of the next attempt: 2 or more. */
   readonly attempt: number;

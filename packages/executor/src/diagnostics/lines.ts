@@ -4,9 +4,10 @@ import type { PhaseDiagnostic, ReleaseDiagnostic, StepDiagnostic } from "./messa
 // One line for each message. At the start of an operation it has no duration yet.
 
 export function describeStep(message: StepDiagnostic): string {
-  const { id, name, image, cause, exitCode, runMs } = message;
+  const { id, attempt, name, image, cause, exitCode, runMs } = message;
   return joinParts(
     `step ${id}${name === undefined ? "" : ` ${JSON.stringify(name)}`}`,
+    attempt > 1 && `attempt ${attempt}`,
     image !== undefined && `image ${image}`,
     cause !== undefined && `cause ${cause}`,
     exitCode !== undefined && `exit code ${exitCode}`,

@@ -1,5 +1,5 @@
 import type { StepEndCause } from "../core/output/cause.js";
-import type { ExecutorErrorKind } from "../error.js";
+import type { ExecutorErrorKind } from "../error-kind.js";
 import type { StepPhase } from "../event.js";
 import type { UnreleasedResource } from "../unreleased.js";
 
@@ -10,6 +10,8 @@ import type { UnreleasedResource } from "../unreleased.js";
 export interface StepDiagnostic {
   /** The container's id in containerd. */
   readonly id: string;
+  /** Which attempt it is, from 1 on. A step that was refused, or stopped in the queue, has one that fails. */
+  readonly attempt: number;
   /** As the caller gave it. Undefined if the input has no name. */
   readonly name: string | undefined;
   /** The full name of the image. Undefined if the input has no valid one. */

@@ -10,7 +10,8 @@ import type { StepDiagnostic } from "./messages.js";
 /** What the diagnostics need of a step's run. */
 interface ObservedRun {
   readonly id: string;
-  readonly request: { readonly step: unknown };
+  readonly attempt: number;
+  readonly admitted: { readonly input: unknown };
   readonly events: EventQueue;
   readonly result: { readonly promise: Promise<StepResult> };
 }
@@ -24,7 +25,8 @@ export async function traceStep<Run extends ObservedRun>(
   let unreleased: readonly UnreleasedResource[] = [];
   const message: StepDiagnostic = {
     id: run.id,
-    ...nameAndImage(run.request.step),
+    attempt: run.attempt,
+    ...nameAndImage(run.admitted.input),
     cause: undefined,
     exitCode: undefined,
     runMs: undefined,
@@ -81,7 +83,7 @@ function createPhases({ id, events, result }: ObservedRun) {
   return { events: watched, end };
 }
 
-/** The step is not parsed yet, so these can be anything. */
+/** A step that is refused may have anything there. */
 function nameAndImage(input: unknown): Pick<StepDiagnostic, "name" | "image"> {
   const { name, image } = (input ?? {}) as { name?: unknown; image?: unknown };
   return {

@@ -54,6 +54,16 @@ describe("with a consumer", () => {
     await room;
   });
 
+  test("who produces does not wait when the output is over, and waits again in the next attempt", () => {
+    const queue = createEventQueue();
+    queue.iterate();
+    expect(queue.push(output(400 * KIB))).toBeInstanceOf(Promise);
+    queue.stopWaiting();
+    expect(queue.push(output(400 * KIB))).toBeUndefined();
+    queue.waitAgain();
+    expect(queue.push(output(400 * KIB))).toBeInstanceOf(Promise);
+  });
+
   test("there is one", () => {
     const queue = createEventQueue();
     queue.iterate();
@@ -75,7 +85,7 @@ describe("without a consumer", () => {
 
   test("events without bytes are all kept", async () => {
     const queue = createEventQueue();
-    queue.push({ type: "phase", phase: "running", id: "x" });
+    queue.push({ type: "phase", phase: "running", id: "x", attempt: 1 });
     for (let at = 0; at < 10; at++) queue.push(output(300 * KIB));
     queue.close();
     const types: string[] = [];

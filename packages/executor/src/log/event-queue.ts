@@ -32,6 +32,8 @@ export interface EventQueue {
   push(event: StepEvent): Promise<void> | undefined;
   /** From now on no producer waits for the consumer. Used when the output is over, and few events follow. */
   stopWaiting(): void;
+  /** From now on a producer waits again: another attempt of the step follows. */
+  waitAgain(): void;
   /** No more events will be pushed. */
   close(): void;
   /** Nobody will read events (any more): drops them, and lets no producer wait. */
@@ -166,6 +168,9 @@ export function createEventQueue(): EventQueue {
       isEnding = true;
       // A consumer that no longer reads must not delay the release.
       makeRoom();
+    },
+    waitAgain() {
+      isEnding = false;
     },
     close() {
       closed = true;

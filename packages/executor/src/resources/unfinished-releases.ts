@@ -9,6 +9,8 @@ const LONGEST_PAUSE_MS = 60_000;
 export interface UnfinishedReleases {
   /** Takes over a release. Its next run comes in a second; pauses grow to a minute. */
   add(release: Release): void;
+  /** What is left of them now. */
+  readonly left: readonly UnreleasedResource[];
   /**
    * Runs all of them again and again, until none is left or the time is over. Nothing is run afterwards.
    *
@@ -33,6 +35,9 @@ export function createUnfinishedReleases(): UnfinishedReleases {
 
   return {
     add: (release) => schedule(release, FIRST_PAUSE_MS),
+    get left() {
+      return [...timers.keys()].flatMap(({ left }) => left);
+    },
     async finish(timeMs) {
       isFinished = true;
       for (const timer of timers.values()) clearTimeout(timer);

@@ -15,7 +15,7 @@ import type { EndedStep } from "./run.js";
 
 /** Reads the output of an ended step to its end, and makes the result. */
 export async function settleStep(
-  { signals, events }: StepContext,
+  { id, signals, events }: StepContext,
   { plan, task, io, recorder, unwritable }: CreatedStep,
   { outcome, startedAt, durationMs }: EndedStep,
 ): Promise<StepResult> {
@@ -47,6 +47,7 @@ export async function settleStep(
     warnings,
     startedAt,
     durationMs,
+    attempts: [{ id, cause, exitCode, durationMs }],
   };
 }
 

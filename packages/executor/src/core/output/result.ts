@@ -1,10 +1,11 @@
+import type { StepAttempt } from "./attempt.js";
 import type { StepEndCause } from "./cause.js";
 import type { OutputIssue } from "./output-issue.js";
 import type { StepLog } from "./step-log.js";
 import type { StepUsage } from "./usage.js";
 import type { StepWarning } from "./warning.js";
 
-/** The result of a step. */
+/** The result of a step: that of its last attempt. */
 export interface StepResult {
   readonly name: string;
   /** Whether it ended by itself with exit code 0. */
@@ -45,4 +46,6 @@ export interface StepResult {
   readonly startedAt: Date;
   /** From start to exit, in milliseconds. */
   readonly durationMs: number;
+  /** All attempts, in order. The last one is what this result tells of. */
+  readonly attempts: readonly StepAttempt[];
 }

@@ -31,6 +31,7 @@ export interface PolicySubject {
   readonly ulimits?: Readonly<Record<string, Ulimit>> | undefined;
   readonly stopGraceMs?: number | undefined;
   readonly timeoutMs?: number | undefined;
+  readonly retry?: { readonly attempts: number } | undefined;
   readonly resources?: ResourceLimits | undefined;
 }
 
@@ -233,6 +234,7 @@ function* checkOrigin(step: PolicySubject, policy: Policy): Iterable<Refusal> {
 
 function* checkLimits(step: PolicySubject, policy: Policy): Iterable<Refusal> {
   const { oomScoreAdj = 0, ulimits = {}, stopGraceMs = 0, timeoutMs = 0, resources = {} } = step;
+  const { attempts = 1 } = step.retry ?? {};
   if (oomScoreAdj < policy.minimumOomScoreAdj) {
     yield refusal(
       "oom_score_adj",
@@ -257,6 +259,7 @@ function* checkLimits(step: PolicySubject, policy: Policy): Iterable<Refusal> {
     ["memory_swap", memorySwapBytes, "maximumMemoryBytes"],
     ["timeout", timeoutMs, "maximumTimeoutMs"],
     ["stop_grace", stopGraceMs, "maximumStopGraceMs"],
+    ["retry", attempts, "maximumAttempts"],
   ] as const;
   for (const [field, asked, key] of highest) {
     if (policy[key] !== -1 && (asked === -1 || asked > policy[key]))

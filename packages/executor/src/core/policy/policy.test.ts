@@ -100,6 +100,15 @@ describe("checkPolicy", () => {
     },
   );
 
+  test("only so many attempts may be asked for as the policy allows", () => {
+    const policy = parsePolicy({ maximum_attempts: 3 });
+    expect(checkPolicy({ retry: { attempts: 3 } }, policy)).toEqual([]);
+    expect(checkPolicy({ retry: { attempts: 100 } }, DEFAULT_POLICY)).toEqual([]);
+    expect(checkPolicy({ retry: { attempts: 4 } }, policy)).toEqual([
+      { field: "retry", message: "4 is above 3", policyKey: "maximum_attempts" },
+    ]);
+  });
+
   test("a step that asks for nothing may run; so may root, and root's own capabilities by name", () => {
     expect(checkPolicy({}, DEFAULT_POLICY)).toEqual([]);
     expect(

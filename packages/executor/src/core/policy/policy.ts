@@ -74,6 +74,8 @@ export interface Policy {
    * long.
    */
   readonly maximumStopGraceMs: number;
+  /** The most attempts that `retry` may ask for; -1 for any. */
+  readonly maximumAttempts: number;
 }
 
 /** What an operator gives of a {@link Policy}. The rest has the values of {@link DEFAULT_POLICY}. */
@@ -102,6 +104,7 @@ export const DEFAULT_POLICY: Policy = {
   maximumMemoryBytes: -1,
   maximumTimeoutMs: -1,
   maximumStopGraceMs: 60_000,
+  maximumAttempts: -1,
 };
 
 /**
@@ -130,6 +133,7 @@ export const UNRESTRICTED_POLICY: Policy = {
   maximumMemoryBytes: -1,
   maximumTimeoutMs: -1,
   maximumStopGraceMs: -1,
+  maximumAttempts: -1,
 };
 
 type Check = (value: unknown) => boolean;
@@ -181,6 +185,7 @@ const KEYS: Readonly<Record<keyof Policy, readonly [check: Check, allowed: strin
   maximumMemoryBytes: [isLimit, "a number of bytes, or -1 for no limit"],
   maximumTimeoutMs: [isLimit, "a number of milliseconds, or -1 for no limit"],
   maximumStopGraceMs: [isInteger, "a number of milliseconds, or -1 for no limit"],
+  maximumAttempts: [isLimit, "1 or more, or -1 for no limit"],
 };
 
 /**

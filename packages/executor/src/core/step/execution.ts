@@ -1,6 +1,7 @@
 import { z } from "zod";
 import { declare } from "./declaration.js";
 import { duration, milliseconds, noNul, refuseField, size, text } from "./field.js";
+import { retry } from "./retry.js";
 
 /** Signals of Linux that end a process, or that a process may take as an order to end. */
 const SIGNAL =
@@ -111,6 +112,21 @@ export const executionFields = {
     examples: [30_000],
     policy: ["maximumStopGraceMs"],
     flag: "--stop-timeout",
+  }),
+  retry: declare(retry.optional(), {
+    summary: "Try the step again when it fails: `{ attempts, delay, backoff, on }`",
+    details:
+      "`attempts` counts the first one too. `delay` is the time before the next attempt (1s), and grows by the factor `backoff` (1) each time. `on` lists after which causes of a result, or kinds of an error. Without `on`: after every failure that may pass and whose outcome is known.",
+    default: "one attempt",
+    examples: [
+      { attempts: 3 },
+      { attempts: 5, delay: "10s", backoff: 2, on: ["timeout", "daemon-unavailable"] },
+    ],
+    policy: ["maximumAttempts"],
+    flag: {
+      usage: "--retry <attempts>",
+      help: "try again when the command fails: 3, or 3,delay=10s,backoff=2,on=exit,on=timeout; the number counts the first attempt",
+    },
   }),
   max_log_bytes: declare(size.optional(), {
     summary: "How much of the step's output is kept, of both streams together",

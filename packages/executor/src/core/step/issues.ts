@@ -133,6 +133,7 @@ const FOREIGN: Readonly<Record<string, string>> = {
   uses: "a step cannot run GitHub's actions; give an image and a script in run",
   with: "a step cannot run GitHub's actions; give the values in env",
   if: "a step runs when the step before it has succeeded; put a condition into the script",
+  retries: "did you mean retry, for example retry: { attempts: 3 }?",
   ports: "a step cannot publish ports; with network: bridge the step has its own address",
   depends_on: "steps run in the order of the file; leave the field out",
   needs: "steps run in the order of the file; leave the field out",

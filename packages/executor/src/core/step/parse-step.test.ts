@@ -32,6 +32,26 @@ test("the least step has every default", () => {
     pull: "if-not-present",
     user: undefined,
     timeoutMs: undefined,
+    retry: { attempts: 1 },
+  });
+});
+
+test("a retry has its defaults, and never repeats an unknown outcome unless that is asked for", () => {
+  expect(parseStep({ ...least, retry: { attempts: 3 } }).retry).toEqual({
+    attempts: 3,
+    delayMs: 1_000,
+    backoff: 1,
+    on: [
+      ...["exit", "signal", "timeout", "oom", "log-io-failed"],
+      ...["daemon-unavailable", "pull-failed", "runtime", "io"],
+    ],
+  });
+  const retry = { attempts: 2, delay: "0ms", backoff: 1.5, on: ["unknown"] };
+  expect(parseStep({ ...least, retry }).retry).toEqual({
+    attempts: 2,
+    delayMs: 0,
+    backoff: 1.5,
+    on: ["unknown"],
   });
 });
 
@@ -143,6 +163,17 @@ describe("what is refused", () => {
     ["image", { image: " " }],
     ["run", { run: "" }],
     ["run", { run: "a\0b" }],
+    ["retry", { retry: 3 }],
+    ["retry.attempts", { retry: {} }],
+    ["retry.attempts", { retry: { attempts: 0 } }],
+    ["retry.attempts", { retry: { attempts: 2.5 } }],
+    ["retry.attempts", { retry: { attempts: 101 } }],
+    ["retry.delay", { retry: { attempts: 2, delay: 5 } }],
+    ["retry.delay", { retry: { attempts: 2, delay: "soon" } }],
+    ["retry.backoff", { retry: { attempts: 2, backoff: 0.5 } }],
+    ["retry.on", { retry: { attempts: 2, on: [] } }],
+    ["retry.on[0]", { retry: { attempts: 2, on: ["aborted"] } }],
+    ["retry.max", { retry: { attempts: 2, max: 3 } }],
     ["command", { command: [] }],
     ["command[1]", { command: ["a", "b\0"] }],
     ["env", { env: { "": "x" } }],
@@ -289,6 +320,7 @@ test("what is wrong is said in plain words, never in those of the schema's libra
     devices: [{ path: "/dev/x", type: "z", major: "1", minor: 2 }],
     timeout: 5,
     dns: "1.1.1.1",
+    retry: { attempts: "many", on: ["never"] },
   };
   const issues = issuesOf(wrong);
   expect(issues.length).toBeGreaterThanOrEqual(Object.keys(wrong).length);

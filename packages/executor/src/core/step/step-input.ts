@@ -167,6 +167,32 @@ export interface StepInput {
    */
   readonly stopGraceMs?: number | undefined;
   /**
+   * Try the step again when it fails: `{ attempts, delay, backoff, on }`. `attempts` counts the first one
+   * too. `delay` is the time before the next attempt (1s), and grows by the factor `backoff` (1) each time.
+   * `on` lists after which causes of a result, or kinds of an error. Without `on`: after every failure that
+   * may pass and whose outcome is known.
+   *
+   * Limited by the policy's `maximumAttempts`.
+   *
+   * @default one attempt
+   *
+   * @example { attempts: 3 }
+   * @example { attempts: 5, delay: "10s", backoff: 2, on: ["timeout", "daemon-unavailable"] }
+   */
+  readonly retry?: {
+    /** How many attempts, with the first one. */
+    readonly attempts: number;
+    /** Time between an attempt and the next one. Default: 1s. */
+    readonly delay?: string | undefined;
+    /** The factor by which the delay grows each time, up to an hour. Default: 1. */
+    readonly backoff?: number | undefined;
+    /**
+     * Causes of results and kinds of errors after which to try again. Default: all but runtime-lost, unknown,
+     * image-not-found, command-not-found and command-not-executable.
+     */
+    readonly on?: readonly ("exit" | "signal" | "timeout" | "oom" | "log-io-failed" | "runtime-lost" | "unknown" | "daemon-unavailable" | "pull-failed" | "image-not-found" | "command-not-found" | "command-not-executable" | "runtime" | "io")[] | undefined;
+  } | undefined;
+  /**
    * How much of the step's output is kept, of both streams together. At most what the executor allows.
    *
    * @default the executor's, which is 2 GiB unless it was set

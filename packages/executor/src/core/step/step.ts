@@ -2,6 +2,7 @@ import type { StepDevice } from "../spec/devices.js";
 import type { ResourceLimits } from "../spec/resources.js";
 import type { Ulimit } from "../spec/rlimits.js";
 import type { SeccompProfile } from "../spec/seccomp.js";
+import type { RetryPolicy } from "./retry.js";
 
 /** A checked step. Durations are in milliseconds, sizes in bytes. */
 export interface StepConfig {
@@ -72,6 +73,7 @@ export interface StepConfig {
   readonly timeoutMs?: number | undefined;
   readonly stopSignal?: string | undefined;
   readonly stopGraceMs?: number | undefined;
+  readonly retry: RetryPolicy;
   readonly labels: Readonly<Record<string, string>>;
 }
 

@@ -1,5 +1,6 @@
 import { composeScript } from "../plan/script.js";
 import type { ResourceLimits } from "../spec/resources.js";
+import { NO_RETRY } from "./retry.js";
 import type { StepFile } from "./schema.js";
 import type { StepConfig } from "./step.js";
 
@@ -60,6 +61,7 @@ export function toConfig(step: StepFile): StepConfig {
     timeoutMs: step.timeout_ms ?? step.timeout,
     stopSignal: step.stop_signal,
     stopGraceMs: step.stop_grace_ms ?? step.stop_grace,
+    retry: step.retry ?? NO_RETRY,
     labels: step.labels,
   };
 }

@@ -81,6 +81,7 @@ export function stepAttributes(message: StepDiagnostic): Attributes {
     "process.exit.code": message.exitCode,
     "wfe_containerd.step.name": message.name,
     "wfe_containerd.step.cause": message.cause,
+    "wfe_containerd.step.attempt": message.attempt > 1 ? message.attempt : undefined,
     "error.type": stepError(message),
   });
 }

@@ -1,0 +1,45 @@
+import type { WorkflowData } from "./core/output/workflow-data.js";
+import type { AllowedStep } from "./core/plan/checked-step.js";
+import { parseStep } from "./core/step/parse-step.js";
+import { matchSecrets, type Secret, type SecretValues } from "./core/step/secret.js";
+import { spellError, spellingOf } from "./core/step/spelling.js";
+import type { ExecutorError } from "./error.js";
+import { applyPolicy, type Rules } from "./resources/apply-policy.js";
+
+/** What the caller of a step gives. */
+export interface StepRequest {
+  /** The step, not yet parsed. */
+  readonly input: unknown;
+  /** Refuses unknown options of the call that started the step, and a closed executor. */
+  checkCall(): void;
+  /** Values of the workflow. They become environment variables. */
+  readonly data: WorkflowData;
+  /** Values of the secrets that the step may name. */
+  readonly secrets: SecretValues;
+}
+
+/** A step that may be run: it is checked as far as that is possible without a daemon. */
+export interface AdmittedStep {
+  readonly step: AllowedStep;
+  /** The step as its caller wrote it. Errors use these words. */
+  readonly input: unknown;
+  readonly data: WorkflowData;
+  /** The secrets that the step names. */
+  readonly secrets: readonly Secret[];
+}
+
+/**
+ * Checks a step before it waits for its turn, so that a mistake in it is told at once.
+ *
+ * @throws ExecutorError
+ */
+export function admitStep({ input, checkCall, data, secrets }: StepRequest, rules: Rules): AdmittedStep {
+  checkCall();
+  const step = applyPolicy(parseStep(input), rules);
+  return { step, input, data, secrets: matchSecrets(step.secrets, secrets) };
+}
+
+/** Names fields as the caller typed them. What parses a step's input does so by itself. */
+export function inWordsOf(input: unknown, error: ExecutorError): ExecutorError {
+  return error.kind === "invalid-step" ? error : spellError(error, spellingOf(input));
+}
