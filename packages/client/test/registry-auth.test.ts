@@ -2,7 +2,13 @@ import { chmod, mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises
 import { tmpdir } from "node:os";
 import { delimiter, join } from "node:path";
 import { inspect } from "node:util";
-import { dockerCredentials, logTo, observe, type PullOptions } from "@wfe-containerd/client";
+import {
+  dockerCredentials,
+  logTo,
+  observe,
+  type PullOptions,
+  type RegistryRequestDiagnostic,
+} from "@wfe-containerd/client";
 import { useDaemon } from "@wfe-containerd/test-infra/daemon";
 import { type BuiltImage, buildImage, ociArchive } from "@wfe-containerd/test-infra/images";
 import { putImage, startRegistry, type TestRegistry } from "@wfe-containerd/test-infra/registry";
@@ -622,6 +628,10 @@ describe("credentials stay where they belong", () => {
 
 test("bad input 25: no secret was said to anybody, by us or by the daemon", async () => {
   expect(told.length).toBeGreaterThan(20);
+  // Each request that was begun was told to be over.
+  const requests = told.filter((each) => typeof each === "object" && each !== null && "resource" in each);
+  const over = requests.filter((each) => (each as RegistryRequestDiagnostic).durationMs !== undefined);
+  expect(requests.length).toBe(2 * over.length);
   for (const resource of ["tokens", "manifests", "blobs"])
     expect(told).toContainEqual(expect.objectContaining({ resource }));
   expect(told).toContainEqual(expect.stringMatching(/^registry GET http:.* tokens, status 200, received /));

@@ -13,11 +13,15 @@ export interface SpanScope {
  * The current span, for everything that its operation causes. OpenTelemetry's own store cannot be set by a
  * channel.
  */
-export const spanScopes = new AsyncLocalStorage<SpanScope>();
+export type SpanScopes = AsyncLocalStorage<SpanScope>;
+
+export function createSpanScopes(): SpanScopes {
+  return new AsyncLocalStorage<SpanScope>();
+}
 
 /** The context that the next span belongs to. */
-export function parentContext(): Context {
-  const scope = spanScopes.getStore();
+export function parentContext(scopes: SpanScopes): Context {
+  const scope = scopes.getStore();
   const active = openTelemetry.active();
   // The program may have made a newer span current, for example in `verify` of a pull.
   return scope === undefined || active !== scope.outer ? active : scope.context;

@@ -2,7 +2,7 @@ import { channel } from "node:diagnostics_channel";
 import { type Span, SpanKind, SpanStatusCode, type Tracer, trace } from "@opentelemetry/api";
 import type { OperationObserver } from "@wfe-containerd/client";
 import { type Observer, observe } from "../observe.js";
-import { parentContext, type SpanScope, scopeOf, spanScopes } from "./span-context.js";
+import { createSpanScopes, parentContext, type SpanScope, scopeOf } from "./span-context.js";
 import {
   OUTAGE_SPAN,
   PHASE_SPAN,
@@ -21,13 +21,14 @@ import {
  * @returns ends it.
  */
 export function startSpans(tracer: Tracer): () => void {
+  const scopes = createSpanScopes();
   const spans = new WeakMap<object, Span>();
   const steps = new Map<string, { readonly scope: SpanScope; readonly own: SpanScope["context"] }>();
 
   function begin<Message extends object>(rule: SpanRule<Message>, message: Message): SpanScope | undefined {
     if (spans.has(message)) return undefined;
     const { kind = SpanKind.INTERNAL } = rule;
-    const parent = parentContext();
+    const parent = parentContext(scopes);
     const attributes = rule.attributes(message);
     const span = tracer.startSpan(rule.name(message), { kind, attributes }, parent);
     spans.set(message, span);
@@ -59,13 +60,13 @@ export function startSpans(tracer: Tracer): () => void {
     onBegin?: (message: Message, scope: SpanScope) => void,
   ): () => void {
     const start = channel(`tracing:wfe-containerd.${name}:start`);
-    start.bindStore(spanScopes, (given) => {
+    start.bindStore(scopes, (given) => {
       const message = given as Message;
       const scope = begin(rule, message);
       if (scope !== undefined) onBegin?.(message, scope);
-      return scope ?? spanScopes.getStore();
+      return scope ?? scopes.getStore();
     });
-    return () => void start.unbindStore(spanScopes);
+    return () => void start.unbindStore(scopes);
   }
 
   const observer: Observer = {
