@@ -11,9 +11,10 @@ export {
 } from "./concurrency/semaphore.js";
 export { DEBUG_LOGGER, debugTopics, printDebugLines } from "./diagnostics/debug-output.js";
 export { describeOutcome, formatDuration, joinParts } from "./diagnostics/lines.js";
+export { findLoggerProblem } from "./diagnostics/log.js";
 export { CLIENT_OBSERVER } from "./diagnostics/observe.js";
 export { traceRetry } from "./diagnostics/retry.js";
-export { subscribeTo } from "./diagnostics/subscribe.js";
+export { findObserverProblems, subscribeTo } from "./diagnostics/subscribe.js";
 export { createTrace, type Running, type Trace } from "./diagnostics/trace.js";
 export { checkLabels } from "./identifier.js";
 export { ignoreNotFound } from "./ignore-not-found.js";

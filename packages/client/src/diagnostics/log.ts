@@ -1,3 +1,4 @@
+import { refuse } from "../refuse.js";
 import { describeOutage, describeRequest, describeRetry, describeRpc, describeTransfer } from "./lines.js";
 import { observe } from "./observe.js";
 import type { OperationObserver } from "./subscribe.js";
@@ -21,7 +22,17 @@ export type ClientTopic = "rpc" | "registry";
  * @returns ends it.
  */
 export function logTo(logger: Logger): () => void {
+  const problem = findLoggerProblem(logger);
+  if (problem !== undefined) refuse(problem);
   return logTopics(logger, ["rpc", "registry"]);
+}
+
+/** A logger that lacks a method would fail in the middle of the work. */
+export function findLoggerProblem(logger: unknown): string | undefined {
+  const methods: Partial<Record<keyof Logger, unknown>> = logger ?? {};
+  const missing = (["debug", "info", "warn"] as const).find((name) => typeof methods[name] !== "function");
+  if (missing === undefined) return undefined;
+  return `logger: has no method ${missing}; allowed: console, a logger of pino or winston, or an object with debug, info and warn`;
 }
 
 export function logTopics(logger: Logger, topics: readonly ClientTopic[]): () => void {

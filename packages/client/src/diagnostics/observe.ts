@@ -1,4 +1,5 @@
 import { checkOptions, type OptionNames } from "../options.js";
+import { refuse } from "../refuse.js";
 import { OUTAGE, REGISTRY_REQUEST, RETRY, RPC, TRANSFER } from "./channels.js";
 import type {
   OutageDiagnostic,
@@ -7,7 +8,7 @@ import type {
   RpcDiagnostic,
   TransferDiagnostic,
 } from "./messages.js";
-import { type OperationObserver, subscribeTo } from "./subscribe.js";
+import { findObserverProblems, type OperationObserver, subscribeTo } from "./subscribe.js";
 
 /** What to observe of the clients of this process. */
 export interface ClientObserver {
@@ -41,6 +42,8 @@ export const CLIENT_OBSERVER: OptionNames<ClientObserver> = {
  */
 export function observe(observer: ClientObserver): () => void {
   checkOptions("observe", observer, CLIENT_OBSERVER);
+  const [problem] = findObserverProblems(observer);
+  if (problem !== undefined) refuse(problem);
   const stops = [
     subscribeTo(RPC, observer.rpc),
     subscribeTo(REGISTRY_REQUEST, observer.registryRequest),

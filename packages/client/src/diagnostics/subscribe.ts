@@ -9,6 +9,23 @@ export interface OperationObserver<Message> {
   readonly end?: ((message: Readonly<Message>) => void) | undefined;
 }
 
+/**
+ * Finds what is wrong with the observers of several kinds of operations: a program without types learns of it
+ * at once, and not in the middle of its work.
+ */
+export function findObserverProblems(observers: object): string[] {
+  return Object.entries(observers).flatMap(([name, observer]) => {
+    if (observer === undefined) return [];
+    if (typeof observer !== "object" || observer === null)
+      return [`${name}: is not an object; allowed: start and end, for example ${name}: { end(message) {} }`];
+    return Object.entries(observer).flatMap(([when, call]) =>
+      call === undefined || typeof call === "function"
+        ? []
+        : [`${name}.${when}: is not a function; allowed: a function that takes the message`],
+    );
+  });
+}
+
 /** @returns ends the subscription. */
 export function subscribeTo<Message extends object>(
   { name }: Trace<Message>,

@@ -1,4 +1,6 @@
 import { type Logger, logTo as logClientsTo } from "@wfe-containerd/client";
+import { findLoggerProblem } from "@wfe-containerd/client/internal";
+import { ExecutorError } from "../error.js";
 import { describePhase, describeRelease, describeStep } from "./lines.js";
 import { observe } from "./observe.js";
 
@@ -15,6 +17,8 @@ import { observe } from "./observe.js";
  * ```
  */
 export function logTo(logger: Logger): () => void {
+  const problem = findLoggerProblem(logger);
+  if (problem !== undefined) throw new ExecutorError(problem, { kind: "invalid-argument" });
   const stops = [logClientsTo(logger), logStepsTo(logger)];
   return () => {
     for (const stop of stops) stop();

@@ -3,7 +3,13 @@ import {
   type OperationObserver,
   observe as observeClients,
 } from "@wfe-containerd/client";
-import { CLIENT_OBSERVER, type OptionNames, subscribeTo } from "@wfe-containerd/client/internal";
+import {
+  CLIENT_OBSERVER,
+  findObserverProblems,
+  type OptionNames,
+  subscribeTo,
+} from "@wfe-containerd/client/internal";
+import { ExecutorError } from "../error.js";
 import { checkOptions } from "../options.js";
 import { PHASE, RELEASE, STEP } from "./channels.js";
 import type { PhaseDiagnostic, ReleaseDiagnostic, StepDiagnostic } from "./messages.js";
@@ -34,6 +40,8 @@ const OBSERVER: OptionNames<Observer> = { ...CLIENT_OBSERVER, step: BOTH, phase:
  */
 export function observe(observer: Observer): () => void {
   checkOptions("observe", observer, OBSERVER);
+  const [problem] = findObserverProblems(observer);
+  if (problem !== undefined) throw new ExecutorError(problem, { kind: "invalid-argument" });
   const { step, phase, release, ...client } = observer;
   const stops = [
     observeClients(client),
