@@ -34,11 +34,11 @@ const ROOMS = {
     io: { rooms: ["core", "machine"] },
     log: { rooms: ["core", "io"] },
     image: { rooms: ["core", "machine"] },
-    diagnostics: { rooms: ["core", "log"], top: ["error", "event", "options", "unreleased"] },
+    diagnostics: { rooms: ["core", "log", "record"], top: ["error", "event", "options", "unreleased"] },
     resources: { rooms: ["core", "machine", "io", "diagnostics"] },
     volumes: { rooms: ["core", "machine", "resources"] },
     process: { rooms: ["core", "machine", "io", "resources"] },
-    record: { rooms: ["core", "machine", "resources", "process"] },
+    record: { rooms: ["core", "machine", "resources", "process", "diagnostics"] },
     stages: {
       rooms: ["core", "machine", "image", "io", "log", "resources", "volumes", "process"],
     },

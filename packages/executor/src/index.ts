@@ -34,7 +34,12 @@ export type {
 // What executors of this process do, for logs and diagnostics.
 
 export { logTo } from "./diagnostics/log.js";
-export type { PhaseDiagnostic, ReleaseDiagnostic, StepDiagnostic } from "./diagnostics/messages.js";
+export type {
+  PhaseDiagnostic,
+  ReapDiagnostic,
+  ReleaseDiagnostic,
+  StepDiagnostic,
+} from "./diagnostics/messages.js";
 export { type Observer, observe } from "./diagnostics/observe.js";
 
 // Why a step could not be run.

@@ -12,6 +12,8 @@ import {
   type ExecutorOptions,
   type Leftover,
   listSteps,
+  observe,
+  type ReapDiagnostic,
   type ReapReport,
   reap,
   removeStep,
@@ -91,6 +93,8 @@ test("what a killed process leaves is listed by a dry run, which changes nothing
   const before = await at.inventory();
   const { output: id } = await killedProcess();
   const left = await at.inventory();
+  const observed: ReapDiagnostic[] = [];
+  const stop = observe({ reap: { end: (message) => void observed.push(message) } });
   const dry = await reap(at.client, { dryRun: true });
   expect(await at.inventory()).toEqual(left);
   expect(kinds(ofDaemon(dry))).toEqual(
@@ -113,6 +117,13 @@ test("what a killed process leaves is listed by a dry run, which changes nothing
   expect(await listSteps(at.client)).toMatchObject([{ id, executor: "gone" }]);
 
   const real = await reap(at.client);
+  stop();
+  const { address, namespace } = at.client;
+  const common = { address, namespace, durationMs: expect.any(Number), errorKind: undefined };
+  expect(observed).toEqual([
+    { ...common, dryRun: true, ...dry },
+    { ...common, dryRun: false, ...real },
+  ]);
   expect(ofDaemon(real)).toEqual(ofDaemon(dry));
   await expect(access(directory)).rejects.toMatchObject({ code: "ENOENT" });
   await at.expectNothingLeft(before);

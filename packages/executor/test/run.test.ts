@@ -435,7 +435,7 @@ describe("in OpenTelemetry", () => {
     const meterProvider = new MeterProvider({ readers: [reader] });
     const stop = instrument({ tracerProvider, meterProvider });
     try {
-      await using runner = executor();
+      await using runner = executor({ reapIntervalMs: false });
       await run(runner);
     } finally {
       stop();

@@ -1,5 +1,5 @@
 import { describeOutcome, formatDuration, joinParts } from "@wfe-containerd/client/internal";
-import type { PhaseDiagnostic, ReleaseDiagnostic, StepDiagnostic } from "./messages.js";
+import type { PhaseDiagnostic, ReapDiagnostic, ReleaseDiagnostic, StepDiagnostic } from "./messages.js";
 
 // One line for each message. At the start of an operation it has no duration yet.
 
@@ -29,5 +29,16 @@ export function describeRelease({ id, attempt, unreleased }: ReleaseDiagnostic):
       ? "everything is removed"
       : `${first.kind} ${first.id} could not be removed: ${first.reason}`,
     others.length > 0 && `kept with it: ${others.map(({ kind }) => kind).join(", ")}`,
+  );
+}
+
+export function describeReap(message: ReapDiagnostic): string {
+  const { namespace, dryRun, removed, failed } = message;
+  const [first] = failed;
+  return joinParts(
+    `step reap, namespace ${namespace}`,
+    dryRun ? `${removed.length} left` : `${removed.length} removed`,
+    first !== undefined && `${failed.length} not, ${first.kind} ${first.id}: ${first.failure}`,
+    describeOutcome(message),
   );
 }

@@ -1,13 +1,13 @@
 import { type Logger, logTo as logClientsTo } from "@wfe-containerd/client";
 import { findLoggerProblem } from "@wfe-containerd/client/internal";
 import { ExecutorError } from "../error.js";
-import { describePhase, describeRelease, describeStep } from "./lines.js";
+import { describePhase, describeReap, describeRelease, describeStep } from "./lines.js";
 import { observe } from "./observe.js";
 
 /**
  * Writes a line for each thing that the executors and clients of this process do, until it is ended. `debug`:
- * phases, RPCs and requests to registries. `info`: steps, pulls and pushes. `warn`: steps that could not be
- * run, retries, failed releases, and a daemon that is away.
+ * phases, RPCs and requests to registries. `info`: steps, pulls, pushes, and what dead processes left and was
+ * removed. `warn`: steps that could not be run, retries, what could not be removed, and a daemon that is away.
  *
  * @param logger `console`, or a logger of pino or winston.
  * @returns ends it.
@@ -35,6 +35,14 @@ export function logStepsTo(logger: Logger): () => void {
       },
     },
     phase: { end: (message) => logger.debug(describePhase(message)) },
+    reap: {
+      end(message) {
+        const { removed, failed, errorKind } = message;
+        if (failed.length > 0 || errorKind !== undefined) logger.warn(describeReap(message));
+        else if (removed.length > 0) logger.info(describeReap(message));
+        else logger.debug(describeReap(message));
+      },
+    },
     release: {
       end(message) {
         if (message.errorKind !== undefined || message.attempt > 1) logger.warn(describeRelease(message));

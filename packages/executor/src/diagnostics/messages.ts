@@ -1,6 +1,7 @@
 import type { StepEndCause } from "../core/output/cause.js";
 import type { ExecutorErrorKind } from "../error-kind.js";
 import type { StepPhase } from "../event.js";
+import type { Leftover } from "../record/leftover.js";
 import type { UnreleasedResource } from "../unreleased.js";
 
 /**
@@ -50,5 +51,21 @@ export interface ReleaseDiagnostic {
   /** In milliseconds. Set at the end. */
   durationMs?: number | undefined;
   /** The kind of the failure. Set at the end, if not everything was removed. */
+  errorKind?: string | undefined;
+}
+
+/** One search for what dead processes left on a daemon. Published on `wfe-containerd.reap`. */
+export interface ReapDiagnostic {
+  readonly address: string;
+  readonly namespace: string;
+  /** Whether it only looks. */
+  readonly dryRun: boolean;
+  /** What was removed; of a dry run, what would be. Set at the end. */
+  removed: readonly Leftover[];
+  /** What could not be removed. Set at the end. */
+  failed: readonly (Leftover & { readonly failure: string })[];
+  /** In milliseconds. Set at the end. */
+  durationMs?: number | undefined;
+  /** Set at the end, if the daemon could not be asked. */
   errorKind?: string | undefined;
 }

@@ -11,18 +11,25 @@ import {
 } from "@wfe-containerd/client/internal";
 import { ExecutorError } from "../error.js";
 import { checkOptions } from "../options.js";
-import { PHASE, RELEASE, STEP } from "./channels.js";
-import type { PhaseDiagnostic, ReleaseDiagnostic, StepDiagnostic } from "./messages.js";
+import { PHASE, REAP, RELEASE, STEP } from "./channels.js";
+import type { PhaseDiagnostic, ReapDiagnostic, ReleaseDiagnostic, StepDiagnostic } from "./messages.js";
 
 /** What to observe of the executors and clients of this process. */
 export interface Observer extends ClientObserver {
   readonly step?: OperationObserver<StepDiagnostic> | undefined;
   readonly phase?: OperationObserver<PhaseDiagnostic> | undefined;
   readonly release?: OperationObserver<ReleaseDiagnostic> | undefined;
+  readonly reap?: OperationObserver<ReapDiagnostic> | undefined;
 }
 
 const BOTH = { start: true, end: true } as const;
-const OBSERVER: OptionNames<Observer> = { ...CLIENT_OBSERVER, step: BOTH, phase: BOTH, release: BOTH };
+const OBSERVER: OptionNames<Observer> = {
+  ...CLIENT_OBSERVER,
+  step: BOTH,
+  phase: BOTH,
+  release: BOTH,
+  reap: BOTH,
+};
 
 /**
  * Observes all executors and clients of this process, from now on. Of a step that has already begun, its
@@ -42,12 +49,13 @@ export function observe(observer: Observer): () => void {
   checkOptions("observe", observer, OBSERVER);
   const [problem] = findObserverProblems(observer);
   if (problem !== undefined) throw new ExecutorError(problem, { kind: "invalid-argument" });
-  const { step, phase, release, ...client } = observer;
+  const { step, phase, release, reap, ...client } = observer;
   const stops = [
     observeClients(client),
     subscribeTo(STEP, step),
     subscribeTo(PHASE, phase),
     subscribeTo(RELEASE, release),
+    subscribeTo(REAP, reap),
   ];
   return () => {
     for (const stop of stops) stop();

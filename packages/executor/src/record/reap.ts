@@ -3,6 +3,7 @@ import { forEachConcurrently, type OptionNames } from "@wfe-containerd/client/in
 import { type Bridge, type BridgeOptions, parseBridge } from "../core/network/bridge.js";
 import { LABELS } from "../core/plan/labels.js";
 import type { Locality } from "../core/plan/machine-facts.js";
+import { traceReap } from "../diagnostics/reap.js";
 import { locateDaemon } from "../machine/locate.js";
 import { checkDuration, checkOptions } from "../options.js";
 import { abandonedSteps } from "./abandoned.js";
@@ -79,7 +80,11 @@ export async function reap(client: Client, options: ReapDaemonOptions = {}): Pro
 }
 
 /** Like {@link reap}, for an executor. */
-export async function reapDaemon(
+export function reapDaemon(client: Client, options: ReapOptions, context: ReapContext): Promise<ReapReport> {
+  return traceReap(client, options.dryRun ?? false, () => removeLeftovers(client, options, context));
+}
+
+async function removeLeftovers(
   client: Client,
   options: ReapOptions,
   context: ReapContext,

@@ -6,7 +6,7 @@ import type {
   RpcDiagnostic,
   TransferDiagnostic,
 } from "@wfe-containerd/client";
-import type { PhaseDiagnostic, ReleaseDiagnostic, StepDiagnostic } from "../messages.js";
+import type { PhaseDiagnostic, ReapDiagnostic, ReleaseDiagnostic, StepDiagnostic } from "../messages.js";
 
 // Names are those of OpenTelemetry's semantic conventions for RPC, HTTP and containers, as far as they go. At
 // the start of an operation, what is known only at its end is undefined, and OpenTelemetry leaves it out.
@@ -100,6 +100,17 @@ export function releaseAttributes(message: ReleaseDiagnostic): Attributes {
     "container.id": message.id,
     "wfe_containerd.release.attempt": message.attempt,
     "wfe_containerd.release.left": message.unreleased.map(({ kind }) => kind),
+    "error.type": message.errorKind,
+  });
+}
+
+export function reapAttributes(message: ReapDiagnostic): Attributes {
+  return known({
+    ...serverOf(message.address),
+    "wfe_containerd.namespace": message.namespace,
+    "wfe_containerd.reap.dry_run": message.dryRun,
+    "wfe_containerd.reap.removed": message.removed.length,
+    "wfe_containerd.reap.failed": message.failed.length,
     "error.type": message.errorKind,
   });
 }

@@ -62,6 +62,11 @@ export function startMetrics(meter: Meter): () => void {
     unit: "{attempt}",
     valueType: ValueType.INT,
   });
+  const reaped = meter.createCounter("wfe_containerd.reaped", {
+    description: "What dead processes had left and was removed, by kind",
+    unit: "{thing}",
+    valueType: ValueType.INT,
+  });
   const begun = new WeakSet<object>();
   const outages = createOutageClock();
 
@@ -133,6 +138,11 @@ export function startMetrics(meter: Meter): () => void {
       },
     },
     retry: { start: (message) => retries.add(1, { "wfe_containerd.retry.of": message.of }) },
+    reap: {
+      end({ dryRun, removed }) {
+        if (!dryRun) for (const { kind } of removed) reaped.add(1, { "wfe_containerd.kind": kind });
+      },
+    },
     release: {
       end(message) {
         if (message.errorKind !== undefined) failedReleases.add(1);

@@ -6,10 +6,11 @@ import type {
   RpcDiagnostic,
   TransferDiagnostic,
 } from "@wfe-containerd/client";
-import type { PhaseDiagnostic, ReleaseDiagnostic, StepDiagnostic } from "../messages.js";
+import type { PhaseDiagnostic, ReapDiagnostic, ReleaseDiagnostic, StepDiagnostic } from "../messages.js";
 import {
   outageAttributes,
   phaseAttributes,
+  reapAttributes,
   releaseAttributes,
   requestAttributes,
   requestError,
@@ -75,4 +76,9 @@ export const PHASE_SPAN: SpanRule<PhaseDiagnostic> = {
 export const RELEASE_SPAN: SpanRule<ReleaseDiagnostic> = {
   name: () => "release",
   attributes: releaseAttributes,
+};
+
+export const REAP_SPAN: SpanRule<ReapDiagnostic> = {
+  name: () => "reap",
+  attributes: reapAttributes,
 };

@@ -6,6 +6,7 @@ import { createSpanScopes, parentContext, type SpanScope, scopeOf } from "./span
 import {
   OUTAGE_SPAN,
   PHASE_SPAN,
+  REAP_SPAN,
   RELEASE_SPAN,
   REQUEST_SPAN,
   RETRY_SPAN,
@@ -76,6 +77,7 @@ export function startSpans(tracer: Tracer): () => void {
     outage: observing(OUTAGE_SPAN),
     retry: observing(RETRY_SPAN),
     release: observing(RELEASE_SPAN),
+    reap: observing(REAP_SPAN),
     step: {
       end(message) {
         steps.delete(message.id);
@@ -104,6 +106,7 @@ export function startSpans(tracer: Tracer): () => void {
   const stops = [
     bind("step", STEP_SPAN, ({ id }, scope) => void steps.set(id, { scope, own: scope.context })),
     bind("transfer", TRANSFER_SPAN),
+    bind("reap", REAP_SPAN),
     bind("rpc", RPC_SPAN),
     observe(observer),
   ];
