@@ -73,6 +73,7 @@ export type { IdRange } from "./machine/id-range.js";
 
 // A step's fields, as they are written and as they are checked.
 
+export { checkStep } from "./check-step.js";
 export type { StepField, StepFieldFlag } from "./core/step/declaration.js";
 export { stepFileJsonSchema, stepJsonSchema } from "./core/step/json-schema.js";
 export { parseStep } from "./core/step/parse-step.js";
