@@ -28,12 +28,18 @@ export function printableLine(text: string): string {
   });
 }
 
+/** Formats a value as JSON in one line, with the same escapes as {@link toJson}. */
+export function toJsonLine(value: unknown): string {
+  return escapeControls(JSON.stringify(value));
+}
+
 /**
  * Formats a value as indented JSON. Control characters that JSON allows are escaped as `\u009b` and the like.
  */
 export function toJson(value: unknown): string {
-  return JSON.stringify(value, undefined, 2)
-    .split("\n")
-    .map((line) => line.replace(CONTROLS, (sign) => `\\u${sign.charCodeAt(0).toString(16).padStart(4, "0")}`))
-    .join("\n");
+  return JSON.stringify(value, undefined, 2).split("\n").map(escapeControls).join("\n");
+}
+
+function escapeControls(json: string): string {
+  return json.replace(CONTROLS, (sign) => `\\u${sign.charCodeAt(0).toString(16).padStart(4, "0")}`);
 }
