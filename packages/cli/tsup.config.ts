@@ -1,4 +1,6 @@
+import { fileURLToPath } from "node:url";
 import { defineConfig } from "tsup";
+import { directImports } from "./direct-imports.js";
 import { writeNotices } from "./notices.js";
 
 /**
@@ -16,6 +18,8 @@ const LAUNCHER = '":" //; for arg do shift; set -- "$@" ":$arg"; done; exec node
 const REQUIRE =
   'import { createRequire as requireFor } from "node:module"; const require = requireFor(import.meta.url);';
 
+const EXECUTOR = fileURLToPath(new URL("../executor/src/index.ts", import.meta.url));
+
 export default defineConfig({
   entry: ["src/main.ts"],
   banner: { js: `${LAUNCHER}\n${REQUIRE}` },
@@ -23,6 +27,12 @@ export default defineConfig({
   // reading some 600 modules. What is imported on demand gets a file of its own.
   noExternal: [/.*/],
   splitting: true,
+  // Our other packages are bundled from their sources: then a command gets only the files that it uses of
+  // them, and not one large file with all.
+  esbuildOptions: (options) => {
+    options.conditions = ["@wfe-containerd/source"];
+  },
+  esbuildPlugins: [directImports("@wfe-containerd/executor", EXECUTOR)],
   format: "esm",
   target: "node20",
   metafile: true,

@@ -1,43 +1,8 @@
 import { type Client, createClient, isContainerdError } from "@wfe-containerd/client";
-import { type Command, Option } from "commander";
+import type { Command } from "commander";
 import { UsageError } from "./failure.js";
+import { globalOptions } from "./global-options.js";
 import { readNamedFile } from "./read-file.js";
-
-/** The options that come before the command's name. */
-export interface GlobalOptions {
-  readonly address?: string;
-  readonly namespace?: string;
-  readonly snapshotter?: string;
-  readonly tlsCa?: string;
-  readonly tlsCert?: string;
-  readonly tlsKey?: string;
-  readonly tlsServerName?: string;
-  readonly insecure?: boolean;
-  readonly format: "table" | "json";
-}
-
-/** @returns the options before and after the command; those after it win. */
-export function globalOptions(command: Command): GlobalOptions {
-  return { ...command.optsWithGlobals<GlobalOptions>(), ...command.opts<Partial<GlobalOptions>>() };
-}
-
-/**
- * Takes the global options after the command's name too, as nerdctl does. They are hidden in the command's
- * help. Only a command that prints a list gets `--format`.
- */
-export function addGlobalFlags(program: Command, command: Command = program): void {
-  for (const each of command.commands) addGlobalFlags(program, each);
-  if (command.commands.length > 0) return;
-  for (const { flags, long } of program.options) {
-    if (long === "--version" || long === "--format") continue;
-    command.addOption(new Option(flags).hideHelp());
-  }
-  if (PRINTING.includes(command.name()))
-    command.addOption(new Option("--format <format>", "output format").choices(["table", "json"]));
-}
-
-/** The commands that print a list. */
-const PRINTING = ["gc", "images", "import", "ls", "prune", "ps", "pull", "push", "version"];
 
 /**
  * Creates a client for the daemon that the global options name.

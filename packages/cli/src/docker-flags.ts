@@ -104,6 +104,16 @@ const FURTHER_FLAGS: Readonly<Record<string, readonly StepFieldFlag[]>> = {
   ],
 };
 
+/** Headings in the help, by the field whose flag is the first below it. */
+const HEADINGS: Readonly<Record<string, string>> = {
+  name: "Process:",
+  pull: "Image, time and labels:",
+  volumes: "Files:",
+  network: "Network:",
+  memory: "Limits:",
+  cap_add: "Isolation:",
+};
+
 /** Docker's second names for some flags. The help does not show them. */
 const OTHER_NAMES: readonly StepFieldFlag[] = [
   { usage: "--net <network>", choices: ["none", "bridge", "host"] },
@@ -113,9 +123,11 @@ const OTHER_NAMES: readonly StepFieldFlag[] = [
 /** Adds docker's flags to a command: those of the fields, as the executor declares them, and some more. */
 export function addDockerFlags(command: Command): Command {
   // As in docker, -h is the host name and not help.
-  command.helpOption("--help", "show this help");
+  command.addHelpOption(new Option("--help", "show this help").helpGroup("Other:"));
   for (const [field, text] of Object.entries(STEP_FIELDS)) {
     const { flag } = text;
+    const heading = HEADINGS[field];
+    if (heading !== undefined) command.optionsGroup(heading);
     if (flag !== undefined && typeof flag !== "string") command.addOption(optionOf(flag, helpOf(flag, text)));
     for (const further of FURTHER_FLAGS[field] ?? [])
       command.addOption(optionOf(further, further.help ?? ""));

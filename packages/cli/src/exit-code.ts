@@ -2,7 +2,7 @@ import { isExecutorError, type StepResult } from "@wfe-containerd/executor";
 import { FAILED, OutputError } from "./failure.js";
 import { codeOfSignal } from "./stop-signals.js";
 
-const CAUSE_TEXTS: Partial<Record<StepResult["cause"], string>> = {
+export const CAUSE_TEXTS: Partial<Record<StepResult["cause"], string>> = {
   timeout: "ran longer than its time-out",
   aborted: "was stopped",
   oom: "the kernel killed the step at its memory limit",

@@ -1,4 +1,5 @@
 import type { RetryEvent, StepHandle, StepResult } from "@wfe-containerd/executor";
+import { createLinePrefixer } from "./line-prefixer.js";
 import { writeOutput } from "./output.js";
 import { printable } from "./printable.js";
 import { createProgressView } from "./progress.js";
@@ -8,6 +9,8 @@ export interface FollowOptions {
   readonly signals: StopSignals;
   /** Whether the step's output is printed. */
   readonly output: boolean;
+  /** Put before each line of the output. Without it, the output is passed on byte for byte. */
+  readonly prefix?: string | undefined;
   /**
    * Whether to show the image's pull: all of it on a terminal; otherwise only when a request to a registry is
    * repeated.
@@ -27,12 +30,13 @@ export interface FollowOptions {
  */
 export async function follow(
   handle: StepHandle,
-  { signals, output, progress = true }: FollowOptions,
+  { signals, output, prefix, progress = true }: FollowOptions,
 ): Promise<StepResult> {
   const onKill = (): void => handle.kill();
   if (signals.kill.aborted) onKill();
   signals.kill.addEventListener("abort", onKill);
   const progressMode = process.stderr.isTTY ? "auto" : "retries";
+  const prefixers = prefix === undefined ? undefined : createPrefixers(prefix);
   const view = createProgressView(progress ? progressMode : "none", process.stderr);
   try {
     for await (const event of handle) {
@@ -42,7 +46,14 @@ export async function follow(
       if (event.type === "daemon-back")
         await say(`the daemon is back after ${(event.awayMs / 1000).toFixed(1)} s`);
       if (event.type === "retry") await say(retryText(event));
-      if (event.type === "output" && output) await writeOutput(process[event.stream], event.data);
+      if (event.type === "output" && output) {
+        const data = prefixers?.[event.stream].add(event.data) ?? event.data;
+        await writeOutput(process[event.stream], data);
+      }
+    }
+    for (const stream of ["stdout", "stderr"] as const) {
+      const rest = prefixers?.[stream].end();
+      if (rest !== undefined) await writeOutput(process[stream], rest);
     }
     return await handle.result;
   } catch (reason) {
@@ -62,6 +73,10 @@ function retryText({ ended, attempt, attempts, delayMs }: RetryEvent): string {
   const how = message ?? (cause === "exit" ? code : [cause, code].filter(Boolean).join(", "));
   const pause = delayMs < 1000 ? `${delayMs} ms` : `${(delayMs / 1000).toFixed(1)} s`;
   return `attempt ${attempt - 1} of ${attempts} failed (${how}); the next one begins in ${pause}`;
+}
+
+function createPrefixers(prefix: string) {
+  return { stdout: createLinePrefixer(prefix), stderr: createLinePrefixer(prefix) };
 }
 
 async function say(text: string): Promise<void> {

@@ -16,6 +16,7 @@ export interface MachineFlags {
 
 export function addMachineFlags(command: Command): Command {
   return command
+    .optionsGroup("The daemon's machine:")
     .option("--bridge-name <name>", "name of the bridge on the daemon's machine (default: wfe0)")
     .option("--bridge-subnet <subnet>", "addresses of steps on the bridge (default: 10.87.0.0/16)")
     .option("--cni-plugins <directory>", "directory of the CNI plugins on the daemon's machine", collect)

@@ -1,7 +1,5 @@
 #!/usr/bin/env sh
-import { printDebugLines } from "@wfe-containerd/client/internal";
 import { commandArguments } from "./arguments.js";
-import { reportFailure } from "./failure.js";
 import { ignoreLostMessages } from "./output.js";
 import { createProgram } from "./program.js";
 import { ignoreUserSignals } from "./stop-signals.js";
@@ -9,8 +7,12 @@ import { ignoreUserSignals } from "./stop-signals.js";
 ignoreUserSignals();
 ignoreLostMessages();
 try {
-  printDebugLines();
+  // Loaded on demand, as it brings the client.
+  if (process.env["WFE_DEBUG"] !== undefined)
+    (await import("@wfe-containerd/client/internal")).printDebugLines();
   await createProgram().parseAsync(commandArguments(process.argv.slice(2)), { from: "user" });
 } catch (reason) {
+  // Loaded on demand, with the error classes of the other packages: most calls do not fail.
+  const { reportFailure } = await import("./report-failure.js");
   process.exitCode = reportFailure(reason);
 }

@@ -1,73 +1,62 @@
-import { Command, Option } from "commander";
-import { addDaemonCommand } from "./command/daemon.js";
-import { addExportCommand } from "./command/export.js";
-import { addGcCommand } from "./command/gc.js";
-import { addImagesCommand } from "./command/images.js";
-import { addImportCommand } from "./command/import.js";
-import { addInspectCommand } from "./command/inspect.js";
-import { addLoginCommand } from "./command/login.js";
-import { addLogoutCommand } from "./command/logout.js";
-import { addPruneCommand } from "./command/prune.js";
-import { addPsCommand } from "./command/ps.js";
-import { addPullCommand } from "./command/pull.js";
-import { addPushCommand } from "./command/push.js";
-import { addRmCommand } from "./command/rm.js";
-import { addRmiCommand } from "./command/rmi.js";
-import { addRunCommand } from "./command/run.js";
-import { addSchemaCommand } from "./command/schema.js";
-import { addStepCommand } from "./command/step.js";
-import { addTagCommand } from "./command/tag.js";
-import { addVersionCommand } from "./command/version.js";
-import { addVolumeCommand } from "./command/volume.js";
-import { addGlobalFlags } from "./connection.js";
+import { Command } from "commander";
+import { defineCommand } from "./command-entry.js";
+import { COMMANDS } from "./commands.js";
+import { otherCommandWord } from "./docker-other-commands.js";
 import { FAILED } from "./failure.js";
+import { addGlobalOptions } from "./global-options.js";
 import { ownVersion } from "./own-version.js";
 
-/** Creates the whole command line. Each command has a file in `command/`. */
+const EXAMPLES = `
+Examples:
+  wfe-containerd run alpine:3.20 echo hello     run a command in a container
+  wfe-containerd step build.yaml                run a step file
+  wfe-containerd ps --format '{{.ID}} {{.Status}}'
+  wfe-containerd doctor                         find out why steps cannot run
+
+\`wfe-containerd COMMAND --help\` shows the flags of a command, with examples. Where a command takes a STEP, give its id,
+the beginning of its id, or its name.`;
+
+/**
+ * Creates the whole command line. Each command has a file in `command/`, which is loaded only when the
+ * command is called.
+ */
 export function createProgram(): Command {
   const program = new Command("wfe-containerd")
     .description("Runs workflow steps as isolated containers, through containerd's gRPC API.")
     .version(`wfe-containerd ${ownVersion()}`, "-v, --version", "print the version")
-    .option(
-      "--address <address>",
-      "containerd: /path, unix://, tcp://, http://, https:// (default: WFE_CONTAINERD_ADDR, CONTAINERD_ADDRESS, /run/containerd/containerd.sock)",
-    )
-    .option("-n, --namespace <name>", "containerd's namespace (default: CONTAINERD_NAMESPACE, default)")
-    .option("--snapshotter <name>", "containerd's snapshotter (default: CONTAINERD_SNAPSHOTTER, overlayfs)")
-    .option("--tls-ca <file>", "certificates of the authorities to trust for the daemon's certificate")
-    .option("--tls-cert <file>", "client certificate")
-    .option("--tls-key <file>", "key of the client certificate")
-    .option("--tls-server-name <name>", "name in the daemon's certificate")
-    .option("--insecure", "allow an unencrypted connection to another machine")
-    .addOption(
-      new Option("--format <format>", "output format of lists").choices(["table", "json"]).default("table"),
-    )
+    .helpCommand(false)
     .enablePositionalOptions()
     .showHelpAfterError("(see --help)")
+    .configureOutput({
+      outputError: (text, write) => {
+        write(otherCommandWord(text) ?? text);
+      },
+    })
     .exitOverride((error) => {
       // 125 is docker's exit code for a command line with a mistake. Help that was asked for exits with 0.
       process.exit(error.exitCode === 0 ? 0 : FAILED);
+    })
+    .addHelpText("after", EXAMPLES)
+    .hook("preSubcommand", async (_program, command) => {
+      const entry = COMMANDS.find(({ name }) => name === command.name());
+      if (entry !== undefined) await defineCommand(program, command, entry);
     });
-  addRunCommand(program);
-  addStepCommand(program);
-  addPullCommand(program);
-  addPushCommand(program);
-  addImportCommand(program);
-  addExportCommand(program);
-  addImagesCommand(program);
-  addTagCommand(program);
-  addRmiCommand(program);
-  addPruneCommand(program);
-  addInspectCommand(program);
-  addLoginCommand(program);
-  addLogoutCommand(program);
-  addPsCommand(program);
-  addRmCommand(program);
-  addVolumeCommand(program);
-  addGcCommand(program);
-  addVersionCommand(program);
-  addDaemonCommand(program);
-  addSchemaCommand(program);
-  addGlobalFlags(program);
+  program
+    .command("help [command]")
+    .summary("show the help of a command")
+    .helpGroup("Other:")
+    .action((name: string | undefined) => showHelp(program, name));
+  addGlobalOptions(program);
+  for (const { name, group, summary, isHidden = false } of COMMANDS)
+    program.command(name, { hidden: isHidden }).summary(summary).helpGroup(group);
   return program;
+}
+
+/** Commander's own help command would show the help of a command whose file is not loaded. */
+async function showHelp(program: Command, name: string | undefined): Promise<void> {
+  const entry = COMMANDS.find((each) => each.name === name);
+  const command = program.commands.find((each) => each.name() === name);
+  if (name === undefined || command === undefined) program.help({ error: name !== undefined });
+  if (entry !== undefined) await defineCommand(program, command, entry);
+  command.help();
 }

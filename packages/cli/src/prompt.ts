@@ -2,6 +2,7 @@ import { createInterface } from "node:readline/promises";
 import { Writable } from "node:stream";
 import { text } from "node:stream/consumers";
 import { UsageError } from "./failure.js";
+import { printableLine } from "./printable.js";
 
 /**
  * Asks a question on the terminal.
@@ -40,3 +41,31 @@ export async function ask(
 export async function readSecret(): Promise<string> {
   return (await text(process.stdin)).replace(/\r?\n$/, "");
 }
+
+/**
+ * Asks whether to go on with what removes much. Without a terminal nobody can answer, and it goes on, as a
+ * script expects.
+ *
+ * @param what what will be removed, as the beginning of the question: `This removes 3 images: a, b, c.`
+ * @returns whether to go on.
+ */
+export async function confirm(what: string): Promise<boolean> {
+  if (!isTerminal()) return true;
+  const answer = await ask(`${printableLine(what)} Continue? [y/N] `, "--force");
+  if (/^y(?:es)?$/i.test(answer.trim())) return true;
+  process.stderr.write("wfe-containerd: nothing is removed\n");
+  return false;
+}
+
+/** Whether a person can answer. */
+export function isTerminal(): boolean {
+  return process.stdin.isTTY && process.stderr.isTTY;
+}
+
+/** `a, b, c and 7 more`: enough to see what a question is about. */
+export function listed(names: readonly string[]): string {
+  const more = names.length - MAX_LISTED;
+  return `${names.slice(0, MAX_LISTED).join(", ")}${more > 0 ? ` and ${more} more` : ""}`;
+}
+
+const MAX_LISTED = 10;

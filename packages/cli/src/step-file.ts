@@ -1,7 +1,8 @@
 import { isExecutorError, parseStep, type StepInput, toVariableName } from "@wfe-containerd/executor";
 import { isMap, isScalar, isSeq, type Node, type YAMLMap } from "yaml";
-import { issueText, MAX_MISTAKES, MistakesError, UsageError } from "./failure.js";
+import { MAX_MISTAKES, MistakesError, UsageError } from "./failure.js";
 import { foreignKind } from "./foreign-file.js";
+import { issueText } from "./report-failure.js";
 import { nodeAt, readDocument, refuseTooDeep, type YamlDocument } from "./yaml-document.js";
 import { stepValue } from "./yaml-values.js";
 

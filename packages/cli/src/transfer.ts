@@ -17,6 +17,7 @@ export interface RegistryFlags {
 
 export function addRegistryFlags(command: Command): Command {
   return command
+    .optionsGroup("Registries:")
     .option(
       "--plain-http <host>",
       "use http, without TLS, for this registry or mirror; may be given again (default: only on this machine)",

@@ -26,22 +26,29 @@ export interface CommandOptions {
   readonly cwd?: string;
   /** Standard output goes to this file instead of to the test. */
   readonly stdoutFile?: string;
+  /** Leave standard input open until the end: a terminal ends when its input does. Default `false`. */
+  readonly keepsInput?: boolean;
 }
 
 /** Starts the command as a separate process. */
 export function start(args: readonly string[], options: CommandOptions = {}): Running {
   if (!existsSync(MAIN)) throw new Error("the command is not built: pnpm build");
+  return startProgram(MAIN, args, options);
+}
+
+/** Starts any program, such as a shell or a terminal in which the command runs. */
+function startProgram(program: string, args: readonly string[], options: CommandOptions): Running {
   const { stdoutFile } = options;
   const outFd = stdoutFile === undefined ? undefined : openSync(stdoutFile, "w");
   // The launcher starts the `node` on PATH. It must be the Node that runs these tests.
   const path = [dirname(process.execPath), process.env["PATH"]].join(delimiter);
-  const child = spawn(MAIN, args, {
+  const child = spawn(program, args, {
     cwd: options.cwd,
     env: { ...process.env, PATH: path, ...options.env },
     stdio: ["pipe", outFd ?? "pipe", "pipe"],
   });
   if (outFd !== undefined) closeSync(outFd);
-  child.stdin?.end(options.input ?? "");
+  if (options.keepsInput !== true) child.stdin?.end(options.input ?? "");
   const stdout: Buffer[] = [];
   let stderr = "";
   let onOutput = (): void => undefined;
@@ -75,4 +82,13 @@ export function start(args: readonly string[], options: CommandOptions = {}): Ru
 /** Runs the command to its end. */
 export async function call(args: readonly string[], options?: CommandOptions): Promise<Finished> {
   return start(args, options).finished;
+}
+
+/** Runs any program to its end. */
+export async function run(
+  program: string,
+  args: readonly string[],
+  options: CommandOptions = {},
+): Promise<Finished> {
+  return startProgram(program, args, options).finished;
 }

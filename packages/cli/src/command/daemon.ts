@@ -7,9 +7,8 @@ interface DaemonFlags {
   readonly logLevel: "debug" | "info" | "warn" | "error";
 }
 
-export function addDaemonCommand(program: Command): void {
-  program
-    .command("daemon")
+export function defineDaemon(command: Command): void {
+  command
     .description(
       "Run a private containerd in the foreground until SIGINT or SIGTERM. It uses the programs on PATH.",
     )
@@ -17,7 +16,11 @@ export function addDaemonCommand(program: Command): void {
       "--directory <path>",
       "directory for all its files (default: a temporary directory, removed at the end)",
     )
-    .addOption(new Option("--log-level <level>").choices(["debug", "info", "warn", "error"]).default("warn"))
+    .addOption(
+      new Option("--log-level <level>", "how much of its log is printed")
+        .choices(["debug", "info", "warn", "error"])
+        .default("warn"),
+    )
     .action(async ({ directory, logLevel }: DaemonFlags) => {
       const stop = Promise.race([once(process, "SIGINT"), once(process, "SIGTERM")]);
       await using daemon = await startDaemon({

@@ -5,10 +5,10 @@ import { parsePlatform } from "@wfe-containerd/client";
 import type { Command } from "commander";
 import { connect } from "../connection.js";
 import { UsageError } from "../failure.js";
+import { findImage } from "../image-lookup.js";
 
-export function addExportCommand(program: Command): void {
-  program
-    .command("export")
+export function defineExport(command: Command): void {
+  command
     .description("Write images as an OCI layout in a tar, which `import` and other tools read.")
     .argument("<file>", "- for standard output")
     .argument("<image...>")
@@ -17,14 +17,29 @@ export function addExportCommand(program: Command): void {
       "export only this platform: linux/arm64; may be given again (default: every platform that is present)",
       (platform: string, others: string[] = []) => [...others, platform],
     )
-    .action(async (file: string, names: string[], flags: { platform?: string[] }, command: Command) => {
-      if (file === "-" && process.stdout.isTTY)
-        throw new UsageError("standard output is a terminal; give a file, or redirect the output");
-      await using client = await connect(command);
-      const archive = client.images.export(names, { platforms: flags.platform?.map(parsePlatform) });
-      if (file === "-") await pipeline(archive, process.stdout, { end: false });
-      else await writeFile(file, archive);
+    .action(async (file: string, names: string[], flags: { platform?: string[] }, self: Command) => {
+      await writeArchive(file, names, flags.platform, self);
     });
+}
+
+/**
+ * Writes images to a file, or with `-` to standard output.
+ *
+ * @throws UsageError if that is a terminal.
+ */
+export async function writeArchive(
+  file: string,
+  names: readonly string[],
+  platforms: readonly string[] | undefined,
+  command: Command,
+): Promise<void> {
+  if (file === "-" && process.stdout.isTTY)
+    throw new UsageError("standard output is a terminal; give a file, or redirect the output");
+  await using client = await connect(command);
+  const images = await Promise.all(names.map((name) => findImage(client, name)));
+  const archive = client.images.export(images, { platforms: platforms?.map(parsePlatform) });
+  if (file === "-") await pipeline(archive, process.stdout, { end: false });
+  else await writeFile(file, archive);
 }
 
 /** Writes all of the archive or nothing. The file never holds half of an archive under its final name. */

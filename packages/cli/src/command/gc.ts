@@ -1,8 +1,9 @@
 import { type ReapReport, reap } from "@wfe-containerd/executor";
 import type { Command } from "commander";
-import { connect, globalOptions } from "../connection.js";
+import { connect } from "../connection.js";
+import { globalOptions } from "../global-options.js";
 import { printableLine } from "../printable.js";
-import { printRows } from "../table.js";
+import { printRows } from "../rows.js";
 import { collect } from "../transfer.js";
 
 interface GcFlags {
@@ -14,9 +15,8 @@ interface GcFlags {
 /** As for other programs that did only a part of their work. 125 is for a gc that could not begin. */
 const SOME_LEFT = 1;
 
-export function addGcCommand(program: Command): void {
-  program
-    .command("gc")
+export function defineGc(command: Command): void {
+  command
     .description(
       "Remove what dead processes of this machine left behind, and run the daemon's garbage collection.",
     )
@@ -33,10 +33,11 @@ export function addGcCommand(program: Command): void {
     });
 }
 
-async function print({ removed, failed }: ReapReport, format: "table" | "json"): Promise<void> {
+async function print({ removed, failed }: ReapReport, format: string): Promise<void> {
   const rows = removed.map(({ kind, id, reason }) => ({ kind, id, reason }));
   // Most runs find nothing. Then cron is to send no mail.
-  if (rows.length > 0 || format === "json") await printRows(format, rows, ["kind", "id", "reason"]);
+  if (rows.length > 0 || format === "json")
+    await printRows(rows, { format, columns: ["kind", { name: "id", isFixed: true }, "reason"] });
   for (const { kind, id, failure } of failed)
     console.error(`wfe-containerd: ${kind} ${printableLine(id)} is left: ${printableLine(failure)}`);
 }

@@ -5,31 +5,69 @@ import {
   isContainerdError,
   type Platform,
 } from "@wfe-containerd/client";
+import { listSteps } from "@wfe-containerd/executor";
 import type { Command } from "commander";
 import { connect } from "../connection.js";
 import { UsageError } from "../failure.js";
+import { globalOptions } from "../global-options.js";
+import { findImage } from "../image-lookup.js";
 import { isImageProblem } from "../image-problem.js";
+import { inspectedStep } from "../inspected-step.js";
 import { toJson } from "../printable.js";
+import { findStep } from "../step-lookup.js";
+import { compileTemplate } from "../template/render.js";
 
-export function addInspectCommand(program: Command): void {
-  program
-    .command("inspect")
+interface InspectFlags {
+  readonly type?: "container" | "image";
+}
+
+const EXAMPLE = `
+Examples:
+  wfe-containerd inspect build
+  wfe-containerd inspect -f '{{.State.Pid}} {{.Config.Image}}' build
+  wfe-containerd inspect -f '{{range .Config.Env}}{{println .}}{{end}}' build
+  wfe-containerd inspect -f '{{json .Config.Config.Cmd}}' alpine:3.20
+
+A template finds a field whatever its case. The README lists what templates can do.`;
+
+export function defineInspect(command: Command): void {
+  command
     .description("Print everything that containerd knows about images or steps, as JSON.")
-    .argument("<name...>")
-    .action(async (names: string[], _flags: object, command: Command) => {
-      await using client = await connect(command);
+    .argument("<name...>", "an image's name or digest; a step's id, beginning of an id, or name")
+    .option("-f, --format <template>", "json, or a Go template such as '{{.State.Pid}}'")
+    .addOption(command.createOption("--type <type>", "look only for this").choices(["container", "image"]))
+    .addHelpText("after", EXAMPLE)
+    .action(async (names: string[], { type }: InspectFlags, self: Command) => {
+      const { format } = globalOptions(self);
+      const fill = ["table", "json"].includes(format) ? undefined : compileTemplate(format);
+      await using client = await connect(self);
       const found = [];
-      for (const name of names) found.push(await inspect(client, name));
-      console.log(toJson(found));
+      for (const name of names) found.push(await inspect(client, name, type));
+      if (fill === undefined) console.log(toJson(found));
+      else for (const each of found) console.log(fill(JSON.parse(JSON.stringify(each))));
     });
 }
 
-async function inspect(client: Client, name: string): Promise<object> {
-  const container = await ignoreMissing(inspectContainer(client, name));
+async function inspect(client: Client, name: string, type: InspectFlags["type"]): Promise<object> {
+  const container = type === "image" ? undefined : await findContainer(client, name);
   if (container !== undefined) return container;
-  const record = await ignoreMissing(client.images.get(name));
+  const record = type === "container" ? undefined : await ignoreMissing(findImage(client, name));
   if (record !== undefined) return inspectImage(client, record);
-  throw new UsageError(`${name} is neither an image nor the id of a step in namespace ${client.namespace}`);
+  const what =
+    type === undefined ? "neither an image nor the id of a step nor the name of one" : `no ${type}`;
+  throw new UsageError(`${name} is ${what} in namespace ${client.namespace}`);
+}
+
+/** An image may have the name of a step, or the beginning of its id: an exact id wins, then the image. */
+async function findContainer(client: Client, name: string): Promise<object | undefined> {
+  const byId = await ignoreMissing(inspectContainer(client, name));
+  if (byId !== undefined) return byId;
+  const steps = await listSteps(client);
+  const isNamed = steps.some((step) => step.name === name);
+  if (!isNamed && (await ignoreMissing(client.images.get(name))) !== undefined) return undefined;
+  const matches = steps.filter(({ id }) => id.startsWith(name) || id.startsWith(`wfe-${name}`));
+  if (!isNamed && matches.length === 0) return undefined;
+  return ignoreMissing(inspectContainer(client, findStep(name, steps).id));
 }
 
 /** Describes any image. One that cannot be run has no manifest here; the problems in `usage` say why. */
@@ -70,7 +108,7 @@ async function inspectContainer(client: Client, id: string): Promise<object> {
     client.containers.get(id),
     ignoreMissing(client.tasks.get(id)),
   ]);
-  return { ...container, task: task ?? null };
+  return inspectedStep(container, task);
 }
 
 async function ignoreMissing<T>(asked: Promise<T>): Promise<T | undefined> {

@@ -11,9 +11,8 @@ interface LoginFlags extends RegistryFlags {
 }
 
 /** There is no flag for the password itself: every user who can list processes would see it. */
-export function addLoginCommand(program: Command): void {
-  const command = program
-    .command("login")
+export function defineLogin(command: Command): void {
+  command
     .description("Log in at a registry, and store the password where docker stores it.")
     .argument("[registry]", "host, or host:port, or a URL", "docker.io")
     .option("-u, --username <name>", "user name (default: ask on the terminal)")

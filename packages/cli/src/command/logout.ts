@@ -2,9 +2,8 @@ import { eraseDockerCredential } from "@wfe-containerd/client";
 import type { Command } from "commander";
 import { warnOfEnvironment } from "../registry-environment.js";
 
-export function addLogoutCommand(program: Command): void {
-  program
-    .command("logout")
+export function defineLogout(command: Command): void {
+  command
     .description("Log out of a registry, and remove the password where docker stores it.")
     .argument("[registry]", "host, or host:port, or a URL", "docker.io")
     .action(async (registry: string) => {

@@ -1,38 +1,58 @@
 import { parseDuration } from "@wfe-containerd/executor";
 import type { Command } from "commander";
-import { connect, globalOptions } from "../connection.js";
+import { connect } from "../connection.js";
 import { UsageError } from "../failure.js";
-import { printRows } from "../table.js";
+import { globalOptions } from "../global-options.js";
+import { confirm, isTerminal, listed } from "../prompt.js";
+import { digestColumn, printRows } from "../rows.js";
 import { collect } from "../transfer.js";
 
 interface PruneFlags {
   readonly filter?: readonly string[];
   readonly until?: string;
   readonly dryRun?: boolean;
+  readonly force?: boolean;
+  readonly all?: boolean;
 }
 
-export function addPruneCommand(program: Command): void {
-  program
-    .command("prune")
-    .description("Remove images that no container uses, and their content that nothing else uses.")
+const EXAMPLE = `
+Examples:
+  wfe-containerd prune --dry-run
+  wfe-containerd prune -f --until 7d --filter label=team=ci`;
+
+export function definePrune(command: Command): void {
+  command
+    .description(
+      "Remove images that no container uses, and their content that nothing else uses. On a terminal, it asks before.",
+    )
     .option(
       "--until <age>",
       "only images that did not change for this time, or since this day: 24h, 2026-01-31",
     )
     .option("--filter <filter>", "until=24h, label=key or label=key=value, as in docker", collect)
     .option("--dry-run", "print what would be removed, but do not remove it")
+    .option("-f, --force", "do not ask")
+    .option("-a, --all", "no effect, as images with a name are removed, too; accepted because docker has it")
+    .addHelpText("after", EXAMPLE)
     .action(async (flags: PruneFlags, command: Command) => {
       const { untils, labels } = parseFilters(flags.filter ?? []);
       const moments = [...untils, ...(flags.until === undefined ? [] : [flags.until])].map(parseMoment);
       await using client = await connect(command);
-      const removed = await client.images.prune({
+      const options = {
         until: moments.length === 0 ? undefined : new Date(Math.min(...moments)),
         // containerd requires every part within one filter to match.
         filters: labels.length === 0 ? [] : [labels.join(",")],
-        dryRun: flags.dryRun,
-      });
+      };
+      if (flags.force !== true && flags.dryRun !== true && isTerminal()) {
+        const names = (await client.images.prune({ ...options, dryRun: true })).map(({ name }) => name);
+        if (names.length > 0 && !(await confirm(`This removes ${listed(names)}.`))) return;
+      }
+      const removed = await client.images.prune({ ...options, dryRun: flags.dryRun });
       const rows = removed.map(({ name, target }) => ({ name, digest: target.digest }));
-      await printRows(globalOptions(command).format, rows, ["name", "digest"]);
+      await printRows(rows, {
+        format: globalOptions(command).format,
+        columns: ["name", digestColumn("digest")],
+      });
     });
 }
 

@@ -1,33 +1,103 @@
-import { listSteps } from "@wfe-containerd/executor";
+import { type ListedStep, listSteps } from "@wfe-containerd/executor";
 import type { Command } from "commander";
-import { connect, globalOptions } from "../connection.js";
-import { printRows } from "../table.js";
+import { connect } from "../connection.js";
+import { globalOptions } from "../global-options.js";
+import { printableLine } from "../printable.js";
+import { type Column, momentColumn, printRows, type Row } from "../rows.js";
+import { parseStepFilters } from "../step-filter.js";
+import { isAlive } from "../steps.js";
+import { formatAge } from "../table.js";
+import { collect } from "../transfer.js";
 
-export function addPsCommand(program: Command): void {
-  program
-    .command("ps")
-    .description("List the steps on the daemon: running steps, and steps that a dead process left behind.")
-    .action(async (_flags: object, command: Command) => {
-      await using client = await connect(command);
-      const rows = (await listSteps(client)).map(
-        ({ id, name, image, status, executor, owner, createdAt }) => ({
-          id,
-          step: name,
-          image,
-          status,
-          executor,
-          owner,
-          created: createdAt?.toISOString() ?? "",
-        }),
+interface PsFlags {
+  readonly all?: boolean;
+  readonly quiet?: boolean;
+  readonly latest?: boolean;
+  readonly trunc: boolean;
+  readonly filter: readonly string[];
+}
+
+const EXAMPLE = `
+Examples:
+  wfe-containerd ps -a                          also steps whose process has ended
+  wfe-containerd ps -q --filter name=build
+  wfe-containerd ps --format 'table {{.ID}}\\t{{.Names}}\\t{{.Status}}'
+  wfe-containerd rm $(wfe-containerd ps -aq)    remove all steps`;
+
+export function definePs(command: Command): void {
+  command
+    .description("List the running steps; with --all also those that a dead process left behind.")
+    .option("-a, --all", "also steps whose process has ended, or whose container is all that is left")
+    .option("-q, --quiet", "print only the ids")
+    .option("-l, --latest", "only the newest step, running or not")
+    .option("--no-trunc", "do not shorten what does not fit the terminal")
+    .option(
+      "-f, --filter <key=value>",
+      "id=, name=, status=, ancestor= (the image) or label=; may be given again",
+      collect,
+      [],
+    )
+    .addHelpText("after", EXAMPLE)
+    .action(async (flags: PsFlags, self: Command) => {
+      const isWanted = parseStepFilters(flags.filter);
+      await using client = await connect(self);
+      const containers = new Map((await client.containers.list()).map(({ id, labels }) => [id, labels]));
+      // As in docker, a filter by status shows what it asks for, without -a.
+      const isAll =
+        flags.all === true ||
+        flags.latest === true ||
+        flags.filter.some((each) => each.startsWith("status="));
+      const steps = (await listSteps(client))
+        .filter((step) => isAll || isAlive(step))
+        .filter((step) => isWanted({ ...step, labels: containers.get(step.id) ?? {} }))
+        .toSorted((a, b) => (b.createdAt?.getTime() ?? 0) - (a.createdAt?.getTime() ?? 0))
+        .slice(0, flags.latest === true ? 1 : undefined);
+      if (flags.quiet === true) {
+        for (const { id } of steps) console.log(printableLine(id));
+        return;
+      }
+      await printRows(
+        steps.map((step) => toRow(step, containers.get(step.id) ?? {})),
+        {
+          format: globalOptions(self).format,
+          noTrunc: !flags.trunc,
+          columns: COLUMNS,
+          aliases: ALIASES,
+        },
       );
-      await printRows(globalOptions(command).format, rows, [
-        "id",
-        "step",
-        "image",
-        "status",
-        "executor",
-        "owner",
-        "created",
-      ]);
     });
 }
+
+const COLUMNS: readonly Column[] = [
+  { name: "id", isFixed: true },
+  { name: "step" },
+  { name: "image" },
+  { name: "status", isFixed: true },
+  { name: "executor", isFixed: true },
+  { name: "owner" },
+  momentColumn("created"),
+];
+
+function toRow(
+  { id, name, image, status, executor, owner, createdAt }: ListedStep,
+  labels: Readonly<Record<string, string>>,
+): Row {
+  const created = createdAt?.toISOString() ?? "";
+  const row = { id, step: name, image, status, executor, owner, created };
+  // Not in the JSON, as it was not before; templates read it with docker's `.Label "key"`.
+  return Object.defineProperty(row, "labels", { value: labels });
+}
+
+/** docker's names. */
+const ALIASES: Readonly<Record<string, (row: Row) => unknown>> = {
+  Names: ({ step }) => step,
+  Name: ({ step }) => step,
+  State: ({ status }) => status,
+  CreatedAt: ({ created }) => created,
+  RunningFor: ({ created }) => (created === "" ? "" : formatAge(new Date(String(created)), new Date())),
+  Labels: ({ labels }) => labels,
+  Label:
+    ({ labels }) =>
+    (key: unknown) =>
+      (labels as Readonly<Record<string, string>>)[String(key)] ?? "",
+};

@@ -1,7 +1,8 @@
 import { parsePlatform } from "@wfe-containerd/client";
 import { type Command, Option } from "commander";
-import { connect, globalOptions } from "../connection.js";
-import { printRows } from "../table.js";
+import { connect } from "../connection.js";
+import { globalOptions } from "../global-options.js";
+import { digestColumn, printRows } from "../rows.js";
 import { addTransferFlags, registryOptions, type TransferFlags, transfer } from "../transfer.js";
 
 interface PullFlags extends Omit<TransferFlags, "platform"> {
@@ -10,9 +11,8 @@ interface PullFlags extends Omit<TransferFlags, "platform"> {
   readonly via: "client" | "daemon";
 }
 
-export function addPullCommand(program: Command): void {
-  const command = program
-    .command("pull")
+export function definePull(command: Command): void {
+  command
     .description("Pull an image from its registry, and unpack it.")
     .argument("<image>")
     .option(
@@ -40,6 +40,9 @@ export function addPullCommand(program: Command): void {
         ...(platform !== undefined && { platform: parsePlatform(platform) }),
       }),
     );
-    await printRows(globalOptions(self).format, [{ name, digest: target.digest }], ["name", "digest"]);
+    await printRows([{ name, digest: target.digest }], {
+      format: globalOptions(self).format,
+      columns: ["name", digestColumn("digest")],
+    });
   });
 }

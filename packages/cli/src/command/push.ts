@@ -1,16 +1,16 @@
 import { parsePlatform } from "@wfe-containerd/client";
 import type { Command } from "commander";
-import { connect, globalOptions } from "../connection.js";
-import { printRows } from "../table.js";
+import { connect } from "../connection.js";
+import { globalOptions } from "../global-options.js";
+import { digestColumn, printRows } from "../rows.js";
 import { addTransferFlags, collect, registryOptions, type TransferFlags, transfer } from "../transfer.js";
 
 interface PushFlags extends TransferFlags {
   readonly as?: string;
 }
 
-export function addPushCommand(program: Command): void {
-  const command = program
-    .command("push")
+export function definePush(command: Command): void {
+  command
     .description("Push an image to its registry.")
     .argument("<image>")
     .option("--as <reference>", "name to push it to (default: the image's own)")
@@ -29,6 +29,9 @@ export function addPushCommand(program: Command): void {
         platforms: flags.platform?.map(parsePlatform),
       }),
     );
-    await printRows(globalOptions(self).format, [{ name, digest: target.digest }], ["name", "digest"]);
+    await printRows([{ name, digest: target.digest }], {
+      format: globalOptions(self).format,
+      columns: ["name", digestColumn("digest")],
+    });
   });
 }

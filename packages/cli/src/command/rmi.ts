@@ -1,19 +1,19 @@
-import type { Client } from "@wfe-containerd/client";
+import type { Client, Image } from "@wfe-containerd/client";
 import type { Command } from "commander";
 import { connect } from "../connection.js";
 import { UsageError } from "../failure.js";
+import { findImages } from "../image-lookup.js";
 import { printableLine } from "../printable.js";
 
-export function addRmiCommand(program: Command): void {
-  program
-    .command("rmi")
+export function defineRmi(command: Command): void {
+  command
     .description("Remove images, and their content that nothing else uses.")
-    .argument("<image...>")
+    .argument("<image...>", "name, or beginning of a digest")
     .option("-f, --force", "remove images that containers use, too; the containers keep what they need")
     .action(async (names: string[], { force = false }: { force?: boolean }, command: Command) => {
       await using client = await connect(command);
       // Every name is looked up before the first image is removed.
-      const images = await Promise.all(names.map((name) => client.images.get(name)));
+      const images = (await Promise.all(names.map((name) => named(client, name, force)))).flat();
       if (!force) await refuseUsed(client, new Set(images.map(({ name }) => name)));
       for (const [at, image] of images.entries()) {
         // Only the last removal waits for garbage collection; one collection covers all.
@@ -21,6 +21,17 @@ export function addRmiCommand(program: Command): void {
         console.log(printableLine(image.name));
       }
     });
+}
+
+/** As in docker, a digest removes all names of its image only with --force. */
+async function named(client: Client, word: string, force: boolean): Promise<readonly Image[]> {
+  const images = await findImages(client, word);
+  if (images.length === 0) return [await client.images.get(word)];
+  if (images.length === 1 || force) return images;
+  const others = images.map(({ name }) => name).join(", ");
+  throw new UsageError(
+    `${word} is an image with ${images.length} names: ${others}; give one of them, or --force to remove all`,
+  );
 }
 
 async function refuseUsed(client: Client, names: ReadonlySet<string>): Promise<void> {

@@ -28,22 +28,25 @@ Examples:
 The command runs as user 65534 and without a network, unless you give --user and --network.
 The exit code is the command's own. 125, 126 and 127 mean the same as in docker. 124: --timeout ended the command.`;
 
-export function addRunCommand(program: Command): void {
-  const command = program
-    .command("run")
+export function defineRun(command: Command): void {
+  command
     .description("Run a command in a new container, pass its output on, and remove the container.")
     .argument("<image>")
     .argument("[command...]", "command to run instead of the image's own");
   addRegistryFlags(addMachineFlags(addDockerFlags(command)))
+    .optionsGroup("Other:")
     .addOption(
       new Option("--io <mode>", "how output is read from the container")
         .choices(["file", "fifo"])
         .default("file"),
     )
-    .option(
-      "--secret <id=name,src=file>",
-      "a file that only the command can read: /run/secrets/NAME; or id=NAME,env=VARIABLE; target=PATH, mask=false",
-      collect,
+    .addOption(
+      new Option(
+        "--secret <id=name,src=file>",
+        "a file that only the command can read: /run/secrets/NAME; or id=NAME,env=VARIABLE; target=PATH, mask=false",
+      )
+        .argParser(collect)
+        .helpGroup("Files:"),
     )
     .option("--rm", "no effect, as the container is always removed; accepted because docker has it")
     .passThroughOptions()

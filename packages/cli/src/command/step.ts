@@ -1,5 +1,7 @@
 import {
+  checkStep,
   type Executor,
+  isExecutorError,
   type Policy,
   parsePolicy,
   parseStep,
@@ -14,13 +16,15 @@ import { type Command, Option } from "commander";
 import { closeAtEnd } from "../close-executor.js";
 import { connect } from "../connection.js";
 import { exitCodeAfter, exitCodeOf, isFromSignal, reportEnd } from "../exit-code.js";
-import { UsageError } from "../failure.js";
+import { MistakesError, UsageError } from "../failure.js";
 import { follow } from "../follow.js";
 import { addMachineFlags, createExecutorOn, type MachineFlags } from "../machine-flags.js";
 import { writeOutput } from "../output.js";
-import { toJson } from "../printable.js";
+import { printableLine, toJson } from "../printable.js";
+import { issueText } from "../report-failure.js";
 import { parseSecret, readSecrets, type SecretFlag } from "../secret.js";
 import { readStepFile } from "../step-file.js";
+import { headingOf, prefixOf, summaryOf } from "../step-progress.js";
 import { catchStopSignals, codeOfSignal, type StopSignals } from "../stop-signals.js";
 import { addRegistryFlags, collect, type RegistryFlags, registryOptions } from "../transfer.js";
 import { readYaml } from "../yaml-document.js";
@@ -31,6 +35,9 @@ interface StepFlags extends MachineFlags, RegistryFlags {
   readonly data: readonly string[];
   readonly dataLogs?: boolean;
   readonly policy?: string;
+  readonly quiet?: boolean;
+  readonly prefix?: boolean;
+  readonly check?: boolean;
 }
 
 const EXAMPLE = `
@@ -44,13 +51,14 @@ Example, in build.yaml:
       run: echo "testing $BUILD_OUTPUTS_RELEASE"
 
   wfe-containerd step build.yaml
+  wfe-containerd step --check build.yaml      find mistakes, run nothing
+  wfe-containerd step --prefix build.yaml     each line begins with its step: test | ok
 
 Values are read as written: VERSION: 1.10 is 1.10. Anchors (&a, *a) and merge keys (<<: *a) work; keys next to steps that
 begin with x- may contain them. \`wfe-containerd schema\` prints every field.`;
 
-export function addStepCommand(program: Command): void {
-  const command = program
-    .command("step")
+export function defineStep(command: Command): void {
+  command
     .description(
       "Run a step file: one step, or a list under `steps:`, in order. Each step's outputs are variables of the later steps.",
     )
@@ -73,6 +81,9 @@ export function addStepCommand(program: Command): void {
       [],
     );
   command
+    .option("-q, --quiet", "print only the steps' output and errors: no headings, no progress, no summary")
+    .option("--prefix", "put the name of the step before each line of its output")
+    .option("--check", "only check the file and the policy, without a daemon; nothing runs")
     .option("--data-logs", "pass the output of earlier steps to later ones too: $BUILD_STDOUT, $BUILD_STDERR")
     .addHelpText("after", EXAMPLE);
   addRegistryFlags(addMachineFlags(command)).action(async (file: string, flags: StepFlags, self: Command) => {
@@ -82,6 +93,7 @@ export function addStepCommand(program: Command): void {
 
 async function runFile(file: string, flags: StepFlags, command: Command): Promise<number> {
   const steps = await readStepFile(file);
+  if (flags.check === true) return checkFile(file, steps, await readPolicy(flags.policy));
   using signals = catchStopSignals();
   await using client = await connect(command);
   const policy = await readPolicy(flags.policy);
@@ -90,8 +102,7 @@ async function runFile(file: string, flags: StepFlags, command: Command): Promis
   await using _ = closeAtEnd(executor);
   const results: StepResult[] = [];
   try {
-    const { output, dataLogs } = flags;
-    await runSteps(executor, steps, { ...options, output, logs: dataLogs, signals }, results);
+    await runSteps(executor, steps, { ...options, flags, signals }, results);
   } catch (reason) {
     if (signals.received === undefined || !isFromSignal(reason)) throw reason;
     return codeOfSignal(signals.received);
@@ -113,9 +124,7 @@ async function readPolicy(file: string | undefined): Promise<Policy> {
 
 interface RunStepsOptions extends StartOptions {
   readonly data: WorkflowData;
-  readonly output: StepFlags["output"];
-  /** Whether later steps get the output of earlier ones as variables. Default `false`. */
-  readonly logs?: boolean | undefined;
+  readonly flags: Pick<StepFlags, "output" | "dataLogs" | "quiet" | "prefix">;
   readonly signals: StopSignals;
 }
 
@@ -123,19 +132,51 @@ interface RunStepsOptions extends StartOptions {
 async function runSteps(
   executor: Executor,
   steps: readonly StepInput[],
-  { data: given, output, logs = false, signals, ...options }: RunStepsOptions,
+  { data: given, flags, signals, ...options }: RunStepsOptions,
   results: StepResult[],
 ): Promise<void> {
+  const { output, dataLogs: logs = false, quiet = false, prefix = false } = flags;
+  // One step needs no heading, and JSON is for programs.
+  const isTold = output === "text" && !quiet && steps.length > 1;
+  const names = steps.map(({ name }) => name);
   let data = given;
-  for (const step of steps) {
+  for (const [at, step] of steps.entries()) {
+    if (isTold) console.error(headingOf(step, at, steps.length));
     const handle = executor.start(step, { ...options, data, signal: signals.stop });
-    const result = await follow(handle, { signals, output: output === "text" });
+    const result = await follow(handle, {
+      signals,
+      output: output === "text",
+      progress: !quiet,
+      prefix: prefix ? prefixOf(step.name, names) : undefined,
+    });
     results.push(result);
     reportEnd(result, { stopSignal: parseStep(step).stopSignal, wasKilled: signals.kill.aborted });
-    if (result.exitCode !== 0 || result.cause !== "exit" || signals.received !== undefined) return;
+    const isOver = result.exitCode !== 0 || result.cause !== "exit" || signals.received !== undefined;
+    if (isOver && isTold) console.error(summaryOf(result, names.slice(at + 1)));
+    if (isOver) return;
     if (logs) reportLongLogs(result);
     data = { ...data, ...toWorkflowData(result, { logs }), ...given };
   }
+}
+
+/** Prints what would run. Mistakes in the steps themselves were found when the file was read. */
+function checkFile(file: string, steps: readonly StepInput[], policy: Policy): number {
+  const mistakes = steps.flatMap((step, at) => {
+    try {
+      checkStep(step, policy);
+      return [];
+    } catch (reason) {
+      if (!isExecutorError(reason)) throw reason;
+      const where = steps.length === 1 ? "" : `steps[${at}]: `;
+      if (reason.issues.length === 0) return [`${where}${reason.message}`];
+      return reason.issues.map((issue) => `${where}${issueText(issue)}`);
+    }
+  });
+  const name = file === "-" ? "standard input" : file;
+  if (mistakes.length > 0) throw new MistakesError(name, mistakes);
+  const names = steps.map((step) => step.name).join(", ");
+  console.log(printableLine(`${name}: ${steps.length === 1 ? "1 step" : `${steps.length} steps`}: ${names}`));
+  return 0;
 }
 
 /** The kernel accepts at most 128 KiB for a variable, including its name. */

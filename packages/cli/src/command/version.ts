@@ -1,12 +1,14 @@
 import type { Command } from "commander";
-import { connect, globalOptions } from "../connection.js";
-import { FAILED, reportFailure } from "../failure.js";
+import { connect } from "../connection.js";
+import { FAILED, UsageError } from "../failure.js";
+import { globalOptions } from "../global-options.js";
 import { ownVersion } from "../own-version.js";
 import { printableLine, toJson } from "../printable.js";
+import { reportFailure } from "../report-failure.js";
+import { compileTemplate } from "../template/render.js";
 
-export function addVersionCommand(program: Command): void {
-  program
-    .command("version")
+export function defineVersion(command: Command): void {
+  command
     .description("Print the versions of wfe-containerd and of the daemon.")
     .action(async (_flags: object, command: Command) => {
       const client = ownVersion();
@@ -16,7 +18,18 @@ export function addVersionCommand(program: Command): void {
         process.exitCode = FAILED;
         return undefined;
       });
-      if (globalOptions(command).format === "json") {
+      const { format } = globalOptions(command);
+      if (format.includes("{{")) {
+        const fill = compileTemplate(format);
+        // docker calls the daemon the server.
+        console.log(fill({ client: { version: client, node: process.version }, server: daemon ?? {} }));
+        return;
+      }
+      if (format !== "table" && format !== "json")
+        throw new UsageError(
+          `--format: ${JSON.stringify(format)} is not a format of version; allowed: table, json, or a template such as '{{.Server.Version}}'`,
+        );
+      if (format === "json") {
         console.log(
           toJson({ client, node: process.version, address: connection.address, daemon: daemon ?? null }),
         );

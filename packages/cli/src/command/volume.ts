@@ -1,35 +1,49 @@
 import { listVolumes, parseDuration, parseSize, pruneVolumes, removeVolume } from "@wfe-containerd/executor";
 import type { Command } from "commander";
-import { connect, globalOptions } from "../connection.js";
+import { connect } from "../connection.js";
 import { UsageError } from "../failure.js";
+import { globalOptions } from "../global-options.js";
 import { printableLine } from "../printable.js";
-import { formatBytes, printRows } from "../table.js";
+import { confirm, isTerminal, listed } from "../prompt.js";
+import { momentColumn, printRows } from "../rows.js";
+import { formatBytes } from "../table.js";
 
 interface PruneFlags {
   readonly all?: boolean;
   readonly unused?: string;
   readonly maxSize?: string;
   readonly dryRun?: boolean;
+  readonly force?: boolean;
 }
 
-export function addVolumeCommand(program: Command): void {
-  const volume = program
-    .command("volume")
-    .description("Manage volumes and caches: directories that steps keep on the daemon's machine.");
+const EXAMPLE = `
+Examples:
+  wfe-containerd volume prune --unused 30d
+  wfe-containerd volume prune -f --all --max-size 10g`;
+
+export function defineVolume(volume: Command): void {
+  volume.description("Manage volumes and caches: directories that steps keep on the daemon's machine.");
   volume
     .command("ls")
     .description("List volumes and caches, with their size and the steps that use them.")
-    .action(async (_flags: object, command: Command) => {
+    .option("-q, --quiet", "print only the names")
+    .action(async ({ quiet = false }: { quiet?: boolean }, command: Command) => {
       await using client = await connect(command);
-      const { format } = globalOptions(command);
       const rows = (await listVolumes(client)).map(({ name, kind, sizeBytes, usedAt, usedBy }) => ({
         name,
         kind,
-        size: format === "json" ? sizeBytes : formatBytes(sizeBytes),
+        size: sizeBytes,
         used: usedAt.toISOString(),
         by: usedBy.join(" "),
       }));
-      await printRows(format, rows, ["name", "kind", "size", "used", "by"]);
+      if (quiet) {
+        for (const { name } of rows) console.log(printableLine(name));
+        return;
+      }
+      await printRows(rows, {
+        format: globalOptions(command).format,
+        columns: ["name", "kind", { name: "size", show: formatBytes }, momentColumn("used"), "by"],
+      });
     });
   volume
     .command("rm")
@@ -44,17 +58,24 @@ export function addVolumeCommand(program: Command): void {
     });
   volume
     .command("prune")
-    .description("Remove caches that no step uses.")
+    .description("Remove caches that no step uses. On a terminal, it asks before.")
     .option("--all", "remove volumes too")
     .option("--unused <duration>", "only those that no step has used for this time: 24h")
     .option("--max-size <size>", "remove the least recently used until the rest is at most this large: 10g")
     .option("--dry-run", "print what would be removed, but do not remove it")
-    .action(async ({ all, unused, maxSize, dryRun }: PruneFlags, command: Command) => {
+    .option("-f, --force", "do not ask")
+    .addHelpText("after", EXAMPLE)
+    .action(async ({ all, unused, maxSize, dryRun, force }: PruneFlags, command: Command) => {
       const unusedForMs = read("--unused", unused, parseDuration, "30s, 24h, 7d");
       const maxBytes = read("--max-size", maxSize, parseSize, "512m, 10g");
       await using client = await connect(command);
       const kinds = all === true ? (["cache", "volume"] as const) : (["cache"] as const);
-      for (const { name } of await pruneVolumes(client, { kinds, unusedForMs, maxBytes, dryRun }))
+      const options = { kinds, unusedForMs, maxBytes };
+      if (force !== true && dryRun !== true && isTerminal()) {
+        const names = (await pruneVolumes(client, { ...options, dryRun: true })).map(({ name }) => name);
+        if (names.length > 0 && !(await confirm(`This removes ${listed(names)}.`))) return;
+      }
+      for (const { name } of await pruneVolumes(client, { ...options, dryRun }))
         console.log(printableLine(name));
     });
 }

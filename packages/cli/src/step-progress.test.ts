@@ -1,0 +1,19 @@
+import { expect, test } from "vitest";
+import { headingOf, prefixOf, summaryOf } from "./step-progress.js";
+
+test("the heading of a step", () => {
+  expect(headingOf({ name: "test", image: "alpine:3.20" }, 1, 3)).toBe("==> [2/3] test (alpine:3.20)");
+});
+
+test("prefixes are as wide as the longest name on a terminal", () => {
+  const names = ["a", "日本", "test"];
+  expect(names.map((name) => prefixOf(name, names))).toEqual(["a    | ", "日本 | ", "test | "]);
+});
+
+test.each([
+  ["exit", 4, ["deploy", "tell"], "==> step test: failed (exit code 4); not run: deploy, tell"],
+  ["timeout", 143, [], "==> step test: ran longer than its time-out (exit code 143); it was the last one"],
+  ["unknown", null, ["b"], "==> step test: the daemon no longer knows how the step ended; not run: b"],
+] as const)("the summary of a step that ended by %s", (cause, exitCode, left, expected) => {
+  expect(summaryOf({ name: "test", cause, exitCode }, left)).toBe(expected);
+});

@@ -1,0 +1,31 @@
+import type { StepInput, StepResult } from "@wfe-containerd/executor";
+import stringWidth from "string-width";
+import { CAUSE_TEXTS } from "./exit-code.js";
+import { printableLine } from "./printable.js";
+
+/** The line before a step of a file: `==> [2/3] test (alpine:3.20)`. */
+export function headingOf(
+  { name, image }: Pick<StepInput, "name" | "image">,
+  at: number,
+  count: number,
+): string {
+  return printableLine(`==> [${at + 1}/${count}] ${name} (${image})`);
+}
+
+/** What `--prefix` puts before each line. All are as wide as the longest, so that the output lines up. */
+export function prefixOf(name: string, names: readonly string[]): string {
+  const width = Math.max(...names.map((each) => stringWidth(printableLine(each))));
+  const shown = printableLine(name);
+  return `${shown}${" ".repeat(Math.max(width - stringWidth(shown), 0))} | `;
+}
+
+/** The last line of a file that was not run to its end: which step ended it, why, and what did not run. */
+export function summaryOf(
+  { name, cause, exitCode }: Pick<StepResult, "name" | "cause" | "exitCode">,
+  left: readonly string[],
+): string {
+  const word = CAUSE_TEXTS[cause] ?? "failed";
+  const code = exitCode === null ? "" : ` (exit code ${exitCode})`;
+  const rest = left.length === 0 ? "it was the last one" : `not run: ${left.join(", ")}`;
+  return printableLine(`==> step ${name}: ${word}${code}; ${rest}`);
+}

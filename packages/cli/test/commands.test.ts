@@ -1,0 +1,440 @@
+import { chmod, mkdtemp, readdir, readFile, rm, symlink, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { delimiter, dirname, join } from "node:path";
+import { useDaemon } from "@wfe-containerd/test-infra/daemon";
+import { busyboxArchive } from "@wfe-containerd/test-infra/images";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { call, type Finished, MAIN, type Running, run as runProgram, start } from "./command.js";
+
+const daemon_ = useDaemon();
+let files: string;
+
+beforeAll(async () => {
+  files = await mkdtemp(join(tmpdir(), "test-commands-"));
+  await chmod(files, 0o755);
+});
+afterAll(() => rm(files, { recursive: true }));
+
+const at = (): string[] => ["--address", daemon_.daemon.address, "--namespace", daemon_.client.namespace];
+const env = (): NodeJS.ProcessEnv => ({ WFE_IO_DIR: daemon_.ioDir });
+
+interface Told {
+  readonly code: number | null;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+const told = ({ code, stdout, stderr }: Finished): Told => ({ code, stdout: stdout.toString(), stderr });
+const cli = async (...args: string[]): Promise<Told> => told(await call([...at(), ...args], { env: env() }));
+
+/** Runs the command on a terminal of its own, where the given text is typed. */
+async function onTerminal(args: readonly string[], { columns = 80, typed = "" } = {}): Promise<Told> {
+  const command = [process.execPath, MAIN, ...at(), ...args].join(" ");
+  const script = [
+    "--quiet",
+    "--return",
+    "--command",
+    `stty cols ${columns} rows 24; exec ${command}`,
+    "/dev/null",
+  ];
+  return told(await runProgram("script", script, { env: env(), input: typed, keepsInput: typed === "" }));
+}
+
+/** Starts a step, and waits until it runs. It ends with 5 at SIGTERM, and prints `usr1` at SIGUSR1. */
+async function startStep(name: string, ...flags: string[]): Promise<Running> {
+  const script = "trap 'exit 5' TERM; trap 'echo usr1' USR1; echo on; while :; do sleep 0.05; done";
+  const args = [...at(), "run", "--name", name, "--stop-timeout", "0s", ...flags];
+  const step = start([...args, "busybox", "sh", "-c", script], { env: env() });
+  await step.printed("on");
+  return step;
+}
+
+describe("a running step", () => {
+  let step: Running;
+  let id: string;
+
+  beforeAll(async () => {
+    step = await startStep("build", "-m", "64m", "--label", "team=ci", "-e", "FROM=test");
+    id = (await cli("ps", "-q")).stdout.trim();
+    expect(id).toMatch(/^wfe-[0-9a-f]+$/);
+  });
+  afterAll(async () => {
+    step.child.kill("SIGTERM");
+    await step.finished;
+  });
+
+  test("can be named by its id, the beginning of its id, or its name", async () => {
+    for (const word of [id, id.slice(0, 9), id.slice(4, 9), "build"])
+      expect(await cli("inspect", "-f", "{{.ID}} {{.Name}} {{.State.Status}}", word), word).toEqual({
+        code: 0,
+        stdout: `${id} build running\n`,
+        stderr: "",
+      });
+    expect(await cli("stop", "bui")).toEqual({
+      code: 125,
+      stdout: "",
+      stderr: `wfe-containerd: there is no step "bui" in namespace ${daemon_.client.namespace}; \`wfe-containerd ps -a\` lists all\n`,
+    });
+  });
+
+  test("inspect has docker's fields beside containerd's record, and templates of both", async () => {
+    const [whole] = JSON.parse((await cli("inspect", "build")).stdout);
+    expect(whole).toMatchObject({
+      id,
+      snapshotKey: expect.any(String),
+      task: { status: "running" },
+      state: { running: true, paused: false, pid: whole.task.pid },
+      config: {
+        image: "docker.io/library/busybox:latest",
+        labels: { team: "ci" },
+        env: expect.arrayContaining(["FROM=test"]),
+      },
+    });
+    const template =
+      '{{.State.Pid}} {{index .Config.Labels "team"}} {{range .Config.Env}}{{println .}}{{end}}';
+    const { stdout } = await cli("inspect", "--format", template, "build");
+    expect(stdout).toMatch(new RegExp(`^${whole.task.pid} ci [\\s\\S]*^FROM=test$`, "m"));
+    expect(await cli("inspect", "-f", "{{.Nope}}", "build")).toMatchObject({
+      code: 125,
+      stderr: expect.stringMatching(
+        /^wfe-containerd: --format: \.Nope: there is no such field; allowed: \.id/,
+      ),
+    });
+  });
+
+  test("ps takes docker's flags", async () => {
+    expect((await cli("ps")).stdout).toMatch(
+      new RegExp(
+        `^ID +STEP +IMAGE +STATUS +EXECUTOR +OWNER +CREATED\\n${id} +build +\\S*busybox\\S* +running `,
+      ),
+    );
+    for (const [args, expected] of [
+      [["-q", "--filter", "name=bui", "--filter", "status=running"], `${id}\n`],
+      [["-q", "-f", "ancestor=busybox", "-f", "label=team=ci"], `${id}\n`],
+      [["-aq", "--filter", "label=team=qa"], ""],
+      [["-l", "-q"], `${id}\n`],
+      [["--format", "id"], `${id}\n`],
+      [["--format", "step,Status"], "build\trunning\n"],
+      [["--format", '{{.ID}}\\t{{.Names}} {{.Label "team"}}'], `${id}\tbuild ci\n`],
+      [["--no-trunc", "--format", "table {{.Names}}\\t{{.State}}"], "NAMES   STATE\nbuild   running\n"],
+    ] as const)
+      expect(await cli("ps", ...args), args.join(" ")).toEqual({ code: 0, stdout: expected, stderr: "" });
+    expect(JSON.parse((await cli("ps", "--format", "{{json .}}")).stdout)).toEqual(
+      JSON.parse((await cli("ps", "--format", "json")).stdout)[0],
+    );
+    expect((await cli("ps", "--format", "bogus")).stderr).toMatch(
+      /^wfe-containerd: --format: "bogus" is not a column; allowed: table, json, id, step, image, status, executor, owner, created, /,
+    );
+  });
+
+  test("a table fits the terminal; --no-trunc prints all of it", async () => {
+    const narrow = (await onTerminal(["ps"])).stdout.split("\r\n");
+    expect(narrow[1]).toContain(id);
+    expect(narrow[1]).toContain("…");
+    for (const line of narrow) expect(line.length).toBeLessThanOrEqual(80);
+    const whole = (await onTerminal(["ps", "--no-trunc"])).stdout;
+    expect(whole).not.toContain("…");
+    expect(whole).toMatch(/\dZ\s*$/);
+  });
+
+  test("top lists its processes, as ps(1) does", async () => {
+    const { stdout } = await cli("top", "build");
+    const [, pid] = /^\d+ +(\d+) +\d+ +[RS] .* sh -c trap/m.exec(stdout) ?? [];
+    expect(stdout).toMatch(/^USER +PID +PPID +S +TIME +CMD\n/);
+    expect(Number(pid)).toBe((await daemon_.client.tasks.get(id)).pid);
+  });
+
+  test("stats tells what it uses", async () => {
+    const { stdout } = await cli("stats", "--no-stream", "--format", "json", "build");
+    const [row, ...others] = JSON.parse(stdout);
+    expect(others).toEqual([]);
+    expect(row).toMatchObject({ id, step: "build", memoryLimitBytes: 64 * 1024 ** 2 });
+    expect(row.memoryBytes).toBeGreaterThan(0);
+    expect(row.processes).toBeGreaterThan(0);
+    const line = await cli("stats", "--no-stream", "--format", "{{.Name}} {{.MemUsage}} {{.PIDs}}");
+    expect(line.stdout).toMatch(/^build [\d.]+ [KM]iB \/ 64\.0 MiB \d+\n$/);
+    expect((await cli("stats", "--no-stream", "none")).code).toBe(125);
+  });
+
+  test("pause freezes it, and unpause lets it go on", async () => {
+    expect(await cli("pause", "build")).toEqual({ code: 0, stdout: "build\n", stderr: "" });
+    expect((await cli("ps", "--format", "{{.Status}}")).stdout).toBe("paused\n");
+    expect((await cli("pause", "build")).code).toBe(125);
+    expect(await cli("unpause", id)).toEqual({ code: 0, stdout: `${id}\n`, stderr: "" });
+    expect((await daemon_.client.tasks.get(id)).status).toBe("running");
+  });
+
+  test("kill sends it any signal, and refuses what is none", async () => {
+    expect(await cli("kill", "-s", "usr1", "build")).toEqual({ code: 0, stdout: "build\n", stderr: "" });
+    await step.printed("usr1");
+    expect(await cli("kill", "--signal", "BOGUS", "build")).toMatchObject({
+      code: 125,
+      stderr: expect.stringMatching(/^wfe-containerd: --signal: "BOGUS" is not a signal; allowed: /),
+    });
+  });
+
+  test("completion names it, flags and commands in bash", async () => {
+    const bin = join(files, "bin");
+    await runProgram("mkdir", [bin]);
+    await symlink(MAIN, join(bin, "wfe-containerd"));
+    const complete = async (...words: string[]): Promise<string[]> => {
+      const script = `source <(wfe-containerd completion bash)
+COMP_LINE='wfe-containerd ${words.join(" ")}'; COMP_POINT=\${#COMP_LINE}; _wfe_containerd
+printf '%s\\n' "\${COMPREPLY[@]}"`;
+      const path = [bin, dirname(process.execPath), process.env["PATH"]].join(delimiter);
+      const { stdout } = told(await runProgram("bash", ["-c", script], { env: { ...env(), PATH: path } }));
+      return stdout.split("\n").filter((line) => line !== "");
+    };
+    expect(await complete("st")).toEqual(["step", "stats", "stop"]);
+    expect(await complete(...at(), "stop", "")).toEqual(["build", id]);
+    expect(await complete("stop", ...at(), "bu")).toEqual(["build"]);
+    expect(await complete(...at(), "run", "--pul")).toEqual(["--pull"]);
+    expect(await complete(...at(), "run", "--pull", "")).toEqual(["always", "missing", "never"]);
+    expect(await complete(...at(), "run", "--pull=m")).toEqual(["missing"]);
+    expect(await complete(...at(), "rmi", "bu")).toEqual(["busybox"]);
+    // bash keeps what stands before the colon.
+    await daemon_.client.images.tag("busybox", "example.com/named:1");
+    expect(await complete(...at(), "rmi", "example.com/named:")).toEqual(["1"]);
+    await daemon_.client.images.remove("example.com/named:1");
+    expect(await complete("volume", "")).toEqual(["ls", "rm", "prune"]);
+    expect(await complete("--address", "/no/such.sock", "stop", "")).toEqual([]);
+  });
+});
+
+test("stop ends a step by its stop signal; wait gives its code; events tell of it", async () => {
+  const events = start([...at(), "events", "--filter", "type=container", "--format", "{{.Action}} {{.ID}}"], {
+    env: env(),
+  });
+  // The subscription exists once an event of a step comes: steps are started until one is seen.
+  const first = await startStep("first");
+  const second = await startStep("second");
+  await events.printed("start wfe-");
+  const [secondId, firstId] = (await cli("ps", "-q")).stdout.split("\n");
+  const waiting = cli("wait", "first", "second");
+  expect(await cli("stop", "-t", "60", "first", "none", "second")).toMatchObject({
+    code: 125,
+    stdout: "first\nsecond\n",
+    stderr: expect.stringMatching(/^wfe-containerd: there is no step "none"/),
+  });
+  expect((await first.finished).code).toBe(5);
+  expect((await second.finished).code).toBe(5);
+  expect(await waiting).toEqual({ code: 0, stdout: "5\n5\n", stderr: "" });
+  await events.printed(`exit ${firstId}`);
+  await events.printed(`exit ${secondId}`);
+  events.child.kill("SIGINT");
+  await events.finished;
+});
+
+test("stop kills what ignores its signal, and kill kills at once", async () => {
+  const script = "trap '' TERM; echo on; while :; do sleep 0.05; done";
+  const stubborn = start([...at(), "run", "--name", "stubborn", "busybox", "sh", "-c", script], {
+    env: env(),
+  });
+  await stubborn.printed("on");
+  expect(await cli("stop", "--time", "0", "stubborn")).toMatchObject({ code: 0, stdout: "stubborn\n" });
+  expect((await stubborn.finished).code).toBe(137);
+  const other = await startStep("other");
+  expect(await cli("kill", "other")).toMatchObject({ code: 0, stdout: "other\n" });
+  expect((await other.finished).code).toBe(137);
+  expect((await cli("stop", "-t", "soon", "other")).stderr).toMatch(/^wfe-containerd: --time: "soon" is not/);
+});
+
+test("rm removes several steps; a name of two steps is told with both; a terminal is asked", async () => {
+  const steps = [await startStep("twin"), await startStep("twin"), await startStep("single")];
+  const ids = JSON.parse((await cli("ps", "--format", "json")).stdout) as { id: string; step: string }[];
+  const [one, two] = ids.filter(({ step }) => step === "twin").map(({ id }) => id);
+  const asked = await onTerminal(["rm", "single"], { typed: "n\n" });
+  expect(asked).toMatchObject({
+    code: 0,
+    stdout: expect.stringMatching(/This kills wfe-\w+ \(single\)\. Continue\?/),
+  });
+  const refused = await cli("rm", "-f", "twin");
+  expect(refused).toMatchObject({ code: 125, stdout: "" });
+  for (const id of [one, two]) expect(refused.stderr).toContain(`${id} (twin)`);
+  expect(await cli("rm", "none", "single", one ?? "", two?.slice(0, 20) ?? "")).toMatchObject({
+    code: 125,
+    stdout: `single\n${one}\n${two?.slice(0, 20)}\n`,
+    stderr: expect.stringMatching(/^wfe-containerd: there is no step "none"/),
+  });
+  for (const step of steps) await step.finished;
+  expect((await cli("ps", "-aq")).stdout).toBe("");
+});
+
+test("images, history, save and load take docker's flags; a digest's beginning names an image", async () => {
+  const archive = join(files, "tools.tar");
+  await writeFile(archive, await busyboxArchive("example.com/tools/busybox:1"));
+  expect(await cli("load", "-i", archive)).toEqual({
+    code: 0,
+    stdout: "Loaded image: example.com/tools/busybox:1\n",
+    stderr: "",
+  });
+  const { digest } = (await daemon_.client.images.get("example.com/tools/busybox:1")).target;
+  const short = digest.slice("sha256:".length, "sha256:".length + 12);
+  for (const [args, expected] of [
+    [["-q", "tools"], ""],
+    [["-q", "example.com/tools/busybox"], `${short}\n`],
+    [["-q", "--no-trunc", "--filter", "reference=*/tools/*"], `${digest}\n`],
+    [["--format", "{{.Repository}} {{.Tag}} {{.ID}}", "*tools*"], `example.com/tools/busybox 1 ${digest}\n`],
+    [["--format", "digest", "*tools*"], `${digest}\n`],
+  ] as const)
+    expect(await cli("images", ...args), args.join(" ")).toEqual({ code: 0, stdout: expected, stderr: "" });
+  const onScreen = await onTerminal(["images", "*tools*"], { columns: 100 });
+  expect(onScreen.stdout).toMatch(new RegExp(`sha256:${short} .* ago\\r\\n$`));
+  expect((await onTerminal(["images", "--digests", "*tools*"], { columns: 160 })).stdout).toContain(digest);
+  expect((await cli("history", "-q", short)).stdout).toMatch(/^sha256:[0-9a-f]{64}\n$/);
+  expect((await cli("history", short)).stdout).toMatch(
+    /^CREATED +CREATED BY +SIZE +COMMENT\n +[\d.]+ [KM]iB\n$/,
+  );
+
+  const saved = join(files, "saved.tar");
+  expect(await cli("save", "-o", saved, "example.com/tools/busybox:1")).toEqual({
+    code: 0,
+    stdout: "",
+    stderr: "",
+  });
+  await cli("tag", short, "example.com/other:2");
+  const piped = await call([...at(), "save", "example.com/other:2"], { env: env() });
+  expect(piped.code).toBe(0);
+  expect((await cli("rmi", "example.com/tools/busybox:1", "example.com/other:2")).code).toBe(0);
+  expect((await cli("load", "--input", saved)).stdout).toBe("Loaded image: example.com/tools/busybox:1\n");
+  // That busybox has the same digest: a digest of two names removes neither, unless it is forced.
+  expect(await cli("rmi", short)).toMatchObject({
+    code: 125,
+    stdout: "",
+    stderr: expect.stringMatching(/is an image with 2 names: .*; give one of them, or --force/),
+  });
+  expect((await cli("rmi", "-f", short)).stdout.trim().split("\n").toSorted()).toEqual([
+    "docker.io/library/busybox:latest",
+    "example.com/tools/busybox:1",
+  ]);
+});
+
+test("prune asks on a terminal, and takes no for an answer", async () => {
+  const archive = join(files, "pruned.tar");
+  await writeFile(archive, await busyboxArchive("example.com/pruned:1"));
+  await cli("load", "-i", archive);
+  const kept = await onTerminal(["prune"], { typed: "\n" });
+  expect(kept.stdout).toMatch(/This removes .*example\.com\/pruned:1.*\. Continue\? \[y\/N\]/);
+  expect(kept.stdout).toContain("nothing is removed");
+  expect((await cli("images", "-q", "example.com/pruned")).stdout).not.toBe("");
+  const removed = await onTerminal(["prune"], { typed: "y\n", columns: 200 });
+  expect(removed.stdout).toMatch(/example\.com\/pruned:1 +sha256/);
+  expect((await cli("images", "-q", "example.com/pruned")).stdout).toBe("");
+});
+
+describe("step", () => {
+  const FILE = `
+steps:
+  - {name: first, image: "example.com/shell:1", run: "echo out; printf 'no end' >&2"}
+  - {name: second, image: "example.com/shell:1", run: "exit 4"}
+  - {name: third, image: "example.com/shell:1", run: "echo never"}
+`;
+  const step = async (...flags: string[]): Promise<Told> =>
+    told(await call([...at(), "step", ...flags, "-"], { env: env(), input: FILE }));
+
+  beforeAll(async () => {
+    const archive = join(files, "shell.tar");
+    await writeFile(archive, await busyboxArchive("example.com/shell:1"));
+    await cli("load", "-i", archive);
+  });
+
+  test("tells which step runs, which failed, why, and what did not run", async () => {
+    expect(await step()).toEqual({
+      code: 4,
+      stdout: "out\n",
+      stderr:
+        "==> [1/3] first (example.com/shell:1)\nno end==> [2/3] second (example.com/shell:1)\n==> step second: failed (exit code 4); not run: third\n",
+    });
+  });
+
+  test("--quiet tells nothing of that; --prefix names the step of each line", async () => {
+    expect(await step("--quiet")).toEqual({ code: 4, stdout: "out\n", stderr: "no end" });
+    expect(await step("-q", "--prefix")).toEqual({
+      code: 4,
+      stdout: "first  | out\n",
+      stderr: "first  | no end\n",
+    });
+  });
+
+  test("--check finds mistakes without a daemon, and runs nothing", async () => {
+    const check = async (input: string): Promise<Told> =>
+      told(await call(["--address", "/no/such.sock", "step", "--check", "-"], { input }));
+    expect(await check(FILE)).toEqual({
+      code: 0,
+      stdout: "standard input: 3 steps: first, second, third\n",
+      stderr: "",
+    });
+    expect(await check("name: a\nimage: b\nvolumes: ['/etc:/x']\nprivileged: true\n")).toMatchObject({
+      code: 125,
+      stdout: "",
+      stderr: expect.stringMatching(/standard input has 2 mistakes:\n {2}(?:volumes|privileged)/),
+    });
+  });
+});
+
+test("doctor finds that steps can run, and what keeps them from it", async () => {
+  const well = await cli("doctor", "--image", "example.com/shell:1");
+  expect(well).toMatchObject({ code: 0, stderr: "" });
+  expect(well.stdout).toMatch(/^ok {4}connection: unix:.* answers$/m);
+  expect(well.stdout).toMatch(/^(?:ok {2}|warn) {2}containerd: \d/m);
+  expect(well.stdout).toMatch(/^ok {4}snapshotter: overlayfs$/m);
+  expect(well.stdout).toMatch(/^ok {4}clock: /m);
+  expect(well.stdout).toMatch(/^ok {4}a step: example\.com\/shell:1 ran in \d+ ms; .* see the same files/m);
+  expect(well.stdout).not.toMatch(/^fail/m);
+
+  const broken = await cli("--snapshotter", "bogus", "doctor", "--no-step", "--format", "json");
+  expect(broken.code).toBe(1);
+  expect(JSON.parse(broken.stdout)).toContainEqual({
+    result: "fail",
+    check: "snapshotter",
+    found: "the daemon has no bogus",
+    advice: expect.stringContaining("overlayfs"),
+  });
+  const noImage = await cli("doctor", "--image", "127.0.0.1:1/none:1");
+  expect(noImage.code).toBe(1);
+  expect(noImage.stdout).toMatch(/^fail {2}a step: .*127\.0\.0\.1:1/m);
+  const away = await call(["--address", join(files, "no.sock"), "doctor"]);
+  expect(told(away)).toMatchObject({ code: 1, stderr: "" });
+  expect(away.stdout.toString()).toMatch(/^fail {2}connection: .*\n {6}-> start containerd/m);
+});
+
+test("commands of docker that are missing are told with what to do instead; help is in groups", async () => {
+  expect(await cli("logs", "build")).toEqual({
+    code: 125,
+    stdout: "",
+    stderr: expect.stringMatching(/^wfe-containerd: there is no command logs; the output of a step goes to/),
+  });
+  const { stdout, code } = await cli("--help");
+  expect(code).toBe(0);
+  for (const heading of ["Steps:", "Images:", "Registries:", "The daemon and its machine:", "Examples:"])
+    expect(stdout).toContain(`\n${heading}\n`);
+  expect(stdout).not.toContain("__complete");
+  expect((await cli("help", "stop")).stdout).toContain("wfe-containerd stop -t 60 a b");
+});
+
+describe("what a command loads", () => {
+  const dist = dirname(MAIN);
+
+  /** The text of a built file, and of all files that it imports at once. */
+  async function loaded(name: string, seen = new Set<string>()): Promise<string> {
+    if (seen.has(name)) return "";
+    seen.add(name);
+    const text = await readFile(join(dist, name), "utf8");
+    const imports = [...text.matchAll(/^(?:import|\}) ?(?:from )?"\.\/([^"]+)";$/gm)].map(
+      ([, file = ""]) => file,
+    );
+    const others = await Promise.all(imports.map((file) => loaded(file, seen)));
+    return [text, ...others].join("");
+  }
+
+  test("the help needs neither the client nor the executor; ps needs no schema of steps", async () => {
+    const files = await readdir(dist);
+    const ps = files.find((file) => /^ps-\w+\.js$/.test(file)) ?? "";
+    const run = files.find((file) => /^run-\w+\.js$/.test(file)) ?? "";
+    const isZod = /\bZodObject\b/;
+    expect(await loaded(run)).toMatch(isZod);
+    expect(await loaded(ps)).not.toMatch(isZod);
+    expect(await loaded(ps)).toMatch(/grpc-js/);
+    expect(await loaded("main.js")).not.toMatch(/grpc-js/);
+  });
+});
