@@ -35,7 +35,7 @@ export interface Machines {
 /** A daemon of an executor. */
 export interface KnownDaemon {
   readonly client: Client;
-  readonly locality: Locality;
+  locality(): Promise<Locality>;
 }
 
 interface Daemon {
@@ -73,13 +73,14 @@ export function createMachines(given: Client | undefined, settings: MachineSetti
     },
     async known(connect) {
       if (connect && own === undefined && opened.size === 0) await connectTo({});
-      const daemons = [...(own === undefined ? [] : [own]), ...(await Promise.all(opened.values()))];
-      return Promise.all(
-        daemons.map(async (daemon) => ({
-          client: daemon.client,
-          locality: (await factsOf(daemon, daemon.client)).locality,
-        })),
-      );
+      const found = own === undefined ? [] : [own];
+      // Without those whose TLS files cannot be read: no step runs there.
+      for (const outcome of await Promise.allSettled(opened.values()))
+        if (outcome.status === "fulfilled") found.push(outcome.value);
+      return found.map((daemon) => ({
+        client: daemon.client,
+        locality: async () => (await factsOf(daemon, daemon.client)).locality,
+      }));
     },
     async close() {
       await Promise.allSettled([

@@ -37,22 +37,26 @@ export interface AbandonedDirectory {
 
 /** Finds the private directories of processes that have ended. */
 export async function findAbandonedDirectories(madeBefore: number): Promise<AbandonedDirectory[]> {
-  const found: AbandonedDirectory[] = [];
-  for (const name of await readdir(tmpdir())) {
-    const path = join(tmpdir(), name);
-    if (!name.startsWith(OUTPUT_PREFIX) || !(await isOurs(path))) continue;
-    const { mtimeMs } = await lstat(path);
-    const entries = (await readdir(path)).filter((entry) => entry !== OWNER_FILE);
-    const owner = await readFile(join(path, OWNER_FILE), "utf8").catch(() => undefined);
-    if (owner === undefined) {
-      // Its process was killed between the two calls that make it, if it does not stand there right now.
-      const isLeft = entries.length === 0 && mtimeMs <= Math.min(madeBefore, Date.now() - MAKING_MS);
-      if (isLeft) found.push({ path, entries, reason: "it is empty, and does not name its process" });
-    } else if (mtimeMs <= madeBefore && (await isOwnerGone(owner)) === true) {
-      found.push({ path, entries, reason: "its process has ended" });
-    }
+  const names = (await readdir(tmpdir())).filter((name) => name.startsWith(OUTPUT_PREFIX));
+  // One may be removed while we look at it.
+  const found = await Promise.all(
+    names.map((name) => lookAt(join(tmpdir(), name), madeBefore).catch(() => undefined)),
+  );
+  return found.filter((directory) => directory !== undefined);
+}
+
+async function lookAt(path: string, madeBefore: number): Promise<AbandonedDirectory | undefined> {
+  if (!(await isOurs(path))) return undefined;
+  const { mtimeMs } = await lstat(path);
+  const entries = (await readdir(path)).filter((entry) => entry !== OWNER_FILE);
+  const owner = await readFile(join(path, OWNER_FILE), "utf8").catch(() => undefined);
+  if (owner !== undefined) {
+    const isLeft = mtimeMs <= madeBefore && (await isOwnerGone(owner)) === true;
+    return isLeft ? { path, entries, reason: "its process has ended" } : undefined;
   }
-  return found;
+  // Its process was killed between the two calls that make it, or is just between them.
+  const isLeft = entries.length === 0 && mtimeMs <= Math.min(madeBefore, Date.now() - MAKING_MS);
+  return isLeft ? { path, entries, reason: "it is empty, and does not name its process" } : undefined;
 }
 
 /** Whether nobody else could have put something into the directory. */

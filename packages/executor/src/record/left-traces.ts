@@ -11,30 +11,24 @@ const ENDING_MS = 2_000;
 /**
  * Traces of steps of which containerd has nothing any more.
  *
- * @param seen what was there before the daemon was asked for its steps. So a step that is being created is
- * among the steps: its lease is older than its traces.
- * @param known the ids of the daemon's steps.
+ * @param ids steps that had traces before the daemon was asked for its steps, and that it does not have. A
+ * step that is being created is not among them: its lease is older than its traces.
  */
 export async function findLeftTraces(
   client: Client,
   finder: TraceFinder,
-  seen: ReadonlyMap<string, StepTraces>,
-  known: ReadonlySet<string>,
+  ids: readonly string[],
   madeBefore: number,
 ): Promise<Pile[]> {
-  const isCandidate = (id: string, traces: StepTraces | undefined): boolean =>
-    traces !== undefined && !traces.isInUse && !known.has(id);
-  const candidates = [...seen].filter(([id, traces]) => isCandidate(id, traces)).map(([id]) => id);
-  if (candidates.length === 0) return [];
+  if (ids.length === 0) return [];
   // A step that is just being released has traces for a moment longer than records.
   await delay(ENDING_MS);
-  const again = await finder.find();
+  const found = await finder.find();
   const piles: Pile[] = [];
-  for (const id of candidates) {
-    const traces = again.get(id);
-    if (traces === undefined || !isCandidate(id, traces)) continue;
-    if ((await findStep(client, id)) !== undefined || !(await isOld(traces, madeBefore))) continue;
-    piles.push(pileOfTraces(id, traces, finder));
+  for (const id of ids) {
+    const traces = found.get(id);
+    if (traces === undefined || traces.isInUse || !(await isOld(traces, madeBefore))) continue;
+    if ((await findStep(client, id)) === undefined) piles.push(pileOfTraces(id, traces, finder));
   }
   return piles;
 }

@@ -13,7 +13,7 @@ import { findDirectories, pileOfOutput } from "./left-directories.js";
 import { findLeftTraces } from "./left-traces.js";
 import type { Leftover, Pile, ReapReport } from "./leftover.js";
 import { pileOf } from "./step-pile.js";
-import { createTraceFinder, type StepTraces } from "./step-traces.js";
+import { createTraceFinder } from "./step-traces.js";
 import { findWorkLeases } from "./work-leases.js";
 
 /** Options of `Executor.reap`. */
@@ -92,11 +92,12 @@ async function removeLeftovers(
   const { dryRun = false, graceMs = 0 } = options;
   const madeBefore = Date.now() - checkDuration("reap", "graceMs", graceMs);
   const { bridge, ioDir, isSpared = () => false, signal = new AbortController().signal } = context;
-  const isLocal = (context.locality ?? (await locateDaemon(client))) === "local";
-  const finder = isLocal ? createTraceFinder(client, bridge) : undefined;
+  // Only root may end the shims of a daemon, and remove its control groups.
+  const canSweep = process.getuid?.() === 0 && (context.locality ?? (await locateDaemon(client))) === "local";
+  const finder = canSweep ? createTraceFinder(client, bridge) : undefined;
 
   // In this order: a step's records are made before its traces and its output, and removed after them.
-  const traces = (await finder?.find()) ?? new Map<string, StepTraces>();
+  const traced = await finder?.ids();
   const directories = await findDirectories(client, { ioDir, madeBefore });
   const steps = await findSteps(client);
   const known = new Set(steps.map(({ id }) => id));
@@ -108,7 +109,10 @@ async function removeLeftovers(
     piles.push(await pileOf(client, step, reasonFor(step), finder));
   }
   piles.push(...(await findWorkLeases(client, madeBefore)));
-  if (finder !== undefined) piles.push(...(await findLeftTraces(client, finder, traces, known, madeBefore)));
+  if (finder !== undefined && traced !== undefined) {
+    const ids = [...traced].filter((id) => !known.has(id));
+    piles.push(...(await findLeftTraces(client, finder, ids, madeBefore)));
+  }
   for (const [id, path] of directories.outputs) if (!known.has(id)) piles.push(pileOfOutput(id, path));
 
   const clear = dryRun ? listAll : (some: readonly Pile[]) => removeAll(some, signal);

@@ -56,32 +56,44 @@ export function createReaper({ intervalMs, orphanGraceMs, daemons, ...context }:
   }
 
   async function runByItself(): Promise<void> {
-    const before = seen;
-    seen = new Map();
+    const now = new Map<string, number>();
+    const outcomes = await Promise.allSettled((await daemons(false)).map((daemon) => clear(daemon, now)));
+    // What this run could not look at keeps its time.
+    const isWhole = outcomes.every(({ status }) => status === "fulfilled");
+    seen = isWhole ? now : new Map([...seen, ...now]);
+  }
+
+  async function clear(daemon: KnownDaemon, now: Map<string, number>): Promise<void> {
+    const { client } = daemon;
+    const locality = await daemon.locality();
     const [, ownBoot] = (await currentOwner()).split("/");
-    for (const { client, locality } of await daemons(false)) {
-      const isSpared = ({ id, labels, hasContainer }: FoundStep): boolean => {
-        const since = before.get(id) ?? performance.now();
-        seen.set(id, since);
-        const [, boot] = labels[LABELS.owner]?.split("/") ?? [];
-        // Two machines with one name may share a daemon. Then "an earlier boot" may be the other machine.
-        if (locality === "remote" && boot !== ownBoot) return true;
-        return hasContainer && performance.now() - since < orphanGraceMs;
-      };
-      await reapDaemon(client, {}, { ...context, locality, isSpared, signal: stop.signal });
-    }
+    const isSpared = ({ id, labels, hasContainer }: FoundStep): boolean => {
+      const since = seen.get(id) ?? performance.now();
+      now.set(id, since);
+      const [, boot] = labels[LABELS.owner]?.split("/") ?? [];
+      // Two machines with one name may share a daemon. Then "an earlier boot" may be the other machine.
+      if (locality === "remote" && boot !== ownBoot) return true;
+      return hasContainer && performance.now() - since < orphanGraceMs;
+    };
+    await reapDaemon(client, {}, { ...context, locality, isSpared, signal: stop.signal });
   }
 
   return {
     async reap(options) {
-      const removed: ReapReport["removed"][number][] = [];
-      const failed: ReapReport["failed"][number][] = [];
-      for (const { client, locality } of await daemons(true)) {
-        const report = await reapDaemon(client, options, { ...context, locality, signal: stop.signal });
-        removed.push(...report.removed);
-        failed.push(...report.failed);
+      const outcomes = await Promise.allSettled(
+        (await daemons(true)).map(async ({ client, locality }) =>
+          reapDaemon(client, options, { ...context, locality: await locality(), signal: stop.signal }),
+        ),
+      );
+      const reports: ReapReport[] = [];
+      for (const outcome of outcomes) {
+        if (outcome.status === "rejected") throw outcome.reason;
+        reports.push(outcome.value);
       }
-      return { removed, failed };
+      return {
+        removed: reports.flatMap(({ removed }) => removed),
+        failed: reports.flatMap(({ failed }) => failed),
+      };
     },
     start() {
       if (timer === undefined && intervalMs > 0) schedule(Math.min(FIRST_MS, intervalMs));

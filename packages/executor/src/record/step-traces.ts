@@ -20,6 +20,8 @@ export interface StepTraces {
 
 /** Traces of steps on the machine of a daemon, which is this one. */
 export interface TraceFinder {
+  /** The ids of the steps that have traces. Much quicker than `find`. */
+  ids(): Promise<Set<string>>;
   /** By the step's id. */
   find(): Promise<Map<string, StepTraces>>;
   /** Ends the shims of a step, which nobody needs any more, and waits until its processes are gone. */
@@ -85,6 +87,13 @@ export function createTraceFinder(client: Client, bridge: Bridge): TraceFinder {
   }
 
   return {
+    async ids() {
+      const groups = await findControlGroups(client.namespace);
+      const addresses = await findNetworkAddresses(bridge);
+      const ids = new Set([...groups.keys(), ...addresses.keys()]);
+      for (const shim of await listStepProcesses("shims")) if (await isOurs(shim)) ids.add(shim.stepId);
+      return ids;
+    },
     find,
     endShims,
     async removeGroups(id) {
