@@ -13,6 +13,8 @@ import {
   type ReadableSpan,
   SimpleSpanProcessor,
 } from "@opentelemetry/sdk-trace-base";
+import { createClient } from "@wfe-containerd/client";
+import { createDeferred } from "@wfe-containerd/client/internal";
 import {
   createExecutor,
   type Executor,
@@ -69,6 +71,29 @@ describe.each(["file", "fifo"] as const)("a step in %s mode", (ioMode) => {
       "greet.stderr": "err\n",
       "greet.outputs.a": "2",
     });
+  });
+
+  test("gives its result before its task is deleted", async () => {
+    const told = createDeferred<void>();
+    const client = createClient({
+      address: at.daemon.address,
+      namespace: at.client.namespace,
+      interceptors: [
+        (next) => async (request) => {
+          if (request.service.typeName.endsWith(".Tasks") && request.method.name === "Delete")
+            await told.promise;
+          return next(request);
+        },
+      ],
+    });
+    await using runner = executor({ client, ioMode });
+    const handle = runner.start({ name: "early", image: IMAGE, run: "seq 20000; exit 3" });
+    const result = await handle.result;
+    told.resolve();
+    expect(result).toMatchObject({ exitCode: 3, log: { gaps: [] } });
+    expect(result.stdout.endsWith("\n20000\n")).toBe(true);
+    expect(await handle.closed).toEqual({ unreleased: [] });
+    await client.close();
   });
 
   test("tells every exit code as it is", async () => {

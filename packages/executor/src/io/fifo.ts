@@ -52,6 +52,7 @@ function fifoIo(paths: Record<OutputStream, string>, pipes: Record<OutputStream,
   return {
     stdio: { stdin: "", ...paths },
     completeAfter: "exit",
+    arrived: new Promise<never>(() => undefined),
     failed,
     fail,
     takeStore: () => undefined,

@@ -1,4 +1,5 @@
 import type { FileHandle } from "node:fs/promises";
+import { createDeferred } from "@wfe-containerd/client/internal";
 import { createChange } from "./change.js";
 import { createSeal, createSealFilter } from "./seal.js";
 
@@ -16,6 +17,8 @@ export interface FileReader {
   skip(bytes: number): void;
   /** How many bytes came before the seal; undefined if it was not read. */
   readonly sealAt: number | undefined;
+  /** Resolves when the seal was read, and everything before it was taken. */
+  readonly sealed: Promise<void>;
   /** Starts. Resolves at the end, and rejects if the file cannot be read. */
   follow(take: (chunk: Uint8Array) => Promise<void> | undefined): Promise<void>;
   /** The file may have grown. */
@@ -39,6 +42,7 @@ export function createFileReader(handle: FileHandle): FileReader {
   let complete = false;
   let stopped = false;
   let reading: Promise<void> | undefined;
+  const sealed = createDeferred<void>();
 
   async function read(take: (chunk: Uint8Array) => Promise<void> | undefined): Promise<void> {
     const buffer = new Uint8Array(CHUNK_BYTES);
@@ -52,6 +56,7 @@ export function createFileReader(handle: FileHandle): FileReader {
       position += bytesRead;
       if (bytesRead > 0) {
         for (const part of filter.push(buffer.subarray(0, bytesRead))) await take(part);
+        if (filter.sealAt !== undefined) sealed.resolve();
       } else if (wasComplete) {
         await take(filter.end());
         return;
@@ -72,6 +77,7 @@ export function createFileReader(handle: FileHandle): FileReader {
     get sealAt() {
       return filter.sealAt;
     },
+    sealed: sealed.promise,
     follow(take) {
       reading = read(take);
       return reading;

@@ -193,6 +193,7 @@ async function fileIo(
   return {
     stdio: { stdin: "", stdout: join(directory, "stdout"), stderr: join(directory, "stderr") },
     completeAfter: "delete",
+    arrived: Promise.all(files.map(({ reader }) => reader.sealed)),
     failed,
     fail,
     takeStore() {

@@ -71,6 +71,11 @@ export interface StepIo {
    * it succeeds, call `seal` or `release` before the task is deleted: the deletion waits for us.
    */
   attach(process: OutputProcess): Promise<void>;
+  /**
+   * Resolves when all output was read, as far as that can be known before the task is deleted: when the mark
+   * of `seal` was read in both streams.
+   */
+  readonly arrived: Promise<unknown>;
   /** Marks the end of the output. Call it when the process has ended, and before the task is deleted. */
   seal(): Promise<void>;
   /** Lets the task's deletion end, if `seal` was not called. */

@@ -5,7 +5,7 @@ import { findWarnings } from "../core/output/find-warnings.js";
 import { findLogWarnings } from "../core/output/log-warnings.js";
 import type { StepResult } from "../core/output/result.js";
 import type { StepLog, StreamEnd } from "../core/output/step-log.js";
-import type { OutputEnd } from "../io/io.js";
+import type { OutputEnd, StepIo } from "../io/io.js";
 import { readToEnd } from "../io/read-to-end.js";
 import type { CreatedTask } from "../process/run-task.js";
 import { startTimerAfter } from "../timer.js";
@@ -20,7 +20,7 @@ export async function settleStep(
   { outcome, startedAt, durationMs }: EndedStep,
 ): Promise<StepResult> {
   await io.seal();
-  const isCopied = io.completeAfter !== "delete" || (await deleteInTime(task, signals.forceKill));
+  const isCopied = io.completeAfter !== "delete" || (await isCopiedOf(io, task, signals.forceKill));
   const end = await readToEnd(io, signals.forceKill);
   const recording = recorder.finish(isCopied ? end : doubt(end));
   const { exitCode, oomKills, usage } = outcome;
@@ -53,6 +53,15 @@ export async function settleStep(
 
 /** How long to wait for the deletion of the task after a kill, in milliseconds. */
 const DELETE_AFTER_KILL_MS = 2_000;
+
+/**
+ * Deletes the task. Nobody waits for that if everything has arrived before.
+ *
+ * @returns false if the shim may not have copied everything.
+ */
+async function isCopiedOf(io: StepIo, task: CreatedTask, forceKill: AbortSignal): Promise<boolean> {
+  return Promise.race([io.arrived.then(() => true), deleteInTime(task, forceKill)]);
+}
 
 /**
  * Deletes the task, so that the shim has copied all output. If that fails, the outcome of the step is known
