@@ -8,6 +8,7 @@ import { createEvents, EVENTS_OPTIONS, type Events } from "./event/event.js";
 import { checkIdentifier } from "./identifier.js";
 import { createImages, IMAGES_OPTIONS, type Images } from "./images.js";
 import { createIntrospection, INTROSPECTION_OPTIONS, type Introspection } from "./introspection.js";
+import { addLazyMembers } from "./lazy-members.js";
 import { createDaemonClock } from "./lease/daemon-clock.js";
 import { createLeases, LEASES_OPTIONS, type Leases } from "./lease/lease.js";
 import { createUndeletedLeases } from "./lease/undeleted-leases.js";
@@ -208,26 +209,12 @@ export function createClient(options: ClientOptions = {}): Client {
     const transport = transportFor(scope);
     const context = contextFor(scope, transport);
     const { services } = context;
-    const content = createContent(context);
-    const snapshots = createSnapshots(context);
-    const leases = createLeases(context);
-    const introspection = createIntrospection(context);
-    const images = createImages(context, { content, snapshots, leases, introspection });
-    return {
+    const settings = {
       ...scope,
       address: address.text,
       isLocal: address.isLocal,
       transport,
       services,
-      namespaces: refusingUnknownOptions("namespaces", createNamespaces(context), NAMESPACES_OPTIONS),
-      leases: refusingUnknownOptions("leases", leases, LEASES_OPTIONS),
-      content: refusingUnknownOptions("content", content, CONTENT_OPTIONS),
-      images: refusingUnknownOptions("images", images, IMAGES_OPTIONS),
-      snapshots: refusingUnknownOptions("snapshots", snapshots, SNAPSHOTS_OPTIONS),
-      containers: refusingUnknownOptions("containers", createContainers(context), CONTAINERS_OPTIONS),
-      tasks: refusingUnknownOptions("tasks", createTasks(context), TASKS_OPTIONS),
-      events: refusingUnknownOptions("events", createEvents(context), EVENTS_OPTIONS),
-      introspection: refusingUnknownOptions("introspection", introspection, INTROSPECTION_OPTIONS),
       disconnects: connection.disconnects,
       version: (callOptions) =>
         callService("ask for the daemon's version", async () => {
@@ -244,7 +231,8 @@ export function createClient(options: ClientOptions = {}): Client {
       },
       close,
       [Symbol.asyncDispose]: close,
-    };
+    } satisfies Omit<Client, keyof Nouns>;
+    return addLazyMembers<typeof settings, Nouns>(settings, nounsOf(context));
   }
 
   const scope: Scope = {
@@ -264,6 +252,43 @@ function findAddress({ address, insecure }: ClientOptions, env: NodeJS.ProcessEn
   if (address !== undefined) return parseAddress(address, { insecure });
   const field = ["WFE_CONTAINERD_ADDR", "CONTAINERD_ADDRESS"].find((name) => env[name]);
   return parseAddress((field && env[field]) || DEFAULT_ADDRESS, { insecure, field });
+}
+
+type Nouns = Pick<
+  Client,
+  | "namespaces"
+  | "leases"
+  | "content"
+  | "images"
+  | "snapshots"
+  | "containers"
+  | "tasks"
+  | "events"
+  | "introspection"
+>;
+
+/** A step has two clients of its own, and uses few nouns of each. So each noun is made when it is first used. */
+function nounsOf(context: Context): { readonly [Name in keyof Nouns]: () => Nouns[Name] } {
+  const parts = addLazyMembers<object, Pick<Nouns, "content" | "snapshots" | "leases" | "introspection">>(
+    {},
+    {
+      content: () => createContent(context),
+      snapshots: () => createSnapshots(context),
+      leases: () => createLeases(context),
+      introspection: () => createIntrospection(context),
+    },
+  );
+  return {
+    namespaces: () => refusingUnknownOptions("namespaces", createNamespaces(context), NAMESPACES_OPTIONS),
+    leases: () => refusingUnknownOptions("leases", parts.leases, LEASES_OPTIONS),
+    content: () => refusingUnknownOptions("content", parts.content, CONTENT_OPTIONS),
+    images: () => refusingUnknownOptions("images", createImages(context, parts), IMAGES_OPTIONS),
+    snapshots: () => refusingUnknownOptions("snapshots", parts.snapshots, SNAPSHOTS_OPTIONS),
+    containers: () => refusingUnknownOptions("containers", createContainers(context), CONTAINERS_OPTIONS),
+    tasks: () => refusingUnknownOptions("tasks", createTasks(context), TASKS_OPTIONS),
+    events: () => refusingUnknownOptions("events", createEvents(context), EVENTS_OPTIONS),
+    introspection: () => refusingUnknownOptions("introspection", parts.introspection, INTROSPECTION_OPTIONS),
+  };
 }
 
 /** The settings in which clients on the same connection can differ. */

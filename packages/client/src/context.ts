@@ -14,6 +14,7 @@ import { Tasks } from "@wfe-containerd/proto/services/tasks";
 import { Transfer } from "@wfe-containerd/proto/services/transfer";
 import { Version } from "@wfe-containerd/proto/services/version";
 import type { KeyedMutex } from "./concurrency/keyed-mutex.js";
+import { addLazyMembers } from "./lazy-members.js";
 import type { DaemonClock } from "./lease/daemon-clock.js";
 import type { UndeletedLeases } from "./lease/undeleted-leases.js";
 import type { DaemonOutage } from "./outage/daemon-outage.js";
@@ -42,24 +43,28 @@ export interface Services {
   readonly sandboxController: ServiceClient<typeof Controller>;
 }
 
+/** Most clients use few of them, so each is made when it is first used. */
 export function createServices(transport: Transport): Services {
-  return {
-    containers: createClient(Containers, transport),
-    content: createClient(Content, transport),
-    diff: createClient(Diff, transport),
-    events: createClient(Events, transport),
-    images: createClient(Images, transport),
-    introspection: createClient(Introspection, transport),
-    leases: createClient(Leases, transport),
-    namespaces: createClient(Namespaces, transport),
-    snapshots: createClient(Snapshots, transport),
-    tasks: createClient(Tasks, transport),
-    version: createClient(Version, transport),
-    transfer: createClient(Transfer, transport),
-    streaming: createClient(Streaming, transport),
-    sandboxStore: createClient(Store, transport),
-    sandboxController: createClient(Controller, transport),
-  };
+  return addLazyMembers<object, Services>(
+    {},
+    {
+      containers: () => createClient(Containers, transport),
+      content: () => createClient(Content, transport),
+      diff: () => createClient(Diff, transport),
+      events: () => createClient(Events, transport),
+      images: () => createClient(Images, transport),
+      introspection: () => createClient(Introspection, transport),
+      leases: () => createClient(Leases, transport),
+      namespaces: () => createClient(Namespaces, transport),
+      snapshots: () => createClient(Snapshots, transport),
+      tasks: () => createClient(Tasks, transport),
+      version: () => createClient(Version, transport),
+      transfer: () => createClient(Transfer, transport),
+      streaming: () => createClient(Streaming, transport),
+      sandboxStore: () => createClient(Store, transport),
+      sandboxController: () => createClient(Controller, transport),
+    },
+  );
 }
 
 /** What the parts of a client share: the services, and the settings that calls are made with. */

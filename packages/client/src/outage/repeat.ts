@@ -3,6 +3,7 @@ import { EmptySchema } from "@bufbuild/protobuf/wkt";
 import { type CallOptions, Code, ConnectError, createContextValues } from "@connectrpc/connect";
 import type { Services } from "../context.js";
 import { ATTEMPT } from "../diagnostics/rpc.js";
+import { addLazyMembers } from "../lazy-members.js";
 import type { DaemonOutage, WatchedCall } from "./daemon-outage.js";
 import { REPEATS } from "./repeats.js";
 import type { Asked, Repeat } from "./rule.js";
@@ -26,6 +27,20 @@ export function createRepeatingServices(plain: Services, outage: DaemonOutage): 
       ),
     ]),
   ) as unknown as Services;
+  const services = addLazyMembers<object, Services>(
+    {},
+    Object.fromEntries(
+      Object.keys(plain).map((name) => [name, () => repeatingMethods(name as keyof Services)]),
+    ) as unknown as { readonly [Name in keyof Services]: () => Services[Name] },
+  );
+
+  function repeatingMethods<Name extends keyof Services>(name: Name): Services[Name] {
+    const methods = Object.entries(plain[name] as Record<string, Unary>).map(([method, send]) => {
+      const rule = rules[name]?.[method];
+      return [method, rule === undefined ? send : repeating(send, rule)];
+    });
+    return Object.fromEntries(methods) as Services[Name];
+  }
 
   function repeating(what: string, send: Unary, rule: Repeat<unknown, unknown>): Unary {
     return (request, options) => {

@@ -8,8 +8,10 @@ import {
 import { createMethodUrl, runStreamingCall, runUnaryCall } from "@connectrpc/connect/protocol";
 import { traceStream, traceUnary } from "../diagnostics/rpc.js";
 import type { Address } from "./address.js";
+import { createMethodUrl, runStreamingCall } from "@connectrpc/connect/protocol";
 import type { Connection } from "./connection.js";
 import { normalizeTimeout, toTimeoutHeader, withDeadline } from "./deadline.js";
+import { runUnary } from "./run-unary.js";
 import { callStreaming } from "./stream.js";
 import { callUnary } from "./unary.js";
 
@@ -43,13 +45,10 @@ export function createGrpcTransport(options: TransportOptions): Transport {
     contextValues: ContextValues | undefined,
   ) {
     const url = createMethodUrl(connection.address.url, method);
-    const header = new Headers(given);
-    for (const [name, value] of Object.entries(options.headers)) {
-      if (!header.has(name)) header.set(name, value);
-    }
+    const header = given === undefined ? new Headers(options.headers) : merge(given, options.headers);
     if (timeoutMs !== undefined) header.set("grpc-timeout", toTimeoutHeader(timeoutMs));
     return {
-      path: new URL(url).pathname,
+      path: `/${method.parent.typeName}/${method.name}`,
       deadline: { timeoutMs, startedAt: performance.now(), address },
       request: {
         service: method.parent,
@@ -79,6 +78,16 @@ export function createGrpcTransport(options: TransportOptions): Transport {
             }),
           deadline,
         ),
+      return withDeadline(
+        () =>
+          runUnary({
+            interceptors,
+            signal,
+            timeoutMs,
+            req,
+            next: (request) => callUnary(connection, path, request),
+          }),
+        deadline,
       );
     },
 
@@ -113,4 +122,12 @@ export function createGrpcTransport(options: TransportOptions): Transport {
 function transportOf({ isLocal, isTls }: Address): "unix" | "tcp" | "tls" {
   if (isLocal) return "unix";
   return isTls ? "tls" : "tcp";
+/** A call's own headers win. */
+function merge(
+  given: ConstructorParameters<typeof Headers>[0],
+  others: Readonly<Record<string, string>>,
+): Headers {
+  const header = new Headers(given);
+  for (const [name, value] of Object.entries(others)) if (!header.has(name)) header.set(name, value);
+  return header;
 }

@@ -1,11 +1,14 @@
 import type { DescMessage, DescMethodUnary, MessageShape } from "@bufbuild/protobuf";
 import { Code, ConnectError, type UnaryRequest, type UnaryResponse } from "@connectrpc/connect";
-import { status as Status, type StatusObject } from "@grpc/grpc-js";
+import { type Metadata, status as Status, type StatusObject } from "@grpc/grpc-js";
+import { addLazyMembers } from "../lazy-members.js";
 import type { Connection } from "./connection.js";
 import { deserialize, serialize } from "./message.js";
 import { toHeaders, toMetadata } from "./metadata.js";
 import { awaitReconnect } from "./reconnect.js";
 import { explainStatus } from "./unavailable.js";
+
+type Headed = Pick<UnaryResponse, "header" | "trailer">;
 
 /** Makes a unary call: one message out, one message in. */
 export async function callUnary<I extends DescMessage, O extends DescMessage>(
@@ -17,12 +20,12 @@ export async function callUnary<I extends DescMessage, O extends DescMessage>(
   // Check after the last await: from here until the listener is added, nothing else runs that could abort.
   signal.throwIfAborted();
   const request = serialize(method.input, message as MessageShape<I>);
-  let header = new Headers();
+  let header: Metadata | undefined;
   const received: Buffer[] = [];
   const status = await new Promise<StatusObject>((resolve) => {
     const call = connection.start(path, toMetadata(requestHeader), {
       onReceiveMetadata(metadata) {
-        header = toHeaders(metadata);
+        header = metadata;
       },
       onReceiveMessage(bytes: Buffer) {
         if (received.push(bytes) > 1) call.cancelWithStatus(Status.UNIMPLEMENTED, "more than one response");
@@ -45,12 +48,17 @@ export async function callUnary<I extends DescMessage, O extends DescMessage>(
   if (bytes === undefined) {
     throw new ConnectError("the daemon gave no response", Code.Unimplemented, toHeaders(status.metadata));
   }
-  return {
-    stream: false,
-    service,
-    method: method as DescMethodUnary<I, O>,
-    header,
-    trailer: toHeaders(status.metadata),
-    message: deserialize(method.output, bytes) as MessageShape<O>,
-  };
+  // Nearly nobody looks at the headers, and they take as long to make as the message.
+  return addLazyMembers<Omit<UnaryResponse<I, O>, "header" | "trailer">, Headed>(
+    {
+      stream: false,
+      service,
+      method: method as DescMethodUnary<I, O>,
+      message: deserialize(method.output, bytes) as MessageShape<O>,
+    },
+    {
+      header: () => (header === undefined ? new Headers() : toHeaders(header)),
+      trailer: () => toHeaders(status.metadata),
+    },
+  );
 }
