@@ -1,14 +1,11 @@
 import type { DescMessage, DescMethodUnary, MessageShape } from "@bufbuild/protobuf";
 import { Code, ConnectError, type UnaryRequest, type UnaryResponse } from "@connectrpc/connect";
 import { type Metadata, status as Status, type StatusObject } from "@grpc/grpc-js";
-import { addLazyMembers } from "../lazy-members.js";
 import type { Connection } from "./connection.js";
 import { deserialize, serialize } from "./message.js";
 import { toHeaders, toMetadata } from "./metadata.js";
 import { awaitReconnect } from "./reconnect.js";
 import { explainStatus } from "./unavailable.js";
-
-type Headed = Pick<UnaryResponse, "header" | "trailer">;
 
 /** Makes a unary call: one message out, one message in. */
 export async function callUnary<I extends DescMessage, O extends DescMessage>(
@@ -48,17 +45,21 @@ export async function callUnary<I extends DescMessage, O extends DescMessage>(
   if (bytes === undefined) {
     throw new ConnectError("the daemon gave no response", Code.Unimplemented, toHeaders(status.metadata));
   }
-  // Nearly nobody looks at the headers, and they take as long to make as the message.
-  return addLazyMembers<Omit<UnaryResponse<I, O>, "header" | "trailer">, Headed>(
-    {
-      stream: false,
-      service,
-      method: method as DescMethodUnary<I, O>,
-      message: deserialize(method.output, bytes) as MessageShape<O>,
+  let ownHeader: Headers | undefined;
+  let trailer: Headers | undefined;
+  return {
+    stream: false,
+    service,
+    method: method as DescMethodUnary<I, O>,
+    message: deserialize(method.output, bytes) as MessageShape<O>,
+    // Nearly nobody looks at these, and they take as long to make as the message.
+    get header() {
+      ownHeader ??= header === undefined ? new Headers() : toHeaders(header);
+      return ownHeader;
     },
-    {
-      header: () => (header === undefined ? new Headers() : toHeaders(header)),
-      trailer: () => toHeaders(status.metadata),
+    get trailer() {
+      trailer ??= toHeaders(status.metadata);
+      return trailer;
     },
-  );
+  };
 }
