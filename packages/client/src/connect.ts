@@ -267,7 +267,7 @@ type Nouns = Pick<
   | "introspection"
 >;
 
-/** A step has two clients of its own, and uses few nouns of each. So each noun is made when it is first used. */
+/** A step has two clients of its own, and uses few nouns of each. Each is made when it is first used. */
 function nounsOf(context: Context): { readonly [Name in keyof Nouns]: () => Nouns[Name] } {
   const parts = addLazyMembers<object, Pick<Nouns, "content" | "snapshots" | "leases" | "introspection">>(
     {},

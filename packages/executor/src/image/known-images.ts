@@ -11,8 +11,8 @@ const MOST_IMAGES = 256;
 export interface KnownImages {
   /**
    * Asks the daemon which image the step's name means now. Returns what is known of it; undefined if nothing
-   * is known, if the registry must be asked, or if the call fails. Then `resolveImage` finds out more. Nothing
-   * protects the image yet. Never rejects.
+   * is known, if the registry must be asked, or if the call fails. Then `resolveImage` finds out more.
+   * Nothing protects the image yet. Never rejects.
    */
   find(client: Client, step: AllowedStep, platform: Platform): Promise<ResolvedImage | undefined>;
   add(client: Client, image: ResolvedImage, platform: Platform): void;
