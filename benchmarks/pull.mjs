@@ -1,6 +1,6 @@
 // Pulls an image of 1 GB in 12 layers from a registry on this machine. Compares our pull with `ctr image
 // pull`, which does the same, and with `skopeo copy`, which only stores an OCI layout and unpacks nothing.
-// Usage: node benchmarks/pull.mjs [--rounds 3] [--layers 12] [--megabytes 1000]
+// Usage: node benchmarks/pull.mjs [--rounds 3] [--layers 12] [--megabytes 1000] [--quick]
 import { execFile, spawn } from "node:child_process";
 import { createCipheriv } from "node:crypto";
 import { once } from "node:events";
@@ -13,17 +13,20 @@ import { createClient } from "@wfe-containerd/client";
 import { startDaemon } from "@wfe-containerd/client/daemon";
 import { buildImage, ociArchive } from "@wfe-containerd/test-infra/images";
 import { putImage, startRegistry } from "@wfe-containerd/test-infra/registry";
+import { median, round } from "./figures.mjs";
+import { report } from "./results.mjs";
 
 const { values } = parseArgs({
   options: {
-    rounds: { type: "string", default: "3" },
-    layers: { type: "string", default: "12" },
-    megabytes: { type: "string", default: "1000" },
+    rounds: { type: "string" },
+    layers: { type: "string" },
+    megabytes: { type: "string" },
+    quick: { type: "boolean" },
   },
 });
-const ROUNDS = Number(values.rounds);
-const LAYERS = Number(values.layers);
-const LAYER_BYTES = Math.round((Number(values.megabytes) * 1e6) / LAYERS);
+const ROUNDS = Number(values.rounds ?? (values.quick ? 1 : 3));
+const LAYERS = Number(values.layers ?? (values.quick ? 3 : 12));
+const LAYER_BYTES = Math.round((Number(values.megabytes ?? (values.quick ? 150 : 1000)) * 1e6) / LAYERS);
 const NAMESPACE = "bench";
 /** Short, so that little is missed before a process ends. */
 const SAMPLE_MS = 10;
@@ -74,7 +77,7 @@ try {
       await forget(name);
     }
   }
-  report(contenders, runs);
+  await report("pull", [tableOf(contenders, runs)], { daemon });
 } finally {
   await registry[Symbol.asyncDispose]();
   await client.close();
@@ -157,7 +160,7 @@ async function peakMegabytes(pid) {
   return (Number(/^VmHWM:\s+(\d+) kB/m.exec(status)?.[1] ?? 0) * 1024) / 1e6;
 }
 
-function report(contenders, runs) {
+function tableOf(contenders, runs) {
   const medians = (contender) => {
     const of = (key) => median(runs.get(contender).map((figures) => figures[key]));
     return {
@@ -169,29 +172,23 @@ function report(contenders, runs) {
     };
   };
   const base = medians("ctr image pull");
-  const ratio = (value, to) => (to === 0 ? "" : Number((value / to).toFixed(2)));
-  console.log(`containerd ${daemon.version}, Node ${process.version}`);
-  console.log(`${LAYERS} layers of ${LAYER_BYTES / 1e6} MB; the median of ${ROUNDS}\n`);
-  console.table(
-    contenders.map(({ name }) => {
+  const ratio = (value, to) => (to === 0 ? "" : round(value / to, 2));
+  return {
+    title: `An image of ${LAYERS} layers of ${round(LAYER_BYTES / 1e6)} MB, from a registry on this machine: medians of ${ROUNDS}.`,
+    rows: contenders.map(({ name }) => {
       const own = medians(name);
       return {
         contender: name,
-        seconds: Number(own.seconds.toFixed(2)),
+        seconds: round(own.seconds, 2),
         "time / ctr's": ratio(own.seconds, base.seconds),
         "once started": ratio(own.pulling, base.seconds),
-        "CPU s": Number(own.cpu.toFixed(2)),
+        "CPU s": round(own.cpu, 2),
         "CPU / ctr's": ratio(own.cpu, base.cpu),
-        "daemon's CPU s": Number(own.daemonCpu.toFixed(2)),
+        "daemon's CPU s": round(own.daemonCpu, 2),
         "daemon's CPU / ctr's": ratio(own.daemonCpu, base.daemonCpu),
         "peak MB": Math.round(own.memory),
         "peak / ctr's": ratio(own.memory, base.memory),
       };
     }),
-  );
-}
-
-function median(samples) {
-  const sorted = samples.toSorted((a, b) => a - b);
-  return sorted[Math.floor(sorted.length / 2)];
+  };
 }

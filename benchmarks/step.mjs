@@ -1,9 +1,9 @@
-// Runs one step of `true`, and many at once. Compares our executor (in this process) with `ctr run --rm` and
-// plain `runc run`, on the same machine in the same run.
-// Usage: node benchmarks/step.mjs [--rounds 30] [--batch 48]
+// Runs one step of `true`, and many at once. Compares our executor, in this process, with containerd's own Go
+// client in one process, with `ctr run --rm`, and with plain `runc run`.
+// Usage: node benchmarks/step.mjs [--rounds 30] [--batch 48] [--quick]
 import { execFile } from "node:child_process";
 import { cp, mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
-import { cpus, tmpdir } from "node:os";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Readable } from "node:stream";
 import { parseArgs, promisify } from "node:util";
@@ -11,30 +11,41 @@ import { createClient } from "@wfe-containerd/client";
 import { startDaemon } from "@wfe-containerd/client/daemon";
 import { createExecutor } from "@wfe-containerd/executor";
 import { busyboxArchive } from "@wfe-containerd/test-infra/images";
+import { startGoClient } from "./contender/go-client.mjs";
+import { atOnce, cpuOf, inTurns, median, quantile, round, timed } from "./figures.mjs";
+import { report } from "./results.mjs";
 
 const run = promisify(execFile);
 const { values } = parseArgs({
-  options: { rounds: { type: "string", default: "30" }, batch: { type: "string", default: "48" } },
+  options: { rounds: { type: "string" }, batch: { type: "string" }, quick: { type: "boolean" } },
 });
-const ROUNDS = Number(values.rounds);
-const BATCH = Number(values.batch);
-const AT_ONCE = 8;
+const ROUNDS = Number(values.rounds ?? (values.quick ? 12 : 30));
+const BATCH = Number(values.batch ?? (values.quick ? 16 : 48));
+/** The rate of each contender is measured this often. */
+const BATCHES = values.quick ? 1 : 3;
+const WIDTHS = [8, 16];
+const WARM_UPS = 5;
+const NAMESPACE = "bench";
 const IMAGE = "docker.io/library/busybox:latest";
+const STEP = { name: "true", image: IMAGE, command: ["/bin/true"] };
 
 const daemon = await startDaemon();
-const client = createClient({ address: daemon.address, namespace: "bench" });
-const bundle = await mkdtemp(join(tmpdir(), "bench-runc-"));
+const client = createClient({ address: daemon.address, namespace: NAMESPACE });
+const directory = await mkdtemp(join(tmpdir(), "bench-step-"));
+const goClient = await startGoClient({ daemon, namespace: NAMESPACE, image: IMAGE, directory });
+let count = 0;
 try {
-  const archive = await busyboxArchive();
-  await client.images.import(Readable.from([archive]), { name: IMAGE });
-  await makeBundle(bundle);
-  const fileMode = createExecutor({ client });
-  const fifoMode = createExecutor({ client, ioMode: "fifo" });
-  const step = { name: "true", image: IMAGE, command: ["/bin/true"] };
-  let count = 0;
+  await client.images.import(Readable.from([await busyboxArchive()]), { name: IMAGE });
+  await makeBundle(directory);
+  const ours = [
+    { name: "ours, file mode", executor: createExecutor({ client }) },
+    { name: "ours, fifo mode", executor: createExecutor({ client, ioMode: "fifo" }) },
+  ];
   const contenders = [
-    { name: "ours, file mode", run: () => fileMode.run(step) },
-    { name: "ours, fifo mode", run: () => fifoMode.run(step) },
+    ...ours.map(({ name, executor }) => ({ name, executor, run: () => executor.run(STEP) })),
+    ...(goClient === undefined
+      ? []
+      : [{ name: "containerd's Go client", one: async () => (await goClient.run(1, 1))[0], goClient }]),
     {
       name: "ctr run --rm",
       run: () =>
@@ -42,7 +53,7 @@ try {
           "-a",
           daemon.socketPath,
           "-n",
-          "bench",
+          NAMESPACE,
           "run",
           "--rm",
           IMAGE,
@@ -52,92 +63,99 @@ try {
     },
     {
       name: "runc run",
-      run: () => run("runc", ["run", "--bundle", bundle, `bench-${process.pid}-${count++}`]),
+      run: () => run("runc", ["run", "--bundle", directory, `bench-${process.pid}-${count++}`]),
     },
   ];
-  for (const contender of contenders) await contender.run(); // warms the caches for all
-
-  // Contenders take turns, so that a slow moment of the machine affects all.
-  const latency = new Map(contenders.map(({ name }) => [name, []]));
-  for (let round = 0; round < ROUNDS; round++) {
-    for (const contender of contenders) latency.get(contender.name).push(await timed(contender.run));
-  }
-  const toResult = [];
-  for (let round = 0; round < ROUNDS; round++) {
-    const handle = fifoMode.start(step);
-    toResult.push(await timed(() => handle.result));
-    await handle.closed;
-  }
-
-  const rate = new Map();
-  for (const contender of contenders) {
-    const tookMs = await timed(() => atOnce(AT_ONCE, BATCH, contender.run));
-    rate.set(contender.name, (BATCH * 1000) / tookMs);
-  }
-
-  const base = median(latency.get("ctr run --rm"));
-  const baseRate = rate.get("ctr run --rm");
-  console.log(`containerd ${daemon.version}, Node ${process.version}, ${cpus().length} cores`);
-  console.log(`${ROUNDS} steps of \`true\` one by one; ${BATCH} with ${AT_ONCE} at once\n`);
-  console.table(
-    contenders.map(({ name }) => ({
-      contender: name,
-      "median ms": round(median(latency.get(name))),
-      "min ms": round(Math.min(...latency.get(name))),
-      "p90 ms": round(quantile(latency.get(name), 0.9)),
-      "time / ctr's": round(median(latency.get(name)) / base, 2),
-      "steps/s, 8 at once": round(rate.get(name)),
-      "rate / ctr's": round(rate.get(name) / baseRate, 2),
-    })),
-  );
-  console.log(
-    `ours, fifo mode, until the result is known (clean-up follows): median ${round(median(toResult))} ms`,
-  );
-  await fileMode.close();
-  await fifoMode.close();
+  for (const contender of contenders) for (let at = 0; at < WARM_UPS; at++) await measureOne(contender);
+  const single = await inTurns(contenders, ROUNDS, measureOne);
+  const rates = new Map();
+  for (const width of WIDTHS)
+    rates.set(width, await inTurns(contenders, BATCHES, (contender) => rateOf(contender, width)));
+  await report("step", [singleTable(contenders, single), rateTable(contenders, rates)], { daemon });
+  for (const { executor } of ours) await executor.close();
 } finally {
+  await goClient?.stop();
   await client.close();
   await daemon.stop();
-  await rm(bundle, { recursive: true, force: true });
+  await rm(directory, { recursive: true, force: true });
 }
 
-async function makeBundle(directory) {
-  const bin = join(directory, "rootfs", "bin");
+/** One step: milliseconds until its result is known, and until everything is released; our CPU for it. */
+async function measureOne({ executor, one, run: whole }) {
+  if (one !== undefined) {
+    const released = await one();
+    return { result: released, released };
+  }
+  if (executor === undefined) {
+    const released = await timed(whole);
+    return { result: released, released };
+  }
+  const figures = {};
+  figures.cpu = await cpuOf(async () => {
+    const start = performance.now();
+    const handle = executor.start(STEP);
+    await handle.result;
+    figures.result = performance.now() - start;
+    await handle.closed;
+    figures.released = performance.now() - start;
+    await handle[Symbol.asyncDispose]();
+  });
+  return figures;
+}
+
+/** Steps in a second, with this many at once. */
+async function rateOf({ goClient: go, run: whole }, width) {
+  const tookMs = await timed(() => (go === undefined ? atOnce(width, BATCH, whole) : go.run(BATCH, width)));
+  return (BATCH * 1000) / tookMs;
+}
+
+function singleTable(contenders, single) {
+  const of = (name, key) => single.get(name).map((figures) => figures[key]);
+  const base = (name, key) =>
+    single.has(name) ? round(median(of(key.contender, key.figure)) / median(of(name, "released")), 2) : "";
+  return {
+    title: `One step of \`true\` after the other, ${ROUNDS} of each in turns. Milliseconds, medians. \`result\`: until the exit code and the output are known; \`released\`: until everything of the step is removed.`,
+    rows: contenders.map(({ name }) => ({
+      contender: name,
+      result: round(median(of(name, "result"))),
+      released: round(median(of(name, "released"))),
+      "released, p90": round(quantile(of(name, "released"), 0.9)),
+      "result / Go's": base("containerd's Go client", { contender: name, figure: "result" }),
+      "released / Go's": base("containerd's Go client", { contender: name, figure: "released" }),
+      "released / ctr's": base("ctr run --rm", { contender: name, figure: "released" }),
+      "CPU of this process": of(name, "cpu")[0] === undefined ? "" : round(median(of(name, "cpu"))),
+    })),
+  };
+}
+
+function rateTable(contenders, rates) {
+  const go = "containerd's Go client";
+  return {
+    title: `Many steps at once: steps a second, the median of ${BATCHES} batches of ${BATCH}, in turns.`,
+    rows: contenders.map(({ name }) => ({
+      contender: name,
+      ...Object.fromEntries(
+        WIDTHS.flatMap((width) => {
+          const rate = median(rates.get(width).get(name));
+          const goRates = rates.get(width).get(go);
+          return [
+            [`${width} at once`, round(rate)],
+            [`${width} at once / Go's`, goRates === undefined ? "" : round(rate / median(goRates), 2)],
+          ];
+        }),
+      ),
+    })),
+  };
+}
+
+async function makeBundle(bundle) {
+  const bin = join(bundle, "rootfs", "bin");
   await mkdir(bin, { recursive: true });
   await cp("/bin/busybox", join(bin, "true"));
-  const { stdout } = await run("runc", ["spec"], { cwd: directory }).then(() =>
-    run("cat", [join(directory, "config.json")]),
-  );
+  await run("runc", ["spec"], { cwd: bundle });
+  const { stdout } = await run("cat", [join(bundle, "config.json")]);
   const spec = JSON.parse(stdout);
   spec.process.terminal = false;
   spec.process.args = ["/bin/true"];
-  await writeFile(join(directory, "config.json"), JSON.stringify(spec));
-}
-
-async function timed(work) {
-  const start = performance.now();
-  await work();
-  return performance.now() - start;
-}
-
-async function atOnce(width, total, work) {
-  let left = total;
-  await Promise.all(
-    Array.from({ length: width }, async () => {
-      while (left-- > 0) await work();
-    }),
-  );
-}
-
-function quantile(samples, at) {
-  const sorted = samples.toSorted((a, b) => a - b);
-  return sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * at))];
-}
-
-function median(samples) {
-  return quantile(samples, 0.5);
-}
-
-function round(value, digits = 1) {
-  return Number(value.toFixed(digits));
+  await writeFile(join(bundle, "config.json"), JSON.stringify(spec));
 }

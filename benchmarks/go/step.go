@@ -1,0 +1,96 @@
+// Runs steps of `true` with containerd's own Go client, in the usual way of its guide. It reads lines with two
+// numbers, how many steps to run and how many at once, and answers each with a line of JSON: the milliseconds
+// of each step.
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"os"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/containerd/containerd"
+	"github.com/containerd/containerd/cio"
+	"github.com/containerd/containerd/namespaces"
+	"github.com/containerd/containerd/oci"
+)
+
+func main() {
+	if len(os.Args) != 5 {
+		fatal(fmt.Errorf("usage: step SOCKET NAMESPACE IMAGE FIFO-DIRECTORY"))
+	}
+	client, err := containerd.New(os.Args[1])
+	fatal(err)
+	ctx := namespaces.WithNamespace(context.Background(), os.Args[2])
+	var count int64
+	lines := bufio.NewScanner(os.Stdin)
+	for lines.Scan() {
+		var total, width int
+		_, err := fmt.Sscan(lines.Text(), &total, &width)
+		fatal(err)
+		times := make([]float64, total)
+		next := int64(-1)
+		var group sync.WaitGroup
+		for worker := 0; worker < width; worker++ {
+			group.Add(1)
+			go func() {
+				defer group.Done()
+				for at := atomic.AddInt64(&next, 1); at < int64(total); at = atomic.AddInt64(&next, 1) {
+					start := time.Now()
+					id := fmt.Sprintf("go-%d-%d", os.Getpid(), atomic.AddInt64(&count, 1))
+					fatal(step(ctx, client, id))
+					times[at] = float64(time.Since(start).Microseconds()) / 1000
+				}
+			}()
+		}
+		group.Wait()
+		answer, err := json.Marshal(times)
+		fatal(err)
+		fmt.Println(string(answer))
+	}
+}
+
+func step(ctx context.Context, client *containerd.Client, id string) error {
+	image, err := client.GetImage(ctx, os.Args[3])
+	if err != nil {
+		return err
+	}
+	container, err := client.NewContainer(ctx, id,
+		containerd.WithNewSnapshot(id, image),
+		containerd.WithNewSpec(oci.WithImageConfig(image), oci.WithProcessArgs("/bin/true")))
+	if err != nil {
+		return err
+	}
+	defer container.Delete(ctx, containerd.WithSnapshotCleanup)
+	var stdout, stderr bytes.Buffer
+	streams := cio.NewCreator(cio.WithStreams(nil, &stdout, &stderr), cio.WithFIFODir(os.Args[4]))
+	task, err := container.NewTask(ctx, streams)
+	if err != nil {
+		return err
+	}
+	defer task.Delete(ctx)
+	exited, err := task.Wait(ctx)
+	if err != nil {
+		return err
+	}
+	if err := task.Start(ctx); err != nil {
+		return err
+	}
+	status := <-exited
+	if status.ExitCode() != 0 || status.Error() != nil {
+		return fmt.Errorf("step %s: exit code %d, %v", id, status.ExitCode(), status.Error())
+	}
+	return nil
+}
+
+func fatal(err error) {
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+}
