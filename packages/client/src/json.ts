@@ -3,7 +3,13 @@
  * an unlimited resource. A `number` cannot hold these exactly, and `JSON.stringify` refuses a `bigint`.
  */
 export function toJson(value: object): string {
-  return write(value) ?? "null";
+  try {
+    // Five times as fast. It throws at the first bigint.
+    return JSON.stringify(value) ?? "null";
+  } catch (reason) {
+    if (!(reason instanceof TypeError)) throw reason;
+    return write(value) ?? "null";
+  }
 }
 
 /** Undefined for values that JSON leaves out of an object. */
