@@ -15,8 +15,6 @@ const ROOMS = {
     concurrency: { rooms: [], top: ["error", "call"] },
     diagnostics: { rooms: ["oci"], top: ["error", "options", "refuse"] },
     transport: { rooms: ["concurrency", "diagnostics"], top: ["error", "explain", "refuse"] },
-    transport: { rooms: ["concurrency"], top: ["error", "explain", "lazy-members", "refuse"] },
-    transport: { rooms: ["concurrency"], top: ["error", "explain", "refuse"] },
     registry: {
       rooms: ["oci", "concurrency", "diagnostics"],
       top: ["error", "refuse", "call", "options", "explain", "zstd", "byte-reader"],

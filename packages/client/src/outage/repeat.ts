@@ -16,17 +16,6 @@ type Unary = (request: never, options?: CallOptions) => Promise<unknown>;
  */
 export function createRepeatingServices(plain: Services, outage: DaemonOutage): Services {
   const rules = REPEATS as Readonly<Record<string, Readonly<Record<string, Repeat<unknown, unknown>>>>>;
-  const services = Object.fromEntries(
-    Object.entries(plain).map(([name, methods]) => [
-      name,
-      Object.fromEntries(
-        Object.entries(methods as Record<string, Unary>).map(([method, send]) => {
-          const rule = rules[name]?.[method];
-          return [method, rule === undefined ? send : repeating(`${name}.${method}`, send, rule)];
-        }),
-      ),
-    ]),
-  ) as unknown as Services;
   const services = addLazyMembers<object, Services>(
     {},
     Object.fromEntries(
@@ -37,7 +26,7 @@ export function createRepeatingServices(plain: Services, outage: DaemonOutage): 
   function repeatingMethods<Name extends keyof Services>(name: Name): Services[Name] {
     const methods = Object.entries(plain[name] as Record<string, Unary>).map(([method, send]) => {
       const rule = rules[name]?.[method];
-      return [method, rule === undefined ? send : repeating(send, rule)];
+      return [method, rule === undefined ? send : repeating(`${name}.${method}`, send, rule)];
     });
     return Object.fromEntries(methods) as Services[Name];
   }

@@ -5,10 +5,9 @@ import {
   type Interceptor,
   type Transport,
 } from "@connectrpc/connect";
-import { createMethodUrl, runStreamingCall, runUnaryCall } from "@connectrpc/connect/protocol";
+import { createMethodUrl, runStreamingCall } from "@connectrpc/connect/protocol";
 import { traceStream, traceUnary } from "../diagnostics/rpc.js";
 import type { Address } from "./address.js";
-import { createMethodUrl, runStreamingCall } from "@connectrpc/connect/protocol";
 import type { Connection } from "./connection.js";
 import { normalizeTimeout, toTimeoutHeader, withDeadline } from "./deadline.js";
 import { runUnary } from "./run-unary.js";
@@ -69,7 +68,7 @@ export function createGrpcTransport(options: TransportOptions): Transport {
       return traceUnary(method, place, contextValues, () =>
         withDeadline(
           () =>
-            runUnaryCall({
+            runUnary({
               interceptors,
               signal,
               timeoutMs,
@@ -78,16 +77,6 @@ export function createGrpcTransport(options: TransportOptions): Transport {
             }),
           deadline,
         ),
-      return withDeadline(
-        () =>
-          runUnary({
-            interceptors,
-            signal,
-            timeoutMs,
-            req,
-            next: (request) => callUnary(connection, path, request),
-          }),
-        deadline,
       );
     },
 
@@ -122,6 +111,8 @@ export function createGrpcTransport(options: TransportOptions): Transport {
 function transportOf({ isLocal, isTls }: Address): "unix" | "tcp" | "tls" {
   if (isLocal) return "unix";
   return isTls ? "tls" : "tcp";
+}
+
 /** A call's own headers win. */
 function merge(
   given: ConstructorParameters<typeof Headers>[0],
