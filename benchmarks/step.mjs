@@ -26,6 +26,7 @@ const BATCHES = values.quick ? 1 : 3;
 const WIDTHS = [8, 16];
 const WARM_UPS = 5;
 const NAMESPACE = "bench";
+const GO = "containerd's Go client";
 const IMAGE = "docker.io/library/busybox:latest";
 const STEP = { name: "true", image: IMAGE, command: ["/bin/true"] };
 
@@ -45,7 +46,10 @@ try {
     ...ours.map(({ name, executor }) => ({ name, executor, run: () => executor.run(STEP) })),
     ...(goClient === undefined
       ? []
-      : [{ name: "containerd's Go client", one: async () => (await goClient.run(1, 1))[0], goClient }]),
+      : [
+          { name: GO, many: (total, width) => goClient.run(total, width) },
+          { name: `${GO}, seccomp`, many: (total, width) => goClient.run(total, width, true) },
+        ]),
     {
       name: "ctr run --rm",
       run: () =>
@@ -81,9 +85,9 @@ try {
 }
 
 /** One step: milliseconds until its result is known, and until everything is released; our CPU for it. */
-async function measureOne({ executor, one, run: whole }) {
-  if (one !== undefined) {
-    const released = await one();
+async function measureOne({ executor, many, run: whole }) {
+  if (many !== undefined) {
+    const [released] = await many(1, 1);
     return { result: released, released };
   }
   if (executor === undefined) {
@@ -104,8 +108,8 @@ async function measureOne({ executor, one, run: whole }) {
 }
 
 /** Steps in a second, with this many at once. */
-async function rateOf({ goClient: go, run: whole }, width) {
-  const tookMs = await timed(() => (go === undefined ? atOnce(width, BATCH, whole) : go.run(BATCH, width)));
+async function rateOf({ many, run: whole }, width) {
+  const tookMs = await timed(() => (many === undefined ? atOnce(width, BATCH, whole) : many(BATCH, width)));
   return (BATCH * 1000) / tookMs;
 }
 
@@ -120,8 +124,8 @@ function singleTable(contenders, single) {
       result: round(median(of(name, "result"))),
       released: round(median(of(name, "released"))),
       "released, p90": round(quantile(of(name, "released"), 0.9)),
-      "result / Go's": base("containerd's Go client", { contender: name, figure: "result" }),
-      "released / Go's": base("containerd's Go client", { contender: name, figure: "released" }),
+      "result / Go's": base(GO, { contender: name, figure: "result" }),
+      "released / Go's": base(GO, { contender: name, figure: "released" }),
       "released / ctr's": base("ctr run --rm", { contender: name, figure: "released" }),
       "CPU of this process": of(name, "cpu")[0] === undefined ? "" : round(median(of(name, "cpu"))),
     })),
@@ -129,7 +133,6 @@ function singleTable(contenders, single) {
 }
 
 function rateTable(contenders, rates) {
-  const go = "containerd's Go client";
   return {
     title: `Many steps at once: steps a second, the median of ${BATCHES} batches of ${BATCH}, in turns.`,
     rows: contenders.map(({ name }) => ({
@@ -137,7 +140,7 @@ function rateTable(contenders, rates) {
       ...Object.fromEntries(
         WIDTHS.flatMap((width) => {
           const rate = median(rates.get(width).get(name));
-          const goRates = rates.get(width).get(go);
+          const goRates = rates.get(width).get(GO);
           return [
             [`${width} at once`, round(rate)],
             [`${width} at once / Go's`, goRates === undefined ? "" : round(rate / median(goRates), 2)],

@@ -47,9 +47,14 @@ export async function startGoClient({ daemon, namespace, image, directory }) {
   const answers = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
   return {
     pid: child.pid,
-    /** Runs steps. @returns the milliseconds of each. */
-    async run(total, width) {
-      child.stdin.write(`${total} ${width}\n`);
+    /**
+     * Runs steps.
+     *
+     * @param isFiltered whether they get a seccomp filter, as our steps do.
+     * @returns the milliseconds of each.
+     */
+    async run(total, width, isFiltered = false) {
+      child.stdin.write(`${total} ${width} ${isFiltered}\n`);
       const { value, done } = await answers.next();
       if (done) throw new Error("the Go client has ended");
       return JSON.parse(value);
