@@ -1,5 +1,5 @@
-// Runs a step on a daemon that has 1, 10, 100 and 1,000 other images, containers and leases: the step must not
-// take longer. containerd's own Go client shows what of it is the daemon's.
+// Runs a step on a daemon that has 1, 10, 100 and 1,000 other images, containers and leases: the step must
+// not take longer. containerd's own Go client shows what of it is the daemon's.
 // Usage: node benchmarks/many.mjs [--rounds 15] [--most 1000] [--quick]
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
