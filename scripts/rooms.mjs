@@ -34,7 +34,10 @@ const ROOMS = {
     io: { rooms: ["core", "machine"] },
     log: { rooms: ["core", "io"] },
     image: { rooms: ["core", "machine"] },
-    diagnostics: { rooms: ["core", "log", "record"], top: ["error", "event", "options", "unreleased"] },
+    diagnostics: {
+      rooms: ["core", "log", "record"],
+      top: ["error", "error-kind", "event", "options", "unreleased"],
+    },
     resources: { rooms: ["core", "machine", "io", "diagnostics"] },
     volumes: { rooms: ["core", "machine", "resources"] },
     process: { rooms: ["core", "machine", "io", "resources"] },

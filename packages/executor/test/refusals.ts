@@ -13,7 +13,6 @@ import {
   type TestDaemon,
   takeInventory,
   useDaemon,
-  whatStays,
 } from "@wfe-containerd/test-infra/daemon";
 import { buildImage, busyboxLayer, type LayerEntry, ociArchive } from "@wfe-containerd/test-infra/images";
 import { afterEach, beforeEach, expect } from "vitest";
@@ -40,16 +39,20 @@ export interface Refusals {
 
 export function useRefusals(): Refusals {
   const at = useDaemon();
-  const everything = (): Promise<Inventory> =>
-    takeInventory({ daemon: at.daemon, client: at.client, ioDir: at.ioDir, images: true });
+  const stored = async (): Promise<Pick<Inventory, "images" | "content">> => {
+    const { daemon, client, ioDir } = at;
+    const { images, content } = await takeInventory({ daemon, client, ioDir, images: true });
+    return { images, content };
+  };
   let before: Inventory;
+  let storedBefore: Awaited<ReturnType<typeof stored>>;
   beforeEach(async () => {
-    before = await everything();
+    before = await at.inventory();
+    storedBefore = await stored();
   });
   afterEach(async () => {
-    expect(await whatStays(before, everything), "left behind").toEqual({});
-    const { images, content } = await everything();
-    expect({ images, content }).toEqual({ images: before.images, content: before.content });
+    await at.expectNothingLeft(before);
+    expect(await stored()).toEqual(storedBefore);
   });
 
   async function run(change: object, options: ExecutorOptions = {}): Promise<StepResult> {
