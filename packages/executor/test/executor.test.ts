@@ -8,6 +8,7 @@ import {
   createExecutor,
   type Executor,
   type ExecutorOptions,
+  observe,
   type StepEvent,
   type StepHandle,
   UNRESTRICTED_POLICY,
@@ -187,6 +188,11 @@ describe("a step with retry", () => {
   test("has a container for each attempt, until one goes well", async () => {
     await using runner = executor();
     const directory = await mkdtemp(join(tmpdir(), "wfe-attempts-"));
+    const observed: unknown[] = [];
+    const stopObserving = observe({
+      step: { end: ({ id, attempt, exitCode }) => void observed.push({ id, attempt, exitCode }) },
+      retry: { start: (message) => void observed.push({ ...message }) },
+    });
     try {
       await chmod(directory, 0o777);
       const handle = runner.start({
@@ -225,11 +231,21 @@ describe("a step with retry", () => {
           .toString()
           .match(/attempt \d/g),
       ).toEqual([1, 2, 3].map((n) => `attempt ${n}`));
+      await handle.closed;
+      const wait = { of: "step", what: "bad", reason: "exit, exit code 1" };
+      expect(observed).toMatchObject([
+        { id: ids[0], attempt: 1, exitCode: 1 },
+        { ...wait, attempt: 2, delayMs: 10 },
+        { id: ids[1], attempt: 2, exitCode: 1 },
+        { ...wait, attempt: 3, delayMs: 20 },
+        { id: ids[2], attempt: 3, exitCode: 0 },
+      ]);
       const lines: string[] = [];
       for await (const { text } of handle.log.lines()) lines.push(text);
       expect(lines[0]).toBe("attempt 3");
       await handle[Symbol.asyncDispose]();
     } finally {
+      stopObserving();
       await rm(directory, { recursive: true });
     }
   });
