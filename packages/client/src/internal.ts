@@ -10,7 +10,7 @@ export {
   type SlotRequest,
 } from "./concurrency/semaphore.js";
 export { DEBUG_LOGGER, debugTopics, printDebugLines } from "./diagnostics/debug-output.js";
-export { describeOutcome, formatDuration, joinParts } from "./diagnostics/lines.js";
+export { describeOutcome, describeRetry, formatDuration, joinParts } from "./diagnostics/lines.js";
 export { findLoggerProblem } from "./diagnostics/log.js";
 export { CLIENT_OBSERVER } from "./diagnostics/observe.js";
 export { traceRetry } from "./diagnostics/retry.js";

@@ -98,11 +98,12 @@ export async function runAttempts(step: StepAttempts): Promise<void> {
     return delayAfter({ ...end, mayStillRun: end.isError && parts.release.has("task") });
   }
 
-  async function waitToRetry({ cause, exitCode, message }: StepAttempt, delayMs: number): Promise<void> {
+  async function waitToRetry({ cause }: StepAttempt, delayMs: number): Promise<void> {
     const attempt = ended.length + 1;
     const what = step.admitted.step.name;
     await traceRetry(
-      () => ({ of: "step", what, attempt, delayMs, reason: message ?? `${cause}, exit code ${exitCode}` }),
+      // Not the message: it may quote the step's command.
+      () => ({ of: "step", what, attempt, delayMs, reason: cause }),
       () => waitUnlessAborted(delayMs, stop),
     );
   }

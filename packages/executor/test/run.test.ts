@@ -19,6 +19,7 @@ import {
   createExecutor,
   type Executor,
   type ExecutorOptions,
+  logTo,
   observe,
   type Policy,
   type StepEvent,
@@ -401,6 +402,30 @@ describe("events", () => {
       { onEvent: (event) => void (event.type === "phase" && phases.push(event.phase)) },
     );
     expect(phases).toEqual(["resolving", "preparing", "starting", "running", "settling", "releasing"]);
+  });
+
+  test("of each attempt are logged, and why the next one follows, but not what the step runs", async () => {
+    await using runner = executor();
+    const lines: string[] = [];
+    const line = (level: string) => (message: string) => void lines.push(`${level}: ${message}`);
+    const stop = logTo({ debug: () => undefined, info: line("info"), warn: line("warn") });
+    const retry = { attempts: 2, delay: "10ms" };
+    const command = ["secret-canary-program"];
+    await runner.run({ name: "two", image: IMAGE, run: "exit 3", retry });
+    await expect(runner.run({ name: "one", image: IMAGE, command, retry })).rejects.toThrow();
+    stop();
+    const step = 'step wfe-\\w+ "two"';
+    const end = "image docker\\.io/library/busybox:latest, cause exit, exit code 3, ran .+, .+ m?s";
+    const expected = [
+      `^info: ${step}, image docker\\.io/library/busybox:latest, begins$`,
+      `^info: ${step}, ${end}$`,
+      "^warn: step two: attempt 2 in 10\\.0 ms, because exit$",
+      `^info: ${step}, attempt 2, image docker\\.io/library/busybox:latest, begins$`,
+      `^info: ${step}, attempt 2, ${end}$`,
+      '^info: step wfe-\\w+ "one", .+, begins$',
+      '^warn: step wfe-\\w+ "one", .+, failed after .+: command-not-found$',
+    ];
+    expect(lines).toEqual(expected.map((pattern) => expect.stringMatching(pattern)));
   });
 
   test("are observed for the whole process: each step and phase, with its end", async () => {

@@ -56,6 +56,10 @@ test.each([
     describeRetry({ of: "rpc", what: "tasks.create", attempt: 2, delayMs: 100, reason: "gone" }),
     "rpc tasks.create: attempt 2 in 100.0 ms, because gone",
   ],
+  [
+    describeRetry({ of: "step", what: "build", attempt: 3, delayMs: 2000, reason: "oom" }),
+    "step build: attempt 3 in 2.00 s, because oom",
+  ],
 ])("a line says what happened: %s", (line, expected) => {
   expect(line).toBe(expected);
 });

@@ -48,8 +48,8 @@ export function describeTransfer(message: TransferDiagnostic): string {
 }
 
 export function describeRetry({ of, what, attempt, delayMs, reason }: RetryDiagnostic): string {
-  const subject = of === "rpc" ? `rpc ${what}` : `registry ${what}`;
-  return `${subject}: attempt ${attempt} in ${formatDuration(delayMs)}, because ${reason}`;
+  const topic = of === "registry-request" ? "registry" : of;
+  return `${topic} ${what}: attempt ${attempt} in ${formatDuration(delayMs)}, because ${reason}`;
 }
 
 /** How long it took, and why it failed; at its start, that it begins. */

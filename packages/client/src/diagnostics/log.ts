@@ -57,7 +57,9 @@ export function logTopics(logger: Logger, topics: readonly ClientTopic[]): () =>
     }),
     retry: {
       start(message) {
-        if (message.of === "rpc" ? isRpc : isRegistry) logger.warn(describeRetry(message));
+        const { of } = message;
+        if ((of === "rpc" && isRpc) || (of === "registry-request" && isRegistry))
+          logger.warn(describeRetry(message));
       },
     },
   });

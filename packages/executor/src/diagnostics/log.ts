@@ -1,13 +1,15 @@
 import { type Logger, logTo as logClientsTo } from "@wfe-containerd/client";
-import { findLoggerProblem } from "@wfe-containerd/client/internal";
+import { describeRetry, findLoggerProblem } from "@wfe-containerd/client/internal";
 import { ExecutorError } from "../error.js";
 import { describePhase, describeReap, describeRelease, describeStep } from "./lines.js";
 import { observe } from "./observe.js";
 
 /**
- * Writes a line for each thing that the executors and clients of this process do, until it is ended. `debug`:
- * phases, RPCs and requests to registries. `info`: steps, pulls, pushes, and what dead processes left and was
- * removed. `warn`: steps that could not be run, retries, what could not be removed, and a daemon that is away.
+ * Writes a line for each thing that the executors and clients of this process do, until it is ended.
+ *
+ * - `debug`: phases, RPCs and requests to registries.
+ * - `info`: steps, pulls, pushes, and what dead processes left and was removed.
+ * - `warn`: steps that could not be run, retries, what could not be removed, and a daemon that is away.
  *
  * @param logger `console`, or a logger of pino or winston.
  * @returns ends it.
@@ -32,6 +34,11 @@ export function logStepsTo(logger: Logger): () => void {
       end(message) {
         if (message.errorKind === undefined) logger.info(describeStep(message));
         else logger.warn(describeStep(message));
+      },
+    },
+    retry: {
+      start(message) {
+        if (message.of === "step") logger.warn(describeRetry(message));
       },
     },
     phase: { end: (message) => logger.debug(describePhase(message)) },
