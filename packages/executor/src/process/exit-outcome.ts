@@ -1,12 +1,13 @@
 import { type Client, type ExitStatus, isContainerdError } from "@wfe-containerd/client";
 import type { StepEndCause } from "../core/output/cause.js";
 import { UNKNOWN_USAGE } from "../core/output/usage.js";
-import type { StepPlan } from "../core/plan/plan.js";
 import { ExecutorError } from "../error.js";
-import { type Counters, readCounters } from "./counters.js";
-import { isShimGone, isTaskKnown } from "./delete-task.js";
+import type { Counters } from "./counters.js";
+import { isShimGone, isTaskKnown } from "./delete-process.js";
+import type { Process } from "./process.js";
+import { processName } from "./process-id.js";
 
-/** How a task ended. */
+/** How a process ended. */
 export interface ExitOutcome extends Counters {
   /** 0 to 255; null if it is lost. */
   readonly exitCode: number | null;
@@ -14,21 +15,21 @@ export interface ExitOutcome extends Counters {
 }
 
 /**
- * Finds out how a task ended. Call it before the task is deleted.
+ * Finds out how a process ended. Call it before the process is deleted.
  *
- * @param stopReason why we stopped the task; undefined if it ended by itself.
+ * @param stopReason why we stopped it; undefined if it ended by itself.
  */
 export async function toExitOutcome(
   client: Client,
-  plan: StepPlan,
+  process: Process,
   exit: Promise<ExitStatus>,
   stopReason: StepEndCause | undefined,
 ): Promise<ExitOutcome> {
-  const status = await exitStatus(client, plan.id, exit);
+  const status = await exitStatus(client, process, exit);
   if (typeof status === "string")
     return { exitCode: null, cause: stopReason ?? status, oomKills: 0, usage: UNKNOWN_USAGE };
   const { exitCode } = status;
-  const counters = await readCounters(client, plan.id);
+  const counters = await process.counters(exitCode);
   return { ...counters, exitCode, cause: stopReason ?? causeOf(exitCode, counters) };
 }
 
@@ -40,7 +41,7 @@ function causeOf(exitCode: number, { oomKills }: Counters): StepEndCause {
 /** The exit status, or the reason that it is not known. A failed call never counts as an exit. */
 async function exitStatus(
   client: Client,
-  id: string,
+  { id }: Process,
   exit: Promise<ExitStatus>,
 ): Promise<ExitStatus | "runtime-lost" | "unknown"> {
   let status: ExitStatus;
@@ -50,7 +51,7 @@ async function exitStatus(
     if (isContainerdError(reason, "data-loss")) return "unknown";
     if (isContainerdError(reason, "not-found") || isShimGone(reason)) return "runtime-lost";
     throw new ExecutorError(
-      `the exit status of container ${id} could not be read, and it may still run: ${messageOf(reason)}`,
+      `the exit status of ${processName(id)} could not be read, and it may still run: ${messageOf(reason)}`,
       {
         kind: "daemon-unavailable",
         cause: reason,
@@ -60,7 +61,7 @@ async function exitStatus(
   // If the shim has died, the daemon makes up one of these two codes. If the code is real, the daemon still
   // knows the task.
   if (status.exitCode !== 137 && status.exitCode !== 255) return status;
-  return (await isTaskKnown(client, id)) ? status : "runtime-lost";
+  return (await isTaskKnown(client, id.containerId)) ? status : "runtime-lost";
 }
 
 function messageOf(reason: unknown): string {

@@ -2,8 +2,8 @@ import { lstat, rm } from "node:fs/promises";
 import { type Client, isContainerdError } from "@wfe-containerd/client";
 import { currentOwner, ignoreNotFound } from "@wfe-containerd/client/internal";
 import { LABELS } from "../core/plan/labels.js";
-import { deleteTask } from "../process/delete-task.js";
-import { killTask } from "../process/run-task.js";
+import { deleteProcess } from "../process/delete-process.js";
+import { killProcess } from "../process/kill-process.js";
 import type { FoundStep } from "./found-step.js";
 import type { Leftover, Pile } from "./leftover.js";
 import type { TraceFinder } from "./step-traces.js";
@@ -26,8 +26,8 @@ export async function pileOf(
     void pile.push({ leftover: { kind, id: itsId, stepId: id, reason }, remove });
 
   const end = async (): Promise<void> => {
-    await killTask(client, id);
-    await deleteTask(client, id);
+    await killProcess(client, { containerId: id });
+    await deleteProcess(client, { containerId: id });
     await finder?.endShims(id);
     await finder?.removeGroups(id);
     await finder?.freeAddresses(id);

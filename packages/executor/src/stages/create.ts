@@ -7,7 +7,7 @@ import { findBlockingUserFile } from "../image/resolve-user.js";
 import type { StepIo } from "../io/io.js";
 import { logLimitOf } from "../log/log-limit.js";
 import { createRecorder, type Recorder } from "../log/recorder.js";
-import { type CreatedTask, createTask } from "../process/run-task.js";
+import { type CreatedTask, createTask } from "../process/create-task.js";
 import { acquire } from "../resources/acquire.js";
 import { chownWorkingDir } from "../resources/chown-working-dir.js";
 import { injectSecrets } from "../resources/inject-secrets.js";
@@ -68,7 +68,7 @@ export async function createStep(
   { resolved, plan, rootfs, io, recorder }: PreparedStep,
 ): Promise<CreatedStep> {
   const { step, sources, leased, image, hostUser, secrets } = resolved;
-  const task = await createTask(machine.client, plan, rootfs, io, release, () =>
+  const task = await createTask(machine, plan, rootfs, io, release, () =>
     findBlockingUserFile(leased, image, executor.readUserFiles),
   );
   // Otherwise the deletion of a task that is given up would wait for us.

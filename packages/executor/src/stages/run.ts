@@ -1,5 +1,5 @@
 import type { ExitOutcome } from "../process/exit-outcome.js";
-import { runTask } from "../process/run-task.js";
+import { runProcess } from "../process/run-process.js";
 import type { StepContext } from "./context.js";
 import type { CreatedStep } from "./create.js";
 
@@ -16,11 +16,11 @@ export interface EndedStep {
  */
 export async function runCreatedStep(
   { machine, signals, patience }: StepContext,
-  { plan, io }: CreatedStep,
-  onStart: () => void,
+  { plan, task, io }: CreatedStep,
+  onStart: (pid: number) => void,
 ): Promise<EndedStep> {
   const startedAt = new Date();
   const start = performance.now();
-  const outcome = await runTask(machine, plan, io, { ...signals, patience }, onStart);
+  const outcome = await runProcess(machine.client, task, plan, io, { ...signals, patience }, onStart);
   return { outcome, startedAt, durationMs: performance.now() - start };
 }

@@ -7,7 +7,7 @@ import type { StepResult } from "../core/output/result.js";
 import type { StepLog, StreamEnd } from "../core/output/step-log.js";
 import type { OutputEnd, StepIo } from "../io/io.js";
 import { readToEnd } from "../io/read-to-end.js";
-import type { CreatedTask } from "../process/run-task.js";
+import type { Process } from "../process/process.js";
 import { startTimerAfter } from "../timer.js";
 import type { StepContext } from "./context.js";
 import type { CreatedStep } from "./create.js";
@@ -69,7 +69,7 @@ async function isCopiedOf(io: StepIo, task: CreatedTask, forceKill: AbortSignal)
  *
  * @returns false if the shim may not have copied everything.
  */
-async function deleteInTime(task: CreatedTask, forceKill: AbortSignal): Promise<boolean> {
+async function deleteInTime(task: Process, forceKill: AbortSignal): Promise<boolean> {
   const late = startTimerAfter(forceKill, DELETE_AFTER_KILL_MS);
   const deleted = task.delete().then(
     () => true,

@@ -3,11 +3,18 @@ import { expect, test } from "vitest";
 import type { StepPlan } from "../core/plan/plan.js";
 import type { StepIo } from "../io/io.js";
 import { createRelease } from "../resources/release.js";
-import { createTask } from "./run-task.js";
+import { createTask } from "./create-task.js";
 
 const reject = (reason: Error): Client => ({ tasks: { create: () => Promise.reject(reason) } }) as never;
 const create = (reason: Error, findFault: () => Promise<string | undefined>) =>
-  createTask(reject(reason), { id: "step" } as StepPlan, [], {} as StepIo, createRelease(), findFault);
+  createTask(
+    { client: reject(reason), impatientClient: reject(reason) },
+    { id: "step" } as StepPlan,
+    [],
+    {} as StepIo,
+    createRelease(),
+    findFault,
+  );
 
 test("a runtime that does not answer is explained by the image, and the kind of the error stays", async () => {
   const late = new ContainerdError("no answer within 120000 ms", { kind: "deadline-exceeded" });

@@ -2,7 +2,8 @@ import { type Client, isContainerdError, type Signal } from "@wfe-containerd/cli
 import { ExecutorError } from "../error.js";
 import { isDaemonAway } from "../machine/unavailable.js";
 import { startTimer } from "../timer.js";
-import { isShimGone } from "./delete-task.js";
+import { isShimGone } from "./delete-process.js";
+import { type ProcessId, processName } from "./process-id.js";
 
 /**
  * How long a killed process may take to be gone, in milliseconds. If it takes longer, the machine is at
@@ -31,15 +32,15 @@ export interface StopOptions {
 }
 
 /**
- * Sends a signal to a running task, and after a grace period kills all its processes. A signal that cannot be
- * delivered is sent again.
+ * Sends a signal to a running process, and SIGKILL after a grace period: to all processes of the container if
+ * it is the first one. A signal that cannot be delivered is sent again.
  *
  * @param client its calls fail at once while the daemon is away.
  * @returns whether a signal may have been delivered; false means that the process had ended by itself.
  * @throws ExecutorError `daemon-unavailable` if the daemon is away at the end of the grace period; `runtime`
  * if SIGKILL cannot be delivered or has no effect.
  */
-export async function stopTask(client: Client, id: string, options: StopOptions): Promise<boolean> {
+export async function stopProcess(client: Client, id: ProcessId, options: StopOptions): Promise<boolean> {
   const ended: Promise<true> = options.exited.then(
     () => true,
     () => true,
@@ -58,21 +59,21 @@ export async function stopTask(client: Client, id: string, options: StopOptions)
 }
 
 /**
- * Kills all processes of a task, and waits until it is gone.
+ * Kills a process, and waits until it is gone. With a container's first process, all others die.
  *
  * @param deliveryMs how long to try if the daemon answers, and the shim or runc fails, in milliseconds.
- * @returns and throws as {@link stopTask}.
+ * @returns and throws as {@link stopProcess}.
  */
 export async function kill(
   client: Client,
-  id: string,
+  id: ProcessId,
   ended: Promise<true>,
   deliveryMs: number = DELIVERY_MS,
 ): Promise<boolean> {
   const late = startTimer(deliveryMs);
   let awaySince: number | undefined;
   const killed = await deliver(client, id, "SIGKILL", {
-    all: true,
+    all: id.execId === undefined,
     ended,
     until: late.fired,
     async giveUp(failure) {
@@ -85,13 +86,13 @@ export async function kill(
   if (killed.isGone) return killed.mayBeDelivered;
   if (killed.failure !== undefined) {
     const message = killed.failure instanceof Error ? killed.failure.message : String(killed.failure);
-    throw new ExecutorError(`container ${id} could not be killed, and may still run: ${message}`, {
+    throw new ExecutorError(`${processName(id)} could not be killed, and may still run: ${message}`, {
       kind: awaySince !== undefined ? "daemon-unavailable" : "runtime",
       cause: killed.failure,
     });
   }
   if (await endsInTime(DEATH_MS, ended)) return true;
-  throw new ExecutorError(`container ${id} still runs ${DEATH_MS / 1000} s after SIGKILL`, {
+  throw new ExecutorError(`${processName(id)} still runs ${DEATH_MS / 1000} s after SIGKILL`, {
     kind: "runtime",
   });
 }
@@ -107,7 +108,7 @@ interface DeliverOptions {
 }
 
 interface Delivery {
-  /** Whether there is no process left. */
+  /** Whether the process is gone. */
   readonly isGone: boolean;
   /** Whether an attempt succeeded, or failed in a way that leaves this open. */
   readonly mayBeDelivered: boolean;
@@ -118,7 +119,7 @@ interface Delivery {
 /** Sends a signal until it is delivered, the process ends, or it is time to stop trying. */
 async function deliver(
   client: Client,
-  id: string,
+  { containerId, execId }: ProcessId,
   signal: Signal,
   options: DeliverOptions,
 ): Promise<Delivery> {
@@ -130,7 +131,7 @@ async function deliver(
   let mayBeDelivered = false;
   let failure: unknown;
   for (let pauseMs = FIRST_PAUSE_MS; ; pauseMs = Math.min(2 * pauseMs, LONGEST_PAUSE_MS)) {
-    const sending = client.tasks.kill(id, signal, { all, timeoutMs: ANSWER_MS });
+    const sending = client.tasks.kill(containerId, signal, { execId, all, timeoutMs: ANSWER_MS });
     const outcome = await Promise.race([
       sending.then(
         () => "delivered" as const,

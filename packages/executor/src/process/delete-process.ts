@@ -1,22 +1,23 @@
 import { setTimeout as delay } from "node:timers/promises";
 import { type Client, isContainerdError } from "@wfe-containerd/client";
 import { ignoreNotFound } from "@wfe-containerd/client/internal";
+import type { ProcessId } from "./process-id.js";
 
 /** The daemon first runs the shim's clean-up, which calls `runc delete`. Then the task is gone. */
 const CLEANUP_MS = 30_000;
 const POLL_MS = 50;
 
 /**
- * Deletes an ended task. If its shim has died, the daemon deletes the task itself, and this waits until it is
- * gone.
+ * Deletes an ended process. If its shim has died, the daemon deletes the task with all its processes itself,
+ * and this waits until it is gone.
  */
-export async function deleteTask(client: Client, id: string): Promise<void> {
+export async function deleteProcess(client: Client, { containerId, execId }: ProcessId): Promise<void> {
   try {
-    await ignoreNotFound(client.tasks.delete(id));
+    await ignoreNotFound(client.tasks.delete(containerId, { execId }));
   } catch (reason) {
     if (!isShimGone(reason)) throw reason;
     const giveUpAt = performance.now() + CLEANUP_MS;
-    while (await isTaskKnown(client, id)) {
+    while (await isTaskKnown(client, containerId)) {
       if (performance.now() > giveUpAt) throw reason;
       // Polled: the event may have come before we could listen for it.
       await delay(POLL_MS);

@@ -1,0 +1,88 @@
+import { type Client, isContainerdError, type Mount } from "@wfe-containerd/client";
+import type { StepPlan } from "../core/plan/plan.js";
+import type { Spec } from "../core/spec/spec.js";
+import { ExecutorError } from "../error.js";
+import type { StepIo } from "../io/io.js";
+import type { Machine } from "../machine/machine.js";
+import { createContainer } from "../resources/acquire.js";
+import type { Release } from "../resources/release.js";
+import { deleteProcess } from "./delete-process.js";
+import { isStopped, killProcess } from "./kill-process.js";
+import { firstProcess, type Process } from "./process.js";
+import type { ProcessId } from "./process-id.js";
+import { isLimitRefusal, startError } from "./start-error.js";
+
+/** runc and two starts of the shim take seconds on a busy machine, never minutes. */
+const CREATE_TIMEOUT_MS = 120_000;
+
+/** A created task, whose process is not started yet. */
+export interface CreatedTask extends Process {
+  /** The id of its first process on the daemon's machine. */
+  readonly pid: number;
+  /** What the container was made of. */
+  readonly spec: Spec;
+}
+
+/**
+ * Creates the task. The caller's signal does not cancel the call: a creation that is cancelled, or whose
+ * deadline passes, leaves a shim behind that is in no list.
+ *
+ * @param findFault Finds what is wrong with the image if the runtime does not answer.
+ * @throws ExecutorError; see `startError`.
+ */
+export async function createTask(
+  machine: Pick<Machine, "client" | "impatientClient">,
+  plan: StepPlan,
+  rootfs: Mount[],
+  io: StepIo,
+  release: Release,
+  findFault: () => Promise<string | undefined>,
+): Promise<CreatedTask> {
+  const { client } = machine;
+  const process = firstProcess(machine, plan.id);
+  let { spec } = plan.container;
+  release.add({ kind: "task", id: plan.id }, async () => {
+    if (process.isDeleted) return;
+    if (!(await isStopped(client, process.id))) await killProcess(client, process.id);
+    await process.delete();
+  });
+  const create = (): Promise<{ readonly pid: number }> =>
+    client.tasks.create({ containerId: plan.id, rootfs, ...io.stdio, timeoutMs: CREATE_TIMEOUT_MS });
+  const { pid } = await create()
+    .catch(async (reason: unknown) => {
+      if (!isContainerdError(reason, "already-exists")) throw reason;
+      // Nobody else has this id. A daemon that was killed while it created the task finds the half-made
+      // task's shim again, and does not remove it.
+      await removeHalfMade(client, process.id).catch(() => undefined);
+      return create();
+    })
+    .catch(async (reason: unknown) => {
+      if (!isLimitRefusal(reason)) throw reason;
+      // The daemon may not set our default limits, and we cannot always know what it may set. Its own limits
+      // are lower then, and the step gets those.
+      await client.containers.delete(plan.id);
+      spec = plan.container.specWithoutDefaults;
+      await createContainer(client, plan, spec);
+      return create();
+    })
+    .catch(async (reason: unknown) => {
+      throw await explainTimeout(startError(reason, plan), findFault);
+    });
+  return Object.assign(process, { pid, spec });
+}
+
+async function removeHalfMade(client: Client, id: ProcessId): Promise<void> {
+  await killProcess(client, id);
+  await deleteProcess(client, id);
+}
+
+/** Adds to the message why the runtime does not answer, if that is known. The kind stays the same. */
+async function explainTimeout(
+  error: ExecutorError,
+  findFault: () => Promise<string | undefined>,
+): Promise<ExecutorError> {
+  const { kind, cause, message } = error;
+  if (!isContainerdError(cause, "deadline-exceeded")) return error;
+  const fault = await findFault().catch(() => undefined);
+  return fault === undefined ? error : new ExecutorError(`${fault} (${message})`, { kind, cause });
+}
