@@ -21,6 +21,8 @@ export interface Container {
   readonly runtimeName: string;
   /** The OCI runtime spec, parsed from JSON. Undefined if the record has no spec, or one that is not JSON. */
   readonly spec: unknown;
+  /** Values that clients have stored with the record, by name. containerd does not read them. */
+  readonly extensions: Readonly<Record<string, AnyValue>>;
   readonly createdAt: Date;
   readonly updatedAt: Date;
 }
@@ -56,6 +58,14 @@ export interface CreateContainerOptions extends CallOptions {
   readonly extensions?: Readonly<Record<string, AnyValue>> | undefined;
 }
 
+/** Options of {@link Containers.update}. */
+export interface UpdateContainerOptions extends CallOptions {
+  /** Labels to set. Others stay. An empty value removes the label. */
+  readonly labels?: Readonly<Record<string, string>> | undefined;
+  /** Extensions to set. Others stay. */
+  readonly extensions?: Readonly<Record<string, AnyValue>> | undefined;
+}
+
 /** containerd's containers (`services/containers/v1`). */
 export interface Containers {
   /**
@@ -79,6 +89,12 @@ export interface Containers {
   list(filters?: readonly string[], options?: CallOptions): Promise<Container[]>;
   /** Sets these labels and leaves the others unchanged. An empty value removes the label. */
   setLabels(id: string, labels: Readonly<Record<string, string>>, options?: CallOptions): Promise<void>;
+  /**
+   * Changes labels and extensions of a record in one call.
+   *
+   * @throws ContainerdError `not-found`; `invalid-argument` for an invalid label.
+   */
+  update(id: string, options: UpdateContainerOptions): Promise<Container>;
   /**
    * Deletes the record. Delete the task first: the daemon does not check for a running task, and the task
    * would be orphaned.
@@ -106,6 +122,7 @@ export const CONTAINERS_OPTIONS: NounOptions<Containers> = {
   get: ["1", CALL_OPTIONS],
   list: ["1", CALL_OPTIONS],
   setLabels: ["2", CALL_OPTIONS],
+  update: ["1", { ...CALL_OPTIONS, labels: true, extensions: true }],
   delete: ["1", CALL_OPTIONS],
 };
 
@@ -115,6 +132,23 @@ export function createContainers({
   services: { containers },
   snapshotter: ownSnapshotter,
 }: Context): Containers {
+  async function update(
+    id: string,
+    { labels, extensions = {}, ...options }: UpdateContainerOptions,
+  ): Promise<Container> {
+    const container = { id, labels: checkLabels(labels), extensions: { ...extensions } };
+    const paths = [
+      ...Object.keys(container.labels).map((label) => `labels.${label}`),
+      ...Object.keys(extensions).map((name) => `extensions.${name}`),
+    ];
+    return callService(`update container ${id}`, async () => {
+      // An empty mask would replace everything.
+      if (paths.length === 0) return toContainer((await containers.get({ id })).container as WireContainer);
+      const response = await containers.update({ container, updateMask: { paths } }, callOptions(options));
+      return toContainer(response.container as WireContainer);
+    });
+  }
+
   return {
     create(options) {
       const { id, image = "", snapshotKey = "", snapshotter = ownSnapshotter, runtime = {}, spec } = options;
@@ -145,12 +179,9 @@ export function createContainers({
         return (await containers.list({ filters: [...filters] }, options)).containers.map(toContainer);
       }),
     async setLabels(id, labels, options) {
-      const paths = Object.keys(labels).map((label) => `labels.${label}`);
-      const container = { id, labels: checkLabels(labels) };
-      await callService(`label container ${id}`, () =>
-        containers.update({ container, updateMask: { paths } }, options),
-      );
+      await update(id, { ...options, labels });
     },
+    update,
     async delete(id, options) {
       await callService(`delete container ${id}`, () => containers.delete({ id }, options));
     },
@@ -169,6 +200,7 @@ function toContainer(wire: WireContainer): Container {
     snapshotter: wire.snapshotter,
     snapshotKey: wire.snapshotKey,
     runtimeName: wire.runtime?.name ?? "",
+    extensions: wire.extensions,
     createdAt: toDate(wire.createdAt),
     updatedAt: toDate(wire.updatedAt),
   };

@@ -53,7 +53,13 @@ export type { RetryOptions, RetryPolicy } from "./registry/retry.js";
 
 // Containers and their processes.
 
-export type { Container, ContainerRuntime, Containers, CreateContainerOptions } from "./container.js";
+export type {
+  Container,
+  ContainerRuntime,
+  Containers,
+  CreateContainerOptions,
+  UpdateContainerOptions,
+} from "./container.js";
 export type { Signal } from "./signal.js";
 export type { TaskMetrics } from "./task/metrics.js";
 export type {
