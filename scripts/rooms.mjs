@@ -43,7 +43,7 @@ const ROOMS = {
     process: { rooms: ["core", "machine", "io", "resources"] },
     record: { rooms: ["core", "machine", "resources", "process", "diagnostics"] },
     stages: {
-      rooms: ["core", "machine", "image", "io", "log", "resources", "volumes", "process"],
+      rooms: ["core", "machine", "image", "io", "log", "resources", "volumes", "process", "record"],
     },
   },
 };

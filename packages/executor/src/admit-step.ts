@@ -1,9 +1,14 @@
 import type { WorkflowData } from "./core/output/workflow-data.js";
 import type { AllowedStep } from "./core/plan/checked-step.js";
+import { requireThat } from "./core/refuse.js";
+import type { RunAttempt } from "./core/recovery/run-attempt.js";
+import type { StepRecord } from "./core/recovery/step-record.js";
 import { parseStep } from "./core/step/parse-step.js";
 import { matchSecrets, type Secret, type SecretValues } from "./core/step/secret.js";
+import type { StepConfig } from "./core/step/step.js";
 import { spellError, spellingOf } from "./core/step/spelling.js";
 import type { ExecutorError } from "./error.js";
+import { hashStep } from "./record/hash-step.js";
 import { applyPolicy, type Rules } from "./resources/apply-policy.js";
 
 /** What the caller of a step gives. */
@@ -16,6 +21,8 @@ export interface StepRequest {
   readonly data: WorkflowData;
   /** Values of the secrets that the step may name. */
   readonly secrets: SecretValues;
+  /** Which attempt of which run it is. Undefined: the caller has not said it. */
+  readonly attempt: RunAttempt | undefined;
 }
 
 /** A step that may be run: it is checked as far as that is possible without a daemon. */
@@ -26,6 +33,8 @@ export interface AdmittedStep {
   readonly data: WorkflowData;
   /** The secrets that the step names. */
   readonly secrets: readonly Secret[];
+  /** Which attempt of which run it is, and a hash of each field. */
+  readonly run: StepRecord["run"];
 }
 
 /**
@@ -33,10 +42,26 @@ export interface AdmittedStep {
  *
  * @throws ExecutorError
  */
-export function admitStep({ input, checkCall, data, secrets }: StepRequest, rules: Rules): AdmittedStep {
+export function admitStep(
+  { input, checkCall, data, secrets, attempt }: StepRequest,
+  rules: Rules,
+): AdmittedStep {
   checkCall();
-  const step = applyPolicy(parseStep(input), rules);
-  return { step, input, data, secrets: matchSecrets(step.secrets, secrets) };
+  const parsed = parseStep(input);
+  if (attempt !== undefined) refuseRetry(parsed);
+  const step = applyPolicy(parsed, rules);
+  const run = attempt && { ...attempt, fields: hashStep(parsed, data) };
+  return { step, input, data, secrets: matchSecrets(step.secrets, secrets), run };
+}
+
+/** Another process could not know which of the attempts was the last one. */
+function refuseRetry({ retry }: Pick<StepConfig, "retry">): void {
+  requireThat(
+    retry.attempts <= 1,
+    "retry",
+    "cannot be used together with runId, whose attempts the caller counts",
+    "no retry, and a start with the next attempt; example: attempt: 2",
+  );
 }
 
 /** Names fields as the caller typed them. What parses a step's input does so by itself. */

@@ -128,12 +128,51 @@ export interface StartOptions {
    * @default 0
    */
   readonly priority?: number | undefined;
+  /**
+   * The run that the step belongs to, by a name of yours: 1 to 256 characters. Run, key and attempt together
+   * name what is run at most once: a start of what is there already, in any process on that daemon, does not
+   * run it again. It follows the step of a living process, goes on with that of a dead one, or gives its
+   * result. When a step is released, its attempt is forgotten. Not for steps with `retry`.
+   *
+   * @example "build-7"
+   */
+  readonly runId?: string | undefined;
+  /**
+   * The step's place in its run.
+   *
+   * @default the step's name
+   */
+  readonly key?: string | undefined;
+  /**
+   * Which attempt it is. Another attempt is another container.
+   *
+   * @default 1
+   */
+  readonly attempt?: number | undefined;
 }
 
 /** Options of `Executor.run`. */
 export interface RunOptions extends StartOptions {
   /** Called with each event, in order. The next call waits for the promise that this one returns. */
   readonly onEvent?: ((event: StepEvent) => void | Promise<void>) | undefined;
+}
+
+/** Options of `Executor.recover`. */
+export interface RecoverOptions {
+  /**
+   * What happens to steps that still run.
+   *
+   * - `adopt`: they go on, with the time-out that they had.
+   * - `stop`: they are stopped, with the cause `aborted`.
+   *
+   * @default "adopt"
+   */
+  readonly policy?: "adopt" | "stop" | undefined;
+  /**
+   * Values of the secrets of these steps, as at their start. They are masked in the output. A step that lacks
+   * one is not taken over, and its handle rejects.
+   */
+  readonly secrets?: SecretValues | undefined;
 }
 
 /** Options of `Executor.close`. */
@@ -177,7 +216,11 @@ const START_OPTIONS: OptionNames<StartOptions> = {
   secrets: true,
   data: true,
   priority: true,
+  runId: true,
+  key: true,
+  attempt: true,
 };
+const RECOVER_OPTIONS: OptionNames<RecoverOptions> = { policy: true, secrets: true };
 export const CLOSE_OPTIONS: OptionNames<CloseOptions> = { graceMs: true };
 export const RUN_OPTIONS: OptionNames<RunOptions> = { ...START_OPTIONS, onEvent: true };
 
@@ -200,6 +243,16 @@ export function checkStartOptions(options: StartOptions): void {
     `priority: ${shown(priority)} is not a priority; allowed: a number, which may be negative; example: 10`,
     { kind: "invalid-argument" },
   );
+}
+
+/** @throws ExecutorError `invalid-argument`. */
+export function checkRecoverOptions(options: RecoverOptions): void {
+  checkOptions("recover", options, RECOVER_OPTIONS);
+  const { policy = "adopt" }: { policy?: unknown } = options ?? {};
+  if (policy === "adopt" || policy === "stop") return;
+  throw new ExecutorError(`recover: policy: ${shown(policy)} is not allowed; allowed: adopt, stop`, {
+    kind: "invalid-argument",
+  });
 }
 
 /** A program without types may give any value. */

@@ -8,10 +8,12 @@ import { createContext } from "./executor-context.js";
 import {
   CLOSE_OPTIONS,
   type CloseOptions,
+  checkRecoverOptions,
   checkStartOptions,
   EXECUTOR_OPTIONS,
   type ExecutorOptions,
   parseMaxConcurrent,
+  type RecoverOptions,
   RUN_OPTIONS,
   type RunOptions,
   type StartOptions,
@@ -24,8 +26,9 @@ import { checkOptions } from "./options.js";
 import { abandonedSteps } from "./record/abandoned.js";
 import type { ReapReport } from "./record/leftover.js";
 import { REAP_OPTIONS, type ReapOptions } from "./record/reap.js";
+import { claimAll, type RecoveredStep } from "./record/recover.js";
 import { createUnfinishedReleases } from "./resources/unfinished-releases.js";
-import { type StartedStep, startStep } from "./start-step.js";
+import { resumeStep, type StartedStep, type StepHost, startStep } from "./start-step.js";
 import { startTimer } from "./timer.js";
 import type { ReleaseReport } from "./unreleased.js";
 
@@ -54,6 +57,26 @@ export interface Executor extends AsyncDisposable {
    * `daemon-unavailable`.
    */
   reap(options?: ReapOptions): Promise<ReapReport>;
+  /**
+   * Takes over the steps of processes that have ended, on the executor's own daemon and in its namespace: all
+   * of them at the first `next()`. Each gets a handle, with its output from the beginning and its true
+   * result; none is run a second time. A step whose process had not been started is removed, and its handle
+   * rejects.
+   *
+   * Steps of living processes are left alone, and so are those whose process cannot be seen from here: it ran
+   * on another machine, or in another PID namespace.
+   *
+   * @throws ExecutorError `invalid-argument` for an unknown option; `closed` after `close`;
+   * `daemon-unavailable`.
+   * @example
+   * ```ts
+   * for await (const handle of executor.recover()) {
+   *   const { name, exitCode } = await handle.result;
+   *   console.log(name, exitCode);
+   * }
+   * ```
+   */
+  recover(options?: RecoverOptions): AsyncGenerator<StepHandle, void, undefined>;
   /**
    * Starts no more steps, and waits until those that run, that are queued and that will be tried again have
    * ended and are released. `close` can be called at any time, also to end the waiting; after `drain` it has
@@ -104,18 +127,37 @@ export function createExecutor(options: ExecutorOptions = {}): Executor {
   let closing: Promise<ReleaseReport> | undefined;
   if (options.client !== undefined) context.reaper.start();
 
-  function begin(input: StepInput, startOptions: StartOptions, events: EventQueue): StepHandle {
-    if (closing === undefined) context.reaper.start();
+  function keep(step: StartedStep): StepHandle {
+    running.add(step);
+    void step.handle.closed.then(() => running.delete(step));
+    return step.handle;
+  }
+
+  function hostOf(startOptions: StartOptions): StepHost {
     const checkStart = (): void => {
       checkStartOptions(startOptions);
       if (closing !== undefined) throw startsNoMore("is closed");
       if (draining !== undefined) throw startsNoMore("was told to drain");
     };
-    const host = { context, slots, aborts, keptLogs, unfinished, checkStart };
-    const step = startStep(host, input, startOptions, events);
-    running.add(step);
-    void step.handle.closed.then(() => running.delete(step));
-    return step.handle;
+    return { context, slots, aborts, keptLogs, unfinished, checkStart };
+  }
+
+  function begin(input: StepInput, startOptions: StartOptions, events: EventQueue): StepHandle {
+    if (closing === undefined) context.reaper.start();
+    return keep(startStep(hostOf(startOptions), input, startOptions, events));
+  }
+
+  async function* recover(recoverOptions: RecoverOptions = {}): AsyncGenerator<StepHandle, void, undefined> {
+    checkRecoverOptions(recoverOptions);
+    const { policy = "adopt", secrets = {} } = recoverOptions;
+    if (closing !== undefined) throw startsNoMore("is closed");
+    const claim = async (): Promise<RecoveredStep[]> => claimAll(await context.machines.ownClient(), secrets);
+    const steps = await claim().catch((reason: unknown) => {
+      throw toExecutorError(reason);
+    });
+    const handles = steps.map((step) => keep(resumeStep(hostOf({}), step)));
+    if (policy === "stop") for (const handle of handles) handle.stop();
+    yield* handles;
   }
 
   async function run(step: StepInput, runOptions: RunOptions = {}): Promise<RunResult> {
@@ -165,12 +207,12 @@ export function createExecutor(options: ExecutorOptions = {}): Executor {
   return {
     start: (step, startOptions = {}) => begin(step, startOptions, createEventQueue()),
     run,
+    recover,
     async reap(reapOptions = {}) {
       checkOptions("reap", reapOptions, REAP_OPTIONS);
       if (closing !== undefined) throw startsNoMore("is closed");
       return context.reaper.reap(reapOptions).catch((reason: unknown) => {
-        const { signal } = new AbortController();
-        throw toExecutorError(reason, { stop: signal, forceKill: signal }, undefined);
+        throw toExecutorError(reason);
       });
     },
     drain() {

@@ -6,22 +6,24 @@ import type { StopSignals } from "./process/stop-signals.js";
 /**
  * Turns any failure to run a step into an {@link ExecutorError}.
  *
+ * @param signals the caller's ways to end the step, if there is a step.
  * @param mayRun the id of the container that may still run. Undefined: nothing of the step runs.
  */
 export function toExecutorError(
   reason: unknown,
-  { stop }: StopSignals,
-  mayRun: string | undefined,
+  signals?: StopSignals,
+  mayRun?: string,
 ): ExecutorError {
+  const isAborted = signals?.stop.aborted === true;
   const message = reason instanceof Error ? reason.message : String(reason);
   const error =
     reason instanceof ExecutorError
       ? reason
-      : new ExecutorError(message, { kind: kindOf(reason, stop.aborted), cause: reason });
+      : new ExecutorError(message, { kind: kindOf(reason, isAborted), cause: reason });
   const { kind, cause, issues } = error;
   if (kind !== "daemon-unavailable") return error;
   if (mayRun === undefined)
-    return stop.aborted ? new ExecutorError(message, { kind: "aborted", cause: reason }) : error;
+    return isAborted ? new ExecutorError(message, { kind: "aborted", cause: reason }) : error;
   if (/\bmay still run\b/.test(message)) return error;
   return new ExecutorError(`${message}; container ${mayRun} may still run`, { kind, cause, issues });
 }

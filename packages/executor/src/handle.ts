@@ -12,7 +12,7 @@ import type { ReleaseReport } from "./unreleased.js";
 export interface StepHandle extends AsyncIterable<StepEvent>, AsyncDisposable {
   /**
    * The container's id in containerd: unique. Each attempt of a step with `retry` has a container of its own;
-   * this is the one of the newest attempt.
+   * this is the one of the newest attempt. With `runId` it follows from that, `key` and `attempt`.
    */
   readonly id: string;
   /**
@@ -22,8 +22,8 @@ export interface StepHandle extends AsyncIterable<StepEvent>, AsyncDisposable {
   readonly started: Promise<void>;
   /**
    * Resolves as soon as the outcome and all output are known. Rejects with an {@link ExecutorError} if the
-   * step could not be run; its kind is `aborted` if it was aborted before its process had started. With
-   * `retry` it is the outcome of the last attempt, also if the step is aborted while it waits for the next.
+   * step could not be run; its kind is `aborted` if it was aborted before its process had started, or if it
+   * was only followed and goes on in another process. With `retry` it is the outcome of the last attempt, also if the step is aborted while it waits for the next.
    */
   readonly result: Promise<StepResult>;
   /**
@@ -36,7 +36,10 @@ export interface StepHandle extends AsyncIterable<StepEvent>, AsyncDisposable {
    * newest attempt, and ends with it.
    */
   readonly log: LogReader;
-  /** Ends the step as a time-out does: the stop signal, the grace period, SIGKILL. */
+  /**
+   * Ends the step as a time-out does: the stop signal, the grace period, SIGKILL. If another living process
+   * has the step, and this handle only follows it, the step goes on, and `result` rejects with `aborted`.
+   */
   stop(): void;
   /**
    * Ends the step at once, by SIGKILL. Its output is read for two more seconds. If that was not all of it,

@@ -8,7 +8,13 @@ export type { LogGap, LogGapReason, LogStream, StepLog } from "./core/output/ste
 export type { StepUsage } from "./core/output/usage.js";
 export type { StepWarning } from "./core/output/warning.js";
 export { createExecutor, type Executor, type RunResult } from "./executor.js";
-export type { CloseOptions, ExecutorOptions, RunOptions, StartOptions } from "./executor-options.js";
+export type {
+  CloseOptions,
+  ExecutorOptions,
+  RecoverOptions,
+  RunOptions,
+  StartOptions,
+} from "./executor-options.js";
 export type { StepHandle } from "./handle.js";
 export type { ReleaseReport, UnreleasedResource } from "./unreleased.js";
 

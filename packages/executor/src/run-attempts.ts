@@ -7,9 +7,9 @@ import { type ExecutorError, isExecutorError } from "./error.js";
 import { completeError } from "./failure.js";
 import type { EventQueue } from "./log/event-queue.js";
 import type { Log } from "./log/log.js";
-import type { StopSignals } from "./process/stop-signals.js";
+import { abortedError, type StopSignals } from "./process/stop-signals.js";
 import type { Release } from "./resources/release.js";
-import { abortedError, runStep } from "./run-step.js";
+import { runStep } from "./run-step.js";
 import type { ExecutorContext } from "./stages/context.js";
 import { waitUnlessAborted } from "./timer.js";
 

@@ -1,18 +1,23 @@
-import { createOutage } from "@wfe-containerd/client";
+import { createOutage, type Outage } from "@wfe-containerd/client";
 import type { Deferred } from "@wfe-containerd/client/internal";
 import { type AdmittedStep, inWordsOf } from "./admit-step.js";
 import type { StepResult } from "./core/output/result.js";
 import { planStep } from "./core/plan/plan.js";
+import { maskedValues } from "./core/step/secret.js";
 import { traceStep } from "./diagnostics/step.js";
 import { ExecutorError } from "./error.js";
 import type { StepPhase } from "./event.js";
 import { toExecutorError } from "./failure.js";
 import type { EventQueue } from "./log/event-queue.js";
 import type { Log } from "./log/log.js";
+import type { Machine } from "./machine/machine.js";
 import { createPatience, type Patience } from "./process/patience.js";
-import type { StopSignals } from "./process/stop-signals.js";
+import { refuseIfAborted, type StopSignals } from "./process/stop-signals.js";
+import type { ClaimedStep } from "./record/claim.js";
 import { checkSources } from "./resources/mount-sources.js";
 import type { Release } from "./resources/release.js";
+import { type Adoption, adoptStep } from "./stages/adopt.js";
+import { takeAttempt } from "./stages/attempt.js";
 import type { ExecutorContext, StepContext } from "./stages/context.js";
 import { createStep, prepareStep } from "./stages/create.js";
 import { resolveStep } from "./stages/resolve.js";
@@ -20,12 +25,11 @@ import { runCreatedStep } from "./stages/run.js";
 import { settleStep } from "./stages/settle.js";
 import type { UnreleasedResource } from "./unreleased.js";
 
-/** One attempt of a step. */
-export interface StepRun {
+/** What an attempt has from its start, or from when it was taken over, to its end. */
+export interface StepWay {
   readonly id: string;
   /** Which attempt it is, from 1 on. */
   readonly attempt: number;
-  readonly admitted: AdmittedStep;
   readonly executor: ExecutorContext;
   readonly signals: StopSignals;
   readonly events: EventQueue;
@@ -37,21 +41,66 @@ export interface StepRun {
   readonly result: Deferred<StepResult>;
 }
 
+/** One attempt of a step. */
+export interface StepRun extends StepWay {
+  readonly admitted: AdmittedStep;
+}
+
 /**
  * Runs an admitted step to its result, and releases everything. Never rejects.
  *
  * @returns what could not be released yet.
  */
 export function runStep(run: StepRun): Promise<readonly UnreleasedResource[]> {
-  return traceStep(run, runToRelease);
+  return traceStep(run, ({ admitted, ...way }) =>
+    goToEnd(way, admitted.input, (patience) => runStages(admitted, way, patience)),
+  );
 }
 
-async function runToRelease(run: StepRun): Promise<readonly UnreleasedResource[]> {
-  const { id, attempt, signals, events, log, release, started, result } = run;
+/**
+ * Goes on with a step whose executor has ended. Never rejects.
+ *
+ * @param masked the values of its secrets.
+ * @returns what could not be released yet.
+ */
+export function recoverStep(
+  way: StepWay,
+  claimed: ClaimedStep,
+  masked: readonly Uint8Array[],
+): Promise<readonly UnreleasedResource[]> {
+  const { found, container } = claimed.step;
+  const name = found.kind === "record" ? found.record.name : undefined;
+  const input = { name, image: container?.image };
+  return traceStep({ ...way, admitted: { input } }, (traced) =>
+    goToEnd(traced, input, (patience) => adopt(traced, claimed, masked, patience)),
+  );
+}
+
+async function adopt(
+  way: StepWay,
+  claimed: ClaimedStep,
+  masked: readonly Uint8Array[],
+  patience: Patience,
+): Promise<StepResult> {
+  const context = await contextOf(way, patience, (outage) => way.executor.machines.own(outage));
+  const result = await adoptStep(context, claimed, { masked, ...announce(way) });
+  if (result !== "not-started") return result;
+  throw new ExecutorError(
+    `step ${way.id} was not started: its executor ended before that, and what it had prepared is removed`,
+    { kind: "runtime" },
+  );
+}
+
+/** Settles a step's result, and releases everything. */
+async function goToEnd(
+  { id, attempt, signals, events, log, release, started, result }: StepWay,
+  input: unknown,
+  run: (patience: Patience) => Promise<StepResult>,
+): Promise<readonly UnreleasedResource[]> {
   using patience = createPatience(signals);
-  await runStages(run, patience).then(result.resolve, (reason: unknown) => {
+  await run(patience).then(result.resolve, (reason: unknown) => {
     const error = toExecutorError(reason, signals, release.has("task") ? id : undefined);
-    const told = inWordsOf(run.admitted.input, error);
+    const told = inWordsOf(input, error);
     started.reject(told);
     result.reject(told);
   });
@@ -65,24 +114,21 @@ async function runToRelease(run: StepRun): Promise<readonly UnreleasedResource[]
 
 /** Each stage takes what the stage before it gives, so a step that was not checked gets no further. */
 async function runStages(
-  { admitted, started, result: _, ...run }: StepRun,
+  { step: allowed, secrets, data, run }: AdmittedStep,
+  way: StepWay,
   patience: Patience,
 ): Promise<StepResult> {
-  const { id, attempt, executor, signals, events } = run;
+  const { id, attempt, executor, signals, events } = way;
   const enter = (phase: StepPhase): void => void events.push({ type: "phase", phase, id, attempt });
-  const { step: allowed, secrets, data } = admitted;
-  const outage = createOutage({
-    timeoutMs: executor.daemonTimeoutMs,
-    signal: patience.signal,
-    onAway: ({ message }) => void events.push({ type: "daemon-away", reason: message }),
-    onBack: (awayMs) => void events.push({ type: "daemon-back", awayMs }),
-  });
-  const machine = await executor.machines.of(allowed, outage);
-  await checkSources(machine, allowed, executor.rules);
-  const context: StepContext = { ...run, machine, patience };
+  const { onStart, onEnd } = announce(way);
+  const context = await contextOf(way, patience, (outage) => executor.machines.of(allowed, outage));
+  await checkSources(context.machine, allowed, executor.rules);
 
   enter("resolving");
-  const resolved = await resolveStep(context, allowed, { secrets, data });
+  const masked = maskedValues(secrets);
+  const taken = await takeAttempt(context, allowed, run, { masked, onStart, onEnd });
+  if ("result" in taken) return taken.result;
+  const resolved = await resolveStep(context, taken.leased, { secrets, data });
   const plan = planStep(resolved);
 
   enter("preparing");
@@ -93,21 +139,36 @@ async function runStages(
   refuseIfAborted(signals);
   const created = await createStep(context, prepared);
   refuseIfAborted(signals);
-  const ended = await runCreatedStep(context, created, () => {
-    enter("running");
-    started.resolve();
-  });
+  const ended = await runCreatedStep(context, created, onStart);
 
-  enter("settling");
+  onEnd();
   return settleStep(context, created, ended);
 }
 
-/** Nothing runs yet, so there is no exit code to report. */
-function refuseIfAborted({ stop }: StopSignals): void {
-  if (stop.aborted) throw abortedError(stop.reason);
+async function contextOf(
+  { id, executor, signals, events, log, release }: StepWay,
+  patience: Patience,
+  find: (outage: Outage) => Promise<Machine>,
+): Promise<StepContext> {
+  const outage = createOutage({
+    timeoutMs: executor.daemonTimeoutMs,
+    signal: patience.signal,
+    onAway: ({ message }) => void events.push({ type: "daemon-away", reason: message }),
+    onBack: (awayMs) => void events.push({ type: "daemon-back", awayMs }),
+  });
+  return { id, executor, signals, patience, events, log, release, machine: await find(outage) };
 }
 
-/** @param cause the reason of the signal. */
-export function abortedError(cause: unknown): ExecutorError {
-  return new ExecutorError("the step was aborted before its process had started", { kind: "aborted", cause });
+/** Tells the start and the end of a step's process. */
+function announce({ id, attempt, events, started }: StepWay): Pick<Adoption, "onStart" | "onEnd"> {
+  let isStarted = false;
+  return {
+    onStart() {
+      if (isStarted) return;
+      isStarted = true;
+      events.push({ type: "phase", phase: "running", id, attempt });
+      started.resolve();
+    },
+    onEnd: () => void events.push({ type: "phase", phase: "settling", id, attempt }),
+  };
 }

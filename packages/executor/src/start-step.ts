@@ -1,4 +1,4 @@
-import { createDeferred, type Semaphore } from "@wfe-containerd/client/internal";
+import { createDeferred, type Deferred, type Semaphore } from "@wfe-containerd/client/internal";
 import type { AbortRelay } from "./abort-relay.js";
 import { type AdmittedStep, admitStep, inWordsOf } from "./admit-step.js";
 import type { StepResult } from "./core/output/result.js";
@@ -9,13 +9,17 @@ import type { StepEvent } from "./event.js";
 import type { StartOptions } from "./executor-options.js";
 import { toExecutorError } from "./failure.js";
 import type { StepHandle } from "./handle.js";
-import type { EventQueue } from "./log/event-queue.js";
+import { createEventQueue, type EventQueue } from "./log/event-queue.js";
 import type { KeptLogs } from "./log/kept-logs.js";
 import { createLog } from "./log/log.js";
+import type { StopSignals } from "./process/stop-signals.js";
+import type { RecoveredStep } from "./record/recover.js";
 import { createRelease } from "./resources/release.js";
 import type { UnfinishedReleases } from "./resources/unfinished-releases.js";
 import { type AttemptParts, runAttempts } from "./run-attempts.js";
+import { recoverStep } from "./run-step.js";
 import type { ExecutorContext } from "./stages/context.js";
+import { startAttempt } from "./start-attempt.js";
 import { createStepId } from "./step-id.js";
 import type { ReleaseReport, UnreleasedResource } from "./unreleased.js";
 
@@ -43,6 +47,18 @@ export interface StartedStep {
   stop(reason: ExecutorError): void;
 }
 
+/** What runs a step gets from its handle. */
+interface HandledStep {
+  readonly signals: StopSignals;
+  readonly events: EventQueue;
+  readonly started: Deferred<void>;
+  readonly result: Deferred<StepResult>;
+  /** Makes the parts of an attempt that begins. */
+  begin(): AttemptParts;
+  /** Takes over the parts of an attempt that is over. */
+  end(parts: AttemptParts): void;
+}
+
 /** Starts a step. Never throws: what is wrong with it rejects the handle's `result`. */
 export function startStep(
   host: StepHost,
@@ -51,6 +67,63 @@ export function startStep(
   events: EventQueue,
 ): StartedStep {
   const { signal, data = {}, secrets = {}, priority = 0 } = options ?? {};
+  const { id, attempt, error } = startAttempt(input, options ?? {});
+  const checkCall = (): void => {
+    host.checkStart(options);
+    if (error !== undefined) throw error;
+  };
+
+  function admit({ signals, started, result }: HandledStep): AdmittedStep | undefined {
+    try {
+      return admitStep({ input, checkCall, data, secrets, attempt }, host.context.rules);
+    } catch (reason) {
+      const told = inWordsOf(input, toExecutorError(reason, signals));
+      started.reject(told);
+      result.reject(told);
+      return undefined;
+    }
+  }
+
+  return handleStep(host, { id, signal, events }, async (handled) => {
+    const admitted = admit(handled);
+    const { context: executor, slots } = host;
+    let hasBegun = false;
+    const begin = (): AttemptParts => {
+      hasBegun = true;
+      return handled.begin();
+    };
+    if (admitted !== undefined) await runAttempts({ ...handled, admitted, executor, slots, priority, begin });
+    // A step that never began is one that failed, for whoever observes.
+    if (!hasBegun) await traceStep({ ...handled, id, attempt: 1, admitted: { input } }, async () => []);
+  });
+}
+
+/** Goes on with a step whose executor has ended. It runs already, so it waits for no slot. Never throws. */
+export function resumeStep(host: StepHost, step: RecoveredStep): StartedStep {
+  const events = createEventQueue();
+  return handleStep(host, { id: step.id, events }, async ({ begin, end, ...handled }) => {
+    if ("error" in step) {
+      handled.started.reject(step.error);
+      handled.result.reject(step.error);
+      return;
+    }
+    const parts = begin();
+    const way = { ...parts, ...handled, attempt: 1, executor: host.context };
+    await recoverStep(way, step.claimed, step.masked);
+    end(parts);
+  });
+}
+
+/** Gives a step its handle, and sees it to its end. */
+function handleStep(
+  host: StepHost,
+  {
+    id,
+    signal,
+    events,
+  }: { readonly id: string; readonly signal?: AbortSignal | undefined; readonly events: EventQueue },
+  runToEnd: (step: HandledStep) => Promise<void>,
+): StartedStep {
   const stop = new AbortController();
   const forceKill = new AbortController();
   const signals = { stop: stop.signal, forceKill: forceKill.signal };
@@ -62,12 +135,12 @@ export function startStep(
   started.promise.catch(() => undefined);
   result.promise.catch(() => undefined);
 
-  let newest = createParts();
+  let newest = createParts(id);
   const attempts: AttemptParts[] = [];
   let running: AttemptParts | undefined;
 
   function begin(): AttemptParts {
-    if (attempts.length > 0) newest = createParts();
+    if (attempts.length > 0) newest = createParts(createStepId());
     attempts.push(newest);
     running = newest;
     return newest;
@@ -79,37 +152,8 @@ export function startStep(
     if (release.left.length > 0) host.unfinished.add(release);
   }
 
-  function admit(): AdmittedStep | undefined {
-    const checkCall = (): void => host.checkStart(options);
-    try {
-      return admitStep({ input, checkCall, data, secrets }, host.context.rules);
-    } catch (reason) {
-      const error = inWordsOf(input, toExecutorError(reason, signals, undefined));
-      started.reject(error);
-      result.reject(error);
-      return undefined;
-    }
-  }
-
   async function run(): Promise<ReleaseReport> {
-    const admitted = admit();
-    const { context: executor, slots } = host;
-    if (admitted !== undefined)
-      await runAttempts({
-        admitted,
-        executor,
-        slots,
-        priority,
-        signals,
-        events,
-        started,
-        result,
-        begin,
-        end,
-      });
-    // A step that never began is one that failed, for whoever observes.
-    if (attempts.length === 0)
-      await traceStep({ id: newest.id, attempt: 1, admitted: { input }, events, result }, async () => []);
+    await runToEnd({ signals, events, started, result, begin, end });
     newest.log.end();
     events.close();
     disconnect?.();
@@ -149,8 +193,7 @@ export function startStep(
   };
 }
 
-function createParts(): AttemptParts {
-  const id = createStepId();
+function createParts(id: string): AttemptParts {
   return { id, log: createLog(), release: createRelease(id) };
 }
 

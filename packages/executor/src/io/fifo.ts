@@ -29,16 +29,31 @@ export async function openFifoIo(directory: string): Promise<StepIo> {
   try {
     // Node has no mkfifo(3).
     await run("mkfifo", ["-m", "600", paths.stdout, paths.stderr]);
-    const stdout = await openPipe(paths.stdout);
-    const stderr = await openPipe(paths.stderr).catch((reason: unknown) => {
-      stdout.close();
-      throw reason;
-    });
-    return fifoIo(paths, { stdout, stderr });
+    return await openPipes(paths);
   } catch (cause) {
     await rm(directory, { recursive: true, force: true }).catch(() => undefined);
     throw ioError(`could not make the FIFOs for the step's output in ${directory}`, cause);
   }
+}
+
+/**
+ * Goes on reading the FIFOs of a step whose executor has ended. What that executor had read is not in them.
+ */
+export async function reopenFifoIo(directory: string): Promise<StepIo> {
+  try {
+    return await openPipes({ stdout: join(directory, "stdout"), stderr: join(directory, "stderr") });
+  } catch (cause) {
+    throw ioError(`could not open the FIFOs of the step's output in ${directory}`, cause);
+  }
+}
+
+async function openPipes(paths: Record<OutputStream, string>): Promise<StepIo> {
+  const stdout = await openPipe(paths.stdout);
+  const stderr = await openPipe(paths.stderr).catch((reason: unknown) => {
+    stdout.close();
+    throw reason;
+  });
+  return fifoIo(paths, { stdout, stderr });
 }
 
 function fifoIo(paths: Record<OutputStream, string>, pipes: Record<OutputStream, Pipe>): StepIo {

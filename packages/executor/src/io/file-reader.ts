@@ -1,19 +1,17 @@
 import type { FileHandle } from "node:fs/promises";
 import { createDeferred } from "@wfe-containerd/client/internal";
 import { createChange } from "./change.js";
-import { createSeal, createSealFilter } from "./seal.js";
+import { createSealFilter } from "./seal.js";
 
 const CHUNK_BYTES = 256 * 1024;
 
 /** Reads a file that grows, once, in order. */
 export interface FileReader {
-  /** What marks the end of the file. */
-  readonly seal: Uint8Array;
   /** From now on the seal may be in the file. */
   expectSeal(): void;
   /** How much of the file was read. */
   readonly position: number;
-  /** Goes on reading behind these bytes. Only before the seal is expected. */
+  /** Goes on reading behind these bytes. The seal must not be among them. */
   skip(bytes: number): void;
   /** How many bytes came before the seal; undefined if it was not read. */
   readonly sealAt: number | undefined;
@@ -33,9 +31,9 @@ export interface FileReader {
   stop(): Promise<void>;
 }
 
-export function createFileReader(handle: FileHandle): FileReader {
+/** @param seal what marks the end of the file. */
+export function createFileReader(handle: FileHandle, seal: Uint8Array): FileReader {
   const change = createChange();
-  const seal = createSeal();
   const filter = createSealFilter(seal);
   /** Where the next read begins. */
   let position = 0;
@@ -65,7 +63,6 @@ export function createFileReader(handle: FileHandle): FileReader {
   }
 
   return {
-    seal,
     expectSeal: () => filter.arm(),
     get position() {
       return position;

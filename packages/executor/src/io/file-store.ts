@@ -20,8 +20,12 @@ export interface StoredFile {
   sealAt(): number | undefined;
 }
 
-/** Reads output from its files again, also when they have no name any more. */
-export function createFileStore(files: readonly StoredFile[]): OutputStore {
+/**
+ * Reads output from its files again, also when they have no name any more.
+ *
+ * @param isOurs whether space in them is ours to free.
+ */
+export function createFileStore(files: readonly StoredFile[], isOurs: () => boolean): OutputStore {
   const fileOf = (stream: OutputStream): StoredFile => files[OUTPUT_STREAMS.indexOf(stream)] as StoredFile;
   let closed: Promise<void> | undefined;
   return {
@@ -34,6 +38,7 @@ export function createFileStore(files: readonly StoredFile[]): OutputStore {
     },
     // Node has no fallocate(2). Where the program or the file system cannot do it, the space stays in use.
     async free(stream, from, to) {
+      if (!isOurs()) return;
       const { path } = fileOf(stream);
       await run("fallocate", ["--punch-hole", "-o", String(from), "-l", String(to - from), path]);
     },

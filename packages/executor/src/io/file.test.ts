@@ -5,6 +5,7 @@ import { afterEach, beforeEach, expect, test } from "vitest";
 import { openFileIo } from "./file.js";
 import type { StepIo } from "./io.js";
 import { readToEnd } from "./read-to-end.js";
+import { createSeal } from "./seal.js";
 
 const NEVER = new AbortController().signal;
 let parent = "";
@@ -13,7 +14,7 @@ let read = { stdout: 0, stderr: 0 };
 
 beforeEach(async () => {
   parent = await mkdtemp(join(tmpdir(), "file-io-"));
-  io = await openFileIo(join(parent, "step"), { shared: false });
+  io = await openFileIo(join(parent, "step"), { shared: false, seal: createSeal() });
   read = { stdout: 0, stderr: 0 };
   io.read(
     (stream, chunk) => {

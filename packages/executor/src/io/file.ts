@@ -4,8 +4,8 @@ import { setTimeout as delay } from "node:timers/promises";
 import type { StreamEnd } from "../core/output/step-log.js";
 import type { ExecutorError } from "../error.js";
 import { ioError } from "../io-error.js";
-import { type Ballast, createBallast } from "./ballast.js";
-import { useDisk } from "./disk.js";
+import { type Ballast, createBallast, reopenBallast } from "./ballast.js";
+import { type DiskUse, useDisk } from "./disk.js";
 import { createFileReader } from "./file-reader.js";
 import { createFileStore } from "./file-store.js";
 import { type OnBacklog, OUTPUT_STREAMS, type OutputStream, type StepIo } from "./io.js";
@@ -25,6 +25,19 @@ const SHARE_POLL_MS = 1_000;
 /** How long the shim may take to write a seal on a disk that is nearly full, in milliseconds. */
 const SETTLE_MS = 1_000;
 const POLL_MS = 5;
+/** The unit of `blocks` in stat(2). */
+const BLOCK_BYTES = 512;
+const PAGE_BYTES = 4096;
+
+export interface FileIoOptions {
+  /**
+   * Whether the daemon runs on another machine. Kernel notifications may then be missing, so the files are
+   * also polled.
+   */
+  readonly shared: boolean;
+  /** What marks the end of each stream. */
+  readonly seal: Uint8Array;
+}
 
 /**
  * Output through two regular files. Works if the daemon's machine and ours see a directory at the same path,
@@ -32,10 +45,8 @@ const POLL_MS = 5;
  * step, because the file is the buffer.
  *
  * @param directory made here with mode 0700, and its files with 0600. The caller removes it.
- * @param shared whether the daemon runs on another machine. Kernel notifications may then be missing, so the
- * files are also polled.
  */
-export async function openFileIo(directory: string, { shared }: { shared: boolean }): Promise<StepIo> {
+export async function openFileIo(directory: string, options: FileIoOptions): Promise<StepIo> {
   const opened: FileHandle[] = [];
   try {
     // Not recursive: a directory that exists is not ours, and may be a trap.
@@ -43,7 +54,9 @@ export async function openFileIo(directory: string, { shared }: { shared: boolea
     const ballast = await createBallast(join(directory, "reserve"));
     // The shim appends to an existing regular file; it does not create one.
     for (const stream of OUTPUT_STREAMS) opened.push(await open(join(directory, stream), "wx+", 0o600));
-    return await fileIo(directory, opened, ballast, shared);
+    const io = fileIo(directory, opened, ballast, options);
+    await io.own();
+    return io;
   } catch (cause) {
     await Promise.allSettled(opened.map((handle) => handle.close()));
     if (!isExists(cause)) await rm(directory, { recursive: true, force: true }).catch(() => undefined);
@@ -51,15 +64,79 @@ export async function openFileIo(directory: string, { shared }: { shared: boolea
   }
 }
 
+/** Output that another process has opened. Until it is taken over, it is only read. */
+export interface ReopenedIo extends StepIo {
+  /** That process has ended: from now on the output is ours, with its disk. */
+  takeOver(): Promise<void>;
+  /**
+   * Skips the beginnings of the streams whose space that process has freed. Call it before `read`.
+   *
+   * @param keptBytes nothing is freed before both streams together have more.
+   * @returns how many bytes they had.
+   */
+  skipFreed(keptBytes: number): Promise<Readonly<Record<OutputStream, number>>>;
+}
+
+/** Opens the files of a step that another process runs, or ran. */
+export async function reopenFileIo(directory: string, options: FileIoOptions): Promise<ReopenedIo> {
+  const opened: FileHandle[] = [];
+  try {
+    const ballast = await reopenBallast(join(directory, "reserve"));
+    for (const stream of OUTPUT_STREAMS) opened.push(await open(join(directory, stream), "r"));
+    const io = fileIo(directory, opened, ballast, options);
+    io.expectSeal();
+    return {
+      ...io,
+      takeOver: () => io.own(),
+      async skipFreed(keptBytes) {
+        const stats = await Promise.all(opened.map((handle) => handle.stat()));
+        // A file system that compresses takes few blocks, too.
+        const isFreed = stats.reduce((sum, { size }) => sum + size, 0) > keptBytes;
+        const [stdout = 0, stderr = 0] = isFreed ? await Promise.all(opened.map(freedBytes)) : [];
+        io.skip({ stdout, stderr });
+        return { stdout, stderr };
+      },
+    };
+  } catch (cause) {
+    await Promise.allSettled(opened.map((handle) => handle.close()));
+    throw ioError(`could not open the step's output in ${directory}`, cause);
+  }
+}
+
 /** By stream. */
 type Sealing = (SealOutcome | "unknown")[];
 
-async function fileIo(
+/**
+ * How much of a file's beginning was freed. Freed space takes no blocks, but for pages of which only a part
+ * was freed at a time. Those have zeros. A file system may keep a small file in no block of its own.
+ */
+async function freedBytes(handle: FileHandle): Promise<number> {
+  const { size, blocks } = await handle.stat();
+  const pages = Math.ceil(size / PAGE_BYTES) - Math.floor((blocks * BLOCK_BYTES) / PAGE_BYTES);
+  if (pages <= 0 || size <= PAGE_BYTES) return 0;
+  const buffer = new Uint8Array(16 * PAGE_BYTES);
+  for (let at = pages * PAGE_BYTES; ; ) {
+    const { bytesRead } = await handle.read(buffer, 0, buffer.byteLength, at);
+    const first = buffer.subarray(0, bytesRead).findIndex((byte) => byte !== 0);
+    if (first !== -1 || bytesRead === 0) return Math.min(size, at + Math.max(0, first));
+    at += bytesRead;
+  }
+}
+
+interface FileIo extends StepIo {
+  /** Begins to care for the disk that the files are on. */
+  own(): Promise<void>;
+  /** The seal may be in the files already. */
+  expectSeal(): void;
+  skip(bytes: Readonly<Record<OutputStream, number>>): void;
+}
+
+function fileIo(
   directory: string,
   handles: readonly FileHandle[],
   ballast: Ballast,
-  shared: boolean,
-): Promise<StepIo> {
+  { shared, seal: mark }: FileIoOptions,
+): FileIo {
   let fail = (_reason: unknown): void => undefined;
   const failed = new Promise<never>((_, reject) => {
     fail = reject;
@@ -68,22 +145,22 @@ async function fileIo(
 
   const files = OUTPUT_STREAMS.map((stream, at) => {
     const handle = handles[at] as FileHandle;
-    return { stream, at, handle, path: join(directory, stream), reader: createFileReader(handle) };
+    return { stream, at, handle, path: join(directory, stream), reader: createFileReader(handle, mark) };
   });
   const store = createFileStore(
     files.map(({ handle, path, reader }) => ({ handle, path, sealAt: () => reader.sealAt })),
+    () => disk !== undefined,
   );
   let isStoreTaken = false;
+  let isReopened = false;
   let onBacklog: OnBacklog = () => 0;
   let shim: Shim | undefined;
   let unchecked = 0;
   let sealing: Promise<Sealing> | undefined;
   const lost = new Set<OutputStream>();
-  const disk = useDisk((await stat(directory)).dev, {
-    directory,
-    storedBytes: () => store.storedBytes(),
-    stop: fail,
-  });
+  /** Undefined as long as another process cares for it. */
+  let disk: DiskUse | undefined;
+  let isClosed = false;
 
   const wake = (name: string | null): void => {
     for (const { stream, reader } of files) if (name === null || name === stream) reader.wake();
@@ -94,17 +171,24 @@ async function fileIo(
   };
   const watcher = watchDirectory(directory, { onChange: wake, onLost: startPoll });
   if (shared) startPoll();
-  const checks = setInterval(() => void check().catch(fail), CHECK_MS);
+  let checks: NodeJS.Timeout | undefined;
+
+  async function own(): Promise<void> {
+    const { dev } = await stat(directory);
+    if (isClosed) return;
+    disk ??= useDisk(dev, { directory, storedBytes: () => store.storedBytes(), stop: fail });
+    checks ??= setInterval(() => void check().catch(fail), CHECK_MS);
+  }
 
   async function check(): Promise<void> {
-    const isFull = await disk.check();
+    const isFull = await disk?.check();
     await checkBacklog();
     if (sealing !== undefined) return;
     if (shim !== undefined) {
       await checkCopies(shim);
       // The daemon may be away, and cannot tell it. A shim that ends waits for us.
       if (!(await shim.hasProcess())) await seal();
-    } else if (isFull) await checkPreallocations();
+    } else if (isFull === true) await checkPreallocations();
   }
 
   /** Where the shim cannot be looked at: what did not fit before the disk was full is taken for lost. */
@@ -119,7 +203,7 @@ async function fileIo(
     unchecked += bytes;
     if (unchecked < CHECK_BYTES) return;
     unchecked = 0;
-    void Promise.all([disk.check(), checkBacklog()]).catch(fail);
+    void Promise.all([disk?.check(), checkBacklog()]).catch(fail);
   }
 
   async function checkBacklog(): Promise<void> {
@@ -151,11 +235,11 @@ async function fileIo(
     const outcomes: Sealing = [];
     const sealOne = async ({ reader, at }: (typeof files)[number]): Promise<void> => {
       reader.expectSeal();
-      const outcome = (await of.copies[at]?.seal(reader.seal)) ?? "unknown";
+      const outcome = (await of.copies[at]?.seal(mark)) ?? "unknown";
       // A shim that has died may have copied everything before.
       outcomes[at] = outcome === "failed" && !(await of.isAlive()) ? "unknown" : outcome;
     };
-    if (await disk.hasSpace().catch(() => true)) await Promise.all(files.map(sealOne));
+    if ((await disk?.hasSpace().catch(() => true)) !== false) await Promise.all(files.map(sealOne));
     else {
       const sizes = await Promise.all(handles.map(async (handle) => (await handle.stat()).size));
       for (const file of files.toSorted((a, b) => (sizes[b.at] ?? 0) - (sizes[a.at] ?? 0))) {
@@ -210,9 +294,18 @@ async function fileIo(
         reader.follow(take).catch(fail);
       }
     },
+    own,
+    expectSeal() {
+      isReopened = true;
+      for (const { reader } of files) reader.expectSeal();
+    },
+    skip(bytes) {
+      for (const { reader, stream } of files) reader.skip(bytes[stream]);
+    },
     async attach({ pid, isLocal }) {
       if (isLocal) shim = await findShim(pid, handles);
-      if (shim === undefined) await Promise.all(files.map(({ path }) => preallocate(path)));
+      // What was lost before, nobody would see afterwards.
+      if (shim === undefined && !isReopened) await Promise.all(files.map(({ path }) => preallocate(path)));
     },
     seal: async () => void (await seal()),
     async release() {
@@ -220,10 +313,11 @@ async function fileIo(
     },
     finish: (stream) => endOf(files[OUTPUT_STREAMS.indexOf(stream)] as (typeof files)[number]),
     async close() {
+      isClosed = true;
       clearInterval(poll);
       clearInterval(checks);
       watcher?.close();
-      disk.end();
+      disk?.end();
       await Promise.all((shim?.copies ?? []).map((copy) => copy.close()));
       await Promise.all(files.map(({ reader }) => reader.stop()));
       if (!isStoreTaken) await store.close();

@@ -13,9 +13,12 @@ export function createSeal(): Uint8Array {
 
 /** Takes the seal out of what is read, so that no reader ever sees a part of it. */
 export interface SealFilter {
-  /** From now on the seal may be in what is read. Call it before the seal is written. */
+  /**
+   * From now on the seal may be in what is read. Call it before the seal is written. Only bytes with which
+   * the seal begins are held back.
+   */
   arm(): void;
-  /** Bytes are not read, and count as output. Only before it is armed. */
+  /** Bytes are not read, and count as output. The seal must not be among them. */
   skip(bytes: number): void;
   /** Takes the next bytes. Returns those that are output: mostly one piece, or two around the seal. */
   push(chunk: Uint8Array): Uint8Array[];
@@ -36,18 +39,20 @@ export function createSealFilter(seal: Uint8Array): SealFilter {
       armed = true;
     },
     skip(bytes) {
-      passed += bytes;
+      passed += held.byteLength + bytes;
+      held = new Uint8Array(0);
     },
     push(chunk) {
       if (!armed || sealAt !== undefined) {
         passed += chunk.byteLength;
         return [chunk];
       }
-      const bytes = Buffer.concat([held, chunk]);
+      const bytes = held.byteLength === 0 ? toBuffer(chunk) : Buffer.concat([held, chunk]);
       const at = bytes.indexOf(seal);
       if (at === -1) {
-        const safe = Math.max(0, bytes.byteLength - seal.byteLength + 1);
-        held = bytes.subarray(safe);
+        const safe = bytes.byteLength - overlap(bytes, seal);
+        // A copy: the chunk may be the reader's own buffer.
+        held = Uint8Array.from(bytes.subarray(safe));
         passed += safe;
         return safe === 0 ? [] : [bytes.subarray(0, safe)];
       }
@@ -66,4 +71,15 @@ export function createSealFilter(seal: Uint8Array): SealFilter {
       return sealAt;
     },
   };
+}
+
+/** How many bytes at the end of what was read are the beginning of the seal. */
+function overlap(bytes: Buffer, seal: Uint8Array): number {
+  let length = Math.min(bytes.byteLength, seal.byteLength - 1);
+  while (length > 0 && !bytes.subarray(-length).equals(seal.subarray(0, length))) length--;
+  return length;
+}
+
+function toBuffer({ buffer, byteOffset, byteLength }: Uint8Array): Buffer {
+  return Buffer.from(buffer, byteOffset, byteLength);
 }

@@ -2,7 +2,7 @@ import { createMaskers } from "../core/mask/mask.js";
 import { createExcerpt } from "../core/output/excerpt.js";
 import type { OutputIssue } from "../core/output/output-issue.js";
 import { createOutputParser } from "../core/output/output-line.js";
-import { type LogStream, type StepLog, toStepLog } from "../core/output/step-log.js";
+import { type LogGap, type LogStream, type StepLog, toStepLog } from "../core/output/step-log.js";
 import {
   type OnBacklog,
   OUTPUT_STREAMS,
@@ -32,11 +32,17 @@ export interface Recorder {
   readonly sink: OutputSink;
   /** Keeps what is not read yet within the limit, too: if it is too much, some of it is never read. */
   readonly onBacklog: OnBacklog;
+  /** Bytes of a stream are not there any more. They come before all that is read. */
+  skip(stream: OutputStream, bytes: number): void;
   /** Whether the step has printed more than its limit, with the policy `fail`. */
   readonly isOverLimit: boolean;
   readonly limit: LogLimit;
-  /** Ends the recording: later chunks are ignored. */
-  finish(ends: OutputEnd): Recording;
+  /**
+   * Ends the recording: later chunks are ignored.
+   *
+   * @param isLateReader whether output was lost before the reading began.
+   */
+  finish(ends: OutputEnd, isLateReader?: boolean): Recording;
 }
 
 export interface RecorderOptions {
@@ -150,6 +156,12 @@ export function createRecorder(options: RecorderOptions): Recorder {
     return 0;
   }
 
+  /** Nobody knows how much is missing. A stream of which all is missing has one gap. */
+  const lostBeginnings = (ends: OutputEnd): LogGap[] =>
+    OUTPUT_STREAMS.filter((stream) => excerpts[stream].bytes > 0 || ends[stream] === "whole").map(
+      (stream) => ({ stream, offset: 0, reason: "not-read" }),
+    );
+
   return {
     sink: take,
     onBacklog(stream, unreadBytes) {
@@ -159,11 +171,14 @@ export function createRecorder(options: RecorderOptions): Recorder {
       if (bytes > 0) skip(stream, bytes);
       return bytes;
     },
+    skip(stream, bytes) {
+      if (bytes > 0) skip(stream, bytes);
+    },
     get isOverLimit() {
       return isOverLimit;
     },
     limit,
-    finish(ends) {
+    finish(ends, isLateReader = false) {
       for (const stream of OUTPUT_STREAMS)
         if (hidden[stream] === 0) void record(stream, 0, maskers?.[stream].end() ?? new Uint8Array(0));
       parser.end();
@@ -176,7 +191,7 @@ export function createRecorder(options: RecorderOptions): Recorder {
       const stepLog = toStepLog(
         { stdout: summary(excerpts.stdout.bytes, stdout), stderr: summary(excerpts.stderr.bytes, stderr) },
         ends,
-        gaps,
+        isLateReader ? [...lostBeginnings(ends), ...gaps] : gaps,
       );
       return {
         stdout: stdout.head,

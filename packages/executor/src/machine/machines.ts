@@ -19,6 +19,10 @@ export interface Machines {
    * @param outage waits for the daemon while it is away.
    */
   of(step: AllowedStep, outage: Outage): Promise<Machine>;
+  /** The machine of the executor's own daemon. */
+  own(outage: Outage): Promise<Machine>;
+  /** A client of the executor's own daemon, whose calls fail at once while it is away. */
+  ownClient(): Promise<Client>;
   /**
    * The daemons that are connected.
    *
@@ -65,12 +69,15 @@ export function createMachines(given: Client | undefined, settings: MachineSetti
     return daemon;
   }
 
+  async function machineOf(daemon: Daemon, outage: Outage): Promise<Machine> {
+    const client = daemon.client.with({ outage });
+    return { ...settings, client, impatientClient: daemon.client, facts: await factsOf(daemon, client) };
+  }
+
   return {
-    async of(step, outage) {
-      const daemon = await connectTo(step);
-      const client = daemon.client.with({ outage });
-      return { ...settings, client, impatientClient: daemon.client, facts: await factsOf(daemon, client) };
-    },
+    of: async (step, outage) => machineOf(await connectTo(step), outage),
+    own: async (outage) => machineOf(await connectTo({}), outage),
+    ownClient: async () => (await connectTo({})).client,
     async known(connect) {
       if (connect && own === undefined && opened.size === 0) await connectTo({});
       const found = own === undefined ? [] : [own];

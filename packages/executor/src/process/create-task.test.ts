@@ -9,7 +9,7 @@ const reject = (reason: Error): Client => ({ tasks: { create: () => Promise.reje
 const create = (reason: Error, findFault: () => Promise<string | undefined>) =>
   createTask(
     { client: reject(reason), impatientClient: reject(reason) },
-    { id: "step" } as StepPlan,
+    { id: "step", container: {} } as StepPlan,
     [],
     {} as StepIo,
     createRelease(),

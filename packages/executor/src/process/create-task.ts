@@ -41,11 +41,7 @@ export async function createTask(
   const { client } = machine;
   const process = firstProcess(machine, plan.id);
   let { spec } = plan.container;
-  release.add({ kind: "task", id: plan.id }, async () => {
-    if (process.isDeleted) return;
-    if (!(await isStopped(client, process.id))) await killProcess(client, process.id);
-    await process.delete();
-  });
+  ownTask(client, process, release);
   const create = (): Promise<{ readonly pid: number }> =>
     client.tasks.create({ containerId: plan.id, rootfs, ...io.stdio, timeoutMs: CREATE_TIMEOUT_MS });
   const { pid } = await create()
@@ -69,6 +65,15 @@ export async function createTask(
       throw await explainTimeout(startError(reason, plan), findFault);
     });
   return Object.assign(process, { pid, spec });
+}
+
+/** Registers the undo of a task: what still runs of it is killed. */
+export function ownTask(client: Client, process: Process, release: Release): void {
+  release.add({ kind: "task", id: process.id.containerId }, async () => {
+    if (process.isDeleted) return;
+    if (!(await isStopped(client, process.id))) await killProcess(client, process.id);
+    await process.delete();
+  });
 }
 
 async function removeHalfMade(client: Client, id: ProcessId): Promise<void> {

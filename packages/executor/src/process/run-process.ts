@@ -13,6 +13,12 @@ import type { StopSignals } from "./stop-signals.js";
 /** A daemon that is just coming back is waited for this long, in milliseconds, though the step is to end. */
 const BACK_MS = 3_000;
 
+/** The parts of a plan that the end of its process depends on. */
+export type EndPlan = Pick<StepPlan, "timeoutMs" | "stopSignal" | "stopGraceMs">;
+
+/** Called before a process is sent its stop signal. Must not reject. */
+export type OnStop = (cause: StepEndCause) => Promise<void>;
+
 /**
  * Starts a created process and waits until it has ended: by itself, by its time-out, by the caller's abort,
  * or because its output can no longer be stored.
@@ -24,39 +30,86 @@ export async function runProcess(
   process: Process,
   plan: StepPlan,
   io: StepIo,
-  { patience, ...signals }: StopSignals & { readonly patience: Patience },
+  signals: StopSignals & { readonly patience: Patience },
   onStart: (pid: number) => void,
+  onStop: OnStop = async () => undefined,
 ): Promise<ExitOutcome> {
   const waiting = new AbortController();
   // Sent before the start, so that the end of even the shortest step is not missed.
   const exit = process.wait(waiting.signal);
   exit.catch(() => undefined);
   try {
-    patience.setGrace(Math.max(plan.stopGraceMs, BACK_MS));
+    signals.patience.setGrace(Math.max(plan.stopGraceMs, BACK_MS));
     const pid = await process.start().catch((reason: unknown) => {
       throw startError(reason, plan);
     });
     onStart(pid);
     const stopReason = await firstStopReason(plan, io, signals, exit);
-    if (stopReason !== undefined) patience.end();
     const wasStopped =
-      stopReason !== undefined &&
-      (await process.stop({
-        // An image may contain an invalid stop signal. docker then uses SIGTERM too.
-        signal: isSignal(plan.stopSignal) ? plan.stopSignal : "SIGTERM",
-        graceMs: stopReason === "log-io-failed" ? 0 : plan.stopGraceMs,
-        exited: exit,
-        forceKill: aborted(signals.forceKill),
-      }));
+      stopReason !== undefined && (await stop(process, plan, signals, { exit, stopReason, onStop }));
     return await toExitOutcome(client, process, exit, wasStopped ? stopReason : undefined);
   } finally {
     waiting.abort();
   }
 }
 
+/**
+ * Waits until a process has ended that another executor has started, as {@link runProcess} does.
+ *
+ * @param stopCause why that executor was stopping it.
+ */
+export async function followProcess(
+  client: Client,
+  process: Process,
+  plan: EndPlan,
+  io: StepIo,
+  signals: StopSignals & { readonly patience: Patience },
+  onStop: OnStop,
+  stopCause: StepEndCause | undefined,
+): Promise<ExitOutcome> {
+  const waiting = new AbortController();
+  const exit = process.wait(waiting.signal);
+  exit.catch(() => undefined);
+  try {
+    signals.patience.setGrace(Math.max(plan.stopGraceMs, BACK_MS));
+    const stopReason = stopCause ?? (await firstStopReason(plan, io, signals, exit));
+    const wasStopped =
+      stopReason !== undefined && (await stop(process, plan, signals, { exit, stopReason, onStop }));
+    // That executor may have sent the signal.
+    const isStopped = wasStopped || stopCause !== undefined;
+    return await toExitOutcome(client, process, exit, isStopped ? stopReason : undefined);
+  } finally {
+    waiting.abort();
+  }
+}
+
+interface Stopping {
+  readonly exit: Promise<ExitStatus>;
+  readonly stopReason: StepEndCause;
+  readonly onStop: OnStop;
+}
+
+/** @returns whether a signal may have been delivered. */
+async function stop(
+  process: Process,
+  plan: EndPlan,
+  { patience, forceKill }: StopSignals & { readonly patience: Patience },
+  { exit, stopReason, onStop }: Stopping,
+): Promise<boolean> {
+  patience.end();
+  await onStop(stopReason);
+  return process.stop({
+    // An image may contain an invalid stop signal. docker then uses SIGTERM too.
+    signal: isSignal(plan.stopSignal) ? plan.stopSignal : "SIGTERM",
+    graceMs: stopReason === "log-io-failed" ? 0 : plan.stopGraceMs,
+    exited: exit,
+    forceKill: aborted(forceKill),
+  });
+}
+
 /** Why the step must be stopped; undefined if its process ended first. */
 async function firstStopReason(
-  plan: StepPlan,
+  plan: EndPlan,
   io: StepIo,
   signals: StopSignals,
   exit: Promise<ExitStatus>,

@@ -1,7 +1,19 @@
+import { ExecutorError } from "../error.js";
+
 /** The caller's ways to end a step. */
 export interface StopSignals {
   /** Aborted to end the step: stop signal, grace period, SIGKILL. */
   readonly stop: AbortSignal;
   /** Aborted, after `stop`, by a caller who does not wait for the grace period. */
   readonly forceKill: AbortSignal;
+}
+
+/** Nothing runs yet, so there is no exit code to report. */
+export function refuseIfAborted({ stop }: StopSignals): void {
+  if (stop.aborted) throw abortedError(stop.reason);
+}
+
+/** @param cause the reason of the signal. */
+export function abortedError(cause: unknown): ExecutorError {
+  return new ExecutorError("the step was aborted before its process had started", { kind: "aborted", cause });
 }

@@ -4,6 +4,7 @@ import type { Client, Mount } from "@wfe-containerd/client";
 import { ignoreNotFound } from "@wfe-containerd/client/internal";
 import { LABELS } from "../core/plan/labels.js";
 import type { StepPlan } from "../core/plan/plan.js";
+import { RECORD_EXTENSION, toRecordValue } from "../core/recovery/step-record.js";
 import type { Spec } from "../core/spec/spec.js";
 import type { StepIo } from "../io/io.js";
 import { ioError } from "../io-error.js";
@@ -15,6 +16,15 @@ import { unpackAt } from "./unpack-archive.js";
 export interface Acquired {
   readonly rootfs: Mount[];
   readonly io: StepIo;
+  readonly daemonTime: DaemonTime;
+}
+
+/** A time that the daemon has told. */
+export interface DaemonTime {
+  /** By its clock, in milliseconds since 1970. */
+  readonly daemonMs: number;
+  /** When it was told, by `performance.now()`. */
+  readonly toldAt: number;
 }
 
 /**
@@ -41,7 +51,7 @@ export async function acquire(
   });
   release.add({ kind: "snapshot", id }, () => ignoreNotFound(client.snapshots.remove(id)));
   release.add({ kind: "container", id }, () => ignoreNotFound(client.containers.delete(id)));
-  const [rootfs, , io] = await allOf(
+  const [rootfs, daemonTime, io] = await allOf(
     leased.snapshots.prepare(id, snapshot.parent, { labels: snapshot.labels }).then(async (mounts) => {
       await fillLayer(leased, mounts, plan);
       return mounts;
@@ -57,7 +67,7 @@ export async function acquire(
       return opened;
     }),
   );
-  return { rootfs, io };
+  return { rootfs, io, daemonTime };
 }
 
 /**
@@ -77,11 +87,21 @@ async function fillLayer(
 
 export async function createContainer(
   client: Client,
-  { id, container }: StepPlan,
+  { id, container, record }: StepPlan,
   spec: Spec,
-): Promise<void> {
+): Promise<DaemonTime> {
   const { image, snapshotter, labels } = container;
-  await client.containers.create({ id, snapshotKey: id, image, snapshotter, labels, spec });
+  const extensions = { [RECORD_EXTENSION]: toRecordValue(record) };
+  const { createdAt } = await client.containers.create({
+    id,
+    snapshotKey: id,
+    image,
+    snapshotter,
+    labels,
+    spec,
+    extensions,
+  });
+  return { daemonMs: createdAt.getTime(), toldAt: performance.now() };
 }
 
 /** A few files and no directory: so it takes half as many calls as a recursive removal. */

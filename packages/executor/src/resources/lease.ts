@@ -17,7 +17,7 @@ export async function openLease(
   client: Client,
   id: string,
   labels: Readonly<Record<string, string>>,
-  release: Release,
+  release: Pick<Release, "add">,
 ): Promise<Client> {
   release.add({ kind: "lease", id }, () => client.leases.delete(id));
   await client.leases.create({ id, expireMs: LEASE_MS, labels });

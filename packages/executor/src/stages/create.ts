@@ -1,14 +1,17 @@
 import type { Mount } from "@wfe-containerd/client";
 import type { UnwritableVolume } from "../core/output/find-warnings.js";
 import type { StepPlan } from "../core/plan/plan.js";
+import { later } from "../core/recovery/deadline.js";
 import { maskedValues } from "../core/step/secret.js";
 import { ExecutorError } from "../error.js";
 import { findBlockingUserFile } from "../image/resolve-user.js";
-import type { StepIo } from "../io/io.js";
-import { logLimitOf } from "../log/log-limit.js";
+import { OUTPUT_STREAMS, type OutputStream, type StepIo } from "../io/io.js";
+import type { LogLimit } from "../log/log-limit.js";
 import { createRecorder, type Recorder } from "../log/recorder.js";
 import { type CreatedTask, createTask } from "../process/create-task.js";
-import { acquire } from "../resources/acquire.js";
+import { readMoment } from "../record/clock.js";
+import { keepRecord, type RecordKeeper } from "../record/record-keeper.js";
+import { acquire, type DaemonTime } from "../resources/acquire.js";
 import { chownWorkingDir } from "../resources/chown-working-dir.js";
 import { injectSecrets } from "../resources/inject-secrets.js";
 import { confirmSources } from "../resources/mount-sources.js";
@@ -23,6 +26,7 @@ export interface PreparedStep {
   readonly rootfs: Mount[];
   readonly io: StepIo;
   readonly recorder: Recorder;
+  readonly daemonTime: DaemonTime;
 }
 
 /** A step whose task exists and can be started: its mounts were checked, and its secrets are in place. */
@@ -31,6 +35,7 @@ export interface CreatedStep {
   readonly task: CreatedTask;
   readonly io: StepIo;
   readonly recorder: Recorder;
+  readonly keeper: RecordKeeper;
   readonly unwritable: readonly UnwritableVolume[];
 }
 
@@ -40,32 +45,48 @@ export async function prepareStep(
   resolved: ResolvedStep,
   plan: StepPlan,
 ): Promise<PreparedStep> {
-  const { step, leased, ioDirectory, secrets } = resolved;
-  const { rootfs, io } = await acquire(
+  const { leased, ioDirectory, secrets, seal } = resolved;
+  const { rootfs, io, daemonTime } = await acquire(
     { client: machine.client, leased },
     plan,
     ioDirectory,
-    () => executor.io.create(machine, ioDirectory),
+    () => executor.io.create(machine, ioDirectory, seal),
     release,
   );
-  const limit = logLimitOf(step, executor.logLimit);
+  const recorder = recordOutput({ executor, events, log }, io, plan.record.log, maskedValues(secrets));
+  return { resolved, plan, rootfs, io, recorder, daemonTime };
+}
+
+/**
+ * Starts to read a step's output.
+ *
+ * @param freed how many bytes at the beginning of each stream are not there any more.
+ */
+export function recordOutput(
+  { executor, events, log }: Pick<StepContext, "executor" | "events" | "log">,
+  io: StepIo,
+  limit: LogLimit,
+  masked: readonly Uint8Array[],
+  freed: Readonly<Record<OutputStream, number>> = { stdout: 0, stderr: 0 },
+): Recorder {
   const recorder = createRecorder({
     events,
     log,
     store: io.takeStore(),
     captureBytes: executor.captureBytes,
     limit,
-    masked: maskedValues(secrets),
+    masked,
     onLimit: () => io.fail(new ExecutorError("the step printed more than its limit", { kind: "io" })),
   });
+  for (const stream of OUTPUT_STREAMS) recorder.skip(stream, freed[stream]);
   io.read(recorder.sink, recorder.onBacklog);
-  return { resolved, plan, rootfs, io, recorder };
+  return recorder;
 }
 
 /** Creates the task. None of the step's code runs yet. */
 export async function createStep(
   { machine, executor, release }: StepContext,
-  { resolved, plan, rootfs, io, recorder }: PreparedStep,
+  { resolved, plan, rootfs, io, recorder, daemonTime }: PreparedStep,
 ): Promise<CreatedStep> {
   const { step, sources, leased, image, hostUser, secrets } = resolved;
   const task = await createTask(machine, plan, rootfs, io, release, () =>
@@ -73,12 +94,34 @@ export async function createStep(
   );
   // Otherwise the deletion of a task that is given up would wait for us.
   release.own(() => io.release());
+  const keeper = keepRecord(
+    { patient: machine.client, impatient: machine.impatientClient },
+    plan.id,
+    plan.record,
+  );
+  const start = await startOf(plan, daemonTime, machine.facts.locality !== "remote");
+  const recorded = keeper.ready(start);
+  // Awaited below. A failure before that must not end the process.
+  recorded.catch(() => undefined);
   await io.attach({ pid: task.pid, isLocal: machine.facts.locality === "local" });
   await confirmSources(task, sources);
   await chownWorkingDir({ leased, machine }, task, step, plan.container.spec, rootfs, hostUser);
   await injectSecrets(leased, task, secrets, hostUser);
   const unwritable = await findUnwritable(machine, plan, volumeUser(resolved));
-  return { plan, task, io, recorder, unwritable };
+  await recorded;
+  return { plan, task, io, recorder, keeper, unwritable };
+}
+
+/** When the step's process is started, and when its time will be over. */
+async function startOf(
+  { timeoutMs }: StepPlan,
+  { daemonMs, toldAt }: DaemonTime,
+  isSameMachine: boolean,
+): Promise<Parameters<RecordKeeper["ready"]>[0]> {
+  const startedAtMs = Date.now();
+  if (timeoutMs === undefined) return { startedAtMs };
+  const now = await readMoment(isSameMachine, daemonMs + performance.now() - toldAt);
+  return { startedAtMs, deadline: later(now, timeoutMs) };
 }
 
 /**

@@ -1,21 +1,19 @@
 import type { Client, ResolvedImage } from "@wfe-containerd/client";
 import type { WorkflowData } from "../core/output/workflow-data.js";
-import type { AllowedStep } from "../core/plan/checked-step.js";
-import { stepLabels } from "../core/plan/labels.js";
 import type { PlanInput } from "../core/plan/plan.js";
 import { toHostUser } from "../core/spec/user.js";
 import type { Secret } from "../core/step/secret.js";
-import { volumesLabel, volumeUses } from "../core/step/volume.js";
+import { volumeUses } from "../core/step/volume.js";
 import { resolveUser } from "../image/resolve-user.js";
+import { createSeal } from "../io/seal.js";
 import { logLimitOf } from "../log/log-limit.js";
 import { findHostCapabilities } from "../machine/host-capabilities.js";
 import type { Machine } from "../machine/machine.js";
-import { allOf } from "../resources/acquire.js";
 import type { HostUser } from "../resources/inject-secrets.js";
-import { openLease } from "../resources/lease.js";
 import { type CheckedSource, checkSources } from "../resources/mount-sources.js";
 import { openVolumes } from "../volumes/open-volumes.js";
 import type { StepContext } from "./context.js";
+import type { LeasedStep } from "./lease.js";
 import { openImage } from "./open-image.js";
 
 /** A step of which everything that it names was found: all that a plan needs. */
@@ -27,6 +25,8 @@ export interface ResolvedStep extends PlanInput {
   /** The user of the step's process, with the ids that it has on the daemon's machine. */
   readonly hostUser: HostUser;
   readonly sources: readonly CheckedSource[];
+  /** What marks the end of its output. */
+  readonly seal: Uint8Array;
 }
 
 /** What a step gets besides its own fields. */
@@ -36,28 +36,15 @@ export interface StepValues {
 }
 
 /**
- * Finds everything that a step names: image, user, volumes, and what it needs of the machine. The lease comes
- * first, so that nothing that is found from then on is collected as garbage. Meanwhile the daemon is asked
- * what the image's name means; what that found is looked at again under the lease.
+ * Finds everything that a step names: image, user, volumes, and what it needs of the machine. Its lease is
+ * there, so nothing that is found from now on is collected as garbage.
  */
 export async function resolveStep(
   context: StepContext,
-  allowed: AllowedStep,
+  { step: allowed, run, labels, ioDirectory, leased, known }: LeasedStep,
   values: StepValues,
 ): Promise<ResolvedStep> {
-  const { id, executor, machine, signals, release } = context;
-  executor.io.check(machine);
-  logLimitOf(allowed, executor.logLimit);
-  const [owner, ioDirectory] = await Promise.all([
-    executor.owner(),
-    machine.ioDirectory.forStep(machine.client, id),
-  ]);
-  const labels = stepLabels(allowed, { owner, ioDirectory });
-  const uses = volumeUses(allowed);
-  const [leased, known] = await allOf(
-    openLease(machine.client, id, { ...labels, ...volumesLabel(uses) }, release),
-    executor.knownImages.find(machine.client, allowed, machine.facts.platform),
-  );
+  const { id, executor, machine, signals } = context;
   const { image, baseLayer } = await openImage(context, { leased, leaseId: id }, allowed, known);
   const user = await resolveUser(leased, image, allowed, {
     readUserFiles: executor.readUserFiles,
@@ -65,9 +52,11 @@ export async function resolveStep(
   });
   const host = await findHostCapabilities(machine, allowed, user);
   const hostUser = toHostUser(user, host.userNamespace);
-  const volumes = await openVolumes(leased, id, uses, hostUser);
+  const volumes = await openVolumes(leased, id, volumeUses(allowed), hostUser);
   // Checked again: during a pull there is time to replace a source by a link.
   const { step, sources } = await checkSources(machine, allowed, executor.rules);
+  const log = logLimitOf(allowed, executor.logLimit);
+  const seal = createSeal();
   return {
     ...values,
     ...host,
@@ -75,6 +64,14 @@ export async function resolveStep(
     machine,
     labels,
     ioDirectory,
+    record: {
+      owner: await executor.owner(),
+      log,
+      mode: executor.io.mode,
+      seal: Buffer.from(seal).toString("hex"),
+      ...(run && { run }),
+    },
+    seal,
     leased,
     step,
     sources,

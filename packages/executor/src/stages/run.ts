@@ -16,11 +16,19 @@ export interface EndedStep {
  */
 export async function runCreatedStep(
   { machine, signals, patience }: StepContext,
-  { plan, task, io }: CreatedStep,
+  { plan, task, io, keeper }: CreatedStep,
   onStart: (pid: number) => void,
 ): Promise<EndedStep> {
   const startedAt = new Date();
   const start = performance.now();
-  const outcome = await runProcess(machine.client, task, plan, io, { ...signals, patience }, onStart);
+  const outcome = await runProcess(
+    machine.client,
+    task,
+    plan,
+    io,
+    { ...signals, patience },
+    onStart,
+    keeper.stopping,
+  );
   return { outcome, startedAt, durationMs: performance.now() - start };
 }

@@ -1,28 +1,45 @@
 import { dirname } from "node:path";
 import { isContainerdError } from "@wfe-containerd/client";
 import type { StepEndCause } from "../core/output/cause.js";
-import { findWarnings } from "../core/output/find-warnings.js";
+import { findWarnings, type UnwritableVolume, type WarnedPlan } from "../core/output/find-warnings.js";
 import { findLogWarnings } from "../core/output/log-warnings.js";
 import type { StepResult } from "../core/output/result.js";
 import type { StepLog, StreamEnd } from "../core/output/step-log.js";
+import type { StepPlan } from "../core/plan/plan.js";
 import type { OutputEnd, StepIo } from "../io/io.js";
 import { readToEnd } from "../io/read-to-end.js";
+import type { Recorder } from "../log/recorder.js";
 import type { Process } from "../process/process.js";
+import type { RecordKeeper } from "../record/record-keeper.js";
 import { startTimerAfter } from "../timer.js";
 import type { StepContext } from "./context.js";
-import type { CreatedStep } from "./create.js";
 import type { EndedStep } from "./run.js";
+
+/** An ended step whose output is not read to its end. */
+export interface SettlingStep {
+  readonly plan: WarnedPlan & Pick<StepPlan, "name">;
+  readonly task: Pick<Process, "delete">;
+  readonly io: StepIo;
+  readonly recorder: Recorder;
+  readonly unwritable: readonly UnwritableVolume[];
+  /** Undefined: another process writes the step's record, or it has the end already. */
+  readonly keeper?: RecordKeeper | undefined;
+  /** Whether output was lost before this process began to read it. */
+  readonly isLateReader?: boolean | undefined;
+}
 
 /** Reads the output of an ended step to its end, and makes the result. */
 export async function settleStep(
   { id, signals, events }: StepContext,
-  { plan, task, io, recorder, unwritable }: CreatedStep,
+  { plan, task, io, recorder, unwritable, keeper, isLateReader = false }: SettlingStep,
   { outcome, startedAt, durationMs }: EndedStep,
 ): Promise<StepResult> {
-  await io.seal();
+  // The result is known. What another process would need of it must not take it away from this one.
+  const recorded = keeper?.exited({ ...outcome, durationMs }).catch(() => undefined);
+  await Promise.all([recorded, io.seal()]);
   const isCopied = io.completeAfter !== "delete" || (await isCopiedOf(io, task, signals.forceKill));
   const end = await readToEnd(io, signals.forceKill);
-  const recording = recorder.finish(isCopied ? end : doubt(end));
+  const recording = recorder.finish(isCopied ? end : doubt(end), isLateReader);
   const { exitCode, oomKills, usage } = outcome;
   const cause = causeOf(outcome.cause, recording.log);
   const warnings = [
@@ -59,7 +76,11 @@ const DELETE_AFTER_KILL_MS = 2_000;
  *
  * @returns false if the shim may not have copied everything.
  */
-async function isCopiedOf(io: StepIo, task: CreatedTask, forceKill: AbortSignal): Promise<boolean> {
+async function isCopiedOf(
+  io: StepIo,
+  task: Pick<Process, "delete">,
+  forceKill: AbortSignal,
+): Promise<boolean> {
   return Promise.race([io.arrived.then(() => true), deleteInTime(task, forceKill)]);
 }
 
@@ -69,7 +90,7 @@ async function isCopiedOf(io: StepIo, task: CreatedTask, forceKill: AbortSignal)
  *
  * @returns false if the shim may not have copied everything.
  */
-async function deleteInTime(task: Process, forceKill: AbortSignal): Promise<boolean> {
+async function deleteInTime(task: Pick<Process, "delete">, forceKill: AbortSignal): Promise<boolean> {
   const late = startTimerAfter(forceKill, DELETE_AFTER_KILL_MS);
   const deleted = task.delete().then(
     () => true,

@@ -9,6 +9,7 @@ import { applyPolicy, type Rules } from "../resources/apply-policy.js";
 import { checkSources } from "../resources/mount-sources.js";
 import type { StepContext } from "./context.js";
 import { createStep, type PreparedStep } from "./create.js";
+import { leaseStep } from "./lease.js";
 import { type ResolvedStep, resolveStep } from "./resolve.js";
 import { runCreatedStep } from "./run.js";
 
@@ -28,9 +29,13 @@ const MISUSES = {
     // @ts-expect-error: the policy has not seen the step.
     checkSources(machine, parsed, RULES),
   ],
-  resolveStep: (context: StepContext) => [
+  leaseStep: (context: StepContext) => [
     // @ts-expect-error: the policy has not seen the step.
-    resolveStep(context, parsed, { secrets: [], data: {} }),
+    leaseStep(context, parsed, undefined),
+  ],
+  resolveStep: (context: StepContext) => [
+    // @ts-expect-error: it has no lease.
+    resolveStep(context, allowed, { secrets: [], data: {} }),
   ],
   planStep: (resolved: ResolvedStep, followed: FollowedStep) => [
     // @ts-expect-error: the links in its volumes' sources were not followed.

@@ -12,6 +12,13 @@ export interface UnwritableVolume {
   readonly mode: string;
 }
 
+/** The parts of a step's plan that its warnings depend on. */
+export interface WarnedPlan extends Pick<StepPlan, "args" | "programField"> {
+  readonly container: {
+    readonly spec: { readonly process: { readonly user: { readonly uid: number; readonly gid: number } } };
+  };
+}
+
 /** The parts of a step's end that its warnings depend on. */
 export interface FailedStep {
   readonly exitCode: number | null;
@@ -25,7 +32,7 @@ export interface FailedStep {
  * and succeeds is not warned.
  */
 export function findWarnings(
-  plan: StepPlan,
+  plan: WarnedPlan,
   step: FailedStep,
   unwritable: readonly UnwritableVolume[],
 ): StepWarning[] {
@@ -34,7 +41,7 @@ export function findWarnings(
 }
 
 function volumeWarnings(
-  { container: { spec } }: StepPlan,
+  { container: { spec } }: WarnedPlan,
   { stdout, stderr }: FailedStep,
   unwritable: readonly UnwritableVolume[],
 ): StepWarning[] {
@@ -62,7 +69,7 @@ const EXEC_PROBLEMS: Readonly<Record<string, string>> = {
  * step's only output, and runc's exit code is the step's.
  */
 function programWarnings(
-  { args, programField: field }: StepPlan,
+  { args, programField: field }: WarnedPlan,
   { stdout, stderr }: FailedStep,
 ): StepWarning[] {
   const [, program, reason = ""] = /^exec (\S+): ([a-z ]+)\n?$/.exec(stderr) ?? [];

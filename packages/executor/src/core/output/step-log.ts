@@ -3,7 +3,8 @@
  *
  * - `not-stored`: the shim could not write it. Mostly the disk of the output directory was full, if only for
  *   a moment.
- * - `not-read`: it was not read to its end in time: after `kill()`, or because the pipe stayed open.
+ * - `not-read`: it was not read to its end in time: after `kill()`, or because the pipe stayed open. At
+ *   offset 0: a process that has ended had read it from the pipes (`ioMode: "fifo"`).
  * - `log-limit`: the step printed more than `maxLogBytes`.
  */
 export type LogGapReason = "not-stored" | "not-read" | "log-limit";

@@ -8,6 +8,8 @@ export const LABELS = {
   owner: "wfe-containerd/owner",
   /** Directory of the step's output files, on the executor's machine. */
   io: "wfe-containerd/io",
+  /** Only on a lease by which a process has taken a step over: the step's id. */
+  claim: "wfe-containerd/claim",
 } as const;
 
 /** Returns the labels of everything that a step has in containerd. */

@@ -9,6 +9,7 @@ import {
 } from "../network/host-files.js";
 import { createHostNamesHooks } from "../network/host-names.js";
 import { toVariables, type WorkflowData } from "../output/workflow-data.js";
+import type { StepRecord } from "../recovery/step-record.js";
 import { createSpec, toHostname } from "../spec/create-spec.js";
 import type { StepMount } from "../spec/mounts.js";
 import type { UserNamespace } from "../spec/namespaces.js";
@@ -29,6 +30,7 @@ import { scriptEntries } from "./script.js";
 /** The parts of a step's image that a plan depends on. */
 export interface PlanImage {
   readonly name: string;
+  readonly target: { readonly digest: string };
   readonly config: {
     readonly config?: (ImageProcess & { readonly StopSignal?: string | undefined }) | undefined;
   };
@@ -57,6 +59,8 @@ export interface PlanInput {
   /** Directory of the step's output files. */
   readonly ioDirectory: string;
   readonly secrets: readonly Secret[];
+  /** What the step's record has from the executor. */
+  readonly record: Pick<StepRecord, "owner" | "run" | "log"> & Pick<StepRecord["output"], "mode" | "seal">;
   /** Mounts of the step's volumes and caches, which exist already. */
   readonly volumes: readonly StepMount[];
   /** The mapping of the step's ids, if it has a user namespace. */
@@ -84,6 +88,8 @@ export interface StepPlan {
     readonly specWithoutDefaults: Spec;
     readonly labels: Readonly<Record<string, string>>;
   };
+  /** What another process needs to take the step over, as it is before the step's process is started. */
+  readonly record: StepRecord;
   /** Files to write next to the step's output, before the task is created. */
   readonly files: readonly { readonly path: string; readonly contents: string }[];
   readonly args: readonly string[];
@@ -126,6 +132,8 @@ export function planStep(input: PlanInput): StepPlan {
     : [];
   const spec = planSpec(input, hostname, files);
   const root = toHostUser({ uid: 0, gid: 0 }, input.userNamespace);
+  const stopSignal = step.stopSignal ?? image.config.config?.StopSignal ?? "SIGTERM";
+  const stopGraceMs = step.stopGraceMs ?? DEFAULT_STOP_GRACE_MS;
   return {
     id,
     name: step.name,
@@ -139,6 +147,7 @@ export function planStep(input: PlanInput): StepPlan {
       specWithoutDefaults: withRlimitsOf(spec, step),
       labels: { ...labels, ...volumesLabel(uses), ...volumeReferences(client.snapshotter, uses) },
     },
+    record: planRecord(input, { signal: stopSignal, graceMs: stopGraceMs }),
     files: files.flatMap(({ path, contents }) => (path === undefined ? [] : [{ path, contents }])),
     args: spec.process.args,
     programField: programField(step, image),
@@ -147,8 +156,26 @@ export function planStep(input: PlanInput): StepPlan {
     hasOwnSeccomp: typeof step.seccomp === "object",
     memoryBytes: step.resources.memoryBytes,
     timeoutMs: step.timeoutMs,
-    stopSignal: step.stopSignal ?? image.config.config?.StopSignal ?? "SIGTERM",
-    stopGraceMs: step.stopGraceMs ?? DEFAULT_STOP_GRACE_MS,
+    stopSignal,
+    stopGraceMs,
+  };
+}
+
+function planRecord(input: PlanInput, stop: StepRecord["stop"]): StepRecord {
+  const { step, image, ioDirectory, secrets } = input;
+  const { owner, run, log, mode, seal } = input.record;
+  return {
+    state: "preparing",
+    name: step.name,
+    image: { name: image.name, digest: image.target.digest },
+    owner,
+    claim: 0,
+    ...(run && { run }),
+    output: { directory: ioDirectory, mode, seal },
+    secrets: secrets.map(({ name, mask }) => ({ name, mask })),
+    stop,
+    log,
+    programField: programField(step, image),
   };
 }
 

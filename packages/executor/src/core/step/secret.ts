@@ -50,7 +50,7 @@ export function matchSecrets(requests: readonly SecretRequest[], values: SecretV
         allowed: `a file in a directory that contains only secrets; example: /run/secrets/${name}`,
       });
     }
-    return { name, target, mask, value: typeof given === "string" ? encode(given) : (given ?? encode("")) };
+    return { name, target, mask, value: toSecretBytes(given ?? "") };
   });
   const bytes = secrets.reduce((sum, { value }) => sum + value.byteLength, 0);
   if (bytes > MAX_BYTES) {
@@ -133,6 +133,6 @@ export function maskedValues(secrets: readonly Secret[]): Uint8Array[] {
   return secrets.filter(({ mask }) => mask).map(({ value }) => value);
 }
 
-function encode(text: string): Uint8Array {
-  return new TextEncoder().encode(text);
+export function toSecretBytes(value: string | Uint8Array): Uint8Array {
+  return typeof value === "string" ? new TextEncoder().encode(value) : value;
 }

@@ -1,0 +1,72 @@
+import type { Client } from "@wfe-containerd/client";
+import { forEachConcurrently } from "@wfe-containerd/client/internal";
+import type { StepRecord } from "../core/recovery/step-record.js";
+import { type SecretValues, toSecretBytes } from "../core/step/secret.js";
+import { ExecutorError } from "../error.js";
+import { toExecutorError } from "../failure.js";
+import { type ClaimedStep, claimStep } from "./claim.js";
+import { findOwner, listRecorded, type RecordedStep } from "./recorded-step.js";
+
+/** A step whose executor has ended. */
+export type RecoveredStep =
+  | { readonly id: string; readonly claimed: ClaimedStep; readonly masked: readonly Uint8Array[] }
+  /** It cannot be taken over, and stays as it is. */
+  | { readonly id: string; readonly error: ExecutorError };
+
+const AT_A_TIME = 8;
+
+/** Takes over all steps of the client's namespace whose executor has ended, the oldest first. */
+export async function claimAll(client: Client, secrets: SecretValues): Promise<RecoveredStep[]> {
+  const found = await listRecorded(client);
+  const recovered = new Map<string, RecoveredStep>();
+  const { signal } = new AbortController();
+  await forEachConcurrently(found, { count: AT_A_TIME, signal }, async (step) => {
+    const own = await claimOne(client, step, secrets).catch((reason: unknown) => ({
+      id: step.id,
+      error: toExecutorError(reason),
+    }));
+    if (own !== undefined) recovered.set(step.id, own);
+  });
+  const ageOf = (id: string): number => {
+    const { container, lease } = found.find((step) => step.id === id) ?? {};
+    return (container ?? lease)?.createdAt.getTime() ?? 0;
+  };
+  return [...recovered.values()].toSorted((a, b) => ageOf(a.id) - ageOf(b.id));
+}
+
+async function claimOne(
+  client: Client,
+  step: RecordedStep,
+  secrets: SecretValues,
+): Promise<RecoveredStep | undefined> {
+  const { id, container, found } = step;
+  if ((await findOwner(step)) !== undefined) return undefined;
+  // Only a lease: it was not prepared, or it is almost released. Without a record, an older version made it.
+  // `gc` removes it.
+  if (container === undefined || found.kind === "none") return undefined;
+  if (found.kind === "unreadable") {
+    const message = `step ${id} cannot be taken over: ${found.problem}`;
+    return { id, error: new ExecutorError(message, { kind: "runtime" }) };
+  }
+  const masked = maskedOf(id, found.record, secrets);
+  const claimed = await claimStep(client, step);
+  return claimed && { id, claimed, masked };
+}
+
+/**
+ * The values that are masked in a step's output.
+ *
+ * @throws ExecutorError `refused` if one is missing: its output is never shown unmasked.
+ */
+function maskedOf(id: string, record: StepRecord, values: SecretValues): Uint8Array[] {
+  const names = record.secrets.filter(({ mask }) => mask).map(({ name }) => name);
+  const missing = names.filter((name) => !Object.hasOwn(values, name));
+  if (missing.length > 0) {
+    const allowed = `recover({ secrets: { ${missing.map((name) => `${JSON.stringify(name)}: "..."`).join(", ")} } })`;
+    throw new ExecutorError(
+      `secrets: step ${id} cannot be taken over, because the values that are masked in its output are missing: ${missing.join(", ")}; it goes on without an executor; allowed: the same values as at its start, for example ${allowed}`,
+      { kind: "refused" },
+    );
+  }
+  return names.map((name) => toSecretBytes(values[name] ?? ""));
+}

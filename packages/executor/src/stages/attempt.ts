@@ -1,0 +1,93 @@
+import { setTimeout as delay } from "node:timers/promises";
+import type { StepResult } from "../core/output/result.js";
+import type { AllowedStep } from "../core/plan/checked-step.js";
+import { refuseOtherStep } from "../core/recovery/run-attempt.js";
+import type { StepRecord } from "../core/recovery/step-record.js";
+import { ExecutorError } from "../error.js";
+import { refuseIfAborted } from "../process/stop-signals.js";
+import { claimStep } from "../record/claim.js";
+import { findOwner, findRecorded, type RecordedStep } from "../record/recorded-step.js";
+import { type Adoption, adoptStep } from "./adopt.js";
+import type { StepContext } from "./context.js";
+import { type LeasedStep, leaseStep } from "./lease.js";
+import { observeStep } from "./observe.js";
+import type { ReopenedStep } from "./reopen.js";
+
+/** How often to look at a step that another process prepares, in milliseconds. */
+const PREPARING_MS = 20;
+
+/** What a start of an attempt has come to. */
+export type TakenAttempt =
+  /** Nothing of the attempt ran: this process runs it. */
+  | { readonly leased: LeasedStep }
+  /** It had been started before. */
+  | { readonly result: StepResult };
+
+/**
+ * Starts an attempt of a run, unless it was started before. Then it follows the step of a living process,
+ * takes over that of a dead one, or gives the result of one that has ended. Of several processes that start
+ * an attempt at once, one makes its lease, and runs it.
+ *
+ * @throws ExecutorError `refused` for another step under the same name; `runtime` if the attempt has ended in
+ * another process, and was released before it could be followed.
+ */
+export async function takeAttempt(
+  context: StepContext,
+  step: AllowedStep,
+  run: StepRecord["run"],
+  adoption: Adoption,
+): Promise<TakenAttempt> {
+  // Nobody else has its id.
+  if (run === undefined) return { leased: (await leaseStep(context, step, run)) as LeasedStep };
+  const { client } = context.machine;
+  let reopened: ReopenedStep | undefined;
+  for (let wasSeen = false; ; wasSeen = true) {
+    refuseIfAborted(context.signals);
+    const found = await findRecorded(client, context.id);
+    if (found === undefined) {
+      if (wasSeen) throw endedElsewhere(run);
+      const leased = await leaseStep(context, step, run);
+      if (leased !== undefined) return { leased };
+      continue;
+    }
+    const record = recordOf(found);
+    if (record !== undefined) refuseOtherStep(record.run, run);
+    if ((await findOwner(found)) === undefined) {
+      const claimed = await claimStep(client, found);
+      if (claimed === undefined) continue;
+      const result = await adoptStep(context, claimed, { ...adoption, reopened }, true);
+      if (result !== "not-started") return { result };
+      const [left] = await context.release.run();
+      if (left !== undefined)
+        throw new ExecutorError(
+          `what is left of an earlier start of step ${context.id} could not be removed: ${left.kind}: ${left.reason}`,
+          { kind: "runtime" },
+        );
+      const leased = await leaseStep(context, step, run);
+      // Only now: until its lease is there, the claim tells others that the attempt is taken.
+      await claimed.removeClaims();
+      if (leased !== undefined) return { leased };
+    } else if (record === undefined || record.state === "preparing") {
+      await delay(PREPARING_MS);
+    } else {
+      const end = await observeStep(context, found, record, { ...adoption, reopened });
+      if (!("reopened" in end)) return { result: end };
+      ({ reopened } = end);
+    }
+  }
+}
+
+/** Undefined: there is only a lease. */
+function recordOf({ id, container, found }: RecordedStep): StepRecord | undefined {
+  if (container === undefined) return undefined;
+  if (found.kind === "record") return found.record;
+  const problem = found.kind === "none" ? "another program, or an older version, has made it" : found.problem;
+  throw new ExecutorError(`container ${id} cannot be taken over: ${problem}`, { kind: "runtime" });
+}
+
+function endedElsewhere({ runId, key, attempt }: NonNullable<StepRecord["run"]>): ExecutorError {
+  return new ExecutorError(
+    `attempt ${attempt} of ${JSON.stringify(key)} in ${JSON.stringify(runId)} has ended in another process, which has its result or error; it is not run again; allowed: another attempt`,
+    { kind: "runtime" },
+  );
+}

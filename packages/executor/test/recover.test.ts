@@ -1,0 +1,443 @@
+import { spawn } from "node:child_process";
+import { randomUUID } from "node:crypto";
+import { once } from "node:events";
+import { mkdir, readFile, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { createInterface } from "node:readline";
+import { fileURLToPath } from "node:url";
+import {
+  createExecutor,
+  type Executor,
+  type ExecutorError,
+  type ExecutorOptions,
+  type RecoverOptions,
+  type StartOptions,
+  type StepHandle,
+  type StepInput,
+  type StepResult,
+} from "@wfe-containerd/executor";
+import { useDaemon } from "@wfe-containerd/test-infra/daemon";
+import { describe, expect, test } from "vitest";
+
+const at = useDaemon();
+const SCRIPT = fileURLToPath(new URL("step-process.mjs", import.meta.url));
+
+interface Said {
+  readonly type: "started" | "result" | "error";
+  readonly id: string;
+  readonly result?: StepResult;
+  readonly kind?: string;
+  readonly message?: string;
+}
+
+interface Start {
+  readonly step: StepInput;
+  readonly startOptions?: StartOptions;
+}
+
+interface KillAt {
+  readonly when: "before" | "after";
+  readonly call: string;
+  readonly count?: number;
+}
+
+function options(): Pick<ExecutorOptions, "ioDir" | "policy"> {
+  return { ioDir: at.ioDir, policy: { mountSources: [at.daemon.directory] } };
+}
+
+function executor(more: ExecutorOptions = {}): Executor {
+  return createExecutor({ client: at.client, ...options(), ...more });
+}
+
+/** An executor in a process of its own. */
+function startProcess(starts: readonly Start[], more: ExecutorOptions = {}, killAt?: KillAt) {
+  const { address } = at.daemon;
+  const { namespace } = at.client;
+  const argument = JSON.stringify({ address, namespace, options: { ...options(), ...more }, starts, killAt });
+  const child = spawn(process.execPath, [SCRIPT, argument], { stdio: ["ignore", "pipe", "inherit"] });
+  const said: Said[] = [];
+  const waiting = new Set<() => void>();
+  const lines = createInterface({ input: child.stdout });
+  lines.on("line", (line) => {
+    said.push(JSON.parse(line) as Said);
+    for (const look of waiting) look();
+  });
+  const ended = once(child, "close");
+  return {
+    said,
+    ended,
+    /** Resolves when so many lines of a type were said. */
+    async until(type: Said["type"], count: number): Promise<void> {
+      const isThere = (): boolean => said.filter((line) => line.type === type).length >= count;
+      if (isThere()) return;
+      let look = (): void => undefined;
+      const there = new Promise<void>((resolve) => {
+        look = () => (isThere() ? resolve() : undefined);
+      });
+      waiting.add(look);
+      await Promise.race([
+        there,
+        ended.then(() => {
+          if (!isThere()) throw new Error(`the process ended with ${JSON.stringify(said)}`);
+        }),
+      ]);
+      waiting.delete(look);
+    },
+    async kill(): Promise<void> {
+      child.kill("SIGKILL");
+      await ended;
+    },
+  };
+}
+
+/** A directory that steps share with the test: they note each run in it, and wait for a file in it. */
+async function openGate() {
+  const directory = join(at.daemon.directory, `gate-${randomUUID()}`);
+  await mkdir(directory, { mode: 0o777 });
+  return {
+    step: (name: string, code: number, fields: Partial<StepInput> = {}): StepInput => ({
+      name,
+      image: "busybox",
+      user: "0:0",
+      run: `echo ran >> /gate/${name}.runs; i=0; while [ ! -e /gate/go ]; do echo line $i; i=$((i+1)); sleep 0.05; done; echo last; exit ${code}`,
+      volumes: [{ source: directory, target: "/gate" }],
+      ...fields,
+    }),
+    open: () => writeFile(join(directory, "go"), ""),
+    runs: async (name: string) =>
+      (await readFile(join(directory, `${name}.runs`), "utf8").catch(() => "")).split("\n").length - 1,
+  };
+}
+
+/** All lines, in order, from the first to the last one. */
+function expectWholeLog(stdout: string): void {
+  const lines = stdout.split("\n");
+  expect(lines.slice(-2)).toEqual(["last", ""]);
+  expect(lines.slice(0, -2)).toEqual(lines.slice(0, -2).map((_, at) => `line ${at}`));
+}
+
+async function all<T>(items: AsyncIterable<T>): Promise<T[]> {
+  const list: T[] = [];
+  for await (const item of items) list.push(item);
+  return list;
+}
+
+const recovered = (runner: Executor, more?: RecoverOptions): Promise<StepHandle[]> =>
+  all(runner.recover(more));
+
+/** Resolves when a process is gone. Polled, because its directory in /proc cannot be watched. */
+async function gone(pid: number): Promise<void> {
+  await expect
+    .poll(() =>
+      readFile(`/proc/${pid}/stat`, "utf8").then(
+        (stat) => / Z /.test(stat),
+        () => true,
+      ),
+    )
+    .toBe(true);
+}
+
+test("eight steps of a process that was killed give eight true results and whole logs, and none runs twice", async () => {
+  const before = await at.inventory();
+  const [early, late] = [await openGate(), await openGate()];
+  const codes = [0, 1, 2, 3, 4, 5, 6, 7];
+  const gateOf = (code: number) => (code % 2 === 0 ? early : late);
+  const starts = codes.map((code) => ({ step: gateOf(code).step(`step-${code}`, code) }));
+  const dead = startProcess(starts);
+  await dead.until("started", 8);
+  await dead.kill();
+  // These end while nobody watches them.
+  const pids = await Promise.all((await at.client.tasks.list()).map(async ({ id, pid }) => ({ id, pid })));
+  await early.open();
+  const evens = await Promise.all(
+    pids.map(async ({ id, pid }) => {
+      const { labels } = await at.client.containers.get(id);
+      return Number(labels["wfe-containerd/step"]?.slice(-1)) % 2 === 0 ? pid : undefined;
+    }),
+  );
+  await Promise.all(evens.filter((pid) => pid !== undefined).map(gone));
+
+  await using runner = executor();
+  const handles = await recovered(runner);
+  expect(handles.map(({ id }) => id).sort()).toEqual(dead.said.map(({ id }) => id).sort());
+  expect(await recovered(runner)).toEqual([]);
+  await late.open();
+  const results = await Promise.all(handles.map(({ result }) => result));
+  for (const { name, exitCode, cause, stdout, log, durationMs } of results) {
+    expect({ name, exitCode, cause }).toEqual({ name, exitCode: Number(name.slice(-1)), cause: "exit" });
+    expectWholeLog(stdout);
+    expect(log.gaps).toEqual([]);
+    expect(durationMs).toBeGreaterThan(0);
+    expect(await gateOf(Number(name.slice(-1))).runs(name)).toBe(1);
+  }
+  for (const handle of handles) {
+    const lines = (await all(handle.log.lines())).map(({ text }) => text);
+    expectWholeLog(`${lines.join("\n")}\n`);
+    expect(await handle.closed).toEqual({ unreleased: [] });
+    await handle[Symbol.asyncDispose]();
+  }
+  await at.expectNothingLeft(before);
+});
+
+test("a step of a process that dies at any moment has its true result, or says that nothing of it ran", async () => {
+  const before = await at.inventory();
+  const moments: [name: string, killAt: KillAt, wasStarted: boolean][] = [
+    ["prepared", { when: "before", call: "Tasks.Create" }, false],
+    ["created", { when: "before", call: "Tasks.Start" }, false],
+    ["started", { when: "after", call: "Tasks.Start" }, true],
+    ["ended", { when: "before", call: "Containers.Update", count: 2 }, true],
+    ["told", { when: "after", call: "Containers.Update", count: 2 }, true],
+    ["deleted", { when: "after", call: "Tasks.Delete" }, true],
+  ];
+  const step = { image: "busybox", run: "echo out; echo err >&2; exit 7" };
+  await Promise.all(
+    moments.map(([name, killAt]) => startProcess([{ step: { ...step, name } }], {}, killAt).ended),
+  );
+  await using runner = executor();
+  const handles = await recovered(runner);
+  const outcomes = await Promise.all(
+    handles.map(({ result }) =>
+      result.then(
+        ({ name, exitCode, cause, stdout, stderr }) => ({ name, exitCode, cause, stdout, stderr }),
+        ({ kind, message }: ExecutorError) => ({ kind, message }),
+      ),
+    ),
+  );
+  const ended = moments.filter(([, , wasStarted]) => wasStarted).map(([name]) => name);
+  expect(outcomes.filter((outcome) => "name" in outcome)).toEqual(
+    expect.arrayContaining(
+      ended.map((name) => ({ name, exitCode: 7, cause: "exit", stdout: "out\n", stderr: "err\n" })),
+    ),
+  );
+  expect(outcomes).toHaveLength(moments.length);
+  for (const outcome of outcomes.filter((each) => !("name" in each)))
+    expect(outcome).toMatchObject({ kind: "runtime", message: expect.stringContaining("was not started") });
+  await runner.close();
+  await at.expectNothingLeft(before);
+});
+
+describe("an attempt", () => {
+  const startOptions = { runId: "build-7", attempt: 2 };
+
+  test("that several processes start at once runs once, and all of them have its result", async () => {
+    const before = await at.inventory();
+    const gate = await openGate();
+    const start = { step: gate.step("shared", 5), startOptions };
+    const processes = [startProcess([start, start]), startProcess([start])];
+    await using runner = executor();
+    const handle = runner.start(start.step, startOptions);
+    await Promise.all([handle.started, processes[0]?.until("started", 2), processes[1]?.until("started", 1)]);
+    await gate.open();
+    const result = await handle.result;
+    await Promise.all(processes.map(({ ended }) => ended));
+    const others = processes.flatMap(({ said }) => said.filter(({ type }) => type !== "started"));
+    expect(others).toHaveLength(3);
+    for (const { exitCode, cause, stdout } of [
+      result,
+      ...others.map((other) => other.result as StepResult),
+    ]) {
+      expect({ exitCode, cause }).toEqual({ exitCode: 5, cause: "exit" });
+      expectWholeLog(stdout);
+    }
+    expect(await gate.runs("shared")).toBe(1);
+    await handle[Symbol.asyncDispose]();
+    await at.expectNothingLeft(before);
+  });
+
+  test("of a process that was killed is gone on with, and refused for another step", async () => {
+    const before = await at.inventory();
+    const gate = await openGate();
+    const step = gate.step("killed", 3);
+    const dead = startProcess([{ step, startOptions }]);
+    await dead.until("started", 1);
+    await dead.kill();
+    await using runner = executor();
+    const other = runner.run({ ...step, env: { A: "1" }, run: "true" }, startOptions);
+    await expect(other).rejects.toMatchObject({
+      kind: "refused",
+      message: expect.stringMatching(
+        /^runId: attempt 2 of "killed" in "build-7" .*differ: env, run; allowed/,
+      ),
+    });
+    const handle = runner.start(step, startOptions);
+    expect(handle.id).toBe(dead.said[0]?.id);
+    await handle.started;
+    await gate.open();
+    const result = await handle.result;
+    expect(result).toMatchObject({ exitCode: 3, cause: "exit", log: { complete: true } });
+    expectWholeLog(result.stdout);
+    expect(await gate.runs("killed")).toBe(1);
+    await handle[Symbol.asyncDispose]();
+    await at.expectNothingLeft(before);
+  });
+
+  test("that was prepared and not started runs when it is started again", async () => {
+    const before = await at.inventory();
+    const gate = await openGate();
+    const start = { step: gate.step("again", 4), startOptions };
+    await gate.open();
+    for (const call of ["Tasks.Create", "Tasks.Start"])
+      await startProcess([start], {}, { when: "before", call }).ended;
+    await using runner = executor();
+    expect(await runner.run(start.step, startOptions)).toMatchObject({ exitCode: 4, stdout: "last\n" });
+    expect(await gate.runs("again")).toBe(1);
+    await at.expectNothingLeft(before);
+  });
+
+  test("goes on when its process is killed while another one follows it, or when that one stops to follow", async () => {
+    const before = await at.inventory();
+    const gate = await openGate();
+    const start = { step: gate.step("followed", 6), startOptions };
+    const owner = startProcess([start]);
+    await owner.until("started", 1);
+    await using runner = executor();
+    const left = runner.start(start.step, startOptions);
+    await left.started;
+    left.stop();
+    await expect(left.result).rejects.toMatchObject({
+      kind: "aborted",
+      message: expect.stringContaining("it goes on in process"),
+    });
+    const handle = runner.start(start.step, startOptions);
+    await handle.started;
+    await owner.kill();
+    await gate.open();
+    const result = await handle.result;
+    expect(result).toMatchObject({ exitCode: 6, cause: "exit" });
+    expectWholeLog(result.stdout);
+    expect(await gate.runs("followed")).toBe(1);
+    await Promise.all([left, handle].map((each) => each[Symbol.asyncDispose]()));
+    await at.expectNothingLeft(before);
+  });
+
+  test.each([
+    [{ key: "a" }, "key: is given without a run"],
+    [{ runId: "" }, 'runId: "" cannot name a run'],
+    [{ runId: "a\nb" }, "cannot name a run"],
+    [{ runId: "a", attempt: 0 }, "attempt: 0 is not a number of an attempt"],
+    [{ runId: 7n as never, attempt: 1.5 }, "cannot name a run"],
+  ])("that is named by %o is refused in words", async (names, words) => {
+    await using runner = executor();
+    await expect(runner.run({ name: "named", image: "busybox" }, names)).rejects.toMatchObject({
+      kind: "invalid-argument",
+      message: expect.stringContaining(words),
+    });
+  });
+});
+
+test("a time-out outlives the process that was to see to it, and so does the beginning of a stop", async () => {
+  const before = await at.inventory();
+  const gate = await openGate();
+  const [timed, stopped] = [
+    startProcess([{ step: gate.step("timed", 0, { timeoutMs: 4_000, stopGrace: "1s" }) }]),
+    startProcess(
+      [{ step: gate.step("stopped", 0, { stopGrace: "1s", timeoutMs: 1_000 }) }],
+      {},
+      {
+        when: "before",
+        call: "Tasks.Kill",
+      },
+    ),
+  ];
+  await timed.until("started", 1);
+  await timed.kill();
+  await stopped.ended;
+  await using runner = executor();
+  const handles = await recovered(runner);
+  const results = await Promise.all(handles.map(({ result }) => result));
+  expect(results.map(({ name, cause }) => `${name}: ${cause}`).sort()).toEqual([
+    "stopped: timeout",
+    "timed: timeout",
+  ]);
+  await runner.close();
+  await at.expectNothingLeft(before);
+});
+
+test("a step with secrets is taken over only by who can mask them, and stopped if that is asked for", async () => {
+  const before = await at.inventory();
+  const secrets = { token: "hush-hush" };
+  const run = "cat /run/secrets/token; echo; trap 'echo bye; exit 9' TERM; while :; do sleep 0.05; done";
+  const dead = startProcess([
+    { step: { name: "secret", image: "busybox", run, secrets: ["token"] }, startOptions: { secrets } },
+  ]);
+  await dead.until("started", 1);
+  await dead.kill();
+  await using runner = executor();
+  const [without] = await recovered(runner);
+  await expect(without?.result).rejects.toMatchObject({
+    kind: "refused",
+    message: expect.stringMatching(/^secrets: .*are missing: token; .*allowed: the same values/),
+  });
+  await expect(recovered(runner, { policy: "kill" as never })).rejects.toMatchObject({
+    kind: "invalid-argument",
+    message: "recover: policy: kill is not allowed; allowed: adopt, stop",
+  });
+  const [handle] = await recovered(runner, { policy: "stop", secrets });
+  expect(await handle?.result).toMatchObject({ cause: "aborted", exitCode: 9, stdout: "***\nbye\n" });
+  await runner.close();
+  await at.expectNothingLeft(before);
+});
+
+test("output that is gone is said to be: what was freed because of the limit, and what came through pipes", async () => {
+  const before = await at.inventory();
+  const gate = await openGate();
+  const flood =
+    "i=0; while [ $i -lt 40000 ]; do echo 0123456789012345678901234567890123456789012345; i=$((i+1)); done";
+  const wait = "echo waits >&2; while [ ! -e /gate/go ]; do sleep 0.05; done; echo last";
+  const limited = gate.step("limited", 0, { run: `${flood}; ${wait}`, maxLogBytes: 1024 * 1024 });
+  const dead = [
+    startProcess([{ step: limited }]),
+    startProcess([{ step: gate.step("piped", 0) }], { ioMode: "fifo" }),
+  ];
+  await Promise.all(dead.map((process) => process.until("started", 1)));
+  const stderr = async (): Promise<string> =>
+    readFile(join(at.ioDir, dead[0]?.said[0]?.id ?? "", "stderr"), "utf8");
+  await expect.poll(stderr).toBe("waits\n");
+  await Promise.all(dead.map((process) => process.kill()));
+  await using runner = executor();
+  const handles = await recovered(runner);
+  // What is in a pipe is lost if nobody has it open when the step ends.
+  await Promise.all(handles.map(({ log }) => log.read().next()));
+  await gate.open();
+  const results = await Promise.all(handles.map(({ result }) => result));
+  const piped = results.find(({ name }) => name === "piped");
+  expect(piped).toMatchObject({
+    exitCode: 0,
+    stdout: expect.stringMatching(/last\n$/),
+    truncated: true,
+    log: {
+      complete: false,
+      gaps: [{ stream: "stdout", offset: 0, reason: "not-read" }, { stream: "stderr" }],
+    },
+  });
+  const cut = results.find(({ name }) => name === "limited");
+  expect(cut).toMatchObject({ exitCode: 0, log: { complete: false, gaps: [{ reason: "log-limit" }] } });
+  expect(cut?.log.stdout).toMatchObject({
+    bytes: 40_000 * 47 + "last\n".length,
+    tail: expect.stringMatching(/^[0-9\n]+last\n$/),
+  });
+  await runner.close();
+  await at.expectNothingLeft(before);
+});
+
+test("a step that ends while its process and the daemon are away has its true code, or says that nobody knows it", async () => {
+  const before = await at.inventory();
+  const gate = await openGate();
+  const dead = startProcess([{ step: gate.step("away", 7) }]);
+  await dead.until("started", 1);
+  await dead.kill();
+  const [task] = await at.client.tasks.list();
+  at.daemon.kill("SIGKILL");
+  await at.daemon.exited;
+  await gate.open();
+  await gone(task?.pid ?? 0);
+  await at.daemon.restart();
+  await using runner = executor();
+  const [handle] = await recovered(runner);
+  const result = await handle?.result;
+  if (result?.cause === "exit") expect(result.exitCode).toBe(7);
+  else expect(result).toMatchObject({ cause: "unknown", exitCode: null });
+  expectWholeLog(result?.stdout ?? "");
+  await runner.close();
+  await at.expectNothingLeft(before);
+});
