@@ -12,7 +12,7 @@ import type { ClaimedStep } from "../record/claim.js";
 import { readMoment } from "../record/clock.js";
 import { keepRecord, type RecordKeeper } from "../record/record-keeper.js";
 import type { StepContext } from "./context.js";
-import { type ReopenedStep, reopenStep } from "./reopen.js";
+import { type ReopenedStep, readOutput, reopenOutput } from "./reopen.js";
 import type { EndedStep } from "./run.js";
 import { settleStep } from "./settle.js";
 
@@ -55,9 +55,8 @@ export async function adoptStep(
   if (status?.status === "created") return "not-started";
 
   isStarted = true;
-  onStart();
-  const step = reopened ?? (await reopenStep(context, record, container.spec, masked));
-  await step.io.takeOver();
+  const io = reopened?.io ?? (await reopenOutput(context, record));
+  await io.takeOver();
   const keeper = keepRecord(
     { patient: machine.client, impatient: machine.impatientClient },
     context.id,
@@ -65,9 +64,11 @@ export async function adoptStep(
   );
   if (record.exit === undefined && status !== undefined && status.pid > 0) {
     // Otherwise the deletion of the task would wait for us.
-    release.own(() => step.io.release());
-    await step.io.attach({ pid: status.pid, isLocal: machine.facts.locality === "local" });
+    release.own(() => io.release());
+    await io.attach({ pid: status.pid, isLocal: machine.facts.locality === "local" });
   }
+  onStart();
+  const step = reopened ?? (await readOutput(context, io, record, container.spec, masked));
   const ended = await endOf(context, claimed, step, {
     record,
     process,

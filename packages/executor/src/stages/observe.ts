@@ -10,7 +10,7 @@ import { firstProcess } from "../process/process.js";
 import { findOwner, findRecorded, isSameStep, type RecordedStep } from "../record/recorded-step.js";
 import type { Adoption } from "./adopt.js";
 import type { StepContext } from "./context.js";
-import { type ReopenedStep, reopenStep } from "./reopen.js";
+import { type ReopenedStep, readOutput, reopenOutput } from "./reopen.js";
 import { settleStep } from "./settle.js";
 
 /** How often to look whether the step's owner lives, in milliseconds. */
@@ -45,8 +45,9 @@ export async function observeStep(
       { kind: "refused" },
     );
   }
-  const reopened = known ?? (await reopenStep(context, first, seen.container?.spec, masked));
+  const io = known?.io ?? (await reopenOutput(context, first));
   onStart();
+  const reopened = known ?? (await readOutput(context, io, first, seen.container?.spec, masked));
   const process = firstProcess(machine, id);
   const waiting = new AbortController();
   const own = toExitOutcome(machine.client, process, process.wait(waiting.signal), undefined);

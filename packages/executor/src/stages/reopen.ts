@@ -18,19 +18,27 @@ export interface ReopenedStep {
   readonly recorder: Recorder;
 }
 
+/** Opens the output of such a step. */
+export async function reopenOutput(context: StepContext, record: StepRecord): Promise<ReopenedIo> {
+  const { directory, mode, seal } = record.output;
+  const io = await backendOf(mode).reopen(context.machine, directory, Buffer.from(seal, "hex"));
+  context.release.own(() => io.close());
+  return io;
+}
+
 /**
+ * Starts to read it.
+ *
  * @param spec the step's OCI runtime spec, as its container has it.
  * @param masked the values of its secrets, which are masked in the output.
  */
-export async function reopenStep(
+export async function readOutput(
   context: StepContext,
+  io: ReopenedIo,
   record: StepRecord,
   spec: unknown,
   masked: readonly Uint8Array[],
 ): Promise<ReopenedStep> {
-  const { directory, mode, seal } = record.output;
-  const io = await backendOf(mode).reopen(context.machine, directory, Buffer.from(seal, "hex"));
-  context.release.own(() => io.close());
   const freed = record.log.policy === "drop-oldest" ? await io.skipFreed(record.log.maxBytes) : undefined;
   const recorder = recordOutput(context, io, record.log, masked, freed);
   return { plan: planOf(record, spec), io, recorder };
