@@ -7,7 +7,10 @@ import { askMoment, isPastDeadline, readMoment } from "./clock.js";
 const HOUR_MS = 3_600_000;
 /** A daemon whose clock is at this time. */
 const daemonAt = (time: number): Client => {
-  const lease = { createdAt: new Date(time), [Symbol.asyncDispose]: async () => undefined } as unknown as Lease;
+  const lease = {
+    createdAt: new Date(time),
+    [Symbol.asyncDispose]: async () => undefined,
+  } as unknown as Lease;
   return { leases: { create: async () => lease } } as unknown as Client;
 };
 const record = (timeoutMs: number | undefined, at: Awaited<ReturnType<typeof readMoment>>) =>
