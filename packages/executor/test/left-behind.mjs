@@ -1,5 +1,6 @@
 // Runs a step, and writes content that never ends, in a process that is to be killed. Prints the step's id
-// when both are under way; or, with "create" as its last argument, kills itself while its task is created.
+// when both are under way. With "create" as its last argument, kills itself while its task is created; with
+// "timeout", the step has a time-out of a second.
 import { createClient } from "@wfe-containerd/client";
 import { currentOwner, OWNER_LABEL } from "@wfe-containerd/client/internal";
 import { createExecutor } from "@wfe-containerd/executor";
@@ -17,7 +18,8 @@ const client = createClient({
   ],
 });
 const executor = createExecutor({ client });
-const handle = executor.start({ name: "left", image: "busybox", run: "sleep 600" });
+const limit = moment === "timeout" ? { timeout: "1s", stopGrace: "0s" } : {};
+const handle = executor.start({ name: "left", image: "busybox", run: "sleep 600", ...limit });
 await handle.started;
 
 // As a pull does.

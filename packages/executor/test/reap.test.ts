@@ -40,7 +40,7 @@ function newId(): string {
 }
 
 /** Runs left-behind.mjs until it is killed. */
-async function killedProcess(moment?: "create"): Promise<{ readonly output: string }> {
+async function killedProcess(moment?: "create" | "timeout"): Promise<{ readonly output: string }> {
   const script = fileURLToPath(new URL("left-behind.mjs", import.meta.url));
   const args = [script, at.daemon.address, at.client.namespace, ...(moment === undefined ? [] : [moment])];
   const child = spawn(process.execPath, args, { stdio: ["ignore", "pipe", "inherit"] });
@@ -210,6 +210,62 @@ test("two calls at once remove all orphans, and neither fails", async () => {
   const reports = await Promise.all([reap(at.client), reap(at.client)]);
   expect(reports.flatMap(({ failed }) => failed)).toEqual([]);
   await settled();
+  await at.expectNothingLeft(before);
+});
+
+test("a step that a living process has taken over is left alone, and its old claims go with it", async () => {
+  const before = await at.inventory();
+  const { ids, settled } = await orphans(1);
+  const [id = ""] = ids;
+  const claim = (number: number, owner: string) =>
+    at.client.leases.create({
+      id: `${id}.own.${number}`,
+      labels: { [OWNER]: owner, "wfe-containerd/claim": id },
+    });
+  await claim(1, await deadOwner());
+  const living = await claim(2, await currentOwner());
+  expect(ofDaemon(await reap(at.client))).toEqual({ removed: [], failed: [] });
+  expect(await listSteps(at.client)).toMatchObject([{ id, executor: "alive" }]);
+  await living.delete();
+  const report = ofDaemon(await reap(at.client));
+  expect(report.failed).toEqual([]);
+  expect(report.removed.map((left) => left.stepId)).toEqual(report.removed.map(() => id));
+  await settled();
+  await at.expectNothingLeft(before);
+});
+
+test("of reap and recover at once, one gets a step", async () => {
+  const before = await at.inventory();
+  const { output: id } = await killedProcess();
+  const runner = executor();
+  const recovering = (async () => {
+    const handles: StepHandle[] = [];
+    for await (const handle of runner.recover({ policy: "stop" })) handles.push(handle);
+    return handles;
+  })();
+  const [handles, { removed, failed }] = await Promise.all([recovering, reap(at.client)]);
+  expect(failed).toEqual([]);
+  const isRemoved = removed.some(({ kind, stepId }) => kind === "container" && stepId === id);
+  expect(handles.map((handle) => handle.id)).toEqual(isRemoved ? [] : [id]);
+  for (const handle of handles) {
+    expect(await handle.result).toMatchObject({ cause: "aborted" });
+    await handle[Symbol.asyncDispose]();
+  }
+  await runner.close();
+  // The temporary directory could not go before the step's output.
+  await reap(at.client);
+  await at.expectNothingLeft(before);
+});
+
+test("an executor ends the step of a dead one when its time-out has passed, and not before", async () => {
+  const before = await at.inventory();
+  const { output: limited } = await killedProcess("timeout");
+  const { output: endless } = await killedProcess();
+  await using runner = executor({ reapIntervalMs: 100, orphanGraceMs: 3_600_000 });
+  const listed = async (): Promise<string[]> => (await listSteps(at.client)).map(({ id }) => id);
+  await expect.poll(listed).not.toContain(limited);
+  expect(await listed()).toEqual([endless]);
+  expect((await runner.reap()).failed).toEqual([]);
   await at.expectNothingLeft(before);
 });
 

@@ -2,6 +2,7 @@ import type { Client, Container, Lease, Snapshot, TaskStatus } from "@wfe-contai
 import { ignoreNotFound } from "@wfe-containerd/client/internal";
 import { LABELS } from "../core/plan/labels.js";
 import { isStepId } from "../step-id.js";
+import { leaseFilters, type RecordedStep, toRecorded } from "./recorded-step.js";
 
 /** What there is of a step on a daemon. */
 export interface FoundStep {
@@ -17,6 +18,8 @@ export interface FoundStep {
   /** Whether its container's record is there. */
   readonly hasContainer: boolean;
   readonly hasLease: boolean;
+  /** What its container and its leases say of it. */
+  readonly recorded: RecordedStep;
   readonly snapshot: { readonly key: string; readonly snapshotter: string } | undefined;
 }
 
@@ -47,7 +50,7 @@ export async function findStep(client: Client, id: string): Promise<FoundStep | 
   const container = await ignoreNotFound(client.containers.get(id));
   if (container !== undefined && !isOwned(container)) return undefined;
   const snapshot = isStepId(id) ? await ignoreNotFound(client.snapshots.stat(id)) : undefined;
-  const leases = isStepId(id) ? await client.leases.list([`id==${id}`]) : [];
+  const leases = isStepId(id) ? await client.leases.list(leaseFilters(id)) : [];
   // The daemon tells nothing about a task whose container has no record, but lists it. It is asked last: if
   // only a task is left by then, the step is not just being released.
   const task =
@@ -75,14 +78,19 @@ function combine(client: Client, { tasks, containers, snapshots, leases }: Recor
   const tasksById = new Map(tasks.map((task) => [task.id, task]));
   const containersById = new Map(containers.map((container) => [container.id, container]));
   const snapshotsById = new Map(snapshots.map((snapshot) => [snapshot.name, snapshot]));
-  const leasesById = new Map(leases.map((lease) => [lease.id, lease]));
+  const leasesById = new Map<string, Lease[]>();
+  for (const lease of leases) {
+    const id = lease.labels[LABELS.claim] ?? lease.id;
+    leasesById.set(id, [...(leasesById.get(id) ?? []), lease]);
+  }
   const ids = new Set([
     ...containersById.keys(),
     ...[...leasesById.keys(), ...snapshotsById.keys(), ...tasksById.keys()].filter(isStepId),
   ]);
   return [...ids].map((id) => {
     const container = containersById.get(id);
-    const [lease, snapshot] = [leasesById.get(id), snapshotsById.get(id)];
+    const recorded = toRecorded(id, container, leasesById.get(id) ?? []);
+    const [lease, snapshot] = [recorded.lease, snapshotsById.get(id)];
     const key = container?.snapshotKey || snapshot?.name || undefined;
     return {
       id,
@@ -92,6 +100,7 @@ function combine(client: Client, { tasks, containers, snapshots, leases }: Recor
       status: tasksById.get(id)?.status,
       hasContainer: container !== undefined,
       hasLease: lease !== undefined,
+      recorded,
       snapshot:
         key === undefined ? undefined : { key, snapshotter: container?.snapshotter || client.snapshotter },
     };

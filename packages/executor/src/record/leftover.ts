@@ -40,3 +40,19 @@ export type Pile = readonly {
   readonly leftover: Leftover;
   remove(): Promise<unknown>;
 }[];
+
+/** A pile of which several processes may try to remove parts. */
+export interface ClaimablePile {
+  readonly pile: Pile;
+  /**
+   * Makes sure that no other process removes it, or takes it over. Default: it needs no such thing.
+   *
+   * @returns undefined if another process has it, or it is gone.
+   */
+  readonly claim?: (() => Promise<PileClaim | undefined>) | undefined;
+}
+
+export interface PileClaim {
+  /** @param isRemoved whether nothing of the pile is left. */
+  end(isRemoved: boolean): Promise<void>;
+}

@@ -1,5 +1,5 @@
 import type { Client } from "@wfe-containerd/client";
-import { forEachConcurrently, type OptionNames } from "@wfe-containerd/client/internal";
+import type { OptionNames } from "@wfe-containerd/client/internal";
 import { type Bridge, type BridgeOptions, parseBridge } from "../core/network/bridge.js";
 import { LABELS } from "../core/plan/labels.js";
 import type { Locality } from "../core/plan/machine-facts.js";
@@ -7,11 +7,13 @@ import { traceReap } from "../diagnostics/reap.js";
 import { locateDaemon } from "../machine/locate.js";
 import { checkDuration, checkOptions } from "../options.js";
 import { abandonedSteps } from "./abandoned.js";
+import { claimStep } from "./claim.js";
 import { type FoundStep, findStep, findSteps } from "./found-step.js";
 import { isClaimed } from "./is-claimed.js";
 import { findDirectories, pileOfOutput } from "./left-directories.js";
 import { findLeftTraces } from "./left-traces.js";
-import type { Leftover, Pile, ReapReport } from "./leftover.js";
+import type { ClaimablePile, PileClaim, ReapReport } from "./leftover.js";
+import { listPiles, removePiles } from "./remove-piles.js";
 import { pileOf } from "./step-pile.js";
 import { createTraceFinder } from "./step-traces.js";
 import { findWorkLeases } from "./work-leases.js";
@@ -39,7 +41,7 @@ export interface ReapContext {
   /** Where the daemon is, if that is known. */
   readonly locality?: Locality;
   /** Whether to leave a step alone, though nobody claims it. */
-  readonly isSpared?: (step: FoundStep) => boolean;
+  readonly isSpared?: (step: FoundStep) => Promise<boolean>;
   /** Nothing is begun after its abort. */
   readonly signal?: AbortSignal;
 }
@@ -57,11 +59,6 @@ const DAEMON_OPTIONS: OptionNames<ReapDaemonOptions> = {
     dataDir: true,
   },
 };
-
-/**
- * How many piles are removed at a time. One that cannot be removed takes seconds, and must not delay others.
- */
-const AT_A_TIME = 8;
 
 /**
  * Finds and removes what is left of steps and other work in the client's namespace, and what no living
@@ -91,7 +88,7 @@ async function removeLeftovers(
 ): Promise<ReapReport> {
   const { dryRun = false, graceMs = 0 } = options;
   const madeBefore = Date.now() - checkDuration("reap", "graceMs", graceMs);
-  const { bridge, ioDir, isSpared = () => false, signal = new AbortController().signal } = context;
+  const { bridge, ioDir, isSpared = async () => false, signal = new AbortController().signal } = context;
   // Only root may end the shims of a daemon, and remove its control groups.
   const canSweep = process.getuid?.() === 0 && (context.locality ?? (await locateDaemon(client))) === "local";
   const finder = canSweep ? createTraceFinder(client, bridge) : undefined;
@@ -102,26 +99,25 @@ async function removeLeftovers(
   const steps = await findSteps(client);
   const known = new Set(steps.map(({ id }) => id));
 
-  const piles: Pile[] = [];
+  const piles: ClaimablePile[] = [];
   for (const step of steps) {
     const isYoung = step.createdAt !== undefined && step.createdAt.getTime() > madeBefore;
-    if (isYoung || !(await isLeft(client, step)) || isSpared(step)) continue;
-    piles.push(await pileOf(client, step, reasonFor(step), finder));
+    if (isYoung || !(await isLeft(client, step)) || (await isSpared(step))) continue;
+    const pile = await pileOf(client, step, reasonFor(step), finder);
+    piles.push({ pile, claim: () => claim(client, step) });
   }
-  piles.push(...(await findWorkLeases(client, madeBefore)));
+  const others = await findWorkLeases(client, madeBefore, known);
   if (finder !== undefined && traced !== undefined) {
     const ids = [...traced].filter((id) => !known.has(id));
-    piles.push(...(await findLeftTraces(client, finder, ids, madeBefore)));
+    others.push(...(await findLeftTraces(client, finder, ids, madeBefore)));
   }
-  for (const [id, path] of directories.outputs) if (!known.has(id)) piles.push(pileOfOutput(id, path));
+  for (const [id, path] of directories.outputs) if (!known.has(id)) others.push(pileOfOutput(id, path));
+  piles.push(...others.map((pile) => ({ pile })));
 
-  const clear = dryRun ? listAll : (some: readonly Pile[]) => removeAll(some, signal);
+  const clear = (some: readonly ClaimablePile[]): Promise<ReapReport> =>
+    dryRun ? listPiles(some) : removePiles(some, signal);
   const report = await clear(piles);
-  if (!dryRun) {
-    const failed = new Set(report.failed.map(({ stepId }) => stepId));
-    for (const { stepId = "" } of report.removed) if (!failed.has(stepId)) abandonedSteps.delete(stepId);
-  }
-  const last = await clear(directories.private(report.removed));
+  const last = await clear(directories.private(report.removed).map((pile) => ({ pile })));
   return { removed: [...report.removed, ...last.removed], failed: [...report.failed, ...last.failed] };
 }
 
@@ -133,49 +129,27 @@ async function isLeft(client: Client, step: FoundStep): Promise<boolean> {
   return again !== undefined && again.status !== undefined && again.labels[LABELS.owner] === undefined;
 }
 
+/** So that no process takes the step over while it is removed, and no second one removes it. */
+async function claim(client: Client, { id, recorded }: FoundStep): Promise<PileClaim | undefined> {
+  // Of a step without records nothing can be taken over.
+  if (recorded.container === undefined && recorded.lease === undefined) return { end: async () => undefined };
+  const claimed = await claimStep(client, recorded);
+  return (
+    claimed && {
+      async end(isRemoved) {
+        if (isRemoved) return claimed.removeClaims();
+        // Its record names this process now, which lives and does nothing more for it.
+        abandonedSteps.add(id);
+        await claimed.giveUp();
+      },
+    }
+  );
+}
+
 function reasonFor({ id, labels }: FoundStep): string {
   if (abandonedSteps.has(id)) return "its executor was closed before it could be removed";
   const [host, , , pid] = labels[LABELS.owner]?.split("/") ?? [];
   return host === undefined
     ? "its container and its lease are gone"
     : `its executor, process ${pid} on ${host}, has ended`;
-}
-
-async function listAll(piles: readonly Pile[]): Promise<ReapReport> {
-  return { removed: piles.flat().map(({ leftover }) => leftover), failed: [] };
-}
-
-/** Removes each pile from its top, until a part fails. */
-async function removeAll(piles: readonly Pile[], signal: AbortSignal): Promise<ReapReport> {
-  const outcomes: (string | undefined)[][] = piles.map(() => []);
-  const each = [...piles.entries()];
-  const all = forEachConcurrently(each, { count: AT_A_TIME, signal }, async ([at, pile]) => {
-    let kept: string | undefined;
-    for (const { leftover, remove } of pile) {
-      const failure = kept ?? (await remove().then(() => undefined, messageOf));
-      if (failure !== undefined)
-        kept ??= `it is kept as long as the ${leftover.kind} ${leftover.id} is there`;
-      outcomes[at]?.push(failure);
-    }
-  });
-  // After an abort, the rest was not begun.
-  await all.catch((reason: unknown) => {
-    if (!signal.aborted) throw reason;
-  });
-  const removed: Leftover[] = [];
-  const failed: (Leftover & { readonly failure: string })[] = [];
-  for (const [at, pile] of each) {
-    for (const [index, { leftover }] of pile.entries()) {
-      const list = outcomes[at] ?? [];
-      if (index >= list.length) continue;
-      const failure = list[index];
-      if (failure === undefined) removed.push(leftover);
-      else failed.push({ ...leftover, failure });
-    }
-  }
-  return { removed, failed };
-}
-
-function messageOf(reason: unknown): string {
-  return reason instanceof Error ? reason.message : String(reason);
 }

@@ -25,11 +25,15 @@ export interface StepClaim {
 
 /** Undefined if the daemon has nothing of the step. */
 export async function findRecorded(client: Client, id: string): Promise<RecordedStep | undefined> {
-  const filters = [`id==${id}`, `labels."${LABELS.claim}"==${id}`];
   // The container first: the lease of a step is there until its container is gone.
   const container = await ignoreNotFound(client.containers.get(id));
-  const leases = await client.leases.list(filters);
+  const leases = await client.leases.list(leaseFilters(id));
   return container === undefined && leases.length === 0 ? undefined : toRecorded(id, container, leases);
+}
+
+/** Find the leases of a step: its own, and those by which it was claimed. */
+export function leaseFilters(id: string): string[] {
+  return [`id==${id}`, `labels."${LABELS.claim}"==${id}`];
 }
 
 /** All steps of the client's namespace. */
@@ -48,7 +52,12 @@ export async function listRecorded(client: Client): Promise<RecordedStep[]> {
   );
 }
 
-function toRecorded(id: string, container: Container | undefined, leases: readonly Lease[]): RecordedStep {
+/** @param leases its own, and those by which it was claimed. */
+export function toRecorded(
+  id: string,
+  container: Container | undefined,
+  leases: readonly Lease[],
+): RecordedStep {
   return {
     id,
     container,

@@ -67,6 +67,7 @@ export async function removeStep(client: Client, id: string): Promise<void> {
   if (step !== undefined) {
     for (const { leftover, remove } of await pileOf(client, step, ""))
       if (leftover.kind !== "ingest") await remove();
+    for (const { lease } of step.recorded.claims) await lease.delete();
     return;
   }
   const container = await ignoreNotFound(client.containers.get(id));

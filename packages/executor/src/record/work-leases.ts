@@ -4,11 +4,20 @@ import { LABELS } from "../core/plan/labels.js";
 import { isStepId } from "../step-id.js";
 import type { Pile } from "./leftover.js";
 
-/** The leases of dead processes that pulled, imported or unpacked images, with what only they protect. */
-export async function findWorkLeases(client: Client, madeBefore: number): Promise<Pile[]> {
+/**
+ * The leases of dead processes that pulled, imported or unpacked images, with what only they protect.
+ *
+ * @param known the ids of the daemon's steps. A claim on one of them is removed with the step.
+ */
+export async function findWorkLeases(
+  client: Client,
+  madeBefore: number,
+  known: ReadonlySet<string>,
+): Promise<Pile[]> {
   const piles: Pile[] = [];
   for (const lease of await client.leases.list([`labels."${LABELS.owner}"`])) {
     if (isStepId(lease.id) || lease.createdAt.getTime() > madeBefore) continue;
+    if (known.has(lease.labels[LABELS.claim] ?? "")) continue;
     if ((await isOwnerGone(lease.labels[LABELS.owner] ?? "")) !== true) continue;
     piles.push(await pileOfLease(client, lease));
   }
