@@ -32,7 +32,7 @@ export const COMMANDS: readonly CommandEntry[] = [
     name: "inspect",
     group: STEPS,
     summary: "print everything about steps or images",
-    operands: "step",
+    operands: "step-or-image",
     load: async () => (await import("./command/inspect.js")).defineInspect,
   },
   {

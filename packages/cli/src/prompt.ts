@@ -29,8 +29,17 @@ export async function ask(
     },
   });
   const lines = createInterface({ input: process.stdin, output, terminal: true });
+  // In raw mode, Ctrl-C raises no signal. Ctrl-D closes the terminal's input, which is no answer.
+  lines.once("SIGINT", () => {
+    lines.close();
+    process.stderr.write("\n");
+    process.kill(process.pid, "SIGINT");
+  });
+  const closed = new Promise<string>((resolve) => {
+    lines.once("close", () => resolve(""));
+  });
   try {
-    return await lines.question("");
+    return await Promise.race([lines.question(""), closed]);
   } finally {
     lines.close();
     if (hidden) process.stderr.write("\n");

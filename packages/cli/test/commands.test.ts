@@ -196,6 +196,7 @@ printf '%s\\n' "\${COMPREPLY[@]}"`;
     await daemon_.client.images.tag("busybox", "example.com/named:1");
     expect(await complete(...at(), "rmi", "example.com/named:")).toEqual(["1"]);
     await daemon_.client.images.remove("example.com/named:1");
+    expect(await complete(...at(), "inspect", "bu")).toEqual(["build", "busybox"]);
     expect(await complete("volume", "")).toEqual(["ls", "rm", "prune"]);
     expect(await complete("--address", "/no/such.sock", "stop", "")).toEqual([]);
   });
@@ -248,6 +249,7 @@ test("rm removes several steps; a name of two steps is told with both; a termina
     code: 0,
     stdout: expect.stringMatching(/This kills wfe-\w+ \(single\)\. Continue\?/),
   });
+  expect(await onTerminal(["rm", "single"], { typed: "\x03" })).toMatchObject({ code: 130 });
   const refused = await cli("rm", "-f", "twin");
   expect(refused).toMatchObject({ code: 125, stdout: "" });
   for (const id of [one, two]) expect(refused.stderr).toContain(`${id} (twin)`);

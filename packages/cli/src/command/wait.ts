@@ -21,7 +21,7 @@ export function defineWait(command: Command): void {
         const { exitCode } = await client.tasks.wait(id).catch((reason: unknown) => {
           if (!isContainerdError(reason, "not-found")) throw reason;
           throw new UsageError(
-            `step ${printableLine(word)} has ended, and its exit code is no longer known to the daemon`,
+            `step ${printableLine(word)} has no process: it has ended and its exit code is gone, or it has not begun`,
             { cause: reason },
           );
         });

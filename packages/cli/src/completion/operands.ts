@@ -20,6 +20,8 @@ export async function operandWords(client: Client, kind: OperandKind): Promise<W
         ...steps.map((step) => ({ text: step.id, description: `${step.name}, ${described(step)}` })),
       ];
     }
+    case "step-or-image":
+      return [...(await operandWords(client, "step")), ...(await operandWords(client, "image"))];
     case "image":
       return (await client.images.list()).map(({ name }) => ({ text: shortest(name), description: "" }));
     case "volume":
