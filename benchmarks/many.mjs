@@ -19,7 +19,8 @@ const { values } = parseArgs({
 });
 const ROUNDS = Number(values.rounds ?? (values.quick ? 7 : 15));
 const MOST = Number(values.most ?? (values.quick ? 100 : 1000));
-const NAMESPACE = "bench";
+// runc keeps the names of containers for the whole machine, by namespace.
+const NAMESPACE = `bench-${process.pid}`;
 const IMAGE = "docker.io/library/busybox:latest";
 const STEP = { name: "true", image: IMAGE, command: ["/bin/true"] };
 

@@ -25,7 +25,8 @@ const BATCH = Number(values.batch ?? (values.quick ? 16 : 48));
 const BATCHES = values.quick ? 1 : 3;
 const WIDTHS = [8, 16];
 const WARM_UPS = 5;
-const NAMESPACE = "bench";
+// runc keeps the names of containers for the whole machine, by namespace.
+const NAMESPACE = `bench-${process.pid}`;
 const GO = "containerd's Go client";
 const IMAGE = "docker.io/library/busybox:latest";
 const STEP = { name: "true", image: IMAGE, command: ["/bin/true"] };
