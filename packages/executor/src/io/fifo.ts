@@ -1,4 +1,3 @@
-import { execFile } from "node:child_process";
 import { constants, open } from "node:fs";
 import { mkdir, rm } from "node:fs/promises";
 import { Socket } from "node:net";
@@ -7,8 +6,8 @@ import { promisify } from "node:util";
 import { ioError } from "../io-error.js";
 import { startTimer } from "../timer.js";
 import { OUTPUT_STREAMS, type OutputSink, type OutputStream, type StepIo } from "./io.js";
+import { makeFifos } from "./make-fifos.js";
 
-const run = promisify(execFile);
 // The descriptor itself, not a FileHandle: the socket owns it and closes it.
 const openDescriptor = promisify(open);
 const CHUNK_BYTES = 64 * 1024;
@@ -27,8 +26,7 @@ export async function openFifoIo(directory: string): Promise<StepIo> {
   const paths = { stdout: join(directory, "stdout"), stderr: join(directory, "stderr") };
   await mkdir(directory, { mode: 0o700 });
   try {
-    // Node has no mkfifo(3).
-    await run("mkfifo", ["-m", "600", paths.stdout, paths.stderr]);
+    await makeFifos([paths.stdout, paths.stderr]);
     return await openPipes(paths);
   } catch (cause) {
     await rm(directory, { recursive: true, force: true }).catch(() => undefined);
