@@ -39,7 +39,7 @@ const NEXT_QUESTIONS: Readonly<Record<string, readonly string[]>> = {
   "client/src/registry/upload.ts": ["askStatus"],
   "client/src/image/unpack.ts": ["leaseSnapshot", "exists"],
   "executor/src/resources/mount-sources.ts": ["resolvePlace"],
-  "executor/src/process/run-task.ts": ["delete", "createContainer"],
+  "executor/src/process/create-task.ts": ["delete", "createContainer"],
 };
 
 test("what is awaited while a failure is handled cannot take its place", async () => {

@@ -13,10 +13,10 @@ test.each([
   ["client/src/image/resolve.ts", "../context.js"],
   ["client/src/private-daemon/daemon.ts", "../connect.js"],
   ["client/src/images.ts", "./transfer/pull.js"],
-  ["executor/src/process/run-task.ts", "../resources/release.js"],
+  ["executor/src/process/create-task.ts", "../resources/release.js"],
   ["executor/src/core/step/step.ts", "../spec/spec.js"],
   ["executor/src/stages/resolve.ts", "../volumes/open-volumes.js"],
-  ["executor/src/run-step.ts", "./process/run-task.js"],
+  ["executor/src/run-step.ts", "./process/run-process.js"],
 ])("%s may import %s", (file, specifier) => {
   expect(findWrongImports([source(file, specifier)])).toEqual([]);
 });
@@ -28,7 +28,7 @@ test.each([
   ["client/src/image/resolve.ts", "../transfer/pull.js"],
   ["client/src/image/resolve.ts", "../images.js"],
   ["executor/src/core/step/step.ts", "../../machine/facts.js"],
-  ["executor/src/resources/release.ts", "../process/run-task.js"],
+  ["executor/src/resources/release.ts", "../process/create-task.js"],
   ["executor/src/resources/release.ts", "../stages/context.js"],
   ["executor/src/io/file.ts", "../run-step.js"],
 ])("%s may not import %s", (file, specifier) => {

@@ -8,6 +8,7 @@ export const CAUSE_TEXTS: Partial<Record<StepResult["cause"], string>> = {
   oom: "the kernel killed the step at its memory limit",
   "log-io-failed": "the step's output could no longer be stored",
   "runtime-lost": "the container runtime of the step died, so the exit code is unknown",
+  "container-ended": "ended because its container did",
   unknown: "the daemon no longer knows how the step ended",
 };
 

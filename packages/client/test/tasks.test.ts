@@ -1,6 +1,8 @@
+import { execFile } from "node:child_process";
 import { randomBytes } from "node:crypto";
 import { readFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import { promisify } from "node:util";
 import type { Client, Lease } from "@wfe-containerd/client";
 import { useDaemon } from "@wfe-containerd/test-infra/daemon";
 import { describe, expect, test } from "vitest";
@@ -18,7 +20,11 @@ interface TestContainer extends AsyncDisposable {
 const SPEC = {
   ociVersion: "1.0.2",
   root: { path: "rootfs" },
-  mounts: [{ destination: "/proc", type: "proc", source: "proc" }],
+  mounts: [
+    { destination: "/proc", type: "proc", source: "proc" },
+    { destination: "/dev", type: "tmpfs", source: "tmpfs" },
+    { destination: "/dev/pts", type: "devpts", source: "devpts", options: ["newinstance", "ptmxmode=0666"] },
+  ],
   linux: { namespaces: ["pid", "ipc", "uts", "mount", "network"].map((type) => ({ type })) },
 };
 
@@ -52,6 +58,12 @@ async function busybox(...args: string[]): Promise<TestContainer> {
       await Promise.all([stdout, stderr].map((file) => rm(file)));
     },
   };
+}
+
+const run = promisify(execFile);
+
+async function mkfifo(...paths: string[]): Promise<void> {
+  await run("mkfifo", paths);
 }
 
 async function text(file: string): Promise<string> {
@@ -205,6 +217,54 @@ describe("a process that is added to a task", () => {
     expect(await text(stdout)).toBe("more\n");
     expect(await tasks.get(id)).toMatchObject({ status: "running" });
     await expect(tasks.wait(id, { execId: "more" })).rejects.toMatchObject({ kind: "not-found" });
+    await end(client, id);
+  });
+
+  test("reads its standard input to the end", async () => {
+    const { client, ioDir } = at;
+    const { tasks } = client;
+    await using container = await busybox("sleep", "1000");
+    const { id, stdout, stderr } = container;
+    await container.create();
+    await tasks.start(id);
+    const stdin = join(ioDir, `${id}.in`);
+    await mkfifo(stdin);
+    const process = { args: ["cat"], cwd: "/", env: ["PATH=/bin"] };
+    await tasks.exec(id, { execId: "cat", process, stdin, stdout, stderr });
+    expect(await tasks.get(id, { execId: "cat" })).toMatchObject({ id, execId: "cat", status: "created" });
+    await tasks.start(id, { execId: "cat" });
+    await writeFile(stdin, "to the end");
+    await tasks.closeStdin(id, { execId: "cat" });
+    expect((await tasks.wait(id, { execId: "cat" })).exitCode).toBe(0);
+    await tasks.delete(id, { execId: "cat" });
+    expect(await text(stdout)).toBe("to the end");
+    await rm(stdin);
+    await end(client, id);
+  });
+
+  test("has a terminal, whose size changes", async () => {
+    const { client, ioDir } = at;
+    const { tasks } = client;
+    await using container = await busybox("sleep", "1000");
+    const { id, stderr } = container;
+    await container.create();
+    await tasks.start(id);
+    const [stdin, stdout] = [join(ioDir, `${id}.in`), join(ioDir, `${id}.tty`)];
+    await mkfifo(stdin, stdout);
+    const args = ["sh", "-c", "stty size; read line; stty size"];
+    const process = { args, terminal: true, cwd: "/", env: ["PATH=/bin"] };
+    const tty = { execId: "tty", process, stdin, stdout, terminal: true };
+    await expect(tasks.exec(id, { ...tty, stderr })).rejects.toMatchObject({ kind: "invalid-argument" });
+    await tasks.exec(id, tty);
+    const printed = text(stdout);
+    await tasks.start(id, { execId: "tty" });
+    await tasks.resizePty(id, { width: 100, height: 40 }, { execId: "tty" });
+    expect(await tasks.get(id, { execId: "tty" })).toMatchObject({ terminal: true, status: "running" });
+    await writeFile(stdin, "\n");
+    await tasks.wait(id, { execId: "tty" });
+    expect(await printed).toMatch(/40 100\r\n$/);
+    await tasks.delete(id, { execId: "tty" });
+    await Promise.all([stdin, stdout].map((file) => rm(file)));
     await end(client, id);
   });
 

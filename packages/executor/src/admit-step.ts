@@ -1,12 +1,12 @@
 import type { WorkflowData } from "./core/output/workflow-data.js";
 import type { AllowedStep } from "./core/plan/checked-step.js";
-import { requireThat } from "./core/refuse.js";
 import type { RunAttempt } from "./core/recovery/run-attempt.js";
 import type { StepRecord } from "./core/recovery/step-record.js";
+import { requireThat } from "./core/refuse.js";
 import { parseStep } from "./core/step/parse-step.js";
 import { matchSecrets, type Secret, type SecretValues } from "./core/step/secret.js";
-import type { StepConfig } from "./core/step/step.js";
 import { spellError, spellingOf } from "./core/step/spelling.js";
+import type { StepConfig } from "./core/step/step.js";
 import type { ExecutorError } from "./error.js";
 import { hashStep } from "./record/hash-step.js";
 import { applyPolicy, type Rules } from "./resources/apply-policy.js";

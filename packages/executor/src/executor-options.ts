@@ -1,12 +1,14 @@
 import type { Client } from "@wfe-containerd/client";
 import type { OptionNames } from "@wfe-containerd/client/internal";
 import type { BridgeOptions } from "./core/network/bridge.js";
-import type { WorkflowData } from "./core/output/workflow-data.js";
 import type { PolicyOptions } from "./core/policy/policy.js";
+import { checkTerminal } from "./core/spec/terminal.js";
 import type { SecretValues } from "./core/step/secret.js";
 import { ExecutorError } from "./error.js";
 import type { StepEvent } from "./event.js";
+import type { ProcessOptions } from "./exec-input.js";
 import { type ImagePullOptions, PULL_OPTIONS } from "./image/resolve-image.js";
+import { checkStdin } from "./io/stdin.js";
 import type { LogLimitPolicy } from "./log/log-limit.js";
 import type { IdRange } from "./machine/id-range.js";
 import { checkOptions } from "./options.js";
@@ -108,19 +110,12 @@ export interface ExecutorOptions {
 }
 
 /** Options of `Executor.start`. */
-export interface StartOptions {
-  /** Aborting it stops the step: stop signal, grace period, SIGKILL. */
-  readonly signal?: AbortSignal | undefined;
+export interface StartOptions extends ProcessOptions {
   /**
    * Values of the secrets that the step may name, up to 1 MiB together. The step gets them as files that only
    * its user can read. They are never put into an environment variable, label, argument, error or event.
    */
   readonly secrets?: SecretValues | undefined;
-  /**
-   * Values of the workflow. Each becomes an environment variable of the step, in upper case. A name is
-   * refused if it is a variable of the image, or one that programs obey, such as `LD_PRELOAD`.
-   */
-  readonly data?: WorkflowData | undefined;
   /**
    * Which steps leave the executor's queue first: those of the highest priority. Lower ones wait as long as
    * higher ones come.
@@ -211,10 +206,12 @@ export const EXECUTOR_OPTIONS: OptionNames<ExecutorOptions> = {
   maxConcurrent: true,
   pull: PULL_OPTIONS,
 };
-const START_OPTIONS: OptionNames<StartOptions> = {
+const START_OPTIONS: Readonly<Record<keyof StartOptions, true>> = {
   signal: true,
-  secrets: true,
   data: true,
+  stdin: true,
+  terminal: true,
+  secrets: true,
   priority: true,
   runId: true,
   key: true,
@@ -237,7 +234,9 @@ export function parseMaxConcurrent({ maxConcurrent = Number.POSITIVE_INFINITY }:
 /** @throws ExecutorError `invalid-argument`. */
 export function checkStartOptions(options: StartOptions): void {
   checkOptions("start", options, START_OPTIONS);
-  const { priority = 0 } = options ?? {};
+  const { priority = 0, stdin, terminal } = options ?? {};
+  checkStdin(stdin);
+  checkTerminal(terminal);
   if (Number.isFinite(priority)) return;
   throw new ExecutorError(
     `priority: ${shown(priority)} is not a priority; allowed: a number, which may be negative; example: 10`,

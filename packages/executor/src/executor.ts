@@ -1,9 +1,9 @@
 import { createSemaphore } from "@wfe-containerd/client/internal";
 import { createAbortRelay } from "./abort-relay.js";
-import type { StepResult } from "./core/output/result.js";
 import type { StepInput } from "./core/step/step-input.js";
 import { printStepLines } from "./diagnostics/debug-output.js";
 import { ExecutorError } from "./error.js";
+import { createExecHost, type ExecHost } from "./exec-host.js";
 import { createContext } from "./executor-context.js";
 import {
   CLOSE_OPTIONS,
@@ -18,16 +18,20 @@ import {
   type RunOptions,
   type StartOptions,
 } from "./executor-options.js";
-import { completeError, toExecutorError } from "./failure.js";
+import { toExecutorError } from "./failure.js";
 import type { StepHandle } from "./handle.js";
 import { createEventQueue, type EventQueue } from "./log/event-queue.js";
 import { createKeptLogs } from "./log/kept-logs.js";
+import { openSession } from "./open-session.js";
 import { checkOptions } from "./options.js";
 import { abandonedSteps } from "./record/abandoned.js";
 import type { ReapReport } from "./record/leftover.js";
 import { REAP_OPTIONS, type ReapOptions } from "./record/reap.js";
 import { claimAll, type RecoveredStep } from "./record/recover.js";
 import { createUnfinishedReleases } from "./resources/unfinished-releases.js";
+import { type RunResult, runToEnd } from "./run-to-end.js";
+import type { OpenOptions, Session, SessionInput } from "./session.js";
+import type { ExecParts } from "./start-exec.js";
 import { resumeStep, type StartedStep, type StepHost, startStep } from "./start-step.js";
 import { startTimer } from "./timer.js";
 import type { ReleaseReport } from "./unreleased.js";
@@ -47,6 +51,19 @@ export interface Executor extends AsyncDisposable {
    * and failed is a result.
    */
   run(step: StepInput, options?: RunOptions): Promise<RunResult>;
+  /**
+   * Makes a container that stays, in which steps are run one after the other or at once. They share its
+   * files. A machine of amd64 or arm64 is needed, and no shell or other program in the image.
+   *
+   * @throws ExecutorError if the container could not be made, as `run` does.
+   * @example
+   * ```ts
+   * await using session = await executor.open({ name: "job", image: "alpine" }, { idleTimeoutMs: 600_000 });
+   * await session.run({ name: "write", run: "echo hello > /tmp/greeting" });
+   * const { stdout } = await session.run({ name: "read", command: ["cat", "/tmp/greeting"] });
+   * ```
+   */
+  open(session: SessionInput, options?: OpenOptions): Promise<Session>;
   /**
    * Finds and removes what no living process claims, in the namespace of the executor's daemon, and of other
    * daemons that its steps ran on: tasks, containers, snapshots, leases, files, and what the runtime left.
@@ -93,9 +110,6 @@ export interface Executor extends AsyncDisposable {
   close(options?: CloseOptions): Promise<ReleaseReport>;
 }
 
-/** The result of `Executor.run`: with what could not be released yet. */
-export interface RunResult extends StepResult, ReleaseReport {}
-
 const DEFAULT_CLOSE_GRACE_MS = 60_000;
 /** How long `close` waits for steps that it killed, in milliseconds. A busy machine needs seconds. */
 const KILLED_MS = 30_000;
@@ -133,18 +147,31 @@ export function createExecutor(options: ExecutorOptions = {}): Executor {
     return step.handle;
   }
 
+  const execsOf = (host: ExecHost): ExecParts => ({
+    executor: context,
+    host,
+    aborts,
+    keptLogs,
+    onUnfinished: unfinished.add,
+  });
+
   function hostOf(startOptions: StartOptions): StepHost {
     const checkStart = (): void => {
       checkStartOptions(startOptions);
       if (closing !== undefined) throw startsNoMore("is closed");
       if (draining !== undefined) throw startsNoMore("was told to drain");
     };
-    return { context, slots, aborts, keptLogs, unfinished, checkStart };
+    return { context, slots, aborts, keptLogs, unfinished, checkStart, execsOf };
   }
 
-  function begin(input: StepInput, startOptions: StartOptions, events: EventQueue): StepHandle {
+  function begin(
+    input: StepInput,
+    startOptions: StartOptions,
+    events: EventQueue,
+    session?: ExecHost,
+  ): StepHandle {
     if (closing === undefined) context.reaper.start();
-    return keep(startStep(hostOf(startOptions), input, startOptions, events));
+    return keep(startStep(hostOf(startOptions), input, startOptions, events, session));
   }
 
   async function* recover(recoverOptions: RecoverOptions = {}): AsyncGenerator<StepHandle, void, undefined> {
@@ -163,19 +190,7 @@ export function createExecutor(options: ExecutorOptions = {}): Executor {
   async function run(step: StepInput, runOptions: RunOptions = {}): Promise<RunResult> {
     checkOptions("run", runOptions, RUN_OPTIONS);
     const { onEvent, ...startOptions } = runOptions;
-    const events = createEventQueue();
-    if (onEvent === undefined) events.discard();
-    const handle = begin(step, startOptions, events);
-    const follow = async (): Promise<StepResult> => {
-      if (onEvent !== undefined) for await (const event of handle) await onEvent(event);
-      return handle.result;
-    };
-    const [outcome] = await Promise.allSettled([follow()]);
-    await handle[Symbol.asyncDispose]();
-    const { unreleased } = await handle.closed;
-    if (outcome.status === "rejected")
-      throw unreleased.length > 0 ? completeError(outcome.reason, { unreleased }) : outcome.reason;
-    return { ...outcome.value, unreleased };
+    return runToEnd((events) => begin(step, startOptions, events), onEvent);
   }
 
   async function drain(): Promise<ReleaseReport> {
@@ -208,6 +223,12 @@ export function createExecutor(options: ExecutorOptions = {}): Executor {
     start: (step, startOptions = {}) => begin(step, startOptions, createEventQueue()),
     run,
     recover,
+    open(input, openOptions = {}) {
+      const host = createExecHost("the session");
+      return openSession(execsOf(host), input, openOptions, (step, startOptions, events) =>
+        begin(step, startOptions, events, host),
+      );
+    },
     async reap(reapOptions = {}) {
       checkOptions("reap", reapOptions, REAP_OPTIONS);
       if (closing !== undefined) throw startsNoMore("is closed");

@@ -9,11 +9,7 @@ import type { StopSignals } from "./process/stop-signals.js";
  * @param signals the caller's ways to end the step, if there is a step.
  * @param mayRun the id of the container that may still run. Undefined: nothing of the step runs.
  */
-export function toExecutorError(
-  reason: unknown,
-  signals?: StopSignals,
-  mayRun?: string,
-): ExecutorError {
+export function toExecutorError(reason: unknown, signals?: StopSignals, mayRun?: string): ExecutorError {
   const isAborted = signals?.stop.aborted === true;
   const message = reason instanceof Error ? reason.message : String(reason);
   const error =

@@ -1,5 +1,7 @@
 import type { StepResult } from "./core/output/result.js";
+import type { TerminalSize } from "./core/spec/terminal.js";
 import type { StepEvent } from "./event.js";
+import type { ExecInput } from "./exec-input.js";
 import type { LogReader } from "./log/log-entry.js";
 import type { ReleaseReport } from "./unreleased.js";
 
@@ -12,7 +14,8 @@ import type { ReleaseReport } from "./unreleased.js";
 export interface StepHandle extends AsyncIterable<StepEvent>, AsyncDisposable {
   /**
    * The container's id in containerd: unique. Each attempt of a step with `retry` has a container of its own;
-   * this is the one of the newest attempt. With `runId` it follows from that, `key` and `attempt`.
+   * this is the one of the newest attempt. With `runId` it follows from that, `key` and `attempt`. Of a
+   * process that `exec` added, it is its id in the container.
    */
   readonly id: string;
   /**
@@ -46,6 +49,26 @@ export interface StepHandle extends AsyncIterable<StepEvent>, AsyncDisposable {
    * the result has `truncated: true`.
    */
   kill(): void;
+  /**
+   * Runs a further process in the step's container, while the step runs. It is confined as the step is, and
+   * has at most its capabilities. It has a log, a time-out and a result of its own. If the step ends first,
+   * it ends, too, with the cause `container-ended`. Never throws: a process that cannot be started rejects
+   * the `result` of its handle.
+   *
+   * @example
+   * ```ts
+   * await handle.started;
+   * await using listing = handle.exec({ command: ["ls", "-l"], user: "1000" });
+   * console.log((await listing.result).stdout);
+   * ```
+   */
+  exec(process: ExecInput): StepHandle;
+  /**
+   * Sets the size of the process's terminal.
+   *
+   * @throws ExecutorError `refused` if it has no terminal, or has ended.
+   */
+  resize(size: TerminalSize): Promise<void>;
   /** Stops the step if it still runs, and waits for `closed`. */
   [Symbol.asyncDispose](): Promise<void>;
 }

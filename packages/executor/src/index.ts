@@ -7,7 +7,10 @@ export type { StepResult } from "./core/output/result.js";
 export type { LogGap, LogGapReason, LogStream, StepLog } from "./core/output/step-log.js";
 export type { StepUsage } from "./core/output/usage.js";
 export type { StepWarning } from "./core/output/warning.js";
-export { createExecutor, type Executor, type RunResult } from "./executor.js";
+export type { TerminalSize } from "./core/spec/terminal.js";
+export type { ExecFields } from "./core/step/exec.js";
+export type { ExecInput, ProcessOptions } from "./exec-input.js";
+export { createExecutor, type Executor } from "./executor.js";
 export type {
   CloseOptions,
   ExecutorOptions,
@@ -16,6 +19,20 @@ export type {
   StartOptions,
 } from "./executor-options.js";
 export type { StepHandle } from "./handle.js";
+export type { StdinSource } from "./io/stdin.js";
+export type { RunResult } from "./run-to-end.js";
+export type {
+  OpenOptions,
+  Session,
+  SessionCloseOptions,
+  SessionDeadlines,
+  SessionEnd,
+  SessionEndReason,
+  SessionFiles,
+  SessionInput,
+  SessionStep,
+} from "./session.js";
+export type { ReadFileOptions, WriteFilesOptions } from "./session-files.js";
 export type { ReleaseReport, UnreleasedResource } from "./unreleased.js";
 
 // What a step reports while it runs.

@@ -62,8 +62,11 @@ test("so does each of its calls", async () => {
   );
   for (const [options, message] of [
     [{ secret: {} }, 'start: unknown option "secret"; did you mean secrets?'],
-    [{ onEvent: 1 }, 'start: unknown option "onEvent"; allowed: signal, secrets, data, priority'],
-    [null, "start: options: is not an object; allowed: signal, secrets, data, priority"],
+    [
+      { onEvent: 1 },
+      'start: unknown option "onEvent"; allowed: signal, data, stdin, terminal, secrets, priority',
+    ],
+    [null, "start: options: is not an object; allowed: signal, data, stdin, terminal, secrets, priority"],
   ] as const) {
     const handle = executor.start(step, any(options));
     await expect(handle.result).rejects.toEqual(refusal(message));

@@ -4,13 +4,14 @@ import type { StepAttempt } from "./core/output/attempt.js";
 import type { StepResult } from "./core/output/result.js";
 import { delayBeforeNext, type EndedAttempt } from "./core/plan/next-attempt.js";
 import { type ExecutorError, isExecutorError } from "./error.js";
+import type { ExecHost } from "./exec-host.js";
 import { completeError } from "./failure.js";
 import type { EventQueue } from "./log/event-queue.js";
 import type { Log } from "./log/log.js";
 import { abortedError, type StopSignals } from "./process/stop-signals.js";
 import type { Release } from "./resources/release.js";
 import { runStep } from "./run-step.js";
-import type { ExecutorContext } from "./stages/context.js";
+import type { ExecutorContext, ProcessStreams } from "./stages/context.js";
 import { waitUnlessAborted } from "./timer.js";
 
 /** What each attempt has of its own. */
@@ -18,6 +19,8 @@ export interface AttemptParts {
   readonly id: string;
   readonly log: Log;
   readonly release: Release;
+  /** Lets further processes into its container. */
+  readonly execs: ExecHost;
 }
 
 /** A step, and what its attempts share. */
@@ -27,6 +30,9 @@ export interface StepAttempts {
   /** Lets so many attempts run at a time as the executor may run. */
   readonly slots: Semaphore;
   readonly priority: number;
+  readonly streams: ProcessStreams;
+  /** Whether the container is that of a session. */
+  readonly isSession: boolean;
   readonly signals: StopSignals;
   readonly events: EventQueue;
   /** Settled when a process runs, or with the error of `result`. */
@@ -85,14 +91,25 @@ export async function runAttempts(step: StepAttempts): Promise<void> {
   /** @returns how long to wait before the next attempt; undefined if none follows. */
   async function runAttempt(): Promise<number | undefined> {
     stop.throwIfAborted();
-    const { executor, admitted } = step;
+    const { executor, admitted, streams, isSession } = step;
     const parts = step.begin();
     const started = createDeferred<void>();
     started.promise.then(step.started.resolve, () => undefined);
     const result = createDeferred<StepResult>();
     const known = settled(result.promise).then((outcome) => record(outcome, parts.id));
     const attempt = ended.length + 1;
-    await runStep({ ...parts, attempt, admitted, executor, signals, events, started, result });
+    await runStep({
+      ...parts,
+      attempt,
+      admitted,
+      executor,
+      streams,
+      isSession,
+      signals,
+      events,
+      started,
+      result,
+    });
     const end = await known;
     step.end(parts);
     return delayAfter({ ...end, mayStillRun: end.isError && parts.release.has("task") });

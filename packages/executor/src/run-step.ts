@@ -7,6 +7,7 @@ import { maskedValues } from "./core/step/secret.js";
 import { traceStep } from "./diagnostics/step.js";
 import { ExecutorError } from "./error.js";
 import type { StepPhase } from "./event.js";
+import type { ExecHost } from "./exec-host.js";
 import { toExecutorError } from "./failure.js";
 import type { EventQueue } from "./log/event-queue.js";
 import type { Log } from "./log/log.js";
@@ -18,7 +19,7 @@ import { checkSources } from "./resources/mount-sources.js";
 import type { Release } from "./resources/release.js";
 import { type Adoption, adoptStep } from "./stages/adopt.js";
 import { takeAttempt } from "./stages/attempt.js";
-import type { ExecutorContext, StepContext } from "./stages/context.js";
+import type { ExecutorContext, ProcessStreams, StepContext } from "./stages/context.js";
 import { createStep, prepareStep } from "./stages/create.js";
 import { resolveStep } from "./stages/resolve.js";
 import { runCreatedStep } from "./stages/run.js";
@@ -35,6 +36,9 @@ export interface StepWay {
   readonly events: EventQueue;
   readonly log: Log;
   readonly release: Release;
+  readonly streams: ProcessStreams;
+  /** Lets other processes into the container while the step runs. */
+  readonly execs: ExecHost;
   /** Settled when the process runs, or when the step could not be run. */
   readonly started: Deferred<void>;
   /** Settled when the outcome and all output are known, or when the step could not be run. */
@@ -44,6 +48,8 @@ export interface StepWay {
 /** One attempt of a step. */
 export interface StepRun extends StepWay {
   readonly admitted: AdmittedStep;
+  /** Whether the container is that of a session. */
+  readonly isSession: boolean;
 }
 
 /**
@@ -52,8 +58,8 @@ export interface StepRun extends StepWay {
  * @returns what could not be released yet.
  */
 export function runStep(run: StepRun): Promise<readonly UnreleasedResource[]> {
-  return traceStep(run, ({ admitted, ...way }) =>
-    goToEnd(way, admitted.input, (patience) => runStages(admitted, way, patience)),
+  return traceStep(run, ({ admitted, isSession, ...way }) =>
+    goToEnd(way, admitted.input, (patience) => runStages({ ...admitted, isSession }, way, patience)),
   );
 }
 
@@ -114,11 +120,11 @@ async function goToEnd(
 
 /** Each stage takes what the stage before it gives, so a step that was not checked gets no further. */
 async function runStages(
-  { step: allowed, secrets, data, run }: AdmittedStep,
+  { step: allowed, secrets, data, run, isSession }: AdmittedStep & Pick<StepRun, "isSession">,
   way: StepWay,
   patience: Patience,
 ): Promise<StepResult> {
-  const { id, attempt, executor, signals, events } = way;
+  const { id, attempt, executor, signals, events, execs } = way;
   const enter = (phase: StepPhase): void => void events.push({ type: "phase", phase, id, attempt });
   const { onStart, onEnd } = announce(way);
   const context = await contextOf(way, patience, (outage) => executor.machines.of(allowed, outage));
@@ -128,7 +134,7 @@ async function runStages(
   const masked = maskedValues(secrets);
   const taken = await takeAttempt(context, allowed, run, { masked, onStart, onEnd });
   if ("result" in taken) return taken.result;
-  const resolved = await resolveStep(context, taken.leased, { secrets, data });
+  const resolved = await resolveStep(context, taken.leased, { secrets, data, isSession });
   const plan = planStep(resolved);
 
   enter("preparing");
@@ -139,14 +145,17 @@ async function runStages(
   refuseIfAborted(signals);
   const created = await createStep(context, prepared);
   refuseIfAborted(signals);
-  const ended = await runCreatedStep(context, created, onStart);
+  const ended = await runCreatedStep(context, created, () => {
+    execs.open(created);
+    onStart();
+  }).finally(() => execs.end());
 
   onEnd();
   return settleStep(context, created, ended);
 }
 
 async function contextOf(
-  { id, executor, signals, events, log, release }: StepWay,
+  { id, executor, signals, streams, events, log, release }: StepWay,
   patience: Patience,
   find: (outage: Outage) => Promise<Machine>,
 ): Promise<StepContext> {
@@ -156,7 +165,7 @@ async function contextOf(
     onAway: ({ message }) => void events.push({ type: "daemon-away", reason: message }),
     onBack: (awayMs) => void events.push({ type: "daemon-back", awayMs }),
   });
-  return { id, executor, signals, patience, events, log, release, machine: await find(outage) };
+  return { id, executor, signals, streams, patience, events, log, release, machine: await find(outage) };
 }
 
 /** Tells the start and the end of a step's process. */

@@ -2,24 +2,29 @@ import { createDeferred, type Deferred, type Semaphore } from "@wfe-containerd/c
 import type { AbortRelay } from "./abort-relay.js";
 import { type AdmittedStep, admitStep, inWordsOf } from "./admit-step.js";
 import type { StepResult } from "./core/output/result.js";
+import { refuse } from "./core/refuse.js";
 import type { StepInput } from "./core/step/step-input.js";
 import { traceStep } from "./diagnostics/step.js";
 import type { ExecutorError } from "./error.js";
 import type { StepEvent } from "./event.js";
+import { createExecHost, type ExecHost } from "./exec-host.js";
 import type { StartOptions } from "./executor-options.js";
 import { toExecutorError } from "./failure.js";
 import type { StepHandle } from "./handle.js";
+import type { StdinSource } from "./io/stdin.js";
 import { createEventQueue, type EventQueue } from "./log/event-queue.js";
 import type { KeptLogs } from "./log/kept-logs.js";
 import { createLog } from "./log/log.js";
 import type { StopSignals } from "./process/stop-signals.js";
 import type { RecoveredStep } from "./record/recover.js";
+import { resizeTerminal } from "./resize.js";
 import { createRelease } from "./resources/release.js";
 import type { UnfinishedReleases } from "./resources/unfinished-releases.js";
 import { type AttemptParts, runAttempts } from "./run-attempts.js";
 import { recoverStep } from "./run-step.js";
-import type { ExecutorContext } from "./stages/context.js";
+import type { ExecutorContext, ProcessStreams } from "./stages/context.js";
 import { startAttempt } from "./start-attempt.js";
+import { type ExecParts, startExec } from "./start-exec.js";
 import { createStepId } from "./step-id.js";
 import type { ReleaseReport, UnreleasedResource } from "./unreleased.js";
 
@@ -36,6 +41,8 @@ export interface StepHost {
    * @throws ExecutorError
    */
   checkStart(options: StartOptions): void;
+  /** How processes get into the container of the step. */
+  execsOf(host: ExecHost): ExecParts;
 }
 
 /** A step that was started, as its executor sees it. */
@@ -65,8 +72,11 @@ export function startStep(
   input: StepInput,
   options: StartOptions,
   events: EventQueue,
+  session?: ExecHost,
 ): StartedStep {
-  const { signal, data = {}, secrets = {}, priority = 0 } = options ?? {};
+  const { signal, data = {}, secrets = {}, priority = 0, stdin, terminal } = options ?? {};
+  const streams = { stdin, terminal };
+  const isSession = session !== undefined;
   const { id, attempt, error } = startAttempt(input, options ?? {});
   const checkCall = (): void => {
     host.checkStart(options);
@@ -75,7 +85,9 @@ export function startStep(
 
   function admit({ signals, started, result }: HandledStep): AdmittedStep | undefined {
     try {
-      return admitStep({ input, checkCall, data, secrets, attempt }, host.context.rules);
+      const admitted = admitStep({ input, checkCall, data, secrets, attempt }, host.context.rules);
+      checkRepeatable(stdin, admitted.step.retry.attempts);
+      return admitted;
     } catch (reason) {
       const told = inWordsOf(input, toExecutorError(reason, signals));
       started.reject(told);
@@ -84,7 +96,7 @@ export function startStep(
     }
   }
 
-  return handleStep(host, { id, signal, events }, async (handled) => {
+  return handleStep(host, { id, signal, streams, session, events }, async (handled) => {
     const admitted = admit(handled);
     const { context: executor, slots } = host;
     let hasBegun = false;
@@ -92,7 +104,8 @@ export function startStep(
       hasBegun = true;
       return handled.begin();
     };
-    if (admitted !== undefined) await runAttempts({ ...handled, admitted, executor, slots, priority, begin });
+    if (admitted !== undefined)
+      await runAttempts({ ...handled, admitted, executor, slots, priority, streams, isSession, begin });
     // A step that never began is one that failed, for whoever observes.
     if (!hasBegun) await traceStep({ ...handled, id, attempt: 1, admitted: { input } }, async () => []);
   });
@@ -101,27 +114,32 @@ export function startStep(
 /** Goes on with a step whose executor has ended. It runs already, so it waits for no slot. Never throws. */
 export function resumeStep(host: StepHost, step: RecoveredStep): StartedStep {
   const events = createEventQueue();
-  return handleStep(host, { id: step.id, events }, async ({ begin, end, ...handled }) => {
+  return handleStep(host, { id: step.id, streams: {}, events }, async ({ begin, end, ...handled }) => {
     if ("error" in step) {
       handled.started.reject(step.error);
       handled.result.reject(step.error);
       return;
     }
     const parts = begin();
-    const way = { ...parts, ...handled, attempt: 1, executor: host.context };
+    const way = { ...parts, ...handled, attempt: 1, streams: {}, executor: host.context };
     await recoverStep(way, step.claimed, step.masked);
     end(parts);
   });
 }
 
+interface HandleOptions {
+  readonly id: string;
+  readonly signal?: AbortSignal | undefined;
+  readonly streams: ProcessStreams;
+  /** The processes of the session that the step is. */
+  readonly session?: ExecHost | undefined;
+  readonly events: EventQueue;
+}
+
 /** Gives a step its handle, and sees it to its end. */
 function handleStep(
   host: StepHost,
-  {
-    id,
-    signal,
-    events,
-  }: { readonly id: string; readonly signal?: AbortSignal | undefined; readonly events: EventQueue },
+  { id, signal, streams: { terminal }, session, events }: HandleOptions,
   runToEnd: (step: HandledStep) => Promise<void>,
 ): StartedStep {
   const stop = new AbortController();
@@ -135,7 +153,7 @@ function handleStep(
   started.promise.catch(() => undefined);
   result.promise.catch(() => undefined);
 
-  let newest = createParts(id);
+  let newest = createParts(id, session);
   const attempts: AttemptParts[] = [];
   let running: AttemptParts | undefined;
 
@@ -172,6 +190,8 @@ function handleStep(
       read: (readOptions) => newest.log.read(readOptions),
       lines: (linesOptions) => newest.log.lines(linesOptions),
     },
+    exec: (process) => startExec(host.execsOf(newest.execs), process),
+    resize: (size) => resizeTerminal({ host: newest.execs, started: started.promise, terminal }, size),
     stop: () => stop.abort(),
     kill() {
       stop.abort();
@@ -193,8 +213,16 @@ function handleStep(
   };
 }
 
-function createParts(id: string): AttemptParts {
-  return { id, log: createLog(), release: createRelease(id) };
+function createParts(id: string, session?: ExecHost): AttemptParts {
+  const execs = session ?? createExecHost("the step");
+  return { id, log: createLog(), release: createRelease(id), execs };
+}
+
+/** @throws ExecutorError `refused` for an input that a second attempt could not read again. */
+function checkRepeatable(stdin: StdinSource | undefined, attempts: number): void {
+  if (attempts === 1 || stdin === undefined || typeof stdin === "string" || stdin instanceof Uint8Array)
+    return;
+  refuse("stdin", "can be read only once, and the step has retry", "text or bytes; or a step without retry");
 }
 
 /** The events of a step. After the last one, throws the error of a step that could not be run. */

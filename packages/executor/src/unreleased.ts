@@ -1,6 +1,6 @@
-/** Something of a step that could not be removed yet. */
+/** Something of a step, or of a further process in its container (`exec`), that could not be removed yet. */
 export interface UnreleasedResource {
-  readonly kind: "task" | "container" | "snapshot" | "output" | "lease";
+  readonly kind: "exec" | "task" | "container" | "snapshot" | "output" | "lease";
   /** The id in containerd; of `output`, the path of its directory. */
   readonly id: string;
   /** Why it could not be removed: the failure, or what must be removed before it. */

@@ -7,6 +7,7 @@ import type { Context } from "../context.js";
 import { ContainerdError } from "../error.js";
 import { checkIdentifier } from "../identifier.js";
 import type { NounOptions, OptionNames } from "../options.js";
+import { refuse } from "../refuse.js";
 import { type Signal, signalNumber } from "../signal.js";
 import { type Mount, toWireMounts } from "../snapshot.js";
 import { toDate } from "../timestamp.js";
@@ -24,12 +25,15 @@ export interface ExitStatus {
 export interface TaskStatus extends ExitStatus {
   /** The container's id. */
   readonly id: string;
+  /** The id of a process that was added by {@link Tasks.exec}. Undefined: the container's first process. */
+  readonly execId?: string | undefined;
   /** Process id on the daemon's machine; 0 after the process has ended. */
   readonly pid: number;
   readonly status: "created" | "running" | "stopped" | "paused" | "pausing" | "unknown";
   readonly stdin: string;
   readonly stdout: string;
   readonly stderr: string;
+  readonly terminal: boolean;
 }
 
 /** Selects one of a task's processes: the init process, or with `execId` one that was added. */
@@ -137,7 +141,25 @@ export interface Tasks {
   get(containerId: string, options?: ProcessOptions): Promise<TaskStatus>;
   /** Lists the tasks of the namespace. */
   list(options?: CallOptions): Promise<TaskStatus[]>;
-  /** Adds a process to a running task. {@link start} starts it. */
+  /**
+   * Adds a process to a running task. {@link start} starts it; every other call takes its `execId`, too. When
+   * it has ended, {@link delete} it: until then the shim keeps it.
+   *
+   * Its streams are FIFOs or regular files on the daemon's machine, which exist before: both stdout and
+   * stderr, or none at all. With `terminal`, stdout is a FIFO, there is no stderr, and `process.terminal` is
+   * set, too.
+   *
+   * @throws ContainerdError `already-exists`; `not-found` if the container has no task; `invalid-argument`
+   * for a terminal with a stderr; `unknown` if the task has ended or is paused, with the shim's own message.
+   * @example
+   * ```
+   * const process = { args: ["ls"], cwd: "/", env: ["PATH=/bin"], user: { uid: 1000, gid: 1000 } };
+   * await tasks.exec("web-1", { execId: "list", process, stdout: "/run/list.out", stderr: "/run/list.err" });
+   * const { pid } = await tasks.start("web-1", { execId: "list" });
+   * const { exitCode } = await tasks.wait("web-1", { execId: "list" });
+   * await tasks.delete("web-1", { execId: "list" });
+   * ```
+   */
   exec(containerId: string, options: ExecOptions): Promise<void>;
   /** Ends the process's standard input. To close your own end of the FIFO is not enough. */
   closeStdin(containerId: string, options?: ProcessOptions): Promise<void>;
@@ -195,7 +217,8 @@ const STATUSES: Readonly<Record<number, TaskStatus["status"]>> = {
 export function createTasks(context: Context): Tasks {
   const { tasks } = context.services;
   return {
-    create({ containerId, timeoutMs, rootfs, ...request }) {
+    async create({ containerId, timeoutMs, rootfs, ...request }) {
+      checkStdio(request);
       return callService(`create the task of container ${containerId}`, async () => {
         const { pid } = await tasks.create(
           { containerId, ...request, rootfs: toWireMounts(rootfs) },
@@ -231,12 +254,15 @@ export function createTasks(context: Context): Tasks {
     },
     get: (containerId, { execId = "", ...options } = {}) =>
       callService(`get ${nameOf(containerId, execId)}`, async () => {
-        return toTaskStatus((await tasks.get({ containerId, execId }, options)).process as Process);
+        const { process } = await tasks.get({ containerId, execId }, options);
+        // Before containerd 2, the answer does not tell the container of an added process.
+        return toTaskStatus({ ...(process as Process), containerId });
       }),
     list: (options) =>
       callService("list tasks", async () => (await tasks.list({}, options)).tasks.map(toTaskStatus)),
     async exec(containerId, { execId, process, signal, timeoutMs, ...stdio }) {
       checkIdentifier("exec id", execId);
+      checkStdio(stdio);
       const request = { containerId, execId, spec: toJsonAny(RUNTIME_PROCESS, process), ...stdio };
       await callService(`add ${nameOf(containerId, execId)}`, () =>
         tasks.exec(request, { signal, timeoutMs }),
@@ -274,6 +300,12 @@ export function createTasks(context: Context): Tasks {
   };
 }
 
+/** The shim would wait for ever for somebody to open a stderr that it does not use. */
+function checkStdio({ terminal = false, stderr = "" }: Stdio): void {
+  if (terminal && stderr !== "")
+    refuse("stderr: is given together with terminal", "no stderr; a terminal has one stream for its output");
+}
+
 /** The shim refuses to delete a running process, but with an error of kind `unknown`. */
 function explainLiving(reason: unknown): never {
   const error = ContainerdError.from(reason);
@@ -292,15 +324,17 @@ function toExitStatus(exitCode: number, exitedAt: Timestamp | undefined): ExitSt
 }
 
 function toTaskStatus(process: Process): TaskStatus {
-  const { id, containerId, pid, status, exitStatus, exitedAt, stdin, stdout, stderr } = process;
+  const { id, containerId, pid, status, exitStatus, exitedAt, stdin, stdout, stderr, terminal } = process;
   const known = STATUSES[status] ?? "unknown";
   return {
     id: containerId || id,
+    ...(containerId !== "" && containerId !== id && { execId: id }),
     pid,
     status: known,
     stdin,
     stdout,
     stderr,
+    terminal,
     ...toExitStatus(exitStatus, exitedAt),
   };
 }

@@ -1,20 +1,27 @@
+import { join } from "node:path";
+import { refuse } from "../core/refuse.js";
 import { ExecutorError } from "../error.js";
+import { ioError } from "../io-error.js";
 import type { Machine } from "../machine/machine.js";
 import { openFifoIo, reopenFifoIo } from "./fifo.js";
 import { openFileIo, type ReopenedIo, reopenFileIo } from "./file.js";
-import type { StepIo } from "./io.js";
+import type { IoRequest, StepIo } from "./io.js";
+import { makeStdin } from "./stdin.js";
 
 /** A way for output to get from the daemon's machine to this process. */
 export interface IoBackend {
   readonly mode: "file" | "fifo";
-  /** @throws ExecutorError `invalid-argument` if this way does not work for the machine. */
-  check(machine: Machine): void;
   /**
-   * Makes the directory of a step's output, and opens the output in it.
+   * @throws ExecutorError `invalid-argument` if this way does not work for the machine; `refused` if it
+   * cannot do what is asked.
+   */
+  check(machine: Machine, request: IoRequest): void;
+  /**
+   * Makes the directory of a process's streams, and opens its output in it.
    *
    * @param seal what marks the end of each stream.
    */
-  create(machine: Machine, directory: string, seal: Uint8Array): Promise<StepIo>;
+  create(machine: Machine, directory: string, seal: Uint8Array, request: IoRequest): Promise<StepIo>;
   /** Opens the output of a step that another process has started. */
   reopen(machine: Machine, directory: string, seal: Uint8Array): Promise<ReopenedIo>;
   /** Whether several processes can read it at once, from its beginning. */
@@ -24,8 +31,13 @@ export interface IoBackend {
 /** For `ioMode: "file"`. */
 export const FILE_IO: IoBackend = {
   mode: "file",
-  check: () => undefined,
-  create: ({ client }, directory, seal) => openFileIo(directory, { shared: !client.isLocal, seal }),
+  check: checkRequest,
+  async create({ client }, directory, seal, request) {
+    const opened = request.terminal
+      ? openFifoIo(directory, request)
+      : openFileIo(directory, { shared: !client.isLocal, seal });
+    return withStdin(await opened, directory, request);
+  },
   reopen: ({ client }, directory, seal) => reopenFileIo(directory, { shared: !client.isLocal, seal }),
   isStored: true,
 };
@@ -33,14 +45,16 @@ export const FILE_IO: IoBackend = {
 /** For `ioMode: "fifo"`. */
 export const FIFO_IO: IoBackend = {
   mode: "fifo",
-  check({ client }) {
-    if (client.isLocal) return;
+  check(machine, request) {
+    const { client } = machine;
+    if (client.isLocal) return checkRequest(machine, request);
     throw new ExecutorError(
       `ioMode: "fifo" needs a daemon on this machine, and ${client.address} may be on another; allowed: "file"`,
       { kind: "invalid-argument" },
     );
   },
-  create: (_, directory) => openFifoIo(directory),
+  create: async (_, directory, __, request) =>
+    withStdin(await openFifoIo(directory, request), directory, request),
   reopen: async (_, directory) => ({
     ...(await reopenFifoIo(directory)),
     takeOver: async () => undefined,
@@ -52,4 +66,34 @@ export const FIFO_IO: IoBackend = {
 /** The way that the output of a step goes which another process has started. */
 export function backendOf(mode: IoBackend["mode"]): IoBackend {
   return mode === "file" ? FILE_IO : FIFO_IO;
+}
+
+/** Standard input and terminals need FIFOs, which carry no data between two machines. */
+function checkRequest({ client, facts }: Machine, { stdin, terminal }: IoRequest): void {
+  if (client.isLocal && facts.locality !== "remote") return;
+  const allowed = "a step or process without it; or a daemon on this machine";
+  if (terminal)
+    refuse(
+      "terminal",
+      `the daemon at ${client.address} is on another machine, and a terminal needs named pipes`,
+      allowed,
+    );
+  if (stdin)
+    refuse(
+      "stdin",
+      `the daemon at ${client.address} is on another machine, and standard input needs a named pipe`,
+      allowed,
+    );
+}
+
+async function withStdin(io: StepIo, directory: string, { stdin }: IoRequest): Promise<StepIo> {
+  if (!stdin) return io;
+  const path = join(directory, "stdin");
+  try {
+    await makeStdin(path);
+  } catch (cause) {
+    await io.close();
+    throw ioError(`could not make the FIFO ${path}`, cause);
+  }
+  return { ...io, stdio: { ...io.stdio, stdin: path } };
 }

@@ -18,16 +18,20 @@ const CHUNK_BYTES = 64 * 1024;
 const SILENCE_MS = 5_000;
 
 /**
- * Output through two FIFOs in a private directory. The fastest way, but only for a daemon on this machine: a
- * FIFO carries no data between a machine and its virtual machine. The step blocks while its output is not
- * read.
+ * Output through two FIFOs in a private directory, or through one from a terminal. The fastest way, but only
+ * for a daemon on this machine: a FIFO carries no data between a machine and its virtual machine. The step
+ * blocks while its output is not read.
  */
-export async function openFifoIo(directory: string): Promise<StepIo> {
-  const paths = { stdout: join(directory, "stdout"), stderr: join(directory, "stderr") };
+export async function openFifoIo(
+  directory: string,
+  { terminal }: { readonly terminal: boolean },
+): Promise<StepIo> {
+  const streams = terminal ? (["stdout"] as const) : OUTPUT_STREAMS;
+  const paths = streams.map((stream) => join(directory, stream));
   await mkdir(directory, { mode: 0o700 });
   try {
-    await makeFifos([paths.stdout, paths.stderr]);
-    return await openPipes(paths);
+    await makeFifos(paths);
+    return await openPipes(paths, terminal);
   } catch (cause) {
     await rm(directory, { recursive: true, force: true }).catch(() => undefined);
     throw ioError(`could not make the FIFOs for the step's output in ${directory}`, cause);
@@ -39,47 +43,53 @@ export async function openFifoIo(directory: string): Promise<StepIo> {
  */
 export async function reopenFifoIo(directory: string): Promise<StepIo> {
   try {
-    return await openPipes({ stdout: join(directory, "stdout"), stderr: join(directory, "stderr") });
+    return await openPipes(
+      OUTPUT_STREAMS.map((stream) => join(directory, stream)),
+      false,
+    );
   } catch (cause) {
     throw ioError(`could not open the FIFOs of the step's output in ${directory}`, cause);
   }
 }
 
-async function openPipes(paths: Record<OutputStream, string>): Promise<StepIo> {
-  const stdout = await openPipe(paths.stdout);
-  const stderr = await openPipe(paths.stderr).catch((reason: unknown) => {
-    stdout.close();
+/** @param paths in the order of {@link OUTPUT_STREAMS}. */
+async function openPipes(paths: readonly string[], terminal: boolean): Promise<StepIo> {
+  const pipes: Pipe[] = [];
+  try {
+    for (const path of paths) pipes.push(await openPipe(path));
+  } catch (reason) {
+    for (const pipe of pipes) pipe.close();
     throw reason;
-  });
-  return fifoIo(paths, { stdout, stderr });
+  }
+  const [stdout = "", stderr = ""] = paths;
+  return fifoIo({ stdin: "", stdout, stderr, terminal }, pipes);
 }
 
-function fifoIo(paths: Record<OutputStream, string>, pipes: Record<OutputStream, Pipe>): StepIo {
+function fifoIo(stdio: StepIo["stdio"], pipes: readonly Pipe[]): StepIo {
   let fail = (_reason: unknown): void => undefined;
   const failed = new Promise<never>((_, reject) => {
     fail = reject;
-    pipes.stdout.onError(reject);
-    pipes.stderr.onError(reject);
+    for (const pipe of pipes) pipe.onError(reject);
   });
   failed.catch(() => undefined);
   return {
-    stdio: { stdin: "", ...paths },
+    stdio,
     completeAfter: "exit",
     arrived: new Promise<never>(() => undefined),
     failed,
     fail,
     takeStore: () => undefined,
     read(sink) {
-      for (const stream of OUTPUT_STREAMS) pipes[stream].read(stream, sink);
+      for (const [at, pipe] of pipes.entries()) pipe.read(OUTPUT_STREAMS[at] as OutputStream, sink);
     },
     // The bytes come to us directly: the pipe's end is the end of the output.
     attach: async () => undefined,
     seal: async () => undefined,
     release: async () => undefined,
-    finish: async (stream) => ((await pipes[stream].finish()) ? "whole" : "not-read"),
+    finish: async (stream) =>
+      ((await pipes[OUTPUT_STREAMS.indexOf(stream)]?.finish()) ?? true) ? "whole" : "not-read",
     async close() {
-      pipes.stdout.close();
-      pipes.stderr.close();
+      for (const pipe of pipes) pipe.close();
     },
   };
 }

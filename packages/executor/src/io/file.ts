@@ -10,7 +10,7 @@ import { createFileReader } from "./file-reader.js";
 import { createFileStore } from "./file-store.js";
 import { type OnBacklog, OUTPUT_STREAMS, type OutputStream, type StepIo } from "./io.js";
 import { isWithinPreallocation, preallocate } from "./preallocation.js";
-import { findShim, type SealOutcome, type Shim } from "./shim-copy.js";
+import { findShim, isRunning, type SealOutcome, type Shim } from "./shim-copy.js";
 import { watchDirectory } from "./watch-directory.js";
 
 /** How often to check that the output is still stored, in milliseconds. Nobody notifies us. */
@@ -155,6 +155,8 @@ function fileIo(
   let isReopened = false;
   let onBacklog: OnBacklog = () => 0;
   let shim: Shim | undefined;
+  /** An added process may end before anybody can look at its pipes. */
+  let isOverAtOnce = false;
   let unchecked = 0;
   let sealing: Promise<Sealing> | undefined;
   const lost = new Set<OutputStream>();
@@ -271,11 +273,18 @@ function fileIo(
     }
     if (outcome === "sealed" || outcome === "failed") return "not-stored";
     if (lost.has(stream)) return "not-stored";
+    // The shim has copied everything when the process is deleted, unless the disk was full.
+    if (isOverAtOnce && (await disk?.hasSpace().catch(() => false)) === true) return "whole";
     return shim === undefined && (await isWithinPreallocation(handle)) ? "whole" : "unknown";
   }
 
   return {
-    stdio: { stdin: "", stdout: join(directory, "stdout"), stderr: join(directory, "stderr") },
+    stdio: {
+      stdin: "",
+      stdout: join(directory, "stdout"),
+      stderr: join(directory, "stderr"),
+      terminal: false,
+    },
     completeAfter: "delete",
     arrived: Promise.all(files.map(({ reader }) => reader.sealed)),
     failed,
@@ -304,8 +313,10 @@ function fileIo(
     },
     async attach({ pid, isLocal }) {
       if (isLocal) shim = await findShim(pid, handles);
+      isOverAtOnce = isLocal && shim === undefined && !(await isRunning(pid));
       // What was lost before, nobody would see afterwards.
-      if (shim === undefined && !isReopened) await Promise.all(files.map(({ path }) => preallocate(path)));
+      if (shim === undefined && !isReopened && !isOverAtOnce)
+        await Promise.all(files.map(({ path }) => preallocate(path)));
     },
     seal: async () => void (await seal()),
     async release() {

@@ -23,10 +23,18 @@ export type OutputEnd = Readonly<Record<OutputStream, StreamEnd>>;
 
 /** The process whose output it is. */
 export interface OutputProcess {
-  /** The id of the task's first process on the daemon's machine. */
+  /** Its id on the daemon's machine. */
   readonly pid: number;
   /** Whether that is a process id of this machine, too. */
   readonly isLocal: boolean;
+}
+
+/** What a process's streams must be able to do. */
+export interface IoRequest {
+  /** Whether something will be written into its standard input. */
+  readonly stdin: boolean;
+  /** Whether it gets a terminal, which has no separate stderr. */
+  readonly terminal: boolean;
 }
 
 /** What is kept of a step's output, not masked yet. */
@@ -48,8 +56,13 @@ export interface OutputStore {
 
 /** The way of a task's output: paths that the shim opens on the daemon's machine, and readers on ours. */
 export interface StepIo {
-  /** Arguments of Tasks.Create. There is no stdin: the shim gives the process /dev/null. */
-  readonly stdio: { readonly stdin: ""; readonly stdout: string; readonly stderr: string };
+  /** Arguments of Tasks.Create and Tasks.Exec. Without stdin the shim gives the process /dev/null. */
+  readonly stdio: {
+    readonly stdin: string;
+    readonly stdout: string;
+    readonly stderr: string;
+    readonly terminal: boolean;
+  };
   /**
    * When all output can be read.
    *
@@ -67,8 +80,9 @@ export interface StepIo {
    */
   read(sink: OutputSink, onBacklog: OnBacklog): void;
   /**
-   * From now on, output that is lost on its way is noticed. Call it between Tasks.Create and Tasks.Start. If
-   * it succeeds, call `seal` or `release` before the task is deleted: the deletion waits for us.
+   * From now on, output that is lost on its way is noticed. Call it between Tasks.Create and Tasks.Start; of
+   * an added process right after its start, because it does not exist earlier. If it succeeds, call `seal` or
+   * `release` before the process is deleted: the deletion waits for us.
    */
   attach(process: OutputProcess): Promise<void>;
   /**

@@ -116,6 +116,14 @@ async function readProcess(pid: number): Promise<ProcessState> {
   return { pid, state: fields[0] ?? "", parent: Number(fields[1]), startedAt: fields[19] ?? "" };
 }
 
+/** Whether a process runs. Also true if we cannot look. */
+export async function isRunning(pid: number): Promise<boolean> {
+  return readProcess(pid).then(
+    ({ state }) => state !== "Z" && state !== "X",
+    (reason: unknown) => !hasCode(reason, "ENOENT") && !hasCode(reason, "ESRCH"),
+  );
+}
+
 /** Whether a process still runs. Also true if we cannot look, for example with too many open files. */
 async function isSame({ pid, startedAt }: ProcessState): Promise<boolean> {
   try {

@@ -4,9 +4,12 @@ import type { StepIssue } from "../error.js";
 
 /** The message of runc 1.0 to 1.3 about a mount that failed. Go quotes both paths. */
 const MOUNT = /error mounting "((?:[^"\\]|\\.)*)" to rootfs at "((?:[^"\\]|\\.)*)": (.*)/s;
-/** The message of runc 1.0 to 1.3 about a working directory that it could not make or enter. */
+/**
+ * The message of runc 1.0 to 1.3 about a working directory that it could not make or enter. For a process
+ * that is added to a container, it makes none.
+ */
 const WORKING_DIR =
-  /container init: (?:mkdir |chdir to cwd \(")(.*?)(?:: |"\) set in config\.json failed: )([a-z -]+)(?::|$)/s;
+  /(?:container init|start container process): (?:mkdir |chdir to cwd \(")(.*?)(?:: |"\) set in config\.json failed: )([a-z -]+)(?::|$)/s;
 /**
  * The kernel's reason is last, after paths that may contain any words. After it comes only text that the
  * daemon adds.
@@ -83,6 +86,12 @@ function workingDirRefusal(
           : reason === "permission denied"
             ? "the step's user may not enter it"
             : reason;
+  if (reason === "no such file or directory")
+    return {
+      field: workingDirField,
+      message: `${cwd} does not exist in the container`,
+      allowed: "a directory that the container has",
+    };
   return {
     field: workingDirField,
     message: `${cwd} cannot be the working directory: ${problem}`,

@@ -1,5 +1,5 @@
 import type { ExitStatus, TerminalSize } from "@wfe-containerd/client";
-import { ignoreNotFound } from "@wfe-containerd/client/internal";
+import { createDeferred, ignoreNotFound } from "@wfe-containerd/client/internal";
 import { UNKNOWN_USAGE } from "../core/output/usage.js";
 import type { Machine } from "../machine/machine.js";
 import { type Counters, readCounters } from "./counters.js";
@@ -41,10 +41,25 @@ export function firstProcess(machine: ProcessMachine, containerId: string): Proc
  */
 export async function addedProcess(machine: ProcessMachine, id: ProcessId): Promise<Process> {
   const { oomKills: killedBefore } = await readCounters(machine.client, id.containerId);
-  return processOf(machine, id, async (exitCode) => {
+  const process = processOf(machine, id, async (exitCode) => {
     if (exitCode !== KILLED) return { oomKills: 0, usage: UNKNOWN_USAGE };
     const { oomKills } = await readCounters(machine.client, id.containerId);
     return { oomKills: Math.max(0, oomKills - killedBefore), usage: UNKNOWN_USAGE };
+  });
+  const { start, wait } = process;
+  const started = createDeferred<void>();
+  return Object.assign(process, {
+    async start() {
+      const pid = await start();
+      started.resolve();
+      return pid;
+    },
+    // A shim that waits for a process which cannot be started waits until it ends itself. The status of one
+    // that has ended is kept until it is deleted, so nothing is missed.
+    async wait(signal: AbortSignal) {
+      await started.promise;
+      return wait(signal);
+    },
   });
 }
 

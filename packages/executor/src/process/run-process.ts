@@ -3,6 +3,7 @@ import { isSignal } from "@wfe-containerd/client/internal";
 import type { StepEndCause } from "../core/output/cause.js";
 import type { StepPlan } from "../core/plan/plan.js";
 import type { StepIo } from "../io/io.js";
+import { feedStdin, type StdinSource } from "../io/stdin.js";
 import { startTimer } from "../timer.js";
 import { type ExitOutcome, toExitOutcome } from "./exit-outcome.js";
 import type { Patience } from "./patience.js";
@@ -12,6 +13,13 @@ import type { StopSignals } from "./stop-signals.js";
 
 /** A daemon that is just coming back is waited for this long, in milliseconds, though the step is to end. */
 const BACK_MS = 3_000;
+
+/** How a process runs. */
+export interface RunOptions extends StopSignals {
+  readonly patience: Patience;
+  /** What it reads. Undefined: nothing. */
+  readonly stdin: StdinSource | undefined;
+}
 
 /** The parts of a plan that the end of its process depends on. */
 export type EndPlan = Pick<StepPlan, "timeoutMs" | "stopSignal" | "stopGraceMs">;
@@ -30,7 +38,7 @@ export async function runProcess(
   process: Process,
   plan: StepPlan,
   io: StepIo,
-  signals: StopSignals & { readonly patience: Patience },
+  { stdin, ...signals }: RunOptions,
   onStart: (pid: number) => void,
   onStop: OnStop = async () => undefined,
 ): Promise<ExitOutcome> {
@@ -44,10 +52,13 @@ export async function runProcess(
       throw startError(reason, plan);
     });
     onStart(pid);
-    const stopReason = await firstStopReason(plan, io, signals, exit);
+    const feeding = feed(stdin, process, io, exit);
+    const stopReason = await firstStopReason(plan, io, signals, exit, feeding);
     const wasStopped =
       stopReason !== undefined && (await stop(process, plan, signals, { exit, stopReason, onStop }));
-    return await toExitOutcome(client, process, exit, wasStopped ? stopReason : undefined);
+    const outcome = await toExitOutcome(client, process, exit, wasStopped ? stopReason : undefined);
+    await feeding;
+    return outcome;
   } finally {
     waiting.abort();
   }
@@ -107,12 +118,28 @@ async function stop(
   });
 }
 
+async function feed(
+  stdin: StdinSource | undefined,
+  process: Process,
+  { stdio }: StepIo,
+  ended: Promise<ExitStatus>,
+): Promise<void> {
+  if (stdin === undefined) return;
+  await feedStdin(stdin, {
+    path: stdio.stdin,
+    ended,
+    close: () => process.closeStdin(),
+    isTerminal: stdio.terminal,
+  });
+}
+
 /** Why the step must be stopped; undefined if its process ended first. */
 async function firstStopReason(
   plan: EndPlan,
   io: StepIo,
   signals: StopSignals,
   exit: Promise<ExitStatus>,
+  feeding: Promise<void> = Promise.resolve(),
 ): Promise<StepEndCause | undefined> {
   const timer = plan.timeoutMs === undefined ? undefined : startTimer(plan.timeoutMs);
   const reasons: Promise<StepEndCause | undefined>[] = [
@@ -122,6 +149,9 @@ async function firstStopReason(
     ),
     io.failed.catch((): StepEndCause => "log-io-failed"),
     aborted(signals.stop).then((): StepEndCause => "aborted"),
+    new Promise((resolve) => {
+      feeding.catch(() => resolve("aborted"));
+    }),
   ];
   if (timer !== undefined) reasons.push(timer.fired.then((): StepEndCause => "timeout"));
   try {

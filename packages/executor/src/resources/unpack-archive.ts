@@ -38,24 +38,52 @@ export async function unpackAt(
 ): Promise<void> {
   if (entries.length === 0) return;
   const archive = await packEntries(entries);
-  const ref = `unpack-${randomUUID()}`;
-  let digest: string | undefined;
-  try {
+  await unpackContent(leased, place, followLinks, async (ref) => {
     const write = () =>
       leased.content.write({ ref, size: archive.byteLength }, (offset) => only(archive.subarray(offset)));
-    const written = await write().catch((reason: unknown) => {
+    return write().catch((reason: unknown) => {
       // A daemon that was killed may have lost what it had. We have it all.
       if (!isContainerdError(reason, "data-loss")) throw reason;
       return write();
     });
+  });
+}
+
+/**
+ * Unpacks an archive that is made while it is sent: see {@link unpackAt}.
+ *
+ * @param around called when the daemon has the archive. It runs the unpacking, at a good moment.
+ */
+export async function unpackStream(
+  leased: Client,
+  place: string,
+  archive: AsyncIterable<Uint8Array>,
+  around: (unpack: () => Promise<void>) => Promise<void>,
+): Promise<void> {
+  await unpackContent(leased, place, false, (ref) => leased.content.write({ ref }, archive), around);
+}
+
+async function unpackContent(
+  leased: Client,
+  place: string | readonly Mount[],
+  followLinks: boolean,
+  write: (ref: string) => Promise<{ readonly digest: string; readonly size: number }>,
+  around: (unpack: () => Promise<void>) => Promise<void> = (unpack) => unpack(),
+): Promise<void> {
+  const ref = `unpack-${randomUUID()}`;
+  let digest: string | undefined;
+  try {
+    const written = await write(ref);
     digest = written.digest;
     const mediaType = "application/vnd.oci.image.layer.v1.tar";
-    await callService(`unpack files at ${typeof place === "string" ? place : "the root file system"}`, () =>
-      leased.services.diff.apply({
-        diff: { mediaType, digest: written.digest, size: BigInt(written.size) },
-        mounts: typeof place === "string" ? [asLayer(place)] : wireMounts(place, followLinks),
-      }),
-    );
+    await around(async () => {
+      await callService(`unpack files at ${typeof place === "string" ? place : "the root file system"}`, () =>
+        leased.services.diff.apply({
+          diff: { mediaType, digest: written.digest, size: BigInt(written.size) },
+          mounts: typeof place === "string" ? [asLayer(place)] : wireMounts(place, followLinks),
+        }),
+      );
+    });
   } finally {
     await ignoreNotFound(digest === undefined ? leased.content.abort(ref) : leased.content.delete(digest));
   }

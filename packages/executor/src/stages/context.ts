@@ -1,7 +1,10 @@
+import type { TerminalSize } from "../core/spec/terminal.js";
 import type { KnownImages } from "../image/known-images.js";
 import type { ImagePullOptions } from "../image/resolve-image.js";
 import type { ReadUserFiles } from "../image/user-file-cache.js";
 import type { IoBackend } from "../io/backend.js";
+import type { IoRequest } from "../io/io.js";
+import type { StdinSource } from "../io/stdin.js";
 import type { EventQueue } from "../log/event-queue.js";
 import type { Log } from "../log/log.js";
 import type { LogLimit } from "../log/log-limit.js";
@@ -32,6 +35,19 @@ export interface ExecutorContext {
   owner(): Promise<string>;
 }
 
+/** What a process is connected to, besides its output. */
+export interface ProcessStreams {
+  /** What it reads from its standard input. Undefined: nothing. */
+  readonly stdin?: StdinSource | undefined;
+  /** The size of its terminal. Undefined: it has none. */
+  readonly terminal?: TerminalSize | undefined;
+}
+
+/** What its streams must be able to do. */
+export function toIoRequest({ stdin, terminal }: ProcessStreams): IoRequest {
+  return { stdin: stdin !== undefined, terminal: terminal !== undefined };
+}
+
 /** What a step's run has in every stage, once its machine is known. */
 export interface StepContext {
   /** The id of the container, and of everything else that the step uses in containerd. */
@@ -39,6 +55,7 @@ export interface StepContext {
   readonly executor: ExecutorContext;
   readonly machine: Machine;
   readonly signals: StopSignals;
+  readonly streams: ProcessStreams;
   readonly patience: Patience;
   readonly events: EventQueue;
   readonly log: Log;

@@ -9,6 +9,7 @@ import { OUTPUT_STREAMS, type OutputStream, type StepIo } from "../io/io.js";
 import type { LogLimit } from "../log/log-limit.js";
 import { createRecorder, type Recorder } from "../log/recorder.js";
 import { type CreatedTask, createTask } from "../process/create-task.js";
+import type { Process } from "../process/process.js";
 import { readMoment } from "../record/clock.js";
 import { keepRecord, type RecordKeeper } from "../record/record-keeper.js";
 import { acquire, type DaemonTime } from "../resources/acquire.js";
@@ -16,7 +17,7 @@ import { chownWorkingDir } from "../resources/chown-working-dir.js";
 import { injectSecrets } from "../resources/inject-secrets.js";
 import { confirmSources } from "../resources/mount-sources.js";
 import { findUnwritable, type VolumeUser } from "../resources/volume-access.js";
-import type { StepContext } from "./context.js";
+import { type StepContext, toIoRequest } from "./context.js";
 import type { ResolvedStep } from "./resolve.js";
 
 /** A step whose snapshot, container record and output files exist. Its output is being read. */
@@ -29,19 +30,27 @@ export interface PreparedStep {
   readonly daemonTime: DaemonTime;
 }
 
-/** A step whose task exists and can be started: its mounts were checked, and its secrets are in place. */
-export interface CreatedStep {
+/** A process that containerd has created and that can be started. Its output is being read. */
+export interface CreatedProcess {
   readonly plan: StepPlan;
-  readonly task: CreatedTask;
+  readonly task: Process;
   readonly io: StepIo;
   readonly recorder: Recorder;
-  readonly keeper: RecordKeeper;
+  /** Undefined for a further process in a container: another executor cannot take that over. */
+  readonly keeper?: RecordKeeper | undefined;
   readonly unwritable: readonly UnwritableVolume[];
+}
+
+/** A step whose task exists and can be started: its mounts were checked, and its secrets are in place. */
+export interface CreatedStep extends CreatedProcess {
+  readonly resolved: ResolvedStep;
+  readonly task: CreatedTask;
+  readonly keeper: RecordKeeper;
 }
 
 /** Acquires what a task needs, and starts to read the output. */
 export async function prepareStep(
-  { machine, executor, events, log, release }: StepContext,
+  { machine, executor, streams, events, log, release }: StepContext,
   resolved: ResolvedStep,
   plan: StepPlan,
 ): Promise<PreparedStep> {
@@ -50,7 +59,7 @@ export async function prepareStep(
     { client: machine.client, leased },
     plan,
     ioDirectory,
-    () => executor.io.create(machine, ioDirectory, seal),
+    () => executor.io.create(machine, ioDirectory, seal, toIoRequest(streams)),
     release,
   );
   const recorder = recordOutput({ executor, events, log }, io, plan.record.log, maskedValues(secrets));
@@ -109,7 +118,7 @@ export async function createStep(
   await injectSecrets(leased, task, secrets, hostUser);
   const unwritable = await findUnwritable(machine, plan, volumeUser(resolved));
   await recorded;
-  return { plan, task, io, recorder, keeper, unwritable };
+  return { resolved, plan, task, io, recorder, keeper, unwritable };
 }
 
 /** When the step's process is started, and when its time will be over. */

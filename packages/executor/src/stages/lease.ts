@@ -7,7 +7,7 @@ import { logLimitOf } from "../log/log-limit.js";
 import { allOf } from "../resources/acquire.js";
 import { openLease } from "../resources/lease.js";
 import type { Release } from "../resources/release.js";
-import type { StepContext } from "./context.js";
+import { type StepContext, toIoRequest } from "./context.js";
 
 /** A step whose lease is there. Its id, and all that is made with that id, is this process's. */
 export interface LeasedStep {
@@ -30,11 +30,11 @@ export interface LeasedStep {
  * @returns undefined if the attempt of a run has a lease already: another start has made it.
  */
 export async function leaseStep(
-  { id, executor, machine, release }: StepContext,
+  { id, executor, machine, streams, release }: StepContext,
   step: AllowedStep,
   run: StepRecord["run"],
 ): Promise<LeasedStep | undefined> {
-  executor.io.check(machine);
+  executor.io.check(machine, toIoRequest(streams));
   logLimitOf(step, executor.logLimit);
   const { client } = machine;
   const [owner, ioDirectory] = await Promise.all([executor.owner(), machine.ioDirectory.forStep(client, id)]);

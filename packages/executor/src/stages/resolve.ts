@@ -33,6 +33,7 @@ export interface ResolvedStep extends PlanInput {
 export interface StepValues {
   readonly secrets: readonly Secret[];
   readonly data: WorkflowData;
+  readonly isSession: boolean;
 }
 
 /**
@@ -44,7 +45,7 @@ export async function resolveStep(
   { step: allowed, run, labels, ioDirectory, leased, known }: LeasedStep,
   values: StepValues,
 ): Promise<ResolvedStep> {
-  const { id, executor, machine, signals } = context;
+  const { id, executor, machine, signals, streams } = context;
   const { image, baseLayer } = await openImage(context, { leased, leaseId: id }, allowed, known);
   const user = await resolveUser(leased, image, allowed, {
     readUserFiles: executor.readUserFiles,
@@ -60,6 +61,7 @@ export async function resolveStep(
   return {
     ...values,
     ...host,
+    terminal: streams.terminal,
     id,
     machine,
     labels,
@@ -67,7 +69,8 @@ export async function resolveStep(
     record: {
       owner: await executor.owner(),
       log,
-      mode: executor.io.mode,
+      // A terminal goes through a FIFO in any case.
+      mode: streams.terminal === undefined ? executor.io.mode : "fifo",
       seal: Buffer.from(seal).toString("hex"),
       ...(run && { run }),
     },

@@ -1,7 +1,7 @@
 import type { ExitOutcome } from "../process/exit-outcome.js";
 import { runProcess } from "../process/run-process.js";
 import type { StepContext } from "./context.js";
-import type { CreatedStep } from "./create.js";
+import type { CreatedProcess } from "./create.js";
 
 /** How a step ended, and when. */
 export interface EndedStep {
@@ -15,8 +15,8 @@ export interface EndedStep {
  * jump.
  */
 export async function runCreatedStep(
-  { machine, signals, patience }: StepContext,
-  { plan, task, io, keeper }: CreatedStep,
+  { machine, signals, patience, streams: { stdin } }: StepContext,
+  { plan, task, io, keeper }: CreatedProcess,
   onStart: (pid: number) => void,
 ): Promise<EndedStep> {
   const startedAt = new Date();
@@ -26,9 +26,9 @@ export async function runCreatedStep(
     task,
     plan,
     io,
-    { ...signals, patience },
+    { ...signals, patience, stdin },
     onStart,
-    keeper.stopping,
+    keeper?.stopping ?? (async () => undefined),
   );
   return { outcome, startedAt, durationMs: performance.now() - start };
 }

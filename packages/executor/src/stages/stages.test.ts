@@ -35,7 +35,7 @@ const MISUSES = {
   ],
   resolveStep: (context: StepContext) => [
     // @ts-expect-error: it has no lease.
-    resolveStep(context, allowed, { secrets: [], data: {} }),
+    resolveStep(context, allowed, { secrets: [], data: {}, isSession: false }),
   ],
   planStep: (resolved: ResolvedStep, followed: FollowedStep) => [
     // @ts-expect-error: the links in its volumes' sources were not followed.

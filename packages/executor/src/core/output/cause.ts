@@ -8,6 +8,7 @@
  * - `oom`: the kernel killed it at its memory limit.
  * - `log-io-failed`: its output could no longer be stored, so it was killed.
  * - `runtime-lost`: its shim died, and the exit code was lost.
+ * - `container-ended`: it was a further process in a container, and ended because the container did.
  * - `unknown`: the daemon no longer knows how it ended.
  */
 export type StepEndCause =
@@ -18,4 +19,5 @@ export type StepEndCause =
   | "oom"
   | "log-io-failed"
   | "runtime-lost"
+  | "container-ended"
   | "unknown";

@@ -16,6 +16,7 @@ import type { UserNamespace } from "../spec/namespaces.js";
 import { composeArgs, composeCwd, composeEnvironment, type ImageProcess } from "../spec/process.js";
 import { createRlimits } from "../spec/rlimits.js";
 import type { Hooks, Spec } from "../spec/spec.js";
+import type { TerminalSize } from "../spec/terminal.js";
 import { type ProcessUser, toHostUser } from "../spec/user.js";
 import { type Secret, secretMounts } from "../step/secret.js";
 import type { StepConfig } from "../step/step.js";
@@ -26,6 +27,7 @@ import type { FollowedStep } from "./checked-step.js";
 import type { MachineFacts } from "./machine-facts.js";
 import { secretPlaces } from "./rootfs.js";
 import { scriptEntries } from "./script.js";
+import { waiterEntries } from "./waiter.js";
 
 /** The parts of a step's image that a plan depends on. */
 export interface PlanImage {
@@ -65,6 +67,10 @@ export interface PlanInput {
   readonly volumes: readonly StepMount[];
   /** The mapping of the step's ids, if it has a user namespace. */
   readonly userNamespace?: UserNamespace | undefined;
+  /** Whether the container is that of a session: its first process only waits, and others are added to it. */
+  readonly isSession: boolean;
+  /** The size of the process's terminal, if it has one. */
+  readonly terminal?: TerminalSize | undefined;
   /** Path of a static init program on the daemon's machine, if the step wants one. */
   readonly init?: string | undefined;
 }
@@ -134,11 +140,12 @@ export function planStep(input: PlanInput): StepPlan {
   const root = toHostUser({ uid: 0, gid: 0 }, input.userNamespace);
   const stopSignal = step.stopSignal ?? image.config.config?.StopSignal ?? "SIGTERM";
   const stopGraceMs = step.stopGraceMs ?? DEFAULT_STOP_GRACE_MS;
+  const waiter = input.isSession ? waiterEntries(input.machine.facts.platform.architecture, root) : [];
   return {
     id,
     name: step.name,
     snapshot: { parent: baseLayer.key, labels: { ...labels, ...mappingLabels(input.userNamespace) } },
-    rootfs: [...secretPlaces(input.secrets), ...scriptEntries(step.script, root)],
+    rootfs: [...secretPlaces(input.secrets), ...scriptEntries(step.script, root), ...waiter],
     nameFiles: toEntries(files, root),
     container: {
       image: image.name,
@@ -232,9 +239,12 @@ function planSpec(input: PlanInput, hostname: string, files: readonly HostFile[]
       data: toVariables(data),
       step: step.env,
       hostname,
+      terminal: input.terminal !== undefined,
     }),
     cwd: composeCwd(step.workingDir, process),
     user,
+    forManyUsers: input.isSession,
+    terminal: input.terminal,
     init: input.init,
     hostname,
     privileged: step.privileged,

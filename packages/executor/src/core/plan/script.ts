@@ -72,13 +72,14 @@ export function parseShell(shell: string | readonly string[]): readonly string[]
 export function scriptEntries(
   script: string | undefined,
   owner: { readonly uid: number; readonly gid: number },
+  path: string = SCRIPT_PATH,
 ): ArchiveEntry[] {
   if (script === undefined) return [];
   return [
     { type: "directory", name: SCRIPT_DIRECTORY.slice(1), mode: 0o755, ...owner },
     {
       type: "file",
-      name: SCRIPT_PATH.slice(1),
+      name: path.slice(1),
       contents: new TextEncoder().encode(script),
       mode: 0o755,
       ...owner,

@@ -18,6 +18,7 @@ const cause = z.enum([
   "oom",
   "log-io-failed",
   "runtime-lost",
+  "container-ended",
   "unknown",
 ]);
 

@@ -12,8 +12,8 @@ export interface CapabilityOptions {
   /** Starts from every capability instead of the default ones. */
   readonly privileged?: boolean | undefined;
   /**
-   * Set-uid programs and file capabilities work. A user other than root then keeps root's capabilities in the
-   * bounding set.
+   * Set-uid programs and file capabilities work, or root may have a process in the container, too. A user
+   * other than root then keeps root's capabilities in the bounding set.
    */
   readonly newPrivileges?: boolean | undefined;
   /**

@@ -108,13 +108,18 @@ test("what is said is", () => {
     hooks,
     annotations: { a: "b" },
     apparmorProfile: "mine",
-    terminal: true,
+    terminal: { columns: 80, rows: 24 },
     oomScoreAdj: 5,
     readonlyRootfs: true,
     cwd: "/w",
   });
   expect(spec).toMatchObject({ hooks, annotations: { a: "b" }, root: { readonly: true } });
-  expect(spec.process).toMatchObject({ apparmorProfile: "mine", terminal: true, oomScoreAdj: 5, cwd: "/w" });
+  expect(spec.process).toMatchObject({
+    apparmorProfile: "mine",
+    terminal: true,
+    consoleSize: { width: 80, height: 24 },
+    oomScoreAdj: 5,
+  });
 });
 
 test("each CPU's thermal counters are hidden", () => {

@@ -11,6 +11,7 @@ import { createSeccomp, type SeccompProfile } from "./seccomp.js";
 import { DEFAULT_SECCOMP_PROFILE } from "./seccomp-default.js";
 import type { Hooks, IdMapping, Linux, LinuxCapabilities, Process, Spec } from "./spec.js";
 import { createSysctls } from "./sysctls.js";
+import type { TerminalSize } from "./terminal.js";
 import { createUser, type ProcessUser } from "./user.js";
 
 /**
@@ -58,7 +59,13 @@ export interface SpecInput {
   /** Absolute path: see `composeCwd`. Default `/`. */
   readonly cwd?: string | undefined;
   readonly user: ProcessUser;
-  readonly terminal?: boolean | undefined;
+  /**
+   * Whether other users' processes will be added to the container. Then root's capabilities are in the
+   * bounding set, whoever runs the first process. Default `false`.
+   */
+  readonly forManyUsers?: boolean | undefined;
+  /** Its terminal's first size. Default: no terminal. */
+  readonly terminal?: TerminalSize | undefined;
   /**
    * Path of a static init program on the daemon's machine, such as `tini` or `catatonit`. It becomes process
    * 1, reaps orphans, and passes signals on to the step's program. Default: the step's program is process 1.
@@ -153,7 +160,7 @@ function createProcess(input: SpecInput, privileged: boolean): Process {
   const stack = ulimits["stack"]?.soft;
   checkExecSize(args, input.env, stack === -1 ? undefined : stack);
   return {
-    terminal: input.terminal ?? false,
+    ...createTerminal(input.terminal),
     user: createUser(user),
     args,
     env: [...input.env],
@@ -165,6 +172,12 @@ function createProcess(input: SpecInput, privileged: boolean): Process {
     // Without a score, the process inherits the shim's, and daemons are often set to be killed last.
     oomScoreAdj: input.oomScoreAdj ?? input.host.minimumOomScoreAdj ?? 0,
   };
+}
+
+/** Returns the fields of a process that give it a terminal, or none. */
+export function createTerminal(size: TerminalSize | undefined): Pick<Process, "terminal" | "consoleSize"> {
+  if (size === undefined) return { terminal: false };
+  return { terminal: true, consoleSize: { height: size.rows, width: size.columns } };
 }
 
 function defaultUlimits({ host, defaultUlimits: isWanted = true }: SpecInput): Record<string, Ulimit> {
@@ -230,6 +243,7 @@ function capabilitiesOf({
   user,
   privileged = false,
   noNewPrivileges = !privileged,
+  forManyUsers = false,
   capabilities,
   host,
 }: SpecInput): LinuxCapabilities {
@@ -237,7 +251,7 @@ function capabilitiesOf({
     ...capabilities,
     uid: user.uid,
     privileged,
-    newPrivileges: !noNewPrivileges,
+    newPrivileges: !noNewPrivileges || forManyUsers,
     available: host.capabilities,
   });
 }

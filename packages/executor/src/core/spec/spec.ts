@@ -23,6 +23,8 @@ export interface Root {
 /** The process to run. An exec request has the same shape. */
 export interface Process {
   terminal?: boolean;
+  /** The first size of its terminal, in characters. */
+  consoleSize?: { height: number; width: number };
   user: User;
   args: string[];
   env: string[];

@@ -5,10 +5,11 @@ import { duration, integer } from "./field.js";
 
 /**
  * After which ends a step may be tried again: causes of results, and kinds of errors. The others are left out
- * because the caller wanted the end (`aborted`, `closed`), or because the next attempt would end alike.
+ * because the caller wanted the end (`aborted`, `closed`), because the next attempt would end alike, or
+ * because a step does not end so (`container-ended`).
  */
 export type RetryCause =
-  | Exclude<StepEndCause, "aborted">
+  | Exclude<StepEndCause, "aborted" | "container-ended">
   | Exclude<ExecutorErrorKind, "invalid-step" | "refused" | "invalid-argument" | "aborted" | "closed">;
 
 const RETRY_CAUSES = [

@@ -1,0 +1,81 @@
+import { createDeferred } from "@wfe-containerd/client/internal";
+import { ExecutorError } from "./error.js";
+import { createFreezer, type Freezer } from "./process/freezer.js";
+import type { CreatedStep } from "./stages/create.js";
+import { startTimer } from "./timer.js";
+
+/** A step as further processes in its container see it. */
+export interface ExecHost {
+  /** The step's process runs: from now on others can be added. */
+  open(step: CreatedStep): void;
+  /**
+   * The step's process has ended, and with it all others. Waits until those are deleted: with the task, their
+   * exit codes would be gone, too.
+   */
+  end(): Promise<void>;
+  /** @throws ExecutorError `refused` before the step's process runs, and after it has ended. */
+  enter(): CreatedStep;
+  readonly freezer: Freezer;
+  /** Takes the lowest number that no other process has, for the name of a script's file. */
+  takeNumber(): { readonly number: number; giveBack(): void };
+  /** While it is set, no process can be added: somebody has paused the container. */
+  isPaused: boolean;
+  /** Counts a process that was added: `end` waits for it. */
+  add(over: Promise<unknown>): void;
+  /** Whether the step's process has ended, or ends within this time. In milliseconds. */
+  endsWithin(timeMs: number): Promise<boolean>;
+}
+
+/** How long a step waits for processes in its container, in milliseconds. All of them were killed. */
+const END_MS = 10_000;
+
+/** @param name how errors name the step. */
+export function createExecHost(name: string): ExecHost {
+  const added = new Set<Promise<unknown>>();
+  const ended = createDeferred<true>();
+  let running: CreatedStep | undefined;
+  const numbers = new Set<number>();
+  let isOver = false;
+  return {
+    freezer: createFreezer(),
+    isPaused: false,
+    takeNumber() {
+      let number = 0;
+      while (numbers.has(number)) number++;
+      numbers.add(number);
+      return { number, giveBack: () => void numbers.delete(number) };
+    },
+    open(step) {
+      running = step;
+    },
+    async end() {
+      isOver = true;
+      ended.resolve(true);
+      const late = startTimer(END_MS);
+      await Promise.race([Promise.allSettled(added), late.fired]);
+      late.cancel();
+    },
+    enter() {
+      if (running !== undefined && !isOver && !this.isPaused) return running;
+      const [message, allowed] = isOver
+        ? [`${name} has ended, and its container takes no more processes`, "a process while it runs"]
+        : running === undefined
+          ? [`${name} does not run yet`, "a process after it has started; example: await handle.started"]
+          : [`${name} is paused`, "a process after resume()"];
+      throw new ExecutorError(`${message}; allowed: ${allowed}`, {
+        kind: "refused",
+        issues: [{ field: "exec", message, allowed }],
+      });
+    },
+    add(over) {
+      added.add(over);
+      void over.finally(() => added.delete(over)).catch(() => undefined);
+    },
+    async endsWithin(timeMs) {
+      const late = startTimer(timeMs);
+      const isEnded = await Promise.race([ended.promise, late.fired.then(() => false)]);
+      late.cancel();
+      return isEnded;
+    },
+  };
+}

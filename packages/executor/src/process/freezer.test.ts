@@ -1,0 +1,34 @@
+import type { Client } from "@wfe-containerd/client";
+import { createDeferred } from "@wfe-containerd/client/internal";
+import { expect, test } from "vitest";
+import { createFreezer } from "./freezer.js";
+
+/** A client that notes what it is asked. */
+function listening(seen: string[]): Client {
+  const note = (word: string) => async () => void seen.push(word);
+  return { tasks: { pause: note("pause"), resume: note("resume") } } as never;
+}
+
+test("no process is added while the container is frozen, and none is frozen while it is added", async () => {
+  const seen: string[] = [];
+  const freezer = createFreezer();
+  const adding = createDeferred<void>();
+  const first = freezer.thawed(async () => {
+    await adding.promise;
+    seen.push("added");
+  });
+  const writing = freezer.frozen(listening(seen), "c", async () => void seen.push("written"));
+  const second = freezer.thawed(async () => void seen.push("added later"));
+  adding.resolve();
+  await Promise.all([first, writing, second]);
+  expect(seen).toEqual(["added", "pause", "written", "resume", "added later"]);
+});
+
+test("a failure to write resumes the container, and holds up nobody", async () => {
+  const seen: string[] = [];
+  const freezer = createFreezer();
+  const failing = freezer.frozen(listening(seen), "c", () => Promise.reject(new Error("no space")));
+  await expect(failing).rejects.toThrow("no space");
+  expect(await freezer.thawed(async () => "added")).toBe("added");
+  expect(seen).toEqual(["pause", "resume"]);
+});

@@ -1,0 +1,47 @@
+import type { Client } from "@wfe-containerd/client";
+
+/**
+ * Freezes a container's processes for a moment, so that none of them can put a link in the way while the
+ * daemon writes into their file system.
+ *
+ * A process cannot be added to a frozen container, so the two wait for each other.
+ */
+export interface Freezer {
+  /** Runs work while the container's processes are frozen. */
+  frozen<T>(client: Client, containerId: string, work: () => Promise<T>): Promise<T>;
+  /** Freezes the container's processes, and leaves them so. */
+  freeze(client: Client, containerId: string): Promise<void>;
+  /** Runs work while they are not. Any number of these at once. */
+  thawed<T>(work: () => Promise<T>): Promise<T>;
+}
+
+export function createFreezer(): Freezer {
+  /** Settles when the last work that was asked for is done. */
+  let lastFreeze: Promise<unknown> = Promise.resolve();
+  const thawed = new Set<Promise<unknown>>();
+
+  function alone<T>(work: () => Promise<T>): Promise<T> {
+    const done = Promise.allSettled([lastFreeze, ...thawed]).then(work);
+    lastFreeze = done.catch(() => undefined);
+    return done;
+  }
+
+  return {
+    frozen: (client, containerId, work) =>
+      alone(async () => {
+        await client.tasks.pause(containerId);
+        try {
+          return await work();
+        } finally {
+          await client.tasks.resume(containerId);
+        }
+      }),
+    freeze: (client, containerId) => alone(() => client.tasks.pause(containerId)),
+    thawed(work) {
+      const done = lastFreeze.then(work);
+      thawed.add(done);
+      void done.catch(() => undefined).finally(() => thawed.delete(done));
+      return done;
+    },
+  };
+}

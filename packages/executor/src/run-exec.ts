@@ -1,0 +1,152 @@
+import { createOutage } from "@wfe-containerd/client";
+import type { StepResult } from "./core/output/result.js";
+import type { WorkflowData } from "./core/output/workflow-data.js";
+import { parseExec } from "./core/step/exec.js";
+import { spellError, spellingOf } from "./core/step/spelling.js";
+import { ExecutorError } from "./error.js";
+import type { StepPhase } from "./event.js";
+import type { ExecHost } from "./exec-host.js";
+import { toExecutorError } from "./failure.js";
+import type { HandleParts } from "./open-handle.js";
+import { createPatience, type Patience } from "./process/patience.js";
+import { applyPolicy } from "./resources/apply-policy.js";
+import type { Release } from "./resources/release.js";
+import type { ExecutorContext, ProcessStreams, StepContext } from "./stages/context.js";
+import { createExec, resolveExec } from "./stages/create-exec.js";
+import { type EndedStep, runCreatedStep } from "./stages/run.js";
+import { settleStep } from "./stages/settle.js";
+import type { UnreleasedResource } from "./unreleased.js";
+
+/** One run of a further process in a step's container. */
+export interface ExecRun extends HandleParts {
+  /** The id of the process in the container. */
+  readonly id: string;
+  readonly host: ExecHost;
+  readonly executor: ExecutorContext;
+  readonly release: Release;
+  /** The process, not yet parsed. */
+  readonly process: unknown;
+  readonly data: WorkflowData;
+  /** Whether the secrets of the step are not masked in the output. */
+  readonly isRaw: boolean;
+  readonly streams: ProcessStreams;
+  /** Refuses options that are wrong. */
+  checkCall(): void;
+}
+
+/** How long after its processes a container may end, in milliseconds: when it dies, they die first. */
+const CONTAINER_END_MS = 2_000;
+
+/**
+ * Runs a further process from its input to its result, and releases everything. Never rejects.
+ *
+ * @returns what could not be released yet.
+ */
+export async function runExec(run: ExecRun): Promise<readonly UnreleasedResource[]> {
+  const { id, host, signals, events, log, release, started, result } = run;
+  using patience = createPatience(signals);
+  await runStages(run, patience)
+    .catch(async (reason: unknown) => {
+      throw await whyNotRun(reason, host);
+    })
+    .then(result.resolve, (reason: unknown) => {
+      const error = toExecutorError(reason, signals, release.has("exec") ? id : undefined);
+      const told = error.kind === "invalid-step" ? error : spellError(error, spellingOf(run.process));
+      started.reject(told);
+      result.reject(told);
+    });
+  events.push({ type: "phase", phase: "releasing", id, attempt: 1 });
+  log.end();
+  events.stopWaiting();
+  const unreleased = await release.run();
+  if (unreleased.length > 0) events.push({ type: "release-failed", unreleased });
+  events.close();
+  return unreleased;
+}
+
+/** As the stages of a step. Its image, files and container are there already. */
+async function runStages(
+  { host, process, data, isRaw, started, result: _, checkCall, ...run }: ExecRun,
+  patience: Patience,
+): Promise<StepResult> {
+  const { id, executor, signals, events } = run;
+  const enter = (phase: StepPhase): void => void events.push({ type: "phase", phase, id, attempt: 1 });
+  checkCall();
+  const step = host.enter();
+  const asked = parseExec(process, step.resolved.step);
+  const allowed = applyPolicy(
+    {
+      ...asked,
+      user: asked.user ?? step.resolved.step.user,
+      groupAdd: [...step.resolved.step.groupAdd, ...asked.groupAdd],
+    },
+    executor.rules,
+  );
+  const outage = createOutage({
+    timeoutMs: executor.daemonTimeoutMs,
+    signal: patience.signal,
+    onAway: ({ message }) => void events.push({ type: "daemon-away", reason: message }),
+    onBack: (awayMs) => void events.push({ type: "daemon-back", awayMs }),
+  });
+  const machine = await executor.machines.of(step.resolved.step, outage);
+  const context: StepContext = { ...run, machine, patience };
+
+  enter("resolving");
+  const script = host.takeNumber();
+  run.release.own(async () => script.giveBack());
+  const plan = await resolveExec(context, step, allowed, { data, scriptNumber: script.number });
+
+  enter("preparing");
+  refuseIfAborted(signals.stop);
+  const created = await createExec(context, step, allowed, plan, {
+    freezer: host.freezer,
+    masked: isRaw ? [] : step.resolved.secrets,
+  });
+
+  enter("starting");
+  refuseIfAborted(signals.stop);
+  host.enter();
+  let attached: Promise<void> | undefined;
+  const ended = await runCreatedStep(context, created, (pid) => {
+    attached = created.io.attach({ pid, isLocal: machine.facts.locality === "local" });
+    attached.catch(() => undefined);
+    enter("running");
+    started.resolve();
+  });
+  await attached;
+
+  enter("settling");
+  return settleStep(context, created, await whyEnded(ended, host));
+}
+
+/** The kernel kills the others when a container's first process ends. That is not their own end. */
+async function whyEnded(ended: EndedStep, host: ExecHost): Promise<EndedStep> {
+  const { outcome } = ended;
+  const mayBe = outcome.cause === "runtime-lost" || (outcome.cause === "signal" && outcome.exitCode === 137);
+  if (!mayBe || !(await host.endsWithin(CONTAINER_END_MS))) return ended;
+  return { ...ended, outcome: { ...outcome, cause: "container-ended" } };
+}
+
+/** A container that ends meanwhile makes the daemon fail in many ways. */
+async function whyNotRun(reason: unknown, host: ExecHost): Promise<unknown> {
+  if (
+    !(reason instanceof Error) ||
+    !/not found|not running|stopped|ttrpc: closed|no such process/.test(reason.message)
+  )
+    return reason;
+  if (!(await host.endsWithin(CONTAINER_END_MS))) return reason;
+  try {
+    host.enter();
+    return reason;
+  } catch (refusal) {
+    return refusal;
+  }
+}
+
+function refuseIfAborted(stop: AbortSignal): void {
+  if (!stop.aborted) return;
+  throw new ExecutorError("the process was aborted before it had started", {
+    kind: "aborted",
+    cause: stop.reason,
+  });
+}

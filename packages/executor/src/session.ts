@@ -1,0 +1,105 @@
+import type { StepEndCause } from "./core/output/cause.js";
+import type { ExecFields } from "./core/step/exec.js";
+import type { StepInput } from "./core/step/step-input.js";
+import type { ExecutorError } from "./error.js";
+import type { ProcessOptions } from "./exec-input.js";
+import type { RunOptions, StartOptions } from "./executor-options.js";
+import type { StepHandle } from "./handle.js";
+import type { RunResult } from "./run-to-end.js";
+import type { SessionFiles } from "./session-files.js";
+import type { ReleaseReport } from "./unreleased.js";
+
+export type { SessionFiles } from "./session-files.js";
+
+/** What a session's container is made of: the fields of a step, without those of its process. */
+export interface SessionInput
+  extends Omit<
+    StepInput,
+    | "run"
+    | "shell"
+    | "command"
+    | "args"
+    | "init"
+    | "timeout"
+    | "timeoutMs"
+    | "stopSignal"
+    | "stopGrace"
+    | "stopGraceMs"
+    | "maxLogBytes"
+    | "onLogLimit"
+    | "retry"
+  > {}
+
+/** A step of a session: the fields of a step that do not make a container. */
+export interface SessionStep extends ExecFields {}
+
+/** How long a session stays, in milliseconds. */
+export interface SessionDeadlines {
+  /** It is closed when no step has run for so long. Default: never. */
+  readonly idleTimeoutMs?: number | undefined;
+  /** It is closed after this time, also while a step runs. Default: never. */
+  readonly lifetimeMs?: number | undefined;
+}
+
+/** Options of `Executor.open`. */
+export interface OpenOptions extends SessionDeadlines, Pick<StartOptions, "signal" | "secrets" | "data"> {}
+
+/** Options of `Session.close`. */
+export interface SessionCloseOptions {
+  /**
+   * How long the steps that run may take to end after their stop signal, in milliseconds.
+   *
+   * @default 10_000
+   */
+  readonly graceMs?: number | undefined;
+}
+
+/**
+ * Why a session has ended.
+ *
+ * - `closed`: by `close()`. `aborted`: by its signal, or with its executor.
+ * - `idle`, `lifetime`: its time was over.
+ * - `lost`: the daemon could not be reached for too long; `error` tells more.
+ * - any other: what became of its first process, as the cause of a step. `signal`: somebody killed it. `oom`:
+ *   the kernel did, at the memory limit. `timeout`: the longest time that the policy allows is over.
+ */
+export type SessionEndReason = "closed" | "idle" | "lifetime" | "lost" | StepEndCause;
+
+/** How a session has ended. */
+export interface SessionEnd extends ReleaseReport {
+  readonly reason: SessionEndReason;
+  readonly error?: ExecutorError | undefined;
+}
+
+/** A container that stays, for any number of steps that share its files. */
+export interface Session extends AsyncDisposable {
+  /** The container's id in containerd. */
+  readonly id: string;
+  readonly name: string;
+  /** Puts files into the container, and gets them out. */
+  readonly files: SessionFiles;
+  /** Resolves when the session has ended and its container is removed. Never rejects. */
+  readonly ended: Promise<SessionEnd>;
+  /**
+   * Starts a step in the container, and returns at once. Never throws: a step that cannot be started rejects
+   * the handle's `result`. The end of the session ends it, with the cause `container-ended`.
+   */
+  start(step: SessionStep, options?: ProcessOptions): StepHandle;
+  /**
+   * Runs a step to its end.
+   *
+   * @throws ExecutorError if the step could not be run, `refused` after the session's end. A step that ran
+   * and failed is a result.
+   */
+  run(step: SessionStep, options?: Omit<RunOptions, "secrets">): Promise<RunResult>;
+  /** Counts the deadlines anew from now on. One that is not given stays as it was. */
+  extend(deadlines: SessionDeadlines): void;
+  /** Freezes all processes. Until `resume`, no step can be started. Deadlines go on. */
+  pause(): Promise<void>;
+  /** Lets the processes go on. */
+  resume(): Promise<void>;
+  /**
+   * Stops the steps that still run, and removes the container. Further calls return the promise of the first.
+   */
+  close(options?: SessionCloseOptions): Promise<SessionEnd>;
+}

@@ -1,0 +1,110 @@
+import { rm } from "node:fs/promises";
+import { join } from "node:path";
+import type { Client } from "@wfe-containerd/client";
+import { ignoreNotFound } from "@wfe-containerd/client/internal";
+import type { WorkflowData } from "../core/output/workflow-data.js";
+import type { AllowedStep } from "../core/plan/checked-step.js";
+import { type ExecPlan, planExec } from "../core/plan/exec.js";
+import { refuse } from "../core/refuse.js";
+import type { User } from "../core/spec/spec.js";
+import { createUser, toHostUser } from "../core/spec/user.js";
+import { maskedValues, type Secret } from "../core/step/secret.js";
+import { resolveUser } from "../image/resolve-user.js";
+import { createSeal } from "../io/seal.js";
+import { logLimitOf } from "../log/log-limit.js";
+import type { Freezer } from "../process/freezer.js";
+import { killProcess } from "../process/kill-process.js";
+import { addedProcess } from "../process/process.js";
+import { unpackAt } from "../resources/unpack-archive.js";
+import { type StepContext, toIoRequest } from "./context.js";
+import { type CreatedProcess, type CreatedStep, recordOutput } from "./create.js";
+
+/**
+ * Plans a further process in the container of a running step: its user becomes numbers.
+ *
+ * @param step the process, with the user and the groups that it has in the end.
+ */
+export async function resolveExec(
+  { id, machine, executor, signals, streams }: StepContext,
+  { resolved, plan, task }: CreatedStep,
+  step: AllowedStep,
+  { data, scriptNumber }: { readonly data: WorkflowData; readonly scriptNumber: number },
+): Promise<ExecPlan> {
+  executor.io.check(machine, toIoRequest(streams));
+  return planExec({
+    execId: id,
+    scriptNumber,
+    container: plan,
+    spec: task.spec,
+    step,
+    user: await findUser(),
+    data,
+    terminal: streams.terminal,
+    root: toHostUser({ uid: 0, gid: 0 }, resolved.userNamespace),
+  });
+
+  async function findUser(): Promise<User> {
+    const { user, groupAdd } = resolved.step;
+    const first = task.spec.process.user;
+    if (step.user === user && step.groupAdd.length === groupAdd.length) return first;
+    const leased = machine.client.with({ leaseId: plan.id });
+    const found = await resolveUser(leased, resolved.image, step, {
+      readUserFiles: executor.readUserFiles,
+      signal: signals.stop,
+    });
+    return createUser({ ...found, umask: first.umask });
+  }
+}
+
+/** Opens the streams of a further process, and adds it to the container. Its program does not run yet. */
+export async function createExec(
+  context: StepContext,
+  { resolved, task: { pid } }: CreatedStep,
+  step: AllowedStep,
+  plan: ExecPlan,
+  { freezer, masked }: { readonly freezer: Freezer; readonly masked: readonly Secret[] },
+): Promise<CreatedProcess> {
+  const { id: execId, machine, executor, streams, release } = context;
+  const { client } = machine;
+  const directory = join(resolved.ioDirectory, execId);
+  release.add({ kind: "output", id: directory }, () => rm(directory, { recursive: true, force: true }));
+  const io = await executor.io.create(machine, directory, createSeal(), toIoRequest(streams));
+  release.own(() => io.close());
+  const recorder = recordOutput(context, io, logLimitOf(step, executor.logLimit), maskedValues(masked));
+  const id = { containerId: plan.id, execId };
+  const task = await addedProcess(machine, id);
+  release.add({ kind: "exec", id: execId }, async () => {
+    if (task.isDeleted) return;
+    const status = await ignoreNotFound(client.tasks.get(id.containerId, { execId }));
+    // What was not started has no process, and cannot be killed.
+    if (status?.status === "running" || status?.status === "paused") await killProcess(client, id);
+    await task.delete();
+  });
+  if (plan.script.length > 0) await freezer.frozen(client, plan.id, () => putScript(client, pid, plan));
+  await freezer.thawed(() =>
+    client.tasks.exec(id.containerId, { execId, process: plan.container.spec.process, ...io.stdio }),
+  );
+  release.own(() => io.release());
+  const { start } = task;
+  return {
+    plan,
+    task: Object.assign(task, { start: () => freezer.thawed(start) }),
+    io,
+    recorder,
+    unwritable: [],
+  };
+}
+
+/** Writes the script of a process into its running container, whose processes are frozen. */
+async function putScript(client: Client, pid: number, { id, script, programField }: ExecPlan): Promise<void> {
+  try {
+    await unpackAt(client.with({ leaseId: id }), `/proc/${pid}/root`, script);
+  } catch (reason) {
+    if (!(reason instanceof Error) || !/read-only file system/.test(reason.message)) throw reason;
+    refuse(
+      programField,
+      "the script has to be a file, and the container's root file system is read-only",
+      "a script for /bin/sh of less than 128 KiB without a #! line; or command",
+    );
+  }
+}

@@ -1,0 +1,73 @@
+import { randomBytes } from "node:crypto";
+import type { AbortRelay } from "./abort-relay.js";
+import { checkTerminal } from "./core/spec/terminal.js";
+import type { ExecHost } from "./exec-host.js";
+import type { ExecInput } from "./exec-input.js";
+import type { StepHandle } from "./handle.js";
+import { checkStdin } from "./io/stdin.js";
+import { createEventQueue, type EventQueue } from "./log/event-queue.js";
+import type { KeptLogs } from "./log/kept-logs.js";
+import { openHandle } from "./open-handle.js";
+import { resizeTerminal } from "./resize.js";
+import { createRelease, type Release } from "./resources/release.js";
+import { runExec } from "./run-exec.js";
+import type { ExecutorContext } from "./stages/context.js";
+
+/** What the processes of one executor have in common. */
+export interface ExecParts {
+  readonly executor: ExecutorContext;
+  readonly host: ExecHost;
+  readonly aborts: AbortRelay;
+  readonly keptLogs: KeptLogs;
+  /** Called with a release that did not finish. */
+  onUnfinished(release: Release): void;
+}
+
+/**
+ * Adds a process to a container, and starts it. Never throws: the handle's `result` rejects instead.
+ *
+ * @param isRaw whether the output is a file's contents, in which no secret is masked.
+ */
+export function startExec(
+  parts: ExecParts,
+  input: ExecInput,
+  events: EventQueue = createEventQueue(),
+  isRaw = false,
+): StepHandle {
+  const { executor, host, aborts, keptLogs, onUnfinished } = parts;
+  const { signal, data = {}, stdin, terminal, ...process } = input ?? {};
+  const id = `exec-${randomBytes(8).toString("hex")}`;
+  const release = createRelease();
+  const isMap = typeof input === "object" && input !== null;
+  const handle = openHandle({
+    id,
+    signal,
+    aborts,
+    events,
+    keptLogs,
+    async run(shown) {
+      const running = runExec({
+        ...shown,
+        id,
+        host,
+        executor,
+        release,
+        process: isMap ? process : input,
+        data,
+        isRaw,
+        streams: { stdin, terminal },
+        checkCall() {
+          checkTerminal(terminal);
+          checkStdin(stdin);
+        },
+      });
+      host.add(running);
+      const unreleased = await running;
+      if (unreleased.length > 0) onUnfinished(release);
+      return unreleased;
+    },
+    exec: (further) => startExec(parts, further),
+    resize: (size) => resizeTerminal({ host, started: handle.started, execId: id, terminal }, size),
+  });
+  return handle;
+}
