@@ -18,8 +18,8 @@ const client = createClient({
   ],
 });
 const executor = createExecutor({ client });
-const limit = moment === "timeout" ? { timeout: "1s", stopGrace: "0s" } : {};
-const handle = executor.start({ name: "left", image: "busybox", run: "sleep 600", ...limit });
+const step = { name: "left", image: "busybox", run: "sleep 600", stopGrace: "0s" };
+const handle = executor.start(moment === "timeout" ? { ...step, timeout: "1s" } : step);
 await handle.started;
 
 // As a pull does.
