@@ -370,7 +370,7 @@ test("a step with secrets is taken over only by who can mask them, and stopped i
   });
   await expect(recovered(runner, { policy: "kill" as never })).rejects.toMatchObject({
     kind: "invalid-argument",
-    message: "recover: policy: kill is not allowed; allowed: adopt, stop",
+    message: 'recover: policy: "kill" is not allowed; allowed: adopt, stop',
   });
   const [handle] = await recovered(runner, { policy: "stop", secrets });
   expect(await handle?.result).toMatchObject({ cause: "aborted", exitCode: 9, stdout: "***\nbye\n" });
