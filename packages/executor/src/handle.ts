@@ -26,7 +26,8 @@ export interface StepHandle extends AsyncIterable<StepEvent>, AsyncDisposable {
   /**
    * Resolves as soon as the outcome and all output are known. Rejects with an {@link ExecutorError} if the
    * step could not be run; its kind is `aborted` if it was aborted before its process had started, or if it
-   * was only followed and goes on in another process. With `retry` it is the outcome of the last attempt, also if the step is aborted while it waits for the next.
+   * was only followed and goes on in another process. With `retry` it is the outcome of the last attempt,
+   * also if the step is aborted while it waits for the next.
    */
   readonly result: Promise<StepResult>;
   /**

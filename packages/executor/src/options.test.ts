@@ -64,9 +64,12 @@ test("so does each of its calls", async () => {
     [{ secret: {} }, 'start: unknown option "secret"; did you mean secrets?'],
     [
       { onEvent: 1 },
-      'start: unknown option "onEvent"; allowed: signal, data, stdin, terminal, secrets, priority',
+      'start: unknown option "onEvent"; allowed: signal, data, stdin, terminal, secrets, priority, runId, key, attempt',
     ],
-    [null, "start: options: is not an object; allowed: signal, data, stdin, terminal, secrets, priority"],
+    [
+      null,
+      "start: options: is not an object; allowed: signal, data, stdin, terminal, secrets, priority, runId, key, attempt",
+    ],
   ] as const) {
     const handle = executor.start(step, any(options));
     await expect(handle.result).rejects.toEqual(refusal(message));
