@@ -28,31 +28,42 @@ export interface DaemonTime {
 }
 
 /**
+ * `leased` creates under the step's lease. `client` undoes without it, because a long step outlives its
+ * lease.
+ */
+export interface StepClients {
+  readonly client: Client;
+  readonly leased: Client;
+}
+
+/**
  * Acquires a step's snapshot, container record and output files, and registers the undo of each.
  *
  * The caller's signal does not cancel these calls: a cancelled call may or may not have taken effect. They
  * are short, and each has the client's deadline.
  *
- * @param leased creates them under the step's lease. `client` undoes them without it, because a long step
- * outlives its lease.
+ * @param prepared the mounts of the step's snapshot, if {@link prepareSnapshot} has made it already.
  */
 export async function acquire(
-  { client, leased }: { readonly client: Client; readonly leased: Client },
+  clients: StepClients,
   plan: StepPlan,
+  prepared: Mount[] | undefined,
   ioDirectory: string,
   openIo: () => Promise<StepIo>,
   release: Release,
 ): Promise<Acquired> {
+  const { client, leased } = clients;
   const { id, snapshot } = plan;
   let isMade = false;
   release.add({ kind: "output", id: ioDirectory }, async () => {
     // A directory that somebody else made is not ours to remove.
     if (isMade) await removeOutput(ioDirectory);
   });
-  release.add({ kind: "snapshot", id }, () => ignoreNotFound(client.snapshots.remove(id)));
+  const makeSnapshot = (): Promise<Mount[]> => prepareSnapshot(clients, id, snapshot, release);
+  const preparing = prepared === undefined ? makeSnapshot() : Promise.resolve(prepared);
   release.add({ kind: "container", id }, () => ignoreNotFound(client.containers.delete(id)));
   const [rootfs, daemonTime, io] = await allOf(
-    leased.snapshots.prepare(id, snapshot.parent, { labels: snapshot.labels }).then(async (mounts) => {
+    preparing.then(async (mounts) => {
       await fillLayer(leased, mounts, plan);
       return mounts;
     }),
@@ -68,6 +79,22 @@ export async function acquire(
     }),
   );
   return { rootfs, io, daemonTime };
+}
+
+/**
+ * Makes a step's snapshot, and registers its undo.
+ *
+ * @throws ContainerdError `not-found` if its parent is not there.
+ */
+export async function prepareSnapshot(
+  { client, leased }: StepClients,
+  id: string,
+  { parent, labels }: StepPlan["snapshot"],
+  release: Release,
+): Promise<Mount[]> {
+  if (!release.has("snapshot"))
+    release.add({ kind: "snapshot", id }, () => ignoreNotFound(client.snapshots.remove(id)));
+  return leased.snapshots.prepare(id, parent, { labels });
 }
 
 /**

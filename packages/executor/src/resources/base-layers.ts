@@ -57,10 +57,7 @@ export function createBaseLayers(): BaseLayers {
  * It is added to the lease first, and looked for then: the daemon takes what does not exist into a lease,
  * without an error.
  */
-export async function findBaseLayer(
-  { leased, leaseId }: Leased,
-  chainId: string,
-): Promise<BaseLayer | undefined> {
+async function findBaseLayer({ leased, leaseId }: Leased, chainId: string): Promise<BaseLayer | undefined> {
   const type = `snapshots/${leased.snapshotter}`;
   for (const layer of baseLayersOf(chainId)) {
     await leased.leases.addResource(leaseId, { type, id: layer.key });

@@ -58,6 +58,7 @@ export async function prepareStep(
   const { rootfs, io, daemonTime } = await acquire(
     { client: machine.client, leased },
     plan,
+    resolved.rootfs,
     ioDirectory,
     () => executor.io.create(machine, ioDirectory, seal, toIoRequest(streams)),
     release,

@@ -1,4 +1,4 @@
-import type { Client, ResolvedImage } from "@wfe-containerd/client";
+import type { Client, Mount, ResolvedImage } from "@wfe-containerd/client";
 import type { WorkflowData } from "../core/output/workflow-data.js";
 import type { PlanInput } from "../core/plan/plan.js";
 import { toHostUser } from "../core/spec/user.js";
@@ -27,6 +27,8 @@ export interface ResolvedStep extends PlanInput {
   readonly sources: readonly CheckedSource[];
   /** What marks the end of its output. */
   readonly seal: Uint8Array;
+  /** The mounts of the step's snapshot, if it is made already. */
+  readonly rootfs?: Mount[] | undefined;
 }
 
 /** What a step gets besides its own fields. */
@@ -46,7 +48,7 @@ export async function resolveStep(
   values: StepValues,
 ): Promise<ResolvedStep> {
   const { id, executor, machine, signals, streams } = context;
-  const { image, baseLayer } = await openImage(context, { leased, leaseId: id }, allowed, known);
+  const { image, baseLayer, rootfs } = await openImage(context, leased, allowed, known, labels);
   const user = await resolveUser(leased, image, allowed, {
     readUserFiles: executor.readUserFiles,
     signal: signals.stop,
@@ -80,6 +82,7 @@ export async function resolveStep(
     sources,
     image,
     baseLayer,
+    rootfs,
     user,
     hostUser,
     volumes,
