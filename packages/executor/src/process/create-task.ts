@@ -70,6 +70,8 @@ export async function createTask(
 /** Registers the undo of a task: what still runs of it is killed. */
 export function ownTask(client: Client, process: Process, release: Release): void {
   release.add({ kind: "task", id: process.id.containerId }, async () => {
+    // The result may be given while the task is being deleted.
+    await process.deleting?.catch(() => undefined);
     if (process.isDeleted) return;
     if (!(await isStopped(client, process.id))) await killProcess(client, process.id);
     await process.delete();

@@ -12,6 +12,8 @@ export interface Process {
   readonly id: ProcessId;
   /** Whether `delete` has succeeded. */
   readonly isDeleted: boolean;
+  /** The call of `delete` that is under way, or has succeeded. */
+  readonly deleting: Promise<void> | undefined;
   /** @returns its process id on the daemon's machine. */
   start(): Promise<number>;
   /** Waits for its end. Ask before `start`, so that the end of even the shortest process is not missed. */
@@ -80,6 +82,9 @@ function processOf(
     id,
     get isDeleted() {
       return isDeleted;
+    },
+    get deleting() {
+      return deleting;
     },
     start: async () => (await client.tasks.start(containerId, { execId })).pid,
     wait: (signal) => client.tasks.wait(containerId, { execId, signal }),
