@@ -48,17 +48,12 @@ export async function acquire(
   clients: StepClients,
   plan: StepPlan,
   prepared: Mount[] | undefined,
-  ioDirectory: string,
+  output: OutputDirectory,
   openIo: () => Promise<StepIo>,
   release: Release,
 ): Promise<Acquired> {
   const { client, leased } = clients;
   const { id, snapshot } = plan;
-  let isMade = false;
-  release.add({ kind: "output", id: ioDirectory }, async () => {
-    // A directory that somebody else made is not ours to remove.
-    if (isMade) await removeOutput(ioDirectory);
-  });
   const makeSnapshot = (): Promise<Mount[]> => prepareSnapshot(clients, id, snapshot, release);
   const preparing = prepared === undefined ? makeSnapshot() : Promise.resolve(prepared);
   release.add({ kind: "container", id }, () => ignoreNotFound(client.containers.delete(id)));
@@ -69,16 +64,32 @@ export async function acquire(
     }),
     createContainer(leased, plan, plan.container.spec),
     openIo().then(async (opened) => {
-      isMade = true;
+      output.isMade = true;
       release.own(() => opened.close());
       await Promise.all([
-        markOutput(ioDirectory, client, plan.container.labels[LABELS.owner] ?? ""),
+        markOutput(output.path, client, plan.container.labels[LABELS.owner] ?? ""),
         ...plan.files.map(writeHostFile),
       ]);
       return opened;
     }),
   );
   return { rootfs, io, daemonTime };
+}
+
+/** The directory of a step's output. */
+export interface OutputDirectory {
+  readonly path: string;
+  /** A directory that somebody else made is not ours to remove. */
+  isMade: boolean;
+}
+
+/** Registers the removal of the directory of a step's output. It stays as long as the step's snapshot. */
+export function ownOutput(path: string, release: Release): OutputDirectory {
+  const output = { path, isMade: false };
+  release.add({ kind: "output", id: path }, async () => {
+    if (output.isMade) await removeOutput(path);
+  });
+  return output;
 }
 
 /**

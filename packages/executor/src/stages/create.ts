@@ -59,7 +59,7 @@ export async function prepareStep(
     { client: machine.client, leased },
     plan,
     resolved.rootfs,
-    ioDirectory,
+    resolved.output,
     () => executor.io.create(machine, ioDirectory, seal, toIoRequest(streams)),
     release,
   );

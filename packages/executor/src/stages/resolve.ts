@@ -9,6 +9,7 @@ import { createSeal } from "../io/seal.js";
 import { logLimitOf } from "../log/log-limit.js";
 import { findHostCapabilities } from "../machine/host-capabilities.js";
 import type { Machine } from "../machine/machine.js";
+import { type OutputDirectory, ownOutput } from "../resources/acquire.js";
 import type { HostUser } from "../resources/inject-secrets.js";
 import { type CheckedSource, checkSources } from "../resources/mount-sources.js";
 import { openVolumes } from "../volumes/open-volumes.js";
@@ -27,6 +28,7 @@ export interface ResolvedStep extends PlanInput {
   readonly sources: readonly CheckedSource[];
   /** What marks the end of its output. */
   readonly seal: Uint8Array;
+  readonly output: OutputDirectory;
   /** The mounts of the step's snapshot, if it is made already. */
   readonly rootfs?: Mount[] | undefined;
 }
@@ -47,7 +49,8 @@ export async function resolveStep(
   { step: allowed, run, labels, ioDirectory, leased, known }: LeasedStep,
   values: StepValues,
 ): Promise<ResolvedStep> {
-  const { id, executor, machine, signals, streams } = context;
+  const { id, executor, machine, signals, release, streams } = context;
+  const output = ownOutput(ioDirectory, release);
   const { image, baseLayer, rootfs } = await openImage(context, leased, allowed, known, labels);
   const user = await resolveUser(leased, image, allowed, {
     readUserFiles: executor.readUserFiles,
@@ -77,6 +80,7 @@ export async function resolveStep(
       ...(run && { run }),
     },
     seal,
+    output,
     leased,
     step,
     sources,
