@@ -37,7 +37,7 @@ const COLUMNS = [
   { name: "command", heading: "cmd" },
 ];
 
-/** @returns Undefined if the process has ended, or runs on another machine, where this id may be another's. */
+/** @returns undefined if the process has ended, or runs on another machine, where the id may be another's. */
 async function readProcess(pid: number, containerId: string): Promise<ProcessStatus | undefined> {
   const read = (name: string): Promise<string> => readFile(`/proc/${pid}/${name}`, "utf8");
   try {

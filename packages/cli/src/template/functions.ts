@@ -30,7 +30,7 @@ export const FUNCTIONS: Readonly<Record<string, TemplateFunction>> = {
   printf: (form, ...values) => format(toText(form), values),
 };
 
-/** As `index` in Go: an element of a list, or the value of a key; empty if there is none. */
+/** As `index` in Go: an element of a list, or the value of a key; empty if it is not there. */
 function at(from: unknown, key: unknown): unknown {
   if (Array.isArray(from)) {
     if (typeof key === "number" && key >= 0 && key < from.length) return from[key];

@@ -8,7 +8,7 @@ export type TemplatePart =
 /** A word of an action. */
 export interface Token {
   readonly kind: "string" | "number" | "field" | "variable" | "word" | "sign";
-  /** Of a string: its value. Of a field: its name, empty for `.` alone. Of a variable: its name without `$`. */
+  /** The value of a string; the name of a field, empty for `.` alone; the name of a variable without `$`. */
   readonly text: string;
   /** Whether a blank stands before it: `.A .B` are two operands, `.A.B` is one. */
   readonly isApart: boolean;

@@ -40,6 +40,6 @@ export function fieldOf(from: unknown, name: string): unknown {
     );
   const names = Object.keys(from).map((key) => `.${key}`);
   throw new UsageError(
-    `--format: .${name}: there is no such field; allowed: ${names.join(", ") || "none, it is empty"}; for a key that may be missing: index`,
+    `--format: .${name}: the value has no field of that name; allowed: ${names.join(", ") || "none, it is empty"}; for a key that may be missing: index`,
   );
 }
