@@ -126,7 +126,8 @@ test("a step reads 64 MiB from its standard input exactly, and no faster than it
     { stdin: source() },
   );
   await using step = handle;
-  await outputHas(step, "ready");
+  // Output may come before the answer to the start.
+  await Promise.all([outputHas(step, "ready"), step.started]);
   const before = given;
   await using go = step.exec({ run: "echo go > /tmp/go" });
   expect((await step.result).stdout).toContain(hash.digest("hex"));
