@@ -97,7 +97,7 @@ describe("a running step", () => {
     expect(await cli("inspect", "-f", "{{.Nope}}", "build")).toMatchObject({
       code: 125,
       stderr: expect.stringMatching(
-        /^wfe-containerd: --format: \.Nope: there is no such field; allowed: \.id/,
+        /^wfe-containerd: --format: \.Nope: the value has no field of that name; allowed: \.id/,
       ),
     });
   });

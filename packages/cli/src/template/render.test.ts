@@ -64,8 +64,8 @@ test.each([
 
 describe("what is not valid is told with what is allowed", () => {
   test.each([
-    ["{{.Nme}}", /\.Nme: there is no such field; allowed: \.id, \.step/],
-    ["{{.State.Nope}}", /\.Nope: there is no such field; allowed: \.status, \.pid/],
+    ["{{.Nme}}", /\.Nme: the value has no field of that name; allowed: \.id, \.step/],
+    ["{{.State.Nope}}", /\.Nope: the value has no field of that name; allowed: \.status, \.pid/],
     ["{{.ID.x}}", /\.x: the value wfe-1 has no fields/],
     ["{{ID}}", /ID is not a function of these templates; allowed: .*json.*; a field begins with a dot: \.ID/],
     ["{{if false}}{{bogus 1}}{{end}}", /bogus is not a function/],
@@ -85,8 +85,8 @@ describe("what is not valid is told with what is allowed", () => {
     ["{{index .Config.Env 2}}", /the list has no element 2; allowed: 0 to 1/],
     ["{{join .ID}}", /join: the value is not a list/],
     ["{{len 3}}", /len: the value has no length/],
-    ["{{.constructor}}", /there is no such field/],
-    ["{{.__proto__}}", /there is no such field/],
+    ["{{.constructor}}", /the value has no field of that name/],
+    ["{{.__proto__}}", /the value has no field of that name/],
     ["{{constructor}}", /constructor is not a function/],
     [`${"{{if .ID}}".repeat(200)}${"{{end}}".repeat(200)}`, /nested too deep/],
     [`{{${"(".repeat(200)}.ID${")".repeat(200)}}}`, /nested too deep/],
