@@ -35,7 +35,7 @@ export default defineConfig({
           include: [
             "packages/*/test/**/*.test.ts",
             "examples/**/*.test.ts",
-            "test-infra/{daemon,remote}/**/*.test.ts",
+            "test-infra/{chaos,daemon,remote}/**/*.test.ts",
           ],
         },
       },

@@ -51,7 +51,8 @@ await story(async () => {
         report.notRun(name, reason);
         continue;
       }
-      const env = { ...containerd.value.env, PATH: dirname(node.value.path) };
+      // The first part of npm test has run more.
+      const env = { WFE_SOAK_STEPS: "60", ...containerd.value.env, PATH: dirname(node.value.path) };
       // --all and filters ask for exactly what they name, so nothing is left out.
       const isChoice = !flags.includes("--all") && filters.length === 0;
       const excluded = isChoice ? leftOut.map((glob) => `--exclude=${glob}`) : [];

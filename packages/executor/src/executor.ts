@@ -1,3 +1,4 @@
+import { createOutage } from "@wfe-containerd/client";
 import { createSemaphore } from "@wfe-containerd/client/internal";
 import { createAbortRelay } from "./abort-relay.js";
 import type { StepInput } from "./core/step/step-input.js";
@@ -80,8 +81,9 @@ export interface Executor extends AsyncDisposable {
    * result; none is run a second time. A step whose process had not been started is removed, and its handle
    * rejects.
    *
-   * Steps of living processes are left alone, and so are those whose process cannot be seen from here: it ran
-   * on another machine, or in another PID namespace.
+   * A daemon that is away is waited for, for `daemonTimeoutMs`. Steps of living processes are left alone,
+   * and so are those whose process cannot be seen from here: it ran on another machine, or in another PID
+   * namespace.
    *
    * @throws ExecutorError `invalid-argument` for an unknown option; `closed` after `close`;
    * `daemon-unavailable`.
@@ -178,7 +180,9 @@ export function createExecutor(options: ExecutorOptions = {}): Executor {
     checkRecoverOptions(recoverOptions);
     const { policy = "adopt", secrets = {} } = recoverOptions;
     if (closing !== undefined) throw startsNoMore("is closed");
-    const claim = async (): Promise<RecoveredStep[]> => claimAll(await context.machines.ownClient(), secrets);
+    const outage = createOutage({ timeoutMs: context.daemonTimeoutMs });
+    const claim = async (): Promise<RecoveredStep[]> =>
+      claimAll(await context.machines.ownClient(outage), secrets);
     const steps = await claim().catch((reason: unknown) => {
       throw toExecutorError(reason);
     });

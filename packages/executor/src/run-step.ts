@@ -15,6 +15,7 @@ import type { Machine } from "./machine/machine.js";
 import { createPatience, type Patience } from "./process/patience.js";
 import { refuseIfAborted, type StopSignals } from "./process/stop-signals.js";
 import type { ClaimedStep } from "./record/claim.js";
+import { neverStarted } from "./record/never-started.js";
 import { checkSources } from "./resources/mount-sources.js";
 import type { Release } from "./resources/release.js";
 import { type Adoption, adoptStep } from "./stages/adopt.js";
@@ -91,6 +92,7 @@ async function adopt(
   const context = await contextOf(way, patience, (outage) => way.executor.machines.own(outage));
   const result = await adoptStep(context, claimed, { masked, ...announce(way) });
   if (result !== "not-started") return result;
+  neverStarted.add(way.id);
   throw new ExecutorError(
     `step ${way.id} was not started: its executor ended before that, and what it had prepared is removed`,
     { kind: "runtime" },

@@ -11,6 +11,7 @@ import {
 } from "@wfe-containerd/executor";
 import { useDaemon } from "@wfe-containerd/test-infra/daemon";
 import { createPrivateNetwork, type PrivateNetwork } from "@wfe-containerd/test-infra/daemon/network";
+import { randomOf } from "@wfe-containerd/test-infra/random";
 import { afterAll, expect, test } from "vitest";
 
 const network: PrivateNetwork = await createPrivateNetwork();
@@ -50,19 +51,6 @@ function executor(ioMode: "file" | "fifo") {
     bridge: BRIDGE,
     policy: { bridgeNetwork: true, volumes: "any" },
   });
-}
-
-/**
- * A random generator that repeats its numbers for the same seed. Source: mulberry32, in the public domain.
- */
-function randomOf(seed: number): () => number {
-  let state = seed;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
-  };
 }
 
 type End = (handle: StepHandle, abort: () => void) => void;

@@ -232,7 +232,7 @@ describe("a step with retry", () => {
           .match(/attempt \d/g),
       ).toEqual([1, 2, 3].map((n) => `attempt ${n}`));
       await handle.closed;
-      const wait = { of: "step", what: "bad", reason: "exit, exit code 1" };
+      const wait = { of: "step", what: "bad", reason: "exit" };
       expect(observed).toMatchObject([
         { id: ids[0], attempt: 1, exitCode: 1 },
         { ...wait, attempt: 2, delayMs: 10 },

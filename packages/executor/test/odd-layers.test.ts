@@ -6,6 +6,7 @@ import { createExecutor, type Executor, isExecutorError, type StepIssue } from "
 import { once, useDaemon } from "@wfe-containerd/test-infra/daemon";
 import { buildImage, busyboxLayer, ociArchive, toBlob } from "@wfe-containerd/test-infra/images";
 import { type OddLayer, oddLayers } from "@wfe-containerd/test-infra/images/odd-layers";
+import { randomOf } from "@wfe-containerd/test-infra/random";
 import { afterAll, beforeAll, expect, test } from "vitest";
 
 const at = useDaemon();
@@ -26,19 +27,6 @@ beforeAll(async () => {
   await writeFile(join(canary, "passwd"), "root:x:0:0::/:\napp:x:7777777:7777777::/:\n");
 });
 afterAll(() => rm(canary, { recursive: true }));
-
-/**
- * A random generator that repeats its numbers for the same seed. Source: mulberry32, in the public domain.
- */
-function randomOf(seed: number): () => number {
-  let state = seed;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
-  };
-}
 
 /** Imports an image: busybox, and these layers on top. False if the daemon does not unpack them. */
 async function importLayers(name: string, odd: readonly OddLayer[]): Promise<boolean> {

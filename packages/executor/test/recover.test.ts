@@ -284,6 +284,25 @@ describe("an attempt", () => {
     await at.expectNothingLeft(before);
   });
 
+  test("that was prepared and not started may be started again as soon as recover has told so", async () => {
+    const before = await at.inventory();
+    const gate = await openGate();
+    const start = { step: gate.step("anew", 5), startOptions };
+    await gate.open();
+    await startProcess([start], {}, { when: "before", call: "Tasks.Create" }).ended;
+    await using runner = executor();
+    for await (const recovered of runner.recover()) {
+      await expect(recovered.result).rejects.toMatchObject({
+        kind: "runtime",
+        message: expect.stringContaining("was not started"),
+      });
+      // What was prepared is still being removed.
+      expect(await runner.run(start.step, startOptions)).toMatchObject({ exitCode: 5 });
+    }
+    expect(await gate.runs("anew")).toBe(1);
+    await at.expectNothingLeft(before);
+  });
+
   test("goes on when its process is killed while another one follows it, or when that one stops to follow", async () => {
     const before = await at.inventory();
     const gate = await openGate();

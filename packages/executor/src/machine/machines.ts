@@ -21,8 +21,11 @@ export interface Machines {
   of(step: AllowedStep, outage: Outage): Promise<Machine>;
   /** The machine of the executor's own daemon. */
   own(outage: Outage): Promise<Machine>;
-  /** A client of the executor's own daemon, whose calls fail at once while it is away. */
-  ownClient(): Promise<Client>;
+  /**
+   * A client of the executor's own daemon, which has answered. It is waited for even if it has never answered
+   * before: after the start of a machine, daemon and executor come up together.
+   */
+  ownClient(outage: Outage): Promise<Client>;
   /**
    * The daemons that are connected.
    *
@@ -77,7 +80,13 @@ export function createMachines(given: Client | undefined, settings: MachineSetti
   return {
     of: async (step, outage) => machineOf(await connectTo(step), outage),
     own: async (outage) => machineOf(await connectTo({}), outage),
-    ownClient: async () => (await connectTo({})).client,
+    async ownClient(outage) {
+      const daemon = await connectTo({});
+      const client = daemon.client.with({ outage });
+      await client.version();
+      daemon.hasAnswered = true;
+      return client;
+    },
     async known(connect) {
       if (connect && own === undefined && opened.size === 0) await connectTo({});
       const found = own === undefined ? [] : [own];

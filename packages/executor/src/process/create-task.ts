@@ -1,3 +1,4 @@
+import { setTimeout as delay } from "node:timers/promises";
 import { type Client, isContainerdError, type Mount } from "@wfe-containerd/client";
 import type { StepPlan } from "../core/plan/plan.js";
 import type { Spec } from "../core/spec/spec.js";
@@ -14,6 +15,11 @@ import { isLimitRefusal, startError } from "./start-error.js";
 
 /** runc and two starts of the shim take seconds on a busy machine, never minutes. */
 const CREATE_TIMEOUT_MS = 120_000;
+
+/** How long a half-made task may be in the way of its next creation, in milliseconds. */
+const IN_THE_WAY_MS = 20_000;
+const FIRST_PAUSE_MS = 50;
+const LONGEST_PAUSE_MS = 1_000;
 
 /** A created task, whose process is not started yet. */
 export interface CreatedTask extends Process {
@@ -44,14 +50,7 @@ export async function createTask(
   ownTask(client, process, release);
   const create = (): Promise<{ readonly pid: number }> =>
     client.tasks.create({ containerId: plan.id, rootfs, ...io.stdio, timeoutMs: CREATE_TIMEOUT_MS });
-  const { pid } = await create()
-    .catch(async (reason: unknown) => {
-      if (!isContainerdError(reason, "already-exists")) throw reason;
-      // Nobody else has this id. A daemon that was killed while it created the task finds the half-made
-      // task's shim again, and does not remove it.
-      await removeHalfMade(client, process.id).catch(() => undefined);
-      return create();
-    })
+  const { pid } = await createOverHalfMade(client, process.id, create)
     .catch(async (reason: unknown) => {
       if (!isLimitRefusal(reason)) throw reason;
       // The daemon may not set our default limits, and we cannot always know what it may set. Its own limits
@@ -76,6 +75,30 @@ export function ownTask(client: Client, process: Process, release: Release): voi
     if (!(await isStopped(client, process.id))) await killProcess(client, process.id);
     await process.delete();
   });
+}
+
+/**
+ * Creates a task. Nobody else has its id, but a half-made one may be in the way: a daemon that was killed
+ * while it created the task finds its shim again, and does not remove it; and the daemon undoes the creation
+ * of a client that was killed only a while later.
+ */
+async function createOverHalfMade<T>(client: Client, id: ProcessId, create: () => Promise<T>): Promise<T> {
+  const giveUpAt = performance.now() + IN_THE_WAY_MS;
+  for (let pauseMs = FIRST_PAUSE_MS; ; pauseMs = Math.min(2 * pauseMs, LONGEST_PAUSE_MS)) {
+    try {
+      return await create();
+    } catch (reason) {
+      if (!isInTheWay(reason) || performance.now() > giveUpAt) throw reason;
+      await removeHalfMade(client, id).catch(() => undefined);
+      await delay(pauseMs);
+    }
+  }
+}
+
+/** There is no status code for a bundle that is there: the daemon passes on the error of its mkdir(2). */
+function isInTheWay(reason: unknown): boolean {
+  if (isContainerdError(reason, "already-exists")) return true;
+  return isContainerdError(reason) && /mkdir \S*\.task\/\S+: file exists/.test(reason.message);
 }
 
 async function removeHalfMade(client: Client, id: ProcessId): Promise<void> {

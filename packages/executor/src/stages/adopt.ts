@@ -2,6 +2,7 @@ import { rm } from "node:fs/promises";
 import { ignoreNotFound } from "@wfe-containerd/client/internal";
 import type { StepResult } from "../core/output/result.js";
 import { UNKNOWN_USAGE } from "../core/output/usage.js";
+import { LABELS } from "../core/plan/labels.js";
 import { msUntil } from "../core/recovery/deadline.js";
 import type { StepRecord } from "../core/recovery/step-record.js";
 import { ownTask } from "../process/create-task.js";
@@ -135,17 +136,18 @@ function ownLeftovers(
   process: Process,
   removesClaims: () => boolean,
 ): void {
-  const { container, found } = step;
+  const { container, found, lease } = step;
   release.add({ kind: "lease", id }, async () => {
     // Without a container, only the lease has protected the snapshot.
     await client.leases.delete(id, { sync: container === undefined });
     if (removesClaims()) await removeClaims();
   });
-  if (container === undefined) return;
-  // A record alone is not enough to remove a directory: its name must be the step's id.
-  const directory = found.kind === "record" ? found.record.output.directory : "";
+  const recorded = found.kind === "record" ? found.record.output.directory : undefined;
+  const directory = recorded ?? lease?.labels[LABELS.io] ?? "";
+  // What the daemon says is not enough to remove a directory: its name must be the step's id.
   if (directory.endsWith(`/${id}`))
     release.add({ kind: "output", id: directory }, () => rm(directory, { recursive: true, force: true }));
+  if (container === undefined) return;
   const { snapshotKey, snapshotter } = container;
   if (snapshotKey !== "")
     release.add({ kind: "snapshot", id: snapshotKey }, () =>

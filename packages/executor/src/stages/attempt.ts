@@ -6,6 +6,7 @@ import type { StepRecord } from "../core/recovery/step-record.js";
 import { ExecutorError } from "../error.js";
 import { refuseIfAborted } from "../process/stop-signals.js";
 import { claimStep } from "../record/claim.js";
+import { neverStarted } from "../record/never-started.js";
 import { findOwner, findRecorded, type RecordedStep } from "../record/recorded-step.js";
 import { type Adoption, adoptStep } from "./adopt.js";
 import type { StepContext } from "./context.js";
@@ -45,8 +46,9 @@ export async function takeAttempt(
     refuseIfAborted(context.signals);
     const found = await findRecorded(client, context.id);
     if (found === undefined) {
-      if (wasSeen) throw endedElsewhere(run);
+      if (wasSeen && !neverStarted.has(context.id)) throw endedElsewhere(run);
       const leased = await leaseStep(context, step, run);
+      neverStarted.delete(context.id);
       if (leased !== undefined) return { leased };
       continue;
     }

@@ -1,0 +1,62 @@
+import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
+import { createInterface } from "node:readline";
+import { fileURLToPath } from "node:url";
+import type { NumberedStep } from "./numbered-step.js";
+
+/** What a worker is told at its start. */
+export interface WorkerSettings {
+  readonly address: string;
+  readonly namespace: string;
+  readonly ioDir: string;
+  /** The host directory in which each step leaves a line. */
+  readonly ranDir: string;
+  readonly runId: string;
+}
+
+/** What a worker prints. */
+export type WorkerLine =
+  | { readonly type: "ready" }
+  | { readonly type: "recovered"; readonly name: string }
+  /** A recovered step whose process had not been started. */
+  | { readonly type: "not-started"; readonly name: string }
+  | {
+      readonly type: "result";
+      readonly name: string;
+      readonly exitCode: number | null;
+      readonly cause: string;
+    }
+  | { readonly type: "log"; readonly name: string; readonly bytes: number; readonly sha256: string }
+  | { readonly type: "error"; readonly name: string; readonly kind?: string; readonly message: string }
+  | { readonly type: "memory"; readonly residentBytes: number }
+  | { readonly type: "end"; readonly unreleased: number };
+
+/** A process that takes over the steps of dead ones, and then runs numbered steps. */
+export interface Worker {
+  readonly child: ChildProcess;
+  /** Resolves with the exit code, or null for a worker that was killed, after its last line. */
+  readonly ended: Promise<number | null>;
+  start(step: NumberedStep): void;
+  /** No more steps come. */
+  finish(): void;
+  kill(): void;
+}
+
+export function startWorker(settings: WorkerSettings, onLine: (line: WorkerLine) => void): Worker {
+  const script = fileURLToPath(new URL("worker.mjs", import.meta.url));
+  const child = spawn(process.execPath, [script, JSON.stringify(settings)], {
+    stdio: ["pipe", "pipe", "inherit"],
+  });
+  // It may have been killed.
+  child.stdin.on("error", () => undefined);
+  const lines = createInterface({ input: child.stdout });
+  lines.on("line", (line) => onLine(JSON.parse(line) as WorkerLine));
+  const closed = once(child, "close") as Promise<[number | null]>;
+  return {
+    child,
+    ended: closed.then(([code]) => code),
+    start: ({ name, run }) => void child.stdin.write(`${JSON.stringify({ name, run })}\n`),
+    finish: () => child.stdin.end(),
+    kill: () => void child.kill("SIGKILL"),
+  };
+}
