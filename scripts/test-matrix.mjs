@@ -19,8 +19,8 @@ const MACHINE = "this machine's";
  */
 const OF_NODE_ALONE = [
   "examples/guides.test.ts",
-  "packages/cli/test/{images,signals}.test.ts",
-  "packages/client/test/registry-{auth,faults,login,mirrors,odd-answers,proxy,push,refuse}.test.ts",
+  "packages/cli/test/*.test.ts",
+  "packages/client/test/registry-{auth,faults,kill,login,mirrors,odd-answers,proxy,pull,push,refuse}.test.ts",
 ];
 
 /** The origin of each containerd, and the versions of Node to run it with, unless --all is given. */
@@ -51,7 +51,7 @@ await story(async () => {
         report.notRun(name, reason);
         continue;
       }
-      // The first part of npm test has run more.
+      // npm test runs more of them.
       const env = { WFE_SOAK_STEPS: "60", ...containerd.value.env, PATH: dirname(node.value.path) };
       // --all and filters ask for exactly what they name, so nothing is left out.
       const isChoice = !flags.includes("--all") && filters.length === 0;

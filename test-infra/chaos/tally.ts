@@ -47,7 +47,7 @@ export function createTally(steps: ReadonlyMap<string, NumberedStep>): Tally {
 
   function takeResult(name: string, exitCode: number | null, cause: string): void {
     const expected = steps.get(name)?.exitCode;
-    // A process that is killed after it told a result has not released the step, so the next one tells it too.
+    // A process that was killed after it told a result has not released the step. The next one tells it, too.
     if (done.get(name) === cause && cause === "unknown") return;
     done.set(name, cause);
     if (cause === "unknown") faults.unknown.push(name);

@@ -191,8 +191,8 @@ describe("docker's spellings", () => {
     [["--sig-proxy=false"], /^--sig-proxy=false: /],
     [["--disable-content-trust=false"], /^--disable-content-trust=false: /],
     [["--init=perhaps"], /^--init: "perhaps" is not allowed; allowed: true, false/],
-    [["-it"], /^--interactive: a step cannot read standard input yet/],
-    [["-ti"], /^--tty: a step cannot have a terminal yet/],
+    [["-it"], /^--interactive: the command cannot hand on its standard input yet/],
+    [["-ti"], /^--tty: the command cannot give a step a terminal yet/],
     [["-dp", "80:80"], /^--detach: /],
   ])("%j is answered with what to do instead", (args, message) => {
     expect(() => parse(...args, "busybox")).toThrow(message);

@@ -86,7 +86,7 @@ const OTHER_FLAGS: readonly OtherFlag[] = [
   {
     flags: "-i, --interactive",
     instead: never(
-      "a step cannot read standard input yet; mount a file with -v, or put the input into the command",
+      "the command cannot hand on its standard input yet; mount a file with -v, or put the input into the command",
     ),
   },
   {
@@ -169,7 +169,7 @@ const OTHER_FLAGS: readonly OtherFlag[] = [
       "storage options cannot be set; limit what a step writes with --read-only and --tmpfs PATH:size=1g",
     ),
   },
-  { flags: "-t, --tty", instead: never("a step cannot have a terminal yet; leave the flag out") },
+  { flags: "-t, --tty", instead: never("the command cannot give a step a terminal yet; leave the flag out") },
   {
     flags: "--use-api-socket",
     instead: never(
