@@ -23,11 +23,17 @@ const OF_NODE_ALONE = [
   "packages/client/test/registry-{auth,faults,kill,login,mirrors,odd-answers,proxy,pull,push,refuse}.test.ts",
 ];
 
+/**
+ * Not sure yet: a containerd from 2.0 on that is killed while it creates a task may keep the id of that task
+ * until a `gc`, so that the attempt cannot be started again. docs/decisions/a-steps-life.md says so.
+ */
+const OF_OLD_DAEMONS = ["test-infra/chaos/soak.test.ts"];
+
 /** The origin of each containerd, and the versions of Node to run it with, unless --all is given. */
 const CONTAINERDS = [
   { from: MACHINE, nodes: [20] },
   { from: "Debian 13", suite: "trixie", nodes: [20], leftOut: OF_NODE_ALONE },
-  { from: "Debian unstable", suite: "sid", nodes: [24] },
+  { from: "Debian unstable", suite: "sid", nodes: [24], leftOut: OF_OLD_DAEMONS },
 ];
 
 await story(async () => {
@@ -51,8 +57,7 @@ await story(async () => {
         report.notRun(name, reason);
         continue;
       }
-      // npm test runs more of them.
-      const env = { WFE_SOAK_STEPS: "60", ...containerd.value.env, PATH: dirname(node.value.path) };
+      const env = { ...containerd.value.env, PATH: dirname(node.value.path) };
       // --all and filters ask for exactly what they name, so nothing is left out.
       const isChoice = !flags.includes("--all") && filters.length === 0;
       const excluded = isChoice ? leftOut.map((glob) => `--exclude=${glob}`) : [];

@@ -2,7 +2,7 @@ import { expect, test } from "vitest";
 import { useDaemon } from "../daemon/daemon.js";
 import { soak } from "./soak.js";
 
-const STEPS = Number(process.env["WFE_SOAK_STEPS"] ?? 300);
+const STEPS = Number(process.env["WFE_SOAK_STEPS"] ?? 100);
 const SEED = Number(process.env["WFE_SOAK_SEED"] ?? Date.now() % 1_000_000);
 
 const at = useDaemon();

@@ -101,8 +101,11 @@ async function countRecords(client: Client, found: Record<Kind, string[]>, image
 export function whatIsLeft(before: Inventory, after: Inventory): Partial<Record<Kind, string[]>> {
   const left: Partial<Record<Kind, string[]>> = {};
   for (const kind of KINDS) {
-    const known = new Set(before[kind]);
-    const extra = after[kind].filter((name) => !known.has(name));
+    // A process that has just started still has the arguments of runc.
+    const identify = (name: string): string =>
+      kind === "processes in containers" ? (name.split(" ")[0] as string) : name;
+    const known = new Set(before[kind].map(identify));
+    const extra = after[kind].filter((name) => !known.has(identify(name)));
     if (extra.length > 0) left[kind] = extra;
   }
   return left;

@@ -361,7 +361,9 @@ test("further processes leave nothing: no files, descriptors, or processes of th
     const after = { files: await openFiles(), inside: (await run(step, inside)).stdout };
     expect(after.inside).toBe(before.inside);
     expect(await at.client.tasks.pids(step.id)).toHaveLength(1);
-    for (const [at, files] of after.files.entries()) expect(files).toBeLessThanOrEqual(before.files[at] ?? 0);
+    // A shim from 2.1 on opens a few files at its first exec. A leak would be one for each of them, or more.
+    for (const [at, files] of after.files.entries())
+      expect(files).toBeLessThan((before.files[at] ?? 0) + count / 4);
     await at.expectNothingLeft(inventory);
   });
 

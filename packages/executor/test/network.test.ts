@@ -328,6 +328,6 @@ describe("names", () => {
       run: "ls -d /etc/hosts.d && touch /etc/hosts",
     });
     expect(result.stdout).toBe("/etc/hosts.d\n");
-    expect(result.stderr).toContain("Permission denied");
+    expect(result.stderr).toContain("Read-only file system");
   });
 });
