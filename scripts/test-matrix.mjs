@@ -23,17 +23,11 @@ const OF_NODE_ALONE = [
   "packages/client/test/registry-{auth,faults,kill,login,mirrors,odd-answers,proxy,pull,push,refuse}.test.ts",
 ];
 
-/**
- * Not sure yet: a containerd from 2.0 on that is killed while it creates a task may keep the id of that task
- * until a `gc`, so that the attempt cannot be started again. docs/decisions/a-steps-life.md says so.
- */
-const OF_OLD_DAEMONS = ["test-infra/chaos/soak.test.ts"];
-
 /** The origin of each containerd, and the versions of Node to run it with, unless --all is given. */
 const CONTAINERDS = [
   { from: MACHINE, nodes: [20] },
   { from: "Debian 13", suite: "trixie", nodes: [20], leftOut: OF_NODE_ALONE },
-  { from: "Debian unstable", suite: "sid", nodes: [24], leftOut: OF_OLD_DAEMONS },
+  { from: "Debian unstable", suite: "sid", nodes: [24] },
 ];
 
 await story(async () => {
