@@ -37,14 +37,13 @@ export async function createRuncStandIn(): Promise<RuncStandIn> {
     "containerd",
     `real="$(PATH='${path}'; command -v containerd)"\nPATH='${binDir}:${path}' exec "$real" "$@"`,
   );
-  // Renaming a file succeeds for one of two calls only, so each trick is used once.
+  // Renaming a file succeeds for one of two calls only, so each trick is used once. The other takes the next.
   await program(
     "runc",
     `for arg; do
   case "$arg" in create|start|kill|delete)
     for trick in '${tricks}'/"$arg".*; do
-      [ -e "$trick" ] && mv "$trick" '${tricks}'/used.$$ 2>/dev/null && . '${tricks}'/used.$$
-      break
+      if mv "$trick" '${tricks}'/used.$$ 2>/dev/null; then . '${tricks}'/used.$$; break; fi
     done
     break;;
   esac
