@@ -1,6 +1,6 @@
 import type { Client } from "@wfe-containerd/client";
 import type { OptionNames } from "@wfe-containerd/client/internal";
-import type { BridgeOptions } from "./core/network/bridge.js";
+import { BRIDGE_OPTIONS, type BridgeOptions } from "./core/network/bridge.js";
 import type { PolicyOptions } from "./core/policy/policy.js";
 import { checkTerminal } from "./core/spec/terminal.js";
 import type { SecretValues } from "./core/step/secret.js";
@@ -190,14 +190,7 @@ export const EXECUTOR_OPTIONS: OptionNames<ExecutorOptions> = {
   onLogLimit: true,
   // The policy has a check of its own.
   policy: true,
-  bridge: {
-    name: true,
-    subnet: true,
-    pluginDirs: true,
-    masquerade: true,
-    dns: true,
-    dataDir: true,
-  },
+  bridge: BRIDGE_OPTIONS,
   init: true,
   userNamespace: { hostId: true, size: true },
   daemonTimeoutMs: true,

@@ -1,6 +1,6 @@
 import type { Client } from "@wfe-containerd/client";
 import type { OptionNames } from "@wfe-containerd/client/internal";
-import { type Bridge, type BridgeOptions, parseBridge } from "../core/network/bridge.js";
+import { BRIDGE_OPTIONS, type Bridge, type BridgeOptions, parseBridge } from "../core/network/bridge.js";
 import { LABELS } from "../core/plan/labels.js";
 import type { Locality } from "../core/plan/machine-facts.js";
 import { traceReap } from "../diagnostics/reap.js";
@@ -50,14 +50,7 @@ export const REAP_OPTIONS: OptionNames<ReapOptions> = { dryRun: true, graceMs: t
 const DAEMON_OPTIONS: OptionNames<ReapDaemonOptions> = {
   ...REAP_OPTIONS,
   ioDir: true,
-  bridge: {
-    name: true,
-    subnet: true,
-    pluginDirs: true,
-    masquerade: true,
-    dns: true,
-    dataDir: true,
-  },
+  bridge: BRIDGE_OPTIONS,
 };
 
 /**

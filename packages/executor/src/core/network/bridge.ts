@@ -39,6 +39,16 @@ export interface BridgeOptions {
   readonly dataDir?: string | undefined;
 }
 
+/** The names of the options of a bridge. Others are refused. */
+export const BRIDGE_OPTIONS: Readonly<Record<keyof BridgeOptions, true>> = {
+  name: true,
+  subnet: true,
+  pluginDirs: true,
+  masquerade: true,
+  dns: true,
+  dataDir: true,
+};
+
 /** Checked options of the bridge, with their defaults. */
 export type Bridge = Required<Omit<BridgeOptions, "dns">> & Pick<BridgeOptions, "dns">;
 
