@@ -68,7 +68,7 @@ export function openHandle({ signal, aborts, events, keptLogs, run, ...own }: Ha
 }
 
 /** The events of a step. After the last one, throws the error of a step that could not be run. */
-async function* endingWith(
+export async function* endingWith(
   events: AsyncGenerator<StepEvent, void, undefined>,
   result: Promise<StepResult>,
 ): AsyncGenerator<StepEvent, void, undefined> {

@@ -6,7 +6,6 @@ import { refuse } from "./core/refuse.js";
 import type { StepInput } from "./core/step/step-input.js";
 import { traceStep } from "./diagnostics/step.js";
 import type { ExecutorError } from "./error.js";
-import type { StepEvent } from "./event.js";
 import { createExecHost, type ExecHost } from "./exec-host.js";
 import type { StartOptions } from "./executor-options.js";
 import { toExecutorError } from "./failure.js";
@@ -15,6 +14,7 @@ import type { StdinSource } from "./io/stdin.js";
 import { createEventQueue, type EventQueue } from "./log/event-queue.js";
 import type { KeptLogs } from "./log/kept-logs.js";
 import { createLog } from "./log/log.js";
+import { endingWith } from "./open-handle.js";
 import type { StopSignals } from "./process/stop-signals.js";
 import type { RecoveredStep } from "./record/recover.js";
 import { resizeTerminal } from "./resize.js";
@@ -223,13 +223,4 @@ function checkRepeatable(stdin: StdinSource | undefined, attempts: number): void
   if (attempts === 1 || stdin === undefined || typeof stdin === "string" || stdin instanceof Uint8Array)
     return;
   refuse("stdin", "can be read only once, and the step has retry", "text or bytes; or a step without retry");
-}
-
-/** The events of a step. After the last one, throws the error of a step that could not be run. */
-async function* endingWith(
-  events: AsyncGenerator<StepEvent, void, undefined>,
-  result: Promise<StepResult>,
-): AsyncGenerator<StepEvent, void, undefined> {
-  yield* events;
-  await result;
 }
