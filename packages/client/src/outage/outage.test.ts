@@ -28,14 +28,19 @@ function outageOf(ask: DaemonQuestion["ask"], options: OutageOptions = {}, keepA
 }
 
 test("calls that are cut off together wait together: one is told away, one is told back", async () => {
-  let isThere = false;
-  const ask = vi.fn(async () => isThere);
-  const { outage, daemon, events } = outageOf(ask);
+  let answer = (_isThere: boolean): void => undefined;
+  const ask = vi.fn(
+    () =>
+      new Promise<boolean>((resolve) => {
+        answer = resolve;
+      }),
+  );
+  const { outage, daemon, events } = outageOf(ask, { timeoutMs: 60_000 });
   const calls = Array.from({ length: 50 }, () => daemon.watch("call"));
   const waiting = calls.map(afterCut);
   await expect.poll(() => outage.isAway).toBe(true);
   expect(ask).toHaveBeenCalledTimes(1);
-  isThere = true;
+  answer(true);
   await Promise.all(waiting);
   expect(outage.isAway).toBe(false);
   expect(events).toEqual(["away: unavailable: cut", "back"]);
@@ -51,7 +56,7 @@ test("at the deadline all fail, a later call fails at once, and an answer after 
   const second = daemon.watch("call").attempt(nothing);
   const error = {
     code: Code.Unavailable,
-    rawMessage: expect.stringMatching(/^the daemon has been away for 0\.\d s: cut$/),
+    rawMessage: expect.stringMatching(/^the daemon has been away for \d\.\d s: cut$/),
   };
   await Promise.all([first, second].map((each) => expect(each).rejects.toMatchObject(error)));
   const late = performance.now();
