@@ -1,5 +1,6 @@
 import type { WorkflowData } from "./core/output/workflow-data.js";
 import type { AllowedStep } from "./core/plan/checked-step.js";
+import type { LeftStep } from "./core/plan/labels.js";
 import type { RunAttempt } from "./core/recovery/run-attempt.js";
 import type { StepRecord } from "./core/recovery/step-record.js";
 import { requireThat } from "./core/refuse.js";
@@ -23,6 +24,8 @@ export interface StepRequest {
   readonly secrets: SecretValues;
   /** Which attempt of which run it is. Undefined: the caller has not said it. */
   readonly attempt: RunAttempt | undefined;
+  /** Whether the step stays, when it was left to itself and has ended. Undefined: it is not left. */
+  readonly left: LeftStep | undefined;
 }
 
 /** A step that may be run: it is checked as far as that is possible without a daemon. */
@@ -35,6 +38,8 @@ export interface AdmittedStep {
   readonly secrets: readonly Secret[];
   /** Which attempt of which run it is, and a hash of each field. */
   readonly run: StepRecord["run"];
+  /** Undefined: it is not left to itself as soon as its process runs. */
+  readonly left: LeftStep | undefined;
 }
 
 /**
@@ -43,24 +48,26 @@ export interface AdmittedStep {
  * @throws ExecutorError
  */
 export function admitStep(
-  { input, checkCall, data, secrets, attempt }: StepRequest,
+  { input, checkCall, data, secrets, attempt, left }: StepRequest,
   rules: Rules,
 ): AdmittedStep {
   checkCall();
   const parsed = parseStep(input);
-  if (attempt !== undefined) refuseRetry(parsed);
+  if (attempt !== undefined)
+    refuseRetry(parsed, "runId, whose attempts the caller counts", "start with the next attempt");
+  if (left !== undefined) refuseRetry(parsed, "detach, which leaves the step to itself", "run");
   const step = applyPolicy(parsed, rules);
   const run = attempt && { ...attempt, fields: hashStep(parsed, data) };
-  return { step, input, data, secrets: matchSecrets(step.secrets, secrets), run };
+  return { step, input, data, secrets: matchSecrets(step.secrets, secrets), run, left };
 }
 
 /** Another process could not know which of the attempts was the last one. */
-function refuseRetry({ retry }: Pick<StepConfig, "retry">): void {
+function refuseRetry({ retry }: Pick<StepConfig, "retry">, other: string, instead: string): void {
   requireThat(
     retry.attempts <= 1,
     "retry",
-    "cannot be used together with runId, whose attempts the caller counts",
-    "no retry, and a start with the next attempt; example: attempt: 2",
+    `cannot be used together with ${other}`,
+    `a step without retry; or ${instead}`,
   );
 }
 

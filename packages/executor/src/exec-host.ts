@@ -1,20 +1,20 @@
 import { createDeferred } from "@wfe-containerd/client/internal";
 import { ExecutorError } from "./error.js";
 import { createFreezer, type Freezer } from "./process/freezer.js";
-import type { CreatedStep } from "./stages/create.js";
+import type { HostContainer } from "./stages/create-exec.js";
 import { startTimer } from "./timer.js";
 
 /** A step as further processes in its container see it. */
 export interface ExecHost {
   /** The step's process runs: from now on others can be added. */
-  open(step: CreatedStep): void;
+  open(container: HostContainer): void;
   /**
    * The step's process has ended, and with it all others. Waits until those are deleted: with the task, their
    * exit codes would be gone, too.
    */
   end(): Promise<void>;
   /** @throws ExecutorError `refused` before the step's process runs, and after it has ended. */
-  enter(): CreatedStep;
+  enter(): HostContainer;
   readonly freezer: Freezer;
   /** Takes the lowest number that no other process has, for the name of a script's file. */
   takeNumber(): { readonly number: number; giveBack(): void };
@@ -33,7 +33,7 @@ const END_MS = 10_000;
 export function createExecHost(name: string): ExecHost {
   const added = new Set<Promise<unknown>>();
   const ended = createDeferred<true>();
-  let running: CreatedStep | undefined;
+  let running: HostContainer | undefined;
   const numbers = new Set<number>();
   let isOver = false;
   return {
@@ -45,8 +45,8 @@ export function createExecHost(name: string): ExecHost {
       numbers.add(number);
       return { number, giveBack: () => void numbers.delete(number) };
     },
-    open(step) {
-      running = step;
+    open(container) {
+      running = container;
     },
     async end() {
       isOver = true;

@@ -1,6 +1,7 @@
 import type { Client } from "@wfe-containerd/client";
 import type { OptionNames } from "@wfe-containerd/client/internal";
 import { BRIDGE_OPTIONS, type BridgeOptions } from "./core/network/bridge.js";
+import type { LeftStep } from "./core/plan/labels.js";
 import type { PolicyOptions } from "./core/policy/policy.js";
 import { checkTerminal } from "./core/spec/terminal.js";
 import type { SecretValues } from "./core/step/secret.js";
@@ -152,6 +153,26 @@ export interface RunOptions extends StartOptions {
   readonly onEvent?: ((event: StepEvent) => void | Promise<void>) | undefined;
 }
 
+/** Options of `Executor.detach`. */
+export interface DetachOptions
+  extends Omit<StartOptions, "stdin" | "terminal" | "priority" | "runId" | "key" | "attempt"> {
+  /**
+   * What becomes of the step when it has ended: it stays, with its output and its exit code, until somebody
+   * removes it; or the next `reap` removes it.
+   *
+   * @default "keep"
+   */
+  readonly afterEnd?: LeftStep | undefined;
+}
+
+/** Options of `Executor.attach` and `Executor.exec`. */
+export interface AttachOptions {
+  /** Aborting it ends the following, not the step. */
+  readonly signal?: AbortSignal | undefined;
+  /** Values of the step's secrets, as at its start. They are masked in the output. */
+  readonly secrets?: SecretValues | undefined;
+}
+
 /** Options of `Executor.recover`. */
 export interface RecoverOptions {
   /**
@@ -210,6 +231,14 @@ const START_OPTIONS: Readonly<Record<keyof StartOptions, true>> = {
   key: true,
   attempt: true,
 };
+export const DETACH_OPTIONS: OptionNames<DetachOptions> = {
+  signal: true,
+  data: true,
+  secrets: true,
+  afterEnd: true,
+};
+export const ATTACH_OPTIONS: OptionNames<AttachOptions> = { signal: true, secrets: true };
+export const EXEC_OPTIONS: OptionNames<Pick<AttachOptions, "secrets">> = { secrets: true };
 const RECOVER_OPTIONS: OptionNames<RecoverOptions> = { policy: true, secrets: true };
 export const CLOSE_OPTIONS: OptionNames<CloseOptions> = { graceMs: true };
 export const RUN_OPTIONS: OptionNames<RunOptions> = { ...START_OPTIONS, onEvent: true };
@@ -235,6 +264,16 @@ export function checkStartOptions(options: StartOptions): void {
     `priority: ${shown(priority)} is not a priority; allowed: a number, which may be negative; example: 10`,
     { kind: "invalid-argument" },
   );
+}
+
+/** @throws ExecutorError `invalid-argument`. */
+export function checkDetachOptions(options: DetachOptions): void {
+  checkOptions("detach", options, DETACH_OPTIONS);
+  const { afterEnd = "keep" }: { afterEnd?: unknown } = options ?? {};
+  if (afterEnd === "keep" || afterEnd === "remove") return;
+  throw new ExecutorError(`detach: afterEnd: ${shown(afterEnd)} is not allowed; allowed: keep, remove`, {
+    kind: "invalid-argument",
+  });
 }
 
 /** @throws ExecutorError `invalid-argument`. */

@@ -1,16 +1,23 @@
 import { createOutage } from "@wfe-containerd/client";
 import { createSemaphore } from "@wfe-containerd/client/internal";
 import { createAbortRelay } from "./abort-relay.js";
+import { refuse } from "./core/refuse.js";
 import type { StepInput } from "./core/step/step-input.js";
 import { printStepLines } from "./diagnostics/debug-output.js";
 import { ExecutorError } from "./error.js";
 import { createExecHost, type ExecHost } from "./exec-host.js";
+import type { ExecInput } from "./exec-input.js";
 import { createContext } from "./executor-context.js";
 import {
+  ATTACH_OPTIONS,
+  type AttachOptions,
   CLOSE_OPTIONS,
   type CloseOptions,
+  checkDetachOptions,
   checkRecoverOptions,
   checkStartOptions,
+  type DetachOptions,
+  EXEC_OPTIONS,
   EXECUTOR_OPTIONS,
   type ExecutorOptions,
   parseMaxConcurrent,
@@ -21,10 +28,11 @@ import {
 } from "./executor-options.js";
 import { toExecutorError } from "./failure.js";
 import type { StepHandle } from "./handle.js";
-import { createEventQueue, type EventQueue } from "./log/event-queue.js";
+import { createEventQueue } from "./log/event-queue.js";
 import { createKeptLogs } from "./log/kept-logs.js";
 import { openSession } from "./open-session.js";
 import { checkOptions } from "./options.js";
+import { attachTo, execIn } from "./other-steps.js";
 import { abandonedSteps } from "./record/abandoned.js";
 import type { ReapReport } from "./record/leftover.js";
 import { REAP_OPTIONS, type ReapOptions } from "./record/reap.js";
@@ -33,7 +41,7 @@ import { createUnfinishedReleases } from "./resources/unfinished-releases.js";
 import { type RunResult, runToEnd } from "./run-to-end.js";
 import type { OpenOptions, Session, SessionInput } from "./session.js";
 import type { ExecParts } from "./start-exec.js";
-import { resumeStep, type StartedStep, type StepHost, startStep } from "./start-step.js";
+import { resumeStep, type StartedStep, type StartKind, type StepHost, startStep } from "./start-step.js";
 import { startTimer } from "./timer.js";
 import type { ReleaseReport } from "./unreleased.js";
 
@@ -65,6 +73,45 @@ export interface Executor extends AsyncDisposable {
    * ```
    */
   open(session: SessionInput, options?: OpenOptions): Promise<Session>;
+  /**
+   * Starts a step, and leaves it to itself as soon as its process runs: it goes on without this process, and
+   * belongs to none. Its output and its exit code stay until somebody removes it (`removeStep`), unless
+   * `afterEnd` says otherwise. Nobody watches its time-out but `reap`: it ends when that is called next, by
+   * any executor, or by the command's `gc`. Its output is stored as it is, and `maxLogBytes` does not hold.
+   *
+   * @returns the id of the step, for `attach`, `exec` and `removeStep`.
+   * @throws ExecutorError if the process could not be started; `refused` for a step with `retry`, and in an
+   * executor with `ioMode: "fifo"`.
+   * @example
+   * ```ts
+   * const id = await executor.detach({ name: "server", image: "alpine", command: ["sleep", "600"] });
+   * ```
+   */
+  detach(step: StepInput, options?: DetachOptions): Promise<string>;
+  /**
+   * Follows a step that another process has started, or that was left to itself, on the executor's own
+   * daemon: its output from the beginning, and its result. The handle's `started` resolves when everything
+   * was read that was there. `exec` adds a process to it. To stop the handle ends only the following.
+   *
+   * @param step its id, or its name, if no other step has that name.
+   * @throws ExecutorError `invalid-argument` if there is no such step; `refused` if its output cannot be
+   * read from here, or the value of a secret is missing.
+   */
+  attach(step: string, options?: AttachOptions): Promise<StepHandle>;
+  /**
+   * Runs a further process in the container of such a step, as `StepHandle.exec` does. Its output need not be
+   * readable from here.
+   *
+   * @param step its id, or its name, if no other step has that name.
+   * @throws ExecutorError `invalid-argument` if there is no such step; `refused` if it does not run, or the
+   * value of a secret is missing. What is wrong with the process rejects the handle's `result`.
+   * @example
+   * ```ts
+   * await using process = await executor.exec("server", { command: ["ps"] });
+   * console.log((await process.result).stdout);
+   * ```
+   */
+  exec(step: string, process: ExecInput, options?: Pick<AttachOptions, "secrets">): Promise<StepHandle>;
   /**
    * Finds and removes what no living process claims, in the namespace of the executor's daemon, and of other
    * daemons that its steps ran on: tasks, containers, snapshots, leases, files, and what the runtime left.
@@ -166,14 +213,9 @@ export function createExecutor(options: ExecutorOptions = {}): Executor {
     return { context, slots, aborts, keptLogs, unfinished, checkStart, execsOf };
   }
 
-  function begin(
-    input: StepInput,
-    startOptions: StartOptions,
-    events: EventQueue,
-    session?: ExecHost,
-  ): StepHandle {
+  function begin(input: StepInput, startOptions: StartOptions, kind: StartKind): StepHandle {
     if (closing === undefined) context.reaper.start();
-    return keep(startStep(hostOf(startOptions), input, startOptions, events, session));
+    return keep(startStep(hostOf(startOptions), input, startOptions, kind));
   }
 
   async function* recover(recoverOptions: RecoverOptions = {}): AsyncGenerator<StepHandle, void, undefined> {
@@ -191,10 +233,43 @@ export function createExecutor(options: ExecutorOptions = {}): Executor {
     yield* handles;
   }
 
+  async function detach(step: StepInput, options: DetachOptions): Promise<string> {
+    checkDetachOptions(options);
+    const { afterEnd: left = "keep", ...startOptions } = options;
+    if (context.io.mode === "fifo")
+      refuse(
+        "ioMode",
+        '"fifo" cannot be used for a step that is left: nobody would read its output',
+        '"file"',
+      );
+    const events = createEventQueue();
+    events.discard();
+    const handle = begin(step, startOptions, { events, left });
+    try {
+      await handle.started;
+      return handle.id;
+    } finally {
+      await handle.closed;
+    }
+  }
+
+  async function attach(step: string, attachOptions: AttachOptions): Promise<StepHandle> {
+    checkOptions("attach", attachOptions, ATTACH_OPTIONS);
+    if (closing !== undefined) throw startsNoMore("is closed");
+    return keep(await attachTo(hostOf({}), step, attachOptions));
+  }
+
+  async function exec(step: string, process: ExecInput, execOptions: AttachOptions): Promise<StepHandle> {
+    checkOptions("exec", execOptions, EXEC_OPTIONS);
+    if (closing !== undefined) throw startsNoMore("is closed");
+    const handle = await execIn(hostOf({}), step, process, execOptions);
+    return keep({ handle, left: [], stop: () => handle.stop() });
+  }
+
   async function run(step: StepInput, runOptions: RunOptions = {}): Promise<RunResult> {
     checkOptions("run", runOptions, RUN_OPTIONS);
     const { onEvent, ...startOptions } = runOptions;
-    return runToEnd((events) => begin(step, startOptions, events), onEvent);
+    return runToEnd((events) => begin(step, startOptions, { events }), onEvent);
   }
 
   async function drain(): Promise<ReleaseReport> {
@@ -224,13 +299,16 @@ export function createExecutor(options: ExecutorOptions = {}): Executor {
   }
 
   return {
-    start: (step, startOptions = {}) => begin(step, startOptions, createEventQueue()),
+    start: (step, startOptions = {}) => begin(step, startOptions, { events: createEventQueue() }),
     run,
+    detach: (step, detachOptions = {}) => detach(step, detachOptions),
+    attach: (step, attachOptions = {}) => attach(step, attachOptions),
+    exec: (step, process, execOptions = {}) => exec(step, process, execOptions),
     recover,
     open(input, openOptions = {}) {
       const host = createExecHost("the session");
       return openSession(execsOf(host), input, openOptions, (step, startOptions, events) =>
-        begin(step, startOptions, events, host),
+        begin(step, startOptions, { events, session: host }),
       );
     },
     async reap(reapOptions = {}) {

@@ -7,12 +7,15 @@ export type { StepResult } from "./core/output/result.js";
 export type { LogGap, LogGapReason, LogStream, StepLog } from "./core/output/step-log.js";
 export type { StepUsage } from "./core/output/usage.js";
 export type { StepWarning } from "./core/output/warning.js";
+export type { LeftStep } from "./core/plan/labels.js";
 export type { TerminalSize } from "./core/spec/terminal.js";
 export type { ExecFields } from "./core/step/exec.js";
 export type { ExecInput, ProcessOptions } from "./exec-input.js";
 export { createExecutor, type Executor } from "./executor.js";
 export type {
+  AttachOptions,
   CloseOptions,
+  DetachOptions,
   ExecutorOptions,
   RecoverOptions,
   RunOptions,

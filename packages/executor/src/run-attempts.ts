@@ -33,6 +33,8 @@ export interface StepAttempts {
   readonly streams: ProcessStreams;
   /** Whether the container is that of a session. */
   readonly isSession: boolean;
+  /** From now on the step is left to itself. */
+  leave(): void;
   readonly signals: StopSignals;
   readonly events: EventQueue;
   /** Settled when a process runs, or with the error of `result`. */
@@ -91,7 +93,7 @@ export async function runAttempts(step: StepAttempts): Promise<void> {
   /** @returns how long to wait before the next attempt; undefined if none follows. */
   async function runAttempt(): Promise<number | undefined> {
     stop.throwIfAborted();
-    const { executor, admitted, streams, isSession } = step;
+    const { executor, admitted, streams, isSession, leave } = step;
     const parts = step.begin();
     const started = createDeferred<void>();
     started.promise.then(step.started.resolve, () => undefined);
@@ -105,6 +107,7 @@ export async function runAttempts(step: StepAttempts): Promise<void> {
       executor,
       streams,
       isSession,
+      leave,
       signals,
       events,
       started,

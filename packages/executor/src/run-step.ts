@@ -22,6 +22,8 @@ import { type Adoption, adoptStep } from "./stages/adopt.js";
 import { takeAttempt } from "./stages/attempt.js";
 import type { ExecutorContext, ProcessStreams, StepContext } from "./stages/context.js";
 import { createStep, prepareStep } from "./stages/create.js";
+import type { FoundContainer } from "./stages/find-container.js";
+import { observeStep } from "./stages/observe.js";
 import { resolveStep } from "./stages/resolve.js";
 import { runCreatedStep } from "./stages/run.js";
 import { settleStep } from "./stages/settle.js";
@@ -40,6 +42,8 @@ export interface StepWay {
   readonly streams: ProcessStreams;
   /** Lets other processes into the container while the step runs. */
   readonly execs: ExecHost;
+  /** From now on the step is left to itself. */
+  leave(): void;
   /** Settled when the process runs, or when the step could not be run. */
   readonly started: Deferred<void>;
   /** Settled when the outcome and all output are known, or when the step could not be run. */
@@ -99,6 +103,30 @@ async function adopt(
   );
 }
 
+/**
+ * Follows a step that another process has started, and leaves it as it is. Never rejects.
+ *
+ * @param masked the values of its secrets.
+ */
+export function followStep(
+  way: StepWay,
+  { step, record }: FoundContainer,
+  masked: readonly Uint8Array[],
+): Promise<readonly UnreleasedResource[]> {
+  const input = { name: record.name, image: record.image.name };
+  return goToEnd(way, input, async (patience) => {
+    const context = await contextOf(way, patience, (outage) => way.executor.machines.own(outage));
+    let adoption: Adoption = { masked, ...announce(way) };
+    for (let seen = step; ; ) {
+      const end = await observeStep(context, seen, record, adoption);
+      if (!("reopened" in end)) return end;
+      // Its process has ended, and it goes on without one.
+      seen = end.step;
+      adoption = { ...adoption, reopened: end.reopened };
+    }
+  });
+}
+
 /** Settles a step's result, and releases everything. */
 async function goToEnd(
   { id, attempt, signals, events, log, release, started, result }: StepWay,
@@ -115,6 +143,7 @@ async function goToEnd(
   events.push({ type: "phase", phase: "releasing", id, attempt });
   log.end();
   events.stopWaiting();
+  if (signals.leave?.aborted === true) release.leave();
   const unreleased = await release.run();
   if (unreleased.length > 0) events.push({ type: "release-failed", unreleased });
   return unreleased;
@@ -122,7 +151,7 @@ async function goToEnd(
 
 /** Each stage takes what the stage before it gives, so a step that was not checked gets no further. */
 async function runStages(
-  { step: allowed, secrets, data, run, isSession }: AdmittedStep & Pick<StepRun, "isSession">,
+  { step: allowed, secrets, data, run, left, isSession }: AdmittedStep & Pick<StepRun, "isSession">,
   way: StepWay,
   patience: Patience,
 ): Promise<StepResult> {
@@ -134,7 +163,7 @@ async function runStages(
 
   enter("resolving");
   const masked = maskedValues(secrets);
-  const taken = await takeAttempt(context, allowed, run, { masked, onStart, onEnd });
+  const taken = await takeAttempt(context, { step: allowed, run, left }, { masked, onStart, onEnd });
   if ("result" in taken) return taken.result;
   const resolved = await resolveStep(context, taken.leased, { secrets, data, isSession });
   const plan = planStep(resolved);
@@ -150,6 +179,7 @@ async function runStages(
   const ended = await runCreatedStep(context, created, () => {
     execs.open(created);
     onStart();
+    if (left !== undefined) way.leave();
   }).finally(() => execs.end());
 
   onEnd();

@@ -2,6 +2,7 @@ import { createDeferred, type Deferred, type Semaphore } from "@wfe-containerd/c
 import type { AbortRelay } from "./abort-relay.js";
 import { type AdmittedStep, admitStep, inWordsOf } from "./admit-step.js";
 import type { StepResult } from "./core/output/result.js";
+import type { LeftStep } from "./core/plan/labels.js";
 import { refuse } from "./core/refuse.js";
 import type { StepInput } from "./core/step/step-input.js";
 import { traceStep } from "./diagnostics/step.js";
@@ -21,8 +22,10 @@ import { resizeTerminal } from "./resize.js";
 import { createRelease } from "./resources/release.js";
 import type { UnfinishedReleases } from "./resources/unfinished-releases.js";
 import { type AttemptParts, runAttempts } from "./run-attempts.js";
-import { recoverStep } from "./run-step.js";
+import { followStep, recoverStep } from "./run-step.js";
 import type { ExecutorContext, ProcessStreams } from "./stages/context.js";
+import type { HostContainer } from "./stages/create-exec.js";
+import type { FoundContainer } from "./stages/find-container.js";
 import { startAttempt } from "./start-attempt.js";
 import { type ExecParts, startExec } from "./start-exec.js";
 import { createStepId } from "./step-id.js";
@@ -60,10 +63,21 @@ interface HandledStep {
   readonly events: EventQueue;
   readonly started: Deferred<void>;
   readonly result: Deferred<StepResult>;
+  /** From now on the step is left to itself. */
+  leave(): void;
   /** Makes the parts of an attempt that begins. */
   begin(): AttemptParts;
   /** Takes over the parts of an attempt that is over. */
   end(parts: AttemptParts): void;
+}
+
+/** How a step is started. */
+export interface StartKind {
+  readonly events: EventQueue;
+  /** The processes of the session that the step is. */
+  readonly session?: ExecHost | undefined;
+  /** The step is left to itself as soon as its process runs. */
+  readonly left?: LeftStep | undefined;
 }
 
 /** Starts a step. Never throws: what is wrong with it rejects the handle's `result`. */
@@ -71,8 +85,7 @@ export function startStep(
   host: StepHost,
   input: StepInput,
   options: StartOptions,
-  events: EventQueue,
-  session?: ExecHost,
+  { events, session, left }: StartKind,
 ): StartedStep {
   const { signal, data = {}, secrets = {}, priority = 0, stdin, terminal } = options ?? {};
   const streams = { stdin, terminal };
@@ -85,7 +98,7 @@ export function startStep(
 
   function admit({ signals, started, result }: HandledStep): AdmittedStep | undefined {
     try {
-      const admitted = admitStep({ input, checkCall, data, secrets, attempt }, host.context.rules);
+      const admitted = admitStep({ input, checkCall, data, secrets, attempt, left }, host.context.rules);
       checkRepeatable(stdin, admitted.step.retry.attempts);
       return admitted;
     } catch (reason) {
@@ -127,6 +140,30 @@ export function resumeStep(host: StepHost, step: RecoveredStep): StartedStep {
   });
 }
 
+/**
+ * Follows a step that another process has started. Never throws.
+ *
+ * @param container Undefined: it does not run. Otherwise processes can be added to it.
+ */
+export function attachStep(
+  host: StepHost,
+  found: FoundContainer,
+  masked: readonly Uint8Array[],
+  { signal, container }: { signal?: AbortSignal | undefined; container: HostContainer | undefined },
+): StartedStep {
+  const { id } = found.step;
+  return handleStep(host, { id, signal, streams: {}, events: createEventQueue() }, async (handled) => {
+    const { begin, end, ...rest } = handled;
+    const parts = begin();
+    if (container === undefined) await parts.execs.end();
+    else parts.execs.open(container);
+    const way = { ...parts, ...rest, attempt: 1, streams: {}, executor: host.context };
+    await followStep(way, found, masked);
+    await parts.execs.end();
+    end(parts);
+  });
+}
+
 interface HandleOptions {
   readonly id: string;
   readonly signal?: AbortSignal | undefined;
@@ -144,7 +181,8 @@ function handleStep(
 ): StartedStep {
   const stop = new AbortController();
   const forceKill = new AbortController();
-  const signals = { stop: stop.signal, forceKill: forceKill.signal };
+  const leaving = new AbortController();
+  const signals = { stop: stop.signal, forceKill: forceKill.signal, leave: leaving.signal };
   const disconnect = signal === undefined ? undefined : host.aborts.connect(signal, stop);
 
   const started = createDeferred<void>();
@@ -171,7 +209,8 @@ function handleStep(
   }
 
   async function run(): Promise<ReleaseReport> {
-    await runToEnd({ signals, events, started, result, begin, end });
+    const leave = (): void => leaving.abort();
+    await runToEnd({ signals, events, started, result, leave, begin, end });
     newest.log.end();
     events.close();
     disconnect?.();

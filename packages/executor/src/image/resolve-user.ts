@@ -1,5 +1,6 @@
 import { type Client, isContainerdError, type ResolvedImage } from "@wfe-containerd/client";
 import type { AllowedStep } from "../core/plan/checked-step.js";
+import { refuse } from "../core/refuse.js";
 import type { ProcessUser } from "../core/spec/user.js";
 import { neededUserFiles, parseImageUser, parseUser, resolveUser as resolve } from "../core/user/user.js";
 import { ExecutorError } from "../error.js";
@@ -11,17 +12,21 @@ const DEFAULT_USER = "65534:65534";
 /**
  * Finds the ids that the step's process gets. Names are looked up in `/etc/passwd` and `/etc/group` of the
  * unpacked image.
+ *
+ * @param image undefined: it is not on the daemon any more. Then only numbers can be had.
  */
 export async function resolveUser(
   client: Client,
-  image: ResolvedImage,
+  image: ResolvedImage | undefined,
   { user = DEFAULT_USER, groupAdd }: AllowedStep,
   { readUserFiles, signal }: { readonly readUserFiles: ReadUserFiles; readonly signal?: AbortSignal },
 ): Promise<ProcessUser> {
-  const reference = user === "image" ? parseImageUser(image.config.config?.User) : parseUser(user);
+  if (user === "image" && image === undefined) refuseGone(user);
+  const reference = user === "image" ? parseImageUser(image?.config.config?.User) : parseUser(user);
   const needed = neededUserFiles(reference, groupAdd);
   const paths = [...(needed.passwd ? ["/etc/passwd"] : []), ...(needed.group ? ["/etc/group"] : [])];
   if (paths.length === 0) return resolve(reference, {}, groupAdd);
+  if (image === undefined) return refuseGone(user);
   const files = await readUserFiles(client, image, paths, signal).catch(refuseImage);
   return resolve(reference, { passwd: files.get("/etc/passwd"), group: files.get("/etc/group") }, groupAdd);
 }
@@ -44,6 +49,14 @@ export async function findBlockingUserFile(
       return `image: ${path} of the image is a FIFO, and the runtime would wait for it for ever; allowed: a regular file`;
   }
   return undefined;
+}
+
+function refuseGone(user: string): never {
+  refuse(
+    "user",
+    `${user} is looked up in files of the image, which is not on the daemon any more`,
+    "numbers of a user and a group; example: 1000:1000",
+  );
 }
 
 /** A broken user file is the image's fault, not a failure of the daemon: the step is refused. */

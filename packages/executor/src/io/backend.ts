@@ -57,6 +57,7 @@ export const FIFO_IO: IoBackend = {
     withStdin(await openFifoIo(directory, request), directory, request),
   reopen: async (_, directory) => ({
     ...(await reopenFifoIo(directory)),
+    caughtUp: Promise.resolve(),
     takeOver: async () => undefined,
     skipFreed: async () => ({ stdout: 0, stderr: 0 }),
   }),

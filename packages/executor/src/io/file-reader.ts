@@ -17,6 +17,8 @@ export interface FileReader {
   readonly sealAt: number | undefined;
   /** Resolves when the seal was read, and everything before it was taken. */
   readonly sealed: Promise<void>;
+  /** Resolves when everything was read that was there in the beginning. */
+  readonly caughtUp: Promise<void>;
   /** Starts. Resolves at the end, and rejects if the file cannot be read. */
   follow(take: (chunk: Uint8Array) => Promise<void> | undefined): Promise<void>;
   /** The file may have grown. */
@@ -41,6 +43,7 @@ export function createFileReader(handle: FileHandle, seal: Uint8Array): FileRead
   let stopped = false;
   let reading: Promise<void> | undefined;
   const sealed = createDeferred<void>();
+  const caughtUp = createDeferred<void>();
 
   async function read(take: (chunk: Uint8Array) => Promise<void> | undefined): Promise<void> {
     const buffer = new Uint8Array(CHUNK_BYTES);
@@ -55,10 +58,14 @@ export function createFileReader(handle: FileHandle, seal: Uint8Array): FileRead
       if (bytesRead > 0) {
         for (const part of filter.push(buffer.subarray(0, bytesRead))) await take(part);
         if (filter.sealAt !== undefined) sealed.resolve();
-      } else if (wasComplete) {
+        continue;
+      }
+      caughtUp.resolve();
+      if (wasComplete) {
         await take(filter.end());
         return;
-      } else await change.next();
+      }
+      await change.next();
     }
   }
 
@@ -75,6 +82,7 @@ export function createFileReader(handle: FileHandle, seal: Uint8Array): FileRead
       return filter.sealAt;
     },
     sealed: sealed.promise,
+    caughtUp: caughtUp.promise,
     follow(take) {
       reading = read(take);
       return reading;

@@ -66,6 +66,8 @@ export async function openFileIo(directory: string, options: FileIoOptions): Pro
 
 /** Output that another process has opened. Until it is taken over, it is only read. */
 export interface ReopenedIo extends StepIo {
+  /** Resolves when everything was read that was there when it was opened. */
+  readonly caughtUp: Promise<unknown>;
   /** That process has ended: from now on the output is ours, with its disk. */
   takeOver(): Promise<void>;
   /**
@@ -87,6 +89,7 @@ export async function reopenFileIo(directory: string, options: FileIoOptions): P
     io.expectSeal();
     return {
       ...io,
+      caughtUp: io.caughtUp,
       takeOver: () => io.own(),
       async skipFreed(keptBytes) {
         const stats = await Promise.all(opened.map((handle) => handle.stat()));
@@ -124,6 +127,8 @@ async function freedBytes(handle: FileHandle): Promise<number> {
 }
 
 interface FileIo extends StepIo {
+  /** Resolves when everything was read that was there at the start. */
+  readonly caughtUp: Promise<unknown>;
   /** Begins to care for the disk that the files are on. */
   own(): Promise<void>;
   /** The seal may be in the files already. */
@@ -287,6 +292,7 @@ function fileIo(
     },
     completeAfter: "delete",
     arrived: Promise.all(files.map(({ reader }) => reader.sealed)),
+    caughtUp: Promise.all(files.map(({ reader }) => reader.caughtUp)),
     failed,
     fail,
     takeStore() {
@@ -312,8 +318,8 @@ function fileIo(
       for (const { reader, stream } of files) reader.skip(bytes[stream]);
     },
     async attach({ pid, isLocal }) {
-      if (isLocal) shim = await findShim(pid, handles);
-      isOverAtOnce = isLocal && shim === undefined && !(await isRunning(pid));
+      if (isLocal && pid !== undefined) shim = await findShim(pid, handles);
+      isOverAtOnce = isLocal && shim === undefined && (pid === undefined || !(await isRunning(pid)));
       // What was lost before, nobody would see afterwards.
       if (shim === undefined && !isReopened && !isOverAtOnce)
         await Promise.all(files.map(({ path }) => preallocate(path)));

@@ -23,8 +23,8 @@ export type OutputEnd = Readonly<Record<OutputStream, StreamEnd>>;
 
 /** The process whose output it is. */
 export interface OutputProcess {
-  /** Its id on the daemon's machine. */
-  readonly pid: number;
+  /** Its id on the daemon's machine. Undefined: it has ended. */
+  readonly pid: number | undefined;
   /** Whether that is a process id of this machine, too. */
   readonly isLocal: boolean;
 }

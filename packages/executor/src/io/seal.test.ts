@@ -10,17 +10,19 @@ function cut(bytes: Uint8Array, places: readonly number[]): Uint8Array[] {
   return ends.map((end, at) => bytes.subarray(ends[at - 1] ?? 0, end));
 }
 
-test("all output comes through, and nothing of the seal, wherever reads end and whatever follows it", () => {
+test("all output comes through, and nothing of the seals, wherever reads end and whatever follows", () => {
   fc.assert(
     fc.property(
       fc.uint8Array({ maxLength: 100 }),
       fc.uint8Array({ maxLength: 40 }),
+      fc.integer({ min: 1, max: 3 }),
       fc.array(fc.nat(), { maxLength: 8 }),
-      (output, after, places) => {
+      (output, after, seals, places) => {
         const seal = createSeal();
         const filter = createSealFilter(seal);
         filter.arm();
-        const read = cut(Buffer.concat([output, seal, after]), places).flatMap((part) => filter.push(part));
+        const sealed = [output, ...Array<Uint8Array>(seals).fill(seal), after];
+        const read = cut(Buffer.concat(sealed), places).flatMap((part) => filter.push(part));
         expect(Buffer.concat([...read, filter.end()])).toEqual(Buffer.concat([output, after]));
         expect(filter.sealAt).toBe(output.byteLength);
       },

@@ -11,7 +11,10 @@ export function createSeal(): Uint8Array {
   return randomBytes(SEAL_BYTES);
 }
 
-/** Takes the seal out of what is read, so that no reader ever sees a part of it. */
+/**
+ * Takes the seal out of what is read, so that no reader ever sees a part of it. Several processes that follow
+ * a step which belongs to none may all have written it.
+ */
 export interface SealFilter {
   /**
    * From now on the seal may be in what is read. Call it before the seal is written. Only bytes with which
@@ -20,11 +23,11 @@ export interface SealFilter {
   arm(): void;
   /** Bytes are not read, and count as output. The seal must not be among them. */
   skip(bytes: number): void;
-  /** Takes the next bytes. Returns those that are output: mostly one piece, or two around the seal. */
+  /** Takes the next bytes. Returns those that are output: mostly one piece, or those around a seal. */
   push(chunk: Uint8Array): Uint8Array[];
   /** Ends the stream. Returns what was held back. */
   end(): Uint8Array;
-  /** How many bytes came before the seal; undefined if it was not there. */
+  /** How many bytes came before the first seal; undefined if it was not there. */
   readonly sealAt: number | undefined;
 }
 
@@ -43,24 +46,27 @@ export function createSealFilter(seal: Uint8Array): SealFilter {
       held = new Uint8Array(0);
     },
     push(chunk) {
-      if (!armed || sealAt !== undefined) {
+      if (!armed) {
         passed += chunk.byteLength;
         return [chunk];
       }
-      const bytes = held.byteLength === 0 ? toBuffer(chunk) : Buffer.concat([held, chunk]);
-      const at = bytes.indexOf(seal);
-      if (at === -1) {
-        const safe = bytes.byteLength - overlap(bytes, seal);
-        // A copy: the chunk may be the reader's own buffer.
-        held = Uint8Array.from(bytes.subarray(safe));
-        passed += safe;
-        return safe === 0 ? [] : [bytes.subarray(0, safe)];
+      let bytes = held.byteLength === 0 ? toBuffer(chunk) : Buffer.concat([held, chunk]);
+      const parts: Uint8Array[] = [];
+      const pass = (part: Uint8Array): void => {
+        passed += part.byteLength;
+        if (part.byteLength > 0) parts.push(part);
+      };
+      // A process outside of the container's PID namespace may still print behind it.
+      for (let at = bytes.indexOf(seal); at !== -1; at = bytes.indexOf(seal)) {
+        pass(bytes.subarray(0, at));
+        sealAt ??= passed;
+        bytes = bytes.subarray(at + seal.byteLength);
       }
-      sealAt = passed + at;
-      held = new Uint8Array(0);
-      // A process outside of the container's PID namespace may still print.
-      const parts = [bytes.subarray(0, at), bytes.subarray(at + seal.byteLength)];
-      return parts.filter(({ byteLength }) => byteLength > 0);
+      const safe = bytes.byteLength - overlap(bytes, seal);
+      // A copy: the chunk may be the reader's own buffer.
+      held = Uint8Array.from(bytes.subarray(safe));
+      pass(bytes.subarray(0, safe));
+      return parts;
     },
     end() {
       const rest = held;

@@ -9,7 +9,7 @@ import { type ExitOutcome, toExitOutcome } from "./exit-outcome.js";
 import type { Patience } from "./patience.js";
 import type { Process } from "./process.js";
 import { startError } from "./start-error.js";
-import type { StopSignals } from "./stop-signals.js";
+import { leftError, type StopSignals } from "./stop-signals.js";
 
 /** A daemon that is just coming back is waited for this long, in milliseconds, though the step is to end. */
 const BACK_MS = 3_000;
@@ -52,8 +52,10 @@ export async function runProcess(
       throw startError(reason, plan);
     });
     onStart(pid);
+    refuseIfLeft(signals, process);
     const feeding = feed(stdin, process, io, exit);
     const stopReason = await firstStopReason(plan, io, signals, exit, feeding);
+    refuseIfLeft(signals, process);
     const wasStopped =
       stopReason !== undefined && (await stop(process, plan, signals, { exit, stopReason, onStop }));
     const outcome = await toExitOutcome(client, process, exit, wasStopped ? stopReason : undefined);
@@ -84,6 +86,7 @@ export async function followProcess(
   try {
     signals.patience.setGrace(Math.max(plan.stopGraceMs, BACK_MS));
     const stopReason = stopCause ?? (await firstStopReason(plan, io, signals, exit));
+    refuseIfLeft(signals, process);
     const wasStopped =
       stopReason !== undefined && (await stop(process, plan, signals, { exit, stopReason, onStop }));
     // That executor may have sent the signal.
@@ -133,7 +136,12 @@ async function feed(
   });
 }
 
-/** Why the step must be stopped; undefined if its process ended first. */
+/** @throws ExecutorError `aborted` if the step was left to itself. */
+function refuseIfLeft({ leave }: StopSignals, { id }: Process): void {
+  if (leave?.aborted === true) throw leftError(id.containerId);
+}
+
+/** Why the step must be stopped; undefined if its process ended first, or if it was left to itself. */
 async function firstStopReason(
   plan: EndPlan,
   io: StepIo,
@@ -149,6 +157,7 @@ async function firstStopReason(
     ),
     io.failed.catch((): StepEndCause => "log-io-failed"),
     aborted(signals.stop).then((): StepEndCause => "aborted"),
+    ...(signals.leave === undefined ? [] : [aborted(signals.leave).then(() => undefined)]),
     new Promise((resolve) => {
       feeding.catch(() => resolve("aborted"));
     }),

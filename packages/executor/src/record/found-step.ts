@@ -15,6 +15,8 @@ export interface FoundStep {
   readonly createdAt: Date | undefined;
   /** Undefined without a task. */
   readonly status: TaskStatus["status"] | undefined;
+  /** Undefined: it has not ended, or nobody knows. */
+  readonly exitCode: number | undefined;
   /** Whether its container's record is there. */
   readonly hasContainer: boolean;
   readonly hasLease: boolean;
@@ -43,6 +45,14 @@ export async function findSteps(client: Client): Promise<FoundStep[]> {
   const snapshots: Snapshot[] = [];
   for await (const snapshot of client.snapshots.list(owned)) snapshots.push(snapshot);
   return combine(client, { tasks, containers, snapshots, leases: await client.leases.list(owned) });
+}
+
+function exitCodeOf(
+  task: TaskStatus | undefined,
+  { found }: Pick<RecordedStep, "found">,
+): number | undefined {
+  if (task?.status === "stopped") return task.exitCode;
+  return found.kind === "record" ? (found.record.exit?.exitCode ?? undefined) : undefined;
 }
 
 /** Finds one step. Undefined if nothing with this id belongs to a step. */
@@ -98,6 +108,7 @@ function combine(client: Client, { tasks, containers, snapshots, leases }: Recor
       image: container?.image ?? "",
       createdAt: (container ?? lease ?? snapshot)?.createdAt,
       status: tasksById.get(id)?.status,
+      exitCode: exitCodeOf(tasksById.get(id), recorded),
       hasContainer: container !== undefined,
       hasLease: lease !== undefined,
       recorded,

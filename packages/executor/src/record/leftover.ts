@@ -2,6 +2,7 @@
 export interface Leftover {
   /**
    * - `task`, `container`, `snapshot`, `lease`, `ingest`: what containerd calls so.
+   * - `process`: that of a step that was left to itself, and whose time-out is over. The step stays.
    * - `shim`: the process of containerd that holds a task, when containerd does not list the task.
    * - `output`: the directory with a step's output files.
    * - `temporary-directory`: the private directory of an executor, in which it made those directories.
@@ -9,6 +10,7 @@ export interface Leftover {
    * - `network-address`: an address of the bridge that the plugin `host-local` still counts as taken.
    */
   readonly kind:
+    | "process"
     | "task"
     | "container"
     | "snapshot"

@@ -6,13 +6,16 @@ import type { Locality } from "../core/plan/machine-facts.js";
 import { traceReap } from "../diagnostics/reap.js";
 import { locateDaemon } from "../machine/locate.js";
 import { checkDuration, checkOptions } from "../options.js";
+import { killProcess } from "../process/kill-process.js";
 import { abandonedSteps } from "./abandoned.js";
 import { claimStep } from "./claim.js";
+import { askMoment, isPastDeadline } from "./clock.js";
 import { type FoundStep, findStep, findSteps } from "./found-step.js";
 import { isClaimed } from "./is-claimed.js";
 import { findDirectories, pileOfOutput } from "./left-directories.js";
 import { findLeftTraces } from "./left-traces.js";
-import type { ClaimablePile, PileClaim, ReapReport } from "./leftover.js";
+import type { ClaimablePile, Pile, PileClaim, ReapReport } from "./leftover.js";
+import { isLeft } from "./recorded-step.js";
 import { listPiles, removePiles } from "./remove-piles.js";
 import { pileOf } from "./step-pile.js";
 import { createTraceFinder } from "./step-traces.js";
@@ -93,9 +96,11 @@ async function removeLeftovers(
   const known = new Set(steps.map(({ id }) => id));
 
   const piles: ClaimablePile[] = [];
+  const overdue = await findOverdue(client, steps);
+  for (const { id } of overdue) piles.push({ pile: [pileOfProcess(client, id)] });
   for (const step of steps) {
     const isYoung = step.createdAt !== undefined && step.createdAt.getTime() > madeBefore;
-    if (isYoung || !(await isLeft(client, step)) || (await isSpared(step))) continue;
+    if (isYoung || !(await isUnclaimed(client, step)) || (await isSpared(step))) continue;
     const pile = await pileOf(client, step, reasonFor(step), finder);
     piles.push({ pile, claim: () => claim(client, step) });
   }
@@ -114,7 +119,31 @@ async function removeLeftovers(
   return { removed: [...report.removed, ...last.removed], failed: [...report.failed, ...last.failed] };
 }
 
-async function isLeft(client: Client, step: FoundStep): Promise<boolean> {
+/** The steps that were left to themselves, still run, and should have ended: nobody else sees to it. */
+async function findOverdue(client: Client, steps: readonly FoundStep[]): Promise<readonly FoundStep[]> {
+  const running = steps.filter(
+    ({ recorded, status }) => isLeft(recorded) && (status === "running" || status === "paused"),
+  );
+  const limited = running.filter(
+    ({ recorded: { found } }) => found.kind === "record" && found.record.deadline !== undefined,
+  );
+  if (limited.length === 0) return [];
+  const now = await askMoment(client);
+  return limited.filter(
+    ({ recorded: { found } }) => found.kind === "record" && isPastDeadline(found.record, now),
+  );
+}
+
+/** Ends its process. The rest of the step stays, with its exit code. */
+function pileOfProcess(client: Client, id: string): Pile[number] {
+  const reason = "its time-out is over, and it was left to itself; its output stays";
+  return {
+    leftover: { kind: "process", id, stepId: id, reason },
+    remove: () => killProcess(client, { containerId: id }),
+  };
+}
+
+async function isUnclaimed(client: Client, step: FoundStep): Promise<boolean> {
   if ((await isClaimed(step)) !== false) return false;
   if (step.labels[LABELS.owner] !== undefined) return true;
   // Its records may have been removed while they were listed, and its task before them.
@@ -126,6 +155,8 @@ async function isLeft(client: Client, step: FoundStep): Promise<boolean> {
 async function claim(client: Client, { id, recorded }: FoundStep): Promise<PileClaim | undefined> {
   // Of a step without records nothing can be taken over.
   if (recorded.container === undefined && recorded.lease === undefined) return { end: async () => undefined };
+  // It belongs to nobody, and nobody takes it over.
+  if (isLeft(recorded)) return { end: async () => undefined };
   const claimed = await claimStep(client, recorded);
   return (
     claimed && {
@@ -139,7 +170,8 @@ async function claim(client: Client, { id, recorded }: FoundStep): Promise<PileC
   );
 }
 
-function reasonFor({ id, labels }: FoundStep): string {
+function reasonFor({ id, labels, recorded, status }: FoundStep): string {
+  if (isLeft(recorded) && status !== "created") return "it was left to itself, and has ended";
   if (abandonedSteps.has(id)) return "its executor was closed before it could be removed";
   const [host, , , pid] = labels[LABELS.owner]?.split("/") ?? [];
   return host === undefined

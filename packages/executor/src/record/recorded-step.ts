@@ -77,6 +77,15 @@ export function isSameStep(seen: RecordedStep, now: RecordedStep): boolean {
   return seen.lease?.createdAt.getTime() === now.lease?.createdAt.getTime();
 }
 
+/**
+ * Whether a step was left to itself: it belongs to no process, and none takes it over. While it was prepared,
+ * it belonged to the process that did so.
+ */
+export function isLeft({ container, found }: Pick<RecordedStep, "container" | "found">): boolean {
+  const isReady = found.kind === "record" && found.record.state !== "preparing";
+  return isReady && container?.labels[LABELS.left] !== undefined;
+}
+
 /** How often a step was taken over, as its record says. */
 export function claimNumberOf({ found }: RecordedStep): number {
   return found.kind === "record" ? found.record.claim : 0;
@@ -84,10 +93,12 @@ export function claimNumberOf({ found }: RecordedStep): number {
 
 /**
  * The process that has a step: the one that its container or lease names, or one that is about to take it
- * over. Undefined if all of them have ended. A process that cannot be seen from here counts as living.
+ * over. Undefined if all of them have ended. A process that cannot be seen from here counts as living. Of a
+ * step that was left to itself it may have ended long ago.
  */
 export async function findOwner(step: RecordedStep): Promise<string | undefined> {
   const labels = step.container?.labels ?? step.lease?.labels ?? {};
+  if (isLeft(step)) return labels[LABELS.owner];
   const newer = step.claims.filter(({ number }) => number > claimNumberOf(step));
   const owners = [labels[LABELS.owner], ...newer.map(({ lease }) => lease.labels[LABELS.owner])];
   const own = await currentOwner();

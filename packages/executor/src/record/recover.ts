@@ -1,11 +1,11 @@
 import type { Client } from "@wfe-containerd/client";
 import { forEachConcurrently } from "@wfe-containerd/client/internal";
-import type { StepRecord } from "../core/recovery/step-record.js";
-import { type SecretValues, toSecretBytes } from "../core/step/secret.js";
+import type { SecretValues } from "../core/step/secret.js";
 import { ExecutorError } from "../error.js";
 import { toExecutorError } from "../failure.js";
 import { type ClaimedStep, claimStep } from "./claim.js";
-import { findOwner, listRecorded, type RecordedStep } from "./recorded-step.js";
+import { maskedValuesOf } from "./masked-values.js";
+import { findOwner, isLeft, listRecorded, type RecordedStep } from "./recorded-step.js";
 
 /** A step whose executor has ended. */
 export type RecoveredStep =
@@ -40,7 +40,7 @@ async function claimOne(
   secrets: SecretValues,
 ): Promise<RecoveredStep | undefined> {
   const { id, container, found } = step;
-  if ((await findOwner(step)) !== undefined) return undefined;
+  if (isLeft(step) || (await findOwner(step)) !== undefined) return undefined;
   // Only a lease: it was not prepared, or it is almost released. Without a record, an older version made it.
   // `gc` removes it.
   if (container === undefined || found.kind === "none") return undefined;
@@ -48,25 +48,8 @@ async function claimOne(
     const message = `step ${id} cannot be taken over: ${found.problem}`;
     return { id, error: new ExecutorError(message, { kind: "runtime" }) };
   }
-  const masked = maskedOf(id, found.record, secrets);
+  const problem = "cannot be taken over and goes on without an executor";
+  const masked = maskedValuesOf(id, found.record, secrets, problem);
   const claimed = await claimStep(client, step);
   return claimed && { id, claimed, masked };
-}
-
-/**
- * The values that are masked in a step's output.
- *
- * @throws ExecutorError `refused` if one is missing: its output is never shown unmasked.
- */
-function maskedOf(id: string, record: StepRecord, values: SecretValues): Uint8Array[] {
-  const names = record.secrets.filter(({ mask }) => mask).map(({ name }) => name);
-  const missing = names.filter((name) => !Object.hasOwn(values, name));
-  if (missing.length > 0) {
-    const allowed = `recover({ secrets: { ${missing.map((name) => `${JSON.stringify(name)}: "..."`).join(", ")} } })`;
-    throw new ExecutorError(
-      `secrets: step ${id} cannot be taken over, because the values that are masked in its output are missing: ${missing.join(", ")}; it goes on without an executor; allowed: the same values as at its start, for example ${allowed}`,
-      { kind: "refused" },
-    );
-  }
-  return names.map((name) => toSecretBytes(values[name] ?? ""));
 }

@@ -4,6 +4,7 @@ import { LABELS } from "../core/plan/labels.js";
 import { ExecutorError } from "../error.js";
 import { findStep, findSteps } from "./found-step.js";
 import { isClaimed } from "./is-claimed.js";
+import { isLeft } from "./recorded-step.js";
 import { pileOf } from "./step-pile.js";
 
 /** A step that was found on a daemon. */
@@ -21,9 +22,11 @@ export interface ListedStep {
   readonly status: string;
   /**
    * Whether its executor runs. `unknown`: it ran on another machine, or in another container. `gone`: `reap`
-   * (the command's `gc`) removes the step.
+   * (the command's `gc`) removes the step. `left`: it was left to itself, and needs none.
    */
-  readonly executor: "alive" | "gone" | "unknown";
+  readonly executor: "alive" | "gone" | "left" | "unknown";
+  /** Undefined: it has not ended, or nobody knows. */
+  readonly exitCode: number | undefined;
   /** The process of its executor: host, boot, PID namespace, process id and start time. */
   readonly owner: string;
   /** Undefined if only its task is left. */
@@ -39,12 +42,14 @@ export async function listSteps(client: Client): Promise<ListedStep[]> {
   const listed = steps.filter(({ hasContainer, status }) => hasContainer || status !== undefined);
   return Promise.all(
     listed.map(async (step) => {
-      const { id, image, labels, createdAt, status = "none" } = step;
+      const { id, image, labels, createdAt, exitCode, status = "none" } = step;
       const claimed = await isClaimed(step);
-      const executor = claimed === undefined ? "unknown" : claimed ? "alive" : "gone";
+      const executor =
+        claimed === undefined ? "unknown" : !claimed ? "gone" : isLeft(step.recorded) ? "left" : "alive";
       return {
         id,
         executor,
+        exitCode,
         name: labels[LABELS.step] ?? "",
         image,
         status,

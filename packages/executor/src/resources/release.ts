@@ -11,6 +11,8 @@ export interface Release {
    * something stands on before it: the snapshot before the container, the container before the task.
    */
   add(resource: Pick<UnreleasedResource, "kind" | "id">, undo: () => Promise<unknown>): void;
+  /** Forgets what is not this process's own: a step that was left to itself keeps what it has. */
+  leave(): void;
   /** Whether an undo of this kind is registered and has not succeeded. */
   has(kind: UnreleasedResource["kind"]): boolean;
   /** What is not undone, as far as it is known now. */
@@ -69,6 +71,7 @@ export function createRelease(id = ""): Release {
     get left() {
       return left();
     },
+    leave: () => void undos.splice(0),
     has: (kind) => undos.some(({ resource }) => resource.kind === kind),
     run() {
       running ??= traceRelease(id, ++attempt, run).finally(() => {

@@ -1,6 +1,5 @@
 import { setTimeout as delay } from "node:timers/promises";
 import type { StepResult } from "../core/output/result.js";
-import type { AllowedStep } from "../core/plan/checked-step.js";
 import { refuseOtherStep } from "../core/recovery/run-attempt.js";
 import type { StepRecord } from "../core/recovery/step-record.js";
 import { ExecutorError } from "../error.js";
@@ -10,7 +9,7 @@ import { neverStarted } from "../record/never-started.js";
 import { findOwner, findRecorded, type RecordedStep } from "../record/recorded-step.js";
 import { type Adoption, adoptStep } from "./adopt.js";
 import type { StepContext } from "./context.js";
-import { type LeasedStep, leaseStep } from "./lease.js";
+import { type AttemptedStep, type LeasedStep, leaseStep } from "./lease.js";
 import { observeStep } from "./observe.js";
 import type { ReopenedStep } from "./reopen.js";
 
@@ -34,12 +33,12 @@ export type TakenAttempt =
  */
 export async function takeAttempt(
   context: StepContext,
-  step: AllowedStep,
-  run: StepRecord["run"],
+  attempted: AttemptedStep,
   adoption: Adoption,
 ): Promise<TakenAttempt> {
+  const { run } = attempted;
   // Nobody else has its id.
-  if (run === undefined) return { leased: (await leaseStep(context, step, run)) as LeasedStep };
+  if (run === undefined) return { leased: (await leaseStep(context, attempted)) as LeasedStep };
   const { client } = context.machine;
   let reopened: ReopenedStep | undefined;
   for (let wasSeen = false; ; wasSeen = true) {
@@ -47,7 +46,7 @@ export async function takeAttempt(
     const found = await findRecorded(client, context.id);
     if (found === undefined) {
       if (wasSeen && !neverStarted.has(context.id)) throw endedElsewhere(run);
-      const leased = await leaseStep(context, step, run);
+      const leased = await leaseStep(context, attempted);
       neverStarted.delete(context.id);
       if (leased !== undefined) return { leased };
       continue;
@@ -65,7 +64,7 @@ export async function takeAttempt(
           `what is left of an earlier start of step ${context.id} could not be removed: ${left.kind}: ${left.reason}`,
           { kind: "runtime" },
         );
-      const leased = await leaseStep(context, step, run);
+      const leased = await leaseStep(context, attempted);
       // Only now: until its lease is there, the claim tells others that the attempt is taken.
       await claimed.removeClaims();
       if (leased !== undefined) return { leased };

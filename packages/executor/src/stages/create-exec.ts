@@ -1,14 +1,15 @@
 import { rm } from "node:fs/promises";
 import { join } from "node:path";
-import type { Client } from "@wfe-containerd/client";
+import type { Client, ResolvedImage } from "@wfe-containerd/client";
 import { ignoreNotFound } from "@wfe-containerd/client/internal";
 import type { WorkflowData } from "../core/output/workflow-data.js";
 import type { AllowedStep } from "../core/plan/checked-step.js";
 import { type ExecPlan, planExec } from "../core/plan/exec.js";
+import type { StepPlan } from "../core/plan/plan.js";
 import { refuse } from "../core/refuse.js";
 import type { User } from "../core/spec/spec.js";
 import { createUser, toHostUser } from "../core/spec/user.js";
-import { maskedValues, type Secret } from "../core/step/secret.js";
+import { type MaskedSecret, maskedValues } from "../core/step/secret.js";
 import { resolveUser } from "../image/resolve-user.js";
 import { createSeal } from "../io/seal.js";
 import { logLimitOf } from "../log/log-limit.js";
@@ -18,6 +19,19 @@ import { addedProcess } from "../process/process.js";
 import { unpackAt } from "../resources/unpack-archive.js";
 import { type StepContext, toIoRequest } from "./context.js";
 import { type CreatedProcess, type CreatedStep, recordOutput } from "./create.js";
+import type { ResolvedStep } from "./resolve.js";
+
+/** A running container, as further processes in it need it. */
+export interface HostContainer {
+  readonly plan: StepPlan;
+  readonly task: Pick<CreatedStep["task"], "pid" | "spec">;
+  readonly resolved: Pick<ResolvedStep, "machine" | "userNamespace" | "ioDirectory" | "hostUser"> & {
+    readonly secrets: readonly MaskedSecret[];
+    readonly step: AllowedStep;
+    /** Undefined: its name means another image by now, or none. */
+    readonly image: ResolvedImage | undefined;
+  };
+}
 
 /**
  * Plans a further process in the container of a running step: its user becomes numbers.
@@ -26,7 +40,7 @@ import { type CreatedProcess, type CreatedStep, recordOutput } from "./create.js
  */
 export async function resolveExec(
   { id, machine, executor, signals, streams }: StepContext,
-  { resolved, plan, task }: CreatedStep,
+  { resolved, plan, task }: HostContainer,
   step: AllowedStep,
   { data, scriptNumber }: { readonly data: WorkflowData; readonly scriptNumber: number },
 ): Promise<ExecPlan> {
@@ -59,10 +73,10 @@ export async function resolveExec(
 /** Opens the streams of a further process, and adds it to the container. Its program does not run yet. */
 export async function createExec(
   context: StepContext,
-  { resolved, task: { pid } }: CreatedStep,
+  { resolved, task: { pid } }: HostContainer,
   step: AllowedStep,
   plan: ExecPlan,
-  { freezer, masked }: { readonly freezer: Freezer; readonly masked: readonly Secret[] },
+  { freezer, masked }: { readonly freezer: Freezer; readonly masked: readonly MaskedSecret[] },
 ): Promise<CreatedProcess> {
   const { id: execId, machine, executor, streams, release } = context;
   const { client } = machine;

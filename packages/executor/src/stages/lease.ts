@@ -1,6 +1,6 @@
 import { type Client, isContainerdError, type ResolvedImage } from "@wfe-containerd/client";
 import type { AllowedStep } from "../core/plan/checked-step.js";
-import { stepLabels } from "../core/plan/labels.js";
+import { type LeftStep, stepLabels } from "../core/plan/labels.js";
 import type { StepRecord } from "../core/recovery/step-record.js";
 import { volumesLabel, volumeUses } from "../core/step/volume.js";
 import { logLimitOf } from "../log/log-limit.js";
@@ -23,6 +23,13 @@ export interface LeasedStep {
   readonly known: ResolvedImage | undefined;
 }
 
+/** An attempt of a step, and what its caller said of it. */
+export interface AttemptedStep {
+  readonly step: AllowedStep;
+  readonly run: StepRecord["run"];
+  readonly left: LeftStep | undefined;
+}
+
 /**
  * Opens the lease of a step, before anything else of it is found or made. Meanwhile the daemon is asked what
  * the image's name means; what that found is looked at again under the lease.
@@ -31,14 +38,13 @@ export interface LeasedStep {
  */
 export async function leaseStep(
   { id, executor, machine, streams, release }: StepContext,
-  step: AllowedStep,
-  run: StepRecord["run"],
+  { step, run, left }: AttemptedStep,
 ): Promise<LeasedStep | undefined> {
   executor.io.check(machine, toIoRequest(streams));
   logLimitOf(step, executor.logLimit);
   const { client } = machine;
   const [owner, ioDirectory] = await Promise.all([executor.owner(), machine.ioDirectory.forStep(client, id)]);
-  const labels = stepLabels(step, { owner, ioDirectory });
+  const labels = stepLabels(step, { owner, ioDirectory, left });
   const leaseLabels = { ...labels, ...volumesLabel(volumeUses(step)) };
   let isTaken = false;
   const unlessTaken: Pick<Release, "add"> = {

@@ -1,13 +1,16 @@
 import { setTimeout as delay } from "node:timers/promises";
+import { ignoreNotFound } from "@wfe-containerd/client/internal";
 import type { StepEndCause } from "../core/output/cause.js";
 import type { StepResult } from "../core/output/result.js";
 import { UNKNOWN_USAGE } from "../core/output/usage.js";
 import type { StepRecord } from "../core/recovery/step-record.js";
 import { ExecutorError } from "../error.js";
+import type { ReopenedIo } from "../io/file.js";
 import { isTaskKnown } from "../process/delete-process.js";
 import { type ExitOutcome, toExitOutcome } from "../process/exit-outcome.js";
 import { firstProcess } from "../process/process.js";
-import { findOwner, findRecorded, isSameStep, type RecordedStep } from "../record/recorded-step.js";
+import { findOwner, findRecorded, isLeft, isSameStep, type RecordedStep } from "../record/recorded-step.js";
+import { startTimer } from "../timer.js";
 import type { Adoption } from "./adopt.js";
 import type { StepContext } from "./context.js";
 import { type ReopenedStep, readOutput, reopenOutput } from "./reopen.js";
@@ -20,6 +23,9 @@ const END_MS = 20;
 /** How long its owner may take to remove the task, in milliseconds. Then the output is read as it is. */
 const DELETE_MS = 30_000;
 
+/** How long the shim may take to copy the last output of a step, in milliseconds. */
+const COPY_MS = { sealed: 5_000, unsealed: 200 };
+
 /** A step whose owner has ended while it was followed. */
 export interface Orphaned {
   readonly step: RecordedStep;
@@ -27,8 +33,8 @@ export interface Orphaned {
 }
 
 /**
- * Follows a step of a process that lives, and gives its result. It reads that process's files, and changes
- * nothing.
+ * Follows a step that this process has not taken over, and gives its result. It reads the files of the
+ * process that has it, and changes nothing. A step that belongs to no process is followed to its end, too.
  *
  * @throws ExecutorError `aborted` if the following is stopped. The step goes on.
  */
@@ -39,15 +45,13 @@ export async function observeStep(
   { masked, onStart, onEnd, reopened: known }: Adoption,
 ): Promise<StepResult | Orphaned> {
   const { id, machine, signals } = context;
-  if (first.output.mode === "fifo") {
-    throw new ExecutorError(
-      `runId: step ${id} is run by process ${first.owner}, and its output goes through pipes, which only that process can read; allowed: ioMode "file" in its executor`,
-      { kind: "refused" },
-    );
-  }
+  refuseFifo(id, first);
   const io = known?.io ?? (await reopenOutput(context, first));
-  onStart();
   const reopened = known ?? (await readOutput(context, io, first, seen.container?.spec, masked));
+  const isAlone = isLeft(seen) || (await findOwner(seen)) === undefined;
+  const copying = isAlone ? await joinOutput(context, io) : undefined;
+  await io.caughtUp;
+  onStart();
   const process = firstProcess(machine, id);
   const waiting = new AbortController();
   const own = toExitOutcome(machine.client, process, process.wait(waiting.signal), undefined);
@@ -66,9 +70,11 @@ export async function observeStep(
       if (now?.found.kind !== "record" || !isSameStep(seen, now)) break;
       record = now.found.record;
       const isOver = record.exit !== undefined && !(await isTaskKnown(machine.client, id));
-      if (isOver || (endedAt !== undefined && performance.now() - endedAt > DELETE_MS)) break;
-      if ((await findOwner(now)) === undefined) return { step: now, reopened };
-      if (signals.stop.aborted) throw notFollowed(id, record.owner);
+      const hasOwner = !isLeft(now) && (await findOwner(now)) !== undefined;
+      const patienceMs = hasOwner ? DELETE_MS : 0;
+      if (isOver || (endedAt !== undefined && performance.now() - endedAt >= patienceMs)) break;
+      if (!hasOwner && !isAlone) return { step: now, reopened };
+      if (signals.stop.aborted) throw notFollowed(now, record.owner);
       if (endedAt !== undefined || record.exit !== undefined) await delay(END_MS);
       else await Promise.race([ended, stopOf(signals.stop, waiting.signal), delay(OWNER_MS)]);
     }
@@ -77,8 +83,8 @@ export async function observeStep(
     const outcome = record.exit ?? withCause(await ending, record.stopCause);
     const startedAt = new Date(record.startedAtMs ?? Date.now());
     const durationMs = record.exit?.durationMs ?? Math.max(0, Date.now() - startedAt.getTime());
-    // Its owner deletes the task.
-    const task = { delete: async () => undefined };
+    // Its owner deletes the task. One that was left to itself keeps it, with its exit code.
+    const task = { delete: async () => copying?.() };
     return await settleStep(
       context,
       { ...reopened, task, unwritable: [] },
@@ -89,17 +95,49 @@ export async function observeStep(
   }
 }
 
+/**
+ * Sees to the output of a step that belongs to no process. If it runs, its end is sealed here; several
+ * processes may do so, and the first seal counts.
+ *
+ * @returns what waits, after the step's end, until the shim has copied everything.
+ */
+async function joinOutput(
+  { id, machine, release }: StepContext,
+  io: ReopenedIo,
+): Promise<() => Promise<void>> {
+  const task = await ignoreNotFound(machine.client.tasks.get(id));
+  const isRunning = task !== undefined && task.status !== "stopped";
+  const isLocal = machine.facts.locality === "local";
+  await io.takeOver();
+  release.own(() => io.release());
+  await io.attach({ pid: isRunning ? task.pid : undefined, isLocal });
+  const timeMs = isRunning && isLocal ? COPY_MS.sealed : COPY_MS.unsealed;
+  return async () => {
+    const late = startTimer(timeMs);
+    await Promise.race([io.arrived, late.fired]);
+    late.cancel();
+  };
+}
+
+function refuseFifo(id: string, { output, owner }: StepRecord): void {
+  if (output.mode !== "fifo") return;
+  throw new ExecutorError(
+    `the output of step ${id} goes through pipes, which only the process can read that has started it: ${owner}; allowed: a step without a terminal, of an executor with ioMode "file"`,
+    { kind: "refused" },
+  );
+}
+
 /** The owner may have removed the record before it was read. */
 function withCause(seen: ExitOutcome | undefined, stopCause: StepEndCause | undefined): ExitOutcome {
   const outcome = seen ?? { exitCode: null, cause: "unknown", oomKills: 0, usage: UNKNOWN_USAGE };
   return { ...outcome, cause: stopCause ?? outcome.cause };
 }
 
-function notFollowed(id: string, owner: string): ExecutorError {
-  return new ExecutorError(
-    `step ${id} is no longer followed from here; it goes on in process ${owner}, which started it`,
-    { kind: "aborted" },
-  );
+function notFollowed(step: RecordedStep, owner: string): ExecutorError {
+  const where = isLeft(step) ? "by itself" : `in process ${owner}, which started it`;
+  return new ExecutorError(`step ${step.id} is no longer followed from here; it goes on ${where}`, {
+    kind: "aborted",
+  });
 }
 
 /** Resolves when a signal is aborted. Stops to listen when the other one is. */

@@ -8,19 +8,36 @@ export const LABELS = {
   owner: "wfe-containerd/owner",
   /** Directory of the step's output files, on the executor's machine. */
   io: "wfe-containerd/io",
+  /**
+   * Only on a step that was left to itself: it belongs to no executor. `keep`: until somebody removes it.
+   * `remove`: until it has ended.
+   */
+  left: "wfe-containerd/left",
   /** Only on a lease by which a process has taken a step over: the step's id. */
   claim: "wfe-containerd/claim",
 } as const;
 
+/** Whether a step stays when it was left to itself, and has ended. */
+export type LeftStep = "keep" | "remove";
+
+/** Whose a step is, and where its output is. */
+export interface StepPlace {
+  readonly owner: string;
+  readonly ioDirectory: string;
+  /** Undefined: it is not left to itself. */
+  readonly left: LeftStep | undefined;
+}
+
 /** Returns the labels of everything that a step has in containerd. */
 export function stepLabels(
   step: Pick<StepConfig, "name" | "labels">,
-  { owner, ioDirectory }: { readonly owner: string; readonly ioDirectory: string },
+  { owner, ioDirectory, left }: StepPlace,
 ): Readonly<Record<string, string>> {
   return {
     ...step.labels,
     [LABELS.step]: step.name,
     [LABELS.owner]: owner,
     [LABELS.io]: ioDirectory,
+    ...(left && { [LABELS.left]: left }),
   };
 }

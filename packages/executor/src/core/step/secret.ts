@@ -17,6 +17,9 @@ export interface Secret {
   readonly value: Uint8Array;
 }
 
+/** A secret, as far as its masking depends on it. */
+export type MaskedSecret = Pick<Secret, "mask" | "value">;
+
 /** The limit on all secrets of a step together, in bytes. They take memory of the daemon's machine. */
 const MAX_BYTES = 1024 * 1024;
 
@@ -129,7 +132,7 @@ export function secretEntries(
 const FILE_MODE = 0o400;
 
 /** Returns the values of those secrets that are masked in the output. */
-export function maskedValues(secrets: readonly Secret[]): Uint8Array[] {
+export function maskedValues(secrets: readonly MaskedSecret[]): Uint8Array[] {
   return secrets.filter(({ mask }) => mask).map(({ value }) => value);
 }
 
