@@ -36,6 +36,27 @@ export const COMMANDS: readonly CommandEntry[] = [
     load: async () => (await import("./command/inspect.js")).defineInspect,
   },
   {
+    name: "logs",
+    group: STEPS,
+    summary: "print the output of a step",
+    operands: "step",
+    load: async () => (await import("./command/logs.js")).defineLogs,
+  },
+  {
+    name: "exec",
+    group: STEPS,
+    summary: "run a command in a running step",
+    operands: "running-step",
+    load: async () => (await import("./command/exec.js")).defineExec,
+  },
+  {
+    name: "attach",
+    group: STEPS,
+    summary: "print what a running step prints, and wait for its end",
+    operands: "running-step",
+    load: async () => (await import("./command/attach.js")).defineAttach,
+  },
+  {
     name: "top",
     group: STEPS,
     summary: "list the processes of a step",

@@ -3,8 +3,8 @@ import { COMMANDS } from "./commands.js";
 import { otherCommandWord } from "./docker-other-commands.js";
 
 test("a command of docker that is not here is told with what to do instead", () => {
-  expect(otherCommandWord("error: unknown command 'logs'\n(Did you mean login?)\n")).toBe(
-    "wfe-containerd: there is no command logs; the output of a step goes to the command that runs it: run or step\n",
+  expect(otherCommandWord("error: unknown command 'start'\n(Did you mean stats?)\n")).toBe(
+    "wfe-containerd: there is no command start; a step runs once; run it again\n",
   );
 });
 

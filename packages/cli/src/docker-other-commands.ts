@@ -1,6 +1,5 @@
 /** Commands of docker that this command does not have, and what to do instead. */
 const INSTEAD: Readonly<Record<string, string>> = {
-  attach: "the output of a step goes to the command that runs it: run or step",
   build: "build the image with docker build or buildah, then: docker save IMAGE | wfe-containerd load",
   commit:
     "build the image from a Dockerfile instead; what a step should keep goes into a volume (-v NAME:/path)",
@@ -10,10 +9,8 @@ const INSTEAD: Readonly<Record<string, string>> = {
   cp: "give the step a directory of this machine: run -v ./files:/files",
   create: "run creates the container and starts it",
   diff: "put what you want to see into a volume or a bind mount: run -v ./out:/out",
-  exec: "run one script in the step: run IMAGE sh -c '...'",
   image: "the commands stand alone: images, pull, push, rmi, prune, history",
   info: "doctor checks the daemon and its machine, version prints the versions",
-  logs: "the output of a step goes to the command that runs it: run or step",
   network: "choose the network of a step: run --network none, bridge or host",
   port: "steps publish no ports; processes on the daemon's machine reach a step on the bridge by its address",
   rename: "give the name at the start: run --name NAME",

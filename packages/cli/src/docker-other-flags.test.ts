@@ -9,6 +9,9 @@ import { UsageError } from "./failure.js";
 function parse(...args: string[]): { flags: DockerFlags; rest: readonly string[] } {
   const command = addDockerFlags(new Command("run").argument("<image>").argument("[command...]"))
     .option("--rm")
+    .option("-d, --detach")
+    .option("-i, --interactive")
+    .option("-t, --tty")
     .passThroughOptions()
     .exitOverride()
     .configureOutput({ writeErr: () => undefined, writeOut: () => undefined });
@@ -45,7 +48,7 @@ const DOCKER_FLAGS: readonly (readonly [
   ["--cpus", "1", "taken"],
   ["--cpuset-cpus", "0", "taken"],
   ["--cpuset-mems", "0", "taken"],
-  ["-d --detach", undefined, "instead"],
+  ["-d --detach", undefined, "taken"],
   ["--detach-keys", "ctrl-x", "taken"],
   ["--device", "/dev/fuse", "taken"],
   ["--device-cgroup-rule", "c 1:3 rwm", "instead"],
@@ -73,7 +76,7 @@ const DOCKER_FLAGS: readonly (readonly [
   ["--health-timeout", "5s", "instead"],
   ["-h --hostname", "host", "taken"],
   ["--init", undefined, "taken"],
-  ["-i --interactive", undefined, "instead"],
+  ["-i --interactive", undefined, "taken"],
   ["--io-maxbandwidth", "1m", "instead"],
   ["--io-maxiops", "1", "instead"],
   ["--ip", "172.30.100.104", "instead"],
@@ -126,7 +129,7 @@ const DOCKER_FLAGS: readonly (readonly [
   ["--storage-opt", "size=1g", "instead"],
   ["--sysctl", "net.ipv4.ip_forward=1", "taken"],
   ["--tmpfs", "/t", "taken"],
-  ["-t --tty", undefined, "instead"],
+  ["-t --tty", undefined, "taken"],
   ["--ulimit", "nofile=10", "taken"],
   ["--use-api-socket", undefined, "instead"],
   ["-u --user", "0", "taken"],

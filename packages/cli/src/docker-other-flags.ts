@@ -54,10 +54,6 @@ const OTHER_FLAGS: readonly OtherFlag[] = [
   { flags: "--cpu-percent <number>", instead: but(["0"], `${WINDOWS}; use --cpus`) },
   { flags: "--cpu-rt-period <microseconds>", instead: but(["0"], REALTIME) },
   { flags: "--cpu-rt-runtime <microseconds>", instead: but(["0"], REALTIME) },
-  {
-    flags: "-d, --detach",
-    instead: never("a step runs in the foreground; put & after the command to run it in the background"),
-  },
   { flags: "--detach-keys <keys>", instead: taken },
   {
     flags: "--device-cgroup-rule <rule>",
@@ -83,12 +79,6 @@ const OTHER_FLAGS: readonly OtherFlag[] = [
   { flags: "--health-start-interval <duration>", instead: but(["0", "0s"], HEALTH) },
   { flags: "--health-start-period <duration>", instead: but(["0", "0s"], HEALTH) },
   { flags: "--health-timeout <duration>", instead: but(["0", "0s"], HEALTH) },
-  {
-    flags: "-i, --interactive",
-    instead: never(
-      "the command cannot hand on its standard input yet; mount a file with -v, or put the input into the command",
-    ),
-  },
   {
     flags: "--io-maxbandwidth <size>",
     instead: but(["0"], `${WINDOWS}; use --device-read-bps and --device-write-bps`),
@@ -169,7 +159,6 @@ const OTHER_FLAGS: readonly OtherFlag[] = [
       "storage options cannot be set; limit what a step writes with --read-only and --tmpfs PATH:size=1g",
     ),
   },
-  { flags: "-t, --tty", instead: never("the command cannot give a step a terminal yet; leave the flag out") },
   {
     flags: "--use-api-socket",
     instead: never(

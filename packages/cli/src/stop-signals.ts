@@ -35,8 +35,12 @@ export interface StopSignals extends Disposable {
   readonly kill: AbortSignal;
 }
 
-/** Until disposed, catches the signals that would end the command and leave its container running. */
-export function catchStopSignals(): StopSignals {
+/**
+ * Until disposed, catches the signals that would end the command and leave its container running.
+ *
+ * @param quiet whether not to tell what a second signal does. Default `false`.
+ */
+export function catchStopSignals({ quiet = false }: { readonly quiet?: boolean } = {}): StopSignals {
   const stop = new AbortController();
   const kill = new AbortController();
   let received: NodeJS.Signals | undefined;
@@ -52,7 +56,8 @@ export function catchStopSignals(): StopSignals {
     received = signal;
     receivedAt = performance.now();
     // After SIGPIPE standard error may have no reader either.
-    if (signal !== "SIGPIPE") console.error("wfe-containerd: stopping the step; a second signal kills it");
+    if (signal !== "SIGPIPE" && !quiet)
+      console.error("wfe-containerd: stopping the step; a second signal kills it");
     stop.abort();
   }
 

@@ -155,7 +155,7 @@ export interface RunOptions extends StartOptions {
 
 /** Options of `Executor.detach`. */
 export interface DetachOptions
-  extends Omit<StartOptions, "stdin" | "terminal" | "priority" | "runId" | "key" | "attempt"> {
+  extends Omit<StartOptions, "stdin" | "priority" | "runId" | "key" | "attempt"> {
   /**
    * What becomes of the step when it has ended: it stays, with its output and its exit code, until somebody
    * removes it; or the next `reap` removes it.
@@ -163,6 +163,8 @@ export interface DetachOptions
    * @default "keep"
    */
   readonly afterEnd?: LeftStep | undefined;
+  /** Called with each event until the process runs, in order. The next call waits for the promise of this one. */
+  readonly onEvent?: RunOptions["onEvent"];
 }
 
 /** Options of `Executor.attach` and `Executor.exec`. */
@@ -234,8 +236,10 @@ const START_OPTIONS: Readonly<Record<keyof StartOptions, true>> = {
 export const DETACH_OPTIONS: OptionNames<DetachOptions> = {
   signal: true,
   data: true,
+  terminal: true,
   secrets: true,
   afterEnd: true,
+  onEvent: true,
 };
 export const ATTACH_OPTIONS: OptionNames<AttachOptions> = { signal: true, secrets: true };
 export const EXEC_OPTIONS: OptionNames<Pick<AttachOptions, "secrets">> = { secrets: true };

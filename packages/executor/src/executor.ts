@@ -235,7 +235,7 @@ export function createExecutor(options: ExecutorOptions = {}): Executor {
 
   async function detach(step: StepInput, options: DetachOptions): Promise<string> {
     checkDetachOptions(options);
-    const { afterEnd: left = "keep", ...startOptions } = options;
+    const { afterEnd: left = "keep", onEvent, ...startOptions } = options;
     if (context.io.mode === "fifo")
       refuse(
         "ioMode",
@@ -243,10 +243,16 @@ export function createExecutor(options: ExecutorOptions = {}): Executor {
         '"file"',
       );
     const events = createEventQueue();
-    events.discard();
+    if (onEvent === undefined) events.discard();
     const handle = begin(step, startOptions, { events, left });
+    const follow = async (): Promise<void> => {
+      for await (const event of events.iterate()) await onEvent?.(event);
+    };
+    const followed = onEvent === undefined ? undefined : follow();
+    followed?.catch(() => undefined);
     try {
       await handle.started;
+      await followed;
       return handle.id;
     } finally {
       await handle.closed;

@@ -106,7 +106,7 @@ async function runStages(
   enter("starting");
   refuseIfAborted(signals.stop);
   host.enter();
-  let attached: Promise<void> | undefined;
+  let attached: Promise<unknown> | undefined;
   const ended = await runCreatedStep(context, created, (pid) => {
     attached = created.io.attach({ pid, isLocal: machine.facts.locality === "local" });
     attached.catch(() => undefined);

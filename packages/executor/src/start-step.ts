@@ -88,7 +88,7 @@ export function startStep(
   { events, session, left }: StartKind,
 ): StartedStep {
   const { signal, data = {}, secrets = {}, priority = 0, stdin, terminal } = options ?? {};
-  const streams = { stdin, terminal };
+  const streams = { stdin, terminal, isLeft: left !== undefined };
   const isSession = session !== undefined;
   const { id, attempt, error } = startAttempt(input, options ?? {});
   const checkCall = (): void => {

@@ -66,6 +66,20 @@ test("one that ends at once is kept, too", async () => {
   }
 });
 
+test("one with a terminal waits at it, and what it prints there is kept", async () => {
+  const fields = { command: ["/bin/sh"], env: { PS1: "> " } };
+  const id = await detach("", fields, { terminal: { columns: 70, rows: 20 } });
+  await using executor = open();
+  const process = await executor.exec(id, {
+    run: "echo here >> /proc/1/fd/1; readlink /proc/1/fd/0; stty size < /proc/1/fd/0",
+  });
+  expect((await process.result).stdout).toBe("/dev/pts/0\n20 70\n");
+  await at.client.tasks.kill(id, "KILL");
+  const handle = await executor.attach(id);
+  expect(await handle.result).toMatchObject({ cause: "signal", stderr: "" });
+  expect((await handle.result).stdout).toMatch(/here\r\n/);
+});
+
 test("stopping to follow leaves it alone; neither recover nor reap takes it, until it is to go", async () => {
   const kept = await detach("sleep 1000");
   const gone = await detach("sleep 1000", { name: "gone" }, { afterEnd: "remove" });

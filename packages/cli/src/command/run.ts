@@ -1,6 +1,14 @@
 import { writeFile } from "node:fs/promises";
 import { type Client, formatPlatform, normalizePlatform } from "@wfe-containerd/client";
-import { type StepHandle, UNRESTRICTED_POLICY } from "@wfe-containerd/executor";
+import {
+  type DetachOptions,
+  type Executor,
+  listSteps,
+  removeStep,
+  type StepHandle,
+  type StepInput,
+  UNRESTRICTED_POLICY,
+} from "@wfe-containerd/executor";
 import { type Command, Option } from "commander";
 import { closeAtEnd } from "../close-executor.js";
 import { connect } from "../connection.js";
@@ -11,11 +19,15 @@ import { fileProblem, UsageError } from "../failure.js";
 import { inFlags } from "../flag-names.js";
 import { follow } from "../follow.js";
 import { addMachineFlags, createExecutorOn, type MachineFlags } from "../machine-flags.js";
+import { createProgressView } from "../progress.js";
 import { parseSecret, readSecrets, toRequests } from "../secret.js";
 import { catchStopSignals, codeOfSignal } from "../stop-signals.js";
+import { openStreams, type StreamFlags } from "../terminal.js";
 import { addRegistryFlags, collect, type RegistryFlags, registryOptions } from "../transfer.js";
 
-interface RunFlags extends DockerFlags, MachineFlags, RegistryFlags {
+interface RunFlags extends DockerFlags, MachineFlags, RegistryFlags, StreamFlags {
+  readonly detach?: boolean;
+  readonly rm?: boolean;
   readonly secret?: readonly string[];
   readonly io: "file" | "fifo";
 }
@@ -24,6 +36,9 @@ const EXAMPLE = `
 Examples:
   wfe-containerd run alpine:3.20 echo hello
   wfe-containerd run -v ./src:/src -w /src -u "$(id -u)" -m 512m node:22 npm test
+  wfe-containerd run -it alpine:3.20 sh
+  echo hello | wfe-containerd run -i alpine:3.20 cat
+  wfe-containerd run -d --name server alpine:3.20 sleep 600    then: logs, exec, stop, rm
 
 The command runs as user 65534 and without a network, unless you give --user and --network.
 The exit code is the command's own. 125, 126 and 127 mean the same as in docker. 124: --timeout ended the command.`;
@@ -33,6 +48,11 @@ export function defineRun(command: Command): void {
     .description("Run a command in a new container, pass its output on, and remove the container.")
     .argument("<image>")
     .argument("[command...]", "command to run instead of the image's own");
+  command
+    .optionsGroup("Process:")
+    .option("-i, --interactive", "pass standard input on to the command, to its end")
+    .option("-t, --tty", "give the command a terminal")
+    .option("-d, --detach", "print the id once the command runs, and leave it; it stays until rm");
   addRegistryFlags(addMachineFlags(addDockerFlags(command)))
     .optionsGroup("Other:")
     .addOption(
@@ -48,7 +68,7 @@ export function defineRun(command: Command): void {
         .argParser(collect)
         .helpGroup("Files:"),
     )
-    .option("--rm", "no effect, as the container is always removed; accepted because docker has it")
+    .option("--rm", "with -d: the next gc removes the ended step; else it is always removed")
     .passThroughOptions()
     .addHelpText("after", EXAMPLE)
     .action(async (image: string, args: readonly string[], flags: RunFlags, self: Command) => {
@@ -71,8 +91,53 @@ async function checkPlatform(client: Client, given: string): Promise<void> {
   );
 }
 
+/** What needs a process that stays with the step. */
+function refuseWithDetach({ interactive, tty, io, retry }: RunFlags): void {
+  const sentence =
+    interactive === true && tty !== true
+      ? "-i: nobody would write the input of a step that is left; with -it it has a terminal on which nobody types; work in it with: exec -it NAME sh"
+      : io === "fifo"
+        ? "--io fifo: nobody would read the output; leave it out"
+        : retry === undefined
+          ? undefined
+          : "--retry: nobody would start the next attempt; leave --retry out";
+  if (sentence !== undefined) throw new UsageError(`--detach: cannot be used together with ${sentence}`);
+}
+
+/** As in docker, a name that somebody gave is another step's from then on. */
+async function refuseTaken(client: Client, name: string | undefined): Promise<void> {
+  const taken = name && (await listSteps(client)).find((step) => step.name === name);
+  if (!taken) return;
+  throw new UsageError(
+    `--name: step ${taken.id} has the name ${JSON.stringify(name)} already; give another name, or remove it: wfe-containerd rm ${name}`,
+  );
+}
+
+async function detach(
+  { client, executor }: { readonly client: Client; readonly executor: Executor },
+  step: StepInput,
+  options: Pick<DetachOptions, "secrets" | "signal" | "terminal">,
+  { rm, quiet, cidfile }: RunFlags,
+): Promise<number> {
+  const view = createProgressView(
+    quiet === true ? "none" : process.stderr.isTTY ? "auto" : "retries",
+    process.stderr,
+  );
+  const id = await executor.detach(step, {
+    ...options,
+    afterEnd: rm === true ? "remove" : "keep",
+    onEvent: (event) => {
+      if (event.type === "progress") view.show(event);
+    },
+  });
+  if (cidfile !== undefined)
+    await writeId(cidfile, { id, [Symbol.asyncDispose]: () => removeStep(client, id) });
+  console.log(id);
+  return 0;
+}
+
 /** As in docker, an existing file is not overwritten: the step is released, and this is an error. */
-async function writeId(file: string, handle: StepHandle): Promise<void> {
+async function writeId(file: string, handle: Pick<StepHandle, "id"> & AsyncDisposable): Promise<void> {
   await writeFile(file, handle.id, { flag: "wx" }).catch(async (cause: NodeJS.ErrnoException) => {
     await handle[Symbol.asyncDispose]();
     const problem =
@@ -90,6 +155,7 @@ async function run(
   const given = (flags.secret ?? []).map(parseSecret);
   const step = { ...(await toStep(image, args, flags)), secrets: toRequests(given) };
   const secrets = await readSecrets(given);
+  if (flags.detach === true) refuseWithDetach(flags);
   using signals = catchStopSignals();
   await using client = await connect(command);
   const options = { client, ioMode: flags.io, policy: UNRESTRICTED_POLICY, pull: registryOptions(flags) };
@@ -97,9 +163,18 @@ async function run(
   await using _ = closeAtEnd(executor);
   try {
     if (flags.platform !== undefined) await checkPlatform(client, flags.platform);
-    const handle = executor.start(step, { secrets, signal: signals.stop });
+    if (flags.detach === true) {
+      await refuseTaken(client, command.getOptionValueSource("name") === "cli" ? flags.name : undefined);
+      const { terminal } = openStreams({ tty: flags.tty ?? false });
+      return await detach({ client, executor }, step, { secrets, signal: signals.stop, terminal }, flags);
+    }
+    using streams = openStreams(flags);
+    const { stdin, terminal } = streams;
+    const handle = executor.start(step, { secrets, signal: signals.stop, stdin, terminal });
+    streams.join(handle);
     if (flags.cidfile !== undefined) await writeId(flags.cidfile, handle);
     const result = await follow(handle, { signals, output: true, progress: flags.quiet !== true });
+    streams[Symbol.dispose]();
     reportEnd(result, { stopSignal: flags.stopSignal, wasKilled: signals.kill.aborted });
     const code = exitCodeOf(result);
     return signals.received === undefined

@@ -33,9 +33,12 @@ export const FILE_IO: IoBackend = {
   mode: "file",
   check: checkRequest,
   async create({ client }, directory, seal, request) {
-    const opened = request.terminal
-      ? openFifoIo(directory, request)
-      : openFileIo(directory, { shared: !client.isLocal, seal });
+    const { terminal, isLeft } = request;
+    // A person at a terminal waits for each character. From a file it comes a little later.
+    const opened =
+      terminal && !isLeft
+        ? openFifoIo(directory, request)
+        : openFileIo(directory, { shared: !client.isLocal, seal, terminal });
     return withStdin(await opened, directory, request);
   },
   reopen: ({ client }, directory, seal) => reopenFileIo(directory, { shared: !client.isLocal, seal }),
@@ -70,8 +73,8 @@ export function backendOf(mode: IoBackend["mode"]): IoBackend {
 }
 
 /** Standard input and terminals need FIFOs, which carry no data between two machines. */
-function checkRequest({ client, facts }: Machine, { stdin, terminal }: IoRequest): void {
-  if (client.isLocal && facts.locality !== "remote") return;
+function checkRequest({ client, facts }: Machine, { stdin, terminal, isLeft }: IoRequest): void {
+  if ((client.isLocal && facts.locality !== "remote") || isLeft) return;
   const allowed = "a step or process without it; or a daemon on this machine";
   if (terminal)
     refuse(

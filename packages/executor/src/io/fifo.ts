@@ -83,7 +83,7 @@ function fifoIo(stdio: StepIo["stdio"], pipes: readonly Pipe[]): StepIo {
       for (const [at, pipe] of pipes.entries()) pipe.read(OUTPUT_STREAMS[at] as OutputStream, sink);
     },
     // The bytes come to us directly: the pipe's end is the end of the output.
-    attach: async () => undefined,
+    attach: async () => false,
     seal: async () => undefined,
     release: async () => undefined,
     finish: async (stream) =>

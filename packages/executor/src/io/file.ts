@@ -37,6 +37,8 @@ export interface FileIoOptions {
   readonly shared: boolean;
   /** What marks the end of each stream. */
   readonly seal: Uint8Array;
+  /** Whether a terminal is behind it: then stderr stays empty. @default false */
+  readonly terminal?: boolean | undefined;
 }
 
 /**
@@ -140,7 +142,7 @@ function fileIo(
   directory: string,
   handles: readonly FileHandle[],
   ballast: Ballast,
-  { shared, seal: mark }: FileIoOptions,
+  { shared, seal: mark, terminal = false }: FileIoOptions,
 ): FileIo {
   let fail = (_reason: unknown): void => undefined;
   const failed = new Promise<never>((_, reject) => {
@@ -287,8 +289,8 @@ function fileIo(
     stdio: {
       stdin: "",
       stdout: join(directory, "stdout"),
-      stderr: join(directory, "stderr"),
-      terminal: false,
+      stderr: terminal ? "" : join(directory, "stderr"),
+      terminal,
     },
     completeAfter: "delete",
     arrived: Promise.all(files.map(({ reader }) => reader.sealed)),
@@ -323,6 +325,7 @@ function fileIo(
       // What was lost before, nobody would see afterwards.
       if (shim === undefined && !isReopened && !isOverAtOnce)
         await Promise.all(files.map(({ path }) => preallocate(path)));
+      return shim !== undefined;
     },
     seal: async () => void (await seal()),
     async release() {

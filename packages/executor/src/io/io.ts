@@ -35,6 +35,8 @@ export interface IoRequest {
   readonly stdin: boolean;
   /** Whether it gets a terminal, which has no separate stderr. */
   readonly terminal: boolean;
+  /** Whether nobody reads its output as it comes. */
+  readonly isLeft: boolean;
 }
 
 /** What is kept of a step's output, not masked yet. */
@@ -83,8 +85,10 @@ export interface StepIo {
    * From now on, output that is lost on its way is noticed. Call it between Tasks.Create and Tasks.Start; of
    * an added process right after its start, because it does not exist earlier. If it succeeds, call `seal` or
    * `release` before the process is deleted: the deletion waits for us.
+   *
+   * @returns whether `seal` will mark the end of the output.
    */
-  attach(process: OutputProcess): Promise<void>;
+  attach(process: OutputProcess): Promise<boolean>;
   /**
    * Resolves when all output was read, as far as that can be known before the task is deleted: when the mark
    * of `seal` was read in both streams.

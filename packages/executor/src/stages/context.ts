@@ -41,11 +41,13 @@ export interface ProcessStreams {
   readonly stdin?: StdinSource | undefined;
   /** The size of its terminal. Undefined: it has none. */
   readonly terminal?: TerminalSize | undefined;
+  /** Whether the step is left to itself: nobody reads what it prints on its terminal as it comes. */
+  readonly isLeft?: boolean | undefined;
 }
 
 /** What its streams must be able to do. */
-export function toIoRequest({ stdin, terminal }: ProcessStreams): IoRequest {
-  return { stdin: stdin !== undefined, terminal: terminal !== undefined };
+export function toIoRequest({ stdin, terminal, isLeft = false }: ProcessStreams): IoRequest {
+  return { stdin: stdin !== undefined, terminal: terminal !== undefined, isLeft };
 }
 
 /** What a step's run has in every stage, once its machine is known. */

@@ -110,8 +110,8 @@ async function joinOutput(
   const isLocal = machine.facts.locality === "local";
   await io.takeOver();
   release.own(() => io.release());
-  await io.attach({ pid: isRunning ? task.pid : undefined, isLocal });
-  const timeMs = isRunning && isLocal ? COPY_MS.sealed : COPY_MS.unsealed;
+  const isSealed = await io.attach({ pid: isRunning ? task.pid : undefined, isLocal });
+  const timeMs = isSealed ? COPY_MS.sealed : COPY_MS.unsealed;
   return async () => {
     const late = startTimer(timeMs);
     await Promise.race([io.arrived, late.fired]);

@@ -74,8 +74,7 @@ export async function resolveStep(
     record: {
       owner: await executor.owner(),
       log,
-      // A terminal goes through a FIFO in any case.
-      mode: streams.terminal === undefined ? executor.io.mode : "fifo",
+      mode: streams.terminal === undefined || streams.isLeft === true ? executor.io.mode : "fifo",
       seal: Buffer.from(seal).toString("hex"),
       ...(run && { run }),
     },

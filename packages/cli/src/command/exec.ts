@@ -1,0 +1,105 @@
+import { createExecutor, type ExecInput, UNRESTRICTED_POLICY } from "@wfe-containerd/executor";
+import { type Command, Option } from "commander";
+import { closeAtEnd } from "../close-executor.js";
+import { connect } from "../connection.js";
+import { fromDockerSpelling } from "../docker-other-flags.js";
+import { readEnvironment } from "../environment.js";
+import { exitCodeAfter, exitCodeOf, isFromSignal, reportEnd } from "../exit-code.js";
+import { UsageError } from "../failure.js";
+import { inFlags } from "../flag-names.js";
+import { follow } from "../follow.js";
+import { parseSecret, readSecrets } from "../secret.js";
+import { runningStepOf } from "../steps.js";
+import { catchStopSignals, codeOfSignal } from "../stop-signals.js";
+import { openStreams, type StreamFlags } from "../terminal.js";
+import { collect } from "../transfer.js";
+
+interface ExecFlags extends StreamFlags {
+  readonly env?: readonly string[];
+  readonly envFile?: readonly string[];
+  readonly user?: string;
+  readonly workdir?: string;
+  readonly timeout?: string;
+  readonly secret?: readonly string[];
+}
+
+const EXAMPLE = `
+Examples:
+  wfe-containerd exec build ls -l /tmp
+  wfe-containerd exec -it build sh
+  tar c src | wfe-containerd exec -i build tar x -C /tmp
+
+The command runs as the step's own user, unless you give --user, and may never do more than the step.
+The exit code is the command's own. 125, 126 and 127 mean the same as in docker.`;
+
+/** Flags of `docker exec` that are refused, with what to do instead. */
+const INSTEAD: Readonly<Record<string, readonly [flags: string, sentence: string]>> = {
+  detach: ["-d, --detach", "a command in a step is followed to its end; put & after this command"],
+  privileged: ["--privileged", "a command may not do more than its step; give --privileged to run"],
+};
+
+export function defineExec(command: Command): void {
+  command
+    .description("Run a command in the container of a running step.")
+    .argument("<step>", "id, beginning of an id, or name")
+    .argument("<command...>", "program and its arguments")
+    .option("-i, --interactive", "pass standard input on to the command, to its end")
+    .option("-t, --tty", "give the command a terminal")
+    .option("-e, --env <name=value>", "environment variable; NAME alone passes your own on", collect)
+    .option("--env-file <file>", "file with environment variables, one a line", collect)
+    .option("-u, --user <user>", "name or uid, with :group or :gid (default: that of the step)")
+    .option("-w, --workdir <path>", "working directory (default: that of the step)")
+    .option("--timeout <duration>", "end the command after this time; example: 90s")
+    .option(
+      "--secret <id=name,src=file>",
+      "a secret of the step, so that it is masked in the output; or id=NAME,env=VARIABLE",
+      collect,
+    )
+    .addOption(new Option("--detach-keys <keys>").hideHelp())
+    .passThroughOptions()
+    .addHelpText("after", EXAMPLE);
+  for (const [name, [flags, sentence]] of Object.entries(INSTEAD)) {
+    command.addOption(new Option(flags).hideHelp());
+    command.on(`option:${name}`, () => {
+      throw new UsageError(`--${name}: ${sentence}`);
+    });
+  }
+  const parseOptions = command.parseOptions.bind(command);
+  command.parseOptions = (args) => parseOptions(fromDockerSpelling(args, command.options));
+  command.action(async (word: string, args: readonly string[], flags: ExecFlags, self: Command) => {
+    process.exitCode = await exec(word, args, flags, self);
+  });
+}
+
+async function exec(
+  word: string,
+  args: readonly string[],
+  flags: ExecFlags,
+  command: Command,
+): Promise<number> {
+  const secrets = await readSecrets((flags.secret ?? []).map(parseSecret));
+  const env = await readEnvironment(flags.envFile ?? [], flags.env ?? []);
+  using signals = catchStopSignals();
+  await using client = await connect(command);
+  const { id } = await runningStepOf(client, word);
+  const executor = createExecutor({ client, policy: UNRESTRICTED_POLICY, reapIntervalMs: 0 });
+  await using _ = closeAtEnd(executor);
+  using streams = openStreams(flags);
+  const { user, workdir: workingDir, timeout } = flags;
+  const { stdin, terminal } = streams;
+  const input: ExecInput = { command: [...args], env, user, workingDir, timeout, stdin, terminal };
+  try {
+    const handle = await executor.exec(id, { ...input, signal: signals.stop }, { secrets });
+    streams.join(handle);
+    const result = await follow(handle, { signals, output: true, progress: false });
+    streams[Symbol.dispose]();
+    reportEnd(result, { wasKilled: signals.kill.aborted });
+    const code = exitCodeOf(result);
+    return signals.received === undefined
+      ? code
+      : exitCodeAfter(signals.received, code, signals.kill.aborted);
+  } catch (reason) {
+    if (signals.received !== undefined && isFromSignal(reason)) return codeOfSignal(signals.received);
+    throw inFlags(reason, command);
+  }
+}

@@ -1,0 +1,38 @@
+import type { LogOffsets, StepHandle } from "@wfe-containerd/executor";
+import { writeOutput } from "./output.js";
+
+/** Prints what a step's log has from some place on, byte for byte. @returns where it ends. */
+export async function printLog(
+  { log }: Pick<StepHandle, "log">,
+  {
+    from,
+    follow,
+    signal,
+  }: { readonly from?: LogOffsets; readonly follow: boolean; readonly signal?: AbortSignal },
+): Promise<void> {
+  for await (const entry of log.read({ from, follow, signal }))
+    if (entry.type === "output") await writeOutput(process[entry.stream], entry.data);
+}
+
+/** Where the log ends now. */
+export async function endOfLog({ log }: Pick<StepHandle, "log">): Promise<LogOffsets> {
+  const ends = { stdout: 0, stderr: 0 };
+  for await (const entry of log.read({ follow: false })) {
+    const bytes = entry.type === "output" ? entry.data.byteLength : entry.bytes;
+    ends[entry.stream] = entry.offset + bytes;
+  }
+  return ends;
+}
+
+/** Where the last lines of the log begin: of both streams together, in the order in which they were read. */
+export async function startOfTail({ log }: Pick<StepHandle, "log">, lines: number): Promise<LogOffsets> {
+  const last: { readonly stream: "stdout" | "stderr"; readonly offset: number }[] = [];
+  for await (const { stream, offset } of log.lines({ follow: false, maxLineBytes: 1 })) {
+    last.push({ stream, offset });
+    if (last.length > lines) last.shift();
+  }
+  const ends = await endOfLog({ log });
+  const startOf = (stream: "stdout" | "stderr"): number | undefined =>
+    last.find((line) => line.stream === stream)?.offset ?? ends[stream];
+  return { stdout: startOf("stdout"), stderr: startOf("stderr") };
+}

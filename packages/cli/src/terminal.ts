@@ -1,0 +1,65 @@
+import { PassThrough, type Readable } from "node:stream";
+import type { StepHandle, TerminalSize } from "@wfe-containerd/executor";
+import { UsageError } from "./failure.js";
+
+/** The flags of docker that connect a process to what this command is connected to. */
+export interface StreamFlags {
+  readonly interactive?: boolean;
+  readonly tty?: boolean;
+}
+
+/** What a process is connected to. */
+export interface Streams extends Disposable {
+  readonly stdin?: Readable | undefined;
+  readonly terminal?: TerminalSize | undefined;
+  /** From now on this terminal belongs to the process: keys go to it, and it learns the size. */
+  join(process: Pick<StepHandle, "started" | "resize">): void;
+}
+
+const DEFAULT_SIZE: TerminalSize = { columns: 80, rows: 24 };
+
+/**
+ * Opens standard input and the terminal, as the flags ask. Disposed of, the terminal is as it was.
+ *
+ * @throws UsageError when both flags are given and standard input is no terminal.
+ */
+export function openStreams({ interactive = false, tty = false }: StreamFlags): Streams {
+  const { stdin, stdout } = process;
+  if (interactive && tty && !stdin.isTTY)
+    throw new UsageError(
+      "--tty: standard input is not a terminal; allowed: -i alone for input from a pipe or a file; example: echo hello | wfe-containerd run -i alpine cat",
+    );
+  const input = interactive ? stdin.pipe(new PassThrough()) : undefined;
+  const hasKeys = interactive && tty;
+  let resize = (): void => undefined;
+  return {
+    stdin: input,
+    terminal: tty ? sizeOf(stdout) : undefined,
+    join({ started, resize: resizeTerminal }) {
+      if (!tty) return;
+      resize = () => void resizeTerminal(sizeOf(stdout)).catch(() => undefined);
+      void started.then(
+        () => {
+          // In raw mode Ctrl-C is a key for the process, and no signal for this command.
+          if (hasKeys && !stdin.destroyed) stdin.setRawMode(true);
+          stdout.on("resize", resize);
+          // It may have changed meanwhile.
+          resize();
+        },
+        () => undefined,
+      );
+    },
+    [Symbol.dispose]() {
+      stdout.off("resize", resize);
+      if (!interactive) return;
+      if (hasKeys && !stdin.destroyed) stdin.setRawMode(false);
+      if (input !== undefined) stdin.unpipe(input);
+      // A terminal that is waited for would keep this command from ending.
+      stdin.destroy();
+    },
+  };
+}
+
+function sizeOf({ columns, rows }: NodeJS.WriteStream): TerminalSize {
+  return columns > 0 && rows > 0 ? { columns, rows } : DEFAULT_SIZE;
+}
