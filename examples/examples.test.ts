@@ -22,8 +22,11 @@ afterEach(() => {
 
 /** What each example prints on standard output. */
 const EXPECTED: Readonly<Record<string, RegExp>> = {
+  "agent-sandbox.ts":
+    /^sh .*: exit 0 counted\nwget .*: exit 1 \nhead .*: exit 1 \nsleep 600: timeout \d+ \nreport: 3\nidle\n$/,
   "client.ts":
     /^containerd \d.*\ndocker\.io\/library\/busybox:latest sha256:\w+\nget container no-such-container: .*not found\n$/,
+  "dockerode-port.ts": /^counted\nexit code 0\n3\n$/,
   "errors.ts": /^image-not-found: .*\ncommand-not-found: .*\ninvalid-step: .*volumes\[0\]\.target.*\n$/,
   "live-output.ts": /^line 1\nline 2\nline 3\n$/,
   "run-step.ts": /^0 hello from Linux\n/,
