@@ -234,6 +234,24 @@ test("a step that a living process has taken over is left alone, and its old cla
   await at.expectNothingLeft(before);
 });
 
+test("claims of dead processes on steps that are gone are removed, and those of living ones stay", async () => {
+  const before = await at.inventory();
+  const claim = async (owner: string): Promise<string> => {
+    const id = newId();
+    const labels = { [OWNER]: owner, "wfe-containerd/claim": id };
+    await at.client.leases.create({ id: `${id}.own.1`, labels });
+    return `${id}.own.1`;
+  };
+  const [dead, living] = [await claim(await deadOwner()), await claim(await currentOwner())];
+  const reason = "its process has ended";
+  expect(ofDaemon(await reap(at.client))).toEqual({
+    removed: [{ kind: "lease", id: dead, reason }],
+    failed: [],
+  });
+  await at.client.leases.delete(living);
+  await at.expectNothingLeft(before);
+});
+
 test("of reap and recover at once, one gets a step", async () => {
   const before = await at.inventory();
   const { output: id } = await killedProcess();

@@ -93,9 +93,10 @@ function combine(client: Client, { tasks, containers, snapshots, leases }: Recor
     const id = lease.labels[LABELS.claim] ?? lease.id;
     leasesById.set(id, [...(leasesById.get(id) ?? []), lease]);
   }
+  // A claim alone is no step: its process has died when everything else was removed.
   const ids = new Set([
     ...containersById.keys(),
-    ...[...leasesById.keys(), ...snapshotsById.keys(), ...tasksById.keys()].filter(isStepId),
+    ...[...leases.map(({ id }) => id), ...snapshotsById.keys(), ...tasksById.keys()].filter(isStepId),
   ]);
   return [...ids].map((id) => {
     const container = containersById.get(id);

@@ -1,7 +1,8 @@
 import type { Client, Lease } from "@wfe-containerd/client";
-import { ignoreNotFound, isOwnerGone } from "@wfe-containerd/client/internal";
+import { currentOwner, ignoreNotFound, isOwnerGone } from "@wfe-containerd/client/internal";
 import { LABELS } from "../core/plan/labels.js";
 import { isStepId } from "../step-id.js";
+import { abandonedSteps } from "./abandoned.js";
 import type { Pile } from "./leftover.js";
 
 /**
@@ -17,8 +18,10 @@ export async function findWorkLeases(
   const piles: Pile[] = [];
   for (const lease of await client.leases.list([`labels."${LABELS.owner}"`])) {
     if (isStepId(lease.id) || lease.createdAt.getTime() > madeBefore) continue;
-    if (known.has(lease.labels[LABELS.claim] ?? "")) continue;
-    if ((await isOwnerGone(lease.labels[LABELS.owner] ?? "")) !== true) continue;
+    const { [LABELS.claim]: claimed = "", [LABELS.owner]: owner = "" } = lease.labels;
+    if (known.has(claimed)) continue;
+    const isAbandoned = abandonedSteps.has(claimed) && owner === (await currentOwner());
+    if (!isAbandoned && (await isOwnerGone(owner)) !== true) continue;
     piles.push(await pileOfLease(client, lease));
   }
   return piles;
