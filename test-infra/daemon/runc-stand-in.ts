@@ -9,7 +9,8 @@ export interface RuncStandIn extends AsyncDisposable {
   /** For `useDaemon`: its containerd finds the stand-in as `runc`. */
   readonly binDir: string;
   /**
-   * Runs a shell script before the next calls of a command of runc. If the script exits, runc is not called.
+   * Runs a shell script before the next calls of a command of runc. If the script exits, runc is not called
+   * after it. In the script, `real "$@"` calls runc.
    *
    * @param times how many calls. Default 1.
    */
@@ -40,7 +41,8 @@ export async function createRuncStandIn(): Promise<RuncStandIn> {
   // Renaming a file succeeds for one of two calls only, so each trick is used once. The other takes the next.
   await program(
     "runc",
-    `for arg; do
+    `real() { (PATH='${path}' exec runc "$@"); }
+for arg; do
   case "$arg" in create|start|kill|delete)
     for trick in '${tricks}'/"$arg".*; do
       if mv "$trick" '${tricks}'/used.$$ 2>/dev/null; then . '${tricks}'/used.$$; break; fi

@@ -14,6 +14,7 @@ import type { Log } from "./log/log.js";
 import type { Machine } from "./machine/machine.js";
 import { createPatience, type Patience } from "./process/patience.js";
 import { refuseIfAborted, type StopSignals } from "./process/stop-signals.js";
+import { abandonedSteps } from "./record/abandoned.js";
 import type { ClaimedStep } from "./record/claim.js";
 import { neverStarted } from "./record/never-started.js";
 import { checkSources } from "./resources/mount-sources.js";
@@ -93,7 +94,13 @@ async function adopt(
   masked: readonly Uint8Array[],
   patience: Patience,
 ): Promise<StepResult> {
-  const context = await contextOf(way, patience, (outage) => way.executor.machines.own(outage));
+  const context = await contextOf(way, patience, (outage) => way.executor.machines.own(outage)).catch(
+    (reason: unknown) => {
+      // Nobody sees to it, though its record names this process.
+      abandonedSteps.add(way.id);
+      throw reason;
+    },
+  );
   const result = await adoptStep(context, claimed, { masked, ...announce(way) });
   if (result !== "not-started") return result;
   neverStarted.add(way.id);

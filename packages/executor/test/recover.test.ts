@@ -1,7 +1,7 @@
 import { spawn } from "node:child_process";
 import { randomUUID } from "node:crypto";
 import { once } from "node:events";
-import { mkdir, readFile, writeFile } from "node:fs/promises";
+import { access, mkdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
@@ -17,9 +17,12 @@ import {
   type StepResult,
 } from "@wfe-containerd/executor";
 import { useDaemon } from "@wfe-containerd/test-infra/daemon";
-import { describe, expect, test } from "vitest";
+import { createRuncStandIn, FAIL } from "@wfe-containerd/test-infra/daemon/runc-stand-in";
+import { afterAll, describe, expect, test } from "vitest";
 
-const at = useDaemon();
+const runc = await createRuncStandIn();
+const at = useDaemon({ binDir: runc.binDir });
+afterAll(() => runc[Symbol.asyncDispose]());
 const SCRIPT = fileURLToPath(new URL("step-process.mjs", import.meta.url));
 
 interface Said {
@@ -137,6 +140,25 @@ async function gone(pid: number): Promise<void> {
     .toBe(true);
 }
 
+/** Kills a process and the daemon when runc has made the container, and lets the clean-up fail once. */
+async function killWhileCreated(start: Start): Promise<void> {
+  const made = join(at.daemon.directory, `made-${randomUUID()}`);
+  await runc.before("create", `real "$@"; touch ${made}; while [ -e ${made} ]; do sleep 0.05; done; exit 1`);
+  await runc.before("delete", FAIL);
+  const dead = startProcess([start]);
+  await expect
+    .poll(() =>
+      access(made).then(
+        () => true,
+        () => false,
+      ),
+    )
+    .toBe(true);
+  at.daemon.kill("SIGKILL");
+  await Promise.all([at.daemon.exited, dead.kill()]);
+  await at.daemon.restart();
+}
+
 test("eight steps of a process that was killed give eight true results and whole logs, and none runs twice", async () => {
   const before = await at.inventory();
   const [early, late] = [await openGate(), await openGate()];
@@ -184,6 +206,7 @@ test("a step of a process that dies at any moment has its true result, or says t
   const moments: [name: string, killAt: KillAt, wasStarted: boolean][] = [
     ["prepared", { when: "before", call: "Tasks.Create" }, false],
     ["created", { when: "before", call: "Tasks.Start" }, false],
+    ["unstartable", { when: "before", call: "Tasks.Delete" }, false],
     ["started", { when: "after", call: "Tasks.Start" }, true],
     ["ended", { when: "before", call: "Containers.Update", count: 2 }, true],
     ["told", { when: "after", call: "Containers.Update", count: 2 }, true],
@@ -191,7 +214,11 @@ test("a step of a process that dies at any moment has its true result, or says t
   ];
   const step = { image: "busybox", run: "echo out; echo err >&2; exit 7" };
   await Promise.all(
-    moments.map(([name, killAt]) => startProcess([{ step: { ...step, name } }], {}, killAt).ended),
+    moments.map(([name, killAt]) => {
+      // The runtime finds out only at the start that this is no program.
+      const program = name === "unstartable" ? { run: undefined, command: ["/etc/passwd"] } : {};
+      return startProcess([{ step: { ...step, name, ...program } }], {}, killAt).ended;
+    }),
   );
   await using runner = executor();
   const handles = await recovered(runner);
@@ -284,22 +311,49 @@ describe("an attempt", () => {
     await at.expectNothingLeft(before);
   });
 
-  test("that was prepared and not started may be started again as soon as recover has told so", async () => {
+  test.each(["Tasks.Create", "Tasks.Start"])(
+    "that was not started may be started again as soon as recover has told so: %s",
+    async (call) => {
+      const before = await at.inventory();
+      const gate = await openGate();
+      const start = { step: gate.step("anew", 5), startOptions };
+      await gate.open();
+      await startProcess([start], {}, { when: "before", call }).ended;
+      await using runner = executor();
+      for await (const recovered of runner.recover()) {
+        await expect(recovered.result).rejects.toMatchObject({
+          kind: "runtime",
+          message: expect.stringContaining("was not started"),
+        });
+        // What was prepared is still being removed.
+        expect(await runner.run(start.step, startOptions)).toMatchObject({ exitCode: 5 });
+      }
+      expect(await gate.runs("anew")).toBe(1);
+      await at.expectNothingLeft(before);
+    },
+  );
+
+  test("whose task is being created when its process and the daemon are killed runs when it is started again", async () => {
     const before = await at.inventory();
     const gate = await openGate();
-    const start = { step: gate.step("anew", 5), startOptions };
+    const start = { step: gate.step("halved", 8), startOptions };
     await gate.open();
-    await startProcess([start], {}, { when: "before", call: "Tasks.Create" }).ended;
+    await killWhileCreated(start);
     await using runner = executor();
-    for await (const recovered of runner.recover()) {
-      await expect(recovered.result).rejects.toMatchObject({
-        kind: "runtime",
-        message: expect.stringContaining("was not started"),
-      });
-      // What was prepared is still being removed.
-      expect(await runner.run(start.step, startOptions)).toMatchObject({ exitCode: 5 });
-    }
-    expect(await gate.runs("anew")).toBe(1);
+    expect(await runner.run(start.step, startOptions)).toMatchObject({ exitCode: 8, stdout: "last\n" });
+    expect(await gate.runs("halved")).toBe(1);
+    await at.expectNothingLeft(before);
+  });
+
+  test("whose task is being created when its process and the daemon are killed leaves nothing when it is recovered", async () => {
+    const before = await at.inventory();
+    await killWhileCreated({ step: { name: "halved", image: "busybox" }, startOptions });
+    await using runner = executor();
+    const [handle] = await recovered(runner);
+    await expect(handle?.result).rejects.toMatchObject({
+      message: expect.stringContaining("was not started"),
+    });
+    expect(await handle?.closed).toEqual({ unreleased: [] });
     await at.expectNothingLeft(before);
   });
 

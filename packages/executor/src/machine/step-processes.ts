@@ -5,8 +5,17 @@ import { isStepId } from "../step-id.js";
 export interface StepProcess {
   readonly pid: number;
   readonly stepId: string;
-  /** Only of a shim: the daemon and the namespace that it works for. */
-  readonly shim: { readonly address: string; readonly namespace: string } | undefined;
+  /** The containerd namespace of the step. */
+  readonly namespace: string;
+  /** Undefined for a process in the step's container. */
+  readonly shim: StepShim | undefined;
+}
+
+export interface StepShim {
+  /** The socket of the daemon that it works for. */
+  readonly address: string;
+  /** False while it starts another shim, or removes what a dead one has left. Both end by themselves. */
+  readonly isServing: boolean;
 }
 
 /**
@@ -21,17 +30,25 @@ export async function listStepProcesses(kind: "all" | "shims" = "all"): Promise<
     const args = (await readFile(`/proc/${pid}/cmdline`, "utf8").catch(() => "")).split("\0");
     const stepId = argumentOf("-id", args);
     if (/containerd-shim/.test(args[0] ?? "") && isStepId(stepId)) {
-      const shim = { address: argumentOf("-address", args), namespace: argumentOf("-namespace", args) };
-      found.push({ pid, stepId, shim });
+      const shim = { address: argumentOf("-address", args), isServing: !isShortLived(args) };
+      found.push({ pid, stepId, namespace: argumentOf("-namespace", args), shim });
       continue;
     }
     if (kind === "shims") continue;
     const groups = await readFile(`/proc/${pid}/cgroup`, "utf8").catch(() => "");
     // A step may have made further groups below its own.
-    const inStep = groups.split(/[/\n]/).find(isStepId);
-    if (inStep !== undefined) found.push({ pid, stepId: inStep, shim: undefined });
+    const parts = groups.split(/[/\n]/);
+    const at = parts.findIndex(isStepId);
+    const [namespace, inStep] = at < 1 ? [] : parts.slice(at - 1);
+    if (namespace !== undefined && inStep !== undefined)
+      found.push({ pid, stepId: inStep, namespace, shim: undefined });
   }
   return found;
+}
+
+/** Its last argument says what it does (containerd, `core/runtime/v2/binary.go`). */
+function isShortLived(args: readonly string[]): boolean {
+  return ["start", "delete"].includes(args.findLast((arg) => arg !== "") ?? "");
 }
 
 function argumentOf(flag: string, args: readonly string[]): string {

@@ -2,13 +2,14 @@ import { type Client, ContainerdError } from "@wfe-containerd/client";
 import { expect, test } from "vitest";
 import type { StepPlan } from "../core/plan/plan.js";
 import type { StepIo } from "../io/io.js";
+import type { Machine } from "../machine/machine.js";
 import { createRelease } from "../resources/release.js";
 import { createTask } from "./create-task.js";
 
 const reject = (reason: Error): Client => ({ tasks: { create: () => Promise.reject(reason) } }) as never;
 const create = (reason: Error, findFault: () => Promise<string | undefined>) =>
   createTask(
-    { client: reject(reason), impatientClient: reject(reason) },
+    { client: reject(reason), impatientClient: reject(reason) } as Machine,
     { id: "step", container: {} } as StepPlan,
     [],
     {} as StepIo,

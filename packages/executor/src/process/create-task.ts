@@ -5,6 +5,7 @@ import type { Spec } from "../core/spec/spec.js";
 import { ExecutorError } from "../error.js";
 import type { StepIo } from "../io/io.js";
 import type { Machine } from "../machine/machine.js";
+import { traceFinderOf } from "../machine/step-traces.js";
 import { createContainer } from "../resources/acquire.js";
 import type { Release } from "../resources/release.js";
 import { deleteProcess } from "./delete-process.js";
@@ -20,6 +21,8 @@ const CREATE_TIMEOUT_MS = 120_000;
 const IN_THE_WAY_MS = 20_000;
 const FIRST_PAUSE_MS = 50;
 const LONGEST_PAUSE_MS = 1_000;
+
+type TaskMachine = Pick<Machine, "client" | "impatientClient" | "bridge" | "facts">;
 
 /** A created task, whose process is not started yet. */
 export interface CreatedTask extends Process {
@@ -37,7 +40,7 @@ export interface CreatedTask extends Process {
  * @throws ExecutorError; see `startError`.
  */
 export async function createTask(
-  machine: Pick<Machine, "client" | "impatientClient">,
+  machine: TaskMachine,
   plan: StepPlan,
   rootfs: Mount[],
   io: StepIo,
@@ -48,9 +51,10 @@ export async function createTask(
   const process = firstProcess(machine, plan.id);
   let { spec } = plan.container;
   ownTask(client, process, release);
-  const create = (): Promise<{ readonly pid: number }> =>
+  const createOnce = (): Promise<{ readonly pid: number }> =>
     client.tasks.create({ containerId: plan.id, rootfs, ...io.stdio, timeoutMs: CREATE_TIMEOUT_MS });
-  const { pid } = await createOverHalfMade(client, process.id, create)
+  const create = (): ReturnType<typeof createOnce> => createOverHalfMade(machine, process.id, createOnce);
+  const { pid } = await create()
     .catch(async (reason: unknown) => {
       if (!isLimitRefusal(reason)) throw reason;
       // The daemon may not set our default limits, and we cannot always know what it may set. Its own limits
@@ -66,44 +70,70 @@ export async function createTask(
   return Object.assign(process, { pid, spec });
 }
 
-/** Registers the undo of a task: what still runs of it is killed. */
-export function ownTask(client: Client, process: Process, release: Release): void {
+/**
+ * Registers the undo of a task: what still runs of it is killed.
+ *
+ * @param removeTraces removes what the daemon does not know.
+ */
+export function ownTask(
+  client: Client,
+  process: Process,
+  release: Release,
+  removeTraces: () => Promise<void> = async () => undefined,
+): void {
   release.add({ kind: "task", id: process.id.containerId }, async () => {
     // The result may be given while the task is being deleted.
     await process.deleting?.catch(() => undefined);
-    if (process.isDeleted) return;
-    if (!(await isStopped(client, process.id))) await killProcess(client, process.id);
-    await process.delete();
+    if (!process.isDeleted) {
+      if (!(await isStopped(client, process.id))) await killProcess(client, process.id);
+      await process.delete();
+    }
+    await removeTraces();
   });
 }
 
 /**
  * Creates a task. Nobody else has its id, but a half-made one may be in the way: a daemon that was killed
- * while it created the task finds its shim again, and does not remove it; and the daemon undoes the creation
- * of a client that was killed only a while later.
+ * while it created the task finds its shim again, and does not remove it; the daemon undoes the creation of a
+ * client that was killed only a while later; and what runc has made stays if the daemon could not undo it.
  */
-async function createOverHalfMade<T>(client: Client, id: ProcessId, create: () => Promise<T>): Promise<T> {
+async function createOverHalfMade<T>(
+  machine: TaskMachine,
+  id: ProcessId,
+  create: () => Promise<T>,
+): Promise<T> {
   const giveUpAt = performance.now() + IN_THE_WAY_MS;
   for (let pauseMs = FIRST_PAUSE_MS; ; pauseMs = Math.min(2 * pauseMs, LONGEST_PAUSE_MS)) {
     try {
       return await create();
     } catch (reason) {
       if (!isInTheWay(reason) || performance.now() > giveUpAt) throw reason;
-      await removeHalfMade(client, id).catch(() => undefined);
+      await removeHalfMade(machine, id).catch(() => undefined);
       await delay(pauseMs);
     }
   }
 }
 
-/** There is no status code for a bundle that is there: the daemon passes on the error of its mkdir(2). */
+/**
+ * There is no status code for these cases. The daemon passes on the error of its mkdir(2) for a bundle that
+ * is there; or of its shim, whose bundle was just removed by the end of an earlier creation; or of runc, for
+ * a container that is there.
+ */
+const IN_THE_WAY = [
+  /mkdir \S*\.task\/\S+: file exists/,
+  /\.task\/[^\s/]+\/[^\s/:]+(?:\/[^\s/:]+)?: no such file or directory/,
+  /container with given ID already exists/,
+];
+
 function isInTheWay(reason: unknown): boolean {
   if (isContainerdError(reason, "already-exists")) return true;
-  return isContainerdError(reason) && /mkdir \S*\.task\/\S+: file exists/.test(reason.message);
+  return isContainerdError(reason) && IN_THE_WAY.some((text) => text.test(reason.message));
 }
 
-async function removeHalfMade(client: Client, id: ProcessId): Promise<void> {
+async function removeHalfMade({ client, bridge, facts }: TaskMachine, id: ProcessId): Promise<void> {
   await killProcess(client, id);
   await deleteProcess(client, id);
+  await traceFinderOf(client, bridge, facts.locality)?.removeAll(id.containerId);
 }
 
 /** Adds to the message why the runtime does not answer, if that is known. The kind stays the same. */

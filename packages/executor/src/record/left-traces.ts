@@ -1,9 +1,9 @@
 import { stat } from "node:fs/promises";
 import { setTimeout as delay } from "node:timers/promises";
 import type { Client } from "@wfe-containerd/client";
+import type { StepTraces, TraceFinder } from "../machine/step-traces.js";
 import { findStep } from "./found-step.js";
-import type { Leftover, Pile } from "./leftover.js";
-import type { StepTraces, TraceFinder } from "./step-traces.js";
+import type { ClaimablePile, Leftover, Pile } from "./leftover.js";
 
 /** A shim ends, and its groups go, within this time after its task was deleted. In milliseconds. */
 const ENDING_MS = 2_000;
@@ -19,16 +19,19 @@ export async function findLeftTraces(
   finder: TraceFinder,
   ids: readonly string[],
   madeBefore: number,
-): Promise<Pile[]> {
+): Promise<ClaimablePile[]> {
   if (ids.length === 0) return [];
   // A step that is just being released has traces for a moment longer than records.
   await delay(ENDING_MS);
   const found = await finder.find();
-  const piles: Pile[] = [];
+  const piles: ClaimablePile[] = [];
   for (const id of ids) {
     const traces = found.get(id);
     if (traces === undefined || traces.isInUse || !(await isOld(traces, madeBefore))) continue;
-    if ((await findStep(client, id)) === undefined) piles.push(pileOfTraces(id, traces, finder));
+    // Asked again when it is removed: the attempt of a run may be started again at any time.
+    const isGone = async (): Promise<boolean> => (await findStep(client, id)) === undefined;
+    const claim = async () => ((await isGone()) ? { end: async () => undefined } : undefined);
+    if (await isGone()) piles.push({ pile: pileOfTraces(id, traces, finder), claim });
   }
   return piles;
 }
@@ -40,10 +43,16 @@ function pileOfTraces(id: string, { shims, groups, addresses }: StepTraces, find
     remove,
   });
   return [
-    ...(shims.length > 0 ? [part("shim", () => finder.endShims(id))] : []),
-    ...(groups.length > 0 ? [part("control-group", () => finder.removeGroups(id))] : []),
+    ...(shims.length > 0 ? [part("shim", () => finder.endProcesses(id))] : []),
+    ...(groups.length > 0 ? [part("control-group", () => removeGroups(id, finder))] : []),
     ...(addresses.length > 0 ? [part("network-address", () => finder.freeAddresses(id))] : []),
   ];
+}
+
+/** With the processes of a container whose shim has died. */
+async function removeGroups(id: string, finder: TraceFinder): Promise<void> {
+  await finder.endProcesses(id);
+  await finder.removeGroups(id);
 }
 
 async function isOld({ groups, addresses }: StepTraces, madeBefore: number): Promise<boolean> {

@@ -5,6 +5,7 @@ import { LABELS } from "../core/plan/labels.js";
 import type { Locality } from "../core/plan/machine-facts.js";
 import { traceReap } from "../diagnostics/reap.js";
 import { locateDaemon } from "../machine/locate.js";
+import { traceFinderOf } from "../machine/step-traces.js";
 import { checkDuration, checkOptions } from "../options.js";
 import { killProcess } from "../process/kill-process.js";
 import { abandonedSteps } from "./abandoned.js";
@@ -18,7 +19,6 @@ import type { ClaimablePile, Pile, PileClaim, ReapReport } from "./leftover.js";
 import { isLeft } from "./recorded-step.js";
 import { listPiles, removePiles } from "./remove-piles.js";
 import { pileOf } from "./step-pile.js";
-import { createTraceFinder } from "./step-traces.js";
 import { findWorkLeases } from "./work-leases.js";
 
 /** Options of `Executor.reap`. */
@@ -85,9 +85,7 @@ async function removeLeftovers(
   const { dryRun = false, graceMs = 0 } = options;
   const madeBefore = Date.now() - checkDuration("reap", "graceMs", graceMs);
   const { bridge, ioDir, isSpared = async () => false, signal = new AbortController().signal } = context;
-  // Only root may end the shims of a daemon, and remove its control groups.
-  const canSweep = process.getuid?.() === 0 && (context.locality ?? (await locateDaemon(client))) === "local";
-  const finder = canSweep ? createTraceFinder(client, bridge) : undefined;
+  const finder = traceFinderOf(client, bridge, context.locality ?? (await locateDaemon(client)));
 
   // In this order: a step's records are made before its traces and its output, and removed after them.
   const traced = await finder?.ids();
@@ -104,13 +102,13 @@ async function removeLeftovers(
     const pile = await pileOf(client, step, reasonFor(step), finder);
     piles.push({ pile, claim: () => claim(client, step) });
   }
-  const others = await findWorkLeases(client, madeBefore, known);
+  piles.push(...(await findWorkLeases(client, madeBefore, known)).map((pile) => ({ pile })));
   if (finder !== undefined && traced !== undefined) {
     const ids = [...traced].filter((id) => !known.has(id));
-    others.push(...(await findLeftTraces(client, finder, ids, madeBefore)));
+    piles.push(...(await findLeftTraces(client, finder, ids, madeBefore)));
   }
-  for (const [id, path] of directories.outputs) if (!known.has(id)) others.push(pileOfOutput(id, path));
-  piles.push(...others.map((pile) => ({ pile })));
+  for (const [id, path] of directories.outputs)
+    if (!known.has(id)) piles.push({ pile: pileOfOutput(id, path) });
 
   const clear = (some: readonly ClaimablePile[]): Promise<ReapReport> =>
     dryRun ? listPiles(some) : removePiles(some, signal);

@@ -2,11 +2,11 @@ import { lstat, rm } from "node:fs/promises";
 import { type Client, isContainerdError } from "@wfe-containerd/client";
 import { currentOwner, ignoreNotFound } from "@wfe-containerd/client/internal";
 import { LABELS } from "../core/plan/labels.js";
+import type { TraceFinder } from "../machine/step-traces.js";
 import { deleteProcess } from "../process/delete-process.js";
 import { killProcess } from "../process/kill-process.js";
 import type { FoundStep } from "./found-step.js";
 import type { Leftover, Pile } from "./leftover.js";
-import type { TraceFinder } from "./step-traces.js";
 import { ingestsOf } from "./work-leases.js";
 
 /**
@@ -28,9 +28,7 @@ export async function pileOf(
   const end = async (): Promise<void> => {
     await killProcess(client, { containerId: id });
     await deleteProcess(client, { containerId: id });
-    await finder?.endShims(id);
-    await finder?.removeGroups(id);
-    await finder?.freeAddresses(id);
+    await finder?.removeAll(id);
   };
   const deleteContainer = (): Promise<unknown> => ignoreNotFound(client.containers.delete(id));
   if (status !== undefined)
@@ -55,8 +53,12 @@ export async function pileOf(
     add("output", () => rm(directory, { recursive: true, force: true }), directory);
   if (!hasLease) return pile;
   const ingests = await ingestsOf(client, id, id);
-  // Without a container, only the lease has protected what was made under it.
-  add("lease", () => client.leases.delete(id, { sync: !hasContainer || ingests.length > 0 }));
+  add("lease", async () => {
+    // An executor that died after it had removed the container may have left a shim that is in no list.
+    if (!hasContainer && status === undefined) await finder?.removeAll(id);
+    // Without a container, only the lease has protected what was made under it.
+    await client.leases.delete(id, { sync: !hasContainer || ingests.length > 0 });
+  });
   return [...pile, ...ingests];
 }
 

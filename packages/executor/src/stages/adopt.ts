@@ -5,6 +5,7 @@ import { UNKNOWN_USAGE } from "../core/output/usage.js";
 import { LABELS } from "../core/plan/labels.js";
 import { msUntil } from "../core/recovery/deadline.js";
 import type { StepRecord } from "../core/recovery/step-record.js";
+import { traceFinderOf } from "../machine/step-traces.js";
 import { ownTask } from "../process/create-task.js";
 import type { ExitOutcome } from "../process/exit-outcome.js";
 import { firstProcess, type Process } from "../process/process.js";
@@ -35,34 +36,37 @@ const LOST: ExitOutcome = { exitCode: null, cause: "unknown", oomKills: 0, usage
  * Goes on with a step whose executor has ended: waits for its end, keeps its deadline, reads its output from
  * the beginning, and gives its result. From now on its release is ours.
  *
- * @param keepsClaims whether the claims stay if the step was not started: its id is used again at once.
+ * @param keepsClaims whether the claims stay when the rest is released, at that time.
  * @returns `not-started` if nothing of the step ran, and nothing of it will.
  */
 export async function adoptStep(
   context: StepContext,
   claimed: ClaimedStep,
   { masked, reopened, onStart, onEnd }: Adoption,
-  keepsClaims = false,
+  keepsClaims: () => boolean = () => false,
 ): Promise<StepResult | "not-started"> {
   const { machine, release } = context;
   const { container, found } = claimed.step;
   const process = firstProcess(machine, context.id);
-  let isStarted = false;
-  ownLeftovers(context, claimed, process, () => isStarted || !keepsClaims);
+  let isKnown = false;
+  ownLeftovers(context, claimed, process, { keepsClaims, isKnown: () => isKnown });
   if (container === undefined || found.kind !== "record" || found.record.state === "preparing")
     return "not-started";
   const { record } = found;
-  const status = await ignoreNotFound(machine.client.tasks.get(context.id));
-  if (status?.status === "created") return "not-started";
-
-  isStarted = true;
-  const io = reopened?.io ?? (await reopenOutput(context, record));
-  await io.takeOver();
   const keeper = keepRecord(
     { patient: machine.client, impatient: machine.impatientClient },
     context.id,
     record,
   );
+  const status = await ignoreNotFound(machine.client.tasks.get(context.id));
+  isKnown = status !== undefined;
+  if (status?.status === "created") {
+    await keeper.notStarted();
+    return "not-started";
+  }
+
+  const io = reopened?.io ?? (await reopenOutput(context, record));
+  await io.takeOver();
   if (record.exit === undefined && status !== undefined && status.pid > 0) {
     // Otherwise the deletion of the task would wait for us.
     release.own(() => io.release());
@@ -129,30 +133,42 @@ async function endOf(
   return { outcome, startedAt, durationMs: lasted(exitedAt ?? new Date()) };
 }
 
-/** Registers the undo of everything that the step may have, in the order in which a step is made. */
+/**
+ * Registers the undo of everything that the step may have, in the order in which a step is made.
+ *
+ * @param isKnown whether the daemon knows its task. It may have forgotten one whose shim is still there, or
+ * never have known it.
+ */
 function ownLeftovers(
-  { id, machine: { client }, release }: StepContext,
+  { id, machine, release }: StepContext,
   { step, removeClaims }: ClaimedStep,
   process: Process,
-  removesClaims: () => boolean,
+  { keepsClaims, isKnown }: Readonly<Record<"keepsClaims" | "isKnown", () => boolean>>,
 ): void {
+  const { client, bridge, facts } = machine;
   const { container, found, lease } = step;
   release.add({ kind: "lease", id }, async () => {
     // Without a container, only the lease has protected the snapshot.
     await client.leases.delete(id, { sync: container === undefined });
-    if (removesClaims()) await removeClaims();
+    if (!keepsClaims()) await removeClaims();
   });
   const recorded = found.kind === "record" ? found.record.output.directory : undefined;
   const directory = recorded ?? lease?.labels[LABELS.io] ?? "";
   // What the daemon says is not enough to remove a directory: its name must be the step's id.
   if (directory.endsWith(`/${id}`))
     release.add({ kind: "output", id: directory }, () => rm(directory, { recursive: true, force: true }));
-  if (container === undefined) return;
+  const removeTraces = async (): Promise<void> => {
+    if (!isKnown()) await traceFinderOf(client, bridge, facts.locality)?.removeAll(id);
+  };
+  if (container === undefined) {
+    release.add({ kind: "task", id }, removeTraces);
+    return;
+  }
   const { snapshotKey, snapshotter } = container;
   if (snapshotKey !== "")
     release.add({ kind: "snapshot", id: snapshotKey }, () =>
       ignoreNotFound(client.snapshots.remove(snapshotKey, { snapshotter })),
     );
   release.add({ kind: "container", id }, () => ignoreNotFound(client.containers.delete(id)));
-  ownTask(client, process, release);
+  ownTask(client, process, release, removeTraces);
 }

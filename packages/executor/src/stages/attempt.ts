@@ -1,10 +1,12 @@
 import { setTimeout as delay } from "node:timers/promises";
+import type { Client } from "@wfe-containerd/client";
+import { ignoreNotFound } from "@wfe-containerd/client/internal";
 import type { StepResult } from "../core/output/result.js";
 import { refuseOtherStep } from "../core/recovery/run-attempt.js";
 import type { StepRecord } from "../core/recovery/step-record.js";
 import { ExecutorError } from "../error.js";
 import { refuseIfAborted } from "../process/stop-signals.js";
-import { claimStep } from "../record/claim.js";
+import { type ClaimedStep, claimStep } from "../record/claim.js";
 import { neverStarted } from "../record/never-started.js";
 import { findOwner, findRecorded, type RecordedStep } from "../record/recorded-step.js";
 import { type Adoption, adoptStep } from "./adopt.js";
@@ -56,19 +58,13 @@ export async function takeAttempt(
     if ((await findOwner(found)) === undefined) {
       const claimed = await claimStep(client, found);
       if (claimed === undefined) continue;
-      const result = await adoptStep(context, claimed, { ...adoption, reopened }, true);
-      if (result !== "not-started") return { result };
-      const [left] = await context.release.run();
-      if (left !== undefined)
-        throw new ExecutorError(
-          `what is left of an earlier start of step ${context.id} could not be removed: ${left.kind}: ${left.reason}`,
-          { kind: "runtime" },
-        );
+      const taken = await takeOver(context, claimed, { ...adoption, reopened });
+      if ("result" in taken) return taken;
       const leased = await leaseStep(context, attempted);
       // Only now: until its lease is there, the claim tells others that the attempt is taken.
-      await claimed.removeClaims();
+      await taken.removeClaims();
       if (leased !== undefined) return { leased };
-    } else if (record === undefined || record.state === "preparing") {
+    } else if (record === undefined || record.state === "preparing" || !(await isStarted(client, found))) {
       await delay(PREPARING_MS);
     } else {
       const end = await observeStep(context, found, record, { ...adoption, reopened });
@@ -76,6 +72,48 @@ export async function takeAttempt(
       ({ reopened } = end);
     }
   }
+}
+
+/**
+ * Takes over the attempt of a dead process. If it was not started, what is left of it is removed, but for the
+ * claims on it.
+ */
+async function takeOver(
+  context: StepContext,
+  claimed: ClaimedStep,
+  adoption: Adoption,
+): Promise<{ readonly result: StepResult } | Pick<ClaimedStep, "removeClaims">> {
+  const { id, release } = context;
+  let keepsClaims = false;
+  const result = await adoptStep(context, claimed, adoption, () => keepsClaims);
+  if (result !== "not-started") return { result };
+  keepsClaims = true;
+  const [left] = await release.run();
+  keepsClaims = false;
+  if (left !== undefined)
+    throw new ExecutorError(
+      `what is left of an earlier start of step ${id} could not be removed: ${left.kind}: ${left.reason}`,
+      { kind: "runtime" },
+    );
+  let isRemoved = false;
+  const removeClaims = async (): Promise<void> => {
+    if (!isRemoved) await claimed.removeClaims();
+    isRemoved = true;
+  };
+  release.add({ kind: "lease", id }, removeClaims);
+  return { removeClaims };
+}
+
+/**
+ * Whether the process of an attempt was started. Its record alone does not tell it: it is written before. A
+ * created process that is given up is killed, and looks ended then; its record tells that before.
+ */
+async function isStarted(client: Client, { id }: RecordedStep): Promise<boolean> {
+  const task = await ignoreNotFound(client.tasks.get(id));
+  if (task?.status === "created") return false;
+  const now = await findRecorded(client, id);
+  const state = now && recordOf(now)?.state;
+  return state !== undefined && state !== "preparing";
 }
 
 /** Undefined: there is only a lease. */

@@ -109,6 +109,7 @@ export async function createStep(
     plan.id,
     plan.record,
   );
+  release.own(() => keeper.giveUp());
   const start = await startOf(plan, daemonTime, machine.facts.locality !== "remote");
   const recorded = keeper.ready(start);
   // Awaited below. A failure before that must not end the process.

@@ -1,3 +1,5 @@
+import { isExecutorError } from "../error.js";
+import type { ExecutorErrorKind } from "../error-kind.js";
 import type { ExitOutcome } from "../process/exit-outcome.js";
 import { runProcess } from "../process/run-process.js";
 import type { StepContext } from "./context.js";
@@ -10,6 +12,9 @@ export interface EndedStep {
   readonly durationMs: number;
 }
 
+/** With an error of another kind, the runtime may have started the process. */
+const REFUSALS: readonly ExecutorErrorKind[] = ["command-not-found", "command-not-executable", "refused"];
+
 /**
  * Runs a created step to its end. Measures the duration on the monotonic clock, because the wall clock may
  * jump.
@@ -21,6 +26,7 @@ export async function runCreatedStep(
 ): Promise<EndedStep> {
   const startedAt = new Date();
   const start = performance.now();
+  keeper?.starting();
   const outcome = await runProcess(
     machine.client,
     task,
@@ -29,6 +35,9 @@ export async function runCreatedStep(
     { ...signals, patience, stdin },
     onStart,
     keeper?.stopping ?? (async () => undefined),
-  );
+  ).catch((reason: unknown) => {
+    if (REFUSALS.some((kind) => isExecutorError(reason, kind))) keeper?.refused();
+    throw reason;
+  });
   return { outcome, startedAt, durationMs: performance.now() - start };
 }
