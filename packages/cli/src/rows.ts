@@ -12,8 +12,8 @@ export interface Column {
   readonly name: string;
   /** Default: the name. It is printed in capitals. */
   readonly heading?: string;
-  /** The text of a value. Default: the value itself. */
-  readonly show?: (value: never) => string;
+  /** The text of a value in a row. Default: the value itself. */
+  readonly show?: (value: never, row: Row) => string;
   /** Makes the text shorter on a terminal, unless `--no-trunc` is given. */
   readonly shorten?: (text: string) => string;
   /** Whether other columns give way first, if the terminal is narrow. */
@@ -83,7 +83,7 @@ function tableLines(
   const isShort = width !== undefined && !noTrunc;
   const cell = (row: Row, { name, show, shorten }: Column): string => {
     const value = row[name];
-    const text = value === undefined ? "" : (show ?? toCell)(value as never);
+    const text = value === undefined ? "" : (show ?? toCell)(value as never, row);
     return printableLine(isShort && shorten !== undefined ? shorten(text) : text);
   };
   return layOutTable({

@@ -1,7 +1,7 @@
 import type { LogOffsets, StepHandle } from "@wfe-containerd/executor";
 import { writeOutput } from "./output.js";
 
-/** Prints what a step's log has from some place on, byte for byte. @returns where it ends. */
+/** Prints what a step's log has from some place on, byte for byte. */
 export async function printLog(
   { log }: Pick<StepHandle, "log">,
   {
@@ -24,15 +24,16 @@ export async function endOfLog({ log }: Pick<StepHandle, "log">): Promise<LogOff
   return ends;
 }
 
-/** Where the last lines of the log begin: of both streams together, in the order in which they were read. */
+/**
+ * Where the last lines of the log begin, so many of each stream. Of output that was there before it was read,
+ * nobody knows the order of the streams.
+ */
 export async function startOfTail({ log }: Pick<StepHandle, "log">, lines: number): Promise<LogOffsets> {
-  const last: { readonly stream: "stdout" | "stderr"; readonly offset: number }[] = [];
+  const last: Record<"stdout" | "stderr", number[]> = { stdout: [], stderr: [] };
   for await (const { stream, offset } of log.lines({ follow: false, maxLineBytes: 1 })) {
-    last.push({ stream, offset });
-    if (last.length > lines) last.shift();
+    last[stream].push(offset);
+    if (last[stream].length > lines) last[stream].shift();
   }
   const ends = await endOfLog({ log });
-  const startOf = (stream: "stdout" | "stderr"): number | undefined =>
-    last.find((line) => line.stream === stream)?.offset ?? ends[stream];
-  return { stdout: startOf("stdout"), stderr: startOf("stderr") };
+  return { stdout: last.stdout[0] ?? ends.stdout, stderr: last.stderr[0] ?? ends.stderr };
 }

@@ -37,7 +37,7 @@ export function start(args: readonly string[], options: CommandOptions = {}): Ru
 }
 
 /** Starts any program, such as a shell or a terminal in which the command runs. */
-function startProgram(program: string, args: readonly string[], options: CommandOptions): Running {
+export function startProgram(program: string, args: readonly string[], options: CommandOptions): Running {
   const { stdoutFile } = options;
   const outFd = stdoutFile === undefined ? undefined : openSync(stdoutFile, "w");
   // The launcher starts the `node` on PATH. It must be the Node that runs these tests.
@@ -48,6 +48,8 @@ function startProgram(program: string, args: readonly string[], options: Command
     stdio: ["pipe", outFd ?? "pipe", "pipe"],
   });
   if (outFd !== undefined) closeSync(outFd);
+  // It may end before it has read everything.
+  child.stdin?.on("error", () => undefined);
   if (options.keepsInput !== true) child.stdin?.end(options.input ?? "");
   const stdout: Buffer[] = [];
   let stderr = "";

@@ -30,7 +30,7 @@ export function defineLogs(command: Command): void {
     )
     .argument("<step>", "id, beginning of an id, or name")
     .option("-f, --follow", "go on until the step has ended")
-    .option("-n, --tail <lines>", "only the last lines that are there; all for all of them", "all")
+    .option("-n, --tail <lines>", "only so many of the last lines of stdout, and of stderr; or all", "all")
     .option(
       "--secret <id=name,src=file>",
       "a secret of the step, so that it is masked in the output; or id=NAME,env=VARIABLE",

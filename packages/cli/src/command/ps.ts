@@ -72,19 +72,24 @@ const COLUMNS: readonly Column[] = [
   { name: "id", isFixed: true },
   { name: "step" },
   { name: "image" },
-  { name: "status", isFixed: true },
+  {
+    name: "status",
+    isFixed: true,
+    show: (status: string, { exitCode }) => (exitCode === undefined ? status : `${status} (${exitCode})`),
+  },
   { name: "executor", isFixed: true },
   { name: "owner" },
   momentColumn("created"),
 ];
 
 function toRow(
-  { id, name, image, status, executor, owner, createdAt }: ListedStep,
+  { id, name, image, status, exitCode, executor, owner, createdAt }: ListedStep,
   labels: Readonly<Record<string, string>>,
 ): Row {
   const created = createdAt?.toISOString() ?? "";
-  const row = { id, step: name, image, status, executor, owner, created };
-  // Not in the JSON, as it was not before; templates read it with docker's `.Label "key"`.
+  const ended = exitCode === undefined ? {} : { exitCode };
+  const row = { id, step: name, image, status, ...ended, executor, owner, created };
+  // Not in the JSON: templates read labels with docker's `.Label "key"`.
   return Object.defineProperty(row, "labels", { value: labels });
 }
 

@@ -63,6 +63,7 @@ export async function observeStep(
   const ended = ending.then(() => {
     endedAt = performance.now();
   });
+  const stopped = stopOf(signals.stop, waiting.signal);
   try {
     let record = first;
     for (;;) {
@@ -76,7 +77,7 @@ export async function observeStep(
       if (!hasOwner && !isAlone) return { step: now, reopened };
       if (signals.stop.aborted) throw notFollowed(now, record.owner);
       if (endedAt !== undefined || record.exit !== undefined) await delay(END_MS);
-      else await Promise.race([ended, stopOf(signals.stop, waiting.signal), delay(OWNER_MS)]);
+      else await Promise.race([ended, stopped, delay(OWNER_MS)]);
     }
     onEnd();
     waiting.abort();

@@ -1,0 +1,195 @@
+import { createHash, randomBytes } from "node:crypto";
+import { useDaemon } from "@wfe-containerd/test-infra/daemon";
+import { afterEach, describe, expect, test } from "vitest";
+import { call, type Finished, MAIN, start, startProgram } from "./command.js";
+
+const daemon_ = useDaemon();
+
+const at = (): string[] => ["--address", daemon_.daemon.address, "--namespace", daemon_.client.namespace];
+const env = (): NodeJS.ProcessEnv => ({ WFE_IO_DIR: daemon_.ioDir });
+
+interface Told {
+  readonly code: number | null;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+const told = ({ code, stdout, stderr }: Finished): Told => ({ code, stdout: stdout.toString(), stderr });
+const cli = async (...args: string[]): Promise<Told> => told(await call([...at(), ...args], { env: env() }));
+const withInput = async (input: string, ...args: string[]): Promise<Told> =>
+  told(await call([...at(), ...args], { env: env(), input }));
+
+/** What a person does at a terminal: waits for a text, and types. */
+type Typing = readonly (readonly [seen: string, typed: string])[];
+
+/** Runs the command on a terminal of its own, and then prints whether the terminal takes Ctrl-C for a signal. */
+async function onTerminal(typing: Typing, ...args: string[]): Promise<Told> {
+  const command = [process.execPath, MAIN, ...at(), ...args].map((word) => `'${word}'`).join(" ");
+  const line = `stty cols 70 rows 20; ${command}; code=$?; stty -a | grep -o '[-]*isig'; exit $code`;
+  const script = ["--quiet", "--return", "--command", line, "/dev/null"];
+  const terminal = startProgram("script", script, { env: env(), keepsInput: true });
+  for (const [seen, typed] of typing) {
+    await terminal.printed(seen);
+    terminal.child.stdin?.write(typed);
+  }
+  const finished = await terminal.finished;
+  return told(finished);
+}
+
+const linesOf = (screen: string): string[] => screen.split(/[\r\n]+/).filter((line) => line !== "");
+
+afterEach(async () => {
+  const { stdout } = await cli("ps", "-aq");
+  const ids = stdout.split("\n").filter((id) => id !== "");
+  if (ids.length > 0) await cli("rm", "-f", ...ids);
+});
+
+describe("standard input", () => {
+  test("is passed on to its end, byte for byte, in run and in exec", async () => {
+    const bytes = randomBytes(3_000_000).toString("latin1");
+    const hash = createHash("sha256").update(bytes).digest("hex");
+    expect(await withInput(bytes, "run", "-i", "busybox", "sha256sum")).toEqual({
+      code: 0,
+      stdout: `${hash}  -\n`,
+      stderr: "",
+    });
+    await cli("run", "-d", "--name", "host", "busybox", "sleep", "1000");
+    expect((await withInput(bytes, "exec", "-i", "host", "sha256sum")).stdout).toBe(`${hash}  -\n`);
+    // Without -i nothing is read, as in docker.
+    expect((await withInput("hello\n", "exec", "host", "cat")).stdout).toBe("");
+    // A process that ends first does not wait for the rest.
+    expect((await withInput(bytes, "run", "-i", "busybox", "head", "-c", "1")).code).toBe(0);
+  });
+
+  test("of a pipe is no terminal", async () => {
+    expect(await withInput("", "run", "-it", "busybox", "sh")).toMatchObject({
+      code: 125,
+      stderr: expect.stringMatching(
+        /^wfe-containerd: --tty: standard input is not a terminal; allowed: -i alone/,
+      ),
+    });
+    const { stdout } = await withInput("", "run", "-t", "busybox", "sh", "-c", "tty; echo two >&2");
+    expect(stdout).toBe("/dev/pts/0\r\ntwo\r\n");
+  });
+});
+
+describe("a terminal", () => {
+  test("is the step's while it runs, and afterwards as it was", async () => {
+    const typing = [
+      [" $ ", "stty size; tty; sleep 100\n"],
+      ["/dev/pts/0", "\x03"],
+      ["^C", "echo code $?; exit 3\n"],
+    ] as const;
+    const { code, stdout } = await onTerminal(typing, "run", "-it", "busybox", "sh");
+    expect(code).toBe(3);
+    expect(linesOf(stdout)).toEqual(expect.arrayContaining(["20 70", "/dev/pts/0", "code 130"]));
+    expect(linesOf(stdout).at(-1)).toBe("isig");
+  });
+
+  test("is that of a process in a running step, too", async () => {
+    await cli("run", "-d", "--name", "host", "-e", "A=1", "busybox", "sleep", "1000");
+    const typing = [[" $ ", "stty size; echo $A$B; id -u; exit 4\n"]] as const;
+    const args = ["exec", "-it", "-e", "B=2", "-u", "7", "host", "sh"];
+    const { code, stdout } = await onTerminal(typing, ...args);
+    expect(code).toBe(4);
+    expect(linesOf(stdout)).toEqual(expect.arrayContaining(["20 70", "12", "7"]));
+  });
+});
+
+describe("a step that is left", () => {
+  test("prints its id, goes on, and is followed, entered, stopped and removed by its name", async () => {
+    const script = "echo one; echo two >&2; trap 'echo bye; exit 6' TERM; while :; do sleep 0.05; done";
+    const left = await cli("run", "-d", "--name", "server", "busybox", "sh", "-c", script);
+    expect(left).toMatchObject({ code: 0, stderr: "" });
+    const id = left.stdout.trim();
+    expect(id).toMatch(/^wfe-[0-9a-f]{20}$/);
+    expect(await cli("ps", "--format", "{{.ID}} {{.Status}} {{.Executor}}")).toMatchObject({
+      stdout: `${id} running left\n`,
+    });
+    expect(await cli("exec", "server", "sh", "-c", "exit 9")).toEqual({ code: 9, stdout: "", stderr: "" });
+    const following = start([...at(), "logs", "-f", "server"], { env: env() });
+    const attached = start([...at(), "attach", "server"], { env: env() });
+    await following.printed("one\n");
+    await expect.poll(async () => (await cli("logs", "server")).stderr).toBe("two\n");
+    expect(await cli("run", "-d", "--name", "server", "busybox", "true")).toMatchObject({
+      code: 125,
+      stderr: expect.stringMatching(/^wfe-containerd: --name: step wfe-\w+ has the name "server" already/),
+    });
+
+    expect(await cli("stop", "-t", "60", "server")).toMatchObject({ code: 0, stdout: "server\n" });
+    expect(told(await following.finished)).toEqual({ code: 0, stdout: "one\nbye\n", stderr: "two\n" });
+    expect(told(await attached.finished)).toMatchObject({ code: 6, stderr: "" });
+    expect((await cli("ps", "-q")).stdout).toBe("");
+    expect((await cli("ps", "-a", "--format", "status,exitCode")).stdout).toBe("stopped\t6\n");
+    expect((await cli("ps", "-a")).stdout).toContain("stopped (6)");
+    expect(await cli("logs", "--tail", "1", "server")).toEqual({
+      code: 0,
+      stdout: "bye\n",
+      stderr: "two\n",
+    });
+    expect((await cli("logs", "-n", "0", "server")).stdout).toBe("");
+    expect((await cli("wait", "server")).stdout).toBe("6\n");
+    expect((await cli("gc")).code).toBe(0);
+    expect((await cli("ps", "-aq")).stdout).toBe(`${id}\n`);
+    expect(await cli("exec", "server", "true")).toMatchObject({
+      code: 125,
+      stderr: "wfe-containerd: step server does not run: its status is stopped\n",
+    });
+    expect(await cli("rm", "server")).toEqual({ code: 0, stdout: "server\n", stderr: "" });
+  });
+
+  test("with --rm is removed by gc when it has ended; with -it it waits at a terminal", async () => {
+    await cli("run", "-d", "--rm", "--name", "short", "busybox", "true");
+    const { stdout } = await onTerminal([], "run", "-dit", "--name", "shell", "busybox", "sh");
+    expect(stdout).toMatch(/^wfe-[0-9a-f]{20}\r\n/);
+    await cli("wait", "short");
+    await cli("gc");
+    expect((await cli("ps", "-a", "--format", "{{.Names}} {{.Status}}")).stdout).toBe("shell running\n");
+    expect((await cli("exec", "shell", "sh", "-c", "stty size < /proc/1/fd/0")).stdout).toBe("20 70\n");
+  });
+
+  test("what cannot go together is told in one sentence", async () => {
+    for (const [args, message] of [
+      [
+        ["run", "-di", "busybox", "cat"],
+        /^wfe-containerd: --detach: cannot be used together with -i: nobody/,
+      ],
+      [
+        ["run", "-d", "--retry", "2", "busybox", "true"],
+        /^wfe-containerd: --detach: .* with --retry: nobody/,
+      ],
+      [["exec", "-d", "x", "true"], /^wfe-containerd: --detach: .*; put & after this command/],
+      [["exec", "--privileged", "x", "true"], /^wfe-containerd: --privileged: /],
+      [["logs", "-t", "x"], /^wfe-containerd: --timestamps: the times of a step's output are not stored;/],
+      [["logs", "--since", "5m", "x"], /^wfe-containerd: --since: /],
+      [["logs", "--tail", "few", "x"], /^wfe-containerd: --tail: "few" is not a number of lines; allowed:/],
+      [["logs", "none"], /^wfe-containerd: there is no step "none"/],
+      [["exec", "none", "true"], /^wfe-containerd: there is no step "none"/],
+    ] as const)
+      expect(await cli(...args), args.join(" ")).toMatchObject({
+        code: 125,
+        stdout: "",
+        stderr: expect.stringMatching(message),
+      });
+  });
+});
+
+test("the log of a step that another command runs is followed; the end of the following is not its end", async () => {
+  const running = start(
+    [...at(), "run", "--name", "busy", "busybox", "sh", "-c", "echo on; exec sleep 1000"],
+    {
+      env: env(),
+    },
+  );
+  await running.printed("on\n");
+  const following = start([...at(), "logs", "-f", "busy"], { env: env() });
+  await following.printed("on\n");
+  following.child.kill("SIGINT");
+  expect((await following.finished).code).toBe(130);
+  const attached = start([...at(), "attach", "--no-sig-proxy", "busy"], { env: env() });
+  attached.child.kill("SIGTERM");
+  await attached.finished;
+  expect((await cli("ps", "--format", "{{.Names}} {{.Status}}")).stdout).toBe("busy running\n");
+  running.child.kill("SIGTERM");
+  await running.finished;
+});
