@@ -51,8 +51,15 @@ describe.each(GUIDES)("docs/%s", (guide) => {
   test("its step files and policies are valid", async () => {
     for (const { language, text } of await blocksOf(guide)) {
       if (language !== "yaml") continue;
-      const value = parse(text) as StepInput | { steps: StepInput[] };
-      const steps = "steps" in value ? value.steps : "image" in value ? [value] : undefined;
+      const value = parse(text) as StepInput | { image?: string; steps: StepInput[] };
+      // The steps of a session have the image that is next to them.
+      const { image } = value;
+      const steps =
+        "steps" in value
+          ? value.steps.map((step) => ({ ...(image && { image }), ...step }))
+          : "image" in value
+            ? [value]
+            : undefined;
       if (steps === undefined) expect(() => parsePolicy(value)).not.toThrow();
       else for (const step of steps) expect(() => parseStep(step)).not.toThrow();
     }

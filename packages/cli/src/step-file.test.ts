@@ -1,10 +1,11 @@
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { parsePolicy } from "@wfe-containerd/executor";
 import fc from "fast-check";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { MistakesError } from "./failure.js";
-import { readStepFile } from "./step-file.js";
+import { readStepFile, type StepFile } from "./step-file.js";
 
 let directory: string;
 beforeAll(async () => {
@@ -12,10 +13,21 @@ beforeAll(async () => {
 });
 afterAll(() => rm(directory, { recursive: true }));
 
-async function read(contents: string): Promise<unknown> {
+async function readFile(contents: string): Promise<StepFile> {
   const file = join(directory, "step.yaml");
   await writeFile(file, contents);
   return readStepFile(file);
+}
+
+async function read(contents: string): Promise<unknown> {
+  return (await readFile(contents)).steps;
+}
+
+/** What is wrong with a file, a text for each mistake. */
+async function mistakesOf(contents: string): Promise<readonly string[]> {
+  const reason = await readFile(contents).catch((error: unknown) => error);
+  expect(reason).toBeInstanceOf(MistakesError);
+  return (reason as MistakesError).mistakes;
 }
 
 test("a file of many keys is read in the time that its length takes", async () => {
@@ -295,5 +307,172 @@ describe("mistakes", () => {
     const reason = await read(contents).catch((error: unknown) => error);
     expect(reason).toMatchObject({ message: expect.stringMatching(message) });
     expect(String(reason)).not.toMatch(/Invalid|expected|received|Unrecognized|Too small|nonoptional/);
+  });
+});
+
+describe("workspace:", () => {
+  test("is a path of all steps", async () => {
+    const file = await readFile("workspace: /work\nsteps: [{name: a, image: b}]");
+    expect(file).toMatchObject({
+      workspace: "/work",
+      session: undefined,
+      steps: [{ name: "a", image: "b" }],
+    });
+    expect((await readFile("workspace:\nsteps: [{name: a, image: b}]")).workspace).toBe(undefined);
+  });
+
+  test.each([
+    [
+      "workspace: work",
+      'line 1: workspace: "work" cannot be the path of a directory in the container; allowed: an',
+    ],
+    ["workspace: /", 'line 1: workspace: "/" cannot be the path'],
+    ["workspace: /proc/x", 'line 1: workspace: "/proc/x" cannot be the path'],
+    ["workspace: /a/../b", 'line 1: workspace: "/a/../b" cannot be the path'],
+    ["workspace: [/work]", "line 1: workspace: the value is not text; allowed: a path in the container"],
+    ["workspace: 5", "line 1: workspace: the value is not text"],
+  ])("%s is refused", async (line, message) => {
+    const mistakes = await mistakesOf(`${line}\nsteps: [{name: a, image: b}, {name: c, image: d}]`);
+    expect(mistakes).toEqual([expect.stringContaining(message)]);
+  });
+
+  test("mistakes in it and in the steps are told at once, each with its line", async () => {
+    const contents = `workspace: /work
+steps:
+  - name: a
+    image: b
+    tmpfs: [/work]
+  - name: c
+    image: d
+    containerd_addr: unix:///x.sock
+  - name: e
+    image: f
+    volumes:
+      - /srv/x:/work
+  - name: g
+    image: h
+    secrets: [{name: s, target: /work/s}]
+  - name: i
+    image: j
+    network: wifi
+`;
+    expect((await mistakesOf(contents)).map((each) => each.replace(/; allowed.*/s, ""))).toEqual([
+      "line 5: steps[0]: tmpfs: two mounts have the target /work; one of the mounts is the workspace, /work",
+      "line 8: steps[1]: containerd_addr: cannot be used together with workspace, which is on the daemon of --address",
+      "line 11: steps[2]: volumes: two mounts have the target /work; one of the mounts is the workspace, /work",
+      expect.stringMatching(/^line 15: steps\[3\]: secrets: .* one of the mounts is the workspace, \/work$/),
+      'line 18: steps[4]: network: "wifi" is not allowed',
+    ]);
+  });
+});
+
+describe("session: true", () => {
+  test("gives all steps one container", async () => {
+    const file = await readFile(
+      "session: true\nimage: alpine\nmemory: 64m\nx-a: {k: v}\nsteps: [{name: a, run: ls}, {name: b, command: [ls], user: 5}]",
+    );
+    expect(file).toMatchObject({
+      session: { name: "session", image: "alpine", memory: "64m" },
+      workspace: undefined,
+      steps: [
+        { name: "a", image: "alpine", run: "ls" },
+        { name: "b", image: "alpine", command: ["ls"], user: "5" },
+      ],
+    });
+    expect(Object.keys(file.session ?? {})).toEqual(["name", "image", "memory"]);
+    const merged = await readFile(
+      "x-b: &b {image: alpine}\nsession: true\n<<: *b\nname: n\nsteps: [{name: a, run: ls}]",
+    );
+    expect(merged.session).toEqual({ name: "n", image: "alpine" });
+  });
+
+  test("mistakes in the container and in the steps are told at once, each with its line", async () => {
+    const contents = `session: true
+workspace: /work
+memory: lots
+timeout: 1m
+retry: {attempts: 2}
+colour: red
+steps:
+  - name: a
+    run: ls
+    memory: 64m
+    secrets: [token]
+  - name: b
+    run: ls
+    retry: {attempts: 2}
+    timeout: soon
+  - name: c
+    user: root
+  - name: d
+    image: alpine
+    workingDir: relative
+    command: [ls]
+    init: true
+`;
+    expect((await mistakesOf(contents)).map((each) => each.replace(/; (?:allowed|give).*/s, ""))).toEqual([
+      "line 1: image: image is missing",
+      'line 3: memory: "lots" is not a size',
+      "line 4: timeout: belongs to a step of the session",
+      "line 5: retry: needs a container for each step",
+      "line 6: colour: is an unknown field",
+      "line 10: steps[0]: memory: belongs to the container that all steps share",
+      "line 11: steps[0]: secrets: belongs to the container that all steps share",
+      "line 14: steps[1]: retry: needs a container for each step",
+      'line 15: steps[1]: timeout: "soon" is not a duration',
+      "line 16: steps[2]: run: is missing; in a session, the image's own program is not started",
+      "line 19: steps[3]: image: belongs to the container that all steps share",
+      'line 20: steps[3]: workingDir: "relative" is not allowed',
+      "line 22: steps[3]: init: needs a container for each step",
+    ]);
+  });
+
+  test.each([
+    [
+      "session: yes\nsteps: [{name: a, image: b}]",
+      /^line 1: session: is not true or false; allowed: true, false$/,
+    ],
+    [
+      "steps: [{name: a, image: b}]\nimage: b",
+      /^line 2: the key image is not allowed next to steps; allowed: .*session: true/,
+    ],
+    ["session: false\nsteps: [{name: a, image: b}]\nmemory: 1g", /^line 3: the key memory is not allowed/],
+    [
+      "name: a\nimage: b\nsession: true",
+      /^line 3: session: is only for a file with a list of steps; allowed: next to steps:$/,
+    ],
+    ["name: a\nimage: b\nworkspace: /w", /^line 3: workspace: is only for a file with a list of steps/],
+    [
+      "session: true\nimage: b\nworkspace: /w\ntmpfs: [/w]\nsteps: [{name: a, run: x}]",
+      /^line 4: tmpfs: two mounts have the target \/w; one of the mounts is the workspace/,
+    ],
+  ])("%j is refused", async (contents, message) => {
+    expect(await mistakesOf(contents)).toEqual([expect.stringMatching(message)]);
+  });
+});
+
+describe("what the policy does not allow", () => {
+  test("is told with its line, in all steps, and in the container of a session", async () => {
+    const refusals = async (contents: string): Promise<readonly string[]> => {
+      try {
+        (await readFile(contents)).checkPolicy(parsePolicy({}));
+        return [];
+      } catch (reason) {
+        return (reason as MistakesError).mistakes;
+      }
+    };
+    const steps = "steps:\n- name: a\n  image: b\n  privileged: true\n- name: c\n  image: d\n  network: host";
+    expect(await refusals(`workspace: /w\n${steps}`)).toEqual([
+      expect.stringMatching(/^line 5: steps\[0\]: privileged/),
+      expect.stringMatching(/^line 8: steps\[1\]: network/),
+    ]);
+    expect(
+      await refusals(
+        "session: true\nimage: b\nnetwork: host\nworkspace: /w\nsteps:\n- name: a\n  run: x\n  user: image",
+      ),
+    ).toEqual([
+      expect.stringMatching(/^line 3: network/),
+      expect.stringMatching(/^line 8: steps\[0\]: user/),
+    ]);
   });
 });

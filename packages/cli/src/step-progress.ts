@@ -19,12 +19,15 @@ export function prefixOf(name: string, names: readonly string[]): string {
   return `${shown}${" ".repeat(Math.max(width - stringWidth(shown), 0))} | `;
 }
 
+/** How a step ended that was the last one to be started. */
+export interface LastEnd extends Pick<StepResult, "name" | "exitCode"> {
+  /** `not-run`: it could not be run. */
+  readonly cause: StepResult["cause"] | "not-run";
+}
+
 /** The last line of a file that was not run to its end: which step ended it, why, and what did not run. */
-export function summaryOf(
-  { name, cause, exitCode }: Pick<StepResult, "name" | "cause" | "exitCode">,
-  left: readonly string[],
-): string {
-  const word = CAUSE_TEXTS[cause] ?? "failed";
+export function summaryOf({ name, cause, exitCode }: LastEnd, left: readonly string[]): string {
+  const word = cause === "not-run" ? "could not be run" : (CAUSE_TEXTS[cause] ?? "failed");
   const code = exitCode === null ? "" : ` (exit code ${exitCode})`;
   const rest = left.length === 0 ? "it was the last one" : `not run: ${left.join(", ")}`;
   return printableLine(`==> step ${name}: ${word}${code}; ${rest}`);

@@ -494,7 +494,7 @@ test("a step file gets what the policy allows, and is told which key would allow
   const refused = await call([...at(), "step", step], { env: env() });
   expect(refused.code).toBe(125);
   expect(refused.stderr).toMatch(
-    /the policy refuses the step: volumes\[0\]\.source: .*by the policy.s mount_sources/,
+    /volume\.yaml: line 4: volumes\[0\]\.source: .*by the policy.s mount_sources/,
   );
   const allowed = await call([...at(), "step", step, "--policy", policy], { env: env() });
   expect({ ...allowed, stdout: allowed.stdout.toString() }).toMatchObject({

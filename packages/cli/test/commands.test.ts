@@ -330,8 +330,13 @@ steps:
   - {name: second, image: "example.com/shell:1", run: "exit 4"}
   - {name: third, image: "example.com/shell:1", run: "echo never"}
 `;
-  const step = async (...flags: string[]): Promise<Told> =>
-    told(await call([...at(), "step", ...flags, "-"], { env: env(), input: FILE }));
+  const stepFile = (input: string, ...flags: string[]): Running =>
+    start([...at(), "step", ...flags, "-"], { env: env(), input });
+  const runFile = async (input: string, ...flags: string[]): Promise<Told> =>
+    told(await stepFile(input, ...flags).finished);
+  const step = (...flags: string[]): Promise<Told> => runFile(FILE, ...flags);
+  const leasedWorkspaces = async (): Promise<readonly string[]> =>
+    (await daemon_.client.leases.list()).map(({ id }) => id).filter((id) => id.startsWith("workspace-"));
 
   beforeAll(async () => {
     const archive = join(files, "shell.tar");
@@ -368,7 +373,157 @@ steps:
     expect(await check("name: a\nimage: b\nvolumes: ['/etc:/x']\nprivileged: true\n")).toMatchObject({
       code: 125,
       stdout: "",
-      stderr: expect.stringMatching(/standard input has 2 mistakes:\n {2}(?:volumes|privileged)/),
+      stderr: expect.stringMatching(/standard input has 2 mistakes:\n {2}line 3: volumes.*\n {2}line 4: privileged/),
+    });
+  });
+
+  test("tells of a step that could not be run what of one that failed", async () => {
+    const input = `
+steps:
+  - {name: first, image: "example.com/shell:1", command: [no-such-program]}
+  - {name: second, image: "example.com/shell:1", run: "echo never"}
+`;
+    expect(await runFile(input)).toEqual({
+      code: 127,
+      stdout: "",
+      stderr: expect.stringMatching(
+        /^==> \[1\/2\] first .*\nwfe-containerd: .*no-such-program.*\n==> step first: could not be run; not run: second\n$/,
+      ),
+    });
+  });
+
+  test("what the policy does not allow is found before the first step runs", async () => {
+    const input = `
+steps:
+  - {name: first, image: "example.com/shell:1", run: "echo out"}
+  - {name: second, image: "example.com/shell:1", network: host}
+`;
+    expect(await runFile(input)).toEqual({
+      code: 125,
+      stdout: "",
+      stderr: expect.stringMatching(
+        /^wfe-containerd: standard input: line 4: steps\[1\]: network: .*host_network\n$/,
+      ),
+    });
+  });
+
+  test("steps share a workspace, whoever they are, and nothing of it is left", async () => {
+    const before = await daemon_.inventory();
+    const input = `
+workspace: /work
+steps:
+  - {name: a, image: "example.com/shell:1", run: "pwd; umask 077; echo a > file; mkdir in"}
+  - {name: b, image: "example.com/shell:1", user: 1000, run: "echo b >> file; echo b > in/file"}
+  - {name: c, image: "example.com/shell:1", user: root, run: "echo c >> file; rm -r in"}
+  - {name: d, image: "example.com/shell:1", working_dir: /, run: "cat /work/file; ls /work; pwd; exit 3"}
+`;
+    expect(await runFile(input, "--quiet")).toEqual({
+      code: 3,
+      stdout: "/work\na\nb\nc\nfile\n/\n",
+      stderr: "",
+    });
+    await daemon_.expectNothingLeft(before);
+  });
+
+  test("a signal removes the workspace; gc removes that of a killed command", async () => {
+    const before = await daemon_.inventory();
+    const input = `
+workspace: /work
+steps:
+  - {name: sharing, image: "example.com/shell:1", stop_grace: 0s, run: "echo x > file; echo on; exec sleep 600"}
+`;
+    const stopped = stepFile(input);
+    await stopped.printed("on");
+    expect(await leasedWorkspaces()).toHaveLength(1);
+    stopped.child.kill("SIGINT");
+    expect((await stopped.finished).code).toBe(130);
+    await daemon_.expectNothingLeft(before);
+
+    const killed = stepFile(input);
+    await killed.printed("on");
+    killed.child.kill("SIGKILL");
+    await killed.finished;
+    const [workspace] = await leasedWorkspaces();
+    const { stdout } = await cli("gc", "--format", "json");
+    expect(JSON.parse(stdout)).toContainEqual(expect.objectContaining({ kind: "lease", id: workspace }));
+    await daemon_.expectNothingLeft(before);
+  });
+
+  describe("session: true", () => {
+    const inSession = (steps: string, head = ""): string =>
+      `session: true\nimage: "example.com/shell:1"\n${head}\nsteps:\n${steps}`;
+
+    test("steps share one container, each with its own user, variables, directory, time-out and outputs", async () => {
+      const before = await daemon_.inventory();
+      const secret = join(files, "token");
+      await writeFile(secret, "hidden");
+      const input = inSession(
+        `
+  - {name: one, run: "echo kept > /tmp/file; id -u; echo '##wfe[output release=1.2]'; cat /run/secrets/token"}
+  - {name: two, run: "cat /tmp/file; id -u; pwd; echo $A $B $ONE_OUTPUTS_RELEASE $EXTRA", user: 1000, working_dir: /tmp, env: {B: b}}
+  - {name: three, run: "pwd; touch here; exec sleep 600", timeout: 1s}
+  - {name: four, run: "echo never"}
+`,
+        "env: {A: a, B: x}\nuser: 7\nsecrets: [token]\nworkspace: /work",
+      );
+      const told = await runFile(input, "--prefix", "-d", "extra=e", "--secret", `id=token,src=${secret}`);
+      expect(told).toEqual({
+        code: 124,
+        stdout: [
+          "one   | 7",
+          "one   | ##wfe[output release=1.2]",
+          "one   | ***",
+          "two   | kept",
+          "two   | 1000",
+          "two   | /tmp",
+          "two   | a b 1.2 e",
+          "three | /work",
+          "",
+        ].join("\n"),
+        stderr: [
+          "==> [1/4] one (example.com/shell:1)",
+          "==> [2/4] two (example.com/shell:1)",
+          "==> [3/4] three (example.com/shell:1)",
+          "wfe-containerd: step three: ran longer than its time-out",
+          "==> step three: ran longer than its time-out (exit code 143); not run: four",
+          "",
+        ].join("\n"),
+      });
+      await daemon_.expectNothingLeft(before);
+    });
+
+    test("the end of its container is told with its reason, and what did not run", async () => {
+      const before = await daemon_.inventory();
+      const input = inSession(
+        '  - {name: one, run: "echo on; exec sleep 600"}\n  - {name: two, run: "echo never"}\n',
+        "name: shared",
+      );
+      const running = stepFile(input);
+      await running.printed("on");
+      await cli("kill", "-s", "KILL", "shared");
+      expect(told(await running.finished)).toEqual({
+        code: 137,
+        stdout: "on\n",
+        stderr: [
+          "==> [1/2] one (example.com/shell:1)",
+          "wfe-containerd: step one: ended because its container did",
+          "wfe-containerd: session shared: its container has ended: somebody killed it",
+          "==> step one: ended because its container did (exit code 137); not run: two",
+          "",
+        ].join("\n"),
+      });
+      await daemon_.expectNothingLeft(before);
+    });
+
+    test("a signal stops the step, and removes the container", async () => {
+      const before = await daemon_.inventory();
+      const wait = "trap 'echo bye; exit 0' TERM; echo on; while :; do sleep 0.05; done";
+      const input = inSession(`  - {name: one, run: "${wait}"}\n  - {name: two, run: "echo never"}\n`);
+      const running = stepFile(input, "--quiet");
+      await running.printed("on");
+      running.child.kill("SIGINT");
+      expect(told(await running.finished)).toMatchObject({ code: 130, stdout: "on\nbye\n" });
+      await daemon_.expectNothingLeft(before);
     });
   });
 });

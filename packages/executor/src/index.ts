@@ -101,11 +101,14 @@ export type { IdRange } from "./machine/id-range.js";
 
 export { checkStep } from "./check-step.js";
 export type { StepField, StepFieldFlag } from "./core/step/declaration.js";
-export { stepFileJsonSchema, stepJsonSchema } from "./core/step/json-schema.js";
+export { EXEC_FIELDS } from "./core/step/exec.js";
+export { stepJsonSchema } from "./core/step/json-schema.js";
 export { parseStep } from "./core/step/parse-step.js";
 export { STEP_FIELDS } from "./core/step/schema.js";
 export type { SecretValues } from "./core/step/secret.js";
+export { SESSION_FIELDS } from "./core/step/session-fields.js";
 export type { StepConfig } from "./core/step/step.js";
+export { stepFileJsonSchema } from "./core/step/step-file-schema.js";
 export type { StepInput } from "./core/step/step-input.js";
 export { parseDuration } from "./core/units/duration.js";
 export { parseSize } from "./core/units/size.js";
@@ -141,3 +144,4 @@ export { type ReapDaemonOptions, type ReapOptions, reap } from "./record/reap.js
 export { type ListedStep, listSteps, removeStep } from "./record/steps.js";
 export { type ListedVolume, listVolumes } from "./volumes/list-volumes.js";
 export { type PruneVolumesOptions, pruneVolumes, removeVolume } from "./volumes/remove-volumes.js";
+export { openWorkspace, type Workspace, type WorkspaceOptions } from "./volumes/workspace.js";

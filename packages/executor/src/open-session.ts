@@ -1,5 +1,6 @@
 import type { OptionNames } from "@wfe-containerd/client/internal";
 import { WAITER_PATH } from "./core/plan/waiter.js";
+import { PROCESS_FIELDS } from "./core/step/session-fields.js";
 import { lineOf } from "./core/step/spelling.js";
 import type { StepInput } from "./core/step/step-input.js";
 import { toSnakeCase } from "./core/units/name-case.js";
@@ -36,21 +37,7 @@ const { secrets: _, ...STEP_OPTIONS } = RUN_OPTIONS;
 const DEFAULT_GRACE_MS = 10_000;
 
 /** The fields of a step that each step of a session has for itself. */
-const STEP_FIELDS: Readonly<Record<Exclude<keyof StepInput, keyof SessionInput>, true>> = {
-  run: true,
-  shell: true,
-  command: true,
-  args: true,
-  init: true,
-  timeout: true,
-  timeoutMs: true,
-  stopSignal: true,
-  stopGrace: true,
-  stopGraceMs: true,
-  maxLogBytes: true,
-  onLogLimit: true,
-  retry: true,
-};
+const STEP_FIELDS: Readonly<Record<Exclude<keyof StepInput, keyof SessionInput>, true>> = PROCESS_FIELDS;
 
 /** Starts the step that is a session's container. */
 type Begin = (step: StepInput, options: StartOptions, events: EventQueue) => StepHandle;

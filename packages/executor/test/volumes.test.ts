@@ -2,6 +2,7 @@ import {
   createExecutor,
   type ExecutorOptions,
   listVolumes,
+  openWorkspace,
   type Policy,
   pruneVolumes,
   removeVolume,
@@ -227,5 +228,58 @@ describe("is refused:", () => {
 
   test("the removal of what is not there", async () => {
     await expect(removeVolume(at.client, "nothing")).rejects.toMatchObject({ kind: "invalid-argument" });
+  });
+});
+
+describe("a workspace", () => {
+  /** Runs a step under the default policy, in a workspace at /work. */
+  const inWorkspace = (name: string, change: Partial<StepInput>) =>
+    run(
+      { volumes: [{ source: name, target: "/work" }], workingDir: "/work", timeout: "1m", ...change },
+      { policy: {} },
+    );
+
+  test("is shared by steps that the policy allows no volumes, is no volume to others, and goes at its end", async () => {
+    const before = await at.inventory();
+    {
+      await using workspace = await openWorkspace(at.client);
+      const first = await inWorkspace(workspace.name, { run: "echo kept > file; stat -c '%u:%g %a' ." });
+      expect(first).toMatchObject({ exitCode: 0, stdout: "65534:65534 755\n" });
+      expect(await names()).toEqual([]);
+      await expect(removeVolume(at.client, workspace.name)).rejects.toThrow("does not exist");
+      expect(await pruneVolumes(at.client, { kinds: ["volume", "cache"] })).toEqual([]);
+      await at.client.leases.collectGarbage();
+      const second = await inWorkspace(workspace.name, { user: "7:8", run: "cat file; stat -c '%u:%g' ." });
+      expect(second).toMatchObject({ exitCode: 0, stdout: "kept\n7:8\n" });
+    }
+    await at.expectNothingLeft(before);
+  });
+
+  test("of several users lets each change what another has made", async () => {
+    await using workspace = await openWorkspace(at.client, { shared: true });
+    const script =
+      "umask 077; mkdir -p deep; echo $NAME >> deep/file; echo $NAME > /work/deep/$NAME; stat -c %a . deep/file";
+    for (const user of ["65534", "1000:7", "0", "65534"])
+      expect(
+        await inWorkspace(workspace.name, { user, env: { NAME: `u${user.slice(0, 2)}` }, run: script }),
+      ).toMatchObject({ exitCode: 0, stdout: "777\n666\n" });
+    const last = await inWorkspace(workspace.name, { run: "cat deep/file; rm -r deep; ls" });
+    expect(last).toMatchObject({ exitCode: 0, stdout: "u65\nu10\nu0\nu65\n" });
+  });
+
+  test("has the working directory that its first step names", async () => {
+    await using workspace = await openWorkspace(at.client);
+    const first = await inWorkspace(workspace.name, { workingDir: "/work/a/b/", run: "pwd; touch it ../it" });
+    expect(first).toMatchObject({ exitCode: 0, stdout: "/work/a/b\n" });
+  });
+
+  test("that is closed is refused, and never made anew", async () => {
+    const { name, close } = await openWorkspace(at.client);
+    await close();
+    await expect(inWorkspace(name, { run: "true" })).rejects.toThrow(
+      `volumes: the workspace ${name} does not exist on this daemon`,
+    );
+    for (const policy of [{}, POLICY])
+      await expect(run({ caches: [`${name}:/x`], run: "true" }, { policy })).rejects.toThrow("caches");
   });
 });

@@ -1,31 +1,18 @@
-import {
-  checkStep,
-  type Executor,
-  isExecutorError,
-  type Policy,
-  parsePolicy,
-  parseStep,
-  type StartOptions,
-  type StepInput,
-  type StepResult,
-  toVariableName,
-  toWorkflowData,
-  type WorkflowData,
-} from "@wfe-containerd/executor";
+import { type Policy, parsePolicy, type StepResult, type WorkflowData } from "@wfe-containerd/executor";
 import { type Command, Option } from "commander";
 import { closeAtEnd } from "../close-executor.js";
 import { connect } from "../connection.js";
-import { exitCodeAfter, exitCodeOf, isFromSignal, reportEnd } from "../exit-code.js";
-import { MistakesError, UsageError } from "../failure.js";
-import { follow } from "../follow.js";
+import { exitCodeAfter, isFromSignal } from "../exit-code.js";
+import { UsageError } from "../failure.js";
 import { addMachineFlags, createExecutorOn, type MachineFlags } from "../machine-flags.js";
 import { writeOutput } from "../output.js";
 import { printableLine, toJson } from "../printable.js";
-import { issueText } from "../report-failure.js";
+import { runSteps } from "../run-steps.js";
 import { parseSecret, readSecrets, type SecretFlag } from "../secret.js";
-import { readStepFile } from "../step-file.js";
-import { headingOf, prefixOf, summaryOf } from "../step-progress.js";
-import { catchStopSignals, codeOfSignal, type StopSignals } from "../stop-signals.js";
+import { readStepFile, type StepFile } from "../step-file.js";
+import { openStepPlace } from "../step-place.js";
+import { openWorkspaceOf } from "../step-workspace.js";
+import { catchStopSignals, codeOfSignal } from "../stop-signals.js";
 import { addRegistryFlags, collect, type RegistryFlags, registryOptions } from "../transfer.js";
 import { readYaml } from "../yaml-document.js";
 
@@ -49,6 +36,9 @@ Example, in build.yaml:
     - name: test
       image: alpine:3.20
       run: echo "testing $BUILD_OUTPUTS_RELEASE"
+
+With workspace: /work next to steps, all steps share the directory /work. With session: true, they also share one
+container; image, memory and the like are then next to steps.
 
   wfe-containerd step build.yaml
   wfe-containerd step --check build.yaml      find mistakes, run nothing
@@ -91,27 +81,31 @@ export function defineStep(command: Command): void {
   });
 }
 
-async function runFile(file: string, flags: StepFlags, command: Command): Promise<number> {
-  const steps = await readStepFile(file);
-  if (flags.check === true) return checkFile(file, steps, await readPolicy(flags.policy));
+async function runFile(path: string, flags: StepFlags, command: Command): Promise<number> {
+  const file = await readStepFile(path);
+  const policy = await readPolicy(flags.policy);
+  file.checkPolicy(policy);
+  if (flags.check === true) return printCheck(file);
   using signals = catchStopSignals();
   await using client = await connect(command);
-  const policy = await readPolicy(flags.policy);
-  const options = { data: parseData(flags.data), secrets: await readSecrets(parseSecrets(flags.secret)) };
+  const data = parseData(flags.data);
+  const secrets = await readSecrets(parseSecrets(flags.secret));
+  await using workspace = await openWorkspaceOf(file, client);
   const executor = createExecutorOn(flags, { client, policy, pull: registryOptions(flags) }, command);
   await using _ = closeAtEnd(executor);
   const results: StepResult[] = [];
   try {
-    await runSteps(executor, steps, { ...options, flags, signals }, results);
+    await using place = await openStepPlace(executor, file, { secrets, workspace, signal: signals.stop });
+    const code = await runSteps(place, file.steps, { ...flags, data, signals }, results);
+    return signals.received === undefined
+      ? code
+      : exitCodeAfter(signals.received, code, signals.kill.aborted);
   } catch (reason) {
     if (signals.received === undefined || !isFromSignal(reason)) throw reason;
     return codeOfSignal(signals.received);
   } finally {
-    if (flags.output === "json") await printResults(steps.length === 1 ? (results[0] ?? null) : results);
+    if (flags.output === "json") await printResults(file.steps.length === 1 ? (results[0] ?? null) : results);
   }
-  const last = results.at(-1);
-  const code = last === undefined ? 0 : exitCodeOf(last);
-  return signals.received === undefined ? code : exitCodeAfter(signals.received, code, signals.kill.aborted);
 }
 
 async function printResults(results: unknown): Promise<void> {
@@ -122,78 +116,11 @@ async function readPolicy(file: string | undefined): Promise<Policy> {
   return parsePolicy(file === undefined ? {} : await readYaml(file));
 }
 
-interface RunStepsOptions extends StartOptions {
-  readonly data: WorkflowData;
-  readonly flags: Pick<StepFlags, "output" | "dataLogs" | "quiet" | "prefix">;
-  readonly signals: StopSignals;
-}
-
-/** Runs steps in order until one fails or a signal comes. */
-async function runSteps(
-  executor: Executor,
-  steps: readonly StepInput[],
-  { data: given, flags, signals, ...options }: RunStepsOptions,
-  results: StepResult[],
-): Promise<void> {
-  const { output, dataLogs: logs = false, quiet = false, prefix = false } = flags;
-  // One step needs no heading, and JSON is for programs.
-  const isTold = output === "text" && !quiet && steps.length > 1;
-  const names = steps.map(({ name }) => name);
-  let data = given;
-  for (const [at, step] of steps.entries()) {
-    if (isTold) console.error(headingOf(step, at, steps.length));
-    const handle = executor.start(step, { ...options, data, signal: signals.stop });
-    const result = await follow(handle, {
-      signals,
-      output: output === "text",
-      progress: !quiet,
-      prefix: prefix ? prefixOf(step.name, names) : undefined,
-    });
-    results.push(result);
-    reportEnd(result, { stopSignal: parseStep(step).stopSignal, wasKilled: signals.kill.aborted });
-    const isOver = result.exitCode !== 0 || result.cause !== "exit" || signals.received !== undefined;
-    if (isOver && isTold) console.error(summaryOf(result, names.slice(at + 1)));
-    if (isOver) return;
-    if (logs) reportLongLogs(result);
-    data = { ...data, ...toWorkflowData(result, { logs }), ...given };
-  }
-}
-
-/** Prints what would run. Mistakes in the steps themselves were found when the file was read. */
-function checkFile(file: string, steps: readonly StepInput[], policy: Policy): number {
-  const mistakes = steps.flatMap((step, at) => {
-    try {
-      checkStep(step, policy);
-      return [];
-    } catch (reason) {
-      if (!isExecutorError(reason)) throw reason;
-      const where = steps.length === 1 ? "" : `steps[${at}]: `;
-      if (reason.issues.length === 0) return [`${where}${reason.message}`];
-      return reason.issues.map((issue) => `${where}${issueText(issue)}`);
-    }
-  });
-  const name = file === "-" ? "standard input" : file;
-  if (mistakes.length > 0) throw new MistakesError(name, mistakes);
+/** Prints what would run. Mistakes were found before. */
+function printCheck({ name, steps }: StepFile): number {
   const names = steps.map((step) => step.name).join(", ");
   console.log(printableLine(`${name}: ${steps.length === 1 ? "1 step" : `${steps.length} steps`}: ${names}`));
   return 0;
-}
-
-/** The kernel accepts at most 128 KiB for a variable, including its name. */
-const MAX_VARIABLE_BYTES = 128 * 1024;
-
-function reportLongLogs({ name, stdout, stderr }: StepResult): void {
-  for (const [stream, log] of Object.entries({ stdout, stderr })) {
-    const variable = toVariableName(`${name}.${stream}`);
-    if (log.includes("\0"))
-      console.error(
-        `wfe-containerd: step ${name}: later steps do not get $${variable}, because the value contains a NUL byte`,
-      );
-    else if (Buffer.byteLength(`${variable}=${log}`) >= MAX_VARIABLE_BYTES)
-      console.error(
-        `wfe-containerd: step ${name}: later steps do not get $${variable}, because the value is longer than 128 KiB`,
-      );
-  }
 }
 
 /** Refuses `target` and `mask`: the step file says where a secret goes. */

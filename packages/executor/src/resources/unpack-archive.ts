@@ -123,7 +123,9 @@ async function packEntries(entries: readonly ArchiveEntry[]): Promise<Uint8Array
       const { type, mode, uid, gid } = entry;
       // The header has six octal digits for an id, and tar-stream writes sevens for a larger one. So the id
       // is also in a pax header.
-      const owner = { uid, gid, pax: { uid: String(uid), gid: String(gid) } };
+      const xattrs = Object.entries((entry.type === "directory" ? entry.xattrs : undefined) ?? {});
+      const pax = Object.fromEntries(xattrs.map(([key, value]) => [`SCHILY.xattr.${key}`, value]));
+      const owner = { uid, gid, pax: { uid: String(uid), gid: String(gid), ...pax } };
       if (type === "directory") archive.entry({ ...header, ...owner, type, mode });
       else archive.entry({ ...header, ...owner, mode }, Buffer.from(entry.contents));
     }

@@ -3,9 +3,9 @@ import { ignoreNotFound } from "@wfe-containerd/client/internal";
 import { refuse } from "../core/refuse.js";
 import type { StepMount } from "../core/spec/mounts.js";
 import { GC_ROOT_LABEL, VOLUME_LABELS, type VolumeUse, volumeKey } from "../core/step/volume.js";
-import { ExecutorError } from "../error.js";
 import type { HostUser } from "../resources/inject-secrets.js";
-import { unpackAt } from "../resources/unpack-archive.js";
+import { chownDirectory, directoryOf } from "./volume-directory.js";
+import { enterWorkspace } from "./workspace.js";
 
 /**
  * Returns the mounts of a step's volumes. Makes the volumes that do not exist yet.
@@ -26,10 +26,11 @@ export async function openVolumes(
 ): Promise<StepMount[]> {
   const mounts: StepMount[] = [];
   for (const use of uses) {
-    const { target, readonly, noexec } = use;
+    const { kind, target, readonly, noexec } = use;
+    const open = kind === "workspace" ? enterWorkspace : openVolume;
     mounts.push({
       type: "bind",
-      source: await openVolume(leased, id, use, user),
+      source: await open(leased, id, use, user),
       target,
       readonly,
       noexec,
@@ -53,10 +54,10 @@ async function openVolume(client: Client, leaseId: string, use: VolumeUse, user:
         `the name of a ${use.kind}, or a new name`,
       );
     }
-    const source = sourceOf(client, mounts);
+    const source = directoryOf(client, mounts);
     // Two steps that make a volume at the same time both come here, and set the same owner.
     if (snapshot.labels[VOLUME_LABELS.ready] === undefined)
-      await makeOwner(client, source, firstUser(snapshot.labels[VOLUME_LABELS.owner], user));
+      await chownDirectory(client, source, firstUser(snapshot.labels[VOLUME_LABELS.owner], user));
     await client.snapshots.setLabels(key, {
       // Another client may be removing the volume. This label keeps it.
       [GC_ROOT_LABEL]: new Date().toISOString(),
@@ -94,24 +95,4 @@ async function findOrMake(
       if (!isContainerdError(reason, "already-exists")) throw reason;
     }
   }
-}
-
-function sourceOf(client: Client, mounts: readonly Mount[]): string {
-  const [mount] = mounts;
-  if (mounts.length === 1 && mount?.type === "bind") return mount.source;
-  throw new ExecutorError(
-    `the snapshotter ${client.snapshotter} cannot make volumes; allowed: overlayfs, native`,
-    { kind: "invalid-argument" },
-  );
-}
-
-/**
- * Makes the step's user the owner of a new directory. Unpacked in its parent, because an archive cannot set
- * the owner of the directory that it is unpacked in.
- */
-async function makeOwner(client: Client, source: string, { uid, gid }: HostUser): Promise<void> {
-  const at = source.lastIndexOf("/");
-  await unpackAt(client, source.slice(0, at), [
-    { type: "directory", name: source.slice(at + 1), mode: 0o755, uid, gid },
-  ]);
 }

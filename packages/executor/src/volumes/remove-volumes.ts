@@ -1,5 +1,5 @@
 import { type Client, isContainerdError } from "@wfe-containerd/client";
-import { GC_ROOT_LABEL, type VolumeKind, volumeKey } from "../core/step/volume.js";
+import { GC_ROOT_LABEL, isWorkspace, type VolumeKind, volumeKey } from "../core/step/volume.js";
 import { ExecutorError } from "../error.js";
 import { checkOptions } from "../options.js";
 import { findUsers, type ListedVolume, listVolumes } from "./list-volumes.js";
@@ -74,6 +74,7 @@ export async function pruneVolumes(
 /** @returns the steps that use the volume, because of which it was not removed. */
 async function removeUnused(client: Client, name: string): Promise<readonly string[]> {
   const key = volumeKey(name);
+  if (isWorkspace(name)) throw missing(client, name);
   try {
     const users = (await findUsers(client)).get(name) ?? [];
     if (users.length > 0) return users;
@@ -84,14 +85,15 @@ async function removeUnused(client: Client, name: string): Promise<readonly stri
     return await restoreIfUsed(client, name);
   } catch (cause) {
     if (!isContainerdError(cause, "not-found")) throw cause;
-    throw new ExecutorError(
-      `volume ${name} does not exist in the namespace ${client.namespace}; check its name (wfe-containerd volume ls lists all)`,
-      {
-        kind: "invalid-argument",
-        cause,
-      },
-    );
+    throw missing(client, name, cause);
   }
+}
+
+function missing({ namespace }: Client, name: string, cause?: unknown): ExecutorError {
+  return new ExecutorError(
+    `volume ${name} does not exist in the namespace ${namespace}; check its name (wfe-containerd volume ls lists all)`,
+    { kind: "invalid-argument", cause },
+  );
 }
 
 /**

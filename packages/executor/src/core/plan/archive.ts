@@ -3,7 +3,14 @@
  * without a leading slash.
  */
 export type ArchiveEntry = { readonly name: string } & (
-  | { readonly type: "directory"; readonly mode: number; readonly uid: number; readonly gid: number }
+  | {
+      readonly type: "directory";
+      readonly mode: number;
+      readonly uid: number;
+      readonly gid: number;
+      /** Extended attributes. A file system that cannot have one goes without. */
+      readonly xattrs?: Readonly<Record<string, string>> | undefined;
+    }
   | {
       readonly type: "file";
       readonly contents: Uint8Array;

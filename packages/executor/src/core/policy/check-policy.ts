@@ -5,6 +5,7 @@ import { deviceNumbers, numbersOf, type StepDevice } from "../spec/devices.js";
 import type { ResourceLimits } from "../spec/resources.js";
 import { exceededBy, type Ulimit } from "../spec/rlimits.js";
 import type { FieldName, PolicyKeyOf } from "../step/schema.js";
+import { isWorkspace } from "../step/volume.js";
 import { toSnakeCase } from "../units/name-case.js";
 import { checkMountSource } from "./mount-source.js";
 import type { Policy } from "./policy.js";
@@ -164,6 +165,8 @@ function* checkVolumes(step: PolicySubject, policy: Policy, context: PolicyConte
 function* checkNamedVolumes(step: PolicySubject, policy: Policy): Iterable<Refusal> {
   for (const field of ["namedVolumes", "caches"] as const) {
     for (const { name } of step[field] ?? []) {
+      // Only who opened a workspace knows its name, and gives it to steps.
+      if (field === "namedVolumes" && isWorkspace(name)) continue;
       if (allows(policy.volumes, name)) continue;
       const written = field === "caches" ? field : "volumes";
       yield refusal(written, `${JSON.stringify(name)} is shared with other steps`, "volumes");

@@ -52,7 +52,8 @@ const FIELDS: Readonly<Record<keyof ExecFields, true>> = {
   maxLogBytes: true,
   onLogLimit: true,
 };
-const NAMES = new Set(Object.keys(FIELDS).map(toSnakeCase));
+/** The names of these fields in step files. */
+export const EXEC_FIELDS: ReadonlySet<string> = new Set(Object.keys(FIELDS).map(toSnakeCase));
 const ALLOWED = Object.keys(FIELDS).join(", ");
 
 /**
@@ -68,7 +69,7 @@ export function parseExec(input: unknown, { name, image }: Pick<StepConfig, "nam
     throw invalidProcess([{ field: "process", message: "is not a map", allowed: ALLOWED }]);
   const fixed = Object.entries(given).flatMap(([field, value]): StepIssue[] => {
     const known = toSnakeCase(field);
-    if (value === undefined || NAMES.has(known) || !Object.hasOwn(STEP_FIELDS, known)) return [];
+    if (value === undefined || EXEC_FIELDS.has(known) || !Object.hasOwn(STEP_FIELDS, known)) return [];
     return [{ field, message: "belongs to the container, which is made already", allowed: ALLOWED }];
   });
   if (fixed.length > 0) throw invalidProcess(fixed);
