@@ -373,7 +373,9 @@ steps:
     expect(await check("name: a\nimage: b\nvolumes: ['/etc:/x']\nprivileged: true\n")).toMatchObject({
       code: 125,
       stdout: "",
-      stderr: expect.stringMatching(/standard input has 2 mistakes:\n {2}line 3: volumes.*\n {2}line 4: privileged/),
+      stderr: expect.stringMatching(
+        /standard input has 2 mistakes:\n {2}line 3: volumes.*\n {2}line 4: privileged/,
+      ),
     });
   });
 
