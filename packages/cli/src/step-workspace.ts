@@ -1,5 +1,5 @@
 import type { Client } from "@wfe-containerd/client";
-import { openWorkspace, type StepInput } from "@wfe-containerd/executor";
+import { openWorkspace, parseStep, type StepConfig } from "@wfe-containerd/executor";
 import { printableLine } from "./printable.js";
 import type { StepFile } from "./step-file.js";
 import type { WorkspaceMount } from "./step-file-workspace.js";
@@ -8,11 +8,10 @@ import type { WorkspaceMount } from "./step-file-workspace.js";
  * Whether all steps run as the same user, as far as the file tells it: a name may be another user in another
  * image.
  */
-export function haveOneUser(steps: readonly StepInput[]): boolean {
-  const users = steps.map(({ user = "65534:65534", image, userNamespace = "" }) => {
-    const text = String(user);
-    return [text, /^\d+(?::\d+)?$/.test(text) ? "" : image, userNamespace].join("\0");
-  });
+export function haveOneUser(steps: readonly Pick<StepConfig, "user" | "image" | "userNamespace">[]): boolean {
+  const users = steps.map(({ user = "65534:65534", image, userNamespace }) =>
+    [user, /^\d+(?::\d+)?$/.test(user) ? "" : image, userNamespace].join("\0"),
+  );
   return new Set(users).size <= 1;
 }
 
@@ -25,7 +24,10 @@ export async function openWorkspaceOf(
   client: Client,
 ): Promise<(WorkspaceMount & AsyncDisposable) | undefined> {
   if (target === undefined) return undefined;
-  const users = session === undefined ? steps : steps.map((step) => ({ ...session, ...step }));
+  const container = session && parseStep(session);
+  const users = steps
+    .map((step) => parseStep(step))
+    .map((step) => (container === undefined ? step : { ...container, user: step.user ?? container.user }));
   const { name, close } = await openWorkspace(client, { shared: !haveOneUser(users) });
   return {
     name,
