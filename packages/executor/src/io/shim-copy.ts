@@ -41,7 +41,7 @@ export interface Shim {
  *
  * @param pid the task's first process.
  * @param outputs our files for its descriptors 1 and 2.
- * @returns undefined if the shim is not on this machine, or we may not look at it.
+ * @returns undefined if the shim is not on this machine, if we may not look at it, or if the process has ended.
  */
 export async function findShim(pid: number, outputs: readonly FileHandle[]): Promise<Shim | undefined> {
   const copies: ShimCopy[] = [];
@@ -58,6 +58,8 @@ export async function findShim(pid: number, outputs: readonly FileHandle[]): Pro
         throw new Error("not the shim");
       copies.push(createCopy(target.path, ours, await openPipe(source.path)));
     }
+    // Its pipe may have ended before we held it. Then nothing tells that end from a copy that has failed.
+    if (!(await isSame(process))) throw new Error("the process has ended");
     return {
       copies,
       hasProcess: () => isSame(process),
