@@ -49,9 +49,20 @@ export async function soak(at: TestDaemon, options: SoakOptions): Promise<SoakRe
   const over = new AbortController();
   let daemonKills = 0;
   let workerKills = 0;
+  /** The process that is killed, if it has recovered its steps. */
+  let worker: Worker | undefined;
+
+  function killWorker(): void {
+    if (worker === undefined) return;
+    workerKills++;
+    worker.kill();
+    worker = undefined;
+  }
 
   async function killDaemon(): Promise<void> {
     while (await pause(daemonMs * 2 * random(), over.signal)) {
+      // Often both at once: then nobody undoes what was begun.
+      if (random() < BOTH) killWorker();
       at.daemon.kill("SIGKILL");
       await at.daemon.exited;
       daemonKills++;
@@ -78,14 +89,15 @@ export async function soak(at: TestDaemon, options: SoakOptions): Promise<SoakRe
       const life = new AbortController();
       const outcome = await victim.run(
         (onLine) => startWorker(settings, onLine),
-        (worker) =>
+        (ready) => {
+          worker = ready;
           void pause(workerMs * 2 * random(), life.signal).then((isTime) => {
-            if (!isTime) return;
-            workerKills++;
-            worker.kill();
-          }),
+            if (isTime) killWorker();
+          });
+        },
       );
       life.abort();
+      worker = undefined;
       if (outcome === "finished") return;
     }
   }
@@ -111,6 +123,9 @@ export async function soak(at: TestDaemon, options: SoakOptions): Promise<SoakRe
     seconds: (performance.now() - startedAt) / 1000,
   };
 }
+
+/** How many of the daemon's kills are kills of the process, too. */
+const BOTH = 0.5;
 
 type Tally = ReturnType<typeof createTally>;
 

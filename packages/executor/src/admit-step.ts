@@ -1,7 +1,6 @@
 import type { WorkflowData } from "./core/output/workflow-data.js";
 import type { AllowedStep } from "./core/plan/checked-step.js";
 import type { LeftStep } from "./core/plan/labels.js";
-import type { RunAttempt } from "./core/recovery/run-attempt.js";
 import type { StepRecord } from "./core/recovery/step-record.js";
 import { requireThat } from "./core/refuse.js";
 import { parseStep } from "./core/step/parse-step.js";
@@ -11,6 +10,7 @@ import type { StepConfig } from "./core/step/step.js";
 import type { ExecutorError } from "./error.js";
 import { hashStep } from "./record/hash-step.js";
 import { applyPolicy, type Rules } from "./resources/apply-policy.js";
+import type { StartedRun } from "./start-attempt.js";
 
 /** What the caller of a step gives. */
 export interface StepRequest {
@@ -23,7 +23,7 @@ export interface StepRequest {
   /** Values of the secrets that the step may name. */
   readonly secrets: SecretValues;
   /** Which attempt of which run it is. Undefined: the caller has not said it. */
-  readonly attempt: RunAttempt | undefined;
+  readonly attempt: StartedRun | undefined;
   /** Whether the step stays, when it was left to itself and has ended. Undefined: it is not left. */
   readonly left: LeftStep | undefined;
 }

@@ -128,7 +128,8 @@ export interface StartOptions extends ProcessOptions {
    * The run that the step belongs to, by a name of yours: 1 to 256 characters. Run, key and attempt together
    * name what is run at most once: a start of what is there already, in any process on that daemon, does not
    * run it again. It follows the step of a living process, goes on with that of a dead one, or gives its
-   * result. When a step is released, its attempt is forgotten. Not for steps with `retry`.
+   * result. When a step is released, its attempt is forgotten, unless `keepResultMs` keeps its result. Not
+   * for steps with `retry`.
    *
    * @example "build-7"
    */
@@ -145,6 +146,15 @@ export interface StartOptions extends ProcessOptions {
    * @default 1
    */
   readonly attempt?: number | undefined;
+  /**
+   * How long the result of the attempt stays on the daemon when its step is released, in milliseconds. Until
+   * then a start of the same attempt gives it, with exit code, cause and outputs, but without output: its
+   * `log` says what is missing. A result whose outputs have more than about 60 KB is not kept. Only with
+   * `runId`.
+   *
+   * @default 0: it does not stay
+   */
+  readonly keepResultMs?: number | undefined;
 }
 
 /** Options of `Executor.run`. */
@@ -232,6 +242,7 @@ const START_OPTIONS: Readonly<Record<keyof StartOptions, true>> = {
   runId: true,
   key: true,
   attempt: true,
+  keepResultMs: true,
 };
 export const DETACH_OPTIONS: OptionNames<DetachOptions> = {
   signal: true,

@@ -16,6 +16,7 @@ import { createPatience, type Patience } from "./process/patience.js";
 import { refuseIfAborted, type StopSignals } from "./process/stop-signals.js";
 import { abandonedSteps } from "./record/abandoned.js";
 import type { ClaimedStep } from "./record/claim.js";
+import { keepResult } from "./record/keep-result.js";
 import { neverStarted } from "./record/never-started.js";
 import { checkSources } from "./resources/mount-sources.js";
 import type { Release } from "./resources/release.js";
@@ -190,7 +191,9 @@ async function runStages(
   }).finally(() => execs.end());
 
   onEnd();
-  return settleStep(context, created, ended);
+  const result = await settleStep(context, created, ended);
+  keepResult(context.machine.client, id, run, result, context.release);
+  return result;
 }
 
 async function contextOf(

@@ -7,33 +7,56 @@ import { attemptId, createStepId } from "./step-id.js";
 export interface StartedAttempt {
   readonly id: string;
   /** Undefined: the caller has not named it. The id is random. */
-  readonly attempt: RunAttempt | undefined;
+  readonly attempt: StartedRun | undefined;
   /** Why the options do not name an attempt. */
   readonly error?: unknown;
+}
+
+/** An attempt, and how long its result stays after its release, in milliseconds. */
+export interface StartedRun extends RunAttempt {
+  readonly keepResultMs?: number | undefined;
 }
 
 /** Never throws: the handle of a step rejects instead. */
 export function startAttempt(
   step: unknown,
-  { runId, key, attempt = 1 }: Pick<StartOptions, "runId" | "key" | "attempt"> = {},
+  {
+    runId,
+    key,
+    attempt = 1,
+    keepResultMs,
+  }: Pick<StartOptions, "runId" | "key" | "attempt" | "keepResultMs"> = {},
 ): StartedAttempt {
   try {
     if (runId === undefined) {
-      refuseWithoutRun(key, attempt);
+      refuseWithoutRun({ key, attempt: attempt === 1 ? undefined : attempt, keepResultMs });
       return { id: createStepId(), attempt: undefined };
     }
     const named = { runId, key: key ?? nameOf(step), attempt };
     checkAttempt(named);
-    return { id: attemptId(named), attempt: named };
+    checkKeepResult(keepResultMs);
+    return { id: attemptId(named), attempt: { ...named, keepResultMs: keepResultMs || undefined } };
   } catch (error) {
     return { id: createStepId(), attempt: undefined, error };
   }
 }
 
-function refuseWithoutRun(key: string | undefined, attempt: number): void {
-  if (key === undefined && attempt === 1) return;
+function refuseWithoutRun(options: Readonly<Record<string, unknown>>): void {
+  const [name] = Object.entries(options).find(([, value]) => value !== undefined) ?? [];
+  if (name === undefined) return;
   throw new ExecutorError(
-    `start: ${key === undefined ? "attempt" : "key"}: is given without a run; allowed: runId with it; example: runId: "build-7"`,
+    `start: ${name}: is given without a run; allowed: runId with it; example: runId: "build-7"`,
+    { kind: "invalid-argument" },
+  );
+}
+
+/** A year. Whoever needs a result for longer has stored it. */
+const LONGEST_KEPT_MS = 366 * 24 * 60 * 60 * 1000;
+
+function checkKeepResult(value: unknown): void {
+  if (value === undefined || (typeof value === "number" && value >= 0 && value <= LONGEST_KEPT_MS)) return;
+  throw new ExecutorError(
+    `start: keepResultMs: ${String(value)} is not a time for which a result can stay; allowed: milliseconds from 0 to ${LONGEST_KEPT_MS}; example: 3600000`,
     { kind: "invalid-argument" },
   );
 }

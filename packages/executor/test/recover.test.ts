@@ -357,6 +357,37 @@ describe("an attempt", () => {
     await at.expectNothingLeft(before);
   });
 
+  test("that was released gives the result that was kept of it, until that has expired", async () => {
+    const before = await at.inventory();
+    const gate = await openGate();
+    const step = gate.step("kept", 3, {
+      run: "echo ran >> /gate/kept.runs; echo '##wfe[output answer=42]'; echo out; exit 3",
+    });
+    await using runner = executor();
+    const { startedAt, durationMs } = await runner.run(step, { ...startOptions, keepResultMs: 3_600_000 });
+    const kept = await runner.run(step, startOptions);
+    expect(kept).toMatchObject({
+      exitCode: 3,
+      cause: "exit",
+      outputs: { answer: "42" },
+      startedAt,
+      durationMs,
+      truncated: true,
+      log: { complete: false, gaps: [{ stream: "stdout", offset: 0, reason: "not-read" }] },
+    });
+    await expect(runner.run({ ...step, env: { A: "1" } }, startOptions)).rejects.toMatchObject({
+      kind: "refused",
+      message: expect.stringContaining("these fields differ: env"),
+    });
+    expect(await gate.runs("kept")).toBe(1);
+    const [attempt] = kept.attempts;
+    await at.client.leases.delete(`${attempt?.id}.result`);
+    await runner.run(step, { ...startOptions, keepResultMs: 1 });
+    await at.client.leases.collectGarbage();
+    expect(await gate.runs("kept")).toBe(2);
+    await at.expectNothingLeft(before);
+  });
+
   test("goes on when its process is killed while another one follows it, or when that one stops to follow", async () => {
     const before = await at.inventory();
     const gate = await openGate();
@@ -385,6 +416,8 @@ describe("an attempt", () => {
 
   test.each([
     [{ key: "a" }, "key: is given without a run"],
+    [{ keepResultMs: 1 }, "keepResultMs: is given without a run"],
+    [{ runId: "a", keepResultMs: Number.POSITIVE_INFINITY }, "keepResultMs: Infinity is not a time"],
     [{ runId: "" }, 'runId: "" cannot name a run'],
     [{ runId: "a\nb" }, "cannot name a run"],
     [{ runId: "a", attempt: 0 }, "attempt: 0 is not a number of an attempt"],

@@ -1,6 +1,7 @@
 import type { Client, Container, Lease } from "@wfe-containerd/client";
 import { currentOwner, ignoreNotFound, isOwnerGone } from "@wfe-containerd/client/internal";
 import { LABELS } from "../core/plan/labels.js";
+import { type KeptResult, readResultLabels } from "../core/recovery/kept-result.js";
 import { type FoundRecord, RECORD_EXTENSION, readRecord } from "../core/recovery/step-record.js";
 import { isStepId } from "../step-id.js";
 import { abandonedSteps } from "./abandoned.js";
@@ -15,6 +16,8 @@ export interface RecordedStep {
   readonly lease: Lease | undefined;
   /** By which processes have taken it over, or are about to. */
   readonly claims: readonly StepClaim[];
+  /** What stays of it when it is released. */
+  readonly kept: KeptResult | undefined;
 }
 
 /** A lease by which a process takes a step over. Its id ends in its number. */
@@ -31,9 +34,14 @@ export async function findRecorded(client: Client, id: string): Promise<Recorded
   return container === undefined && leases.length === 0 ? undefined : toRecorded(id, container, leases);
 }
 
-/** Find the leases of a step: its own, and those by which it was claimed. */
+/** Find the leases of a step: its own, those by which it was claimed, and the one that has its result. */
 export function leaseFilters(id: string): string[] {
   return [`id==${id}`, `labels."${LABELS.claim}"==${id}`];
+}
+
+/** The id of the lease that has the result of a step. It has no owner: it expires by itself. */
+export function keptResultId(id: string): string {
+  return `${id}.result`;
 }
 
 /** All steps of the client's namespace. */
@@ -67,6 +75,7 @@ export function toRecorded(
       const number = Number(/\.own\.(\d+)$/.exec(lease.id)?.[1] ?? Number.NaN);
       return lease.labels[LABELS.claim] === id && Number.isInteger(number) ? [{ number, lease }] : [];
     }),
+    kept: readResultLabels(leases.find((lease) => lease.id === keptResultId(id))?.labels ?? {}),
   };
 }
 

@@ -12,6 +12,7 @@ import { firstProcess, type Process } from "../process/process.js";
 import { followProcess } from "../process/run-process.js";
 import type { ClaimedStep } from "../record/claim.js";
 import { readMoment } from "../record/clock.js";
+import { keepResult } from "../record/keep-result.js";
 import { keepRecord, type RecordKeeper } from "../record/record-keeper.js";
 import type { StepContext } from "./context.js";
 import { type ReopenedStep, readOutput, reopenOutput } from "./reopen.js";
@@ -82,7 +83,7 @@ export async function adoptStep(
     hasTask: status !== undefined,
   });
   onEnd();
-  return settleStep(
+  const result = await settleStep(
     context,
     {
       ...step,
@@ -93,6 +94,8 @@ export async function adoptStep(
     },
     ended,
   );
+  keepResult(machine.client, context.id, record.run, result, release);
+  return result;
 }
 
 interface Following {

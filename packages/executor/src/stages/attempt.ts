@@ -2,6 +2,7 @@ import { setTimeout as delay } from "node:timers/promises";
 import type { Client } from "@wfe-containerd/client";
 import { ignoreNotFound } from "@wfe-containerd/client/internal";
 import type { StepResult } from "../core/output/result.js";
+import { fromKeptResult } from "../core/recovery/kept-result.js";
 import { refuseOtherStep } from "../core/recovery/run-attempt.js";
 import type { StepRecord } from "../core/recovery/step-record.js";
 import { ExecutorError } from "../error.js";
@@ -27,7 +28,7 @@ export type TakenAttempt =
 
 /**
  * Starts an attempt of a run, unless it was started before. Then it follows the step of a living process,
- * takes over that of a dead one, or gives the result of one that has ended. Of several processes that start
+ * takes over that of a dead one, or gives the result of one that has ended, also if only that was kept. Of several processes that start
  * an attempt at once, one makes its lease, and runs it.
  *
  * @throws ExecutorError `refused` for another step under the same name; `runtime` if the attempt has ended in
@@ -55,6 +56,13 @@ export async function takeAttempt(
     }
     const record = recordOf(found);
     if (record !== undefined) refuseOtherStep(record.run, run);
+    const { kept } = found;
+    if (record === undefined && kept !== undefined) {
+      refuseOtherStep(kept.run, run);
+      adoption.onStart();
+      adoption.onEnd();
+      return { result: fromKeptResult(context.id, kept) };
+    }
     if ((await findOwner(found)) === undefined) {
       const claimed = await claimStep(client, found);
       if (claimed === undefined) continue;

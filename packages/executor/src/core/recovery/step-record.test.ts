@@ -16,15 +16,19 @@ const records: fc.Arbitrary<StepRecord> = fc.record(
     image: fc.record({ name: word, digest: word }),
     owner: word,
     claim: count,
-    run: fc.record({
-      runId: word,
-      key: word,
-      attempt: fc.nat(),
-      fields: fc.dictionary(
-        word.filter((key) => key !== "__proto__"),
-        word,
-      ),
-    }),
+    run: fc.record(
+      {
+        runId: word,
+        key: word,
+        attempt: fc.nat(),
+        fields: fc.dictionary(
+          word.filter((key) => key !== "__proto__"),
+          word,
+        ),
+        keepResultMs: count,
+      },
+      { requiredKeys: ["runId", "key", "attempt", "fields"] },
+    ),
     output: fc.record({
       directory: word,
       mode: fc.constantFrom("file", "fifo"),

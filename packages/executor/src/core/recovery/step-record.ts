@@ -22,6 +22,16 @@ const cause = z.enum([
   "unknown",
 ]);
 
+export const runSchema = z.object({
+  runId: z.string(),
+  key: z.string(),
+  attempt: z.int(),
+  /** A short hash of each field of the step. */
+  fields: z.record(z.string(), z.string()),
+  /** How long the result is to stay after the step is released, in milliseconds. Undefined: not at all. */
+  keepResultMs: z.number().optional(),
+});
+
 const schema = z.object({
   /**
    * How far the step is.
@@ -39,15 +49,7 @@ const schema = z.object({
   /** How often the step was adopted. */
   claim: z.int().min(0),
   /** Which attempt of which run it is, if its caller has said it. */
-  run: z
-    .object({
-      runId: z.string(),
-      key: z.string(),
-      attempt: z.int(),
-      /** A short hash of each field of the step. */
-      fields: z.record(z.string(), z.string()),
-    })
-    .optional(),
+  run: runSchema.optional(),
   output: z.object({
     directory: z.string(),
     mode: z.enum(["file", "fifo"]),
