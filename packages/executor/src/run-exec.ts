@@ -108,8 +108,8 @@ async function runStages(
   host.enter();
   let attached: Promise<unknown> | undefined;
   const ended = await runCreatedStep(context, created, (pid) => {
-    attached = created.io.attach({ pid, isLocal: machine.facts.locality === "local" });
-    attached.catch(() => undefined);
+    if (pid !== undefined) attached = created.io.attach({ pid, isLocal: machine.facts.locality === "local" });
+    attached?.catch(() => undefined);
     enter("running");
     started.resolve();
   });

@@ -202,6 +202,25 @@ test("a step whose daemon is killed while runc creates its container is created 
   await at.expectNothingLeft(before);
 });
 
+test("a step whose daemon is killed while runc starts its process is not told as one that did not run", async () => {
+  const before = await at.inventory();
+  await using runner = executor();
+  await runner.run(SEVEN);
+  // It has ended by then. From 1.7 on, the next daemon forgets it.
+  await runc.before("start", `real "$@"; sleep 1; kill -9 ${at.daemon.pid}; sleep 1; exit 1`);
+  const handle = runner.start(SEVEN);
+  await at.daemon.exited;
+  await at.daemon.restart();
+  const result = await handle.result;
+  expect(result.stdout).toBe("out\n");
+  if (result.cause === "exit") expect(result.exitCode).toBe(7);
+  else expect(result).toMatchObject({ cause: "unknown", exitCode: null, ok: false });
+  await handle.started;
+  expect(await handle.closed).toEqual({ unreleased: [] });
+  await handle[Symbol.asyncDispose]();
+  await at.expectNothingLeft(before);
+});
+
 test("a runc kill that fails once is tried again", async () => {
   const before = await at.inventory();
   await using runner = executor();

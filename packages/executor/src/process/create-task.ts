@@ -1,5 +1,5 @@
 import { setTimeout as delay } from "node:timers/promises";
-import { type Client, isContainerdError, type Mount } from "@wfe-containerd/client";
+import { isContainerdError, type Mount } from "@wfe-containerd/client";
 import type { StepPlan } from "../core/plan/plan.js";
 import type { Spec } from "../core/spec/spec.js";
 import { ExecutorError } from "../error.js";
@@ -50,7 +50,7 @@ export async function createTask(
   const { client } = machine;
   const process = firstProcess(machine, plan.id);
   let { spec } = plan.container;
-  ownTask(client, process, release);
+  ownTask(machine, process, release);
   const createOnce = (): Promise<{ readonly pid: number }> =>
     client.tasks.create({ containerId: plan.id, rootfs, ...io.stdio, timeoutMs: CREATE_TIMEOUT_MS });
   const create = (): ReturnType<typeof createOnce> => createOverHalfMade(machine, process.id, createOnce);
@@ -70,25 +70,18 @@ export async function createTask(
   return Object.assign(process, { pid, spec });
 }
 
-/**
- * Registers the undo of a task: what still runs of it is killed.
- *
- * @param removeTraces removes what the daemon does not know.
- */
-export function ownTask(
-  client: Client,
-  process: Process,
-  release: Release,
-  removeTraces: () => Promise<void> = async () => undefined,
-): void {
-  release.add({ kind: "task", id: process.id.containerId }, async () => {
+/** Registers the undo of a task: what still runs of it is killed, also if the daemon has forgotten it. */
+export function ownTask(machine: TaskMachine, process: Process, release: Release): void {
+  const { client, bridge, facts } = machine;
+  const { containerId: id } = process.id;
+  release.add({ kind: "task", id }, async () => {
     // The result may be given while the task is being deleted.
     await process.deleting?.catch(() => undefined);
     if (!process.isDeleted) {
       if (!(await isStopped(client, process.id))) await killProcess(client, process.id);
       await process.delete();
     }
-    await removeTraces();
+    if (process.isForgotten) await traceFinderOf(client, bridge, facts.locality)?.removeAll(id);
   });
 }
 

@@ -10,10 +10,12 @@ const POLL_MS = 50;
 /**
  * Deletes an ended process. If its shim has died, the daemon deletes the task with all its processes itself,
  * and this waits until it is gone.
+ *
+ * @returns whether the daemon still knew it.
  */
-export async function deleteProcess(client: Client, { containerId, execId }: ProcessId): Promise<void> {
+export async function deleteProcess(client: Client, { containerId, execId }: ProcessId): Promise<boolean> {
   try {
-    await ignoreNotFound(client.tasks.delete(containerId, { execId }));
+    return (await ignoreNotFound(client.tasks.delete(containerId, { execId }))) !== undefined;
   } catch (reason) {
     if (!isShimGone(reason)) throw reason;
     const giveUpAt = performance.now() + CLEANUP_MS;
@@ -22,6 +24,7 @@ export async function deleteProcess(client: Client, { containerId, execId }: Pro
       // Polled: the event may have come before we could listen for it.
       await delay(POLL_MS);
     }
+    return false;
   }
 }
 

@@ -14,6 +14,9 @@ export interface ExitOutcome extends Counters {
   readonly cause: StepEndCause;
 }
 
+/** Nobody knows it, nor whether the process was started. */
+export const LOST: ExitOutcome = { exitCode: null, cause: "unknown", oomKills: 0, usage: UNKNOWN_USAGE };
+
 /**
  * Finds out how a process ended. Call it before the process is deleted.
  *

@@ -12,6 +12,8 @@ export interface Process {
   readonly id: ProcessId;
   /** Whether `delete` has succeeded. */
   readonly isDeleted: boolean;
+  /** Whether `delete` found that the daemon does not know it. Its shim may still be there. */
+  readonly isForgotten: boolean;
   /** The call of `delete` that is under way, or has succeeded. */
   readonly deleting: Promise<void> | undefined;
   /** @returns its process id on the daemon's machine. */
@@ -77,11 +79,15 @@ function processOf(
 ): Process {
   const { containerId, execId } = id;
   let isDeleted = false;
+  let isForgotten = false;
   let deleting: Promise<void> | undefined;
   return {
     id,
     get isDeleted() {
       return isDeleted;
+    },
+    get isForgotten() {
+      return isForgotten;
     },
     get deleting() {
       return deleting;
@@ -94,8 +100,9 @@ function processOf(
     closeStdin: () => ignoreNotFound(client.tasks.closeStdin(containerId, { execId })).then(() => undefined),
     delete() {
       deleting ??= deleteProcess(client, id).then(
-        () => {
+        (wasKnown) => {
           isDeleted = true;
+          isForgotten = !wasKnown;
         },
         (reason: unknown) => {
           deleting = undefined;

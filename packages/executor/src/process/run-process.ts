@@ -1,11 +1,11 @@
-import type { Client, ExitStatus } from "@wfe-containerd/client";
+import { type Client, type ExitStatus, isContainerdError } from "@wfe-containerd/client";
 import { isSignal } from "@wfe-containerd/client/internal";
 import type { StepEndCause } from "../core/output/cause.js";
 import type { StepPlan } from "../core/plan/plan.js";
 import type { StepIo } from "../io/io.js";
 import { feedStdin, type StdinSource } from "../io/stdin.js";
 import { startTimer } from "../timer.js";
-import { type ExitOutcome, toExitOutcome } from "./exit-outcome.js";
+import { type ExitOutcome, LOST, toExitOutcome } from "./exit-outcome.js";
 import type { Patience } from "./patience.js";
 import type { Process } from "./process.js";
 import { startError } from "./start-error.js";
@@ -31,7 +31,8 @@ export type OnStop = (cause: StepEndCause) => Promise<void>;
  * Starts a created process and waits until it has ended: by itself, by its time-out, by the caller's abort,
  * or because its output can no longer be stored.
  *
- * @param onStart gets the process id on the daemon's machine.
+ * @param onStart gets the process id on the daemon's machine. Undefined: the daemon was down when it was
+ * asked to start the process, and does not know it any more.
  */
 export async function runProcess(
   client: Client,
@@ -39,7 +40,7 @@ export async function runProcess(
   plan: StepPlan,
   io: StepIo,
   { stdin, ...signals }: RunOptions,
-  onStart: (pid: number) => void,
+  onStart: (pid: number | undefined) => void,
   onStop: OnStop = async () => undefined,
 ): Promise<ExitOutcome> {
   const waiting = new AbortController();
@@ -49,10 +50,12 @@ export async function runProcess(
   try {
     signals.patience.setGrace(Math.max(plan.stopGraceMs, BACK_MS));
     const pid = await process.start().catch((reason: unknown) => {
+      if (isContainerdError(reason, "data-loss")) return undefined;
       throw startError(reason, plan);
     });
     onStart(pid);
     refuseIfLeft(signals, process);
+    if (pid === undefined) return LOST;
     const feeding = feed(stdin, process, io, exit);
     const stopReason = await firstStopReason(plan, io, signals, exit, feeding);
     refuseIfLeft(signals, process);

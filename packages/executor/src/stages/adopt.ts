@@ -1,13 +1,11 @@
 import { rm } from "node:fs/promises";
 import { ignoreNotFound } from "@wfe-containerd/client/internal";
 import type { StepResult } from "../core/output/result.js";
-import { UNKNOWN_USAGE } from "../core/output/usage.js";
 import { LABELS } from "../core/plan/labels.js";
 import { msUntil } from "../core/recovery/deadline.js";
 import type { StepRecord } from "../core/recovery/step-record.js";
-import { traceFinderOf } from "../machine/step-traces.js";
 import { ownTask } from "../process/create-task.js";
-import type { ExitOutcome } from "../process/exit-outcome.js";
+import { LOST } from "../process/exit-outcome.js";
 import { firstProcess, type Process } from "../process/process.js";
 import { followProcess } from "../process/run-process.js";
 import type { ClaimedStep } from "../record/claim.js";
@@ -31,8 +29,6 @@ export interface Adoption {
   readonly onEnd: () => void;
 }
 
-const LOST: ExitOutcome = { exitCode: null, cause: "unknown", oomKills: 0, usage: UNKNOWN_USAGE };
-
 /**
  * Goes on with a step whose executor has ended: waits for its end, keeps its deadline, reads its output from
  * the beginning, and gives its result. From now on its release is ours.
@@ -49,8 +45,7 @@ export async function adoptStep(
   const { machine, release } = context;
   const { container, found } = claimed.step;
   const process = firstProcess(machine, context.id);
-  let isKnown = false;
-  ownLeftovers(context, claimed, process, { keepsClaims, isKnown: () => isKnown });
+  ownLeftovers(context, claimed, process, keepsClaims);
   if (container === undefined || found.kind !== "record" || found.record.state === "preparing")
     return "not-started";
   const { record } = found;
@@ -60,7 +55,6 @@ export async function adoptStep(
     record,
   );
   const status = await ignoreNotFound(machine.client.tasks.get(context.id));
-  isKnown = status !== undefined;
   if (status?.status === "created") {
     await keeper.notStarted();
     return "not-started";
@@ -136,19 +130,14 @@ async function endOf(
   return { outcome, startedAt, durationMs: lasted(exitedAt ?? new Date()) };
 }
 
-/**
- * Registers the undo of everything that the step may have, in the order in which a step is made.
- *
- * @param isKnown whether the daemon knows its task. It may have forgotten one whose shim is still there, or
- * never have known it.
- */
+/** Registers the undo of everything that the step may have, in the order in which a step is made. */
 function ownLeftovers(
   { id, machine, release }: StepContext,
   { step, removeClaims }: ClaimedStep,
   process: Process,
-  { keepsClaims, isKnown }: Readonly<Record<"keepsClaims" | "isKnown", () => boolean>>,
+  keepsClaims: () => boolean,
 ): void {
-  const { client, bridge, facts } = machine;
+  const { client } = machine;
   const { container, found, lease } = step;
   release.add({ kind: "lease", id }, async () => {
     // Without a container, only the lease has protected the snapshot.
@@ -160,11 +149,8 @@ function ownLeftovers(
   // What the daemon says is not enough to remove a directory: its name must be the step's id.
   if (directory.endsWith(`/${id}`))
     release.add({ kind: "output", id: directory }, () => rm(directory, { recursive: true, force: true }));
-  const removeTraces = async (): Promise<void> => {
-    if (!isKnown()) await traceFinderOf(client, bridge, facts.locality)?.removeAll(id);
-  };
   if (container === undefined) {
-    release.add({ kind: "task", id }, removeTraces);
+    ownTask(machine, process, release);
     return;
   }
   const { snapshotKey, snapshotter } = container;
@@ -173,5 +159,5 @@ function ownLeftovers(
       ignoreNotFound(client.snapshots.remove(snapshotKey, { snapshotter })),
     );
   release.add({ kind: "container", id }, () => ignoreNotFound(client.containers.delete(id)));
-  ownTask(client, process, release, removeTraces);
+  ownTask(machine, process, release);
 }
