@@ -165,7 +165,7 @@ export interface RunOptions extends StartOptions {
 
 /** Options of `Executor.detach`. */
 export interface DetachOptions
-  extends Omit<StartOptions, "stdin" | "priority" | "runId" | "key" | "attempt"> {
+  extends Omit<StartOptions, "stdin" | "priority" | "runId" | "key" | "attempt" | "keepResultMs"> {
   /**
    * What becomes of the step when it has ended: it stays, with its output and its exit code, until somebody
    * removes it; or the next `reap` removes it.
@@ -244,7 +244,7 @@ const START_OPTIONS: Readonly<Record<keyof StartOptions, true>> = {
   attempt: true,
   keepResultMs: true,
 };
-export const DETACH_OPTIONS: OptionNames<DetachOptions> = {
+const DETACH_OPTIONS: OptionNames<DetachOptions> = {
   signal: true,
   data: true,
   terminal: true,
