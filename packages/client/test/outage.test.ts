@@ -82,8 +82,10 @@ function disturbedClient(moment: "before" | "after", { strike, address, methods 
         const isMeant = methods === undefined ? !READING.includes(name) : methods.includes(name);
         if (!isMeant || struck.includes(`${request.service.typeName}/${name}`)) return next(request);
         struck.push(`${request.service.typeName}/${name}`);
-        if (moment === "after") await next(request);
+        const answer = moment === "after" ? await next(request) : undefined;
         await strike();
+        // Its messages can be sent only once. What has not arrived of the answer is lost.
+        if (answer?.stream === true) return answer;
         // The daemon or the path to it is gone: this fails as it would in real life.
         return next(request);
       },
