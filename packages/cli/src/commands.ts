@@ -57,6 +57,12 @@ export const COMMANDS: readonly CommandEntry[] = [
     load: async () => (await import("./command/attach.js")).defineAttach,
   },
   {
+    name: "cp",
+    group: STEPS,
+    summary: "copy files between a running step and this machine",
+    load: async () => (await import("./command/cp.js")).defineCp,
+  },
+  {
     name: "top",
     group: STEPS,
     summary: "list the processes of a step",

@@ -6,7 +6,6 @@ const INSTEAD: Readonly<Record<string, string>> = {
   compose: "put the steps into a step file: wfe-containerd step FILE",
   container: "the commands stand alone: ps, inspect, stop, kill, rm",
   context: "name the daemon with --address, or in WFE_CONTAINERD_ADDR",
-  cp: "give the step a directory of this machine: run -v ./files:/files",
   create: "run creates the container and starts it",
   diff: "put what you want to see into a volume or a bind mount: run -v ./out:/out",
   image: "the commands stand alone: images, pull, push, rmi, prune, history",

@@ -22,7 +22,7 @@ export interface Running {
 
 export interface CommandOptions {
   readonly env?: NodeJS.ProcessEnv;
-  readonly input?: string;
+  readonly input?: string | Uint8Array;
   readonly cwd?: string;
   /** Standard output goes to this file instead of to the test. */
   readonly stdoutFile?: string;

@@ -1,6 +1,9 @@
 import { createHash, randomBytes } from "node:crypto";
+import { mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { useDaemon } from "@wfe-containerd/test-infra/daemon";
-import { afterEach, describe, expect, test } from "vitest";
+import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { call, type Finished, MAIN, start, startProgram } from "./command.js";
 
 const daemon_ = useDaemon();
@@ -16,7 +19,7 @@ interface Told {
 
 const told = ({ code, stdout, stderr }: Finished): Told => ({ code, stdout: stdout.toString(), stderr });
 const cli = async (...args: string[]): Promise<Told> => told(await call([...at(), ...args], { env: env() }));
-const withInput = async (input: string, ...args: string[]): Promise<Told> =>
+const withInput = async (input: string | Uint8Array, ...args: string[]): Promise<Told> =>
   told(await call([...at(), ...args], { env: env(), input }));
 
 /** What a person does at a terminal: waits for a text, and types. */
@@ -169,6 +172,81 @@ describe("a step that is left", () => {
       expect(await cli(...args), args.join(" ")).toMatchObject({
         code: 125,
         stdout: "",
+        stderr: expect.stringMatching(message),
+      });
+  });
+});
+
+describe("cp", () => {
+  let files: string;
+
+  beforeEach(async () => {
+    files = await mkdtemp(join(tmpdir(), "test-cp-"));
+    await cli("run", "-d", "--name", "host", "--user", "7:7", "busybox", "sleep", "1000");
+  });
+  afterEach(() => rm(files, { recursive: true }));
+
+  const inStep = async (script: string): Promise<string> =>
+    (await cli("exec", "host", "sh", "-c", script)).stdout;
+
+  test("takes files and directories in, under docker's names", async () => {
+    await mkdir(join(files, "src/deep"), { recursive: true });
+    await writeFile(join(files, "src/deep/file"), "hello\n", { mode: 0o640 });
+    for (const [from, to] of [
+      ["src", "host:/tmp"],
+      ["src", "host:/tmp/renamed"],
+      ["src/.", "host:/tmp/contents"],
+      ["src/deep/file", "host:/tmp/file"],
+      ["src/deep/file", "host:/tmp/src/"],
+    ] as const)
+      expect(await cli("cp", join(files, from), to), `${from} ${to}`).toEqual({
+        code: 0,
+        stdout: "",
+        stderr: "",
+      });
+    expect(await inStep("cd /tmp; find . -type f | sort; stat -c '%u %a' file")).toBe(
+      "./contents/deep/file\n./file\n./renamed/deep/file\n./src/deep/file\n./src/file\n7 640\n",
+    );
+  });
+
+  test("takes them out, and archives on standard input and output", async () => {
+    await inStep("mkdir -p /tmp/out/deep; echo hi > /tmp/out/deep/file; chmod 6755 /tmp/out/deep/file");
+    for (const [from, to] of [
+      ["host:/tmp/out", ""],
+      ["host:tmp/out", "renamed"],
+      ["host:/tmp/out/.", "contents"],
+      ["host:/tmp/out/deep/file", "file"],
+    ] as const)
+      expect(await cli("cp", from, join(files, to)), `${from} ${to}`).toEqual({
+        code: 0,
+        stdout: "",
+        stderr: "",
+      });
+    for (const path of ["out/deep/file", "renamed/deep/file", "contents/deep/file", "file"])
+      expect(await readFile(join(files, path), "utf8"), path).toBe("hi\n");
+    // What a step made must not be a program that others run as its owner.
+    expect((await stat(join(files, "file"))).mode & 0o7000).toBe(0);
+    expect((await readdir(files)).toSorted()).toEqual(["contents", "file", "out", "renamed"]);
+    const archive = (await call([...at(), "cp", "host:/tmp/out", "-"], { env: env() })).stdout;
+    await inStep("mkdir /tmp/again");
+    expect((await withInput(archive, "cp", "-", "host:/tmp/again")).code).toBe(0);
+    expect(await inStep("cat /tmp/again/out/deep/file")).toBe("hi\n");
+  });
+
+  test("leaves no link of the step that leads out of where it writes, and tells what is wrong", async () => {
+    await inStep("mkdir /tmp/trap; ln -s /etc /tmp/trap/link; touch /tmp/trap/file");
+    expect((await cli("cp", "host:/tmp/trap", files)).code).toBe(0);
+    for (const [args, message] of [
+      [["cp", "host:/none", files], /^wfe-containerd: cp: tar: .*none/],
+      [["cp", join(files, "none"), "host:/tmp"], /^wfe-containerd: cp: .*none cannot be read: ENOENT/],
+      [["cp", "host:/tmp/trap", join(files, "no/such")], /^wfe-containerd: cp: .* cannot be written: ENOENT/],
+      [["cp", files, "host:/root/x/y"], /^wfe-containerd: cp: tar: /],
+      [["cp", "a", "b"], /^wfe-containerd: cp: one of the two must be in a step/],
+      [["cp", "host:", "b"], /^wfe-containerd: host:: the path is missing/],
+      [["cp", "none:/a", "b"], /^wfe-containerd: there is no step "none"/],
+    ] as const)
+      expect(await cli(...args), args.join(" ")).toMatchObject({
+        code: 125,
         stderr: expect.stringMatching(message),
       });
   });

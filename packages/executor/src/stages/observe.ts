@@ -72,9 +72,10 @@ export async function observeStep(
       record = now.found.record;
       const isOver = record.exit !== undefined && !(await isTaskKnown(machine.client, id));
       const hasOwner = !isLeft(now) && (await findOwner(now)) !== undefined;
-      const patienceMs = hasOwner ? DELETE_MS : 0;
-      if (isOver || (endedAt !== undefined && performance.now() - endedAt >= patienceMs)) break;
+      if (isOver) break;
       if (!hasOwner && !isAlone) return { step: now, reopened };
+      const patienceMs = hasOwner ? DELETE_MS : 0;
+      if (endedAt !== undefined && performance.now() - endedAt >= patienceMs) break;
       if (signals.stop.aborted) throw notFollowed(now, record.owner);
       if (endedAt !== undefined || record.exit !== undefined) await delay(END_MS);
       else await Promise.race([ended, stopped, delay(OWNER_MS)]);
