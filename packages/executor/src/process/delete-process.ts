@@ -17,6 +17,8 @@ export async function deleteProcess(client: Client, { containerId, execId }: Pro
   try {
     return (await ignoreNotFound(client.tasks.delete(containerId, { execId }))) !== undefined;
   } catch (reason) {
+    // It was down meanwhile, and does not know what it has deleted.
+    if (isContainerdError(reason, "data-loss")) return false;
     if (!isShimGone(reason)) throw reason;
     const giveUpAt = performance.now() + CLEANUP_MS;
     while (await isTaskKnown(client, containerId)) {
