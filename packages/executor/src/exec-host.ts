@@ -6,6 +6,8 @@ import { startTimer } from "./timer.js";
 
 /** A step as further processes in its container see it. */
 export interface ExecHost {
+  /** The step's id, when its process runs. */
+  readonly stepId: string | undefined;
   /** The step's process runs: from now on others can be added. */
   open(container: HostContainer): void;
   /**
@@ -37,6 +39,9 @@ export function createExecHost(name: string): ExecHost {
   const numbers = new Set<number>();
   let isOver = false;
   return {
+    get stepId() {
+      return running?.plan.id;
+    },
     freezer: createFreezer(),
     isPaused: false,
     takeNumber() {

@@ -61,6 +61,8 @@ export type {
 
 export { logTo } from "./diagnostics/log.js";
 export type {
+  EndDiagnostic,
+  ExecDiagnostic,
   PhaseDiagnostic,
   ReapDiagnostic,
   ReleaseDiagnostic,

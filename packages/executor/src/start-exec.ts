@@ -1,6 +1,7 @@
 import { randomBytes } from "node:crypto";
 import type { AbortRelay } from "./abort-relay.js";
 import { checkTerminal } from "./core/spec/terminal.js";
+import { traceExec } from "./diagnostics/exec.js";
 import type { ExecHost } from "./exec-host.js";
 import type { ExecInput } from "./exec-input.js";
 import type { StepHandle } from "./handle.js";
@@ -46,7 +47,7 @@ export function startExec(
     events,
     keptLogs,
     async run(shown) {
-      const running = runExec({
+      const exec = {
         ...shown,
         id,
         host,
@@ -60,7 +61,8 @@ export function startExec(
           checkTerminal(terminal);
           checkStdin(stdin);
         },
-      });
+      };
+      const running = traceExec(exec, runExec);
       host.add(running);
       const unreleased = await running;
       if (unreleased.length > 0) onUnfinished(release);

@@ -5,6 +5,7 @@ import {
   createExecutor,
   type ExecInput,
   type ExecutorOptions,
+  observe,
   type StepHandle,
 } from "@wfe-containerd/executor";
 import { useDaemon } from "@wfe-containerd/test-infra/daemon";
@@ -283,6 +284,41 @@ describe("the end of a further process", () => {
         "the step has ended, and its container takes no more processes; allowed: a process while it runs",
     });
   });
+});
+
+test("a process is told to observers, with its phases, and without what it runs", async () => {
+  const told: string[] = [];
+  const say = (...parts: unknown[]): void => void told.push(parts.filter((part) => part).join(" "));
+  let ids: readonly string[] = [];
+  const stop = observe({
+    exec: {
+      start: ({ id, stepId, name }) => say("start", id, stepId, name),
+      end: ({ id, stepId, name, cause, exitCode, errorKind, runMs, durationMs }) => {
+        say("end", id, stepId, name, cause, exitCode, errorKind);
+        expect([cause === undefined, durationMs]).toEqual([runMs === undefined, expect.any(Number)]);
+      },
+    },
+    phase: { end: ({ id, phase }) => void (id.startsWith("exec-") && phase === "running" && say(phase, id)) },
+  });
+  try {
+    await withStep(async (step) => {
+      await using three = step.exec({ name: "three", run: "echo out; exit 3" });
+      await three.closed;
+      await using none = step.exec({ command: ["no-such-program"] });
+      await none.closed;
+      ids = [three.id, none.id, step.id];
+    });
+  } finally {
+    stop();
+  }
+  const [three, none, step] = ids;
+  expect(told).toEqual([
+    `start ${three} ${step} three`,
+    `running ${three}`,
+    `end ${three} ${step} three exit 3`,
+    `start ${none} ${step}`,
+    `end ${none} ${step} command-not-found`,
+  ]);
 });
 
 test("a process that cannot be started says why", async () => {

@@ -551,6 +551,36 @@ describe("in OpenTelemetry", () => {
     },
   );
 
+  test("a further process is in the span of its step, wherever it is started, with its phases and RPCs", async () => {
+    const { spans, metrics } = await instrumented(async (runner) => {
+      await using step = runner.start({
+        name: "host",
+        image: IMAGE,
+        command: ["/bin/sleep", "1000"],
+        stopSignal: "KILL",
+        pull: "never",
+      });
+      await step.started;
+      await step.exec({ name: "three", run: "exit 3" }).closed;
+    });
+    const paths = spans.map((span) => pathOf(span, spans));
+    for (const phase of ["resolving", "preparing", "starting", "running", "settling", "releasing"])
+      expect(paths.filter((path) => path === `step host > exec three > ${phase}`)).toHaveLength(1);
+    expect(paths).toContain("step host > exec three > preparing > Tasks/Exec");
+    expect(paths).toContain("step host > exec three > starting > Tasks/Start");
+    const three = spans.find(({ name }) => name === "exec three");
+    expect(three?.status).toEqual({ code: 2, message: "exit" });
+    expect(three?.attributes).toMatchObject({
+      "container.id": expect.stringMatching(/^wfe-/),
+      "process.exit.code": 3,
+      "wfe_containerd.exec.id": expect.stringMatching(/^exec-/),
+    });
+    const duration = metrics.find(({ descriptor }) => descriptor.name === "wfe_containerd.exec.duration");
+    expect(duration?.dataPoints).toMatchObject([
+      { attributes: { "error.type": "exit" }, value: { count: 1 } },
+    ]);
+  });
+
   test("a step is in the span of the program that started it, and fails with it", async () => {
     context.setGlobalContextManager(new AsyncLocalStorageContextManager().enable());
     const outer = new BasicTracerProvider().getTracer("program").startSpan("job");

@@ -1,18 +1,49 @@
 import { describeOutcome, formatDuration, joinParts } from "@wfe-containerd/client/internal";
-import type { PhaseDiagnostic, ReapDiagnostic, ReleaseDiagnostic, StepDiagnostic } from "./messages.js";
+import type {
+  EndDiagnostic,
+  ExecDiagnostic,
+  PhaseDiagnostic,
+  ReapDiagnostic,
+  ReleaseDiagnostic,
+  StepDiagnostic,
+} from "./messages.js";
 
 // One line for each message. At the start of an operation it has no duration yet.
 
 export function describeStep(message: StepDiagnostic): string {
-  const { id, attempt, name, image, cause, exitCode, runMs } = message;
+  const { attempt, image } = message;
   return joinParts(
-    `step ${id}${name === undefined ? "" : ` ${JSON.stringify(name)}`}`,
+    subjectOf(message),
     attempt > 1 && `attempt ${attempt}`,
     image !== undefined && `image ${image}`,
-    cause !== undefined && `cause ${cause}`,
-    exitCode !== undefined && `exit code ${exitCode}`,
-    runMs !== undefined && `ran ${formatDuration(runMs)}`,
+    describeEnd(message),
     describeOutcome(message),
+  );
+}
+
+export function describeExec(message: ExecDiagnostic): string {
+  const { stepId } = message;
+  return joinParts(
+    subjectOf(message),
+    stepId !== undefined && `in step ${stepId}`,
+    describeEnd(message),
+    describeOutcome(message),
+  );
+}
+
+/** Lines of further processes belong to the topic `step`, which is their first word. */
+function subjectOf({ id, name }: StepDiagnostic | ExecDiagnostic): string {
+  return `step ${id}${name === undefined ? "" : ` ${JSON.stringify(name)}`}`;
+}
+
+function describeEnd({ cause, exitCode, runMs }: EndDiagnostic): string | false {
+  return (
+    cause !== undefined &&
+    joinParts(
+      `cause ${cause}`,
+      exitCode !== undefined && `exit code ${exitCode}`,
+      runMs !== undefined && `ran ${formatDuration(runMs)}`,
+    )
   );
 }
 

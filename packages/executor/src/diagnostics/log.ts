@@ -1,14 +1,14 @@
 import { type Logger, logTo as logClientsTo } from "@wfe-containerd/client";
 import { describeRetry, findLoggerProblem } from "@wfe-containerd/client/internal";
 import { ExecutorError } from "../error.js";
-import { describePhase, describeReap, describeRelease, describeStep } from "./lines.js";
+import { describeExec, describePhase, describeReap, describeRelease, describeStep } from "./lines.js";
 import { observe } from "./observe.js";
 
 /**
  * Writes a line for each thing that the executors and clients of this process do, until it is ended.
  *
  * - `debug`: phases, RPCs and requests to registries.
- * - `info`: steps, pulls, pushes, and what dead processes left and was removed.
+ * - `info`: steps, further processes, pulls, pushes, and what dead processes left and was removed.
  * - `warn`: steps that could not be run, retries, what could not be removed, and a daemon that is away.
  *
  * @param logger `console`, or a logger of pino or winston.
@@ -34,6 +34,13 @@ export function logStepsTo(logger: Logger): () => void {
       end(message) {
         if (message.errorKind === undefined) logger.info(describeStep(message));
         else logger.warn(describeStep(message));
+      },
+    },
+    exec: {
+      start: (message) => logger.info(describeExec(message)),
+      end(message) {
+        if (message.errorKind === undefined) logger.info(describeExec(message));
+        else logger.warn(describeExec(message));
       },
     },
     retry: {

@@ -11,12 +11,19 @@ import {
 } from "@wfe-containerd/client/internal";
 import { ExecutorError } from "../error.js";
 import { checkOptions } from "../options.js";
-import { PHASE, REAP, RELEASE, STEP } from "./channels.js";
-import type { PhaseDiagnostic, ReapDiagnostic, ReleaseDiagnostic, StepDiagnostic } from "./messages.js";
+import { EXEC, PHASE, REAP, RELEASE, STEP } from "./channels.js";
+import type {
+  ExecDiagnostic,
+  PhaseDiagnostic,
+  ReapDiagnostic,
+  ReleaseDiagnostic,
+  StepDiagnostic,
+} from "./messages.js";
 
 /** What to observe of the executors and clients of this process. */
 export interface Observer extends ClientObserver {
   readonly step?: OperationObserver<StepDiagnostic> | undefined;
+  readonly exec?: OperationObserver<ExecDiagnostic> | undefined;
   readonly phase?: OperationObserver<PhaseDiagnostic> | undefined;
   readonly release?: OperationObserver<ReleaseDiagnostic> | undefined;
   readonly reap?: OperationObserver<ReapDiagnostic> | undefined;
@@ -26,6 +33,7 @@ const BOTH = { start: true, end: true } as const;
 const OBSERVER: OptionNames<Observer> = {
   ...CLIENT_OBSERVER,
   step: BOTH,
+  exec: BOTH,
   phase: BOTH,
   release: BOTH,
   reap: BOTH,
@@ -49,10 +57,11 @@ export function observe(observer: Observer): () => void {
   checkOptions("observe", observer, OBSERVER);
   const [problem] = findObserverProblems(observer);
   if (problem !== undefined) throw new ExecutorError(problem, { kind: "invalid-argument" });
-  const { step, phase, release, reap, ...client } = observer;
+  const { step, exec, phase, release, reap, ...client } = observer;
   const stops = [
     observeClients(client),
     subscribeTo(STEP, step),
+    subscribeTo(EXEC, exec),
     subscribeTo(PHASE, phase),
     subscribeTo(RELEASE, release),
     subscribeTo(REAP, reap),

@@ -6,7 +6,14 @@ import type {
   RpcDiagnostic,
   TransferDiagnostic,
 } from "@wfe-containerd/client";
-import type { PhaseDiagnostic, ReapDiagnostic, ReleaseDiagnostic, StepDiagnostic } from "../messages.js";
+import type {
+  EndDiagnostic,
+  ExecDiagnostic,
+  PhaseDiagnostic,
+  ReapDiagnostic,
+  ReleaseDiagnostic,
+  StepDiagnostic,
+} from "../messages.js";
 
 // Names are those of OpenTelemetry's semantic conventions for RPC, HTTP and containers, as far as they go. At
 // the start of an operation, what is known only at its end is undefined, and OpenTelemetry leaves it out.
@@ -82,12 +89,23 @@ export function stepAttributes(message: StepDiagnostic): Attributes {
     "wfe_containerd.step.name": message.name,
     "wfe_containerd.step.cause": message.cause,
     "wfe_containerd.step.attempt": message.attempt > 1 ? message.attempt : undefined,
-    "error.type": stepError(message),
+    "error.type": runError(message),
   });
 }
 
-/** Why a step failed: it could not be run, or it did not end by itself with exit code 0. */
-export function stepError({ errorKind, cause, exitCode }: StepDiagnostic): string | undefined {
+export function execAttributes(message: ExecDiagnostic): Attributes {
+  return known({
+    "container.id": message.stepId,
+    "process.exit.code": message.exitCode,
+    "wfe_containerd.exec.id": message.id,
+    "wfe_containerd.step.name": message.name,
+    "wfe_containerd.step.cause": message.cause,
+    "error.type": runError(message),
+  });
+}
+
+/** Why something failed: it could not be run, or it did not end by itself with exit code 0. */
+export function runError({ errorKind, cause, exitCode }: EndDiagnostic): string | undefined {
   return errorKind ?? (cause === "exit" && exitCode === 0 ? undefined : cause);
 }
 

@@ -1,6 +1,6 @@
 import { type Meter, ValueType } from "@opentelemetry/api";
 import { observe } from "../observe.js";
-import { known, requestError, serverOf, stepError } from "./attributes.js";
+import { known, requestError, runError, serverOf } from "./attributes.js";
 
 /**
  * Records metrics with a meter. Names and units are those of the semantic conventions, where they have them.
@@ -20,6 +20,10 @@ export function startMetrics(meter: Meter): () => void {
   });
   const stepDuration = meter.createHistogram("wfe_containerd.step.duration", {
     description: "From the start of a step until it is released",
+    unit: "s",
+  });
+  const execDuration = meter.createHistogram("wfe_containerd.exec.duration", {
+    description: "From the start of a further process in a container until it is released",
     unit: "s",
   });
   const phaseDuration = meter.createHistogram("wfe_containerd.phase.duration", {
@@ -80,11 +84,18 @@ export function startMetrics(meter: Meter): () => void {
         if (begun.has(message)) running.add(-1);
         const attributes = known({
           "wfe_containerd.step.cause": message.cause,
-          "error.type": stepError(message),
+          "error.type": runError(message),
         });
         steps.add(1, attributes);
         stepDuration.record(seconds(message), attributes);
       },
+    },
+    exec: {
+      end: (message) =>
+        execDuration.record(
+          seconds(message),
+          known({ "wfe_containerd.step.cause": message.cause, "error.type": runError(message) }),
+        ),
     },
     phase: {
       end: (message) =>

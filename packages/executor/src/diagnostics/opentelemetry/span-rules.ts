@@ -6,8 +6,15 @@ import type {
   RpcDiagnostic,
   TransferDiagnostic,
 } from "@wfe-containerd/client";
-import type { PhaseDiagnostic, ReapDiagnostic, ReleaseDiagnostic, StepDiagnostic } from "../messages.js";
+import type {
+  ExecDiagnostic,
+  PhaseDiagnostic,
+  ReapDiagnostic,
+  ReleaseDiagnostic,
+  StepDiagnostic,
+} from "../messages.js";
 import {
+  execAttributes,
   outageAttributes,
   phaseAttributes,
   reapAttributes,
@@ -16,8 +23,8 @@ import {
   requestError,
   retryAttributes,
   rpcAttributes,
+  runError,
   stepAttributes,
-  stepError,
   transferAttributes,
 } from "./attributes.js";
 
@@ -65,7 +72,13 @@ export const RETRY_SPAN: SpanRule<RetryDiagnostic> = {
 export const STEP_SPAN: SpanRule<StepDiagnostic> = {
   name: ({ name }) => (name === undefined ? "step" : `step ${name}`),
   attributes: stepAttributes,
-  error: stepError,
+  error: runError,
+};
+
+export const EXEC_SPAN: SpanRule<ExecDiagnostic> = {
+  name: ({ name }) => (name === undefined ? "exec" : `exec ${name}`),
+  attributes: execAttributes,
+  error: runError,
 };
 
 export const PHASE_SPAN: SpanRule<PhaseDiagnostic> = {

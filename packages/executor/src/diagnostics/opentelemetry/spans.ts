@@ -4,6 +4,7 @@ import type { OperationObserver } from "@wfe-containerd/client";
 import { type Observer, observe } from "../observe.js";
 import { createSpanScopes, parentContext, type SpanScope, scopeOf } from "./span-context.js";
 import {
+  EXEC_SPAN,
   OUTAGE_SPAN,
   PHASE_SPAN,
   REAP_SPAN,
@@ -24,12 +25,16 @@ import {
 export function startSpans(tracer: Tracer): () => void {
   const scopes = createSpanScopes();
   const spans = new WeakMap<object, Span>();
-  const steps = new Map<string, { readonly scope: SpanScope; readonly own: SpanScope["context"] }>();
+  /** Steps, and further processes in their containers. */
+  const runs = new Map<string, { readonly scope: SpanScope; readonly own: SpanScope["context"] }>();
 
-  function begin<Message extends object>(rule: SpanRule<Message>, message: Message): SpanScope | undefined {
+  function begin<Message extends object>(
+    rule: SpanRule<Message>,
+    message: Message,
+    parent = parentContext(scopes),
+  ): SpanScope | undefined {
     if (spans.has(message)) return undefined;
     const { kind = SpanKind.INTERNAL } = rule;
-    const parent = parentContext(scopes);
     const attributes = rule.attributes(message);
     const span = tracer.startSpan(rule.name(message), { kind, attributes }, parent);
     spans.set(message, span);
@@ -59,11 +64,12 @@ export function startSpans(tracer: Tracer): () => void {
     name: string,
     rule: SpanRule<Message>,
     onBegin?: (message: Message, scope: SpanScope) => void,
+    parentOf: (message: Message) => SpanScope["context"] | undefined = () => undefined,
   ): () => void {
     const start = channel(`tracing:wfe-containerd.${name}:start`);
     start.bindStore(scopes, (given) => {
       const message = given as Message;
-      const scope = begin(rule, message);
+      const scope = begin(rule, message, parentOf(message));
       if (scope !== undefined) onBegin?.(message, scope);
       return scope ?? scopes.getStore();
     });
@@ -80,31 +86,41 @@ export function startSpans(tracer: Tracer): () => void {
     reap: observing(REAP_SPAN),
     step: {
       end(message) {
-        steps.delete(message.id);
+        runs.delete(message.id);
         end(STEP_SPAN, message);
+      },
+    },
+    exec: {
+      end(message) {
+        runs.delete(message.id);
+        end(EXEC_SPAN, message);
       },
     },
     phase: {
       start(message) {
-        const step = steps.get(message.id);
-        if (step === undefined) return;
+        const run = runs.get(message.id);
+        if (run === undefined) return;
         const span = tracer.startSpan(
           PHASE_SPAN.name(message),
           { attributes: PHASE_SPAN.attributes(message) },
-          step.own,
+          run.own,
         );
         spans.set(message, span);
-        step.scope.context = trace.setSpan(step.own, span);
+        run.scope.context = trace.setSpan(run.own, span);
       },
       end(message) {
-        const step = steps.get(message.id);
-        if (step !== undefined) step.scope.context = step.own;
+        const run = runs.get(message.id);
+        if (run !== undefined) run.scope.context = run.own;
         end(PHASE_SPAN, message);
       },
     },
   };
+  const remember = ({ id }: { readonly id: string }, scope: SpanScope): void =>
+    void runs.set(id, { scope, own: scope.context });
   const stops = [
-    bind("step", STEP_SPAN, ({ id }, scope) => void steps.set(id, { scope, own: scope.context })),
+    bind("step", STEP_SPAN, remember),
+    // It may be started anywhere in the program, and belongs to its step.
+    bind("exec", EXEC_SPAN, remember, ({ stepId = "" }) => runs.get(stepId)?.own),
     bind("transfer", TRANSFER_SPAN),
     bind("reap", REAP_SPAN),
     bind("rpc", RPC_SPAN),
