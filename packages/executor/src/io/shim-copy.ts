@@ -41,7 +41,7 @@ export interface Shim {
  *
  * @param pid the task's first process.
  * @param outputs our files for its descriptors 1 and 2.
- * @returns undefined if the shim is not on this machine, if we may not look at it, or if the process has ended.
+ * @returns undefined if the shim is not on this machine, we may not look at it, or the process has ended.
  */
 export async function findShim(pid: number, outputs: readonly FileHandle[]): Promise<Shim | undefined> {
   const copies: ShimCopy[] = [];
