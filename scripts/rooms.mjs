@@ -41,9 +41,21 @@ const ROOMS = {
     resources: { rooms: ["core", "machine", "io", "diagnostics"] },
     volumes: { rooms: ["core", "machine", "resources"] },
     process: { rooms: ["core", "machine", "io", "resources"] },
+    snapshots: { rooms: ["core", "image", "resources", "process"] },
     record: { rooms: ["core", "machine", "resources", "process", "diagnostics"] },
     stages: {
-      rooms: ["core", "machine", "image", "io", "log", "resources", "volumes", "process", "record"],
+      rooms: [
+        "core",
+        "machine",
+        "image",
+        "io",
+        "log",
+        "resources",
+        "volumes",
+        "snapshots",
+        "process",
+        "record",
+      ],
     },
   },
 };

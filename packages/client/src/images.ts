@@ -100,7 +100,7 @@ export interface Images extends ImageStore {
    * ```
    */
   readFiles(
-    image: ResolvedImage,
+    image: Pick<ResolvedImage, "name" | "chainId">,
     paths: readonly string[],
     options: ReadFilesOptions,
   ): Promise<Map<string, Uint8Array>>;

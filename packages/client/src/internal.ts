@@ -19,6 +19,7 @@ export { createTrace, type Running, type Trace } from "./diagnostics/trace.js";
 export { checkLabels } from "./identifier.js";
 export { ignoreNotFound } from "./ignore-not-found.js";
 export { currentOwner, isOwnerGone, OWNER_LABEL } from "./lease/process-owner.js";
+export { parseImageConfig } from "./oci/manifest.js";
 export { findUnknownOptions, type OptionNames } from "./options.js";
 export { credentialsOf } from "./registry/credential.js";
 export { REGISTRY_OPTIONS } from "./registry/repository.js";

@@ -17,6 +17,12 @@ export interface ExecHost {
   end(): Promise<void>;
   /** @throws ExecutorError `refused` before the step's process runs, and after it has ended. */
   enter(): HostContainer;
+  /**
+   * As `enter`, but also while somebody has paused the container.
+   *
+   * @throws ExecutorError `refused`.
+   */
+  look(): HostContainer;
   readonly freezer: Freezer;
   /** Takes the lowest number that no other process has, for the name of a script's file. */
   takeNumber(): { readonly number: number; giveBack(): void };
@@ -61,16 +67,22 @@ export function createExecHost(name: string): ExecHost {
       late.cancel();
     },
     enter() {
-      if (running !== undefined && !isOver && !this.isPaused) return running;
-      const [message, allowed] = isOver
-        ? [`${name} has ended, and its container takes no more processes`, "a process while it runs"]
-        : running === undefined
-          ? [`${name} does not run yet`, "a process after it has started; example: await handle.started"]
-          : [`${name} is paused`, "a process after resume()"];
-      throw new ExecutorError(`${message}; allowed: ${allowed}`, {
-        kind: "refused",
-        issues: [{ field: "exec", message, allowed }],
-      });
+      const step = this.look();
+      if (this.isPaused) throw refusal(`${name} is paused`, "a process after resume()");
+      return step;
+    },
+    look() {
+      if (isOver)
+        throw refusal(
+          `${name} has ended, and its container takes no more processes`,
+          "a process while it runs",
+        );
+      if (running === undefined)
+        throw refusal(
+          `${name} does not run yet`,
+          "a process after it has started; example: await handle.started",
+        );
+      return running;
     },
     add(over) {
       added.add(over);
@@ -83,4 +95,11 @@ export function createExecHost(name: string): ExecHost {
       return isEnded;
     },
   };
+}
+
+function refusal(message: string, allowed: string): ExecutorError {
+  return new ExecutorError(`${message}; allowed: ${allowed}`, {
+    kind: "refused",
+    issues: [{ field: "exec", message, allowed }],
+  });
 }

@@ -1,4 +1,4 @@
-import { createOutage } from "@wfe-containerd/client";
+import { type Client, createOutage } from "@wfe-containerd/client";
 import { createSemaphore } from "@wfe-containerd/client/internal";
 import { createAbortRelay } from "./abort-relay.js";
 import { refuse } from "./core/refuse.js";
@@ -39,7 +39,8 @@ import { REAP_OPTIONS, type ReapOptions } from "./record/reap.js";
 import { claimAll, type RecoveredStep } from "./record/recover.js";
 import { createUnfinishedReleases } from "./resources/unfinished-releases.js";
 import { type RunResult, runToEnd } from "./run-to-end.js";
-import type { OpenOptions, Session, SessionInput } from "./session.js";
+import type { OpenOptions, Session, SessionInput, SnapshotSessionInput } from "./session.js";
+import { listSnapshots, removeSnapshot, type SessionSnapshot } from "./snapshots/session-snapshot.js";
 import type { ExecParts } from "./start-exec.js";
 import { resumeStep, type StartedStep, type StartKind, type StepHost, startStep } from "./start-step.js";
 import { startTimer } from "./timer.js";
@@ -62,7 +63,8 @@ export interface Executor extends AsyncDisposable {
   run(step: StepInput, options?: RunOptions): Promise<RunResult>;
   /**
    * Makes a container that stays, in which steps are run one after the other or at once. They share its
-   * files. A machine of amd64 or arm64 is needed, and no shell or other program in the image.
+   * files. A machine of amd64 or arm64 is needed, and no shell or other program in the image. With `from` it
+   * starts from a session's snapshot, in place of an image.
    *
    * @throws ExecutorError if the container could not be made, as `run` does.
    * @example
@@ -72,7 +74,20 @@ export interface Executor extends AsyncDisposable {
    * const { stdout } = await session.run({ name: "read", command: ["cat", "/tmp/greeting"] });
    * ```
    */
-  open(session: SessionInput, options?: OpenOptions): Promise<Session>;
+  open(session: SessionInput | SnapshotSessionInput, options?: OpenOptions): Promise<Session>;
+  /**
+   * Lists the snapshots of sessions, by name, in the namespace of the executor's own daemon.
+   *
+   * @throws ExecutorError `closed` after `close`; `daemon-unavailable`.
+   */
+  snapshots(): Promise<SessionSnapshot[]>;
+  /**
+   * Removes a session's snapshot. Sessions that were started from it go on.
+   *
+   * @throws ExecutorError `invalid-argument` if no snapshot has that name; `closed` after `close`;
+   * `daemon-unavailable`.
+   */
+  removeSnapshot(name: string): Promise<void>;
   /**
    * Starts a step, and leaves it to itself as soon as its process runs: it goes on without this process, and
    * belongs to none. Its output and its exit code stay until somebody removes it (`removeStep`), unless
@@ -272,6 +287,19 @@ export function createExecutor(options: ExecutorOptions = {}): Executor {
     return keep({ handle, left: [], stop: () => handle.stop() });
   }
 
+  async function ownClient(): Promise<Client> {
+    if (closing !== undefined) throw startsNoMore("is closed");
+    return context.machines.ownClient(createOutage({ timeoutMs: context.daemonTimeoutMs }));
+  }
+
+  async function askOwnDaemon<T>(ask: (client: Client) => Promise<T>): Promise<T> {
+    try {
+      return await ask(await ownClient());
+    } catch (reason) {
+      throw toExecutorError(reason);
+    }
+  }
+
   async function run(step: StepInput, runOptions: RunOptions = {}): Promise<RunResult> {
     checkOptions("run", runOptions, RUN_OPTIONS);
     const { onEvent, ...startOptions } = runOptions;
@@ -313,10 +341,14 @@ export function createExecutor(options: ExecutorOptions = {}): Executor {
     recover,
     open(input, openOptions = {}) {
       const host = createExecHost("the session");
-      return openSession(execsOf(host), input, openOptions, (step, startOptions, events) =>
-        begin(step, startOptions, { events, session: host }),
-      );
+      return openSession(execsOf(host), input, openOptions, {
+        begin: (step, startOptions, events, from) =>
+          begin(step, startOptions, { events, session: host, from }),
+        ownClient,
+      });
     },
+    snapshots: () => askOwnDaemon(listSnapshots),
+    removeSnapshot: (name) => askOwnDaemon((client) => removeSnapshot(client, name)),
     async reap(reapOptions = {}) {
       checkOptions("reap", reapOptions, REAP_OPTIONS);
       if (closing !== undefined) throw startsNoMore("is closed");

@@ -34,8 +34,11 @@ export type {
   SessionFiles,
   SessionInput,
   SessionStep,
+  SnapshotOptions,
+  SnapshotSessionInput,
 } from "./session.js";
 export type { ReadFileOptions, WriteFilesOptions } from "./session-files.js";
+export type { SessionSnapshot } from "./snapshots/session-snapshot.js";
 export type { ReleaseReport, UnreleasedResource } from "./unreleased.js";
 
 // What a step reports while it runs.

@@ -1,4 +1,6 @@
+import type { Client, Snapshot } from "@wfe-containerd/client";
 import type { OptionNames } from "@wfe-containerd/client/internal";
+import { checkSnapshotName, SNAPSHOT_LABELS } from "./core/plan/session-snapshot.js";
 import { WAITER_PATH } from "./core/plan/waiter.js";
 import { PROCESS_FIELDS } from "./core/step/session-fields.js";
 import { lineOf } from "./core/step/spelling.js";
@@ -7,6 +9,7 @@ import { toSnakeCase } from "./core/units/name-case.js";
 import { ExecutorError, isExecutorError, type StepIssue } from "./error.js";
 import type { ExecInput } from "./exec-input.js";
 import { RUN_OPTIONS, type StartOptions } from "./executor-options.js";
+import { toExecutorError } from "./failure.js";
 import type { StepHandle } from "./handle.js";
 import { createEventQueue, type EventQueue } from "./log/event-queue.js";
 import { checkOptions } from "./options.js";
@@ -19,9 +22,13 @@ import type {
   SessionEnd,
   SessionEndReason,
   SessionInput,
+  SnapshotOptions,
+  SnapshotSessionInput,
 } from "./session.js";
 import { checkDeadlines, startDeadlines } from "./session-deadlines.js";
 import { createSessionFiles } from "./session-files.js";
+import { snapshotSession } from "./session-snapshots.js";
+import { missingSnapshot, snapshotsNamed } from "./snapshots/session-snapshot.js";
 import { type ExecParts, startExec } from "./start-exec.js";
 import { startTimer } from "./timer.js";
 
@@ -32,6 +39,7 @@ const OPEN_OPTIONS: Readonly<Record<keyof OpenOptions, true>> = {
   secrets: true,
   data: true,
 };
+const SNAPSHOT_OPTIONS: OptionNames<SnapshotOptions> = { replace: true };
 const CLOSE_OPTIONS: OptionNames<SessionCloseOptions> = { graceMs: true };
 const { secrets: _, ...STEP_OPTIONS } = RUN_OPTIONS;
 const DEFAULT_GRACE_MS = 10_000;
@@ -39,8 +47,22 @@ const DEFAULT_GRACE_MS = 10_000;
 /** The fields of a step that each step of a session has for itself. */
 const STEP_FIELDS: Readonly<Record<Exclude<keyof StepInput, keyof SessionInput>, true>> = PROCESS_FIELDS;
 
-/** Starts the step that is a session's container. */
-type Begin = (step: StepInput, options: StartOptions, events: EventQueue) => StepHandle;
+/** The fields of a step that a session does not have if it starts from a snapshot. */
+const IMAGE_FIELDS: Readonly<Record<Exclude<keyof SessionInput, keyof SnapshotSessionInput>, true>> = {
+  image: true,
+  pull: true,
+  registryAuth: true,
+  containerdAddr: true,
+  tls: true,
+};
+
+/** What makes the container of a session. */
+export interface SessionHost {
+  /** Starts the step that the container is. */
+  begin(step: StepInput, options: StartOptions, events: EventQueue, from: Snapshot | undefined): StepHandle;
+  /** The executor's own daemon. */
+  ownClient(): Promise<Client>;
+}
 
 /**
  * Opens a session: a step whose process only waits, and to whose container further processes are added.
@@ -49,18 +71,21 @@ type Begin = (step: StepInput, options: StartOptions, events: EventQueue) => Ste
  */
 export async function openSession(
   execs: ExecParts,
-  input: SessionInput,
+  input: SessionInput | SnapshotSessionInput,
   options: OpenOptions,
-  begin: Begin,
+  { begin, ownClient }: SessionHost,
 ): Promise<Session> {
   checkOptions("open", options, OPEN_OPTIONS);
   const { idleTimeoutMs, lifetimeMs, ...startOptions } = options;
   checkDeadlines(options);
-  refuseStepFields(input);
+  refuseFields(input, STEP_FIELDS, "belongs to a step of the session", (field) => {
+    return `${field} in session.run or session.start`;
+  });
+  const { step, from } = await findStart(input, ownClient);
   const events = createEventQueue();
   events.discard();
   // The program that waits ignores all other signals.
-  const handle = begin({ ...input, command: [WAITER_PATH], stopSignal: "KILL" }, startOptions, events);
+  const handle = begin({ ...step, command: [WAITER_PATH], stopSignal: "KILL" }, startOptions, events, from);
   try {
     await handle.started;
   } catch (reason) {
@@ -75,6 +100,7 @@ function sessionOf(execs: ExecParts, handle: StepHandle, name: string, options: 
   const running = new Set<StepHandle>();
   let reason: SessionEndReason | undefined;
   let closing: Promise<SessionEnd> | undefined;
+  const ending = new AbortController();
   const clock = startDeadlines(options, (over) => {
     reason ??= over;
     void close(0);
@@ -86,12 +112,14 @@ function sessionOf(execs: ExecParts, handle: StepHandle, name: string, options: 
     )
     .then(async (end): Promise<SessionEnd> => {
       clock.stop();
+      ending.abort();
       return { ...end, ...(await handle.closed) };
     });
 
   async function close(graceMs: number): Promise<SessionEnd> {
     reason ??= "closed";
     clock.stop();
+    ending.abort();
     if (host.isPaused) await resume().catch(() => undefined);
     for (const step of running) step.stop();
     const late = startTimer(graceMs);
@@ -123,7 +151,7 @@ function sessionOf(execs: ExecParts, handle: StepHandle, name: string, options: 
   async function resume(): Promise<void> {
     host.isPaused = false;
     const { plan, resolved } = host.enter();
-    await resolved.machine.client.tasks.resume(plan.id);
+    await host.freezer.thaw(resolved.machine.client, plan.id);
   }
 
   return {
@@ -146,6 +174,15 @@ function sessionOf(execs: ExecParts, handle: StepHandle, name: string, options: 
     },
     pause,
     resume,
+    async snapshot(snapshotName, snapshotOptions = {}) {
+      checkOptions("snapshot", snapshotOptions, SNAPSHOT_OPTIONS);
+      const leave = clock.enter();
+      try {
+        return await snapshotSession(execs, snapshotName, snapshotOptions.replace ?? false, ending.signal);
+      } finally {
+        leave();
+      }
+    },
     async close(closeOptions = {}) {
       checkOptions("close", closeOptions, CLOSE_OPTIONS);
       closing ??= close(closeOptions.graceMs ?? DEFAULT_GRACE_MS);
@@ -158,19 +195,42 @@ function sessionOf(execs: ExecParts, handle: StepHandle, name: string, options: 
   };
 }
 
-/** @throws ExecutorError `invalid-step` for fields that each step of a session has for itself. */
-function refuseStepFields(input: SessionInput): void {
-  const names = Object.keys(STEP_FIELDS).flatMap((name) => [name, toSnakeCase(name)]);
+/** Finds the snapshot that a session starts from, and what the session's image is called. */
+async function findStart(
+  input: SessionInput | SnapshotSessionInput,
+  ownClient: () => Promise<Client>,
+): Promise<{ readonly step: SessionInput; readonly from?: Snapshot }> {
+  if (!isFromSnapshot(input)) return { step: input };
+  refuseFields(input, IMAGE_FIELDS, "cannot be used together with from", () => "either an image or from");
+  const { from, ...step } = input;
+  checkSnapshotName("from", from);
+  try {
+    const client = await ownClient();
+    const [snapshot] = await snapshotsNamed(client, from);
+    if (snapshot === undefined) throw missingSnapshot(client, from);
+    // The policy looks at the image.
+    return { step: { ...step, image: snapshot.labels[SNAPSHOT_LABELS.image] ?? "" }, from: snapshot };
+  } catch (reason) {
+    throw toExecutorError(reason);
+  }
+}
+
+function isFromSnapshot(input: SessionInput | SnapshotSessionInput): input is SnapshotSessionInput {
+  return typeof input === "object" && input !== null && "from" in input && input.from !== undefined;
+}
+
+/** @throws ExecutorError `invalid-step` for fields that the session cannot have. */
+function refuseFields(
+  input: object,
+  fields: Readonly<Record<string, true>>,
+  message: string,
+  allowedFor: (field: string) => string,
+): void {
+  const names = Object.keys(fields).flatMap((name) => [name, toSnakeCase(name)]);
   const given = Object.entries(input ?? {}).filter(
     ([field, value]) => value !== undefined && names.includes(field),
   );
-  const issues = given.map(
-    ([field]): StepIssue => ({
-      field,
-      message: "belongs to a step of the session",
-      allowed: `${field} in session.run or session.start`,
-    }),
-  );
+  const issues = given.map(([field]): StepIssue => ({ field, message, allowed: allowedFor(field) }));
   if (issues.length === 0) return;
   throw new ExecutorError(`the session is not valid: ${issues.map(lineOf).join("; ")}`, {
     kind: "invalid-step",

@@ -1,3 +1,4 @@
+import type { Snapshot } from "@wfe-containerd/client";
 import { createDeferred, type Deferred, type Semaphore, traceRetry } from "@wfe-containerd/client/internal";
 import type { AdmittedStep } from "./admit-step.js";
 import type { StepAttempt } from "./core/output/attempt.js";
@@ -33,6 +34,8 @@ export interface StepAttempts {
   readonly streams: ProcessStreams;
   /** Whether the container is that of a session. */
   readonly isSession: boolean;
+  /** The snapshot that the session is started from, in place of an image. */
+  readonly from?: Snapshot | undefined;
   /** From now on the step is left to itself. */
   leave(): void;
   readonly signals: StopSignals;
@@ -93,7 +96,7 @@ export async function runAttempts(step: StepAttempts): Promise<void> {
   /** @returns how long to wait before the next attempt; undefined if none follows. */
   async function runAttempt(): Promise<number | undefined> {
     stop.throwIfAborted();
-    const { executor, admitted, streams, isSession, leave } = step;
+    const { executor, admitted, streams, isSession, from, leave } = step;
     const parts = step.begin();
     const started = createDeferred<void>();
     started.promise.then(step.started.resolve, () => undefined);
@@ -107,6 +110,7 @@ export async function runAttempts(step: StepAttempts): Promise<void> {
       executor,
       streams,
       isSession,
+      from,
       leave,
       signals,
       events,

@@ -1,4 +1,4 @@
-import { createOutage, type Outage } from "@wfe-containerd/client";
+import { createOutage, type Outage, type Snapshot } from "@wfe-containerd/client";
 import type { Deferred } from "@wfe-containerd/client/internal";
 import { type AdmittedStep, inWordsOf } from "./admit-step.js";
 import type { StepResult } from "./core/output/result.js";
@@ -57,6 +57,8 @@ export interface StepRun extends StepWay {
   readonly admitted: AdmittedStep;
   /** Whether the container is that of a session. */
   readonly isSession: boolean;
+  /** The snapshot that the session is started from, in place of an image. */
+  readonly from: Snapshot | undefined;
 }
 
 /**
@@ -65,8 +67,8 @@ export interface StepRun extends StepWay {
  * @returns what could not be released yet.
  */
 export function runStep(run: StepRun): Promise<readonly UnreleasedResource[]> {
-  return traceStep(run, ({ admitted, isSession, ...way }) =>
-    goToEnd(way, admitted.input, (patience) => runStages({ ...admitted, isSession }, way, patience)),
+  return traceStep(run, ({ admitted, isSession, from, ...way }) =>
+    goToEnd(way, admitted.input, (patience) => runStages({ ...admitted, isSession, from }, way, patience)),
   );
 }
 
@@ -159,7 +161,7 @@ async function goToEnd(
 
 /** Each stage takes what the stage before it gives, so a step that was not checked gets no further. */
 async function runStages(
-  { step: allowed, secrets, data, run, left, isSession }: AdmittedStep & Pick<StepRun, "isSession">,
+  { step: allowed, secrets, data, run, left, ...session }: AdmittedStep & Pick<StepRun, "isSession" | "from">,
   way: StepWay,
   patience: Patience,
 ): Promise<StepResult> {
@@ -173,7 +175,7 @@ async function runStages(
   const masked = maskedValues(secrets);
   const taken = await takeAttempt(context, { step: allowed, run, left }, { masked, onStart, onEnd });
   if ("result" in taken) return taken.result;
-  const resolved = await resolveStep(context, taken.leased, { secrets, data, isSession });
+  const resolved = await resolveStep(context, taken.leased, { secrets, data, ...session });
   const plan = planStep(resolved);
 
   enter("preparing");

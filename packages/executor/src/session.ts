@@ -7,6 +7,7 @@ import type { RunOptions, StartOptions } from "./executor-options.js";
 import type { StepHandle } from "./handle.js";
 import type { RunResult } from "./run-to-end.js";
 import type { SessionFiles } from "./session-files.js";
+import type { SessionSnapshot } from "./snapshots/session-snapshot.js";
 import type { ReleaseReport } from "./unreleased.js";
 
 export type { SessionFiles } from "./session-files.js";
@@ -30,6 +31,16 @@ export interface SessionInput
     | "retry"
   > {}
 
+/**
+ * What a session's container is made of, if it starts from the snapshot of another session and not from an
+ * image. Variables, user and working directory of the image are still those of that session's image.
+ */
+export interface SnapshotSessionInput
+  extends Omit<SessionInput, "image" | "pull" | "registryAuth" | "containerdAddr" | "tls"> {
+  /** Name of a snapshot: see `Session.snapshot`. */
+  readonly from: string;
+}
+
 /** A step of a session: the fields of a step that do not make a container. */
 export interface SessionStep extends ExecFields {}
 
@@ -52,6 +63,16 @@ export interface SessionCloseOptions {
    * @default 10_000
    */
   readonly graceMs?: number | undefined;
+}
+
+/** Options of `Session.snapshot`. */
+export interface SnapshotOptions {
+  /**
+   * Whether it takes the place of a snapshot that has the name already.
+   *
+   * @default false
+   */
+  readonly replace?: boolean | undefined;
 }
 
 /**
@@ -98,6 +119,19 @@ export interface Session extends AsyncDisposable {
   pause(): Promise<void>;
   /** Lets the processes go on. */
   resume(): Promise<void>;
+  /**
+   * Keeps the container's file system under a name. `Executor.open({ from: name })` starts another session
+   * from it, as often as wanted. The session goes on.
+   *
+   * Meanwhile all its processes stand still, so that no file is kept half written. That takes about as long
+   * as reading the image. Volumes, caches, tmpfs, secrets, scripts of steps, and the files `/etc/hosts`,
+   * `/etc/hostname` and `/etc/resolv.conf` are not part of it. It stays until `Executor.removeSnapshot`.
+   *
+   * @param name 1 to 63 letters, digits, dots, dashes and underscores.
+   * @throws ExecutorError `refused` for a name that another snapshot has, in a session with a user namespace,
+   * and after the session's end. A failure leaves nothing.
+   */
+  snapshot(name: string, options?: SnapshotOptions): Promise<SessionSnapshot>;
   /**
    * Stops the steps that still run, and removes the container. Further calls return the promise of the first.
    */

@@ -1,3 +1,4 @@
+import type { Snapshot } from "@wfe-containerd/client";
 import { createDeferred, type Deferred, type Semaphore } from "@wfe-containerd/client/internal";
 import type { AbortRelay } from "./abort-relay.js";
 import { type AdmittedStep, admitStep, inWordsOf } from "./admit-step.js";
@@ -78,6 +79,8 @@ export interface StartKind {
   readonly session?: ExecHost | undefined;
   /** The step is left to itself as soon as its process runs. */
   readonly left?: LeftStep | undefined;
+  /** The snapshot that the session is started from, in place of an image. */
+  readonly from?: Snapshot | undefined;
 }
 
 /** Starts a step. Never throws: what is wrong with it rejects the handle's `result`. */
@@ -85,7 +88,7 @@ export function startStep(
   host: StepHost,
   input: StepInput,
   options: StartOptions,
-  { events, session, left }: StartKind,
+  { events, session, from, left }: StartKind,
 ): StartedStep {
   const { signal, data = {}, secrets = {}, priority = 0, stdin, terminal } = options ?? {};
   const streams = { stdin, terminal, isLeft: left !== undefined };
@@ -118,7 +121,7 @@ export function startStep(
       return handled.begin();
     };
     if (admitted !== undefined)
-      await runAttempts({ ...handled, admitted, executor, slots, priority, streams, isSession, begin });
+      await runAttempts({ ...handled, admitted, executor, slots, priority, streams, isSession, from, begin });
     // A step that never began is one that failed, for whoever observes.
     if (!hasBegun) await traceStep({ ...handled, id, attempt: 1, admitted: { input } }, async () => []);
   });

@@ -1,3 +1,6 @@
+import { execFile } from "node:child_process";
+import { Readable } from "node:stream";
+import { promisify } from "node:util";
 import {
   createExecutor,
   type OpenOptions,
@@ -6,6 +9,7 @@ import {
   type SessionInput,
 } from "@wfe-containerd/executor";
 import { useDaemon } from "@wfe-containerd/test-infra/daemon";
+import { buildImage, busyboxLayer, ociArchive } from "@wfe-containerd/test-infra/images";
 import { pack } from "tar-stream";
 import { describe, expect, test } from "vitest";
 
@@ -276,6 +280,181 @@ describe("the files of a session", () => {
     expect((await bytesOf(session, "/etc/passwd")).byteLength).toBeGreaterThan(0);
     await session.close();
     await removeVolume(client, "shared");
+  });
+});
+
+describe("a snapshot of a session", () => {
+  const IMAGE = "registry.test/prepared:1";
+
+  test("is what other sessions start from, also without the image", async () => {
+    const { client, ioDir } = at;
+    const changed = ["kept", "gone", "sub/old"].map((name) => ({
+      path: `data/${name}`,
+      contents: "of the image",
+      uid: 65534,
+    }));
+    const layers = [
+      [...(await busyboxLayer())],
+      [{ path: "data/", uid: 65534 }, { path: "data/sub/", uid: 65534 }, ...changed],
+    ];
+    const archive = await ociArchive(
+      await buildImage({ layers, config: { Env: ["FROM=image"], WorkingDir: "/data", User: "7:7" } }),
+      IMAGE,
+    );
+    await client.images.import(Readable.from([archive]), { name: IMAGE });
+    await using executor = createExecutor({ client, ioDir, policy: { imageUser: true } });
+    await using session = await executor.open({
+      name: "job",
+      image: IMAGE,
+      tmpfs: ["/memory"],
+      workingDir: "/data/work",
+    });
+    const work = await session.run({
+      run: `rm ../gone; rm -r ../sub; mkdir ../sub; echo new > ../sub/new; echo changed > ../kept
+        echo mine > own; ln own hard; ln -s own soft; mkfifo pipe; chmod 4750 own; echo lost > /memory/file`,
+    });
+    expect(work).toMatchObject({ cause: "exit", exitCode: 0, stderr: "", stdout: "" });
+    // One that writes all the time: what is kept must be of one moment.
+    const writer = session.start({
+      run: "i=0; while :; do i=$((i+1)); echo $i >> a; echo $i >> b; echo $i; done",
+    });
+    for await (const event of writer) if (event.type === "output") break;
+    const kept = await session.snapshot("prepared");
+    expect(kept).toMatchObject({ name: "prepared", image: IMAGE, createdAt: expect.any(Date) });
+    expect(await executor.snapshots()).toEqual([kept]);
+    writer.stop();
+    await writer[Symbol.asyncDispose]();
+    const later = await session.run({ run: "echo later > later; rm own; cat later" });
+    expect(later).toMatchObject({ ok: true, stdout: "later\n", stderr: "" });
+    await session.close();
+    await client.images.remove(IMAGE, { sync: true });
+    const open = () =>
+      executor.open({ name: "fork", from: "prepared", user: "image", workingDir: "/data/work" });
+    await using first = await open();
+    await using second = await open();
+    await first.run({ run: "echo first > own; rm -r /data/sub", user: "0" });
+    const { stdout } = await second.run({
+      run: `id -u; echo $FROM; cat ../kept own hard soft; ls -l own | cut -c1-10; ls ..; ls ../sub; ls /memory later 2>&1 || true
+        test -p pipe; echo $(($(wc -l < a) - $(wc -l < b)))`,
+      user: "65534",
+    });
+    const lines = [
+      "65534",
+      "image",
+      "changed",
+      "mine",
+      "mine",
+      "mine",
+      "-rwsr-x---",
+      "kept",
+      "sub",
+      "work",
+      "new",
+    ];
+    expect(stdout).toMatch(
+      new RegExp(`^${lines.join("\n")}\nls: later: No such file or directory\n/memory:\n[01]\n$`),
+    );
+    expect((await second.run({ command: ["id", "-u"] })).stdout).toBe("7\n");
+    // Those that run keep what they need of it.
+    await executor.removeSnapshot("prepared");
+    expect(await executor.snapshots()).toEqual([]);
+    await expect(open()).rejects.toMatchObject({ kind: "invalid-argument" });
+    expect((await second.run({ command: ["cat", "own"], user: "0" })).stdout).toBe("mine\n");
+  });
+
+  test("can be that of a fork, take the place of its own start, and be of a paused session", async () => {
+    const { client, ioDir } = at;
+    await using executor = createExecutor({ client, ioDir });
+    await withSession(
+      async (session) => {
+        await session.run({ run: "echo dev:x:1234:1234::/:/bin/sh >> /etc/passwd; echo 1 > /steps" });
+        await session.pause();
+        await session.snapshot("chain");
+        expect(await client.tasks.get(session.id)).toMatchObject({ status: "paused" });
+        await session.resume();
+      },
+      { user: "0" },
+    );
+    for (const step of [2, 3]) {
+      await using fork = await executor.open({ name: "fork", from: "chain", user: "0" });
+      await fork.run({ run: `echo ${step} >> /steps` });
+      await fork.snapshot("chain", { replace: true });
+    }
+    await using last = await executor.open({ name: "last", from: "chain", user: "dev" });
+    expect((await last.run({ run: "id -u; cat /steps" })).stdout).toBe("1234\n1\n2\n3\n");
+    expect((await executor.snapshots()).map(({ name }) => name)).toEqual(["chain"]);
+    await executor.removeSnapshot("chain");
+  });
+
+  test("has no secret, no script, and no link where the runtime mounts", async () => {
+    const { client, ioDir, daemon } = at;
+    await using executor = createExecutor({ client, ioDir });
+    const marker = `marker-${process.pid}-of-a-secret`;
+    const session = await executor.open(
+      { name: "job", image: "busybox", user: "0", secrets: ["key"] },
+      { secrets: { key: marker } },
+    );
+    const script = `#!/bin/sh\n# ${marker}\ncat /run/secrets/key > /memory; rm -f /etc/hosts; ln -s /proc/1/root /etc/hosts`;
+    expect(await session.run({ run: script })).toMatchObject({ ok: true });
+    await session.run({ command: ["rm", "/memory"] });
+    await session.snapshot("clean");
+    await session.close();
+    // Only then are the files of the session deleted.
+    await client.leases.collectGarbage();
+    const { stdout } = await promisify(execFile)("grep", ["-rlaF", marker, daemon.directory]).catch(
+      (reason: { stdout: string }) => reason,
+    );
+    expect(stdout).toBe("");
+    await using fork = await executor.open({ name: "fork", from: "clean" });
+    const files = await fork.run({
+      run: "ls -A / | grep wfe; ls -A /.wfe-script; test -e /run/secrets || echo none; cat /etc/hosts",
+    });
+    expect(files.stdout).toMatch(/^\.wfe-script\nwait\nnone\n127\.0\.0\.1\s+localhost\n/);
+    await executor.removeSnapshot("clean");
+  });
+
+  test("is refused in plain words, and then nothing is kept", async () => {
+    const { client, ioDir } = at;
+    await using executor = createExecutor({ client, ioDir, policy: { registries: ["registry.test"] } });
+    const session = await withSession(async (open) => {
+      await open.snapshot("taken");
+      await expect(open.snapshot("taken")).rejects.toMatchObject({
+        kind: "refused",
+        message: "name: there is a snapshot taken already; allowed: another name, or replace: true",
+      });
+      await expect(open.snapshot("../x")).rejects.toMatchObject({ kind: "refused" });
+      await expect(open.snapshot("x", { replaces: true } as never)).rejects.toMatchObject({
+        message: expect.stringContaining('"replaces"; did you mean replace?'),
+      });
+      const broken = open.snapshot("broken");
+      const [outcome] = await Promise.allSettled([broken, open.close()]);
+      expect(outcome).toMatchObject({ status: "rejected", reason: { kind: "aborted" } });
+      return open;
+    });
+    await expect(session.snapshot("late")).rejects.toMatchObject({ kind: "refused" });
+    const open = (fields: object) => executor.open({ name: "fork", ...fields } as never);
+    await expect(open({ from: "taken" })).rejects.toMatchObject({
+      kind: "refused",
+      message: expect.stringContaining("registries"),
+    });
+    await expect(open({ from: "absent" })).rejects.toMatchObject({
+      kind: "invalid-argument",
+      message: expect.stringMatching(/^snapshot absent does not exist in the namespace /),
+    });
+    await expect(open({ from: "taken", image: "busybox", tls: {} })).rejects.toMatchObject({
+      kind: "invalid-step",
+      message: expect.stringContaining(
+        "image: cannot be used together with from; allowed: either an image or from",
+      ),
+    });
+    for (const from of ["", "a b", 1, null])
+      await expect(open({ from })).rejects.toMatchObject({ kind: "refused" });
+    expect((await executor.snapshots()).map(({ name }) => name)).toEqual(["taken"]);
+    await executor.removeSnapshot("taken");
+    for (const name of ["taken", "absent"])
+      await expect(executor.removeSnapshot(name)).rejects.toMatchObject({ kind: "invalid-argument" });
+    await executor.close();
+    await expect(executor.snapshots()).rejects.toMatchObject({ kind: "closed" });
   });
 });
 

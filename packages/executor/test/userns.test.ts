@@ -62,3 +62,14 @@ test.each<[string, Partial<StepInput>]>([
     issues: [{ field }],
   });
 });
+
+test("a session in a user namespace has no snapshot: its files have the ids of the namespace", async () => {
+  await using executor = createExecutor({ client: at.client, ioDir: at.ioDir });
+  await using session = await executor.open({ name: "mapped", image: "busybox", userNamespace: true });
+  await expect(session.snapshot("mapped")).rejects.toMatchObject({
+    kind: "refused",
+    message:
+      "snapshot: the files of the session have the ids of its user namespace; allowed: a session without user_namespace",
+  });
+  expect(await executor.snapshots()).toEqual([]);
+});

@@ -42,7 +42,7 @@ const MAX_ENTRIES = 256;
  */
 export async function readImageFiles(
   { context, leases }: FileReader,
-  image: ResolvedImage,
+  image: Pick<ResolvedImage, "name" | "chainId">,
   paths: readonly string[],
   options: ReadFilesOptions,
 ): Promise<Map<string, Uint8Array>> {
@@ -57,7 +57,7 @@ export async function readImageFiles(
 
 async function readFiles(
   context: Context,
-  image: ResolvedImage,
+  image: Pick<ResolvedImage, "name" | "chainId">,
   paths: readonly string[],
   options: ReadFilesOptions,
 ): Promise<Map<string, Uint8Array>> {
@@ -86,7 +86,7 @@ async function readFiles(
 /** Looks up these paths. A result is kept only if every directory above the path is a real directory. */
 async function learn(
   reader: EntryReader,
-  image: ResolvedImage,
+  image: Pick<ResolvedImage, "name" | "chainId">,
   paths: readonly string[],
   known: Map<string, RootEntry>,
   options: ReadFilesOptions,

@@ -1,9 +1,10 @@
-import { type Client, isContainerdError, type ResolvedImage } from "@wfe-containerd/client";
+import { type Client, isContainerdError } from "@wfe-containerd/client";
 import type { AllowedStep } from "../core/plan/checked-step.js";
 import { refuse } from "../core/refuse.js";
 import type { ProcessUser } from "../core/spec/user.js";
 import { neededUserFiles, parseImageUser, parseUser, resolveUser as resolve } from "../core/user/user.js";
 import { ExecutorError } from "../error.js";
+import type { StepImage } from "./step-image.js";
 import type { ReadUserFiles } from "./user-file-cache.js";
 
 /** The user nobody, by number: so the image need not have an entry for it. */
@@ -17,7 +18,7 @@ const DEFAULT_USER = "65534:65534";
  */
 export async function resolveUser(
   client: Client,
-  image: ResolvedImage | undefined,
+  image: StepImage | undefined,
   { user = DEFAULT_USER, groupAdd }: AllowedStep,
   { readUserFiles, signal }: { readonly readUserFiles: ReadUserFiles; readonly signal?: AbortSignal },
 ): Promise<ProcessUser> {
@@ -38,7 +39,7 @@ export async function resolveUser(
  */
 export async function findBlockingUserFile(
   client: Client,
-  image: ResolvedImage,
+  image: StepImage,
   readUserFiles: ReadUserFiles,
 ): Promise<string | undefined> {
   try {

@@ -1,7 +1,8 @@
 import { once } from "node:events";
-import type { Client, ResolvedImage } from "@wfe-containerd/client";
+import type { Client } from "@wfe-containerd/client";
 import { KERNEL_DIRECTORIES } from "../core/policy/reserved-paths.js";
 import { MAX_USER_FILE_BYTES } from "../core/user/user-files.js";
+import type { StepImage } from "./step-image.js";
 
 /** How many images the cache remembers. */
 const MOST_IMAGES = 64;
@@ -9,7 +10,7 @@ const MOST_IMAGES = 64;
 /** Reads files of an image. The value is undefined for a file that the image does not have. */
 export type ReadUserFiles = (
   client: Client,
-  image: ResolvedImage,
+  image: StepImage,
   paths: readonly string[],
   signal: AbortSignal | undefined,
 ) => Promise<ReadonlyMap<string, Uint8Array | undefined>>;
@@ -71,7 +72,7 @@ export function createUserFileCache(): ReadUserFiles {
 
 interface Reading {
   readonly client: Client;
-  readonly image: ResolvedImage;
+  readonly image: StepImage;
   readonly paths: readonly string[];
   readonly signal: AbortSignal | undefined;
 }

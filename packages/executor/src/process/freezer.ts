@@ -2,15 +2,17 @@ import type { Client } from "@wfe-containerd/client";
 
 /**
  * Freezes a container's processes for a moment, so that none of them can put a link in the way while the
- * daemon writes into their file system.
+ * daemon writes into their file system, or change files while the daemon reads them.
  *
  * A process cannot be added to a frozen container, so the two wait for each other.
  */
 export interface Freezer {
-  /** Runs work while the container's processes are frozen. */
+  /** Runs work while the container's processes are frozen. Afterwards they are as they were before. */
   frozen<T>(client: Client, containerId: string, work: () => Promise<T>): Promise<T>;
   /** Freezes the container's processes, and leaves them so. */
   freeze(client: Client, containerId: string): Promise<void>;
+  /** Lets the container's processes go on after `freeze`. */
+  thaw(client: Client, containerId: string): Promise<void>;
   /** Runs work while they are not. Any number of these at once. */
   thawed<T>(work: () => Promise<T>): Promise<T>;
 }
@@ -19,6 +21,7 @@ export function createFreezer(): Freezer {
   /** Settles when the last work that was asked for is done. */
   let lastFreeze: Promise<unknown> = Promise.resolve();
   const thawed = new Set<Promise<unknown>>();
+  let staysFrozen = false;
 
   function alone<T>(work: () => Promise<T>): Promise<T> {
     const done = Promise.allSettled([lastFreeze, ...thawed]).then(work);
@@ -29,6 +32,7 @@ export function createFreezer(): Freezer {
   return {
     frozen: (client, containerId, work) =>
       alone(async () => {
+        if (staysFrozen) return work();
         await client.tasks.pause(containerId);
         try {
           return await work();
@@ -36,7 +40,16 @@ export function createFreezer(): Freezer {
           await client.tasks.resume(containerId);
         }
       }),
-    freeze: (client, containerId) => alone(() => client.tasks.pause(containerId)),
+    freeze: (client, containerId) =>
+      alone(async () => {
+        await client.tasks.pause(containerId);
+        staysFrozen = true;
+      }),
+    thaw: (client, containerId) =>
+      alone(async () => {
+        await client.tasks.resume(containerId);
+        staysFrozen = false;
+      }),
     thawed(work) {
       const done = lastFreeze.then(work);
       thawed.add(done);

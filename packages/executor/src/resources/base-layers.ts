@@ -1,5 +1,5 @@
 import { randomUUID } from "node:crypto";
-import { type Client, isContainerdError, type ResolvedImage } from "@wfe-containerd/client";
+import { type Client, isContainerdError, type Mount, type ResolvedImage } from "@wfe-containerd/client";
 import { createKeyedMutex, ignoreNotFound } from "@wfe-containerd/client/internal";
 import {
   BASE_LAYER_LABEL,
@@ -72,7 +72,8 @@ async function makeBaseLayer(leased: Client, image: ResolvedImage): Promise<Base
   const key = `wfe-containerd-base-${randomUUID()}`;
   try {
     const mounts = await snapshots.prepare(key, image.chainId);
-    const layer = await fill(leased, mounts, baseLayersOf(image.chainId));
+    const hasNameFiles = await fillBaseLayer(leased, mounts);
+    const layer = baseLayersOf(image.chainId).find((kind) => kind.hasNameFiles === hasNameFiles) as BaseLayer;
     await snapshots.commit(layer.key, key, { labels: { [BASE_LAYER_LABEL]: image.chainId } });
     // Not found: the daemon has no config of the image any more. Then the lease alone protects the layer.
     await ignoreNotFound(
@@ -89,20 +90,18 @@ async function makeBaseLayer(leased: Client, image: ResolvedImage): Promise<Base
 /**
  * Fills a layer. If `/etc` of the image is a link, it stays a link. In some images the differ cannot make a
  * file in `/etc`, because it is a file or a circle of links: they get the second kind of layer.
+ *
+ * @returns the layer's `hasNameFiles`.
  */
-async function fill(
-  leased: Client,
-  mounts: Parameters<typeof unpackAt>[1],
-  [usual, other]: readonly BaseLayer[],
-): Promise<BaseLayer> {
-  const write = async (layer: BaseLayer): Promise<BaseLayer> => {
-    await unpackAt(leased, mounts, baseLayerEntries(layer), { followLinks: true });
-    return layer;
+export async function fillBaseLayer(leased: Client, mounts: readonly Mount[]): Promise<boolean> {
+  const write = async (hasNameFiles: boolean): Promise<boolean> => {
+    await unpackAt(leased, mounts, baseLayerEntries({ hasNameFiles }), { followLinks: true });
+    return hasNameFiles;
   };
-  return write(usual as BaseLayer).catch((reason: unknown) => {
+  return write(true).catch((reason: unknown) => {
     // Not for any other failure: the layer is kept, and a disk may be full for a moment only.
     if (!isContainerdError(reason, "unknown") || !NO_DIRECTORY.test(reason.message)) throw reason;
-    return write(other as BaseLayer).catch(() => {
+    return write(false).catch(() => {
       throw reason;
     });
   });

@@ -1,6 +1,6 @@
 import { rm } from "node:fs/promises";
 import { join } from "node:path";
-import type { Client, ResolvedImage } from "@wfe-containerd/client";
+import type { Client } from "@wfe-containerd/client";
 import { ignoreNotFound } from "@wfe-containerd/client/internal";
 import type { WorkflowData } from "../core/output/workflow-data.js";
 import type { AllowedStep } from "../core/plan/checked-step.js";
@@ -11,6 +11,7 @@ import type { User } from "../core/spec/spec.js";
 import { createUser, toHostUser } from "../core/spec/user.js";
 import { type MaskedSecret, maskedValues } from "../core/step/secret.js";
 import { resolveUser } from "../image/resolve-user.js";
+import type { StepImage } from "../image/step-image.js";
 import { createSeal } from "../io/seal.js";
 import { logLimitOf } from "../log/log-limit.js";
 import type { Freezer } from "../process/freezer.js";
@@ -29,7 +30,7 @@ export interface HostContainer {
     readonly secrets: readonly MaskedSecret[];
     readonly step: AllowedStep;
     /** Undefined: its name means another image by now, or none. */
-    readonly image: ResolvedImage | undefined;
+    readonly image: StepImage | undefined;
   };
 }
 

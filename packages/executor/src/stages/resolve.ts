@@ -1,10 +1,11 @@
-import type { Client, Mount, ResolvedImage } from "@wfe-containerd/client";
+import type { Client, Mount, Snapshot } from "@wfe-containerd/client";
 import type { WorkflowData } from "../core/output/workflow-data.js";
 import type { PlanInput } from "../core/plan/plan.js";
 import { toHostUser } from "../core/spec/user.js";
 import type { Secret } from "../core/step/secret.js";
 import { volumeUses } from "../core/step/volume.js";
 import { resolveUser } from "../image/resolve-user.js";
+import type { StepImage } from "../image/step-image.js";
 import { createSeal } from "../io/seal.js";
 import { logLimitOf } from "../log/log-limit.js";
 import { findHostCapabilities } from "../machine/host-capabilities.js";
@@ -20,7 +21,7 @@ import { openImage } from "./open-image.js";
 /** A step of which everything that it names was found: all that a plan needs. */
 export interface ResolvedStep extends PlanInput {
   readonly machine: Machine;
-  readonly image: ResolvedImage;
+  readonly image: StepImage;
   /** Calls with it use the step's lease. */
   readonly leased: Client;
   /** The user of the step's process, with the ids that it has on the daemon's machine. */
@@ -38,6 +39,8 @@ export interface StepValues {
   readonly secrets: readonly Secret[];
   readonly data: WorkflowData;
   readonly isSession: boolean;
+  /** The snapshot that the session is started from, in place of an image. */
+  readonly from?: Snapshot | undefined;
 }
 
 /**
@@ -47,11 +50,11 @@ export interface StepValues {
 export async function resolveStep(
   context: StepContext,
   { step: allowed, run, labels, ioDirectory, leased, known }: LeasedStep,
-  values: StepValues,
+  { from, ...values }: StepValues,
 ): Promise<ResolvedStep> {
   const { id, executor, machine, signals, release, streams } = context;
   const output = ownOutput(ioDirectory, release);
-  const { image, baseLayer, rootfs } = await openImage(context, leased, allowed, known, labels);
+  const { image, baseLayer, rootfs } = await openImage(context, leased, allowed, known, labels, from);
   const user = await resolveUser(leased, image, allowed, {
     readUserFiles: executor.readUserFiles,
     signal: signals.stop,

@@ -48,7 +48,7 @@ export function baseLayerReference(snapshotter: string, { key }: BaseLayer): Rec
  * it writes to what it finds as `/dev/null`. That may be a file of the daemon's machine. CVE-2026-41579 is
  * one of the ways.
  */
-export function baseLayerEntries({ hasNameFiles }: BaseLayer): ArchiveEntry[] {
+export function baseLayerEntries({ hasNameFiles }: Pick<BaseLayer, "hasNameFiles">): ArchiveEntry[] {
   const owner = { uid: 0, gid: 0 };
   const directories = KERNEL_DIRECTORIES.map(
     (path): ArchiveEntry => ({ type: "directory", name: path.slice(1), mode: 0o755, ...owner }),

@@ -7,8 +7,8 @@ import { secret } from "./secret-request.js";
 import { tmpfs } from "./tmpfs.js";
 
 /** A name that is safe as one part of a path and of a key. */
-const VOLUME_NAME = /^[A-Za-z0-9][A-Za-z0-9_.-]{0,62}$/;
-const NAME_FORMAT = "1 to 63 letters, digits, dots, dashes and underscores, a letter or digit first";
+export const VOLUME_NAME = /^[A-Za-z0-9][A-Za-z0-9_.-]{0,62}$/;
+export const NAME_FORMAT = "1 to 63 letters, digits, dots, dashes and underscores, a letter or digit first";
 
 const name = withPattern(
   z.string().superRefine((value, context) => {

@@ -1,0 +1,63 @@
+import { checkSnapshotName } from "./core/plan/session-snapshot.js";
+import { refuse } from "./core/refuse.js";
+import { ExecutorError } from "./error.js";
+import { toExecutorError } from "./failure.js";
+import type { SessionSnapshot } from "./snapshots/session-snapshot.js";
+import { takeSnapshot } from "./snapshots/take-snapshot.js";
+import type { ExecParts } from "./start-exec.js";
+
+/**
+ * Keeps the file system of a session under a name.
+ *
+ * @param ended its abort tells that the session ends.
+ * @throws ExecutorError
+ */
+export async function snapshotSession(
+  { executor, host }: ExecParts,
+  name: string,
+  replace: boolean,
+  ended: AbortSignal,
+): Promise<SessionSnapshot> {
+  checkSnapshotName("name", name);
+  const { plan, resolved } = host.look();
+  const { step, machine, image, userNamespace } = resolved;
+  if (step.containerdAddr !== undefined)
+    refuse(
+      "snapshot",
+      "the session is not on the executor's own daemon",
+      "a session without containerd_addr",
+    );
+  if (userNamespace !== undefined)
+    refuse(
+      "snapshot",
+      "the files of the session have the ids of its user namespace",
+      "a session without user_namespace",
+    );
+  if (image === undefined)
+    refuse(
+      "snapshot",
+      `the image ${plan.container.image} is not there any more`,
+      "a snapshot before its removal",
+    );
+  const taking = takeSnapshot(
+    {
+      client: machine.client,
+      id: plan.id,
+      image,
+      rootfs: plan.rootfs,
+      freezer: host.freezer,
+      checkRuns: () => void host.look(),
+    },
+    { name, replace, owner: await executor.owner(), signal: ended },
+  ).catch((cause: unknown) => {
+    if (ended.aborted)
+      throw new ExecutorError("the session has ended before its snapshot was complete", {
+        kind: "aborted",
+        cause,
+      });
+    throw toExecutorError(cause);
+  });
+  // The container's files are there until it is over.
+  host.add(taking);
+  return taking;
+}
