@@ -49,3 +49,12 @@ test("before it is armed, nothing is held back or copied", () => {
   expect(filter.push(chunk)).toEqual([chunk]);
   expect(filter.push(chunk)[0]).toBe(chunk);
 });
+
+test("what it returns is copied by slice(), also while the seal is expected", () => {
+  const filter = createSealFilter(createSeal());
+  filter.arm();
+  const buffer = Buffer.alloc(100, "a");
+  const copies = filter.push(buffer).map((part) => part.slice());
+  buffer.fill("b");
+  expect(Buffer.concat(copies).toString()).toMatch(/^a+$/);
+});

@@ -54,7 +54,8 @@ export function createSealFilter(seal: Uint8Array): SealFilter {
       const parts: Uint8Array[] = [];
       const pass = (part: Uint8Array): void => {
         passed += part.byteLength;
-        if (part.byteLength > 0) parts.push(part);
+        // No Buffer: its slice() does not copy, and who copies the reader's buffer would not.
+        if (part.byteLength > 0) parts.push(new Uint8Array(part.buffer, part.byteOffset, part.byteLength));
       };
       // A process outside of the container's PID namespace may still print behind it.
       for (let at = bytes.indexOf(seal); at !== -1; at = bytes.indexOf(seal)) {

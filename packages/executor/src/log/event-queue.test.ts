@@ -24,6 +24,21 @@ describe("with a consumer", () => {
     expect(seen).toEqual([1, 2, 3]);
   });
 
+  test("output is what it was when it was pushed, whatever the reader's buffer has by then", async () => {
+    const queue = createEventQueue();
+    const events = queue.iterate();
+    const buffer = Buffer.from("first");
+    queue.push({ type: "output", stream: "stdout", data: buffer });
+    buffer.write("other");
+    expect(
+      String(
+        (await drain(queue, events)).map(
+          (event) => event.type === "output" && String.fromCharCode(...event.data),
+        ),
+      ),
+    ).toBe("first");
+  });
+
   test("who produces waits while much is queued, and goes on when it was taken", async () => {
     const queue = createEventQueue();
     const events = queue.iterate();

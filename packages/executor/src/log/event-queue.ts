@@ -95,8 +95,9 @@ export function createEventQueue(): EventQueue {
   function copyOf(event: StepEvent): StepEvent {
     if (event.type !== "output") return event;
     const length = event.data.byteLength;
+    // Not with slice(): that of a Buffer does not copy.
     const fits = length <= OUTPUT_BLOCK_BYTES && outputBytes > UNREAD_BYTES / 2;
-    if (consumer !== "none" || !fits) return { ...event, data: event.data.slice() };
+    if (consumer !== "none" || !fits) return { ...event, data: new Uint8Array(event.data) };
     ring ??= new Uint8Array(RING_BYTES);
     if (ringAt + length > RING_BYTES) ringAt = 0;
     const data = ring.subarray(ringAt, ringAt + length);

@@ -28,7 +28,8 @@ function createWindow() {
   let bytes = 0;
   return {
     append(chunk: Uint8Array) {
-      chunks.push(chunk.slice());
+      // Not with slice(): that of a Buffer does not copy.
+      chunks.push(new Uint8Array(chunk));
       bytes += chunk.byteLength;
       let first = chunks[0];
       while (first !== undefined && bytes - first.byteLength >= MEMORY_BYTES) {

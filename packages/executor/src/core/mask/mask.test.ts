@@ -11,7 +11,13 @@ function mask(secrets: readonly Bytes[], chunks: readonly Bytes[]): string {
 }
 
 function maskWith(masker: Masker, chunks: readonly Bytes[]): string {
-  const given = chunks.map((chunk) => Buffer.from(masker.push(Buffer.from(chunk))));
+  const given = chunks.map((chunk) => {
+    const buffer = Buffer.from(chunk);
+    const shown = Buffer.from(masker.push(buffer));
+    // The reader reads the next bytes into it.
+    buffer.fill(0);
+    return shown;
+  });
   return Buffer.concat([...given, masker.end()]).toString("latin1");
 }
 

@@ -96,8 +96,9 @@ function createMasker(scanners: readonly Scanner[]): Masker {
     },
     push(chunk) {
       const from = held.byteLength;
-      // The bytes are the caller's, so they are copied, but only once.
-      held = from === 0 ? chunk.slice() : concat([held, chunk]);
+      // The bytes are the caller's, so they are copied, but only once. Not with slice(): that of a Buffer does
+      // not copy.
+      held = from === 0 ? new Uint8Array(chunk) : concat([held, chunk]);
       let open = 0;
       const news: Stretch[][] = [];
       for (const scanner of scanners) {
