@@ -202,7 +202,7 @@ printf '%s\\n' "\${COMPREPLY[@]}"`;
   });
 });
 
-test("stop ends a step by its stop signal; wait gives its code; events tell of it", async () => {
+test("stop ends a step by its stop signal; events tell of it", async () => {
   const events = start([...at(), "events", "--filter", "type=container", "--format", "{{.Action}} {{.ID}}"], {
     env: env(),
   });
@@ -211,7 +211,6 @@ test("stop ends a step by its stop signal; wait gives its code; events tell of i
   const second = await startStep("second");
   await events.printed("start wfe-");
   const [secondId, firstId] = (await cli("ps", "-q")).stdout.split("\n");
-  const waiting = cli("wait", "first", "second");
   expect(await cli("stop", "-t", "60", "first", "none", "second")).toMatchObject({
     code: 125,
     stdout: "first\nsecond\n",
@@ -219,11 +218,28 @@ test("stop ends a step by its stop signal; wait gives its code; events tell of i
   });
   expect((await first.finished).code).toBe(5);
   expect((await second.finished).code).toBe(5);
-  expect(await waiting).toEqual({ code: 0, stdout: "5\n5\n", stderr: "" });
   await events.printed(`exit ${firstId}`);
   await events.printed(`exit ${secondId}`);
   events.child.kill("SIGINT");
   await events.finished;
+});
+
+test("wait gives the exit codes of steps, those of running ones when they have ended", async () => {
+  await cli("run", "-d", "--name", "over", "busybox", "sh", "-c", "exit 3");
+  await cli(
+    "run",
+    "-d",
+    "--name",
+    "later",
+    "busybox",
+    "sh",
+    "-c",
+    "trap 'exit 5' TERM; while :; do sleep 0.05; done",
+  );
+  const waiting = cli("wait", "over", "later");
+  expect((await cli("stop", "-t", "60", "later")).code).toBe(0);
+  expect(await waiting).toEqual({ code: 0, stdout: "3\n5\n", stderr: "" });
+  expect((await cli("rm", "over", "later")).code).toBe(0);
 });
 
 test("stop kills what ignores its signal, and kill kills at once", async () => {
@@ -560,7 +576,7 @@ test("commands of docker that are missing are told with what to do instead; help
   expect(await cli("start", "build")).toEqual({
     code: 125,
     stdout: "",
-    stderr: "wfe-containerd: there is no command start; a step runs once; run it again\n",
+    stderr: "wfe-containerd: there is no command start; a step runs once; run it again\n(see --help)\n",
   });
   const { stdout, code } = await cli("--help");
   expect(code).toBe(0);

@@ -1,6 +1,7 @@
 import { type Client, createOutage } from "@wfe-containerd/client";
 import { createSemaphore } from "@wfe-containerd/client/internal";
 import { createAbortRelay } from "./abort-relay.js";
+import { connectSession, listSessions } from "./connect-session.js";
 import { refuse } from "./core/refuse.js";
 import type { StepInput } from "./core/step/step-input.js";
 import { printStepLines } from "./diagnostics/debug-output.js";
@@ -30,7 +31,7 @@ import { toExecutorError } from "./failure.js";
 import type { StepHandle } from "./handle.js";
 import { createEventQueue } from "./log/event-queue.js";
 import { createKeptLogs } from "./log/kept-logs.js";
-import { openSession } from "./open-session.js";
+import { CONNECT_OPTIONS, openSession } from "./open-session.js";
 import { checkOptions } from "./options.js";
 import { attachTo, execIn } from "./other-steps.js";
 import { abandonedSteps } from "./record/abandoned.js";
@@ -39,7 +40,14 @@ import { REAP_OPTIONS, type ReapOptions } from "./record/reap.js";
 import { claimAll, type RecoveredStep } from "./record/recover.js";
 import { createUnfinishedReleases } from "./resources/unfinished-releases.js";
 import { type RunResult, runToEnd } from "./run-to-end.js";
-import type { OpenOptions, Session, SessionInput, SnapshotSessionInput } from "./session.js";
+import type {
+  ConnectOptions,
+  ListedSession,
+  OpenOptions,
+  Session,
+  SessionInput,
+  SnapshotSessionInput,
+} from "./session.js";
 import { listSnapshots, removeSnapshot, type SessionSnapshot } from "./snapshots/session-snapshot.js";
 import type { ExecParts } from "./start-exec.js";
 import { resumeStep, type StartedStep, type StartKind, type StepHost, startStep } from "./start-step.js";
@@ -75,6 +83,29 @@ export interface Executor extends AsyncDisposable {
    * ```
    */
   open(session: SessionInput | SnapshotSessionInput, options?: OpenOptions): Promise<Session>;
+  /**
+   * Connects to a running session that another process has opened, or that was opened with `detached`. Its
+   * own deadlines count in the process that opened it; those that are given here, in this one.
+   *
+   * @param session its id, or its name, if no other step has that name.
+   * @throws ExecutorError `invalid-argument` if there is no such step; `refused` if it is no running session,
+   * the value of a secret is missing, or its executor has `ioMode: "fifo"`.
+   * @example
+   * ```ts
+   * const opened = await executor.open({ name: "job", image: "alpine" }, { detached: true });
+   * await opened.disconnect();
+   * // In another process:
+   * await using session = await executor.connect("job");
+   * await session.run({ command: ["ls"] });
+   * ```
+   */
+  connect(session: string, options?: ConnectOptions): Promise<Session>;
+  /**
+   * Lists the sessions on the executor's own daemon, in its namespace, the newest first.
+   *
+   * @throws ExecutorError `closed` after `close`; `daemon-unavailable`.
+   */
+  sessions(): Promise<ListedSession[]>;
   /**
    * Lists the snapshots of sessions, by name, in the namespace of the executor's own daemon.
    *
@@ -277,7 +308,16 @@ export function createExecutor(options: ExecutorOptions = {}): Executor {
   async function attach(step: string, attachOptions: AttachOptions): Promise<StepHandle> {
     checkOptions("attach", attachOptions, ATTACH_OPTIONS);
     if (closing !== undefined) throw startsNoMore("is closed");
-    return keep(await attachTo(hostOf({}), step, attachOptions));
+    return keep((await attachTo(hostOf({}), step, attachOptions)).started);
+  }
+
+  async function connect(session: string, connectOptions: ConnectOptions): Promise<Session> {
+    checkOptions("connect", connectOptions, CONNECT_OPTIONS);
+    const connected = await askOwnDaemon((client) =>
+      connectSession(hostOf({}), client, session, connectOptions),
+    );
+    keep(connected.started);
+    return connected.session;
   }
 
   async function exec(step: string, process: ExecInput, execOptions: AttachOptions): Promise<StepHandle> {
@@ -342,11 +382,14 @@ export function createExecutor(options: ExecutorOptions = {}): Executor {
     open(input, openOptions = {}) {
       const host = createExecHost("the session");
       return openSession(execsOf(host), input, openOptions, {
-        begin: (step, startOptions, events, from) =>
-          begin(step, startOptions, { events, session: host, from }),
+        begin: (step, startOptions, { events, from, isLeft }) =>
+          begin(step, startOptions, { events, session: host, from, left: isLeft ? "remove" : undefined }),
+        connect,
         ownClient,
       });
     },
+    connect: (session, connectOptions = {}) => connect(session, connectOptions),
+    sessions: () => askOwnDaemon(listSessions),
     snapshots: () => askOwnDaemon(listSnapshots),
     removeSnapshot: (name) => askOwnDaemon((client) => removeSnapshot(client, name)),
     async reap(reapOptions = {}) {

@@ -25,6 +25,8 @@ export type { StepHandle } from "./handle.js";
 export type { StdinSource } from "./io/stdin.js";
 export type { RunResult } from "./run-to-end.js";
 export type {
+  ConnectOptions,
+  ListedSession,
   OpenOptions,
   Session,
   SessionCloseOptions,

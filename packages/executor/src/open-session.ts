@@ -2,6 +2,7 @@ import type { Client, Snapshot } from "@wfe-containerd/client";
 import type { OptionNames } from "@wfe-containerd/client/internal";
 import { checkSnapshotName, SNAPSHOT_LABELS } from "./core/plan/session-snapshot.js";
 import { WAITER_PATH } from "./core/plan/waiter.js";
+import { refuse } from "./core/refuse.js";
 import { PROCESS_FIELDS } from "./core/step/session-fields.js";
 import { lineOf } from "./core/step/spelling.js";
 import type { StepInput } from "./core/step/step-input.js";
@@ -15,6 +16,7 @@ import { createEventQueue, type EventQueue } from "./log/event-queue.js";
 import { checkOptions } from "./options.js";
 import { runToEnd } from "./run-to-end.js";
 import type {
+  ConnectOptions,
   OpenOptions,
   Session,
   SessionCloseOptions,
@@ -28,6 +30,7 @@ import type {
 import { checkDeadlines, startDeadlines } from "./session-deadlines.js";
 import { createSessionFiles } from "./session-files.js";
 import { snapshotSession } from "./session-snapshots.js";
+import { watchUsage } from "./session-usage.js";
 import { missingSnapshot, snapshotsNamed } from "./snapshots/session-snapshot.js";
 import { type ExecParts, startExec } from "./start-exec.js";
 import { startTimer } from "./timer.js";
@@ -38,7 +41,9 @@ const OPEN_OPTIONS: Readonly<Record<keyof OpenOptions, true>> = {
   signal: true,
   secrets: true,
   data: true,
+  detached: true,
 };
+export const CONNECT_OPTIONS: OptionNames<ConnectOptions> = { ...DEADLINES, secrets: true };
 const SNAPSHOT_OPTIONS: OptionNames<SnapshotOptions> = { replace: true };
 const CLOSE_OPTIONS: OptionNames<SessionCloseOptions> = { graceMs: true };
 const { secrets: _, ...STEP_OPTIONS } = RUN_OPTIONS;
@@ -59,7 +64,13 @@ const IMAGE_FIELDS: Readonly<Record<Exclude<keyof SessionInput, keyof SnapshotSe
 /** What makes the container of a session. */
 export interface SessionHost {
   /** Starts the step that the container is. */
-  begin(step: StepInput, options: StartOptions, events: EventQueue, from: Snapshot | undefined): StepHandle;
+  begin(
+    step: StepInput,
+    options: StartOptions,
+    kind: { readonly events: EventQueue; readonly from: Snapshot | undefined; readonly isLeft: boolean },
+  ): StepHandle;
+  /** Connects to a session that was opened with `detached`. */
+  connect(id: string, options: ConnectOptions): Promise<Session>;
   /** The executor's own daemon. */
   ownClient(): Promise<Client>;
 }
@@ -73,10 +84,10 @@ export async function openSession(
   execs: ExecParts,
   input: SessionInput | SnapshotSessionInput,
   options: OpenOptions,
-  { begin, ownClient }: SessionHost,
+  { begin, connect, ownClient }: SessionHost,
 ): Promise<Session> {
   checkOptions("open", options, OPEN_OPTIONS);
-  const { idleTimeoutMs, lifetimeMs, ...startOptions } = options;
+  const { idleTimeoutMs, lifetimeMs, detached: isLeft = false, ...startOptions } = options;
   checkDeadlines(options);
   refuseFields(input, STEP_FIELDS, "belongs to a step of the session", (field) => {
     return `${field} in session.run or session.start`;
@@ -85,48 +96,102 @@ export async function openSession(
   const events = createEventQueue();
   events.discard();
   // The program that waits ignores all other signals.
-  const handle = begin({ ...step, command: [WAITER_PATH], stopSignal: "KILL" }, startOptions, events, from);
+  const waiting = { ...step, command: [WAITER_PATH], stopSignal: "KILL" };
+  const limited = isLeft && lifetimeMs !== undefined ? { ...waiting, timeoutMs: lifetimeMs } : waiting;
+  const handle = begin(limited, startOptions, { events, from, isLeft });
   try {
     await handle.started;
   } catch (reason) {
     await handle.closed;
     throw reason;
   }
-  return sessionOf(execs, handle, input.name, options);
+  if (isLeft) {
+    await handle.closed;
+    return connect(handle.id, { idleTimeoutMs, lifetimeMs, secrets: options.secrets });
+  }
+  const end = async (): Promise<void> => {
+    handle.kill();
+    await handle[Symbol.asyncDispose]();
+  };
+  return sessionOf(execs, { ...ownParts(handle), end, leave: undefined }, input.name, options);
 }
 
-function sessionOf(execs: ExecParts, handle: StepHandle, name: string, options: OpenOptions): Session {
+/** The first process of a session, as the session sees it. */
+export interface SessionProcess extends Pick<StepHandle, "id" | "result" | "closed"> {
+  /** Ends it, and releases the container. */
+  end(): Promise<void>;
+  /** Lets go of it. Undefined: it ends with this process. */
+  readonly leave: (() => Promise<void>) | undefined;
+}
+
+export const ownParts = ({
+  id,
+  result,
+  closed,
+}: StepHandle): Pick<StepHandle, "id" | "result" | "closed"> => ({
+  id,
+  result,
+  closed,
+});
+
+export function sessionOf(
+  execs: ExecParts,
+  process: SessionProcess,
+  name: string,
+  options: SessionDeadlines,
+): Session {
   const { host } = execs;
   const running = new Set<StepHandle>();
   let reason: SessionEndReason | undefined;
   let closing: Promise<SessionEnd> | undefined;
   const ending = new AbortController();
-  const clock = startDeadlines(options, (over) => {
-    reason ??= over;
-    void close(0);
-  });
-  const ended = handle.result
+  const usage = watchUsage(execs);
+  const clock = startDeadlines(options, (over) => void onOver(over));
+  const ended = process.result
     .then(
       ({ cause }) => ({ reason: reason ?? cause }),
-      (error: unknown) => ({ reason: reason ?? "lost", ...(isExecutorError(error) && { error }) }),
+      (error: unknown) => ({
+        reason: reason ?? "lost",
+        // To let go of it is no error.
+        ...(reason !== "disconnected" && isExecutorError(error) && { error }),
+      }),
     )
     .then(async (end): Promise<SessionEnd> => {
       clock.stop();
       ending.abort();
-      return { ...end, ...(await handle.closed) };
+      return { ...end, ...(await process.closed) };
     });
+
+  async function onOver(over: "idle" | "lifetime"): Promise<void> {
+    if (over === "idle" && (await usage.isUsedElsewhere())) return clock.restartIdle();
+    reason ??= over;
+    closing ??= close(0);
+  }
+
+  async function stopSteps(graceMs: number): Promise<void> {
+    for (const step of running) step.stop();
+    const late = startTimer(graceMs);
+    await Promise.race([Promise.all([...running].map(({ closed }) => closed)), late.fired, ended]);
+    late.cancel();
+  }
+
+  /** What is not its own is not ended by it. */
+  async function letGo(leave: () => Promise<void>): Promise<SessionEnd> {
+    reason ??= "disconnected";
+    clock.stop();
+    ending.abort();
+    await stopSteps(DEFAULT_GRACE_MS);
+    await leave();
+    return ended;
+  }
 
   async function close(graceMs: number): Promise<SessionEnd> {
     reason ??= "closed";
     clock.stop();
     ending.abort();
     if (host.isPaused) await resume().catch(() => undefined);
-    for (const step of running) step.stop();
-    const late = startTimer(graceMs);
-    await Promise.race([Promise.all([...running].map(({ closed }) => closed)), late.fired, ended]);
-    late.cancel();
-    handle.kill();
-    await handle[Symbol.asyncDispose]();
+    await stopSteps(graceMs);
+    await process.end();
     return ended;
   }
 
@@ -137,6 +202,7 @@ function sessionOf(execs: ExecParts, handle: StepHandle, name: string, options: 
     void started.closed.then(() => {
       running.delete(started);
       leave();
+      if (process.leave !== undefined) usage.tell();
     });
     return started;
   }
@@ -155,7 +221,7 @@ function sessionOf(execs: ExecParts, handle: StepHandle, name: string, options: 
   }
 
   return {
-    id: handle.id,
+    id: process.id,
     name,
     ended,
     files: createSessionFiles(host, (process) => start(process, undefined, true)),
@@ -176,6 +242,9 @@ function sessionOf(execs: ExecParts, handle: StepHandle, name: string, options: 
     resume,
     async snapshot(snapshotName, snapshotOptions = {}) {
       checkOptions("snapshot", snapshotOptions, SNAPSHOT_OPTIONS);
+      // What of its files is not the session's own, only that process knows.
+      if (process.leave !== undefined)
+        refuse("snapshot", "another process has made the session's container", "the process that opened it");
       const leave = clock.enter();
       try {
         return await snapshotSession(execs, snapshotName, snapshotOptions.replace ?? false, ending.signal);
@@ -183,13 +252,23 @@ function sessionOf(execs: ExecParts, handle: StepHandle, name: string, options: 
         leave();
       }
     },
+    async disconnect() {
+      if (process.leave === undefined)
+        refuse(
+          "disconnect",
+          "the session ends with the process that opened it",
+          "a session that was opened with detached: true, or that connect gave",
+        );
+      closing ??= letGo(process.leave);
+      await closing;
+    },
     async close(closeOptions = {}) {
       checkOptions("close", closeOptions, CLOSE_OPTIONS);
       closing ??= close(closeOptions.graceMs ?? DEFAULT_GRACE_MS);
       return closing;
     },
     async [Symbol.asyncDispose]() {
-      closing ??= close(DEFAULT_GRACE_MS);
+      closing ??= process.leave === undefined ? close(DEFAULT_GRACE_MS) : letGo(process.leave);
       await closing;
     },
   };

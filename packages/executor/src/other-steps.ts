@@ -1,11 +1,12 @@
 import { createOutage } from "@wfe-containerd/client";
-import { createExecHost } from "./exec-host.js";
+import { createExecHost, type ExecHost } from "./exec-host.js";
 import type { ExecInput } from "./exec-input.js";
 import type { AttachOptions } from "./executor-options.js";
 import { toExecutorError } from "./failure.js";
 import type { StepHandle } from "./handle.js";
 import type { Machine } from "./machine/machine.js";
 import { maskedValuesOf } from "./record/masked-values.js";
+import type { HostContainer } from "./stages/create-exec.js";
 import { type FoundContainer, findContainer, openContainer } from "./stages/find-container.js";
 import { startExec } from "./start-exec.js";
 import { attachStep, type StartedStep, type StepHost } from "./start-step.js";
@@ -17,19 +18,29 @@ interface OtherStep extends FoundContainer {
   readonly masked: readonly Uint8Array[];
 }
 
+/** A step of another process that is followed. */
+export interface FollowedOther {
+  readonly started: StartedStep;
+  readonly found: FoundContainer;
+  /** Undefined: it does not run. */
+  readonly container: HostContainer | undefined;
+}
+
 /**
  * Follows a step that another process has started.
  *
  * @param word its id, or its name.
+ * @param session the processes of the session that it is.
  */
 export async function attachTo(
   host: StepHost,
   word: string,
   { secrets = {}, signal }: AttachOptions,
-): Promise<StartedStep> {
+  session?: ExecHost,
+): Promise<FollowedOther> {
   const { machine, masked, ...found } = await findOther(host, word, secrets);
   const container = await openContainer(machine, found, masked);
-  return attachStep(host, found, masked, { signal, container });
+  return { started: attachStep(host, found, masked, { signal, container, session }), found, container };
 }
 
 /** Adds a process to the container of such a step. */

@@ -173,7 +173,11 @@ async function runStages(
 
   enter("resolving");
   const masked = maskedValues(secrets);
-  const taken = await takeAttempt(context, { step: allowed, run, left }, { masked, onStart, onEnd });
+  const taken = await takeAttempt(
+    context,
+    { step: allowed, run, left, isSession: session.isSession },
+    { masked, onStart, onEnd },
+  );
   if ("result" in taken) return taken.result;
   const resolved = await resolveStep(context, taken.leased, { secrets, data, ...session });
   const plan = planStep(resolved);

@@ -7,6 +7,8 @@ export interface DeadlineClock {
   /** Counts a step: while one runs, the session is not idle. Call the result when the step is over. */
   enter(): () => void;
   extend(deadlines: SessionDeadlines): void;
+  /** Counts the idle time anew. */
+  restartIdle(): void;
   stop(): void;
 }
 
@@ -43,6 +45,7 @@ export function startDeadlines(
   restartIdle();
   restart("lifetime", lifetimeMs);
   return {
+    restartIdle,
     enter() {
       steps++;
       restartIdle();

@@ -5,6 +5,7 @@ import type { ExecutorError } from "./error.js";
 import type { ProcessOptions } from "./exec-input.js";
 import type { RunOptions, StartOptions } from "./executor-options.js";
 import type { StepHandle } from "./handle.js";
+import type { ListedStep } from "./record/steps.js";
 import type { RunResult } from "./run-to-end.js";
 import type { SessionFiles } from "./session-files.js";
 import type { SessionSnapshot } from "./snapshots/session-snapshot.js";
@@ -53,7 +54,30 @@ export interface SessionDeadlines {
 }
 
 /** Options of `Executor.open`. */
-export interface OpenOptions extends SessionDeadlines, Pick<StartOptions, "signal" | "secrets" | "data"> {}
+export interface OpenOptions extends SessionDeadlines, Pick<StartOptions, "signal" | "secrets" | "data"> {
+  /**
+   * Whether the session goes on when this process lets go of it, or ends: see `Session.disconnect`. Then
+   * nobody counts its idle time until a process connects to it, and its life time is over at the next `reap`.
+   *
+   * @default false
+   */
+  readonly detached?: boolean | undefined;
+}
+
+/** Options of `Executor.connect`. */
+export interface ConnectOptions extends SessionDeadlines, Pick<StartOptions, "secrets"> {}
+
+/** A session on a daemon. */
+export interface ListedSession {
+  /** The container's id in containerd. */
+  readonly id: string;
+  readonly name: string;
+  readonly image: string;
+  readonly status: ListedStep["status"];
+  /** Whether the process that opened it lives. `left`: it was opened with `detached`. */
+  readonly executor: ListedStep["executor"];
+  readonly createdAt: Date | undefined;
+}
 
 /** Options of `Session.close`. */
 export interface SessionCloseOptions {
@@ -80,11 +104,12 @@ export interface SnapshotOptions {
  *
  * - `closed`: by `close()`. `aborted`: by its signal, or with its executor.
  * - `idle`, `lifetime`: its time was over.
+ * - `disconnected`: it goes on without this process.
  * - `lost`: the daemon could not be reached for too long; `error` tells more.
  * - any other: what became of its first process, as the cause of a step. `signal`: somebody killed it. `oom`:
  *   the kernel did, at the memory limit. `timeout`: the longest time that the policy allows is over.
  */
-export type SessionEndReason = "closed" | "idle" | "lifetime" | "lost" | StepEndCause;
+export type SessionEndReason = "closed" | "disconnected" | "idle" | "lifetime" | "lost" | StepEndCause;
 
 /** How a session has ended. */
 export interface SessionEnd extends ReleaseReport {
@@ -132,6 +157,13 @@ export interface Session extends AsyncDisposable {
    * and after the session's end. A failure leaves nothing.
    */
   snapshot(name: string, options?: SnapshotOptions): Promise<SessionSnapshot>;
+  /**
+   * Lets go of a session that goes on: steps that this process runs in it are stopped, and `ended` resolves
+   * with `disconnected`. So does the end of `await using`, unless this process opened the session to close it.
+   *
+   * @throws ExecutorError `refused` for a session that was opened without `detached`.
+   */
+  disconnect(): Promise<void>;
   /**
    * Stops the steps that still run, and removes the container. Further calls return the promise of the first.
    */

@@ -143,19 +143,26 @@ export function resumeStep(host: StepHost, step: RecoveredStep): StartedStep {
   });
 }
 
-/**
- * Follows a step that another process has started. Never throws.
- *
- * @param container Undefined: it does not run. Otherwise processes can be added to it.
- */
+/** How a step of another process is followed. */
+export interface AttachedStep {
+  /** Aborting it ends the following. */
+  readonly signal?: AbortSignal | undefined;
+  /** Undefined: it does not run. Otherwise processes can be added to it. */
+  readonly container: HostContainer | undefined;
+  /** The processes of the session that the step is. */
+  readonly session?: ExecHost | undefined;
+}
+
+/** Follows a step that another process has started. Never throws. */
 export function attachStep(
   host: StepHost,
   found: FoundContainer,
   masked: readonly Uint8Array[],
-  { signal, container }: { signal?: AbortSignal | undefined; container: HostContainer | undefined },
+  { signal, container, session }: AttachedStep,
 ): StartedStep {
   const { id } = found.step;
-  return handleStep(host, { id, signal, streams: {}, events: createEventQueue() }, async (handled) => {
+  const handle = { id, signal, session, streams: {}, events: createEventQueue() };
+  return handleStep(host, handle, async (handled) => {
     const { begin, end, ...rest } = handled;
     const parts = begin();
     if (container === undefined) await parts.execs.end();

@@ -476,3 +476,104 @@ async function bytesOf(session: Session, path: string, maxBytes?: number): Promi
   for await (const chunk of session.files.read(path, { maxBytes })) chunks.push(chunk);
   return Buffer.concat(chunks);
 }
+
+describe("a session that goes on", () => {
+  const open = () => createExecutor({ client: at.client, ioDir: at.ioDir });
+
+  /** Opens one in an executor that is closed at once. */
+  async function leaveSession(options: OpenOptions = {}): Promise<string> {
+    await using executor = open();
+    const opened = await executor.open({ name: "left", image: "busybox" }, { ...options, detached: true });
+    await opened.run({ run: "echo kept > /tmp/file" });
+    await opened.disconnect();
+    expect(await opened.ended).toEqual({ reason: "disconnected", unreleased: [] });
+    return opened.id;
+  }
+
+  test("is found, connected to by its name, let go of, and closed by another process", async () => {
+    const before = await at.inventory();
+    const id = await leaveSession();
+    await using executor = open();
+    expect(await executor.sessions()).toMatchObject([
+      { id, name: "left", status: "running", executor: "left", image: expect.stringContaining("busybox") },
+    ]);
+    {
+      await using session = await executor.connect("left");
+      expect((await session.run({ command: ["cat", "/tmp/file"] })).stdout).toBe("kept\n");
+      await session.files.write(await archive({ name: "added", contents: Buffer.from("more") }), {
+        path: "/tmp",
+      });
+    }
+    for await (const step of executor.recover()) expect(step.id).toBe("");
+    await executor.reap();
+    const session = await executor.connect(id);
+    expect((await bytesOf(session, "/tmp/added")).toString()).toBe("more");
+    await expect(session.snapshot("x")).rejects.toMatchObject({ kind: "refused" });
+    expect(await session.close()).toEqual({ reason: "closed", unreleased: [] });
+    expect(await executor.sessions()).toEqual([]);
+    await executor.close();
+    await at.expectNothingLeft(before);
+  });
+
+  test("is used by several at once; who lets go ends only its own steps", async () => {
+    await using executor = open();
+    await using owner = await executor.open({ name: "shared", image: "busybox" });
+    await expect(owner.disconnect()).rejects.toMatchObject({ kind: "refused" });
+    const connected = await executor.connect(owner.id);
+    const theirs = connected.start({ run: "sleep 1000", stopSignal: "KILL" });
+    await theirs.started;
+    expect((await owner.run({ run: "ps | grep -c '[s]leep 1000'" })).stdout.trim()).toBe("1");
+    await connected.disconnect();
+    expect(await theirs.result).toMatchObject({ cause: "aborted" });
+    expect(await owner.run({ command: ["true"] })).toMatchObject({ ok: true });
+    const again = await executor.connect(owner.id);
+    await owner.close();
+    expect(await again.ended).toMatchObject({ unreleased: [] });
+    await expect(executor.connect(owner.id)).rejects.toMatchObject({ kind: "invalid-argument" });
+  });
+
+  test("is not idle while another process uses it", async () => {
+    await using executor = open();
+    await using owner = await executor.open({ name: "idle", image: "busybox" }, { idleTimeoutMs: 1_500 });
+    await using connected = await executor.connect(owner.id);
+    const startedAt = performance.now();
+    const long = await connected.run({ command: ["sleep", "4"] });
+    expect(long).toMatchObject({ ok: true });
+    expect(await owner.ended).toMatchObject({ reason: "idle" });
+    expect(performance.now() - startedAt).toBeGreaterThan(4_000);
+  });
+
+  test("ends when its time is over, by whoever reaps, and leaves nothing", async () => {
+    const before = await at.inventory();
+    const id = await leaveSession({ lifetimeMs: 3_000 });
+    await using executor = open();
+    await expect
+      .poll(async () => (await executor.reap()).removed, { timeout: 30_000 })
+      .toContainEqual(expect.objectContaining({ kind: "process", stepId: id }));
+    await expect
+      .poll(async () => (await executor.reap(), executor.sessions()), { timeout: 30_000 })
+      .toEqual([]);
+    await executor.close();
+    await at.expectNothingLeft(before);
+  });
+
+  test("is refused where there is none", async () => {
+    await using executor = open();
+    await expect(executor.connect("none")).rejects.toMatchObject({ kind: "invalid-argument" });
+    await using step = executor.start({
+      name: "step",
+      image: "busybox",
+      command: ["sleep", "1000"],
+      stopSignal: "KILL",
+    });
+    await step.started;
+    await expect(executor.connect(step.id)).rejects.toMatchObject({
+      kind: "refused",
+      message: expect.stringMatching(/^session: wfe-\w+ is a step, and no session; allowed:/),
+    });
+    expect(await executor.sessions()).toEqual([]);
+    await expect(executor.connect("none", { idleTimeoutMs: 0 })).rejects.toMatchObject({
+      kind: "invalid-argument",
+    });
+  });
+});

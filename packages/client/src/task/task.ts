@@ -1,6 +1,8 @@
+import { fromBinary } from "@bufbuild/protobuf";
 import type { Timestamp } from "@bufbuild/protobuf/wkt";
 import { Code, ConnectError } from "@connectrpc/connect";
-import { type Process, Status } from "@wfe-containerd/proto/types/task";
+import { ProcessDetailsSchema } from "@wfe-containerd/proto/runc";
+import { type Process, type ProcessInfo, Status } from "@wfe-containerd/proto/types/task";
 import { type AnyValue, RUNTIME_PROCESS, RUNTIME_RESOURCES, toJsonAny } from "../any.js";
 import { CALL_OPTIONS, type CallOptions, callService } from "../call.js";
 import type { Context } from "../context.js";
@@ -34,6 +36,14 @@ export interface TaskStatus extends ExitStatus {
   readonly stdout: string;
   readonly stderr: string;
   readonly terminal: boolean;
+}
+
+/** A process in a container. */
+export interface TaskProcess {
+  /** Its id on the daemon's machine. */
+  readonly pid: number;
+  /** The id of a process that was added by {@link Tasks.exec}. Undefined: another one. */
+  readonly execId: string | undefined;
 }
 
 /** Selects one of a task's processes: the init process, or with `execId` one that was added. */
@@ -169,6 +179,12 @@ export interface Tasks {
   pause(containerId: string, options?: CallOptions): Promise<void>;
   /** Lets the processes of a paused container go on. */
   resume(containerId: string, options?: CallOptions): Promise<void>;
+  /**
+   * The processes in the container. With runc, those that were added say so.
+   *
+   * @throws ContainerdError `not-found`.
+   */
+  processes(containerId: string, options?: CallOptions): Promise<TaskProcess[]>;
   /** Process ids on the daemon's machine. */
   pids(containerId: string, options?: CallOptions): Promise<number[]>;
   /**
@@ -201,10 +217,17 @@ export const TASKS_OPTIONS: NounOptions<Tasks> = {
   resizePty: ["2", PROCESS],
   pause: ["1", CALL_OPTIONS],
   resume: ["1", CALL_OPTIONS],
+  processes: ["1", CALL_OPTIONS],
   pids: ["1", CALL_OPTIONS],
   metrics: ["1", CALL_OPTIONS],
   update: ["2", CALL_OPTIONS],
 };
+
+/** Source: containerd, core/runtime/v2/runc task service, Pids. */
+function toTaskProcess({ pid, info }: ProcessInfo): TaskProcess {
+  const isAdded = info?.typeUrl.endsWith(ProcessDetailsSchema.typeName) === true;
+  return { pid, execId: isAdded ? fromBinary(ProcessDetailsSchema, info.value).execId : undefined };
+}
 
 const STATUSES: Readonly<Record<number, TaskStatus["status"]>> = {
   [Status.CREATED]: "created",
@@ -284,6 +307,10 @@ export function createTasks(context: Context): Tasks {
     async resume(containerId, options) {
       await callService(`resume ${nameOf(containerId)}`, () => tasks.resume({ containerId }, options));
     },
+    processes: (containerId, options) =>
+      callService(`list the processes of ${nameOf(containerId)}`, async () =>
+        (await tasks.listPids({ containerId }, options)).processes.map(toTaskProcess),
+      ),
     pids: (containerId, options) =>
       callService(`list the processes of ${nameOf(containerId)}`, async () => {
         return (await tasks.listPids({ containerId }, options)).processes.map(({ pid }) => pid);

@@ -7,10 +7,15 @@ import type { StepRecord } from "../core/recovery/step-record.js";
 import type { Spec } from "../core/spec/spec.js";
 import { toHostUser } from "../core/spec/user.js";
 import { parseStep } from "../core/step/parse-step.js";
+import type { HostVolume } from "../core/step/step.js";
+import { isWithin } from "../core/units/path.js";
 import { ExecutorError } from "../error.js";
 import type { Machine } from "../machine/machine.js";
 import { findRecorded, listRecorded, type RecordedStep } from "../record/recorded-step.js";
 import type { HostContainer } from "./create-exec.js";
+
+/** On the host's network, a container has this file of the host. */
+const HOST_RESOLVER = "/etc/resolv.conf";
 
 /** A step that this process has not started, and whose container is there. */
 export interface FoundContainer {
@@ -80,7 +85,10 @@ export async function openContainer(
       secrets: masked.map((value) => ({ mask: true, value })),
       hostUser: toHostUser({ uid, gid }, userNamespace),
       // Nothing of it is asked for: the container is there already.
-      step: { ...parseStep({ name, image: image.name }), user: `${uid}:${gid}` } as AllowedStep,
+      step: Object.assign(parseStep({ name, image: image.name }) as AllowedStep, {
+        user: `${uid}:${gid}`,
+        volumes: foreignMounts(spec, output.directory),
+      }),
       image: await findImage(client, image),
     },
   };
@@ -112,6 +120,14 @@ function planOf(
     stopSignal: stop.signal,
     stopGraceMs: stop.graceMs,
   };
+}
+
+/** What is mounted from outside, and may be another container's, too. */
+function foreignMounts({ mounts }: Spec, ioDirectory: string): HostVolume[] {
+  return mounts
+    .filter(({ type, source = "" }) => type === "bind" && !isWithin(source, ioDirectory))
+    .filter(({ source }) => source !== HOST_RESOLVER)
+    .map(({ source = "", destination }, index) => ({ index, source, target: destination, readonly: false }));
 }
 
 async function findImage(

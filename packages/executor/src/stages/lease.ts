@@ -28,6 +28,7 @@ export interface AttemptedStep {
   readonly step: AllowedStep;
   readonly run: StepRecord["run"];
   readonly left: LeftStep | undefined;
+  readonly isSession: boolean;
 }
 
 /**
@@ -38,13 +39,13 @@ export interface AttemptedStep {
  */
 export async function leaseStep(
   { id, executor, machine, streams, release }: StepContext,
-  { step, run, left }: AttemptedStep,
+  { step, run, left, isSession }: AttemptedStep,
 ): Promise<LeasedStep | undefined> {
   executor.io.check(machine, toIoRequest(streams));
   logLimitOf(step, executor.logLimit);
   const { client } = machine;
   const [owner, ioDirectory] = await Promise.all([executor.owner(), machine.ioDirectory.forStep(client, id)]);
-  const labels = stepLabels(step, { owner, ioDirectory, left });
+  const labels = stepLabels(step, { owner, ioDirectory, left, isSession });
   const leaseLabels = { ...labels, ...volumesLabel(volumeUses(step)) };
   let isTaken = false;
   const unlessTaken: Pick<Release, "add"> = {

@@ -13,6 +13,10 @@ export const LABELS = {
    * `remove`: until it has ended.
    */
   left: "wfe-containerd/left",
+  /** Only on the container of a session. */
+  session: "wfe-containerd/session",
+  /** Only on the container of a session: changes when a process that did not open it has used it. */
+  used: "wfe-containerd/used",
   /** Only on a lease by which a process has taken a step over: the step's id. */
   claim: "wfe-containerd/claim",
 } as const;
@@ -26,12 +30,13 @@ export interface StepPlace {
   readonly ioDirectory: string;
   /** Undefined: it is not left to itself. */
   readonly left: LeftStep | undefined;
+  readonly isSession: boolean;
 }
 
 /** Returns the labels of everything that a step has in containerd. */
 export function stepLabels(
   step: Pick<StepConfig, "name" | "labels">,
-  { owner, ioDirectory, left }: StepPlace,
+  { owner, ioDirectory, left, isSession }: StepPlace,
 ): Readonly<Record<string, string>> {
   return {
     ...step.labels,
@@ -39,5 +44,6 @@ export function stepLabels(
     [LABELS.owner]: owner,
     [LABELS.io]: ioDirectory,
     ...(left && { [LABELS.left]: left }),
+    ...(isSession && { [LABELS.session]: "true" }),
   };
 }
