@@ -28,8 +28,8 @@ export type TakenAttempt =
 
 /**
  * Starts an attempt of a run, unless it was started before. Then it follows the step of a living process,
- * takes over that of a dead one, or gives the result of one that has ended, also if only that was kept. Of several processes that start
- * an attempt at once, one makes its lease, and runs it.
+ * takes over that of a dead one, or gives the result of one that has ended, also if only that was kept. Of
+ * several processes that start an attempt at once, one makes its lease, and runs it.
  *
  * @throws ExecutorError `refused` for another step under the same name; `runtime` if the attempt has ended in
  * another process, and was released before it could be followed.

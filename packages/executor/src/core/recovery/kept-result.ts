@@ -62,7 +62,7 @@ export function toResultLabels(kept: KeptResult): Record<string, string> | undef
   );
 }
 
-/** Undefined: there is none, or another version has written it. */
+/** Undefined: there is no such label, or another version has written it. */
 export function readResultLabels(labels: Readonly<Record<string, string>>): KeptResult | undefined {
   let text = "";
   for (let part = 0; labels[`${PREFIX}${part}`] !== undefined; part++) text += labels[`${PREFIX}${part}`];
