@@ -85,7 +85,10 @@ async function runStages(
   const outage = createOutage({
     timeoutMs: executor.daemonTimeoutMs,
     signal: patience.signal,
-    onAway: ({ message }) => void events.push({ type: "daemon-away", reason: message }),
+    onAway({ message }) {
+      patience.countOutage();
+      events.push({ type: "daemon-away", reason: message });
+    },
     onBack: (awayMs) => void events.push({ type: "daemon-back", awayMs }),
   });
   const machine = await executor.machines.of(step.resolved.step, outage);

@@ -210,7 +210,10 @@ async function contextOf(
   const outage = createOutage({
     timeoutMs: executor.daemonTimeoutMs,
     signal: patience.signal,
-    onAway: ({ message }) => void events.push({ type: "daemon-away", reason: message }),
+    onAway({ message }) {
+      patience.countOutage();
+      events.push({ type: "daemon-away", reason: message });
+    },
     onBack: (awayMs) => void events.push({ type: "daemon-back", awayMs }),
   });
   return { id, executor, signals, streams, patience, events, log, release, machine: await find(outage) };

@@ -221,6 +221,21 @@ test("a step whose daemon is killed while runc starts its process is not told as
   await at.expectNothingLeft(before);
 });
 
+test("a step that cannot be started after its daemon died while it started it is not told as one that did not run", async () => {
+  const before = await at.inventory();
+  await using runner = executor();
+  await runner.run(SEVEN);
+  await runc.before("start", `kill -9 ${at.daemon.pid}; sleep 1; exit 1`);
+  await runc.before("start", FAIL);
+  const handle = runner.start(SEVEN);
+  await at.daemon.exited;
+  await at.daemon.restart();
+  expect(await handle.result).toMatchObject({ cause: "unknown", exitCode: null, stdout: "" });
+  expect(await handle.closed).toEqual({ unreleased: [] });
+  await handle[Symbol.asyncDispose]();
+  await at.expectNothingLeft(before);
+});
+
 test("a runc kill that fails once is tried again", async () => {
   const before = await at.inventory();
   await using runner = executor();

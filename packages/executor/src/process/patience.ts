@@ -8,6 +8,9 @@ import type { StopSignals } from "./stop-signals.js";
 export interface Patience extends Disposable {
   /** Aborted when the step does not wait any more. */
   readonly signal: AbortSignal;
+  /** How often the daemon was away, as far as calls of the step noticed it. */
+  readonly outages: number;
+  countOutage(): void;
   /**
    * From now on the step has a process, which may take so long to end after its stop signal, in milliseconds.
    */
@@ -18,6 +21,7 @@ export interface Patience extends Disposable {
 
 export function createPatience({ stop, forceKill }: StopSignals): Patience {
   const over = new AbortController();
+  let outages = 0;
   let graceMs = 0;
   let grace: Timer | undefined;
 
@@ -34,6 +38,12 @@ export function createPatience({ stop, forceKill }: StopSignals): Patience {
   forceKill.addEventListener("abort", endAtOnce, { once: true });
   return {
     signal: over.signal,
+    get outages() {
+      return outages;
+    },
+    countOutage() {
+      outages++;
+    },
     setGrace(ms) {
       graceMs = ms;
     },

@@ -31,8 +31,8 @@ export type OnStop = (cause: StepEndCause) => Promise<void>;
  * Starts a created process and waits until it has ended: by itself, by its time-out, by the caller's abort,
  * or because its output can no longer be stored.
  *
- * @param onStart gets the process id on the daemon's machine. Undefined: the daemon was down when it was
- * asked to start the process, and does not know it any more.
+ * @param onStart gets the process id on the daemon's machine. Undefined: the daemon died when it was asked to
+ * start the process, and nobody knows whether it did.
  */
 export async function runProcess(
   client: Client,
@@ -49,10 +49,7 @@ export async function runProcess(
   exit.catch(() => undefined);
   try {
     signals.patience.setGrace(Math.max(plan.stopGraceMs, BACK_MS));
-    const pid = await process.start().catch((reason: unknown) => {
-      if (isContainerdError(reason, "data-loss")) return undefined;
-      throw startError(reason, plan);
-    });
+    const pid = await startUnlessLost(process, plan, signals.patience);
     onStart(pid);
     refuseIfLeft(signals, process);
     if (pid === undefined) return LOST;
@@ -66,6 +63,28 @@ export async function runProcess(
     return outcome;
   } finally {
     waiting.abort();
+  }
+}
+
+/**
+ * Starts a process. If the daemon was down meanwhile, it may be that the process was started before, and that
+ * the next daemon does not know it, or that it cannot be started again.
+ *
+ * @returns undefined if nobody knows whether it was started.
+ */
+async function startUnlessLost(
+  process: Process,
+  plan: StepPlan,
+  patience: Patience,
+): Promise<number | undefined> {
+  const outagesBefore = patience.outages;
+  try {
+    return await process.start();
+  } catch (reason) {
+    const error = startError(reason, plan);
+    if (isContainerdError(reason, "data-loss")) return undefined;
+    if (error.kind === "runtime" && patience.outages > outagesBefore) return undefined;
+    throw error;
   }
 }
 
