@@ -6,6 +6,7 @@ import { type Client, createClient } from "@wfe-containerd/client";
 import {
   createExecutor,
   type ExecutorOptions,
+  openWorkspace,
   removeVolume,
   type SecretValues,
   type StepInput,
@@ -112,6 +113,30 @@ describe("over containerd's API alone, a step there", () => {
     expect(await executor.run(both)).toMatchObject({ exitCode: 0, stdout: "" });
     expect(await executor.run(both)).toMatchObject({ exitCode: 0, stdout: "kept\n" });
     await removeVolume(client, "kept");
+  });
+
+  test("shares a workspace with a step of another user", async () => {
+    const inventory = () => takeInventory({ daemon, client, ioDir });
+    const before = await inventory();
+    {
+      await using workspace = await openWorkspace(client, { shared: true });
+      await using executor = createExecutor({ client, ioDir });
+      const there = {
+        name: "there",
+        image: "busybox",
+        volumes: [`${workspace.name}:/work`],
+        workingDir: "/work",
+      };
+      const first = await executor.run({ ...there, run: "echo first > file; stat -c %u ." });
+      expect(first).toMatchObject({ exitCode: 0, stdout: "65534\n" });
+      const second = await executor.run({
+        ...there,
+        user: "7",
+        run: "echo second >> file; cat file; stat -c %u .",
+      });
+      expect(second).toMatchObject({ exitCode: 0, stdout: "first\nsecond\n7\n" });
+    }
+    expect(await whatStays(before, inventory)).toEqual({});
   });
 
   test("has the init that its machine has, of which the operator tells", async () => {

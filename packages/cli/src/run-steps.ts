@@ -47,8 +47,16 @@ export async function runSteps(
     const tell = (end: Parameters<typeof summaryOf>[0]): void => {
       if (isTold) console.error(summaryOf(end, names.slice(at + 1)));
     };
+    let hasStarted = false;
     try {
-      const result = await follow(place.start(step, { data, signal: signals.stop }), {
+      const handle = place.start(step, { data, signal: signals.stop });
+      handle.started.then(
+        () => {
+          hasStarted = true;
+        },
+        () => undefined,
+      );
+      const result = await follow(handle, {
         signals,
         output: output === "text",
         progress: !quiet,
@@ -67,7 +75,7 @@ export async function runSteps(
       if (!isExecutorError(reason) || (signals.received !== undefined && isFromSignal(reason))) throw reason;
       const code = reportFailure(reason);
       if (isContainerGone(reason.issues)) await tellEnd(place);
-      tell({ name: step.name, cause: "not-run", exitCode: null });
+      tell({ name: step.name, cause: hasStarted ? "no-result" : "not-run", exitCode: null });
       return code;
     }
   }

@@ -33,8 +33,8 @@ export interface LayoutMistake {
   readonly text: string;
 }
 
-/** Keys that are only for a file with a list of steps. */
-const FILE_KEYS = ["session", "workspace"];
+/** Keys that are only for a file with a list of steps, next to it. */
+export const FILE_KEYS: readonly string[] = ["session", "workspace"];
 
 /** @throws UsageError if the file is not a step file. */
 export function layoutOf(yaml: YamlDocument): StepFileLayout {

@@ -2,7 +2,13 @@
 import { mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { parseStep, STEP_FIELDS, stepFileJsonSchema } from "@wfe-containerd/executor";
+import {
+  EXEC_FIELDS,
+  parseStep,
+  SESSION_FIELDS,
+  STEP_FIELDS,
+  stepFileJsonSchema,
+} from "@wfe-containerd/executor";
 import { Ajv2020 } from "ajv/dist/2020.js";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { parse } from "yaml";
@@ -34,6 +40,9 @@ async function judge(yaml: string): Promise<{ command: boolean; editor: boolean 
   );
   return { command, editor: isValid(parse(yaml, { merge: true })) };
 }
+
+/** The command and an editor agree. */
+const both = (isAccepted: boolean) => ({ command: isAccepted, editor: isAccepted });
 
 test("the examples are valid", async () => {
   const files = (await readdir(EXAMPLES)).filter((file) => file.endsWith(".yaml"));
@@ -148,6 +157,20 @@ describe("every example of a field is accepted:", () => {
   const examples = Object.entries(STEP_FIELDS).flatMap(([name, field]) =>
     (field.examples ?? []).map((example) => [name, example] as const),
   );
+  /** What the command and an editor say of a file that is valid without this field. */
+  const judgeFile = (file: object): Promise<unknown> => judge(JSON.stringify(file));
+  const SESSION = { session: true, image: "alpine", steps: [{ name: "s", run: "ls" }] };
+
+  test.each(examples)("in a session, where it belongs, and nowhere else: %s: %j", async (name, example) => {
+    const field = { ...WITH[name], [name]: example };
+    const [step] = SESSION.steps;
+    const others = ["command", "args"].includes(name) ? { name: "s", command: ["ls"] } : step;
+    expect(await judgeFile({ ...SESSION, ...field })).toEqual(both(SESSION_FIELDS.has(name)));
+    expect(await judgeFile({ ...SESSION, steps: [{ ...others, ...field }] })).toEqual(
+      both(EXEC_FIELDS.has(name)),
+    );
+  });
+
   test.each(examples)("%s: %j", (name, example) => {
     const step = { name: "s", image: "alpine", ...WITH[name], [name]: example };
     parseStep(step);

@@ -441,6 +441,14 @@ steps:
       "name: a\nimage: b\nsession: true",
       /^line 3: session: is only for a file with a list of steps; allowed: next to steps:$/,
     ],
+    [
+      "steps:\n- name: a\n  image: b\n  workspace: /w",
+      /^line 4: steps\[0\]: workspace: belongs to the whole file; allowed: workspace next to steps:$/,
+    ],
+    [
+      "session: true\nimage: b\nsteps:\n- name: a\n  run: b\n  session: true",
+      /^line 6: steps\[0\]: session: belongs to the whole file; allowed: session next to steps:$/,
+    ],
     ["name: a\nimage: b\nworkspace: /w", /^line 3: workspace: is only for a file with a list of steps/],
     [
       "session: true\nimage: b\nworkspace: /w\ntmpfs: [/w]\nsteps: [{name: a, run: x}]",

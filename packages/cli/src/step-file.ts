@@ -7,8 +7,9 @@ import {
   type StepInput,
 } from "@wfe-containerd/executor";
 import { MistakesError, UsageError } from "./failure.js";
-import { type CheckStep, mistakesIn } from "./step-file-check.js";
+import { mistakesIn } from "./step-file-check.js";
 import { layoutOf } from "./step-file-layout.js";
+import type { CheckStep } from "./step-file-part.js";
 import { readDocument, refuseTooDeep, type YamlDocument } from "./yaml-document.js";
 
 /** A step file without mistakes. */

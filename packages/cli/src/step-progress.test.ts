@@ -14,6 +14,7 @@ test.each([
   ["exit", 4, ["deploy", "tell"], "==> step test: failed (exit code 4); not run: deploy, tell"],
   ["timeout", 143, [], "==> step test: ran longer than its time-out (exit code 143); it was the last one"],
   ["not-run", null, ["c"], "==> step test: could not be run; not run: c"],
+  ["no-result", null, [], "==> step test: was started, but has no result; it was the last one"],
   ["unknown", null, ["b"], "==> step test: the daemon no longer knows how the step ended; not run: b"],
 ] as const)("the summary of a step that ended by %s", (cause, exitCode, left, expected) => {
   expect(summaryOf({ name: "test", cause, exitCode }, left)).toBe(expected);

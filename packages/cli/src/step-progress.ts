@@ -19,15 +19,22 @@ export function prefixOf(name: string, names: readonly string[]): string {
   return `${shown}${" ".repeat(Math.max(width - stringWidth(shown), 0))} | `;
 }
 
+/** What became of a step that has no result. */
+const NO_RESULT = {
+  "not-run": "could not be run",
+  "no-result": "was started, but has no result",
+} as const;
+
+const END_TEXTS: Readonly<Partial<Record<LastEnd["cause"], string>>> = { ...CAUSE_TEXTS, ...NO_RESULT };
+
 /** How a step ended that was the last one to be started. */
 export interface LastEnd extends Pick<StepResult, "name" | "exitCode"> {
-  /** `not-run`: it could not be run. */
-  readonly cause: StepResult["cause"] | "not-run";
+  readonly cause: StepResult["cause"] | keyof typeof NO_RESULT;
 }
 
 /** The last line of a file that was not run to its end: which step ended it, why, and what did not run. */
 export function summaryOf({ name, cause, exitCode }: LastEnd, left: readonly string[]): string {
-  const word = cause === "not-run" ? "could not be run" : (CAUSE_TEXTS[cause] ?? "failed");
+  const word = END_TEXTS[cause] ?? "failed";
   const code = exitCode === null ? "" : ` (exit code ${exitCode})`;
   const rest = left.length === 0 ? "it was the last one" : `not run: ${left.join(", ")}`;
   return printableLine(`==> step ${name}: ${word}${code}; ${rest}`);

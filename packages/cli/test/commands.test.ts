@@ -386,6 +386,11 @@ steps:
       stdout: "standard input: 3 steps: first, second, third\n",
       stderr: "",
     });
+    expect(await check("session: true\nimage: a\nsteps: [{name: b, run: c}, {name: d, run: e}]")).toEqual({
+      code: 0,
+      stdout: "standard input: 2 steps in one container: b, d\n",
+      stderr: "",
+    });
     expect(await check("name: a\nimage: b\nvolumes: ['/etc:/x']\nprivileged: true\n")).toMatchObject({
       code: 125,
       stdout: "",
@@ -441,6 +446,14 @@ steps:
       stderr: "",
     });
     await daemon_.expectNothingLeft(before);
+  });
+
+  test.each([
+    ["workspace.yaml", "hello from 65534\n"],
+    ["session.yaml", "hello\n"],
+  ])("the example %s", async (name, stdout) => {
+    const example = join(import.meta.dirname, "../../../examples/steps", name);
+    expect(await cli("step", "-q", example)).toEqual({ code: 0, stdout, stderr: "" });
   });
 
   test("a signal removes the workspace; gc removes that of a killed command", async () => {
@@ -530,6 +543,24 @@ steps:
           "",
         ].join("\n"),
       });
+      await daemon_.expectNothingLeft(before);
+    });
+
+    test("outlives a restart of the daemon, and so does the workspace", async () => {
+      const before = await daemon_.inventory();
+      const wait = "echo on; echo kept > file; while ! [ -e /tmp/go ]; do sleep 0.05; done";
+      const input = inSession(
+        `  - {name: one, run: "${wait}"}\n  - {name: two, run: "cat file"}\n`,
+        "name: restarted\nworkspace: /work",
+      );
+      const running = stepFile(input, "--quiet");
+      await running.printed("on");
+      daemon_.daemon.kill("SIGKILL");
+      await daemon_.daemon.exited;
+      await daemon_.daemon.restart();
+      const [session] = await daemon_.client.tasks.list();
+      await writeFile(`/proc/${session?.pid}/root/tmp/go`, "");
+      expect(told(await running.finished)).toMatchObject({ code: 0, stdout: "on\nkept\n" });
       await daemon_.expectNothingLeft(before);
     });
 

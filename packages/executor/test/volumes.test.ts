@@ -273,6 +273,17 @@ describe("a workspace", () => {
     expect(first).toMatchObject({ exitCode: 0, stdout: "/work/a/b\n" });
   });
 
+  test("can be closed once more when the daemon is back", async () => {
+    const before = await at.inventory();
+    const { close } = await openWorkspace(at.client);
+    at.daemon.kill("SIGKILL");
+    await at.daemon.exited;
+    await expect(close()).rejects.toMatchObject({ kind: "unavailable" });
+    await at.daemon.restart();
+    await close();
+    await at.expectNothingLeft(before);
+  });
+
   test("that is closed is refused, and never made anew", async () => {
     const { name, close } = await openWorkspace(at.client);
     await close();

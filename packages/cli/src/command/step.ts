@@ -37,12 +37,12 @@ Example, in build.yaml:
       image: alpine:3.20
       run: echo "testing $BUILD_OUTPUTS_RELEASE"
 
-With workspace: /work next to steps, all steps share the directory /work. With session: true, they also share one
-container; image, memory and the like are then next to steps.
-
   wfe-containerd step build.yaml
   wfe-containerd step --check build.yaml      find mistakes, run nothing
   wfe-containerd step --prefix build.yaml     each line begins with its step: test | ok
+
+Next to steps may stand workspace: /work, a directory that all steps share, and session: true, for one container that all
+steps share; its fields, such as image and memory, are then next to steps, too.
 
 Values are read as written: VERSION: 1.10 is 1.10. Anchors (&a, *a) and merge keys (<<: *a) work; keys next to steps that
 begin with x- may contain them. \`wfe-containerd schema\` prints every field.`;
@@ -117,9 +117,11 @@ async function readPolicy(file: string | undefined): Promise<Policy> {
 }
 
 /** Prints what would run. Mistakes were found before. */
-function printCheck({ name, steps }: StepFile): number {
+function printCheck({ name, steps, session }: StepFile): number {
+  const count = steps.length === 1 ? "1 step" : `${steps.length} steps`;
+  const where = session === undefined ? "" : " in one container";
   const names = steps.map((step) => step.name).join(", ");
-  console.log(printableLine(`${name}: ${steps.length === 1 ? "1 step" : `${steps.length} steps`}: ${names}`));
+  console.log(printableLine(`${name}: ${count}${where}: ${names}`));
   return 0;
 }
 
