@@ -1,4 +1,4 @@
-import type { RetryEvent, StepHandle, StepResult } from "@wfe-containerd/executor";
+import type { RetryEvent, StepEvent, StepHandle, StepResult } from "@wfe-containerd/executor";
 import { createLinePrefixer } from "./line-prefixer.js";
 import { writeOutput } from "./output.js";
 import { printable } from "./printable.js";
@@ -35,17 +35,11 @@ export async function follow(
   const onKill = (): void => handle.kill();
   if (signals.kill.aborted) onKill();
   signals.kill.addEventListener("abort", onKill);
-  const progressMode = process.stderr.isTTY ? "auto" : "retries";
+  const tell = createEventTeller(progress);
   const prefixers = prefix === undefined ? undefined : createPrefixers(prefix);
-  const view = createProgressView(progress ? progressMode : "none", process.stderr);
   try {
     for await (const event of handle) {
-      if (event.type === "progress") view.show(event);
-      if (event.type === "warning" || event.type === "output-issue") await say(`warning: ${event.message}`);
-      if (event.type === "daemon-away") await say(`the daemon is away; waiting for it: ${event.reason}`);
-      if (event.type === "daemon-back")
-        await say(`the daemon is back after ${(event.awayMs / 1000).toFixed(1)} s`);
-      if (event.type === "retry") await say(retryText(event));
+      await tell(event);
       if (event.type === "output" && output) {
         const data = prefixers?.[event.stream].add(event.data) ?? event.data;
         await writeOutput(process[event.stream], data);
@@ -64,6 +58,20 @@ export async function follow(
     await handle.closed;
     signals.kill.removeEventListener("abort", onKill);
   }
+}
+
+/** Tells what happens to a step on standard error: its warnings, the pull of its image, outages. */
+export function createEventTeller(progress: boolean): (event: StepEvent) => Promise<void> {
+  const how = process.stderr.isTTY ? "auto" : "retries";
+  const view = createProgressView(progress ? how : "none", process.stderr);
+  return async (event) => {
+    if (event.type === "progress") view.show(event);
+    if (event.type === "warning" || event.type === "output-issue") await say(`warning: ${event.message}`);
+    if (event.type === "daemon-away") await say(`the daemon is away; waiting for it: ${event.reason}`);
+    if (event.type === "daemon-back")
+      await say(`the daemon is back after ${(event.awayMs / 1000).toFixed(1)} s`);
+    if (event.type === "retry") await say(retryText(event));
+  };
 }
 
 /** `attempt 1 of 3 failed (timeout, exit code 143); the next one begins in 10.0 s`. */

@@ -7,6 +7,7 @@ import type {
   WorkflowData,
 } from "@wfe-containerd/executor";
 import { CAUSE_TEXTS } from "./exit-code.js";
+import { createEventTeller } from "./follow.js";
 import type { StepFile } from "./step-file.js";
 import { inWorkspace, type WorkspaceMount } from "./step-file-workspace.js";
 
@@ -22,13 +23,15 @@ export interface StepPlaceOptions {
   readonly workspace: WorkspaceMount | undefined;
   /** Ends the opening. Later it has no effect. */
   readonly signal: AbortSignal;
+  /** Whether to show the pull of a session's image. */
+  readonly progress: boolean;
 }
 
 /** @throws ExecutorError if the container of the session cannot be made. */
 export async function openStepPlace(
   executor: Executor,
   { session: container }: Pick<StepFile, "session">,
-  { secrets, workspace, signal }: StepPlaceOptions,
+  { secrets, workspace, signal, progress }: StepPlaceOptions,
 ): Promise<StepPlace> {
   const placed = <T extends object>(step: T): T =>
     workspace === undefined ? step : inWorkspace(step, workspace);
@@ -42,7 +45,11 @@ export async function openStepPlace(
   if (signal.aborted) stop();
   signal.addEventListener("abort", stop);
   try {
-    const session = await executor.open(placed(container), { secrets, signal: opening.signal });
+    const session = await executor.open(placed(container), {
+      secrets,
+      signal: opening.signal,
+      onEvent: createEventTeller(progress),
+    });
     return {
       start: ({ image: _, ...step }, options) => session.start(step, options),
       ended: session.ended.then((end) => `session ${session.name}: ${endText(end)}`),

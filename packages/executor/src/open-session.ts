@@ -42,6 +42,7 @@ const OPEN_OPTIONS: Readonly<Record<keyof OpenOptions, true>> = {
   secrets: true,
   data: true,
   detached: true,
+  onEvent: true,
 };
 export const CONNECT_OPTIONS: OptionNames<ConnectOptions> = { ...DEADLINES, secrets: true };
 const SNAPSHOT_OPTIONS: OptionNames<SnapshotOptions> = { replace: true };
@@ -87,21 +88,23 @@ export async function openSession(
   { begin, connect, ownClient }: SessionHost,
 ): Promise<Session> {
   checkOptions("open", options, OPEN_OPTIONS);
-  const { idleTimeoutMs, lifetimeMs, detached: isLeft = false, ...startOptions } = options;
+  const { idleTimeoutMs, lifetimeMs, onEvent, detached: isLeft = false, ...startOptions } = options;
   checkDeadlines(options);
   refuseFields(input, STEP_FIELDS, "belongs to a step of the session", (field) => {
     return `${field} in session.run or session.start`;
   });
   const { step, from } = await findStart(input, ownClient);
   const events = createEventQueue();
-  events.discard();
+  if (onEvent === undefined) events.discard();
   // The program that waits ignores all other signals.
   const waiting = { ...step, command: [WAITER_PATH], stopSignal: "KILL" };
   const limited = isLeft && lifetimeMs !== undefined ? { ...waiting, timeoutMs: lifetimeMs } : waiting;
   const handle = begin(limited, startOptions, { events, from, isLeft });
   try {
+    if (onEvent !== undefined) await tellUntilItRuns(events, onEvent);
     await handle.started;
   } catch (reason) {
+    handle.kill();
     await handle.closed;
     throw reason;
   }
@@ -114,6 +117,17 @@ export async function openSession(
     await handle[Symbol.asyncDispose]();
   };
   return sessionOf(execs, { ...ownParts(handle), end, leave: undefined }, input.name, options);
+}
+
+/** Later events are dropped: nobody waits for them. */
+async function tellUntilItRuns(
+  events: EventQueue,
+  onEvent: NonNullable<OpenOptions["onEvent"]>,
+): Promise<void> {
+  for await (const event of events.iterate()) {
+    await onEvent(event);
+    if (event.type === "phase" && event.phase === "running") return;
+  }
 }
 
 /** The first process of a session, as the session sees it. */

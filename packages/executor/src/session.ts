@@ -62,6 +62,11 @@ export interface OpenOptions extends SessionDeadlines, Pick<StartOptions, "signa
    * @default false
    */
   readonly detached?: boolean | undefined;
+  /**
+   * Called with each event of the container until it runs, in order: the pull of its image, for example. The
+   * next call waits for the promise of this one. If it throws, the container is removed.
+   */
+  readonly onEvent?: RunOptions["onEvent"];
 }
 
 /** Options of `Executor.connect`. */

@@ -181,6 +181,27 @@ test("a paused session takes no steps until it is resumed", async () => {
   });
 });
 
+test("a session tells what happens until its container runs; a callback that fails leaves nothing", async () => {
+  const before = await at.inventory();
+  const told: string[] = [];
+  const onEvent: OpenOptions["onEvent"] = (event) => {
+    if (event.type === "phase") told.push(event.phase);
+  };
+  await withSession((session) => session.run({ command: ["true"] }), {}, { onEvent });
+  expect(told).toEqual(["resolving", "preparing", "starting", "running"]);
+  for (const phase of ["preparing", "running"]) {
+    const failing: OpenOptions["onEvent"] = (event) => {
+      if (event.type === "phase" && event.phase === phase) throw new Error(`not in ${phase}`);
+    };
+    await expect(withSession(async () => undefined, {}, { onEvent: failing })).rejects.toThrow(
+      `not in ${phase}`,
+    );
+  }
+  const absent = withSession(async () => undefined, { image: "absent", pull: "never" }, { onEvent });
+  await expect(absent).rejects.toMatchObject({ kind: "image-not-found" });
+  await at.expectNothingLeft(before);
+});
+
 test("what is wrong with a session is said", async () => {
   await using executor = createExecutor({ client: at.client, ioDir: at.ioDir });
   const open = (fields: object, options: object = {}) =>

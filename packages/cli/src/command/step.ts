@@ -95,7 +95,12 @@ async function runFile(path: string, flags: StepFlags, command: Command): Promis
   await using _ = closeAtEnd(executor);
   const results: StepResult[] = [];
   try {
-    await using place = await openStepPlace(executor, file, { secrets, workspace, signal: signals.stop });
+    await using place = await openStepPlace(executor, file, {
+      secrets,
+      workspace,
+      signal: signals.stop,
+      progress: flags.quiet !== true,
+    });
     const code = await runSteps(place, file.steps, { ...flags, data, signals }, results);
     return signals.received === undefined
       ? code
