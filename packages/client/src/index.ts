@@ -69,6 +69,7 @@ export type {
   KillOptions,
   ProcessOptions,
   Stdio,
+  TaskProcess,
   TaskStatus,
   Tasks,
   TerminalSize,
