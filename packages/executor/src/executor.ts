@@ -232,13 +232,15 @@ export function createExecutor(options: ExecutorOptions = {}): Executor {
   const keptLogs = createKeptLogs();
   const unfinished = createUnfinishedReleases();
   const running = new Set<StartedStep>();
+  /** Steps of others that are followed here. Nobody waits for their end. */
+  const followed = new Set<StartedStep>();
   let draining: Promise<ReleaseReport> | undefined;
   let closing: Promise<ReleaseReport> | undefined;
   if (options.client !== undefined) context.reaper.start();
 
-  function keep(step: StartedStep): StepHandle {
-    running.add(step);
-    void step.handle.closed.then(() => running.delete(step));
+  function keep(step: StartedStep, among = running): StepHandle {
+    among.add(step);
+    void step.handle.closed.then(() => among.delete(step));
     return step.handle;
   }
 
@@ -308,7 +310,7 @@ export function createExecutor(options: ExecutorOptions = {}): Executor {
   async function attach(step: string, attachOptions: AttachOptions): Promise<StepHandle> {
     checkOptions("attach", attachOptions, ATTACH_OPTIONS);
     if (closing !== undefined) throw startsNoMore("is closed");
-    return keep((await attachTo(hostOf({}), step, attachOptions)).started);
+    return keep((await attachTo(hostOf({}), step, attachOptions)).started, followed);
   }
 
   async function connect(session: string, connectOptions: ConnectOptions): Promise<Session> {
@@ -316,7 +318,7 @@ export function createExecutor(options: ExecutorOptions = {}): Executor {
     const connected = await askOwnDaemon((client) =>
       connectSession(hostOf({}), client, session, connectOptions),
     );
-    keep(connected.started);
+    keep(connected.started, followed);
     return connected.session;
   }
 
@@ -353,8 +355,9 @@ export function createExecutor(options: ExecutorOptions = {}): Executor {
 
   async function close({ graceMs = DEFAULT_CLOSE_GRACE_MS }: CloseOptions = {}): Promise<ReleaseReport> {
     const giveUpAt = performance.now() + graceMs;
-    for (const step of running) step.stop(startsNoMore("was closed"));
-    const ended = Promise.all([...running].map(({ handle }) => handle[Symbol.asyncDispose]()));
+    const all = [...running, ...followed];
+    for (const step of all) step.stop(startsNoMore("was closed"));
+    const ended = Promise.all(all.map(({ handle }) => handle[Symbol.asyncDispose]()));
     const late = startTimer(graceMs);
     const tooLate = startTimer(graceMs + KILLED_MS);
     void late.fired.then(() => {

@@ -94,6 +94,12 @@ export async function openSession(
     return `${field} in session.run or session.start`;
   });
   const { step, from } = await findStart(input, ownClient);
+  if (isLeft && step.containerdAddr !== undefined)
+    refuse(
+      "detached",
+      "connect finds sessions on the executor's own daemon",
+      "a session without containerd_addr",
+    );
   const events = createEventQueue();
   if (onEvent === undefined) events.discard();
   // The program that waits ignores all other signals.
@@ -164,11 +170,12 @@ export function sessionOf(
   const ended = process.result
     .then(
       ({ cause }) => ({ reason: reason ?? cause }),
-      (error: unknown) => ({
-        reason: reason ?? "lost",
-        // To let go of it is no error.
-        ...(reason !== "disconnected" && isExecutorError(error) && { error }),
-      }),
+      (error: unknown) => {
+        // Its following was ended here, which is no error.
+        if (process.leave !== undefined && isExecutorError(error, "aborted"))
+          return { reason: reason ?? "disconnected" };
+        return { reason: reason ?? "lost", ...(isExecutorError(error) && { error }) };
+      },
     )
     .then(async (end): Promise<SessionEnd> => {
       clock.stop();

@@ -547,6 +547,14 @@ describe("a session that goes on", () => {
     await connected.disconnect();
     expect(await theirs.result).toMatchObject({ cause: "aborted" });
     expect(await owner.run({ command: ["true"] })).toMatchObject({ ok: true });
+    {
+      const closed = open();
+      const gone = await closed.connect(owner.id);
+      await closed.drain();
+      await closed.close();
+      expect(await gone.ended).toEqual({ reason: "disconnected", unreleased: [] });
+      expect(await owner.run({ command: ["true"] })).toMatchObject({ ok: true });
+    }
     const again = await executor.connect(owner.id);
     await owner.close();
     expect(await again.ended).toMatchObject({ unreleased: [] });
