@@ -9,7 +9,7 @@ import { ExecutorError } from "../error.js";
 import { refuseIfAborted } from "../process/stop-signals.js";
 import { type ClaimedStep, claimStep } from "../record/claim.js";
 import { neverStarted } from "../record/never-started.js";
-import { findOwner, findRecorded, type RecordedStep } from "../record/recorded-step.js";
+import { findOwner, findRecorded, isLeft, type RecordedStep } from "../record/recorded-step.js";
 import { type Adoption, adoptStep } from "./adopt.js";
 import type { StepContext } from "./context.js";
 import { type AttemptedStep, type LeasedStep, leaseStep } from "./lease.js";
@@ -75,7 +75,7 @@ export async function takeAttempt(
     } else if (record === undefined || record.state === "preparing" || !(await isStarted(client, found))) {
       await delay(PREPARING_MS);
     } else {
-      const end = await observeStep(context, found, record, { ...adoption, reopened });
+      const end = await observeStep(context, found, record, { ...adoption, reopened }, isLeft(found));
       if (!("reopened" in end)) return { result: end };
       ({ reopened } = end);
     }

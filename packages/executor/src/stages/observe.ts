@@ -36,6 +36,8 @@ export interface Orphaned {
  * Follows a step that this process has not taken over, and gives its result. It reads the files of the
  * process that has it, and changes nothing. A step that belongs to no process is followed to its end, too.
  *
+ * @param belongsToNobody undefined: this looks whether its process lives. Whoever would take over the step of
+ * a dead process says it, because that may die at any moment.
  * @throws ExecutorError `aborted` if the following is stopped. The step goes on.
  */
 export async function observeStep(
@@ -43,12 +45,13 @@ export async function observeStep(
   seen: RecordedStep,
   first: StepRecord,
   { masked, onStart, onEnd, reopened: known }: Adoption,
+  belongsToNobody?: boolean,
 ): Promise<StepResult | Orphaned> {
   const { id, machine, signals } = context;
   refuseFifo(id, first);
   const io = known?.io ?? (await reopenOutput(context, first));
   const reopened = known ?? (await readOutput(context, io, first, seen.container?.spec, masked));
-  const isAlone = isLeft(seen) || (await findOwner(seen)) === undefined;
+  const isAlone = belongsToNobody ?? (isLeft(seen) || (await findOwner(seen)) === undefined);
   const copying = isAlone ? await joinOutput(context, io) : undefined;
   await io.caughtUp;
   onStart();
