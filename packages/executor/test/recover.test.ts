@@ -1,7 +1,7 @@
 import { spawn } from "node:child_process";
 import { randomUUID } from "node:crypto";
 import { once } from "node:events";
-import { access, mkdir, readFile, writeFile } from "node:fs/promises";
+import { access, mkdir, readdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
@@ -354,6 +354,7 @@ describe("an attempt", () => {
       message: expect.stringContaining("was not started"),
     });
     expect(await handle?.closed).toEqual({ unreleased: [] });
+    expect(await readdir(join("/run/containerd/runc", at.client.namespace))).toEqual([]);
     await at.expectNothingLeft(before);
   });
 

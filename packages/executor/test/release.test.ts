@@ -189,12 +189,16 @@ test.each([
   await at.expectNothingLeft(before);
 });
 
-test("a step whose daemon is killed while runc creates its container is created again, and runs", async () => {
+test.each([
+  ["before runc has begun", "", 0],
+  ["when runc has made it, and cannot undo it", 'real "$@"; ', 1],
+])("a step whose daemon is killed while its container is created runs: %s", async (_, made, failures) => {
   const before = await at.inventory();
   await using runner = executor();
   // So that the daemon has answered: one that never has is not waited for.
   await runner.run(SEVEN);
-  await runc.before("create", `kill -9 ${at.daemon.pid}; sleep 1`);
+  await runc.before("create", `${made}kill -9 ${at.daemon.pid}; sleep 1; exit 1`);
+  await runc.before("delete", FAIL, failures);
   const running = runner.run(SEVEN);
   await at.daemon.exited;
   await at.daemon.restart();

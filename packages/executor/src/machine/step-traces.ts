@@ -1,4 +1,5 @@
-import { realpath } from "node:fs/promises";
+import { realpath, rm } from "node:fs/promises";
+import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import type { Client } from "@wfe-containerd/client";
 import type { Bridge } from "../core/network/bridge.js";
@@ -25,7 +26,10 @@ export interface TraceFinder {
   ids(): Promise<Set<string>>;
   /** By the step's id. */
   find(): Promise<Map<string, StepTraces>>;
-  /** Ends the shims and the processes of a step, which nobody needs any more. Waits until they are gone. */
+  /**
+   * Ends the shims and the processes of a step, which nobody needs any more, and waits until they are gone.
+   * Then also removes what runc has noted of the container.
+   */
   endProcesses(id: string): Promise<void>;
   removeGroups(id: string): Promise<void>;
   freeAddresses(id: string): Promise<void>;
@@ -38,6 +42,8 @@ const CLEANUP_MS = 10_000;
 /** How long a daemon may take to begin with it, in milliseconds. */
 const NOTICE_MS = 250;
 const POLL_MS = 50;
+/** Where shims let runc note its containers (containerd, `process.RuncRoot`). Daemons share it. */
+const RUNC_ROOT = "/run/containerd/runc";
 
 /** Undefined if traces cannot be seen or removed from here: only root may, and on the daemon's machine. */
 export function traceFinderOf(client: Client, bridge: Bridge, locality: Locality): TraceFinder | undefined {
@@ -52,15 +58,15 @@ function createTraceFinder(client: Client, bridge: Bridge): TraceFinder {
     return shim.address === socket || (await resolved(shim.address)) === (await resolved(socket));
   }
 
-  /** Only the shims if another daemon has a step with this id: its processes cannot be told from ours. */
-  async function processesOf(id: string): Promise<StepProcess[]> {
+  /** Without those in containers if another daemon has a step with this id: whose they are cannot be seen. */
+  async function processesOf(id: string): Promise<{ left: StepProcess[]; isShared: boolean }> {
     const all = (await listStepProcesses()).filter(
       ({ stepId, namespace }) => stepId === id && namespace === client.namespace,
     );
     const ours: StepProcess[] = [];
     for (const found of all) if (await isOurs(found)) ours.push(found);
-    const hasOther = all.filter(({ shim }) => shim !== undefined).length > ours.length;
-    return hasOther ? ours : all;
+    const isShared = all.filter(({ shim }) => shim !== undefined).length > ours.length;
+    return { left: isShared ? ours : all, isShared };
   }
 
   async function find(): Promise<Map<string, StepTraces>> {
@@ -100,10 +106,13 @@ function createTraceFinder(client: Client, bridge: Bridge): TraceFinder {
       hasKilled = true;
     };
     for (;;) {
-      const left = await processesOf(id);
+      const { left, isShared } = await processesOf(id);
       const now = performance.now();
       const isQuiet = now - seenAt > NOTICE_MS;
-      if (left.length === 0 && (!hasKilled || isQuiet)) return;
+      if (left.length === 0 && (!hasKilled || isQuiet)) {
+        if (!isShared) await rm(join(RUNC_ROOT, client.namespace, id), { recursive: true, force: true });
+        return;
+      }
       if (now - begunAt > 2 * CLEANUP_MS) throw new Error("a process of the step could not be killed");
       const isLate = now - begunAt > CLEANUP_MS;
       // The daemon deletes what its dead shim leaves, by another shim, which is let alone. A daemon that was
