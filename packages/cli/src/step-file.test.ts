@@ -1,10 +1,10 @@
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { parsePolicy } from "@wfe-containerd/executor";
+import { parsePolicy, STEP_FIELDS } from "@wfe-containerd/executor";
 import fc from "fast-check";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { MistakesError } from "./failure.js";
+import { MistakesError, UsageError } from "./failure.js";
 import { readStepFile, type StepFile } from "./step-file.js";
 
 let directory: string;
@@ -457,6 +457,32 @@ steps:
   ])("%j is refused", async (contents, message) => {
     expect(await mistakesOf(contents)).toEqual([expect.stringMatching(message)]);
   });
+});
+
+test("whatever stands next to steps and in them, the file is read or refused in words", async () => {
+  const some = (value: fc.Arbitrary<unknown>) => fc.oneof(value, fc.jsonValue());
+  const field = fc.constantFrom(...Object.keys(STEP_FIELDS), "workingDir", "session", "workspace", "x-a");
+  const map = fc.dictionary(field, some(fc.constantFrom("/work", "alpine", "5m", true, null)), {
+    maxKeys: 5,
+  });
+  const step = fc.tuple(map, fc.record({ name: fc.constantFrom("a", "b"), image: fc.constant("alpine") }));
+  const file = fc.record(
+    {
+      steps: some(fc.array(some(step.map(([given, rest]) => ({ ...rest, ...given }))))),
+      session: some(fc.boolean()),
+      workspace: some(fc.constantFrom("/work", "/proc", "work")),
+    },
+    { requiredKeys: [] },
+  );
+  await fc.assert(
+    fc.asyncProperty(file, map, async (outer, next) => {
+      try {
+        (await readFile(JSON.stringify({ ...next, ...outer }))).checkPolicy(parsePolicy({}));
+      } catch (reason) {
+        expect(reason).toBeInstanceOf(UsageError);
+      }
+    }),
+  );
 });
 
 describe("what the policy does not allow", () => {
