@@ -237,11 +237,7 @@ describe("run", () => {
     [125, ["no/such/image"], /no image|not found|image/],
     [125, ["--bogus", "busybox"], /unknown option/],
     [125, ["-v", "relative/path:/x", "busybox"], /^wfe-containerd: --volume: "relative\/path/],
-    [
-      125,
-      ["-it", "busybox"],
-      /^wfe-containerd: --interactive: the command cannot hand on its standard input yet/,
-    ],
+    [125, ["-it", "busybox"], /^wfe-containerd: --tty: standard input is not a terminal/],
     [125, ["--platform", "linux/s390x", "busybox"], /^wfe-containerd: --platform: .*allowed: linux\//],
     [125, ["--cpus", "many", "busybox"], /--cpus/],
     [125, ["--ulimit", "nofile", "busybox"], /--ulimit/],

@@ -358,6 +358,8 @@ steps:
     const archive = join(files, "shell.tar");
     await writeFile(archive, await busyboxArchive("example.com/shell:1"));
     await cli("load", "-i", archive);
+    // The tests above have removed it.
+    await cli("tag", "example.com/shell:1", "busybox:latest");
   });
 
   test("tells which step runs, which failed, why, and what did not run", async () => {
