@@ -25,6 +25,14 @@ export interface RunStepsOptions {
   readonly prefix?: boolean;
 }
 
+/** Whether headings and a summary are printed: one step needs none, and JSON is for programs. */
+export function isTold(
+  steps: readonly unknown[],
+  { output, quiet = false }: Pick<RunStepsOptions, "output" | "quiet">,
+): boolean {
+  return output === "text" && !quiet && steps.length > 1;
+}
+
 /**
  * Runs steps in order until one fails or a signal comes.
  *
@@ -38,14 +46,13 @@ export async function runSteps(
   { data: given, signals, output, dataLogs: logs = false, quiet = false, prefix = false }: RunStepsOptions,
   results: StepResult[],
 ): Promise<number> {
-  // One step needs no heading, and JSON is for programs.
-  const isTold = output === "text" && !quiet && steps.length > 1;
+  const hasHeadings = isTold(steps, { output, quiet });
   const names = steps.map(({ name }) => name);
   let data = given;
   for (const [at, step] of steps.entries()) {
-    if (isTold) console.error(headingOf(step, at, steps.length));
+    if (hasHeadings) console.error(headingOf(step, at, steps.length));
     const tell = (end: Parameters<typeof summaryOf>[0]): void => {
-      if (isTold) console.error(summaryOf(end, names.slice(at + 1)));
+      if (hasHeadings) console.error(summaryOf(end, names.slice(at + 1)));
     };
     let hasStarted = false;
     try {

@@ -39,3 +39,8 @@ export function summaryOf({ name, cause, exitCode }: LastEnd, left: readonly str
   const rest = left.length === 0 ? "it was the last one" : `not run: ${left.join(", ")}`;
   return printableLine(`==> step ${name}: ${word}${code}; ${rest}`);
 }
+
+/** The last line of a file whose container could not be made. */
+export function noneRun(names: readonly string[]): string {
+  return printableLine(`==> the container could not be made; not run: ${names.join(", ")}`);
+}

@@ -525,6 +525,17 @@ steps:
       await daemon_.expectNothingLeft(before);
     });
 
+    test("a container that cannot be made is told with its reason, and what did not run", async () => {
+      const steps = "steps: [{name: one, run: ls}, {name: two, run: ls}]";
+      expect(await runFile(`session: true\nimage: absent\npull: never\n${steps}`)).toEqual({
+        code: 125,
+        stdout: "",
+        stderr: expect.stringMatching(
+          /^wfe-containerd: .*absent.*\n==> the container could not be made; not run: one, two\n$/,
+        ),
+      });
+    });
+
     test("the end of its container is told with its reason, and what did not run", async () => {
       const before = await daemon_.inventory();
       const input = inSession(

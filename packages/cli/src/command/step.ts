@@ -1,4 +1,10 @@
-import { type Policy, parsePolicy, type StepResult, type WorkflowData } from "@wfe-containerd/executor";
+import {
+  isExecutorError,
+  type Policy,
+  parsePolicy,
+  type StepResult,
+  type WorkflowData,
+} from "@wfe-containerd/executor";
 import { type Command, Option } from "commander";
 import { closeAtEnd } from "../close-executor.js";
 import { connect } from "../connection.js";
@@ -7,10 +13,12 @@ import { UsageError } from "../failure.js";
 import { addMachineFlags, createExecutorOn, type MachineFlags } from "../machine-flags.js";
 import { writeOutput } from "../output.js";
 import { printableLine, toJson } from "../printable.js";
-import { runSteps } from "../run-steps.js";
+import { reportFailure } from "../report-failure.js";
+import { isTold, runSteps } from "../run-steps.js";
 import { parseSecret, readSecrets, type SecretFlag } from "../secret.js";
 import { readStepFile, type StepFile } from "../step-file.js";
 import { openStepPlace } from "../step-place.js";
+import { noneRun } from "../step-progress.js";
 import { openWorkspaceOf } from "../step-workspace.js";
 import { catchStopSignals, codeOfSignal } from "../stop-signals.js";
 import { addRegistryFlags, collect, type RegistryFlags, registryOptions } from "../transfer.js";
@@ -106,8 +114,12 @@ async function runFile(path: string, flags: StepFlags, command: Command): Promis
       ? code
       : exitCodeAfter(signals.received, code, signals.kill.aborted);
   } catch (reason) {
-    if (signals.received === undefined || !isFromSignal(reason)) throw reason;
-    return codeOfSignal(signals.received);
+    if (signals.received !== undefined && isFromSignal(reason)) return codeOfSignal(signals.received);
+    if (!isExecutorError(reason)) throw reason;
+    // The container of a session: what becomes of a step is told by `runSteps`.
+    const code = reportFailure(reason);
+    if (isTold(file.steps, flags)) console.error(noneRun(file.steps.map((step) => step.name)));
+    return code;
   } finally {
     if (flags.output === "json") await printResults(file.steps.length === 1 ? (results[0] ?? null) : results);
   }
