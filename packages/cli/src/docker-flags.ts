@@ -49,6 +49,7 @@ export interface DockerFlags {
   readonly capDrop?: readonly string[];
   readonly privileged?: boolean;
   readonly securityOpt?: readonly string[];
+  readonly runtime?: string;
   readonly userns: "host" | "private";
   readonly device?: readonly string[];
   readonly sysctl?: readonly string[];

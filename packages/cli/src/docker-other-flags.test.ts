@@ -119,8 +119,6 @@ const DOCKER_FLAGS: readonly (readonly [
   ["--restart", "no", "taken"],
   ["--restart", "always", "instead"],
   ["--rm", undefined, "taken"],
-  ["--runtime", "runc", "taken"],
-  ["--runtime", "nvidia", "instead"],
   ["--security-opt", "no-new-privileges", "taken"],
   ["--shm-size", "1m", "taken"],
   ["--sig-proxy", undefined, "taken"],

@@ -148,10 +148,6 @@ const OTHER_FLAGS: readonly OtherFlag[] = [
       "a step is not restarted when it has succeeded; to try it again when it fails, use --retry 3",
     ),
   },
-  {
-    flags: "--runtime <name>",
-    instead: but(["", "runc", "io.containerd.runc.v2"], "steps always run in runc; leave the flag out"),
-  },
   { flags: "--sig-proxy", instead: taken },
   {
     flags: "--storage-opt <option>",

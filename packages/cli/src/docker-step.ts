@@ -6,6 +6,7 @@ import { readEnvironment, readLabels } from "./environment.js";
 import { UsageError } from "./failure.js";
 import { number, operations, pairs, rates, stopTimeout, ulimit, unlessZero } from "./flag-values.js";
 import { toRetry } from "./retry-flag.js";
+import { toRuntime } from "./runtime-flag.js";
 
 /** Docker's words for when to pull. */
 const PULL = { always: "always", missing: "if-not-present", never: "never" } as const;
@@ -90,6 +91,7 @@ async function confinement(flags: DockerFlags): Promise<Partial<StepInput>> {
     capDrop: flags.capDrop,
     privileged: flags.privileged,
     ...(await toSecurity(flags.securityOpt)),
+    runtime: toRuntime(flags.runtime)?.name,
     userNamespace: flags.userns === "private",
     devices: flags.device,
     sysctls: pairs("--sysctl", flags.sysctl),

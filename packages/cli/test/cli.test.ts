@@ -126,6 +126,27 @@ describe("run", () => {
     expect(code).toBe(1);
   });
 
+  test("--runtime takes a program of the daemon's machine, and tells if it is not there", async () => {
+    const binary = await file(
+      "traced",
+      `#!/bin/sh\necho "$*" >> '${join(files, "calls")}'\nexec runc "$@"\n`,
+    );
+    await chmod(binary, 0o755);
+    const run = (runtime: string) =>
+      call([...at(), "run", "--runtime", runtime, "busybox", "echo", "ran"], { env: env() });
+    for (const runtime of [binary, "runc"]) {
+      const { code, stdout, stderr } = await run(runtime);
+      expect({ code, stdout: stdout.toString(), stderr }).toEqual({ code: 0, stdout: "ran\n", stderr: "" });
+    }
+    expect((await readFile(join(files, "calls"), "utf8")).match(/ create /g)).toHaveLength(1);
+    const missing = await run("no-such-runtime");
+    expect(missing.code).toBe(125);
+    expect(missing.stderr).toMatch(
+      /^wfe-containerd: --runtime: the program no-such-runtime cannot be started on the daemon's machine; allowed: /m,
+    );
+    expect(await run("./runsc")).toMatchObject({ code: 125, stderr: expect.stringContaining("--runtime: ") });
+  });
+
   test("secrets from a file and from the environment", async () => {
     const path = await file("token", "secret-canary-file\n");
     const { stdout, stderr, code } = await call(

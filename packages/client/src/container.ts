@@ -1,10 +1,13 @@
+import { create } from "@bufbuild/protobuf";
+import { OptionsSchema } from "@wfe-containerd/proto/runc";
 import type { Container as WireContainer } from "@wfe-containerd/proto/services/containers";
-import { type AnyValue, fromJsonAny, RUNTIME_SPEC, toJsonAny } from "./any.js";
+import { type AnyValue, fromJsonAny, RUNTIME_SPEC, toJsonAny, toMessageAny } from "./any.js";
 import { CALL_OPTIONS, type CallOptions, callService } from "./call.js";
 import type { Context } from "./context.js";
 import { checkIdentifier, checkLabels } from "./identifier.js";
 import { addLazyMembers } from "./lazy-members.js";
 import type { NounOptions } from "./options.js";
+import { refuse } from "./refuse.js";
 import { toDate } from "./timestamp.js";
 
 /** A container's record: its image, snapshot, runtime and spec. The running process is its task. */
@@ -31,6 +34,11 @@ export interface Container {
 export interface ContainerRuntime {
   /** @default io.containerd.runc.v2 */
   readonly name?: string | undefined;
+  /**
+   * The program that `io.containerd.runc.v2` starts instead of `runc`: a name on the daemon's PATH, or an
+   * absolute path on its machine. For other options, use `options`.
+   */
+  readonly binary?: string | undefined;
   /** The runtime's own options, packed with `toMessageAny`. */
   readonly options?: AnyValue | undefined;
 }
@@ -113,7 +121,7 @@ export const CONTAINERS_OPTIONS: NounOptions<Containers> = {
       image: true,
       snapshotKey: true,
       snapshotter: true,
-      runtime: { name: true, options: true },
+      runtime: { name: true, binary: true, options: true },
       spec: true,
       labels: true,
       extensions: true,
@@ -127,6 +135,13 @@ export const CONTAINERS_OPTIONS: NounOptions<Containers> = {
 };
 
 const DEFAULT_RUNTIME = "io.containerd.runc.v2";
+
+/** Both would be the same field of the record. */
+function optionsOf({ binary, options }: ContainerRuntime): { readonly options?: AnyValue } {
+  if (binary === undefined) return options === undefined ? {} : { options };
+  if (options !== undefined) refuse("runtime: binary is given together with options", "one of them");
+  return { options: toMessageAny(OptionsSchema, create(OptionsSchema, { binaryName: binary })) };
+}
 
 export function createContainers({
   services: { containers },
@@ -159,7 +174,7 @@ export function createContainers({
         snapshotter,
         runtime: {
           name: runtime.name ?? DEFAULT_RUNTIME,
-          ...(runtime.options && { options: runtime.options }),
+          ...optionsOf(runtime),
         },
         spec: toJsonAny(RUNTIME_SPEC, spec),
         labels: checkLabels(options.labels),

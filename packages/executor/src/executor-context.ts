@@ -1,5 +1,6 @@
 import { currentOwner } from "@wfe-containerd/client/internal";
 import { parseBridge } from "./core/network/bridge.js";
+import { parseRuntimes } from "./core/plan/runtime.js";
 import { parsePolicy } from "./core/policy/policy.js";
 import type { ExecutorOptions } from "./executor-options.js";
 import { createKnownImages } from "./image/known-images.js";
@@ -29,7 +30,9 @@ export function createContext(options: ExecutorOptions): ExecutorContext & { rea
   const idRange = checkIdRange(options.userNamespace ?? {});
   const bridge = parseBridge(options.bridge);
   const { init } = options;
-  const programs = [...bridge.pluginDirs, bridge.dataDir, ...(init === undefined ? [] : [init])];
+  const runtimes = parseRuntimes(options.runtimes ?? {});
+  const binaries = Object.values(runtimes).flatMap(({ binary }) => (binary?.startsWith("/") ? [binary] : []));
+  const programs = [...bridge.pluginDirs, bridge.dataDir, ...(init === undefined ? [] : [init]), ...binaries];
   let knownOwner: string | undefined;
   async function owner(): Promise<string> {
     knownOwner ??= await currentOwner();
@@ -52,7 +55,7 @@ export function createContext(options: ExecutorOptions): ExecutorContext & { rea
       orphanGraceMs: checkDuration("createExecutor", "orphanGraceMs", orphanGraceMs),
       daemons: machines.known,
     }),
-    rules: { policy, ioDirectories: ioDirectory.paths, programs },
+    rules: { policy, ioDirectories: ioDirectory.paths, programs, runtimes },
     io: options.ioMode === "fifo" ? FIFO_IO : FILE_IO,
     pull: options.pull ?? {},
     knownImages: createKnownImages(),

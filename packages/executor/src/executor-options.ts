@@ -2,6 +2,7 @@ import type { Client } from "@wfe-containerd/client";
 import type { OptionNames } from "@wfe-containerd/client/internal";
 import { BRIDGE_OPTIONS, type BridgeOptions } from "./core/network/bridge.js";
 import type { LeftStep } from "./core/plan/labels.js";
+import type { RuntimeOptions } from "./core/plan/runtime.js";
 import type { PolicyOptions } from "./core/policy/policy.js";
 import { checkTerminal } from "./core/spec/terminal.js";
 import type { SecretValues } from "./core/step/secret.js";
@@ -72,6 +73,12 @@ export interface ExecutorOptions {
    * `init`. Default: if the daemon is on this machine, the usual places of packages are searched.
    */
   readonly init?: string | undefined;
+  /**
+   * The runtimes that steps may name in `runtime`. A step that names none, or `runc`, runs in runc.
+   *
+   * @example { crun: { binary: "crun" }, gvisor: { type: "io.containerd.runsc.v1" } }
+   */
+  readonly runtimes?: Readonly<Record<string, RuntimeOptions>> | undefined;
   /**
    * The ids on the daemon's machine that steps with `user_namespace` are mapped to. Default: 65536 ids from
    * 1000000000 on.
@@ -225,6 +232,7 @@ export const EXECUTOR_OPTIONS: OptionNames<ExecutorOptions> = {
   policy: true,
   bridge: BRIDGE_OPTIONS,
   init: true,
+  runtimes: true,
   userNamespace: { hostId: true, size: true },
   daemonTimeoutMs: true,
   reapIntervalMs: true,

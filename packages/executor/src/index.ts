@@ -8,6 +8,7 @@ export type { LogGap, LogGapReason, LogStream, StepLog } from "./core/output/ste
 export type { StepUsage } from "./core/output/usage.js";
 export type { StepWarning } from "./core/output/warning.js";
 export type { LeftStep } from "./core/plan/labels.js";
+export type { RuntimeOptions } from "./core/plan/runtime.js";
 export type { TerminalSize } from "./core/spec/terminal.js";
 export type { ExecFields } from "./core/step/exec.js";
 export type { ExecInput, ProcessOptions } from "./exec-input.js";

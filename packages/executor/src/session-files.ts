@@ -90,6 +90,12 @@ export function createSessionFiles(host: ExecHost, start: (process: ExecInput) =
       checkMaximum(maxBytes);
       const { plan, task, resolved } = host.enter();
       const { step, hostUser, machine } = resolved;
+      if (plan.container.runtime.sandboxed)
+        refuse(
+          "files.write",
+          "the container has a kernel of its own, and no files can be put into it",
+          "the standard input of a step, for example of tar; or a runtime such as runc",
+        );
       if (step.volumes.length + step.namedVolumes.length + step.caches.length > 0)
         refuse(
           "files.write",

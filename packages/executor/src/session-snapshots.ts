@@ -33,6 +33,12 @@ export async function snapshotSession(
       "the files of the session have the ids of its user namespace",
       "a session without user_namespace",
     );
+  if (plan.container.runtime.sandboxed)
+    refuse(
+      "snapshot",
+      "the container has a kernel of its own, which keeps files to itself",
+      "a session in a runtime such as runc",
+    );
   if (image === undefined)
     refuse(
       "snapshot",

@@ -1,6 +1,6 @@
 // What an executor does with its steps: the queue, another attempt, the end.
 import { getEventListeners } from "node:events";
-import { chmod, mkdtemp, readFile, rm } from "node:fs/promises";
+import { chmod, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createClient } from "@wfe-containerd/client";
@@ -59,6 +59,81 @@ function countingClient() {
   });
   return { client, steps };
 }
+
+describe("a runtime that the operator has listed", () => {
+  /** Runs with a program that calls runc, and writes down what it was called for. */
+  async function withRuntime<T>(
+    use: (binary: string, calls: () => Promise<string>) => Promise<T>,
+  ): Promise<T> {
+    const directory = await mkdtemp(join(tmpdir(), "runtime-"));
+    const [binary, log] = [join(directory, "traced"), join(directory, "log")];
+    await writeFile(binary, `#!/bin/sh\necho "$*" >> '${log}'\nexec runc "$@"\n`, { mode: 0o755 });
+    try {
+      return await use(binary, () => readFile(log, "utf8"));
+    } finally {
+      await rm(directory, { recursive: true });
+    }
+  }
+
+  test("makes the containers of the steps that name it, and of no others", () =>
+    withRuntime(async (binary, calls) => {
+      await using runner = executor({ runtimes: { traced: { binary } } });
+      expect(await runner.run({ ...BUSYBOX, run: "echo ran", runtime: "traced" })).toMatchObject({
+        stdout: "ran\n",
+      });
+      const made = await calls();
+      expect(made).toMatch(/ create .*\n[\s\S]* start .*\n[\s\S]* delete /);
+      for (const runtime of [undefined, "runc"]) await runner.run({ ...TRUE, runtime });
+      expect(await calls()).toBe(made);
+      await using session = await runner.open({ ...BUSYBOX, runtime: "traced" });
+      expect(await session.run({ run: "echo in it" })).toMatchObject({ stdout: "in it\n" });
+      expect(await calls()).toMatch(/ exec .*\n/);
+    }));
+
+  test("is the only kind that a step may name", async () => {
+    const runtimes = { crun: { binary: "crun" } };
+    expect(await issuesOf({ run: "true", runtime: "runsc" }, { runtimes })).toEqual([
+      {
+        field: "runtime",
+        message: '"runsc" is not among the operator\'s runtimes',
+        allowed: "runc, crun",
+      },
+    ]);
+    expect(await issuesOf({ run: "true", runtime: "toString" })).toMatchObject([{ field: "runtime" }]);
+    await expect(executor().run({ ...TRUE, runtime: "/bin/sh" })).rejects.toMatchObject({
+      kind: "invalid-step",
+      message: expect.stringContaining("runtime: "),
+    });
+  });
+
+  test.each([
+    [{ binary: "no-such-runtime" }, "the program no-such-runtime cannot be started on the daemon's machine"],
+    [{ type: "io.containerd.nosuch.v1" }, "the shim io.containerd.nosuch.v1 is not on the daemon's machine"],
+  ])("%j may be missing, which is told", async (missing, message) => {
+    const issues = await issuesOf({ run: "true", runtime: "missing" }, { runtimes: { missing } });
+    expect(issues).toMatchObject([{ field: "runtime", message }]);
+  });
+
+  test("and has a kernel of its own gets no file into its containers from outside", () =>
+    withRuntime(async (binary) => {
+      await using runner = executor({ runtimes: { sandbox: { binary, sandboxed: true } } });
+      const step = { ...BUSYBOX, runtime: "sandbox" };
+      await expect(
+        runner.run({ ...step, run: "true", secrets: ["key"] }, { secrets: { key: "value" } }),
+      ).rejects.toMatchObject({ kind: "refused", issues: [{ field: "secrets" }] });
+      await using session = await runner.open(step);
+      expect(await session.run({ run: "echo works" })).toMatchObject({ stdout: "works\n" });
+      for (const refused of [
+        session.files.write(new Uint8Array(1024)),
+        session.snapshot("sandbox"),
+        session.run({ run: "#!/bin/sh\necho a file" }),
+      ])
+        await expect(refused).rejects.toMatchObject({
+          kind: "refused",
+          message: expect.stringContaining("the container has a kernel of its own"),
+        });
+    }));
+});
 
 describe("the queue", () => {
   test("lets a higher priority go first, the others in order, and no more at once than it may", async () => {

@@ -20,6 +20,7 @@ import { inFlags } from "../flag-names.js";
 import { follow } from "../follow.js";
 import { addMachineFlags, createExecutorOn, type MachineFlags } from "../machine-flags.js";
 import { createProgressView } from "../progress.js";
+import { toRuntime } from "../runtime-flag.js";
 import { parseSecret, readSecrets, toRequests } from "../secret.js";
 import { catchStopSignals, codeOfSignal } from "../stop-signals.js";
 import { openStreams, type StreamFlags } from "../terminal.js";
@@ -158,7 +159,14 @@ async function run(
   if (flags.detach === true) refuseWithDetach(flags);
   using signals = catchStopSignals();
   await using client = await connect(command);
-  const options = { client, ioMode: flags.io, policy: UNRESTRICTED_POLICY, pull: registryOptions(flags) };
+  const runtime = toRuntime(flags.runtime);
+  const options = {
+    client,
+    ioMode: flags.io,
+    policy: UNRESTRICTED_POLICY,
+    pull: registryOptions(flags),
+    ...(runtime && { runtimes: { [runtime.name]: runtime.options } }),
+  };
   const executor = createExecutorOn(flags, options, command);
   await using _ = closeAtEnd(executor);
   try {

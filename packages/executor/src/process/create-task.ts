@@ -118,8 +118,12 @@ const IN_THE_WAY = [
   /container with given ID already exists/,
 ];
 
+/** What the shim says of a runtime that is missing. It names the bundle, too, where it looked for its log. */
+const NO_RUNTIME = /exec: "[^"]+": executable file not found in \$PATH/;
+
 function isInTheWay(reason: unknown): boolean {
   if (isContainerdError(reason, "already-exists")) return true;
+  if (isContainerdError(reason) && NO_RUNTIME.test(reason.message)) return false;
   return isContainerdError(reason) && IN_THE_WAY.some((text) => text.test(reason.message));
 }
 

@@ -1,6 +1,7 @@
 import { ContainerdError } from "@wfe-containerd/client";
 import { expect, test } from "vitest";
 import type { StepPlan } from "../core/plan/plan.js";
+import { DEFAULT_RUNTIME } from "../core/plan/runtime.js";
 import { startError } from "./start-error.js";
 
 const plan = {
@@ -9,8 +10,36 @@ const plan = {
   workingDirField: "working_dir",
   mountFields: { "/y": "volumes", "/t": "tmpfs" },
   hasOwnSeccomp: false,
-  container: { image: "img", spec: { process: { cwd: "/work/in" } } },
+  container: { image: "img", runtime: DEFAULT_RUNTIME, spec: { process: { cwd: "/work/in" } } },
 } as unknown as StepPlan;
+
+const LOG =
+  "OCI runtime create failed: unable to retrieve OCI runtime error (open /b/log.json: no such file)";
+
+// The runtime's name is not a program of the image, and a file of its bundle not a path of the step.
+test.each([
+  [
+    { binary: "crun" },
+    `${LOG}: exec: "crun": executable file not found in $PATH: unknown`,
+    "the program crun",
+  ],
+  [
+    { binary: "/x/runsc" },
+    `${LOG}: fork/exec /x/runsc: no such file or directory: unknown`,
+    "the program /x/runsc",
+  ],
+  [
+    { type: "io.containerd.runsc.v1" },
+    'failed to start shim: failed to resolve runtime path: runtime "io.containerd.runsc.v1" binary not installed',
+    "the shim io.containerd.runsc.v1",
+  ],
+])("a runtime that is missing is told: %j", (runtime, message, named) => {
+  const container = { ...plan.container, runtime: { ...DEFAULT_RUNTIME, ...runtime } };
+  expect(startError(new Error(message), { ...plan, container })).toMatchObject({
+    kind: "refused",
+    issues: [{ field: "runtime", message: expect.stringContaining(named) }],
+  });
+});
 
 // Messages of runc 1.0, 1.1 and crun.
 test.each([

@@ -1,4 +1,5 @@
 import type { StepPlan } from "../core/plan/plan.js";
+import { DEFAULT_RUNTIME } from "../core/plan/runtime.js";
 import { INIT_TARGET } from "../core/spec/create-spec.js";
 import { ExecutorError, type StepIssue } from "../error.js";
 import { isUnavailable } from "../machine/unavailable.js";
@@ -14,6 +15,9 @@ const NOT_FOUND =
 const NOT_EXECUTABLE =
   /exec: ".*(?:permission denied|is a directory|exec format error|too many levels of symbolic links)|exec format error/;
 const USER_FILE_DIRECTORY = /unable to setup user: .*read (\/etc\/(?:passwd|group)): is a directory/;
+/** The message of go-runc, if the shim cannot start the runtime. */
+const NO_RUNTIME = /unable to retrieve OCI runtime error.*: (?:fork\/)?exec:? "?([^\s":]+)"?: /;
+const NO_SHIM = /failed to (?:resolve runtime path|start shim): .*/;
 const NO_STDIO = /(?:stdout|stderr).*no such file or directory/;
 
 /** Whether the runtime was not allowed to set the resource limits of the process. */
@@ -26,6 +30,8 @@ export function startError(reason: unknown, plan: StepPlan): ExecutorError {
   const text = reason instanceof Error ? reason.message : String(reason);
   // The runtime has not answered, so its messages are not looked for.
   if (isUnavailable(reason)) return new ExecutorError(text, { kind: "daemon-unavailable", cause: reason });
+  const withoutRuntime = runtimeIssue(text, plan);
+  if (withoutRuntime !== undefined) return refusedError(withoutRuntime, text, reason);
   // Messages about paths are checked first: a path of the step may contain any of the words that the other
   // checks look for.
   const refused = findPathRefusal(text, plan);
@@ -50,6 +56,23 @@ export function startError(reason: unknown, plan: StepPlan): ExecutorError {
     );
   }
   return new ExecutorError(`the container could not be started: ${text}`, { kind: "runtime", cause: reason });
+}
+
+/** Tells that the operator's runtime is not on the daemon's machine. */
+function runtimeIssue(text: string, { container: { runtime } }: StepPlan): StepIssue | undefined {
+  const { type, binary } = runtime;
+  if (binary !== undefined && NO_RUNTIME.exec(text)?.[1] === binary)
+    return {
+      field: "runtime",
+      message: `the program ${binary} cannot be started on the daemon's machine`,
+      allowed: "a runtime that is installed there, on the PATH of the daemon or with its whole path",
+    };
+  if (type === DEFAULT_RUNTIME.type || !NO_SHIM.test(text)) return undefined;
+  return {
+    field: "runtime",
+    message: `the shim ${type} is not on the daemon's machine`,
+    allowed: "a runtime whose shim is installed there, on the PATH of the daemon",
+  };
 }
 
 function refusedError(issue: StepIssue, text: string, cause: unknown): ExecutorError {

@@ -128,13 +128,14 @@ export async function createContainer(
   { id, container, record }: StepPlan,
   spec: Spec,
 ): Promise<DaemonTime> {
-  const { image, snapshotter, labels } = container;
+  const { image, snapshotter, labels, runtime } = container;
   const extensions = { [RECORD_EXTENSION]: toRecordValue(record) };
   const { createdAt } = await client.containers.create({
     id,
     snapshotKey: id,
     image,
     snapshotter,
+    runtime: { name: runtime.type, binary: runtime.binary },
     labels,
     spec,
     extensions,

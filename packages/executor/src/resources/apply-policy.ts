@@ -1,5 +1,6 @@
 import { parseReference } from "@wfe-containerd/client";
 import type { AllowedStep } from "../core/plan/checked-step.js";
+import { DEFAULT_RUNTIME, type Runtime, type Runtimes } from "../core/plan/runtime.js";
 import {
   checkPolicy,
   limitStep,
@@ -24,6 +25,13 @@ export interface Rules {
    * bridge's plugins, the init program), and the bridge's data.
    */
   readonly programs: readonly string[];
+  /** The runtimes that steps may name. Undefined: it is not known which. */
+  readonly runtimes?: Runtimes | undefined;
+}
+
+/** The runtime of an allowed step. */
+export function runtimeOf({ runtime }: Pick<StepConfig, "runtime">, { runtimes }: Rules): Runtime {
+  return runtimes?.[runtime ?? "runc"] ?? DEFAULT_RUNTIME;
 }
 
 /**
@@ -45,13 +53,14 @@ export function applyPolicy(step: StepConfig, rules: Rules): AllowedStep {
  */
 export function checkStep(
   step: StepConfig,
-  { policy, ioDirectories, programs }: Rules,
+  { policy, ioDirectories, programs, runtimes }: Rules,
   daemonsPlaces: readonly string[] = [],
 ): Refusal[] {
   const subject: PolicySubject = { ...step, registry: registryOf(step) };
   return [
     ...checkPolicy(subject, policy, { forbiddenSources: [...programs, ...daemonsPlaces] }),
     ...checkOutputs(step.volumes, ioDirectories),
+    ...(runtimes === undefined ? [] : checkRuntime(step, runtimes)),
   ];
 }
 
@@ -69,6 +78,28 @@ function registryOf({ image, pull }: StepConfig): string {
     if (pull === "always") throw reason;
     return image;
   }
+}
+
+function checkRuntime({ runtime = "runc", secrets }: StepConfig, runtimes: Runtimes): Refusal[] {
+  const known = Object.hasOwn(runtimes, runtime) ? runtimes[runtime] : undefined;
+  if (known === undefined)
+    return [
+      {
+        field: "runtime",
+        message: `${JSON.stringify(runtime)} is not among the operator's runtimes`,
+        policyKey: undefined,
+        allowed: Object.keys(runtimes).join(", "),
+      },
+    ];
+  if (!known.sandboxed || secrets.length === 0) return [];
+  return [
+    {
+      field: "secrets",
+      message: `no secret can be put into a container of ${runtime}, which has a kernel of its own`,
+      policyKey: undefined,
+      allowed: "a step without secrets; or a runtime such as runc or crun",
+    },
+  ];
 }
 
 function checkOutputs(volumes: StepConfig["volumes"], ioDirectories: readonly string[]): Refusal[] {

@@ -111,7 +111,17 @@ export async function createExec(
 }
 
 /** Writes the script of a process into its running container, whose processes are frozen. */
-async function putScript(client: Client, pid: number, { id, script, programField }: ExecPlan): Promise<void> {
+async function putScript(
+  client: Client,
+  pid: number,
+  { id, script, programField, container: { runtime } }: ExecPlan,
+): Promise<void> {
+  if (runtime.sandboxed)
+    refuse(
+      programField,
+      "the script has to be a file, and the container has a kernel of its own",
+      "a script for /bin/sh of less than 128 KiB without a #! line; or command",
+    );
   try {
     await unpackAt(client.with({ leaseId: id }), `/proc/${pid}/root`, script);
   } catch (reason) {

@@ -116,7 +116,9 @@ export async function createStep(
   recorded.catch(() => undefined);
   await io.attach({ pid: task.pid, isLocal: machine.facts.locality === "local" });
   await confirmSources(task, sources);
-  await chownWorkingDir({ leased, machine }, task, step, plan.container.spec, rootfs, hostUser);
+  // From outside, nobody sees the files of a container that has a kernel of its own.
+  if (!plan.container.runtime.sandboxed)
+    await chownWorkingDir({ leased, machine }, task, step, plan.container.spec, rootfs, hostUser);
   await injectSecrets(leased, task, secrets, hostUser);
   const unwritable = await findUnwritable(machine, plan, volumeUser(resolved));
   await recorded;

@@ -1,8 +1,9 @@
-import { type Client, isContainerdError, type ResolvedImage } from "@wfe-containerd/client";
+import { type Client, type Container, isContainerdError, type ResolvedImage } from "@wfe-containerd/client";
 import { ignoreNotFound } from "@wfe-containerd/client/internal";
 import type { AllowedStep } from "../core/plan/checked-step.js";
 import { LABELS } from "../core/plan/labels.js";
 import type { StepPlan } from "../core/plan/plan.js";
+import { isSandboxed } from "../core/plan/runtime.js";
 import type { StepRecord } from "../core/recovery/step-record.js";
 import type { Spec } from "../core/spec/spec.js";
 import { toHostUser } from "../core/spec/user.js";
@@ -76,7 +77,7 @@ export async function openContainer(
   const { uid, gid } = spec.process.user;
   const { name, image, output } = record;
   return {
-    plan: planOf(id, record, spec, container?.labels ?? {}),
+    plan: planOf(id, record, spec, container),
     task: { pid: status.pid, spec },
     resolved: {
       machine,
@@ -99,15 +100,16 @@ function planOf(
   id: string,
   { name, image, programField, stop, ...record }: StepRecord,
   spec: Spec,
-  labels: Readonly<Record<string, string>>,
+  { labels = {}, runtimeName: type = "" }: Partial<Container> = {},
 ): StepPlan {
+  const runtime = { type, sandboxed: isSandboxed(type) };
   return {
     id,
     name,
     snapshot: { parent: "", labels },
     rootfs: [],
     nameFiles: [],
-    container: { image: image.name, snapshotter: "", spec, specWithoutDefaults: spec, labels },
+    container: { image: image.name, snapshotter: "", runtime, spec, specWithoutDefaults: spec, labels },
     record: { name, image, programField, stop, ...record },
     files: [],
     args: spec.process.args,

@@ -11,6 +11,7 @@ import { logLimitOf } from "../log/log-limit.js";
 import { findHostCapabilities } from "../machine/host-capabilities.js";
 import type { Machine } from "../machine/machine.js";
 import { type OutputDirectory, ownOutput } from "../resources/acquire.js";
+import { runtimeOf } from "../resources/apply-policy.js";
 import type { HostUser } from "../resources/inject-secrets.js";
 import { type CheckedSource, checkSources } from "../resources/mount-sources.js";
 import { openVolumes } from "../volumes/open-volumes.js";
@@ -70,6 +71,7 @@ export async function resolveStep(
     ...values,
     ...host,
     terminal: streams.terminal,
+    runtime: runtimeOf(allowed, executor.rules),
     id,
     machine,
     labels,

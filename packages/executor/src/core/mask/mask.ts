@@ -96,8 +96,7 @@ function createMasker(scanners: readonly Scanner[]): Masker {
     },
     push(chunk) {
       const from = held.byteLength;
-      // The bytes are the caller's, so they are copied, but only once. Not with slice(): that of a Buffer does
-      // not copy.
+      // The bytes are the caller's, so they are copied, but only once. slice() of a Buffer does not copy.
       held = from === 0 ? new Uint8Array(chunk) : concat([held, chunk]);
       let open = 0;
       const news: Stretch[][] = [];

@@ -26,6 +26,7 @@ import type { BaseLayer } from "./base-layer.js";
 import type { FollowedStep } from "./checked-step.js";
 import type { MachineFacts } from "./machine-facts.js";
 import { secretPlaces } from "./rootfs.js";
+import type { Runtime } from "./runtime.js";
 import { scriptEntries } from "./script.js";
 import { waiterEntries } from "./waiter.js";
 
@@ -67,6 +68,7 @@ export interface PlanInput {
   readonly volumes: readonly StepMount[];
   /** The mapping of the step's ids, if it has a user namespace. */
   readonly userNamespace?: UserNamespace | undefined;
+  readonly runtime: Runtime;
   /** Whether the container is that of a session: its first process only waits, and others are added to it. */
   readonly isSession: boolean;
   /** The size of the process's terminal, if it has one. */
@@ -89,6 +91,7 @@ export interface StepPlan {
   readonly container: {
     readonly image: string;
     readonly snapshotter: string;
+    readonly runtime: Runtime;
     readonly spec: Spec;
     /** The same spec without limits that are only our defaults, for a daemon that cannot give them. */
     readonly specWithoutDefaults: Spec;
@@ -114,6 +117,14 @@ export interface StepPlan {
 }
 
 const DEFAULT_STOP_GRACE_MS = 10_000;
+
+/** Before Linux 5.12, a spec has no mount option `rro`. */
+const OLD_KERNEL = "5.4";
+
+/** runsc of 2022 refuses the mount option `rro`, and crun 1.8 can use it only for directories. */
+function knowsRro({ binary, sandboxed }: Runtime): boolean {
+  return binary === undefined && !sandboxed;
+}
 
 /** A step on the host's network resolves names as the host does. */
 const HOST_RESOLVER: StepMount = {
@@ -150,6 +161,7 @@ export function planStep(input: PlanInput): StepPlan {
     container: {
       image: image.name,
       snapshotter: client.snapshotter,
+      runtime: input.runtime,
       spec,
       specWithoutDefaults: withRlimitsOf(spec, step),
       labels: { ...labels, ...volumesLabel(uses), ...volumeReferences(client.snapshotter, uses) },
@@ -232,7 +244,7 @@ function planSpec(input: PlanInput, hostname: string, files: readonly HostFile[]
   return createSpec({
     id,
     namespace: machine.client.namespace,
-    host: machine.facts,
+    host: knowsRro(input.runtime) ? machine.facts : { ...machine.facts, kernelVersion: OLD_KERNEL },
     args: composeArgs({ image: process, entrypoint: step.command, args: step.args }),
     env: composeEnvironment({
       image: process,

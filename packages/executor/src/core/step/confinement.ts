@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { RUNTIME_NAME, RUNTIME_NAME_FORMAT } from "../plan/runtime.js";
 import { parseCapabilities } from "../spec/capabilities.js";
 import { checkDevice, parseDevice, type StepDevice } from "../spec/devices.js";
 import type { SeccompProfile } from "../spec/seccomp.js";
@@ -103,6 +104,17 @@ export const confinementFields = {
     examples: ["unconfined"],
     policy: ["apparmorProfiles"],
     flag: "--security-opt apparmor",
+  }),
+  runtime: declare(text(RUNTIME_NAME_FORMAT, RUNTIME_NAME).optional(), {
+    summary: "Runtime that makes the container, by a name that the operator has listed",
+    details:
+      "The operator lists runtimes in the option `runtimes` of the executor: crun, gVisor and others. With a runtime whose containers have a kernel of their own, a step cannot have secrets.",
+    default: "runc",
+    examples: ["crun"],
+    flag: {
+      usage: "--runtime <runtime>",
+      help: "runc (default), another program such as crun or /usr/bin/runsc, or a shim such as io.containerd.runsc.v1",
+    },
   }),
   user_namespace: declare(z.boolean().default(false), {
     summary: "Map the step's user and group ids to other ids on the daemon's machine",

@@ -521,6 +521,16 @@ export interface StepInput {
    */
   readonly apparmorProfile?: string | undefined;
   /**
+   * Runtime that makes the container, by a name that the operator has listed. The operator lists runtimes in
+   * the option `runtimes` of the executor: crun, gVisor and others. With a runtime whose containers have a
+   * kernel of their own, a step cannot have secrets.
+   *
+   * @default runc
+   *
+   * @example "crun"
+   */
+  readonly runtime?: string | undefined;
+  /**
    * Map the step's user and group ids to other ids on the daemon's machine. It needs containerd 2.x with
    * overlayfs, and Linux 5.19. It cannot be combined with secrets, `privileged` or the host's network. Files
    * in a volume from that machine appear as owned by nobody, unless they belong to the mapped ids.

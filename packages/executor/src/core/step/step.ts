@@ -51,6 +51,8 @@ export interface StepConfig {
   readonly seccomp: "default" | "unconfined" | SeccompProfile;
   readonly apparmorProfile?: string | undefined;
   readonly userNamespace: boolean;
+  /** One of the operator's runtimes, by name. */
+  readonly runtime?: string | undefined;
   readonly devices: readonly StepDevice[];
   readonly sysctls: Readonly<Record<string, string>>;
   readonly annotations: Readonly<Record<string, string>>;

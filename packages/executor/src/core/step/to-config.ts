@@ -48,6 +48,7 @@ export function toConfig(step: StepFile): StepConfig {
     seccomp: step.seccomp,
     apparmorProfile: step.apparmor_profile,
     userNamespace: step.user_namespace,
+    runtime: step.runtime,
     devices: step.devices,
     sysctls: step.sysctls,
     annotations: step.annotations,
