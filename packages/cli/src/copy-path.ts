@@ -8,8 +8,8 @@ export type CopyPath =
   | { readonly type: "stream" };
 
 /**
- * Reads an operand of `cp` by docker's rules: `STEP:PATH`, a path of this machine, or `-`. A path with a colon
- * begins with `/` or `.`.
+ * Reads an operand of `cp` by docker's rules: `STEP:PATH`, a path of this machine, or `-`. A path of this
+ * machine that has a colon begins with `/` or `.`.
  */
 export function parseCopyPath(text: string): CopyPath {
   if (text === "-") return { type: "stream" };

@@ -187,14 +187,17 @@ describe("docker's spellings", () => {
     expect(await toStep("busybox", [], flags)).toMatchObject(expected);
   });
 
+  test("switches may be written together", () => {
+    for (const word of ["-it", "-ti", "-itd"])
+      expect(parse(word, "busybox").flags).toMatchObject({ interactive: true, tty: true });
+  });
+
   test.each([
     [["--rm=false"], /^--rm=false: a step's container is always removed/],
     [["--sig-proxy=false"], /^--sig-proxy=false: /],
     [["--disable-content-trust=false"], /^--disable-content-trust=false: /],
     [["--init=perhaps"], /^--init: "perhaps" is not allowed; allowed: true, false/],
-    [["-it"], /^--interactive: the command cannot hand on its standard input yet/],
-    [["-ti"], /^--tty: the command cannot give a step a terminal yet/],
-    [["-dp", "80:80"], /^--detach: /],
+    [["-dp", "80:80"], /^--publish: /],
   ])("%j is answered with what to do instead", (args, message) => {
     expect(() => parse(...args, "busybox")).toThrow(message);
   });

@@ -25,7 +25,7 @@ const withInput = async (input: string | Uint8Array, ...args: string[]): Promise
 /** What a person does at a terminal: waits for a text, and types. */
 type Typing = readonly (readonly [seen: string, typed: string])[];
 
-/** Runs the command on a terminal of its own, and then prints whether the terminal takes Ctrl-C for a signal. */
+/** Runs the command on a terminal of its own. The last line says whether Ctrl-C is a signal there again. */
 async function onTerminal(typing: Typing, ...args: string[]): Promise<Told> {
   const command = [process.execPath, MAIN, ...at(), ...args].map((word) => `'${word}'`).join(" ");
   const line = `stty cols 70 rows 20; ${command}; code=$?; stty -a | grep -o '[-]*isig'; exit $code`;

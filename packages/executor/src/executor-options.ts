@@ -180,7 +180,7 @@ export interface DetachOptions
    * @default "keep"
    */
   readonly afterEnd?: LeftStep | undefined;
-  /** Called with each event until the process runs, in order. The next call waits for the promise of this one. */
+  /** Called with each event until the process runs, in order. The next call waits for this one's promise. */
   readonly onEvent?: RunOptions["onEvent"];
 }
 

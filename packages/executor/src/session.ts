@@ -164,7 +164,7 @@ export interface Session extends AsyncDisposable {
   snapshot(name: string, options?: SnapshotOptions): Promise<SessionSnapshot>;
   /**
    * Lets go of a session that goes on: steps that this process runs in it are stopped, and `ended` resolves
-   * with `disconnected`. So does the end of `await using`, unless this process opened the session to close it.
+   * with `disconnected`. So does the end of `await using` of such a session.
    *
    * @throws ExecutorError `refused` for a session that was opened without `detached`.
    */

@@ -3,7 +3,7 @@ import { ExecutorError } from "../error.js";
 import type { HostUser } from "../resources/inject-secrets.js";
 import { unpackAt } from "../resources/unpack-archive.js";
 
-/** Who may write into the directory: its owner, or every user; these may then also change each other's files. */
+/** Who may write into the directory: its owner, or every user, also into the files of the others. */
 export type VolumeAccess = "owner" | "everyone";
 
 /**
