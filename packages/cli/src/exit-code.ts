@@ -1,6 +1,6 @@
 import { isExecutorError, type StepResult } from "@wfe-containerd/executor";
 import { FAILED, OutputError } from "./failure.js";
-import { codeOfSignal } from "./stop-signals.js";
+import { codeOfSignal, type StopSignals } from "./stop-signals.js";
 
 export const CAUSE_TEXTS: Partial<Record<StepResult["cause"], string>> = {
   timeout: "ran longer than its time-out",
@@ -67,6 +67,12 @@ export function exitCodeOf({ exitCode, cause }: StepResult): number {
 export function exitCodeAfter(signal: NodeJS.Signals, code: number, wasKilled: boolean): number {
   const isOwn = code !== 0 && code <= LAST_OWN_CODE;
   return isOwn || wasKilled ? code : codeOfSignal(signal);
+}
+
+/** Returns the exit code of a command that a signal may have reached while its step ran. */
+export function exitCodeWith({ received, kill }: StopSignals, result: StepResult): number {
+  const code = exitCodeOf(result);
+  return received === undefined ? code : exitCodeAfter(received, code, kill.aborted);
 }
 
 /** Whether an error only follows from a signal: the step did not start, or nobody reads its output now. */

@@ -1,6 +1,8 @@
 import type { SecretValues, StepInput } from "@wfe-containerd/executor";
+import { Option } from "commander";
 import { UsageError } from "./failure.js";
 import { readNamedFile } from "./read-file.js";
+import { collect } from "./transfer.js";
 
 const ALLOWED =
   "id=NAME with src=FILE or env=VARIABLE; for run also target=PATH, mask=false; example: id=token,src=./token.txt";
@@ -39,6 +41,14 @@ export function parseSecret(text: string): SecretFlag {
       `--secret: ${name === undefined ? "id is missing" : file === undefined ? "src and env are both missing" : "src and env are both given"}; allowed: ${ALLOWED}`,
     );
   return { name, ...(file === undefined ? { variable } : { file }), ...others } as SecretFlag;
+}
+
+/** The flag of commands that show the output of a step which has secrets. */
+export function secretFlag(): Option {
+  return new Option(
+    "--secret <id=name,src=file>",
+    "a secret of the step, so that it is masked in the output; or id=NAME,env=VARIABLE",
+  ).argParser(collect);
 }
 
 /**

@@ -3,11 +3,10 @@ import { type Command, Option } from "commander";
 import { closeAtEnd } from "../close-executor.js";
 import { connect } from "../connection.js";
 import { exitCodeOf, reportEnd } from "../exit-code.js";
-import { parseSecret, readSecrets } from "../secret.js";
+import { parseSecret, readSecrets, secretFlag } from "../secret.js";
 import { endOfLog, printLog } from "../step-output.js";
 import { runningStepOf } from "../steps.js";
 import { catchStopSignals, codeOfSignal } from "../stop-signals.js";
-import { collect } from "../transfer.js";
 import { sendSignal } from "./kill.js";
 
 interface AttachFlags {
@@ -26,11 +25,7 @@ export function defineAttach(command: Command): void {
     )
     .argument("<step>", "id, beginning of an id, or name")
     .option("--no-sig-proxy", "keep signals from the step")
-    .option(
-      "--secret <id=name,src=file>",
-      "a secret of the step, so that it is masked in the output; or id=NAME,env=VARIABLE",
-      collect,
-    )
+    .addOption(secretFlag())
     .addOption(new Option("--no-stdin").hideHelp())
     .addOption(new Option("--detach-keys <keys>").hideHelp())
     .addHelpText("after", EXAMPLE)

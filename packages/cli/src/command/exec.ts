@@ -4,11 +4,11 @@ import { closeAtEnd } from "../close-executor.js";
 import { connect } from "../connection.js";
 import { fromDockerSpelling } from "../docker-other-flags.js";
 import { readEnvironment } from "../environment.js";
-import { exitCodeAfter, exitCodeOf, isFromSignal, reportEnd } from "../exit-code.js";
+import { exitCodeWith, isFromSignal, reportEnd } from "../exit-code.js";
 import { UsageError } from "../failure.js";
 import { inFlags } from "../flag-names.js";
 import { follow } from "../follow.js";
-import { parseSecret, readSecrets } from "../secret.js";
+import { parseSecret, readSecrets, secretFlag } from "../secret.js";
 import { runningStepOf } from "../steps.js";
 import { catchStopSignals, codeOfSignal } from "../stop-signals.js";
 import { openStreams, type StreamFlags } from "../terminal.js";
@@ -50,11 +50,7 @@ export function defineExec(command: Command): void {
     .option("-u, --user <user>", "name or uid, with :group or :gid (default: that of the step)")
     .option("-w, --workdir <path>", "working directory (default: that of the step)")
     .option("--timeout <duration>", "end the command after this time; example: 90s")
-    .option(
-      "--secret <id=name,src=file>",
-      "a secret of the step, so that it is masked in the output; or id=NAME,env=VARIABLE",
-      collect,
-    )
+    .addOption(secretFlag())
     .addOption(new Option("--detach-keys <keys>").hideHelp())
     .passThroughOptions()
     .addHelpText("after", EXAMPLE);
@@ -94,10 +90,7 @@ async function exec(
     const result = await follow(handle, { signals, output: true, progress: false });
     streams[Symbol.dispose]();
     reportEnd(result, { wasKilled: signals.kill.aborted });
-    const code = exitCodeOf(result);
-    return signals.received === undefined
-      ? code
-      : exitCodeAfter(signals.received, code, signals.kill.aborted);
+    return exitCodeWith(signals, result);
   } catch (reason) {
     if (signals.received !== undefined && isFromSignal(reason)) return codeOfSignal(signals.received);
     throw inFlags(reason, command);

@@ -3,11 +3,10 @@ import { type Command, Option } from "commander";
 import { closeAtEnd } from "../close-executor.js";
 import { connect } from "../connection.js";
 import { OutputError, UsageError } from "../failure.js";
-import { parseSecret, readSecrets } from "../secret.js";
+import { parseSecret, readSecrets, secretFlag } from "../secret.js";
 import { printLog, startOfTail } from "../step-output.js";
 import { stepOf } from "../steps.js";
 import { catchStopSignals, codeOfSignal } from "../stop-signals.js";
-import { collect } from "../transfer.js";
 
 interface LogsFlags {
   readonly follow?: boolean;
@@ -31,11 +30,7 @@ export function defineLogs(command: Command): void {
     .argument("<step>", "id, beginning of an id, or name")
     .option("-f, --follow", "go on until the step has ended")
     .option("-n, --tail <lines>", "only so many of the last lines of stdout, and of stderr; or all", "all")
-    .option(
-      "--secret <id=name,src=file>",
-      "a secret of the step, so that it is masked in the output; or id=NAME,env=VARIABLE",
-      collect,
-    )
+    .addOption(secretFlag())
     .addOption(new Option("--details").hideHelp())
     .addHelpText("after", EXAMPLE);
   for (const flags of ["-t, --timestamps", "--since <time>", "--until <time>"]) {

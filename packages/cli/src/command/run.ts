@@ -1,36 +1,26 @@
-import { writeFile } from "node:fs/promises";
 import { type Client, formatPlatform, normalizePlatform } from "@wfe-containerd/client";
-import {
-  type DetachOptions,
-  type Executor,
-  listSteps,
-  removeStep,
-  type StepHandle,
-  type StepInput,
-  UNRESTRICTED_POLICY,
-} from "@wfe-containerd/executor";
+import { UNRESTRICTED_POLICY } from "@wfe-containerd/executor";
 import { type Command, Option } from "commander";
+import { writeId } from "../cidfile.js";
 import { closeAtEnd } from "../close-executor.js";
 import { connect } from "../connection.js";
+import { type DetachFlags, detach, refuseTaken, refuseWithDetach } from "../detach-step.js";
 import { addDockerFlags, type DockerFlags } from "../docker-flags.js";
 import { toStep } from "../docker-step.js";
-import { exitCodeAfter, exitCodeOf, isFromSignal, reportEnd } from "../exit-code.js";
-import { fileProblem, UsageError } from "../failure.js";
+import { exitCodeWith, isFromSignal, reportEnd } from "../exit-code.js";
+import { UsageError } from "../failure.js";
 import { inFlags } from "../flag-names.js";
 import { follow } from "../follow.js";
 import { addMachineFlags, createExecutorOn, type MachineFlags } from "../machine-flags.js";
-import { createProgressView } from "../progress.js";
 import { toRuntime } from "../runtime-flag.js";
 import { parseSecret, readSecrets, toRequests } from "../secret.js";
 import { catchStopSignals, codeOfSignal } from "../stop-signals.js";
-import { openStreams, type StreamFlags } from "../terminal.js";
+import { openStreams } from "../terminal.js";
 import { addRegistryFlags, collect, type RegistryFlags, registryOptions } from "../transfer.js";
 
-interface RunFlags extends DockerFlags, MachineFlags, RegistryFlags, StreamFlags {
+interface RunFlags extends DockerFlags, MachineFlags, RegistryFlags, DetachFlags {
   readonly detach?: boolean;
-  readonly rm?: boolean;
   readonly secret?: readonly string[];
-  readonly io: "file" | "fifo";
 }
 
 const EXAMPLE = `
@@ -92,61 +82,6 @@ async function checkPlatform(client: Client, given: string): Promise<void> {
   );
 }
 
-/** What needs a process that stays with the step. */
-function refuseWithDetach({ interactive, tty, io, retry }: RunFlags): void {
-  const sentence =
-    interactive === true && tty !== true
-      ? "-i: nobody would write the input of a step that is left; with -it it has a terminal on which nobody types; work in it with: exec -it NAME sh"
-      : io === "fifo"
-        ? "--io fifo: nobody would read the output; leave it out"
-        : retry === undefined
-          ? undefined
-          : "--retry: nobody would start the next attempt; leave --retry out";
-  if (sentence !== undefined) throw new UsageError(`--detach: cannot be used together with ${sentence}`);
-}
-
-/** As in docker, a name that somebody gave is another step's from then on. */
-async function refuseTaken(client: Client, name: string | undefined): Promise<void> {
-  const taken = name && (await listSteps(client)).find((step) => step.name === name);
-  if (!taken) return;
-  throw new UsageError(
-    `--name: step ${taken.id} has the name ${JSON.stringify(name)} already; give another name, or remove it: wfe-containerd rm ${name}`,
-  );
-}
-
-async function detach(
-  { client, executor }: { readonly client: Client; readonly executor: Executor },
-  step: StepInput,
-  options: Pick<DetachOptions, "secrets" | "signal" | "terminal">,
-  { rm, quiet, cidfile }: RunFlags,
-): Promise<number> {
-  const view = createProgressView(
-    quiet === true ? "none" : process.stderr.isTTY ? "auto" : "retries",
-    process.stderr,
-  );
-  const id = await executor.detach(step, {
-    ...options,
-    afterEnd: rm === true ? "remove" : "keep",
-    onEvent: (event) => {
-      if (event.type === "progress") view.show(event);
-    },
-  });
-  if (cidfile !== undefined)
-    await writeId(cidfile, { id, [Symbol.asyncDispose]: () => removeStep(client, id) });
-  console.log(id);
-  return 0;
-}
-
-/** As in docker, an existing file is not overwritten: the step is released, and this is an error. */
-async function writeId(file: string, handle: Pick<StepHandle, "id"> & AsyncDisposable): Promise<void> {
-  await writeFile(file, handle.id, { flag: "wx" }).catch(async (cause: NodeJS.ErrnoException) => {
-    await handle[Symbol.asyncDispose]();
-    const problem =
-      cause.code === "EEXIST" ? "already exists; remove it" : `cannot be written: ${fileProblem(cause)}`;
-    throw new UsageError(`--cidfile: ${file} ${problem}`, { cause });
-  });
-}
-
 async function run(
   image: string,
   args: readonly string[],
@@ -184,10 +119,7 @@ async function run(
     const result = await follow(handle, { signals, output: true, progress: flags.quiet !== true });
     streams[Symbol.dispose]();
     reportEnd(result, { stopSignal: flags.stopSignal, wasKilled: signals.kill.aborted });
-    const code = exitCodeOf(result);
-    return signals.received === undefined
-      ? code
-      : exitCodeAfter(signals.received, code, signals.kill.aborted);
+    return exitCodeWith(signals, result);
   } catch (reason) {
     if (signals.received !== undefined && isFromSignal(reason)) return codeOfSignal(signals.received);
     throw inFlags(reason, command);

@@ -1,0 +1,70 @@
+import type { Client } from "@wfe-containerd/client";
+import {
+  type DetachOptions,
+  type Executor,
+  listSteps,
+  removeStep,
+  type StepInput,
+} from "@wfe-containerd/executor";
+import { writeId } from "./cidfile.js";
+import { UsageError } from "./failure.js";
+import { createProgressView } from "./progress.js";
+import type { StreamFlags } from "./terminal.js";
+
+/** The flags of `run` that `run -d` depends on. */
+export interface DetachFlags extends StreamFlags {
+  readonly rm?: boolean;
+  readonly quiet?: boolean;
+  readonly cidfile?: string;
+  readonly retry?: string;
+  readonly io: "file" | "fifo";
+}
+
+/** @throws UsageError for what needs a process that stays with the step. */
+export function refuseWithDetach(flags: DetachFlags): void {
+  const sentence = problemOf(flags);
+  if (sentence !== undefined) throw new UsageError(`--detach: cannot be used together with ${sentence}`);
+}
+
+function problemOf({ interactive, tty, io, retry }: DetachFlags): string | undefined {
+  if (interactive === true && tty !== true)
+    return "-i: nobody would write the input of a step that is left; with -it it has a terminal on which nobody types; work in it with: exec -it NAME sh";
+  if (io === "fifo") return "--io fifo: nobody would read the output; leave it out";
+  return retry === undefined ? undefined : "--retry: nobody would start the next attempt; leave --retry out";
+}
+
+/**
+ * As in docker, a name that somebody gave is another step's from then on.
+ *
+ * @param name undefined: nobody gave it.
+ */
+export async function refuseTaken(client: Client, name: string | undefined): Promise<void> {
+  if (name === undefined) return;
+  const taken = (await listSteps(client)).find((step) => step.name === name);
+  if (taken === undefined) return;
+  throw new UsageError(
+    `--name: step ${taken.id} has the name ${JSON.stringify(name)} already; give another name, or remove it: wfe-containerd rm ${name}`,
+  );
+}
+
+/** Starts a step, leaves it once its process runs, and prints its id. @returns the exit code. */
+export async function detach(
+  { client, executor }: { readonly client: Client; readonly executor: Executor },
+  step: StepInput,
+  options: Pick<DetachOptions, "secrets" | "signal" | "terminal">,
+  { rm, quiet, cidfile }: DetachFlags,
+): Promise<number> {
+  const mode = quiet === true ? "none" : process.stderr.isTTY ? "auto" : "retries";
+  const view = createProgressView(mode, process.stderr);
+  const id = await executor.detach(step, {
+    ...options,
+    afterEnd: rm === true ? "remove" : "keep",
+    onEvent: (event) => {
+      if (event.type === "progress") view.show(event);
+    },
+  });
+  if (cidfile !== undefined)
+    await writeId(cidfile, { id, [Symbol.asyncDispose]: () => removeStep(client, id) });
+  console.log(id);
+  return 0;
+}
