@@ -12,7 +12,7 @@ import { fileProblem, UsageError } from "../failure.js";
 import { writeOutput } from "../output.js";
 import { printableLine } from "../printable.js";
 import { runningStepOf } from "../steps.js";
-import { catchStopSignals } from "../stop-signals.js";
+import { catchStopSignals, codeOfSignal } from "../stop-signals.js";
 
 interface CopyFlags {
   readonly followLink?: boolean;
@@ -70,8 +70,13 @@ async function copy(from: CopyPath, to: CopyPath, flags: CopyFlags, command: Com
   await using _ = closeAtEnd(executor);
   const place = { executor, id, user: flags.user, signal: signals.stop };
   const isFollowed = flags.followLink ?? false;
-  if (from.type === "step") await copyOut(place, from.path, to, isFollowed);
-  else if (to.type === "step") await copyIn(place, from, to.path, isFollowed);
+  try {
+    if (from.type === "step") await copyOut(place, from.path, to, isFollowed);
+    else if (to.type === "step") await copyIn(place, from, to.path, isFollowed);
+  } catch (reason) {
+    if (signals.received === undefined) throw reason;
+    process.exitCode = codeOfSignal(signals.received);
+  }
 }
 
 async function copyOut(place: Place, path: string, to: CopyPath, isFollowed: boolean): Promise<void> {
