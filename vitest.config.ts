@@ -7,8 +7,8 @@ export default defineConfig({
   resolve: { conditions },
   ssr: { resolve: { conditions, externalConditions: conditions } },
   test: {
-    // Tests wait for daemons half of the time, so three files run at a time, even on two cores.
-    maxWorkers: 3,
+    // Tests wait for daemons more than half of the time, so four files run at a time, even on two cores.
+    maxWorkers: 4,
     // Importing the sources takes seconds of CPU. So all files that one worker runs share them.
     isolate: false,
     // These limits only catch tests that never end. Tests do not measure speed. A test that takes a second
