@@ -57,7 +57,7 @@ let restarting = Promise.resolve();
 
 interface Disturbance {
   /** Resolves when a call that is made now fails. */
-  strike(): Promise<unknown> | undefined;
+  strike(): Promise<unknown> | void;
   /** The calls to disturb; all that change something, if undefined. */
   readonly methods?: readonly string[];
   readonly address?: string;
