@@ -55,9 +55,19 @@ async function killAndRestart(): Promise<void> {
 }
 let restarting = Promise.resolve();
 
+/** Kills the daemon. It is started again when somebody has noticed, which may take a busy machine a while. */
+async function killDaemon(): Promise<() => void> {
+  await restarting;
+  here.daemon.kill("SIGKILL");
+  await here.daemon.exited;
+  return () => {
+    restarting = here.daemon.restart();
+  };
+}
+
 interface Disturbance {
-  /** Resolves when a call that is made now fails. */
-  strike(): Promise<unknown> | void;
+  /** Resolves when a call that is made now fails. Its result lets later ones through. */
+  strike(): Promise<() => void>;
   /** The calls to disturb; all that change something, if undefined. */
   readonly methods?: readonly string[];
   readonly address?: string;
@@ -83,11 +93,14 @@ function disturbedClient(moment: "before" | "after", { strike, address, methods 
         if (!isMeant || struck.includes(`${request.service.typeName}/${name}`)) return next(request);
         struck.push(`${request.service.typeName}/${name}`);
         const answer = moment === "after" ? await next(request) : undefined;
-        await strike();
+        const mend = await strike();
         // Its messages can be sent only once. What has not arrived of the answer is lost.
-        if (answer?.stream === true) return answer;
+        if (answer?.stream === true) {
+          mend();
+          return answer;
+        }
         // The daemon or the path to it is gone: this fails as it would in real life.
-        return next(request);
+        return next(request).finally(mend);
       },
     ],
   });
@@ -134,7 +147,7 @@ describe.each(["before", "after"] as const)("an outage %s each call", (moment) =
   test("does not change what a container comes to: the daemon is killed", async () => {
     const before = await here.inventory();
     await using disturbed = disturbedClient(moment, {
-      strike: killAndRestart,
+      strike: killDaemon,
       // From 1.7 on, a daemon forgets a process that ends while it is down. See the next test for the others.
       methods: ["Prepare", "Create", "Remove", "Delete"],
     });
@@ -163,7 +176,10 @@ describe.each(["before", "after"] as const)("an outage %s each call", (moment) =
     const before = await here.inventory();
     await using path = await startPath();
     await using disturbed = disturbedClient(moment, {
-      strike: () => path.cut(),
+      async strike() {
+        path.cut();
+        return () => undefined;
+      },
       address: path.address,
     });
     const { client, struck } = disturbed;
@@ -174,7 +190,7 @@ describe.each(["before", "after"] as const)("an outage %s each call", (moment) =
 
   test("does not change a snapshot's commit, or content that is written and read", async () => {
     await using disturbed = disturbedClient(moment, {
-      strike: killAndRestart,
+      strike: killDaemon,
       methods: ["Commit", "Read", "Write", "Update"],
     });
     const { client, struck } = disturbed;
