@@ -1,8 +1,8 @@
 import { type Command, Option } from "commander";
 import { UsageError } from "./failure.js";
 
-/** A flag of `docker run` that this command does not have. */
-interface OtherFlag {
+/** A flag of docker that a command does not have. */
+export interface OtherFlag {
   /** In commander's form: `-p, --publish <list>`. Without a value it is a switch. */
   readonly flags: string;
   /** Returns what to do instead. Undefined: the flag is accepted, since it asks for what happens anyway. */
@@ -180,9 +180,14 @@ const OFF: Readonly<Record<string, string>> = {
     "the first signal always stops the step; to keep signals away, start wfe-containerd in a new session: setsid wfe-containerd run ...",
 };
 
-/** Adds docker's other flags to a command. Its help does not show them. */
+/** Adds the other flags of docker's `run`. */
 export function addOtherFlags(command: Command): void {
-  for (const { flags, instead } of OTHER_FLAGS) {
+  answerFlags(command, OTHER_FLAGS);
+}
+
+/** Adds flags of docker that are answered with what to do instead. The command's help does not show them. */
+export function answerFlags(command: Command, others: readonly OtherFlag[]): void {
+  for (const { flags, instead } of others) {
     const option = new Option(flags).hideHelp();
     command.addOption(option);
     command.on(`option:${option.name()}`, (value: string | null) => {
@@ -190,6 +195,12 @@ export function addOtherFlags(command: Command): void {
       if (sentence !== undefined) throw new UsageError(`${option.long}: ${sentence}`);
     });
   }
+}
+
+/** Lets a command take its flags in docker's spelling, too. Call it when all of them are added. */
+export function takeDockerSpelling(command: Command): void {
+  const parseOptions = command.parseOptions.bind(command);
+  command.parseOptions = (args) => parseOptions(fromDockerSpelling(args, command.options));
 }
 
 /** The words that Go accepts for true and false. */
@@ -204,7 +215,7 @@ const BOOLEANS: Readonly<Record<string, boolean>> = {
  *
  * @throws UsageError when a switch cannot be turned off, or has a value other than true or false.
  */
-export function fromDockerSpelling(args: readonly string[], options: readonly Option[]): string[] {
+function fromDockerSpelling(args: readonly string[], options: readonly Option[]): string[] {
   const taken: string[] = [];
   for (let at = 0; at < args.length; at++) {
     const arg = args[at] as string;

@@ -60,19 +60,13 @@ export function exitCodeOf({ exitCode, cause }: StepResult): number {
 }
 
 /**
- * Returns the exit code after a signal was received: 128 plus the signal's number, so that the sender sees
- * that the command obeyed. If the step chose an exit code of its own (1 to 127), or a second signal killed
- * the step, the step's exit code is kept.
+ * Returns the exit code of a command that a signal may have reached while its steps ran: then 128 plus the
+ * signal's number, so that the sender sees that the command obeyed. If the step chose an exit code of its own
+ * (1 to 127), or a second signal killed the step, the step's exit code is kept.
  */
-export function exitCodeAfter(signal: NodeJS.Signals, code: number, wasKilled: boolean): number {
+export function exitCodeWith({ received, kill }: StopSignals, code: number): number {
   const isOwn = code !== 0 && code <= LAST_OWN_CODE;
-  return isOwn || wasKilled ? code : codeOfSignal(signal);
-}
-
-/** Returns the exit code of a command that a signal may have reached while its step ran. */
-export function exitCodeWith({ received, kill }: StopSignals, result: StepResult): number {
-  const code = exitCodeOf(result);
-  return received === undefined ? code : exitCodeAfter(received, code, kill.aborted);
+  return received === undefined || isOwn || kill.aborted ? code : codeOfSignal(received);
 }
 
 /** Whether an error only follows from a signal: the step did not start, or nobody reads its output now. */

@@ -13,6 +13,17 @@ export interface Finished {
   readonly stderr: string;
 }
 
+/** The same, with standard output as text: to compare it as a whole. */
+export interface Told {
+  readonly code: number | null;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+export function told({ code, stdout, stderr }: Finished): Told {
+  return { code, stdout: stdout.toString(), stderr };
+}
+
 export interface Running {
   readonly child: ChildProcess;
   readonly finished: Promise<Finished>;

@@ -4,7 +4,7 @@ import { delimiter, dirname, join } from "node:path";
 import { useDaemon } from "@wfe-containerd/test-infra/daemon";
 import { busyboxArchive } from "@wfe-containerd/test-infra/images";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { call, type Finished, MAIN, type Running, run as runProgram, start } from "./command.js";
+import { call, MAIN, type Running, run as runProgram, start, type Told, told } from "./command.js";
 
 const daemon_ = useDaemon();
 let files: string;
@@ -18,13 +18,6 @@ afterAll(() => rm(files, { recursive: true }));
 const at = (): string[] => ["--address", daemon_.daemon.address, "--namespace", daemon_.client.namespace];
 const env = (): NodeJS.ProcessEnv => ({ WFE_IO_DIR: daemon_.ioDir });
 
-interface Told {
-  readonly code: number | null;
-  readonly stdout: string;
-  readonly stderr: string;
-}
-
-const told = ({ code, stdout, stderr }: Finished): Told => ({ code, stdout: stdout.toString(), stderr });
 const cli = async (...args: string[]): Promise<Told> => told(await call([...at(), ...args], { env: env() }));
 
 /** Runs the command on a terminal of its own, where the given text is typed. */

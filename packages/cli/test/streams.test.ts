@@ -4,20 +4,13 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { useDaemon } from "@wfe-containerd/test-infra/daemon";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { call, type Finished, MAIN, start, startProgram } from "./command.js";
+import { call, MAIN, start, startProgram, type Told, told } from "./command.js";
 
 const daemon_ = useDaemon();
 
 const at = (): string[] => ["--address", daemon_.daemon.address, "--namespace", daemon_.client.namespace];
 const env = (): NodeJS.ProcessEnv => ({ WFE_IO_DIR: daemon_.ioDir });
 
-interface Told {
-  readonly code: number | null;
-  readonly stdout: string;
-  readonly stderr: string;
-}
-
-const told = ({ code, stdout, stderr }: Finished): Told => ({ code, stdout: stdout.toString(), stderr });
 const cli = async (...args: string[]): Promise<Told> => told(await call([...at(), ...args], { env: env() }));
 const withInput = async (input: string | Uint8Array, ...args: string[]): Promise<Told> =>
   told(await call([...at(), ...args], { env: env(), input }));
@@ -35,8 +28,7 @@ async function onTerminal(typing: Typing, ...args: string[]): Promise<Told> {
     await terminal.printed(seen);
     terminal.child.stdin?.write(typed);
   }
-  const finished = await terminal.finished;
-  return told(finished);
+  return told(await terminal.finished);
 }
 
 const linesOf = (screen: string): string[] => screen.split(/[\r\n]+/).filter((line) => line !== "");

@@ -2,7 +2,7 @@ import type { Client } from "@wfe-containerd/client";
 import { LABELS } from "./core/plan/labels.js";
 import { refuse } from "./core/refuse.js";
 import { createExecHost } from "./exec-host.js";
-import { ownParts, type SessionProcess, sessionOf } from "./open-session.js";
+import { type SessionProcess, sessionOf } from "./open-session.js";
 import { attachTo } from "./other-steps.js";
 import { killProcess } from "./process/kill-process.js";
 import { findOwner, findRecorded, isLeft } from "./record/recorded-step.js";
@@ -35,6 +35,10 @@ export async function connectSession(
   const { started, found, container } = await attachTo(host, word, { secrets }, execs);
   const { handle } = started;
   const { id } = handle;
+  const leave = async (): Promise<void> => {
+    handle.kill();
+    await handle[Symbol.asyncDispose]();
+  };
   try {
     if (found.step.container?.labels[LABELS.session] === undefined)
       refuse(
@@ -45,16 +49,11 @@ export async function connectSession(
     if (container === undefined) refuse("session", `session ${id} does not run`, "a running session");
     await handle.started;
   } catch (reason) {
-    handle.kill();
-    await handle[Symbol.asyncDispose]();
+    await leave();
     throw reason;
   }
-  const leave = async (): Promise<void> => {
-    handle.kill();
-    await handle[Symbol.asyncDispose]();
-  };
   const process: SessionProcess = {
-    ...ownParts(handle),
+    handle,
     leave,
     async end() {
       await killProcess(client, { containerId: id });

@@ -37,7 +37,7 @@ import { attachTo, execIn } from "./other-steps.js";
 import { abandonedSteps } from "./record/abandoned.js";
 import type { ReapReport } from "./record/leftover.js";
 import { REAP_OPTIONS, type ReapOptions } from "./record/reap.js";
-import { claimAll, type RecoveredStep } from "./record/recover.js";
+import { claimAll } from "./record/recover.js";
 import { createUnfinishedReleases } from "./resources/unfinished-releases.js";
 import { type RunResult, runToEnd } from "./run-to-end.js";
 import type {
@@ -269,13 +269,7 @@ export function createExecutor(options: ExecutorOptions = {}): Executor {
   async function* recover(recoverOptions: RecoverOptions = {}): AsyncGenerator<StepHandle, void, undefined> {
     checkRecoverOptions(recoverOptions);
     const { policy = "adopt", secrets = {} } = recoverOptions;
-    if (closing !== undefined) throw startsNoMore("is closed");
-    const outage = createOutage({ timeoutMs: context.daemonTimeoutMs });
-    const claim = async (): Promise<RecoveredStep[]> =>
-      claimAll(await context.machines.ownClient(outage), secrets);
-    const steps = await claim().catch((reason: unknown) => {
-      throw toExecutorError(reason);
-    });
+    const steps = await askOwnDaemon((client) => claimAll(client, secrets));
     const handles = steps.map((step) => keep(resumeStep(hostOf({}), step)));
     if (policy === "stop") for (const handle of handles) handle.stop();
     yield* handles;
@@ -296,11 +290,11 @@ export function createExecutor(options: ExecutorOptions = {}): Executor {
     const follow = async (): Promise<void> => {
       for await (const event of events.iterate()) await onEvent?.(event);
     };
-    const followed = onEvent === undefined ? undefined : follow();
-    followed?.catch(() => undefined);
+    const told = onEvent === undefined ? undefined : follow();
+    told?.catch(() => undefined);
     try {
       await handle.started;
-      await followed;
+      await told;
       return handle.id;
     } finally {
       await handle.closed;

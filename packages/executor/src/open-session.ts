@@ -122,7 +122,7 @@ export async function openSession(
     handle.kill();
     await handle[Symbol.asyncDispose]();
   };
-  return sessionOf(execs, { ...ownParts(handle), end, leave: undefined }, input.name, options);
+  return sessionOf(execs, { handle, end, leave: undefined }, input.name, options);
 }
 
 /** Later events are dropped: nobody waits for them. */
@@ -137,22 +137,13 @@ async function tellUntilItRuns(
 }
 
 /** The first process of a session, as the session sees it. */
-export interface SessionProcess extends Pick<StepHandle, "id" | "result" | "closed"> {
+export interface SessionProcess {
+  readonly handle: Pick<StepHandle, "id" | "result" | "closed">;
   /** Ends it, and releases the container. */
   end(): Promise<void>;
   /** Lets go of it. Undefined: it ends with this process. */
   readonly leave: (() => Promise<void>) | undefined;
 }
-
-export const ownParts = ({
-  id,
-  result,
-  closed,
-}: StepHandle): Pick<StepHandle, "id" | "result" | "closed"> => ({
-  id,
-  result,
-  closed,
-});
 
 export function sessionOf(
   execs: ExecParts,
@@ -167,7 +158,7 @@ export function sessionOf(
   const ending = new AbortController();
   const usage = watchUsage(execs);
   const clock = startDeadlines(options, (over) => void onOver(over));
-  const ended = process.result
+  const ended = process.handle.result
     .then(
       ({ cause }) => ({ reason: reason ?? cause }),
       (error: unknown) => {
@@ -180,7 +171,7 @@ export function sessionOf(
     .then(async (end): Promise<SessionEnd> => {
       clock.stop();
       ending.abort();
-      return { ...end, ...(await process.closed) };
+      return { ...end, ...(await process.handle.closed) };
     });
 
   async function onOver(over: "idle" | "lifetime"): Promise<void> {
@@ -242,7 +233,7 @@ export function sessionOf(
   }
 
   return {
-    id: process.id,
+    id: process.handle.id,
     name,
     ended,
     files: createSessionFiles(host, (process) => start(process, undefined, true)),

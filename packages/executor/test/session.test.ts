@@ -586,7 +586,7 @@ describe("a session that goes on", () => {
     await at.expectNothingLeft(before);
   });
 
-  test("is refused where there is none", async () => {
+  test("that does not exist is refused", async () => {
     await using executor = open();
     await expect(executor.connect("none")).rejects.toMatchObject({ kind: "invalid-argument" });
     await using step = executor.start({

@@ -2,10 +2,9 @@ import { createExecutor, type ExecInput, UNRESTRICTED_POLICY } from "@wfe-contai
 import { type Command, Option } from "commander";
 import { closeAtEnd } from "../close-executor.js";
 import { connect } from "../connection.js";
-import { fromDockerSpelling } from "../docker-other-flags.js";
+import { answerFlags, type OtherFlag, takeDockerSpelling } from "../docker-other-flags.js";
 import { readEnvironment } from "../environment.js";
-import { exitCodeWith, isFromSignal, reportEnd } from "../exit-code.js";
-import { UsageError } from "../failure.js";
+import { exitCodeOf, exitCodeWith, isFromSignal, reportEnd } from "../exit-code.js";
 import { inFlags } from "../flag-names.js";
 import { follow } from "../follow.js";
 import { parseSecret, readSecrets, secretFlag } from "../secret.js";
@@ -33,10 +32,16 @@ The command runs as the step's own user, unless you give --user, and may never d
 The exit code is the command's own. 125, 126 and 127 mean the same as in docker.`;
 
 /** Flags of `docker exec` that are refused, with what to do instead. */
-const INSTEAD: Readonly<Record<string, readonly [flags: string, sentence: string]>> = {
-  detach: ["-d, --detach", "a command in a step is followed to its end; put & after this command"],
-  privileged: ["--privileged", "a command may not do more than its step; give --privileged to run"],
-};
+const OTHER_FLAGS: readonly OtherFlag[] = [
+  {
+    flags: "-d, --detach",
+    instead: () => "a command in a step is followed to its end; put & after this command",
+  },
+  {
+    flags: "--privileged",
+    instead: () => "a command may not do more than its step; give --privileged to run",
+  },
+];
 
 export function defineExec(command: Command): void {
   command
@@ -54,14 +59,8 @@ export function defineExec(command: Command): void {
     .addOption(new Option("--detach-keys <keys>").hideHelp())
     .passThroughOptions()
     .addHelpText("after", EXAMPLE);
-  for (const [name, [flags, sentence]] of Object.entries(INSTEAD)) {
-    command.addOption(new Option(flags).hideHelp());
-    command.on(`option:${name}`, () => {
-      throw new UsageError(`--${name}: ${sentence}`);
-    });
-  }
-  const parseOptions = command.parseOptions.bind(command);
-  command.parseOptions = (args) => parseOptions(fromDockerSpelling(args, command.options));
+  answerFlags(command, OTHER_FLAGS);
+  takeDockerSpelling(command);
   command.action(async (word: string, args: readonly string[], flags: ExecFlags, self: Command) => {
     process.exitCode = await exec(word, args, flags, self);
   });
@@ -90,7 +89,7 @@ async function exec(
     const result = await follow(handle, { signals, output: true, progress: false });
     streams[Symbol.dispose]();
     reportEnd(result, { wasKilled: signals.kill.aborted });
-    return exitCodeWith(signals, result);
+    return exitCodeWith(signals, exitCodeOf(result));
   } catch (reason) {
     if (signals.received !== undefined && isFromSignal(reason)) return codeOfSignal(signals.received);
     throw inFlags(reason, command);

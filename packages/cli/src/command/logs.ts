@@ -2,6 +2,7 @@ import { createExecutor } from "@wfe-containerd/executor";
 import { type Command, Option } from "commander";
 import { closeAtEnd } from "../close-executor.js";
 import { connect } from "../connection.js";
+import { answerFlags } from "../docker-other-flags.js";
 import { OutputError, UsageError } from "../failure.js";
 import { parseSecret, readSecrets, secretFlag } from "../secret.js";
 import { printLog, startOfTail } from "../step-output.js";
@@ -33,13 +34,13 @@ export function defineLogs(command: Command): void {
     .addOption(secretFlag())
     .addOption(new Option("--details").hideHelp())
     .addHelpText("after", EXAMPLE);
-  for (const flags of ["-t, --timestamps", "--since <time>", "--until <time>"]) {
-    const option = new Option(flags).hideHelp();
-    command.addOption(option);
-    command.on(`option:${option.name()}`, () => {
-      throw new UsageError(`${option.long}: ${NO_TIMES}`);
-    });
-  }
+  answerFlags(
+    command,
+    ["-t, --timestamps", "--since <time>", "--until <time>"].map((flags) => ({
+      flags,
+      instead: () => NO_TIMES,
+    })),
+  );
   command.action(async (word: string, flags: LogsFlags, self: Command) => {
     process.exitCode = await logs(word, flags, self);
   });

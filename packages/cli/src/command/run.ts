@@ -7,7 +7,7 @@ import { connect } from "../connection.js";
 import { type DetachFlags, detach, refuseTaken, refuseWithDetach } from "../detach-step.js";
 import { addDockerFlags, type DockerFlags } from "../docker-flags.js";
 import { toStep } from "../docker-step.js";
-import { exitCodeWith, isFromSignal, reportEnd } from "../exit-code.js";
+import { exitCodeOf, exitCodeWith, isFromSignal, reportEnd } from "../exit-code.js";
 import { UsageError } from "../failure.js";
 import { inFlags } from "../flag-names.js";
 import { follow } from "../follow.js";
@@ -119,7 +119,7 @@ async function run(
     const result = await follow(handle, { signals, output: true, progress: flags.quiet !== true });
     streams[Symbol.dispose]();
     reportEnd(result, { stopSignal: flags.stopSignal, wasKilled: signals.kill.aborted });
-    return exitCodeWith(signals, result);
+    return exitCodeWith(signals, exitCodeOf(result));
   } catch (reason) {
     if (signals.received !== undefined && isFromSignal(reason)) return codeOfSignal(signals.received);
     throw inFlags(reason, command);

@@ -8,7 +8,7 @@ import {
 import { type Command, Option } from "commander";
 import { closeAtEnd } from "../close-executor.js";
 import { connect } from "../connection.js";
-import { exitCodeAfter, isFromSignal } from "../exit-code.js";
+import { exitCodeWith, isFromSignal } from "../exit-code.js";
 import { UsageError } from "../failure.js";
 import { addMachineFlags, createExecutorOn, type MachineFlags } from "../machine-flags.js";
 import { writeOutput } from "../output.js";
@@ -110,9 +110,7 @@ async function runFile(path: string, flags: StepFlags, command: Command): Promis
       progress: flags.quiet !== true,
     });
     const code = await runSteps(place, file.steps, { ...flags, data, signals }, results);
-    return signals.received === undefined
-      ? code
-      : exitCodeAfter(signals.received, code, signals.kill.aborted);
+    return exitCodeWith(signals, code);
   } catch (reason) {
     if (signals.received !== undefined && isFromSignal(reason)) return codeOfSignal(signals.received);
     if (!isExecutorError(reason)) throw reason;

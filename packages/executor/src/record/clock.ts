@@ -3,6 +3,7 @@ import { uptime } from "node:os";
 import type { Client } from "@wfe-containerd/client";
 import { type Moment, msUntil } from "../core/recovery/deadline.js";
 import type { StepRecord } from "../core/recovery/step-record.js";
+import type { RecordedStep } from "./recorded-step.js";
 
 /**
  * The time now, by the clocks that outlive this process.
@@ -23,6 +24,16 @@ export async function askMoment(client: Client): Promise<Moment> {
 }
 
 const LEASE_MS = 60_000;
+
+/** Tells which steps should have ended. It asks for the time once, when the first step has a deadline. */
+export function createOverdueCheck(client: Client): (step: Pick<RecordedStep, "found">) => Promise<boolean> {
+  let moment: Promise<Moment> | undefined;
+  return async ({ found }) => {
+    if (found.kind !== "record" || found.record.deadline === undefined) return false;
+    moment ??= askMoment(client);
+    return isPastDeadline(found.record, await moment);
+  };
+}
 
 /** Whether a step should have ended, with its grace period: whoever has it does not see to it. */
 export function isPastDeadline({ deadline, stop }: StepRecord, now: Moment): boolean {

@@ -10,7 +10,7 @@ import { checkDuration, checkOptions } from "../options.js";
 import { killProcess } from "../process/kill-process.js";
 import { abandonedSteps } from "./abandoned.js";
 import { claimStep } from "./claim.js";
-import { askMoment, isPastDeadline } from "./clock.js";
+import { createOverdueCheck } from "./clock.js";
 import { type FoundStep, findStep, findSteps } from "./found-step.js";
 import { isClaimed } from "./is-claimed.js";
 import { findDirectories, pileOfOutput } from "./left-directories.js";
@@ -94,8 +94,10 @@ async function removeLeftovers(
   const known = new Set(steps.map(({ id }) => id));
 
   const piles: ClaimablePile[] = [];
-  const overdue = await findOverdue(client, steps);
-  for (const { id } of overdue) piles.push({ pile: [pileOfProcess(client, id)] });
+  const isOverdue = createOverdueCheck(client);
+  for (const step of steps)
+    if (isRunningAlone(step) && (await isOverdue(step.recorded)))
+      piles.push({ pile: [pileOfProcess(client, step.id)] });
   for (const step of steps) {
     const isYoung = step.createdAt !== undefined && step.createdAt.getTime() > madeBefore;
     if (isYoung || !(await isUnclaimed(client, step)) || (await isSpared(step))) continue;
@@ -117,19 +119,9 @@ async function removeLeftovers(
   return { removed: [...report.removed, ...last.removed], failed: [...report.failed, ...last.failed] };
 }
 
-/** The steps that were left to themselves, still run, and should have ended: nobody else sees to it. */
-async function findOverdue(client: Client, steps: readonly FoundStep[]): Promise<readonly FoundStep[]> {
-  const running = steps.filter(
-    ({ recorded, status }) => isLeft(recorded) && (status === "running" || status === "paused"),
-  );
-  const limited = running.filter(
-    ({ recorded: { found } }) => found.kind === "record" && found.record.deadline !== undefined,
-  );
-  if (limited.length === 0) return [];
-  const now = await askMoment(client);
-  return limited.filter(
-    ({ recorded: { found } }) => found.kind === "record" && isPastDeadline(found.record, now),
-  );
+/** Whether a step was left to itself, and still runs: nobody but us sees to its time-out. */
+function isRunningAlone({ recorded, status }: FoundStep): boolean {
+  return isLeft(recorded) && (status === "running" || status === "paused");
 }
 
 /** Ends its process. The rest of the step stays, with its exit code. */
@@ -151,10 +143,9 @@ async function isUnclaimed(client: Client, step: FoundStep): Promise<boolean> {
 
 /** So that no process takes the step over while it is removed, and no second one removes it. */
 async function claim(client: Client, { id, recorded }: FoundStep): Promise<PileClaim | undefined> {
-  // Of a step without records nothing can be taken over.
-  if (recorded.container === undefined && recorded.lease === undefined) return { end: async () => undefined };
-  // It belongs to nobody, and nobody takes it over.
-  if (isLeft(recorded)) return { end: async () => undefined };
+  const hasRecord = recorded.container !== undefined || recorded.lease !== undefined;
+  // Nobody takes over a step without records, or one that was left to itself.
+  if (!hasRecord || isLeft(recorded)) return { end: async () => undefined };
   const claimed = await claimStep(client, recorded);
   return (
     claimed && {

@@ -1,10 +1,9 @@
 import { currentOwner } from "@wfe-containerd/client/internal";
 import type { Bridge } from "../core/network/bridge.js";
 import { LABELS } from "../core/plan/labels.js";
-import type { Moment } from "../core/recovery/deadline.js";
 import type { KnownDaemon } from "../machine/machines.js";
 import { startTimer } from "../timer.js";
-import { askMoment, isPastDeadline } from "./clock.js";
+import { createOverdueCheck } from "./clock.js";
 import type { FoundStep } from "./found-step.js";
 import type { ReapReport } from "./leftover.js";
 import { type ReapOptions, reapDaemon } from "./reap.js";
@@ -69,12 +68,7 @@ export function createReaper({ intervalMs, orphanGraceMs, daemons, ...context }:
     const { client } = daemon;
     const locality = await daemon.locality();
     const [, ownBoot] = (await currentOwner()).split("/");
-    let moment: Promise<Moment> | undefined;
-    const isOver = async ({ recorded: { found } }: FoundStep): Promise<boolean> => {
-      if (found.kind !== "record" || found.record.deadline === undefined) return false;
-      moment ??= askMoment(client);
-      return isPastDeadline(found.record, await moment);
-    };
+    const isOverdue = createOverdueCheck(client);
     const isSpared = async (step: FoundStep): Promise<boolean> => {
       const { id, labels, hasContainer } = step;
       const since = seen.get(id) ?? performance.now();
@@ -82,7 +76,7 @@ export function createReaper({ intervalMs, orphanGraceMs, daemons, ...context }:
       const [, boot] = labels[LABELS.owner]?.split("/") ?? [];
       // Two machines with one name may share a daemon. Then "an earlier boot" may be the other machine.
       if (locality === "remote" && boot !== ownBoot) return true;
-      return hasContainer && performance.now() - since < orphanGraceMs && !(await isOver(step));
+      return hasContainer && performance.now() - since < orphanGraceMs && !(await isOverdue(step.recorded));
     };
     await reapDaemon(client, {}, { ...context, locality, isSpared, signal: stop.signal });
   }

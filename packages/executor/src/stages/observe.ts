@@ -73,9 +73,8 @@ export async function observeStep(
       const now = await findRecorded(machine.client, id);
       if (now?.found.kind !== "record" || !isSameStep(seen, now)) break;
       record = now.found.record;
-      const isOver = record.exit !== undefined && !(await isTaskKnown(machine.client, id));
+      if (record.exit !== undefined && !(await isTaskKnown(machine.client, id))) break;
       const hasOwner = !isLeft(now) && (await findOwner(now)) !== undefined;
-      if (isOver) break;
       if (!hasOwner && !isAlone) return { step: now, reopened };
       const patienceMs = hasOwner ? DELETE_MS : 0;
       if (endedAt !== undefined && performance.now() - endedAt >= patienceMs) break;
