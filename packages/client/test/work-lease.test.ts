@@ -1,6 +1,8 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { fileURLToPath } from "node:url";
+import { Code, ConnectError } from "@connectrpc/connect";
+import { createClient } from "@wfe-containerd/client";
 import { OWNER_LABEL } from "@wfe-containerd/client/internal";
 import { useDaemon } from "@wfe-containerd/test-infra/daemon";
 import { busyboxArchive } from "@wfe-containerd/test-infra/images";
@@ -77,5 +79,30 @@ test("a pull whose daemon died leaves no lease once the daemon is back", async (
   aborting.abort();
   await failed;
   await at.daemon.restart();
+  await expect.poll(leases).toEqual([]);
+});
+
+test("a pull whose lease was created as its daemon died, so that the answer is lost, leaves no lease", async () => {
+  let isFirst = true;
+  await using client = createClient({
+    address: at.daemon.address,
+    namespace: at.client.namespace,
+    interceptors: [
+      (next) => async (request) => {
+        const isCreation = request.method.name === "Create" && request.service.typeName.endsWith(".Leases");
+        if (!isCreation || !isFirst) return next(request);
+        isFirst = false;
+        await next(request);
+        at.daemon.kill("SIGKILL");
+        await at.daemon.exited;
+        throw new ConnectError("cut off", Code.Unavailable);
+      },
+    ],
+  });
+  await expect(client.images.pull(`${proxy.host}/busybox:1`, { auth })).rejects.toMatchObject({
+    kind: "unavailable",
+  });
+  await at.daemon.restart();
+  expect(await leases()).toEqual([expect.stringMatching(/^pull-/)]);
   await expect.poll(leases).toEqual([]);
 });

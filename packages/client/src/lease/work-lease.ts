@@ -1,7 +1,8 @@
 import { randomUUID } from "node:crypto";
 import type { CallOptions } from "../call.js";
 import type { Context } from "../context.js";
-import type { Leases } from "./lease.js";
+import { isContainerdError } from "../error.js";
+import type { DeleteLeaseOptions, Leases } from "./lease.js";
 import { currentOwner, isOwnerGone, OWNER_LABEL } from "./process-owner.js";
 
 const WORKS = ["export", "import", "pull", "push", "read", "unpack"] as const;
@@ -44,19 +45,32 @@ export async function beginWork(
 ): Promise<WorkLease> {
   const labels = { [OWNER_LABEL]: await currentOwner() };
   signal?.throwIfAborted();
+  const id = `${work}-${randomUUID()}`;
+  const deleteLater = (options?: DeleteLeaseOptions): void =>
+    context.undeletedLeases.add(id, () => leases.delete(id, options));
   // This call takes no signal. If it were cancelled, the daemon might have created the lease, and nobody
   // would delete it.
-  const lease = await leases.create({ timeoutMs, id: `${work}-${randomUUID()}`, expireMs: LEASE_MS, labels });
+  const lease = await leases
+    .create({ timeoutMs, id, expireMs: LEASE_MS, labels })
+    .catch((reason: unknown) => {
+      if (isOutcomeUnknown(reason)) deleteLater();
+      throw reason;
+    });
   let isEnded = false;
   async function end(options?: { readonly sync?: boolean }): Promise<void> {
     if (isEnded) return;
     isEnded = true;
     // The outcome of the work matters more than a daemon that is now unavailable. The lease is deleted later.
-    await lease
-      .delete(options)
-      .catch(() => context.undeletedLeases.add(lease.id, () => lease.delete(options)));
+    await lease.delete(options).catch(() => deleteLater(options));
   }
-  return { id: lease.id, context: context.withLease(lease.id), end, [Symbol.asyncDispose]: () => end() };
+  return { id, context: context.withLease(id), end, [Symbol.asyncDispose]: () => end() };
+}
+
+/** Whether a call may have taken effect although it has failed: the daemon's answer did not arrive. */
+function isOutcomeUnknown(reason: unknown): boolean {
+  return (["unavailable", "deadline-exceeded", "canceled"] as const).some((kind) =>
+    isContainerdError(reason, kind),
+  );
 }
 
 /**
