@@ -1,22 +1,11 @@
 // Runs a step, and writes content that never ends, in a process that is to be killed. Prints the step's id
-// when both are under way. With "create" as its last argument, kills itself while its task is created; with
-// "timeout", the step has a time-out of a second.
+// when both are under way. With "timeout" as its last argument, the step has a time-out of a second.
 import { createClient } from "@wfe-containerd/client";
 import { currentOwner, OWNER_LABEL } from "@wfe-containerd/client/internal";
 import { createExecutor } from "@wfe-containerd/executor";
 
 const [, , address, namespace, moment] = process.argv;
-const client = createClient({
-  address,
-  namespace,
-  interceptors: [
-    (next) => (request) => {
-      const isCreation = request.method.name === "Create" && request.service.typeName.endsWith("Tasks");
-      if (isCreation && moment === "create") setTimeout(() => process.kill(process.pid, "SIGKILL"), 10);
-      return next(request);
-    },
-  ],
-});
+const client = createClient({ address, namespace });
 const executor = createExecutor({ client });
 const step = { name: "left", image: "busybox", run: "sleep 600", stopGrace: "0s" };
 const handle = executor.start(moment === "timeout" ? { ...step, timeout: "1s" } : step);

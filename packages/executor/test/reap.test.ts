@@ -1,10 +1,12 @@
-import { spawn } from "node:child_process";
+import { execFile, spawn } from "node:child_process";
 import { randomBytes } from "node:crypto";
 import { once } from "node:events";
+import { existsSync } from "node:fs";
 import { access, mkdir, mkdtemp, readdir, rm, utimes, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { promisify } from "node:util";
 import { currentOwner } from "@wfe-containerd/client/internal";
 import {
   createExecutor,
@@ -23,6 +25,7 @@ import { useDaemon } from "@wfe-containerd/test-infra/daemon";
 import { createRuncStandIn } from "@wfe-containerd/test-infra/daemon/runc-stand-in";
 import { afterAll, expect, test } from "vitest";
 
+const run = promisify(execFile);
 const runc = await createRuncStandIn();
 const at = useDaemon({ binDir: runc.binDir });
 afterAll(() => runc[Symbol.asyncDispose]());
@@ -39,11 +42,16 @@ function newId(): string {
   return `wfe-${randomBytes(10).toString("hex")}`;
 }
 
-/** Runs left-behind.mjs until it is killed. */
-async function killedProcess(moment?: "create" | "timeout"): Promise<{ readonly output: string }> {
+/** Runs left-behind.mjs. */
+function startLeftBehind(moment?: "timeout") {
   const script = fileURLToPath(new URL("left-behind.mjs", import.meta.url));
   const args = [script, at.daemon.address, at.client.namespace, ...(moment === undefined ? [] : [moment])];
-  const child = spawn(process.execPath, args, { stdio: ["ignore", "pipe", "inherit"] });
+  return spawn(process.execPath, args, { stdio: ["ignore", "pipe", "inherit"] });
+}
+
+/** Runs left-behind.mjs until its step runs, and kills it. */
+async function killedProcess(moment?: "timeout"): Promise<{ readonly output: string }> {
+  const child = startLeftBehind(moment);
   let output = "";
   child.stdout.on("data", (chunk: Buffer) => {
     output += chunk.toString();
@@ -132,7 +140,12 @@ test("what a killed process leaves is listed by a dry run, which changes nothing
 
 test("a process that is killed while its task is created leaves nothing that reap does not find", async () => {
   const before = await at.inventory();
-  await killedProcess("create");
+  const reached = join(at.daemon.directory, "creating");
+  await runc.before("create", `touch ${reached}; real "$@"; exit`);
+  const child = startLeftBehind();
+  await expect.poll(() => existsSync(reached)).toBe(true);
+  child.kill("SIGKILL");
+  await once(child, "close");
   const { failed } = await reap(at.client);
   expect(failed).toEqual([]);
   await at.expectNothingLeft(before);
@@ -140,9 +153,18 @@ test("a process that is killed while its task is created leaves nothing that rea
 
 test("a shim of which containerd has no record any more is ended", async () => {
   const before = await at.inventory();
-  await killedProcess("create");
-  for (const { id } of await at.client.containers.list()) await at.client.containers.delete(id);
+  const { output: id } = await killedProcess();
+  at.daemon.kill("SIGKILL");
+  await at.daemon.exited;
+  // The daemon learns from the bundle that there is a shim.
+  const tasks = join(at.daemon.directory, "state/io.containerd.runtime.v2.task", at.client.namespace);
+  await run("umount", [join(tasks, id, "rootfs")]);
+  await rm(join(tasks, id), { recursive: true });
+  await at.daemon.restart();
+  expect(await at.client.tasks.list()).toEqual([]);
+  await at.client.containers.delete(id);
   for (const lease of await at.client.leases.list()) await lease.delete({ sync: true });
+  expect((await at.inventory()).shims).toEqual([expect.stringContaining(id)]);
   const { failed } = await reap(at.client);
   expect(failed).toEqual([]);
   await at.expectNothingLeft(before);

@@ -1,10 +1,11 @@
-import { spawn } from "node:child_process";
+import { execFile, spawn } from "node:child_process";
 import { randomUUID } from "node:crypto";
 import { once } from "node:events";
-import { access, mkdir, readdir, readFile, stat, writeFile } from "node:fs/promises";
+import { access, mkdir, mkdtemp, readdir, readFile, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
+import { promisify } from "node:util";
 import {
   createExecutor,
   type Executor,
@@ -20,6 +21,7 @@ import { useDaemon } from "@wfe-containerd/test-infra/daemon";
 import { createRuncStandIn, FAIL } from "@wfe-containerd/test-infra/daemon/runc-stand-in";
 import { afterAll, describe, expect, test } from "vitest";
 
+const run = promisify(execFile);
 const runc = await createRuncStandIn();
 const at = useDaemon({ binDir: runc.binDir });
 afterAll(() => runc[Symbol.asyncDispose]());
@@ -355,6 +357,26 @@ describe("an attempt", () => {
     });
     expect(await handle?.closed).toEqual({ unreleased: [] });
     expect(await readdir(join("/run/containerd/runc", at.client.namespace))).toEqual([]);
+    await at.expectNothingLeft(before);
+  });
+
+  test("whose last bundle the daemon could not remove runs, and what is mounted there stays whole", async () => {
+    const before = await at.inventory();
+    const step = { name: "bundle", image: "busybox", run: "echo out" };
+    await using runner = executor();
+    const first = runner.start(step, startOptions);
+    await first.closed;
+    await first[Symbol.asyncDispose]();
+    const tasks = join(at.daemon.directory, "state/io.containerd.runtime.v2.task", at.client.namespace);
+    const bundle = join(tasks, first.id);
+    const mounted = await mkdtemp(join(at.daemon.directory, "mounted-"));
+    await writeFile(join(mounted, "file"), "of the image");
+    await mkdir(join(bundle, "rootfs"), { recursive: true });
+    await writeFile(join(bundle, "config.json"), "{}");
+    await run("mount", ["--bind", mounted, join(bundle, "rootfs")]);
+    expect(await runner.run(step, startOptions)).toMatchObject({ exitCode: 0, stdout: "out\n" });
+    expect(await readFile(join(mounted, "file"), "utf8")).toBe("of the image");
+    expect(await readdir(tasks)).toEqual([]);
     await at.expectNothingLeft(before);
   });
 

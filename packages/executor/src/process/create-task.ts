@@ -4,6 +4,7 @@ import type { StepPlan } from "../core/plan/plan.js";
 import type { Spec } from "../core/spec/spec.js";
 import { ExecutorError } from "../error.js";
 import type { StepIo } from "../io/io.js";
+import { removeBundle } from "../machine/bundle.js";
 import type { Machine } from "../machine/machine.js";
 import { traceFinderOf } from "../machine/step-traces.js";
 import { createContainer } from "../resources/acquire.js";
@@ -19,6 +20,11 @@ const CREATE_TIMEOUT_MS = 120_000;
 
 /** How long a half-made task may be in the way of its next creation, in milliseconds. */
 const IN_THE_WAY_MS = 20_000;
+/**
+ * How long a daemon may take to remove the bundle of a task that it forgets, in milliseconds. It has nothing
+ * else to do for that than to start a shim, which calls `runc delete`.
+ */
+const REMOVING_MS = 5_000;
 const FIRST_PAUSE_MS = 50;
 const LONGEST_PAUSE_MS = 1_000;
 
@@ -88,20 +94,23 @@ export function ownTask(machine: TaskMachine, process: Process, release: Release
 /**
  * Creates a task. Nobody else has its id, but a half-made one may be in the way: a daemon that was killed
  * while it created the task finds its shim again, and does not remove it; the daemon undoes the creation of a
- * client that was killed only a while later; and what runc has made stays if the daemon could not undo it.
+ * client that was killed only a while later; a daemon that was killed while it removed the bundle never does;
+ * and what runc has made stays if the daemon could not undo it.
  */
 async function createOverHalfMade<T>(
   machine: TaskMachine,
   id: ProcessId,
   create: () => Promise<T>,
 ): Promise<T> {
-  const giveUpAt = performance.now() + IN_THE_WAY_MS;
+  const begunAt = performance.now();
   for (let pauseMs = FIRST_PAUSE_MS; ; pauseMs = Math.min(2 * pauseMs, LONGEST_PAUSE_MS)) {
     try {
       return await create();
     } catch (reason) {
-      if (!isInTheWay(reason) || performance.now() > giveUpAt) throw reason;
-      await removeHalfMade(machine, id).catch(() => undefined);
+      const inTheWayMs = performance.now() - begunAt;
+      if (!isInTheWay(reason) || inTheWayMs > IN_THE_WAY_MS) throw reason;
+      const bundle = inTheWayMs > REMOVING_MS ? bundleInTheWay(reason, machine, id) : undefined;
+      await removeHalfMade(machine, id, bundle).catch(() => undefined);
       await delay(pauseMs);
     }
   }
@@ -112,8 +121,9 @@ async function createOverHalfMade<T>(
  * is there; or of its shim, whose bundle was just removed by the end of an earlier creation; or of runc, for
  * a container that is there.
  */
+const BUNDLE_IN_THE_WAY = /mkdir (\S*\.task\/\S+): file exists/;
 const IN_THE_WAY = [
-  /mkdir \S*\.task\/\S+: file exists/,
+  BUNDLE_IN_THE_WAY,
   /\.task\/[^\s/]+\/[^\s/:]+(?:\/[^\s/:]+)?: no such file or directory/,
   /container with given ID already exists/,
 ];
@@ -127,10 +137,28 @@ function isInTheWay(reason: unknown): boolean {
   return isContainerdError(reason) && IN_THE_WAY.some((text) => text.test(reason.message));
 }
 
-async function removeHalfMade({ client, bridge, facts }: TaskMachine, id: ProcessId): Promise<void> {
+/** The path of the bundle that the daemon finds there, as its message names it. */
+function bundleInTheWay(
+  reason: unknown,
+  { client }: TaskMachine,
+  { containerId }: ProcessId,
+): string | undefined {
+  const path = isContainerdError(reason) ? BUNDLE_IN_THE_WAY.exec(reason.message)?.[1] : undefined;
+  return path?.endsWith(`.task/${client.namespace}/${containerId}`) ? path : undefined;
+}
+
+/** @param bundle the daemon has not removed it for too long: it is removed here, if that is possible. */
+async function removeHalfMade(
+  { client, bridge, facts }: TaskMachine,
+  id: ProcessId,
+  bundle: string | undefined,
+): Promise<void> {
   await killProcess(client, id);
   await deleteProcess(client, id);
-  await traceFinderOf(client, bridge, facts.locality)?.removeAll(id.containerId);
+  const traces = traceFinderOf(client, bridge, facts.locality);
+  if (traces === undefined) return;
+  await traces.removeAll(id.containerId);
+  if (bundle !== undefined) await removeBundle(bundle);
 }
 
 /** Adds to the message why the runtime does not answer, if that is known. The kind stays the same. */
