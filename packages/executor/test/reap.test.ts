@@ -7,6 +7,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
+import { createClient } from "@wfe-containerd/client";
 import { currentOwner } from "@wfe-containerd/client/internal";
 import {
   createExecutor,
@@ -136,6 +137,26 @@ test("what a killed process leaves is listed by a dry run, which changes nothing
   await expect(access(directory)).rejects.toMatchObject({ code: "ENOENT" });
   await at.expectNothingLeft(before);
   expect(ofDaemon(await reap(at.client))).toEqual({ removed: [], failed: [] });
+});
+
+test("a step that its executor removes while it is claimed is no failure", async () => {
+  const before = await at.inventory();
+  const left = await orphans(1);
+  const [id = ""] = left.ids;
+  await using client = createClient({
+    address: at.daemon.address,
+    namespace: at.client.namespace,
+    interceptors: [
+      (next) => async (request) => {
+        const isUpdate = request.method.name === "Update" && request.service.typeName.endsWith(".Containers");
+        if (isUpdate) await removeStep(at.client, id);
+        return next(request);
+      },
+    ],
+  });
+  expect(ofDaemon(await reap(client))).toEqual({ removed: [], failed: [] });
+  await left.settled();
+  await at.expectNothingLeft(before);
 });
 
 test("a process that is killed while its task is created leaves nothing that reap does not find", async () => {

@@ -1,5 +1,5 @@
 import { type Client, isContainerdError } from "@wfe-containerd/client";
-import { currentOwner } from "@wfe-containerd/client/internal";
+import { currentOwner, ignoreNotFound } from "@wfe-containerd/client/internal";
 import { LABELS } from "../core/plan/labels.js";
 import { abandonedSteps } from "./abandoned.js";
 import { toExtensions } from "./record-keeper.js";
@@ -72,10 +72,11 @@ async function takeOver(
   if (now === undefined || !isUnchanged(seen, now)) return undefined;
   if (now.container === undefined || now.found.kind !== "record") return now;
   const record = { ...now.found.record, owner, claim: number };
-  const container = await client.containers.update(seen.id, {
-    labels: { [LABELS.owner]: owner },
-    extensions: toExtensions(record),
-  });
+  const labels = { [LABELS.owner]: owner };
+  const container = await ignoreNotFound(
+    client.containers.update(seen.id, { labels, extensions: toExtensions(record) }),
+  );
+  if (container === undefined) return undefined;
   return { ...now, container, found: { kind: "record", record } };
 }
 
