@@ -1,0 +1,38 @@
+import { readdir, readFile, readlink, realpath } from "node:fs/promises";
+
+/** In the column of flags: a process accepts connections (include/linux/net.h, `__SO_ACCEPTCON`). */
+const LISTENING = "00010000";
+
+/**
+ * Whether a process with such a name listens on a Unix socket.
+ *
+ * @returns undefined if that cannot be seen: only root may, and in the same network namespace.
+ */
+export async function isListener(name: RegExp, path: string): Promise<boolean | undefined> {
+  const links = new Set((await listeningInodes(path)).map((inode) => `socket:[${inode}]`));
+  if (links.size === 0) return undefined;
+  for (const pid of (await readdir("/proc")).filter((entry) => /^\d+$/.test(entry))) {
+    if (!name.test(await readFile(`/proc/${pid}/comm`, "utf8").catch(() => ""))) continue;
+    const descriptors = await readdir(`/proc/${pid}/fd`).catch(() => undefined);
+    if (descriptors === undefined) return undefined;
+    for (const descriptor of descriptors)
+      if (links.has(await readlink(`/proc/${pid}/fd/${descriptor}`).catch(() => ""))) return true;
+  }
+  return false;
+}
+
+async function listeningInodes(path: string): Promise<string[]> {
+  const real = await resolved(path);
+  const inodes: string[] = [];
+  for (const line of (await readFile("/proc/net/unix", "utf8").catch(() => "")).split("\n")) {
+    // Num RefCount Protocol Flags Type St Inode Path
+    const [, , , flags, , , inode = "", ...rest] = line.split(" ").filter((column) => column !== "");
+    if (flags === LISTENING && rest.length > 0 && (await resolved(rest.join(" "))) === real)
+      inodes.push(inode);
+  }
+  return inodes;
+}
+
+async function resolved(path: string): Promise<string> {
+  return realpath(path).catch(() => path);
+}
