@@ -1,6 +1,7 @@
 import { randomUUID } from "node:crypto";
 import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
+import { observe as observeCalls } from "@wfe-containerd/client";
 import {
   createExecutor,
   type ExecutorOptions,
@@ -203,6 +204,34 @@ async function filesWith(directory: string, text: string): Promise<string[]> {
   }
   return found;
 }
+
+test("on this machine, the daemon stores nothing for the files of a step", async () => {
+  const calls: string[] = [];
+  const executor = createExecutor({ client: at.client, ioDir: at.ioDir });
+  const runHere = (change: Partial<StepInput>) =>
+    executor.run({ name: "files", image: "busybox", secrets: ["token"], ...change } as StepInput, {
+      secrets: { token: TOKEN },
+    });
+  const script = `#!/bin/sh\nhostname -i; stat -c '%a %u:%g %n' /run /etc /etc/hosts "$0"; pwd`;
+  const asRoot = { user: "0", run: script, workingDir: "/made/here" };
+  // The first step of an image makes its base layer, over the API.
+  await runHere(asRoot);
+  const stop = observeCalls({
+    rpc: { start: ({ service, method }) => void calls.push(`${service}/${method}`) },
+  });
+  try {
+    const files = ["755 0:0 /run", "755 0:0 /etc", "644 0:0 /etc/hosts", "755 0:0 /.wfe-script/run"];
+    const { stdout } = await runHere(asRoot);
+    expect(stdout.split("\n")).toEqual(["127.0.1.1", ...files, "/made/here", ""]);
+    const { stdout: own } = await runHere({ run: "stat -c %u:%g .", workingDir: "/made/here" });
+    expect(own).toBe("65534:65534\n");
+  } finally {
+    stop();
+    await executor.close();
+  }
+  expect(calls).toContain("containerd.services.tasks.v1.Tasks/Create");
+  expect(calls.filter((call) => /content|diff/.test(call))).toEqual([]);
+});
 
 describe("what a step prints of its secrets", () => {
   test("is masked in the result, the events and the outputs, in whatever pieces it comes", async () => {

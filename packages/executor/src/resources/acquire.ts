@@ -9,8 +9,8 @@ import type { Spec } from "../core/spec/spec.js";
 import type { StepIo } from "../io/io.js";
 import { ioError } from "../io-error.js";
 import { markOutput } from "../machine/output-mark.js";
+import { fillLayer } from "./fill-layer.js";
 import type { Release } from "./release.js";
-import { unpackAt } from "./unpack-archive.js";
 
 /** Everything that must exist before a task can be created. */
 export interface Acquired {
@@ -42,10 +42,11 @@ export interface StepClients {
  * The caller's signal does not cancel these calls: a cancelled call may or may not have taken effect. They
  * are short, and each has the client's deadline.
  *
+ * @param clients `isLocal`: whether the daemon is on this machine.
  * @param prepared the mounts of the step's snapshot, if {@link prepareSnapshot} has made it already.
  */
 export async function acquire(
-  clients: StepClients,
+  clients: StepClients & { readonly isLocal: boolean },
   plan: StepPlan,
   prepared: Mount[] | undefined,
   output: OutputDirectory,
@@ -59,7 +60,7 @@ export async function acquire(
   release.add({ kind: "container", id }, () => ignoreNotFound(client.containers.delete(id)));
   const [rootfs, daemonTime, io] = await allOf(
     preparing.then(async (mounts) => {
-      await fillLayer(leased, mounts, plan);
+      await fillLayer(leased, mounts, plan, clients.isLocal);
       return mounts;
     }),
     createContainer(leased, plan, plan.container.spec),
@@ -106,21 +107,6 @@ export async function prepareSnapshot(
   if (!release.has("snapshot"))
     release.add({ kind: "snapshot", id }, () => ignoreNotFound(client.snapshots.remove(id)));
   return leased.snapshots.prepare(id, parent, { labels });
-}
-
-/**
- * Writes the step's own files into its layer; most steps have none. If `/etc` of the image is a link, it
- * stays a link. A link on the way to a secret must not stay.
- */
-async function fillLayer(
-  leased: Client,
-  mounts: readonly Mount[],
-  { rootfs, nameFiles }: StepPlan,
-): Promise<void> {
-  const hasSecrets = rootfs.some(({ type }) => type === "symlink");
-  if (hasSecrets) await unpackAt(leased, mounts, rootfs);
-  const rest = hasSecrets ? [] : rootfs;
-  await unpackAt(leased, mounts, [...rest, ...nameFiles], { followLinks: true });
 }
 
 export async function createContainer(

@@ -8,6 +8,7 @@ import type { Spec } from "../core/spec/spec.js";
 import { isWithin } from "../core/units/path.js";
 import type { Machine } from "../machine/machine.js";
 import type { HostUser } from "./inject-secrets.js";
+import { chownDirectory, hasEmptyDirectory, upperDirectory } from "./local-files.js";
 import { mountpointsOf } from "./mountpoints.js";
 import { unpackAt } from "./unpack-archive.js";
 
@@ -31,9 +32,14 @@ export async function chownWorkingDir(
   if (workingDir === undefined || cwd === "/" || uid === 0) return;
   const shared = [...volumes, ...namedVolumes, ...caches];
   const own = { type: "directory", name: cwd.slice(1), mode: 0o755, uid, gid } as const;
+  const isLocal = machine.facts.locality === "local";
+  const giveOwner = async (): Promise<void> => {
+    if (isLocal && (await chownDirectory(pid, own))) return;
+    await unpackAt(leased, `/proc/${pid}/root`, [own]);
+  };
   // A tmpfs contains so far only what the runtime made, and belongs to this step alone.
   if (shared.length === 0 && tmpfs.some(({ target }) => cwd !== target && isWithin(cwd, target)))
-    return unpackAt(leased, `/proc/${pid}/root`, [own]);
+    return giveOwner();
   const layer = upperDirectory(rootfs);
   if (readOnly || layer === undefined) return;
   const mountpoints = shared.length === 0 ? [] : await mountpointsOf(machine, pid);
@@ -43,13 +49,8 @@ export async function chownWorkingDir(
     ...mountpoints.filter((path) => path !== "/"),
   ];
   if (taken.some((path) => isWithin(cwd, path) || isWithin(path, cwd))) return;
-  if (await isMade(leased, layer, own.name)) await unpackAt(leased, `/proc/${pid}/root`, [own]);
-}
-
-function upperDirectory(rootfs: readonly Mount[]): string | undefined {
-  const [mount] = rootfs;
-  if (rootfs.length !== 1 || mount?.type !== "overlay") return undefined;
-  return mount.options.find((option) => option.startsWith("upperdir="))?.slice("upperdir=".length);
+  const isEmpty = isLocal ? await hasEmptyDirectory(layer, own.name) : undefined;
+  if (isEmpty ?? (await isMade(leased, layer, own.name))) await giveOwner();
 }
 
 /**

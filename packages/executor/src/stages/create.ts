@@ -56,7 +56,7 @@ export async function prepareStep(
 ): Promise<PreparedStep> {
   const { leased, ioDirectory, secrets, seal } = resolved;
   const { rootfs, io, daemonTime } = await acquire(
-    { client: machine.client, leased },
+    { client: machine.client, leased, isLocal: machine.facts.locality === "local" },
     plan,
     resolved.rootfs,
     resolved.output,
@@ -119,7 +119,7 @@ export async function createStep(
   // From outside, nobody sees the files of a container that has a kernel of its own.
   if (!plan.container.runtime.sandboxed)
     await chownWorkingDir({ leased, machine }, task, step, plan.container.spec, rootfs, hostUser);
-  await injectSecrets(leased, task, secrets, hostUser);
+  await injectSecrets(leased, machine, task, secrets, hostUser);
   const unwritable = await findUnwritable(machine, plan, volumeUser(resolved));
   await recorded;
   return { resolved, plan, task, io, recorder, keeper, unwritable };

@@ -13,7 +13,7 @@ export interface HostFile {
   /**
    * Where the file is written, next to the step's output. The path is the same on this machine and on the
    * daemon's, and is mounted read-only. Undefined: the file is put into the container's own layer, so that
-   * the step's changes to it go where its other changes go. That takes much longer.
+   * the step's changes to it go where its other changes go.
    */
   readonly path?: string | undefined;
 }
