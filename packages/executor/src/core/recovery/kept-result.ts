@@ -1,4 +1,4 @@
-import { z } from "zod";
+import * as z from "zod";
 import type { StepResult } from "../output/result.js";
 import { runSchema, type StepRecord } from "./step-record.js";
 

@@ -1,4 +1,4 @@
-import { z } from "zod";
+import * as z from "zod";
 
 /** The name of the extension of a container's record that has the step's record. */
 export const RECORD_EXTENSION = "wfe-containerd.step";

@@ -1,4 +1,4 @@
-import { z } from "zod";
+import * as z from "zod";
 import { RUNTIME_NAME, RUNTIME_NAME_FORMAT } from "../plan/runtime.js";
 import { parseCapabilities } from "../spec/capabilities.js";
 import { checkDevice, parseDevice, type StepDevice } from "../spec/devices.js";

@@ -1,4 +1,4 @@
-import { z } from "zod";
+import * as z from "zod";
 import { MAX_STRING_BYTES } from "../spec/exec-size.js";
 import { noNul, quote, refuseField, withPattern } from "./field.js";
 

@@ -1,4 +1,4 @@
-import { z } from "zod";
+import * as z from "zod";
 import { declare } from "./declaration.js";
 import { duration, milliseconds, noNul, refuseField, size, text } from "./field.js";
 import { retry } from "./retry.js";

@@ -1,4 +1,4 @@
-import { z } from "zod";
+import * as z from "zod";
 import { isExecutorError } from "../../error.js";
 import { DURATION_FORMAT, DURATION_PATTERN, parseDuration } from "../units/duration.js";
 import { parseSize, SIZE_FORMAT, SIZE_PATTERN } from "../units/size.js";

@@ -1,4 +1,4 @@
-import { z } from "zod";
+import * as z from "zod";
 import { isPlainPath, normalPath } from "../units/path.js";
 import { declare } from "./declaration.js";
 import { quote, refuseField, size, withPattern } from "./field.js";

@@ -1,4 +1,4 @@
-import { z } from "zod";
+import * as z from "zod";
 import { EXCLUSIVE } from "./check-together.js";
 import { describeField } from "./declaration.js";
 import { STEP_FIELDS, stepSchema } from "./schema.js";

@@ -1,4 +1,4 @@
-import { z } from "zod";
+import * as z from "zod";
 import { isReservedTarget, RESERVED_DIRECTORIES } from "../policy/reserved-paths.js";
 import { isPlainPath, normalPath } from "../units/path.js";
 import { quote, refuseField, withPattern } from "./field.js";

@@ -1,4 +1,4 @@
-import { z } from "zod";
+import * as z from "zod";
 import { declare } from "./declaration.js";
 import { quote, refuseField, text, withPattern } from "./field.js";
 

@@ -1,4 +1,4 @@
-import { z } from "zod";
+import * as z from "zod";
 import { parseShell } from "../plan/script.js";
 import { isPlainPath, normalPath } from "../units/path.js";
 import { parseGroupAdd, parseUser } from "../user/user.js";

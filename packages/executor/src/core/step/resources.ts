@@ -1,4 +1,4 @@
-import { z } from "zod";
+import * as z from "zod";
 import { RLIMITS } from "../spec/rlimits.js";
 import type { ThrottleDevice } from "../spec/spec.js";
 import { declare } from "./declaration.js";

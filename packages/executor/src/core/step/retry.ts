@@ -1,4 +1,4 @@
-import { z } from "zod";
+import * as z from "zod";
 import type { ExecutorErrorKind } from "../../error-kind.js";
 import type { StepEndCause } from "../output/cause.js";
 import { duration, integer } from "./field.js";

@@ -1,4 +1,4 @@
-import { z } from "zod";
+import * as z from "zod";
 import { confinementFields } from "./confinement.js";
 import type { FieldDeclaration, StepField } from "./declaration.js";
 import { executionFields } from "./execution.js";

@@ -1,4 +1,4 @@
-import { z } from "zod";
+import * as z from "zod";
 import { quote, refuseField, withPattern } from "./field.js";
 import { target } from "./mount-target.js";
 

@@ -1,4 +1,4 @@
-import { z } from "zod";
+import * as z from "zod";
 import { parseSize, SIZE_FORMAT } from "../units/size.js";
 import { integer, quote, refuseField, size, withPattern } from "./field.js";
 import { target } from "./mount-target.js";
