@@ -30,14 +30,20 @@ export interface SettlingStep {
 
 /** Reads the output of an ended step to its end, and makes the result. */
 export async function settleStep(
-  { id, signals, events }: StepContext,
+  { id, signals, events, release }: StepContext,
   { plan, task, io, recorder, unwritable, keeper, isLateReader = false }: SettlingStep,
   { outcome, startedAt, durationMs }: EndedStep,
 ): Promise<StepResult> {
-  // The result is known. What another process would need of it must not take it away from this one.
+  // The result is known. What another process would need of it must not take it away from this one, nor delay
+  // it. Only with the task's deletion containerd forgets how it ended.
   const recorded = keeper?.exited({ ...outcome, durationMs }).catch(() => undefined);
-  await Promise.all([recorded, io.seal()]);
-  const isCopied = io.completeAfter !== "delete" || (await isCopiedOf(io, task, signals.forceKill));
+  release.own(async () => recorded);
+  await io.seal();
+  const deleteTask = async (): Promise<void> => {
+    await recorded;
+    await task.delete();
+  };
+  const isCopied = io.completeAfter !== "delete" || (await isCopiedOf(io, deleteTask, signals.forceKill));
   const end = await readToEnd(io, signals.forceKill);
   const recording = recorder.finish(isCopied ? end : doubt(end), isLateReader);
   const { exitCode, oomKills, usage } = outcome;
@@ -78,10 +84,10 @@ const DELETE_AFTER_KILL_MS = 2_000;
  */
 async function isCopiedOf(
   io: StepIo,
-  task: Pick<Process, "delete">,
+  deleteTask: () => Promise<void>,
   forceKill: AbortSignal,
 ): Promise<boolean> {
-  return Promise.race([io.arrived.then(() => true), deleteInTime(task, forceKill)]);
+  return Promise.race([io.arrived.then(() => true), deleteInTime(deleteTask, forceKill)]);
 }
 
 /**
@@ -90,9 +96,9 @@ async function isCopiedOf(
  *
  * @returns false if the shim may not have copied everything.
  */
-async function deleteInTime(task: Pick<Process, "delete">, forceKill: AbortSignal): Promise<boolean> {
+async function deleteInTime(deleteTask: () => Promise<void>, forceKill: AbortSignal): Promise<boolean> {
   const late = startTimerAfter(forceKill, DELETE_AFTER_KILL_MS);
-  const deleted = task.delete().then(
+  const deleted = deleteTask().then(
     () => true,
     // The shim copies first, and calls runc then. So a failure of runc has lost nothing.
     (reason: unknown) => isContainerdError(reason) && reason.kind !== "unavailable",
