@@ -83,11 +83,14 @@ export async function createExec(
   const { client } = machine;
   const directory = join(resolved.ioDirectory, execId);
   release.add({ kind: "output", id: directory }, () => rm(directory, { recursive: true, force: true }));
+  const id = { containerId: plan.id, execId };
+  // Asks the daemon what the kernel has counted so far, while the output files are made.
+  const adding = addedProcess(machine, id);
+  adding.catch(() => undefined);
   const io = await executor.io.create(machine, directory, createSeal(), toIoRequest(streams));
   release.own(() => io.close());
   const recorder = recordOutput(context, io, logLimitOf(step, executor.logLimit), maskedValues(masked));
-  const id = { containerId: plan.id, execId };
-  const task = await addedProcess(machine, id);
+  const task = await adding;
   release.add({ kind: "exec", id: execId }, async () => {
     if (task.isDeleted) return;
     const status = await ignoreNotFound(client.tasks.get(id.containerId, { execId }));
