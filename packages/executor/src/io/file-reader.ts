@@ -4,6 +4,8 @@ import { createChange } from "./change.js";
 import { createSealFilter } from "./seal.js";
 
 const CHUNK_BYTES = 256 * 1024;
+/** Most steps print less. A large buffer for each stream makes the garbage collector run more often. */
+const FIRST_CHUNK_BYTES = 16 * 1024;
 
 /** Reads a file that grows, once, in order. */
 export interface FileReader {
@@ -46,18 +48,19 @@ export function createFileReader(handle: FileHandle, seal: Uint8Array): FileRead
   const caughtUp = createDeferred<void>();
 
   async function read(take: (chunk: Uint8Array) => Promise<void> | undefined): Promise<void> {
-    const buffer = new Uint8Array(CHUNK_BYTES);
+    let buffer = new Uint8Array(FIRST_CHUNK_BYTES);
     while (!stopped) {
       // Read before the data: so output that was written before `complete` was set is still read.
       const wasComplete = complete;
       const at = position;
-      const { bytesRead } = await handle.read(buffer, 0, CHUNK_BYTES, at);
+      const { bytesRead } = await handle.read(buffer, 0, buffer.byteLength, at);
       // Skipped meanwhile: it may have been freed while it was read.
       if (position !== at) continue;
       position += bytesRead;
       if (bytesRead > 0) {
         for (const part of filter.push(buffer.subarray(0, bytesRead))) await take(part);
         if (filter.sealAt !== undefined) sealed.resolve();
+        if (bytesRead === buffer.byteLength && bytesRead < CHUNK_BYTES) buffer = new Uint8Array(CHUNK_BYTES);
         continue;
       }
       caughtUp.resolve();
