@@ -1,5 +1,6 @@
 // Runs one step of `true`, and many at once. Compares our executor, in this process, with containerd's own Go
-// client in one process, with `ctr run --rm`, and with plain `runc run`.
+// client in one process, with `ctr run --rm`, and with plain `runc run`. The same for a step as root, one
+// with a secret, and one in a session, whose container is there already.
 // Usage: node benchmarks/step.mjs [--rounds 30] [--batch 48] [--quick]
 import { execFile } from "node:child_process";
 import { cp, mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
@@ -43,8 +44,20 @@ try {
     { name: "ours, file mode", executor: createExecutor({ client }) },
     { name: "ours, fifo mode", executor: createExecutor({ client, ioMode: "fifo" }) },
   ];
+  const files = ours[0].executor;
+  const session = await files.open({ name: "session", image: IMAGE });
   const contenders = [
-    ...ours.map(({ name, executor }) => ({ name, executor, run: () => executor.run(STEP) })),
+    ...ours.map(({ name, executor }) => ({
+      name,
+      start: () => executor.start(STEP),
+      run: () => executor.run(STEP),
+    })),
+    { name: "ours, as root", start: () => files.start({ ...STEP, user: "0" }) },
+    {
+      name: "ours, with a secret",
+      start: () => files.start({ ...STEP, secrets: ["token"] }, { secrets: { token: "of the benchmark" } }),
+    },
+    { name: "ours, in a session", start: () => session.start({ name: "true", command: ["/bin/true"] }) },
     ...(goClient === undefined
       ? []
       : [
@@ -73,10 +86,12 @@ try {
   ];
   for (const contender of contenders) for (let at = 0; at < WARM_UPS; at++) await measureOne(contender);
   const single = await inTurns(contenders, ROUNDS, measureOne);
+  const rated = contenders.filter(({ run: whole, many }) => whole !== undefined || many !== undefined);
   const rates = new Map();
   for (const width of WIDTHS)
-    rates.set(width, await inTurns(contenders, BATCHES, (contender) => rateOf(contender, width)));
-  await report("step", [singleTable(contenders, single), rateTable(contenders, rates)], { daemon });
+    rates.set(width, await inTurns(rated, BATCHES, (contender) => rateOf(contender, width)));
+  await report("step", [singleTable(contenders, single), rateTable(rated, rates)], { daemon });
+  await session.close();
   for (const { executor } of ours) await executor.close();
 } finally {
   await goClient?.stop();
@@ -86,19 +101,19 @@ try {
 }
 
 /** One step: milliseconds until its result is known, and until everything is released; our CPU for it. */
-async function measureOne({ executor, many, run: whole }) {
+async function measureOne({ start: begin, many, run: whole }) {
   if (many !== undefined) {
     const [released] = await many(1, 1);
     return { result: released, released };
   }
-  if (executor === undefined) {
+  if (begin === undefined) {
     const released = await timed(whole);
     return { result: released, released };
   }
   const figures = {};
   figures.cpu = await cpuOf(async () => {
     const start = performance.now();
-    const handle = executor.start(STEP);
+    const handle = begin();
     await handle.result;
     figures.result = performance.now() - start;
     await handle.closed;
