@@ -80,8 +80,13 @@ export function createConnection({ address, tls, keepAliveMs }: ConnectionOption
   async function reconnected(signal: AbortSignal): Promise<void> {
     while (isFailing() && !signal.aborted) {
       await new Promise<void>((resolve) => {
-        signal.addEventListener("abort", () => resolve(), { once: true });
-        channel.watchConnectivityState(State.TRANSIENT_FAILURE, Number.POSITIVE_INFINITY, () => resolve());
+        const settle = (): void => {
+          // Node.js keeps a signal of `AbortSignal.any` for ever while it has a listener.
+          signal.removeEventListener("abort", settle);
+          resolve();
+        };
+        signal.addEventListener("abort", settle);
+        channel.watchConnectivityState(State.TRANSIENT_FAILURE, Number.POSITIVE_INFINITY, settle);
       });
     }
   }

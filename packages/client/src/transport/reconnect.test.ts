@@ -1,3 +1,4 @@
+import { getEventListeners } from "node:events";
 import { rm } from "node:fs/promises";
 import { createServer } from "node:net";
 import { Code } from "@connectrpc/connect";
@@ -74,6 +75,20 @@ test("a daemon that listens before it answers is waited for, and not by who give
   aborted.abort();
   expect(await waiting).toMatchObject({ code: Code.Canceled });
   slow.close();
+});
+
+test("a wait for the connection leaves no listener on its signal", async () => {
+  await using server = await startServer(echo);
+  const unary = () => server.transport.unary(METHODS.unary, undefined, undefined, undefined, bytes("one"));
+  await unary();
+  server.kill();
+  await failure(unary());
+  const { signal } = new AbortController();
+  const back = server.connection.reconnected(signal);
+  expect(getEventListeners(signal, "abort")).toHaveLength(1);
+  await server.listen();
+  await back;
+  expect(getEventListeners(signal, "abort")).toEqual([]);
 });
 
 test("a connection that is closed meanwhile is waited for no longer", async () => {
