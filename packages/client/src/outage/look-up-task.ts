@@ -24,9 +24,17 @@ export const findCreatedTask: RuleFor<"tasks", "create"> = {
 
 export const findStarted: RuleFor<"tasks", "start"> = {
   async find(asked) {
-    const process = await knownProcess(asked);
-    if (process.status === Status.CREATED || process.status === Status.UNKNOWN) return undefined;
-    return create(StartResponseSchema, { pid: process.pid });
+    const { status, pid } = await knownProcess(asked);
+    const isStarted = status !== Status.CREATED && status !== Status.UNKNOWN;
+    if (isStarted) return create(StartResponseSchema, { pid });
+    if ((asked.request.execId ?? "") === "") return undefined;
+    // A shim whose daemon dies kills `runc exec`, maybe after the process has started. A second start would
+    // run it twice and give an exit code of 0 at once, or close a closed channel, which ends the shim and
+    // with it the container (containerd: pkg/process/exec.go, `close(e.waitBlock)`).
+    throw new ConnectError(
+      "the daemon was down, and nobody knows whether it started the process",
+      Code.DataLoss,
+    );
   },
 };
 

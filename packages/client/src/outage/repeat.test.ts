@@ -382,6 +382,18 @@ describe.each(["delete", "deleteProcess"])("tasks.%s", (method) => {
   });
 });
 
+test("an added process that may have been started is not started again", async () => {
+  const start = (status: Status, own: (request: never) => unknown) =>
+    servicesOf(together(process(status), { tasks: { start: own } }))["tasks"]?.["start"]?.({
+      containerId: "c",
+      execId: "e",
+    });
+  const own = script(dies, taken);
+  await expect(start(Status.CREATED, own)).rejects.toMatchObject({ code: Code.DataLoss });
+  expect(own.calls).toBe(1);
+  expect(await start(Status.RUNNING, script(dies, taken))).toMatchObject({ pid: 7 });
+});
+
 test("an end that the daemon has forgotten is lost, and not waited for again", async () => {
   const wait = (answers: Answers["tasks"]) =>
     servicesOf({ tasks: answers ?? {} })["tasks"]?.["wait"]?.({ containerId: "c" });

@@ -1,0 +1,30 @@
+import { randomUUID } from "node:crypto";
+import { existsSync } from "node:fs";
+import { join } from "node:path";
+import { createExecutor } from "@wfe-containerd/executor";
+import { useDaemon } from "@wfe-containerd/test-infra/daemon";
+import { createRuncStandIn } from "@wfe-containerd/test-infra/daemon/runc-stand-in";
+import { afterAll, expect, test } from "vitest";
+
+const runc = await createRuncStandIn();
+const at = useDaemon({ binDir: runc.binDir });
+afterAll(() => runc[Symbol.asyncDispose]());
+
+test("a process runs once, and its session goes on, if the daemon dies while runc starts it", async () => {
+  const before = await at.inventory();
+  await using executor = createExecutor({ client: at.client, ioDir: at.ioDir });
+  const session = await executor.open({ name: "goes-on", image: "busybox" });
+  const added = join(at.daemon.directory, `added-${randomUUID()}`);
+  await runc.before("exec", `real "$@"; touch ${added}; exec sleep 600`);
+  const step = session.start({ run: "echo ran >> /tmp/ran; exit 7" });
+  await expect.poll(() => existsSync(added)).toBe(true);
+  at.daemon.kill("SIGKILL");
+  await at.daemon.restart();
+  expect(await step.result).toMatchObject({ exitCode: null, cause: "unknown" });
+  expect(await step.closed).toEqual({ unreleased: [] });
+  expect((await session.run({ command: ["cat", "/tmp/ran"] })).stdout).toBe("ran\n");
+  expect(await session.close()).toEqual({ reason: "closed", unreleased: [] });
+  await step[Symbol.asyncDispose]();
+  await executor.close();
+  await at.expectNothingLeft(before);
+});
