@@ -1,6 +1,7 @@
 // npm run soak: runs 10,000 steps, 8 at once, while containerd and the process that runs them are killed at
-// random. Prints wrong exit codes, lost and doubled bytes, steps that ran twice, and memory. Takes hours.
-//   --steps N   how many steps; default 10000
+// random; and then as many in sessions. Prints wrong exit codes, lost and doubled bytes, steps that ran
+// twice, and memory. Takes hours.
+//   --steps N   how many of each; default 10000
 //   --seed N    makes the same kills again, as far as the machine's timing allows
 import { parseArgs } from "node:util";
 import { story } from "./process.mjs";

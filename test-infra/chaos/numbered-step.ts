@@ -12,11 +12,15 @@ export interface NumberedStep {
 const CODES = 113;
 const SIZES = [1, 7, 400, 3_000, 20_000];
 
+export function numberedSteps(count: number): readonly NumberedStep[] {
+  return Array.from({ length: count }, (_, number) => numberedStep(number));
+}
+
 /**
  * Step `number` of a soak: prints numbered lines, pauses in the middle, and adds a line to a file of its own
  * in the directory `/ran`. The file has two lines if the step ran twice.
  */
-export function numberedStep(number: number): NumberedStep {
+function numberedStep(number: number): NumberedStep {
   const lines = SIZES[number % SIZES.length] as number;
   const first = number * 100_000 + 1;
   const last = first + lines - 1;

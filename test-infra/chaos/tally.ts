@@ -5,7 +5,10 @@ import type { WorkerLine } from "./worker.js";
 export interface SoakFaults {
   /** Results with another exit code than the step's. */
   readonly wrongCodes: string[];
-  /** Steps that ran, and whose outcome is not known: from 1.7 on, containerd forgets it if it was away. */
+  /**
+   * Steps that ran, and whose outcome is not known: from 1.7 on, containerd forgets it if it was away. In a
+   * session, any containerd does if it dies while it starts one.
+   */
   readonly forgotten: string[];
   /** Steps whose process was killed just before it started them, so that nobody knows whether it did. */
   readonly unknown: string[];
@@ -25,12 +28,16 @@ export interface Tally {
   /** How many steps have a result. */
   readonly done: number;
   readonly recovered: number;
+  readonly connected: number;
   isDone(name: string): boolean;
   /** @returns whether the line is a step's result or error. */
   take(line: WorkerLine): boolean;
+  /** This step is not run again, and has no result. */
+  giveUp(name: string): void;
 }
 
-export function createTally(steps: ReadonlyMap<string, NumberedStep>): Tally {
+export function createTally(numbered: readonly NumberedStep[]): Tally {
+  const steps = new Map(numbered.map((step) => [step.name, step]));
   const faults: SoakFaults = {
     wrongCodes: [],
     forgotten: [],
@@ -44,6 +51,7 @@ export function createTally(steps: ReadonlyMap<string, NumberedStep>): Tally {
   };
   const done = new Map<string, string>();
   let recovered = 0;
+  let connected = 0;
 
   function takeResult(name: string, exitCode: number | null, cause: string): void {
     const expected = steps.get(name)?.exitCode;
@@ -73,7 +81,11 @@ export function createTally(steps: ReadonlyMap<string, NumberedStep>): Tally {
     get recovered() {
       return recovered;
     },
+    get connected() {
+      return connected;
+    },
     isDone: (name) => done.has(name),
+    giveUp: (name) => void done.set(name, "interrupted"),
     take(line) {
       switch (line.type) {
         case "result":
@@ -88,6 +100,9 @@ export function createTally(steps: ReadonlyMap<string, NumberedStep>): Tally {
           return false;
         case "recovered":
           recovered++;
+          return false;
+        case "connected":
+          connected++;
           return false;
         default:
           return false;

@@ -2,11 +2,10 @@
 // soon as it is known, for each whole log, and for the memory that it uses.
 // Usage: node worker.mjs <configuration as JSON>; then numbered steps as JSON, a line each, on stdin. At the
 // end of stdin it waits for the steps that run, and ends.
-import { createHash } from "node:crypto";
-import { writeSync } from "node:fs";
 import { createInterface } from "node:readline";
 import { createClient, createOutage } from "@wfe-containerd/client";
 import { createExecutor, listSteps } from "@wfe-containerd/executor";
+import { follow, say } from "./tell.mjs";
 
 const { address, namespace, ioDir, ranDir, runId } = JSON.parse(process.argv[2]);
 const client = createClient({ address, namespace });
@@ -18,37 +17,6 @@ const executor = createExecutor({
   reapIntervalMs: false,
 });
 const following = [];
-
-function say(line) {
-  // At once: a line that waits in this process is lost when it is killed.
-  writeSync(1, `${JSON.stringify(line)}\n`);
-}
-
-/** Tells the result before anything of the step is released, so that no step has to run twice. */
-async function follow(name, handle) {
-  const hash = createHash("sha256");
-  let bytes = 0;
-  const reading = (async () => {
-    for await (const entry of handle.log.read()) {
-      if (entry.stream !== "stdout") continue;
-      if (entry.type === "gap") continue;
-      hash.update(entry.data);
-      bytes += entry.data.length;
-    }
-  })();
-  try {
-    const { exitCode, cause } = await handle.result;
-    say({ type: "result", name, exitCode, cause });
-    await reading;
-    say({ type: "log", name, bytes, sha256: hash.digest("hex") });
-  } catch (reason) {
-    if (/ was not started: /.test(reason.message)) say({ type: "not-started", name });
-    else say({ type: "error", name, kind: reason.kind, message: reason.message });
-  } finally {
-    await handle[Symbol.asyncDispose]();
-    say({ type: "memory", residentBytes: process.memoryUsage.rss() });
-  }
-}
 
 const patient = client.with({ outage: createOutage() });
 const names = new Map((await listSteps(patient)).map(({ id, name }) => [id, name]));

@@ -11,13 +11,21 @@ export interface WorkerSettings {
   readonly ioDir: string;
   /** The host directory in which each step leaves a line. */
   readonly ranDir: string;
-  readonly runId: string;
+  /** Of steps without a session. */
+  readonly runId?: string;
+}
+
+export interface WorkerMemory {
+  readonly residentBytes: number;
+  /** What is in use on its heap, and outside of it in buffers, after a collection. */
+  readonly heapBytes: number;
 }
 
 /** What a worker prints. */
 export type WorkerLine =
   | { readonly type: "ready" }
   | { readonly type: "recovered"; readonly name: string }
+  | { readonly type: "connected" }
   /** A recovered step whose process had not been started. */
   | { readonly type: "not-started"; readonly name: string }
   | {
@@ -28,7 +36,7 @@ export type WorkerLine =
     }
   | { readonly type: "log"; readonly name: string; readonly bytes: number; readonly sha256: string }
   | { readonly type: "error"; readonly name: string; readonly kind?: string; readonly message: string }
-  | { readonly type: "memory"; readonly residentBytes: number }
+  | ({ readonly type: "memory" } & WorkerMemory)
   | { readonly type: "end"; readonly unreleased: number };
 
 /** A process that takes over the steps of dead ones, and then runs numbered steps. */
@@ -42,9 +50,13 @@ export interface Worker {
   kill(): void;
 }
 
-export function startWorker(settings: WorkerSettings, onLine: (line: WorkerLine) => void): Worker {
-  const script = fileURLToPath(new URL("worker.mjs", import.meta.url));
-  const child = spawn(process.execPath, [script, JSON.stringify(settings)], {
+export function startWorker(
+  script: URL,
+  settings: WorkerSettings,
+  onLine: (line: WorkerLine) => void,
+): Worker {
+  const path = fileURLToPath(script);
+  const child = spawn(process.execPath, ["--expose-gc", path, JSON.stringify(settings)], {
     stdio: ["pipe", "pipe", "inherit"],
   });
   // It may have been killed.
