@@ -44,6 +44,7 @@ const FOR_TESTS = [
     program: "debootstrap",
     why: "makes the small Debian that steps run apt and dpkg in",
   },
+  { name: "tmux", program: "tmux", why: "a real terminal for tests to type in, whose screen they read" },
   { name: "openssl", program: "openssl", why: "certificates for mutual TLS" },
   {
     name: "docker-registry",

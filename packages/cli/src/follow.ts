@@ -9,6 +9,8 @@ export interface FollowOptions {
   readonly signals: StopSignals;
   /** Whether the step's output is printed. */
   readonly output: boolean;
+  /** Called before each output is printed. */
+  readonly beforeOutput?: () => void;
   /** Put before each line of the output. Without it, the output is passed on byte for byte. */
   readonly prefix?: string | undefined;
   /**
@@ -30,7 +32,7 @@ export interface FollowOptions {
  */
 export async function follow(
   handle: StepHandle,
-  { signals, output, prefix, progress = true }: FollowOptions,
+  { signals, output, beforeOutput, prefix, progress = true }: FollowOptions,
 ): Promise<StepResult> {
   const onKill = (): void => handle.kill();
   if (signals.kill.aborted) onKill();
@@ -41,6 +43,7 @@ export async function follow(
     for await (const event of handle) {
       await tell(event);
       if (event.type === "output" && output) {
+        beforeOutput?.();
         const data = prefixers?.[event.stream].add(event.data) ?? event.data;
         await writeOutput(process[event.stream], data);
       }

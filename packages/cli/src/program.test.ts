@@ -2,6 +2,7 @@ import type { Command } from "commander";
 import { expect, test } from "vitest";
 import { defineCommand } from "./command-entry.js";
 import { COMMANDS } from "./commands.js";
+import { fitHelp } from "./help-layout.js";
 import { createProgram } from "./program.js";
 
 /** A command without commands of its own, or those. */
@@ -32,4 +33,30 @@ test("the help lists each command once, and none that only scripts call", () => 
   const help = createProgram().helpInformation();
   for (const { name, isHidden = false } of COMMANDS)
     expect(help.match(new RegExp(`^ {2}${name} `, "gm"))?.length ?? 0, name).toBe(isHidden ? 0 : 1);
+});
+
+test.each([80, 40])("in %i columns, no help is wider, but for examples and long words", async (columns) => {
+  const program = createProgram();
+  let text = "";
+  const print = (command: Command): void => {
+    command.configureOutput({
+      writeOut(part) {
+        text += `${fitHelp(part, columns)}\n`;
+      },
+      getOutHelpWidth: () => columns,
+    });
+    command.outputHelp();
+  };
+  print(program);
+  for (const command of program.commands) {
+    const entry = COMMANDS.find(({ name }) => name === command.name());
+    if (entry === undefined) continue;
+    await defineCommand(program, command, entry);
+    for (const leaf of leaves(command)) print(leaf);
+  }
+  const wide = text.split("\n").filter((line) => line.length > columns);
+  expect(text).toContain("--device-write-iops");
+  expect(
+    wide.filter((line) => !/^ {2}\S|^ +(?:run:|wfe-containerd) /.test(line) && /\S \S/.test(line)),
+  ).toEqual([]);
 });

@@ -4,6 +4,7 @@ import { COMMANDS } from "./commands.js";
 import { otherCommandWord } from "./docker-other-commands.js";
 import { FAILED } from "./failure.js";
 import { addGlobalOptions } from "./global-options.js";
+import { fitHelp, HELP_LAYOUT } from "./help-layout.js";
 import { ownVersion } from "./own-version.js";
 
 const EXAMPLES = `
@@ -27,7 +28,12 @@ export function createProgram(): Command {
     .helpCommand(false)
     .enablePositionalOptions()
     .showHelpAfterError("(see --help)")
+    .configureHelp(HELP_LAYOUT)
     .configureOutput({
+      writeOut(text) {
+        const { stdout } = process;
+        stdout.write(stdout.isTTY ? fitHelp(text, stdout.columns || 80) : text);
+      },
       outputError: (text, write) => {
         write(otherCommandWord(text) ?? text);
       },

@@ -20,14 +20,10 @@ export async function ask(
     const what = question.replace(/: $/, "").toLowerCase();
     throw new UsageError(`cannot ask for the ${what}: standard input is not a terminal; give ${instead}`);
   }
-  process.stderr.write(question);
-  // Node's line editor echoes what is typed to its output. With `hidden` this output discards everything.
-  const output = new Writable({
-    write: (chunk: Buffer, _encoding, done) => {
-      if (hidden) done();
-      else process.stderr.write(chunk, done);
-    },
-  });
+  // Node's line editor draws its line again at each key, from the first column on. So it has to draw the
+  // question, too. With `hidden` it draws nothing.
+  if (hidden) process.stderr.write(question);
+  const output = hidden ? new Writable({ write: (_chunk, _encoding, done) => done() }) : process.stderr;
   const lines = createInterface({ input: process.stdin, output, terminal: true });
   // In raw mode, Ctrl-C raises no signal. Ctrl-D closes the terminal's input, which is no answer.
   lines.once("SIGINT", () => {
@@ -39,7 +35,7 @@ export async function ask(
     lines.once("close", () => resolve(""));
   });
   try {
-    return await Promise.race([lines.question(""), closed]);
+    return await Promise.race([lines.question(hidden ? "" : question), closed]);
   } finally {
     lines.close();
     if (hidden) process.stderr.write("\n");

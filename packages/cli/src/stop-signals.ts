@@ -56,8 +56,11 @@ export function catchStopSignals({ quiet = false }: { readonly quiet?: boolean }
     received = signal;
     receivedAt = performance.now();
     // After SIGPIPE standard error may have no reader either.
-    if (signal !== "SIGPIPE" && !quiet)
-      console.error("wfe-containerd: stopping the step; a second signal kills it");
+    if (signal !== "SIGPIPE" && !quiet) {
+      // The terminal has shown ^C in a line of its own.
+      const lead = signal === "SIGINT" && process.stderr.isTTY ? "\n" : "";
+      console.error(`${lead}wfe-containerd: stopping the step; a second signal kills it`);
+    }
     stop.abort();
   }
 

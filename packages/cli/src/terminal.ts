@@ -12,8 +12,13 @@ export interface StreamFlags {
 export interface Streams extends Disposable {
   readonly stdin?: Readable | undefined;
   readonly terminal?: TerminalSize | undefined;
-  /** From now on this terminal belongs to the process: keys go to it, and it learns the size. */
+  /** When the process runs, this terminal is its own: keys go to it, and it learns the size. */
   join(process: Pick<StepHandle, "started" | "resize">): void;
+  /**
+   * From now on keys go to the process. Call it before anything that the process prints is shown: it may ask
+   * the terminal something, and the answer is typed at once. The start may be known only later.
+   */
+  takeKeys(): void;
 }
 
 const DEFAULT_SIZE: TerminalSize = { columns: 80, rows: 24 };
@@ -32,7 +37,12 @@ export function openStreams({ interactive = false, tty = false }: StreamFlags): 
   const input = interactive ? stdin.pipe(new PassThrough()) : undefined;
   const hasKeys = interactive && tty;
   let resize = (): void => undefined;
+  // In raw mode Ctrl-C is a key for the process, and no signal for this command.
+  const takeKeys = (): void => {
+    if (hasKeys && !stdin.destroyed && !stdin.isRaw) stdin.setRawMode(true);
+  };
   return {
+    takeKeys,
     stdin: input,
     terminal: tty ? sizeOf(stdout) : undefined,
     join({ started, resize: resizeTerminal }) {
@@ -40,8 +50,7 @@ export function openStreams({ interactive = false, tty = false }: StreamFlags): 
       resize = () => void resizeTerminal(sizeOf(stdout)).catch(() => undefined);
       void started.then(
         () => {
-          // In raw mode Ctrl-C is a key for the process, and no signal for this command.
-          if (hasKeys && !stdin.destroyed) stdin.setRawMode(true);
+          takeKeys();
           stdout.on("resize", resize);
           // It may have changed meanwhile.
           resize();

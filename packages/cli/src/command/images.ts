@@ -1,11 +1,4 @@
-import {
-  type Client,
-  familiarReference,
-  formatReference,
-  type Image,
-  isContainerdError,
-  parseReference,
-} from "@wfe-containerd/client";
+import { type Client, type Image, isContainerdError } from "@wfe-containerd/client";
 import type { Command } from "commander";
 import { connect } from "../connection.js";
 import { globalOptions } from "../global-options.js";
@@ -13,6 +6,7 @@ import { parseImageFilters } from "../image-filter.js";
 import { isImageProblem } from "../image-problem.js";
 import { printableLine } from "../printable.js";
 import { type Column, digestColumn, momentColumn, printRows, type Row } from "../rows.js";
+import { shortName } from "../short-name.js";
 import { formatBytes, shortDigest } from "../table.js";
 import { collect } from "../transfer.js";
 
@@ -118,16 +112,5 @@ async function toRow(client: Client, image: Image, name: string): Promise<Row | 
     // Not about this image: for example, the daemon is unavailable or the caller aborted.
     if (!isImageProblem(reason)) throw reason;
     return { ...row, problem: reason.message };
-  }
-}
-
-/** Shortens a name if the short form leads to this image. It may not: other clients store any name. */
-function shortName(name: string, all: ReadonlySet<string>): string {
-  try {
-    const reference = parseReference(name);
-    const short = familiarReference(reference);
-    return formatReference(reference) === name && !all.has(short) ? short : name;
-  } catch {
-    return name;
   }
 }

@@ -4,6 +4,7 @@ import { connect } from "../connection.js";
 import { globalOptions } from "../global-options.js";
 import { printableLine } from "../printable.js";
 import { type Column, momentColumn, printRows, type Row } from "../rows.js";
+import { shortName } from "../short-name.js";
 import { parseStepFilters } from "../step-filter.js";
 import { isAlive } from "../steps.js";
 import { formatAge } from "../table.js";
@@ -71,7 +72,7 @@ export function definePs(command: Command): void {
 const COLUMNS: readonly Column[] = [
   { name: "id", isFixed: true },
   { name: "step" },
-  { name: "image" },
+  { name: "image", shorten: (name) => shortName(name) },
   {
     name: "status",
     isFixed: true,

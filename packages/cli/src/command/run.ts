@@ -116,7 +116,8 @@ async function run(
     const handle = executor.start(step, { secrets, signal: signals.stop, stdin, terminal });
     streams.join(handle);
     if (flags.cidfile !== undefined) await writeId(flags.cidfile, handle);
-    const result = await follow(handle, { signals, output: true, progress: flags.quiet !== true });
+    const progress = flags.quiet !== true;
+    const result = await follow(handle, { signals, output: true, beforeOutput: streams.takeKeys, progress });
     streams[Symbol.dispose]();
     reportEnd(result, { stopSignal: flags.stopSignal, wasKilled: signals.kill.aborted });
     return exitCodeWith(signals, exitCodeOf(result));
