@@ -235,6 +235,20 @@ test("wait gives the exit codes of steps, those of running ones when they have e
   expect((await cli("rm", "over", "later")).code).toBe(0);
 });
 
+test("stop sends the signal that the step was started with, unless another one is given", async () => {
+  const script = "trap 'exit 6' USR1; trap 'exit 7' USR2; echo on; while :; do sleep 0.05; done";
+  for (const [name, flags, code] of [
+    ["own", [], 6],
+    ["given", ["-s", "USR2"], 7],
+  ] as const) {
+    const args = [...at(), "run", "--name", name, "--stop-signal", "USR1", "busybox", "sh", "-c", script];
+    const step = start(args, { env: env() });
+    await step.printed("on\n");
+    expect((await cli("stop", "-t", "60", ...flags, name)).code).toBe(0);
+    expect((await step.finished).code).toBe(code);
+  }
+});
+
 test("stop kills what ignores its signal, and kill kills at once", async () => {
   const script = "trap '' TERM; echo on; while :; do sleep 0.05; done";
   const stubborn = start([...at(), "run", "--name", "stubborn", "busybox", "sh", "-c", script], {

@@ -1,6 +1,5 @@
 import { setTimeout as delay } from "node:timers/promises";
 import { type Client, isContainerdError } from "@wfe-containerd/client";
-import type { ListedStep } from "@wfe-containerd/executor";
 import type { Command } from "commander";
 import { connect } from "../connection.js";
 import { UsageError } from "../failure.js";
@@ -27,7 +26,10 @@ export function defineStop(command: Command): void {
     .argument("<step...>", "id, beginning of an id, or name")
     .option("-t, --time <seconds>", "seconds between the two signals; -1: no SIGKILL", "10")
     .option("--timeout <seconds>", "the same as --time")
-    .option("-s, --signal <signal>", "first signal (default: that of the image, else TERM)")
+    .option(
+      "-s, --signal <signal>",
+      "first signal (default: the step's own, else that of its image, else TERM)",
+    )
     .addHelpText("after", EXAMPLE)
     .action(async (words: string[], { time, timeout = time, signal }: StopFlags, self: Command) => {
       const graceMs = parseGrace(timeout);
@@ -35,7 +37,7 @@ export function defineStop(command: Command): void {
       await using client = await connect(self);
       await forEachWord(words, async (word) => {
         const step = await runningStepOf(client, word);
-        await stop(client, step.id, { signal: signal ?? (await stopSignalOf(client, step)), graceMs });
+        await stop(client, step.id, { signal: signal ?? step.stopSignal ?? "TERM", graceMs });
         return word;
       });
     });
@@ -48,12 +50,6 @@ function parseGrace(text: string): number | undefined {
   throw new UsageError(
     `--time: ${JSON.stringify(text)} is not a number of seconds; allowed: 0 and more, or -1 for no SIGKILL; example: --time 30`,
   );
-}
-
-/** A step's own stop signal is known only to the process that runs it. */
-async function stopSignalOf(client: Client, { image }: ListedStep): Promise<string> {
-  const found = await client.images.resolve(image).catch(() => undefined);
-  return found?.config.config?.StopSignal || "SIGTERM";
 }
 
 async function stop(

@@ -1,6 +1,7 @@
 import type { Client } from "@wfe-containerd/client";
-import { ignoreNotFound } from "@wfe-containerd/client/internal";
+import { ignoreNotFound, isSignal } from "@wfe-containerd/client/internal";
 import { LABELS } from "../core/plan/labels.js";
+import type { StepRecord } from "../core/recovery/step-record.js";
 import { ExecutorError } from "../error.js";
 import { findStep, findSteps } from "./found-step.js";
 import { isClaimed } from "./is-claimed.js";
@@ -27,6 +28,8 @@ export interface ListedStep {
   readonly executor: "alive" | "gone" | "left" | "unknown";
   /** Undefined: it has not ended, or nobody knows. */
   readonly exitCode: number | undefined;
+  /** The signal that asks it to end: its own, else its image's. Undefined: nobody knows. */
+  readonly stopSignal: string | undefined;
   /** The process of its executor: host, boot, PID namespace, process id and start time. */
   readonly owner: string;
   /** Undefined if only its task is left. */
@@ -43,6 +46,7 @@ export async function listSteps(client: Client): Promise<ListedStep[]> {
   return Promise.all(
     listed.map(async (step) => {
       const { id, image, labels, createdAt, exitCode, status = "none" } = step;
+      const { found } = step.recorded;
       const claimed = await isClaimed(step);
       const executor =
         claimed === undefined ? "unknown" : !claimed ? "gone" : isLeft(step.recorded) ? "left" : "alive";
@@ -53,11 +57,17 @@ export async function listSteps(client: Client): Promise<ListedStep[]> {
         name: labels[LABELS.step] ?? "",
         image,
         status,
+        stopSignal: found.kind === "record" ? stopSignalOf(found.record) : undefined,
         owner: labels[LABELS.owner] ?? "",
         createdAt,
       } as const;
     }),
   );
+}
+
+/** An image may contain an invalid signal. */
+function stopSignalOf({ stop: { signal } }: StepRecord): string {
+  return isSignal(signal) ? signal : "SIGTERM";
 }
 
 /**
