@@ -143,6 +143,17 @@ describe("a step that is left", () => {
     expect((await cli("exec", "shell", "sh", "-c", "stty size < /proc/1/fd/0")).stdout).toBe("20 70\n");
   });
 
+  test("takes commands that are left to themselves in it: exec -d prints nothing", async () => {
+    await cli("run", "-d", "--name", "host", "-e", "A=1", "busybox", "sleep", "1000");
+    const script = "echo lost; until [ -e /tmp/go ]; do sleep 0.05; done; echo $A$B $(id -u) > /tmp/done";
+    const left = await cli("exec", "-d", "-e", "B=2", "-u", "7", "-w", "/tmp", "host", "sh", "-ec", script);
+    expect(left).toEqual({ code: 0, stdout: "", stderr: "" });
+    await cli("exec", "-u", "7", "host", "touch", "/tmp/go");
+    await expect.poll(async () => (await cli("exec", "host", "cat", "/tmp/done")).stdout).toBe("12 7\n");
+    expect(await cli("logs", "host")).toEqual({ code: 0, stdout: "", stderr: "" });
+    expect(await cli("exec", "-d", "host", "/none")).toMatchObject({ code: 127, stdout: "" });
+  });
+
   test("what cannot go together is told in one sentence", async () => {
     for (const [args, message] of [
       [
@@ -153,7 +164,8 @@ describe("a step that is left", () => {
         ["run", "-d", "--retry", "2", "busybox", "true"],
         /^wfe-containerd: --detach: .* with --retry: nobody/,
       ],
-      [["exec", "-d", "x", "true"], /^wfe-containerd: --detach: .*; put & after this command/],
+      [["exec", "-d", "-i", "x", "true"], /^wfe-containerd: --detach: .* with -i: nobody would be at/],
+      [["exec", "-d", "--timeout", "1s", "x", "true"], /^wfe-containerd: --detach: .* with --timeout: /],
       [["exec", "--privileged", "x", "true"], /^wfe-containerd: --privileged: /],
       [["logs", "-t", "x"], /^wfe-containerd: --timestamps: the times of a step's output are not stored;/],
       [["logs", "--since", "5m", "x"], /^wfe-containerd: --since: /],

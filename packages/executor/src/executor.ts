@@ -4,6 +4,7 @@ import { createAbortRelay } from "./abort-relay.js";
 import { connectSession, listSessions } from "./connect-session.js";
 import { refuse } from "./core/refuse.js";
 import type { StepInput } from "./core/step/step-input.js";
+import { type DetachedExecInput, detachExec } from "./detach-exec.js";
 import { printStepLines } from "./diagnostics/debug-output.js";
 import { ExecutorError } from "./error.js";
 import { createExecHost, type ExecHost } from "./exec-host.js";
@@ -158,6 +159,21 @@ export interface Executor extends AsyncDisposable {
    * ```
    */
   exec(step: string, process: ExecInput, options?: Pick<AttachOptions, "secrets">): Promise<StepHandle>;
+  /**
+   * Starts a further process in the container of such a step, and leaves it to itself: it goes on without
+   * this process, until it ends or the step does. Its output goes nowhere, its standard input is empty, and
+   * nobody learns its exit code.
+   *
+   * @param step its id, or its name, if no other step has that name.
+   * @returns the id of the process in the container, when it runs.
+   * @throws ExecutorError as `exec` and its handle's `result`; `refused` for a field that needs somebody who
+   * stays with the process, such as `timeout`.
+   * @example
+   * ```ts
+   * await executor.detachExec("server", { run: "sleep 60; touch /tmp/ready" });
+   * ```
+   */
+  detachExec(step: string, process: DetachedExecInput): Promise<string>;
   /**
    * Finds and removes what no living process claims, in the namespace of the executor's daemon, and of other
    * daemons that its steps ran on: tasks, containers, snapshots, leases, files, and what the runtime left.
@@ -323,6 +339,11 @@ export function createExecutor(options: ExecutorOptions = {}): Executor {
     return keep({ handle, left: [], stop: () => handle.stop() });
   }
 
+  async function leaveExec(step: string, process: DetachedExecInput): Promise<string> {
+    if (closing !== undefined) throw startsNoMore("is closed");
+    return detachExec(hostOf({}), step, process);
+  }
+
   async function ownClient(): Promise<Client> {
     if (closing !== undefined) throw startsNoMore("is closed");
     return context.machines.ownClient(createOutage({ timeoutMs: context.daemonTimeoutMs }));
@@ -375,6 +396,7 @@ export function createExecutor(options: ExecutorOptions = {}): Executor {
     detach: (step, detachOptions = {}) => detach(step, detachOptions),
     attach: (step, attachOptions = {}) => attach(step, attachOptions),
     exec: (step, process, execOptions = {}) => exec(step, process, execOptions),
+    detachExec: leaveExec,
     recover,
     open(input, openOptions = {}) {
       const host = createExecHost("the session");

@@ -12,10 +12,9 @@ import { startExec } from "./start-exec.js";
 import { attachStep, type StartedStep, type StepHost } from "./start-step.js";
 
 /** A step that another process has started, or that was left to itself. */
-interface OtherStep extends FoundContainer {
+interface OtherStep {
   readonly machine: Machine;
-  /** The values of its secrets. */
-  readonly masked: readonly Uint8Array[];
+  readonly found: FoundContainer;
 }
 
 /** A step of another process that is followed. */
@@ -38,7 +37,8 @@ export async function attachTo(
   { secrets = {}, signal }: AttachOptions,
   session?: ExecHost,
 ): Promise<FollowedOther> {
-  const { machine, masked, ...found } = await findOther(host, word, secrets);
+  const { machine, found } = await findOther(host, word);
+  const masked = maskedOf(found, secrets);
   const container = await openContainer(machine, found, masked);
   return { started: attachStep(host, found, masked, { signal, container, session }), found, container };
 }
@@ -50,9 +50,9 @@ export async function execIn(
   process: ExecInput,
   { secrets = {} }: Pick<AttachOptions, "secrets">,
 ): Promise<StepHandle> {
-  const { machine, masked, ...found } = await findOther(host, word, secrets);
+  const { machine, found } = await findOther(host, word);
   const { id } = found.step;
-  const container = await openContainer(machine, found, masked);
+  const container = await openContainer(machine, found, maskedOf(found, secrets));
   const execs = createExecHost(`step ${id}`);
   if (container !== undefined) execs.open(container);
   const waiting = new AbortController();
@@ -64,18 +64,20 @@ export async function execIn(
   return handle;
 }
 
-async function findOther(
-  host: StepHost,
-  word: string,
-  secrets: NonNullable<AttachOptions["secrets"]>,
-): Promise<OtherStep> {
+/** @param word the step's id, or its name. */
+export async function findOther(host: StepHost, word: string): Promise<OtherStep> {
   try {
     const { machines, daemonTimeoutMs } = host.context;
     const machine = await machines.own(createOutage({ timeoutMs: daemonTimeoutMs }));
-    const found = await findContainer(machine.client, word);
-    const masked = maskedValuesOf(found.step.id, found.record, secrets, "cannot be read or entered");
-    return { ...found, machine, masked };
+    return { machine, found: await findContainer(machine.client, word) };
   } catch (reason) {
     throw toExecutorError(reason);
   }
+}
+
+function maskedOf(
+  { step, record }: FoundContainer,
+  secrets: NonNullable<AttachOptions["secrets"]>,
+): readonly Uint8Array[] {
+  return maskedValuesOf(step.id, record, secrets, "cannot be read or entered");
 }

@@ -1,7 +1,7 @@
 import { createOutage } from "@wfe-containerd/client";
+import { admitExec } from "./admit-exec.js";
 import type { StepResult } from "./core/output/result.js";
 import type { WorkflowData } from "./core/output/workflow-data.js";
-import { parseExec } from "./core/step/exec.js";
 import { spellError, spellingOf } from "./core/step/spelling.js";
 import { ExecutorError } from "./error.js";
 import type { StepPhase } from "./event.js";
@@ -9,9 +9,13 @@ import type { ExecHost } from "./exec-host.js";
 import { toExecutorError } from "./failure.js";
 import type { HandleParts } from "./open-handle.js";
 import { createPatience, type Patience } from "./process/patience.js";
-import { applyPolicy } from "./resources/apply-policy.js";
 import type { Release } from "./resources/release.js";
-import type { ExecutorContext, ProcessStreams, StepContext } from "./stages/context.js";
+import {
+  type ExecutorContext,
+  type ProcessStreams,
+  type StepContext,
+  toIoRequest,
+} from "./stages/context.js";
 import { createExec, resolveExec } from "./stages/create-exec.js";
 import { type EndedStep, runCreatedStep } from "./stages/run.js";
 import { settleStep } from "./stages/settle.js";
@@ -73,15 +77,7 @@ async function runStages(
   const enter = (phase: StepPhase): void => void events.push({ type: "phase", phase, id, attempt: 1 });
   checkCall();
   const step = host.enter();
-  const asked = parseExec(process, step.resolved.step);
-  const allowed = applyPolicy(
-    {
-      ...asked,
-      user: asked.user ?? step.resolved.step.user,
-      groupAdd: [...step.resolved.step.groupAdd, ...asked.groupAdd],
-    },
-    executor.rules,
-  );
+  const allowed = admitExec(process, step, executor.rules);
   const outage = createOutage({
     timeoutMs: executor.daemonTimeoutMs,
     signal: patience.signal,
@@ -97,6 +93,7 @@ async function runStages(
   enter("resolving");
   const script = host.takeNumber();
   run.release.own(async () => script.giveBack());
+  executor.io.check(machine, toIoRequest(context.streams));
   const plan = await resolveExec(context, step, allowed, { data, scriptNumber: script.number });
 
   enter("preparing");

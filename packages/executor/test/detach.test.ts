@@ -98,6 +98,34 @@ test("stopping to follow leaves it alone; neither recover nor reap takes it, unt
   made.splice(made.indexOf(gone), 1);
 });
 
+test("a process that is left in a step goes on without its executor, and ends with the step", async () => {
+  const id = await detach("exec sleep 1000");
+  {
+    await using executor = open();
+    const run = "echo lost; until [ -e /tmp/go ]; do sleep 0.05; done; echo $A > /tmp/went; exec sleep 1000";
+    expect(await executor.detachExec(id, { run, env: { A: "1" } })).toMatch(/^exec-/);
+    // A script of another program is a file in the container.
+    await executor.detachExec("left", { run: "#!/bin/sh -e\necho $A > /tmp/script", env: { A: "2" } });
+    for (const [process, error] of [
+      [{ command: ["/none"] }, { kind: "command-not-found" }],
+      [
+        { run: "true", timeoutMs: 1 },
+        { kind: "refused", message: expect.stringMatching(/^timeoutMs: /) },
+      ],
+      [{ run: "true", memory: "1m" }, { kind: "invalid-step" }],
+    ] as const)
+      await expect(executor.detachExec(id, process as never)).rejects.toMatchObject(error);
+    await expect(executor.detachExec("none", { run: "true" })).rejects.toMatchObject({
+      kind: "invalid-argument",
+    });
+  }
+  await using executor = open();
+  const script = await executor.exec(id, {
+    run: "until [ -s /tmp/script ]; do sleep 0.05; done; touch /tmp/go; until [ -s /tmp/went ]; do sleep 0.05; done; cat /tmp/script /tmp/went",
+  });
+  expect((await script.result).stdout).toBe("2\n1\n");
+});
+
 test("reap ends one whose time is over, and leaves its output", async () => {
   const id = await detach("echo hello; exec sleep 1000", { timeoutMs: 100, stopGraceMs: 0 });
   await expect

@@ -1,10 +1,11 @@
-import { createExecutor, type ExecInput, UNRESTRICTED_POLICY } from "@wfe-containerd/executor";
+import { createExecutor, UNRESTRICTED_POLICY } from "@wfe-containerd/executor";
 import { type Command, Option } from "commander";
 import { closeAtEnd } from "../close-executor.js";
 import { connect } from "../connection.js";
 import { answerFlags, type OtherFlag, takeDockerSpelling } from "../docker-other-flags.js";
 import { readEnvironment } from "../environment.js";
 import { exitCodeOf, exitCodeWith, isFromSignal, reportEnd } from "../exit-code.js";
+import { UsageError } from "../failure.js";
 import { inFlags } from "../flag-names.js";
 import { follow } from "../follow.js";
 import { parseSecret, readSecrets, secretFlag } from "../secret.js";
@@ -14,6 +15,7 @@ import { openStreams, type StreamFlags } from "../terminal.js";
 import { collect } from "../transfer.js";
 
 interface ExecFlags extends StreamFlags {
+  readonly detach?: boolean;
   readonly env?: readonly string[];
   readonly envFile?: readonly string[];
   readonly user?: string;
@@ -26,6 +28,7 @@ const EXAMPLE = `
 Examples:
   wfe-containerd exec build ls -l /tmp
   wfe-containerd exec -it build sh
+  wfe-containerd exec -d build sh -c 'sleep 60; touch /tmp/ready'
   tar c src | wfe-containerd exec -i build tar x -C /tmp
 
 The command runs as the step's own user, unless you give --user, and may never do more than the step.
@@ -33,10 +36,6 @@ The exit code is the command's own. 125, 126 and 127 mean the same as in docker.
 
 /** Flags of `docker exec` that are refused, with what to do instead. */
 const OTHER_FLAGS: readonly OtherFlag[] = [
-  {
-    flags: "-d, --detach",
-    instead: () => "a command in a step is followed to its end; put & after this command",
-  },
   {
     flags: "--privileged",
     instead: () => "a command may not do more than its step; give --privileged to run",
@@ -50,6 +49,7 @@ export function defineExec(command: Command): void {
     .argument("<command...>", "program and its arguments")
     .option("-i, --interactive", "pass standard input on to the command, to its end")
     .option("-t, --tty", "give the command a terminal")
+    .option("-d, --detach", "leave the command once it runs; what it prints goes nowhere")
     .option("-e, --env <name=value>", "environment variable; NAME alone passes your own on", collect)
     .option("--env-file <file>", "file with environment variables, one a line", collect)
     .option("-u, --user <user>", "name or uid, with :group or :gid (default: that of the step)")
@@ -66,12 +66,23 @@ export function defineExec(command: Command): void {
   });
 }
 
+/** @throws UsageError for what needs this command to stay with the process. */
+function refuseWithDetach({ interactive, tty, timeout }: ExecFlags): void {
+  const refuse = (sentence: string): never => {
+    throw new UsageError(`--detach: cannot be used together with ${sentence}`);
+  };
+  if (interactive === true || tty === true)
+    refuse(`${tty === true ? "-t" : "-i"}: nobody would be at the other end; leave it out`);
+  if (timeout !== undefined) refuse("--timeout: nobody would end the command; use timeout(1) in the command");
+}
+
 async function exec(
   word: string,
   args: readonly string[],
   flags: ExecFlags,
   command: Command,
 ): Promise<number> {
+  if (flags.detach === true) refuseWithDetach(flags);
   const secrets = await readSecrets((flags.secret ?? []).map(parseSecret));
   const env = await readEnvironment(flags.envFile ?? [], flags.env ?? []);
   using signals = catchStopSignals();
@@ -79,14 +90,19 @@ async function exec(
   const { id } = await runningStepOf(client, word);
   const executor = createExecutor({ client, policy: UNRESTRICTED_POLICY, reapIntervalMs: 0 });
   await using _ = closeAtEnd(executor);
-  using streams = openStreams(flags);
   const { user, workdir: workingDir, timeout } = flags;
-  const { stdin, terminal } = streams;
-  const input: ExecInput = { command: [...args], env, user, workingDir, timeout, stdin, terminal };
+  const input = { command: [...args], env, user, workingDir, signal: signals.stop };
   try {
-    const handle = await executor.exec(id, { ...input, signal: signals.stop }, { secrets });
+    if (flags.detach === true) {
+      await executor.detachExec(id, input);
+      return 0;
+    }
+    using streams = openStreams(flags);
+    const { stdin, terminal } = streams;
+    const handle = await executor.exec(id, { ...input, timeout, stdin, terminal }, { secrets });
     streams.join(handle);
-    const result = await follow(handle, { signals, output: true, progress: false });
+    const { takeKeys } = streams;
+    const result = await follow(handle, { signals, output: true, beforeOutput: takeKeys, progress: false });
     streams[Symbol.dispose]();
     reportEnd(result, { wasKilled: signals.kill.aborted });
     return exitCodeWith(signals, exitCodeOf(result));

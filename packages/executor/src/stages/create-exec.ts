@@ -16,7 +16,7 @@ import { createSeal } from "../io/seal.js";
 import { logLimitOf } from "../log/log-limit.js";
 import type { Freezer } from "../process/freezer.js";
 import { killProcess } from "../process/kill-process.js";
-import { addedProcess } from "../process/process.js";
+import { addedProcess, type Process } from "../process/process.js";
 import { unpackAt } from "../resources/unpack-archive.js";
 import { type StepContext, toIoRequest } from "./context.js";
 import { type CreatedProcess, type CreatedStep, recordOutput } from "./create.js";
@@ -34,18 +34,20 @@ export interface HostContainer {
   };
 }
 
+/** What the plan of a further process needs. */
+type ExecContext = Pick<StepContext, "id" | "machine" | "executor" | "signals" | "streams">;
+
 /**
  * Plans a further process in the container of a running step: its user becomes numbers.
  *
  * @param step the process, with the user and the groups that it has in the end.
  */
 export async function resolveExec(
-  { id, machine, executor, signals, streams }: StepContext,
+  { id, machine, executor, signals, streams }: ExecContext,
   { resolved, plan, task }: HostContainer,
   step: AllowedStep,
   { data, scriptNumber }: { readonly data: WorkflowData; readonly scriptNumber: number },
 ): Promise<ExecPlan> {
-  executor.io.check(machine, toIoRequest(streams));
   return planExec({
     execId: id,
     scriptNumber,
@@ -91,13 +93,7 @@ export async function createExec(
   release.own(() => io.close());
   const recorder = recordOutput(context, io, logLimitOf(step, executor.logLimit), maskedValues(masked));
   const task = await adding;
-  release.add({ kind: "exec", id: execId }, async () => {
-    if (task.isDeleted) return;
-    const status = await ignoreNotFound(client.tasks.get(id.containerId, { execId }));
-    // What was not started has no process, and cannot be killed.
-    if (status?.status === "running" || status?.status === "paused") await killProcess(client, id);
-    await task.delete();
-  });
+  release.add({ kind: "exec", id: execId }, () => removeAdded(client, task));
   if (plan.script.length > 0) await freezer.frozen(client, plan.id, () => putScript(client, pid, plan));
   await freezer.thawed(() =>
     client.tasks.exec(id.containerId, { execId, process: plan.container.spec.process, ...io.stdio }),
@@ -113,8 +109,18 @@ export async function createExec(
   };
 }
 
+/** Kills a process that was added to a container, and deletes it. */
+export async function removeAdded(client: Client, task: Process): Promise<void> {
+  if (task.isDeleted) return;
+  const { containerId, execId } = task.id;
+  const status = await ignoreNotFound(client.tasks.get(containerId, { execId }));
+  // What was not started has no process, and cannot be killed.
+  if (status?.status === "running" || status?.status === "paused") await killProcess(client, task.id);
+  await task.delete();
+}
+
 /** Writes the script of a process into its running container, whose processes are frozen. */
-async function putScript(
+export async function putScript(
   client: Client,
   pid: number,
   { id, script, programField, container: { runtime } }: ExecPlan,
