@@ -6,9 +6,9 @@ import { promisify } from "node:util";
 const run = promisify(execFile);
 
 /**
- * Removes the bundle of a task that its daemon does not know: the directory with its spec, where its root file
- * system is mounted (containerd, `core/runtime/v2/bundle.go`). A daemon that is killed while it removes one
- * leaves it, and later makes no task with that id.
+ * Removes the bundle of a task that its daemon does not know: the directory with its spec, where its root
+ * file system is mounted (containerd, `core/runtime/v2/bundle.go`). A daemon that is killed while it removes
+ * one leaves it, and later makes no task with that id.
  */
 export async function removeBundle(path: string): Promise<void> {
   const rootfs = join(path, "rootfs");

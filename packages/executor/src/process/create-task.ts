@@ -20,6 +20,8 @@ const CREATE_TIMEOUT_MS = 120_000;
 
 /** How long a half-made task may be in the way of its next creation, in milliseconds. */
 const IN_THE_WAY_MS = 20_000;
+/** How often it must have been removed before, because that time may be over in one outage of the daemon. */
+const LEAST_REMOVALS = 10;
 /**
  * How long a daemon may take to remove the bundle of a task that it forgets, in milliseconds. It has nothing
  * else to do for that than to start a shim, which calls `runc delete`.
@@ -103,15 +105,18 @@ async function createOverHalfMade<T>(
   create: () => Promise<T>,
 ): Promise<T> {
   const begunAt = performance.now();
-  for (let pauseMs = FIRST_PAUSE_MS; ; pauseMs = Math.min(2 * pauseMs, LONGEST_PAUSE_MS)) {
+  let pauseMs = FIRST_PAUSE_MS;
+  for (let removals = 0; ; removals++) {
     try {
       return await create();
     } catch (reason) {
       const inTheWayMs = performance.now() - begunAt;
-      if (!isInTheWay(reason) || inTheWayMs > IN_THE_WAY_MS) throw reason;
+      const isTooLong = inTheWayMs > IN_THE_WAY_MS && removals >= LEAST_REMOVALS;
+      if (!isInTheWay(reason) || isTooLong) throw reason;
       const bundle = inTheWayMs > REMOVING_MS ? bundleInTheWay(reason, machine, id) : undefined;
       await removeHalfMade(machine, id, bundle).catch(() => undefined);
       await delay(pauseMs);
+      pauseMs = Math.min(2 * pauseMs, LONGEST_PAUSE_MS);
     }
   }
 }
