@@ -18,7 +18,7 @@ const MACHINE = "this machine's";
  * outcome, so they run on this machine's containerd and Node alone.
  */
 const OF_NOTHING = [
-  "packages/cli/test/{commands,images,signals}.test.ts",
+  "packages/cli/test/{commands,images,signals,terminal-screens}.test.ts",
   "packages/client/test/registry-{faults,kill,odd-answers,push}.test.ts",
 ];
 /**
@@ -32,7 +32,7 @@ const OF_NODE_ALONE = [
   "packages/cli/test/*.test.ts",
   "packages/client/test/{hostile-archive,image-archives,image-documents}.test.ts",
   "packages/client/test/registry-{auth,login,mirrors,proxy,pull,refuse}.test.ts",
-  "packages/executor/test/{bad-input,bad-input-files,image-users,mount-sources,names,policy,script}.test.ts",
+  "packages/executor/test/{bad-input,bad-input-files,image-users,mount-sources,names,policy,script,session-execs}.test.ts",
 ];
 
 /** The origin of each containerd, and the versions of Node to run it with, unless --all is given. */
