@@ -13,12 +13,17 @@ export async function isListener(name: RegExp, path: string): Promise<boolean | 
   if (links.size === 0) return undefined;
   for (const pid of (await readdir("/proc")).filter((entry) => /^\d+$/.test(entry))) {
     if (!name.test(await readFile(`/proc/${pid}/comm`, "utf8").catch(() => ""))) continue;
-    const descriptors = await readdir(`/proc/${pid}/fd`).catch(() => undefined);
+    const descriptors = await readdir(`/proc/${pid}/fd`).catch(emptyIfEnded);
     if (descriptors === undefined) return undefined;
     for (const descriptor of descriptors)
       if (links.has(await readlink(`/proc/${pid}/fd/${descriptor}`).catch(() => ""))) return true;
   }
   return false;
+}
+
+/** A process that has ended meanwhile holds nothing. Those of other users cannot be seen. */
+function emptyIfEnded({ code }: NodeJS.ErrnoException): string[] | undefined {
+  return code === "ENOENT" || code === "ESRCH" ? [] : undefined;
 }
 
 async function listeningInodes(path: string): Promise<string[]> {
