@@ -14,32 +14,37 @@ import { setUp } from "./setup.mjs";
 const NODES = [20, 24];
 const MACHINE = "this machine's";
 /**
- * Tests of this project's own work with registries and with prompts. No containerd and no Node changes their
- * outcome, so they run on this machine's containerd and Node alone.
+ * Tests of what this project does by itself: prompts and screens, registries, documents and archives of
+ * images, what is refused before the daemon is asked, the documentation. No containerd and no Node changes
+ * their outcome, so they run on this machine's alone.
  */
-const OF_NOTHING = [
+const ON_ONE = [
+  "examples/guides.test.ts",
   "packages/cli/test/{commands,images,signals,terminal-screens}.test.ts",
-  "packages/client/test/registry-{faults,kill,odd-answers,push}.test.ts",
+  "packages/client/test/{image-archives,image-documents}.test.ts",
+  "packages/client/test/registry-{faults,kill,mirrors,odd-answers,push,refuse}.test.ts",
+  "packages/executor/test/{bad-input,bad-input-files,names,session-execs}.test.ts",
 ];
 /**
- * Tests of the terminal, of the documentation, and of what is refused before the daemon is asked, or parsed
- * here. The release of containerd hardly changes their outcome, so they run on the oldest and the newest one,
- * which has another Node.
+ * Also tests of what the release of containerd hardly changes: the command, logins, and what runc does, which
+ * is this machine's own each time. They run on the oldest and on the newest one, which has another Node.
  */
-const OF_NODE_ALONE = [
-  ...OF_NOTHING,
-  "examples/guides.test.ts",
+const ON_TWO = [
+  ...ON_ONE,
+  "examples/*.test.ts",
   "packages/cli/test/*.test.ts",
-  "packages/client/test/{hostile-archive,image-archives,image-documents}.test.ts",
-  "packages/client/test/registry-{auth,login,mirrors,proxy,pull,refuse}.test.ts",
-  "packages/executor/test/{bad-input,bad-input-files,image-users,mount-sources,names,policy,script,session-execs}.test.ts",
+  "packages/client/test/{hostile-archive,image-files,unpacked-entries}.test.ts",
+  "packages/client/test/registry-{auth,login,proxy,pull}.test.ts",
+  "packages/executor/test/{hostile-links,image-gone,image-users,mount-sources,odd-layers,policy,script}.test.ts",
+  "packages/executor/test/{identity,isolation,limits,oom-score,open-files,probe,propagation}.test.ts",
+  "packages/executor/test/{spec,spec-mounts,spec-resources,start-errors}.test.ts",
 ];
 
 /** The origin of each containerd, and the versions of Node to run it with, unless --all is given. */
 const CONTAINERDS = [
   { from: MACHINE, nodes: [20] },
-  { from: "Debian 13", suite: "trixie", nodes: [20], leftOut: OF_NODE_ALONE },
-  { from: "Debian unstable", suite: "sid", nodes: [24], leftOut: OF_NOTHING },
+  { from: "Debian 13", suite: "trixie", nodes: [20], leftOut: ON_TWO },
+  { from: "Debian unstable", suite: "sid", nodes: [24], leftOut: ON_ONE },
 ];
 
 await story(async () => {
