@@ -1,6 +1,6 @@
 // Runs one step of `true`, and many at once. Compares our executor, in this process, with containerd's own Go
 // client in one process, with `ctr run --rm`, and with plain `runc run`. The same for a step as root, one
-// with a secret, and one in a session, whose container is there already.
+// with a secret, and one in a session, whose container is there already, beside an exec of the Go client.
 // Usage: node benchmarks/step.mjs [--rounds 30] [--batch 48] [--quick]
 import { execFile } from "node:child_process";
 import { cp, mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
@@ -62,7 +62,8 @@ try {
       ? []
       : [
           { name: GO, many: (total, width) => goClient.run(total, width) },
-          { name: `${GO}, seccomp`, many: (total, width) => goClient.run(total, width, true) },
+          { name: `${GO}, seccomp`, many: (total, width) => goClient.run(total, width, "filtered") },
+          { name: `${GO}, exec`, many: (total, width) => goClient.run(total, width, "exec") },
         ]),
     {
       name: "ctr run --rm",

@@ -50,11 +50,11 @@ export async function startGoClient({ daemon, namespace, image, directory }) {
     /**
      * Runs steps.
      *
-     * @param isFiltered whether they get a seccomp filter, as our steps do.
+     * @param kind `filtered`: with a seccomp filter, as our steps have; `exec`: in a container that is there.
      * @returns the milliseconds of each.
      */
-    async run(total, width, isFiltered = false) {
-      child.stdin.write(`${total} ${width} ${isFiltered}\n`);
+    async run(total, width, kind = "step") {
+      child.stdin.write(`${total} ${width} ${kind}\n`);
       const { value, done } = await answers.next();
       if (done) throw new Error("the Go client has ended");
       return JSON.parse(value);
