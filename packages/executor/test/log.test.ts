@@ -278,9 +278,9 @@ describe("a limit of the log", () => {
     async (onLogLimit) => {
       await using disk = await smallDisk(1200 * MIB);
       await using runner = executor({ ioDir: disk.directory, maxLogBytes: 32 * MIB, onLogLimit });
-      // About a hundred megabytes a second. With all of a processor, a step can print a gigabyte while a busy
+      // About fifty megabytes a second. With all of a processor, a step can print a gigabyte while a busy
       // machine does not run us.
-      const handle = runner.start({ name: "endless", image: IMAGE, run: "cat /dev/zero", cpu: 0.05 });
+      const handle = runner.start({ name: "endless", image: IMAGE, run: "cat /dev/zero", cpu: 0.02 });
       let most = 0;
       const watch = setInterval(async () => {
         const { blocks, bfree, bsize } = await statfs(disk.directory);
