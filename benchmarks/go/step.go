@@ -114,16 +114,20 @@ func added(ctx context.Context, task containerd.Task, id string) error {
 		return err
 	}
 	defer exec.Delete(ctx)
-	exited, err := exec.Wait(ctx)
+	return finish(ctx, exec)
+}
+
+func finish(ctx context.Context, process containerd.Process) error {
+	exited, err := process.Wait(ctx)
 	if err != nil {
 		return err
 	}
-	if err := exec.Start(ctx); err != nil {
+	if err := process.Start(ctx); err != nil {
 		return err
 	}
 	status := <-exited
 	if status.ExitCode() != 0 || status.Error() != nil {
-		return fmt.Errorf("process %s: exit code %d, %v", id, status.ExitCode(), status.Error())
+		return fmt.Errorf("%s: exit code %d, %v", process.ID(), status.ExitCode(), status.Error())
 	}
 	return nil
 }
@@ -150,18 +154,7 @@ func step(ctx context.Context, client *containerd.Client, id string, filtered bo
 		return err
 	}
 	defer task.Delete(ctx)
-	exited, err := task.Wait(ctx)
-	if err != nil {
-		return err
-	}
-	if err := task.Start(ctx); err != nil {
-		return err
-	}
-	status := <-exited
-	if status.ExitCode() != 0 || status.Error() != nil {
-		return fmt.Errorf("step %s: exit code %d, %v", id, status.ExitCode(), status.Error())
-	}
-	return nil
+	return finish(ctx, task)
 }
 
 func fatal(err error) {
