@@ -11,9 +11,10 @@ export type { LeftStep } from "./core/plan/labels.js";
 export type { RuntimeOptions } from "./core/plan/runtime.js";
 export type { TerminalSize } from "./core/spec/terminal.js";
 export type { ExecFields } from "./core/step/exec.js";
+export { createExecutor } from "./create-executor.js";
 export type { DetachedExecInput } from "./detach-exec.js";
 export type { ExecInput, ProcessOptions } from "./exec-input.js";
-export { createExecutor, type Executor } from "./executor.js";
+export type { Executor } from "./executor.js";
 export type {
   AttachOptions,
   CloseOptions,
