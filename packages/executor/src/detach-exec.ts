@@ -1,16 +1,15 @@
-import { randomBytes, randomInt } from "node:crypto";
+import { randomInt } from "node:crypto";
 import { admitExec } from "./admit-exec.js";
 import { refuse } from "./core/refuse.js";
 import type { ExecFields } from "./core/step/exec.js";
 import { toSnakeCase } from "./core/units/name-case.js";
-import { createExecHost } from "./exec-host.js";
-import type { ProcessOptions } from "./exec-input.js";
+import type { ExecInput, ProcessOptions } from "./exec-input.js";
 import { toExecutorError } from "./failure.js";
-import { findOther } from "./other-steps.js";
+import { findOther, openExecHost } from "./other-steps.js";
 import { addedProcess } from "./process/process.js";
+import { createExecId } from "./process/process-id.js";
 import { startError } from "./process/start-error.js";
 import { putScript, removeAdded, resolveExec } from "./stages/create-exec.js";
-import { openContainer } from "./stages/find-container.js";
 import type { StepHost } from "./start-step.js";
 
 /** A further process in the container of a running step, which is left to itself. */
@@ -22,9 +21,18 @@ export interface DetachedExecInput
     Pick<ProcessOptions, "signal" | "data"> {}
 
 /** What needs somebody who stays with the process. */
-const FOLLOWED = ["stdin", "terminal", "timeout", "timeoutMs", "stopSignal", "stopGrace", "stopGraceMs"]
-  .concat("maxLogBytes", "onLogLimit")
-  .flatMap((field) => [field, toSnakeCase(field)]);
+const FOLLOWED: Readonly<Record<Exclude<keyof ExecInput, keyof DetachedExecInput>, true>> = {
+  stdin: true,
+  terminal: true,
+  timeout: true,
+  timeoutMs: true,
+  stopSignal: true,
+  stopGrace: true,
+  stopGraceMs: true,
+  maxLogBytes: true,
+  onLogLimit: true,
+};
+const FOLLOWED_FIELDS = Object.keys(FOLLOWED).flatMap((field) => [field, toSnakeCase(field)]);
 
 /**
  * The shim copies the output to a file of the daemon's machine. For a process without streams, it would open
@@ -44,18 +52,16 @@ const SCRIPT_NUMBERS = { from: 1_000_000, to: 2 ** 31 };
  */
 export async function detachExec(host: StepHost, word: string, input: DetachedExecInput): Promise<string> {
   const { signal, data = {}, ...process } = input ?? {};
-  for (const field of FOLLOWED)
+  for (const field of FOLLOWED_FIELDS)
     if ((process as Readonly<Record<string, unknown>>)[field] !== undefined)
       refuse(field, "nobody stays with a process that is left to itself", "a process of exec");
   const { context: executor } = host;
-  const execId = `exec-${randomBytes(8).toString("hex")}`;
+  const execId = createExecId();
   const stop = signal ?? new AbortController().signal;
   try {
     const { machine, found } = await findOther(host, word);
     const { client } = machine;
-    const execs = createExecHost(`step ${found.step.id}`);
-    const opened = await openContainer(machine, found, []);
-    if (opened !== undefined) execs.open(opened);
+    const execs = await openExecHost({ machine, found }, []);
     const container = execs.enter();
     const { freezer } = execs;
     const step = admitExec(process, container, executor.rules);

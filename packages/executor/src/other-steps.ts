@@ -50,18 +50,31 @@ export async function execIn(
   process: ExecInput,
   { secrets = {} }: Pick<AttachOptions, "secrets">,
 ): Promise<StepHandle> {
-  const { machine, found } = await findOther(host, word);
-  const { id } = found.step;
-  const container = await openContainer(machine, found, maskedOf(found, secrets));
-  const execs = createExecHost(`step ${id}`);
-  if (container !== undefined) execs.open(container);
+  const other = await findOther(host, word);
+  const { machine, found } = other;
+  const execs = await openExecHost(other, maskedOf(found, secrets));
   const waiting = new AbortController();
-  const ended = machine.client.tasks.wait(id, { signal: waiting.signal });
+  const ended = machine.client.tasks.wait(found.step.id, { signal: waiting.signal });
   // If the daemon is away, the process tells it.
   void ended.then(execs.end, () => undefined);
   const handle = startExec(host.execsOf(execs), process);
   void handle.closed.then(() => waiting.abort());
   return handle;
+}
+
+/**
+ * Finds the container of such a step, so that processes can be added to it.
+ *
+ * @param masked the values of the step's secrets.
+ */
+export async function openExecHost(
+  { machine, found }: OtherStep,
+  masked: readonly Uint8Array[],
+): Promise<ExecHost> {
+  const container = await openContainer(machine, found, masked);
+  const execs = createExecHost(`step ${found.step.id}`);
+  if (container !== undefined) execs.open(container);
+  return execs;
 }
 
 /** @param word the step's id, or its name. */

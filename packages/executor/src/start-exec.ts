@@ -1,4 +1,3 @@
-import { randomBytes } from "node:crypto";
 import type { AbortRelay } from "./abort-relay.js";
 import { checkTerminal } from "./core/spec/terminal.js";
 import { traceExec } from "./diagnostics/exec.js";
@@ -9,6 +8,7 @@ import { checkStdin } from "./io/stdin.js";
 import { createEventQueue, type EventQueue } from "./log/event-queue.js";
 import type { KeptLogs } from "./log/kept-logs.js";
 import { openHandle } from "./open-handle.js";
+import { createExecId } from "./process/process-id.js";
 import { resizeTerminal } from "./resize.js";
 import { createRelease, type Release } from "./resources/release.js";
 import { runExec } from "./run-exec.js";
@@ -37,7 +37,7 @@ export function startExec(
 ): StepHandle {
   const { executor, host, aborts, keptLogs, onUnfinished } = parts;
   const { signal, data = {}, stdin, terminal, ...process } = input ?? {};
-  const id = `exec-${randomBytes(8).toString("hex")}`;
+  const id = createExecId();
   const release = createRelease();
   const isMap = typeof input === "object" && input !== null;
   const handle = openHandle({

@@ -2,6 +2,7 @@ import { execFile } from "node:child_process";
 import { rm, rmdir } from "node:fs/promises";
 import { join } from "node:path";
 import { promisify } from "node:util";
+import { unlessMissing } from "./unless-missing.js";
 
 const run = promisify(execFile);
 
@@ -15,8 +16,6 @@ export async function removeBundle(path: string): Promise<void> {
   // Fails if nothing is mounted there. What matters is the next call: it removes an empty directory only, so
   // nothing of a file system that is still mounted there.
   await run("umount", [rootfs]).catch(() => undefined);
-  await rmdir(rootfs).catch((reason: NodeJS.ErrnoException) => {
-    if (reason.code !== "ENOENT") throw reason;
-  });
+  await rmdir(rootfs).catch(unlessMissing);
   await rm(path, { recursive: true, force: true });
 }

@@ -1,6 +1,7 @@
 import { readdir, readFile, rmdir } from "node:fs/promises";
 import { join } from "node:path";
 import { isStepId } from "../step-id.js";
+import { unlessMissing } from "./unless-missing.js";
 
 const ROOT = "/sys/fs/cgroup";
 
@@ -31,9 +32,7 @@ export async function hasProcesses(path: string): Promise<boolean> {
  */
 export async function removeControlGroup(path: string): Promise<void> {
   for (const inner of await directoriesIn(path)) await removeControlGroup(inner);
-  await rmdir(path).catch((reason: NodeJS.ErrnoException) => {
-    if (reason.code !== "ENOENT") throw reason;
-  });
+  await rmdir(path).catch(unlessMissing);
 }
 
 async function directoriesIn(path: string): Promise<string[]> {

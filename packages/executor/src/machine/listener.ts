@@ -1,4 +1,6 @@
-import { readdir, readFile, readlink, realpath } from "node:fs/promises";
+import { readdir, readFile, readlink } from "node:fs/promises";
+import { listProcessIds } from "./process-ids.js";
+import { resolvePath } from "./socket-path.js";
 
 /** In the column of flags: a process accepts connections (include/linux/net.h, `__SO_ACCEPTCON`). */
 const LISTENING = "00010000";
@@ -11,7 +13,7 @@ const LISTENING = "00010000";
 export async function isListener(name: RegExp, path: string): Promise<boolean | undefined> {
   const links = new Set((await listeningInodes(path)).map((inode) => `socket:[${inode}]`));
   if (links.size === 0) return undefined;
-  for (const pid of (await readdir("/proc")).filter((entry) => /^\d+$/.test(entry))) {
+  for (const pid of await listProcessIds()) {
     if (!name.test(await readFile(`/proc/${pid}/comm`, "utf8").catch(() => ""))) continue;
     const descriptors = await readdir(`/proc/${pid}/fd`).catch(emptyIfEnded);
     if (descriptors === undefined) return undefined;
@@ -27,17 +29,13 @@ function emptyIfEnded({ code }: NodeJS.ErrnoException): string[] | undefined {
 }
 
 async function listeningInodes(path: string): Promise<string[]> {
-  const real = await resolved(path);
+  const real = await resolvePath(path);
   const inodes: string[] = [];
   for (const line of (await readFile("/proc/net/unix", "utf8").catch(() => "")).split("\n")) {
     // Num RefCount Protocol Flags Type St Inode Path
     const [, , , flags, , , inode = "", ...rest] = line.split(" ").filter((column) => column !== "");
-    if (flags === LISTENING && rest.length > 0 && (await resolved(rest.join(" "))) === real)
+    if (flags === LISTENING && rest.length > 0 && (await resolvePath(rest.join(" "))) === real)
       inodes.push(inode);
   }
   return inodes;
-}
-
-async function resolved(path: string): Promise<string> {
-  return realpath(path).catch(() => path);
 }

@@ -2,6 +2,7 @@ import { readFile, readlink } from "node:fs/promises";
 import type { Client } from "@wfe-containerd/client";
 import type { Locality } from "../core/plan/machine-facts.js";
 import { isListener } from "./listener.js";
+import { socketPathOf } from "./socket-path.js";
 
 /**
  * The inode of the first PID namespace, the same on every Linux. Source: include/linux/proc_ns.h,
@@ -22,7 +23,7 @@ export async function locateDaemon(client: Client): Promise<Locality> {
   const locality = await locateProcess(daemon);
   if (locality !== "local" || daemon !== undefined) return locality;
   // It may be in a VM all the same. A program that forwards its socket is not containerd.
-  const isForwarded = (await isListener(DAEMON, client.address.replace(/^unix:\/\//, ""))) === false;
+  const isForwarded = (await isListener(DAEMON, socketPathOf(client))) === false;
   return isForwarded ? "remote" : "local";
 }
 

@@ -1,5 +1,6 @@
-import { readdir, readFile } from "node:fs/promises";
+import { readFile } from "node:fs/promises";
 import { isStepId } from "../step-id.js";
+import { listProcessIds } from "./process-ids.js";
 
 /** A process of a step: its shim, or a process in its container. */
 export interface StepProcess {
@@ -24,9 +25,8 @@ export interface StepShim {
  * @param kind `shims` is quicker on a machine with many processes.
  */
 export async function listStepProcesses(kind: "all" | "shims" = "all"): Promise<StepProcess[]> {
-  const pids = (await readdir("/proc")).filter((name) => /^\d+$/.test(name)).map(Number);
   const found: StepProcess[] = [];
-  for (const pid of pids) {
+  for (const pid of await listProcessIds()) {
     const args = (await readFile(`/proc/${pid}/cmdline`, "utf8").catch(() => "")).split("\0");
     const stepId = argumentOf("-id", args);
     if (/containerd-shim/.test(args[0] ?? "") && isStepId(stepId)) {

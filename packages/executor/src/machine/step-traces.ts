@@ -1,4 +1,4 @@
-import { realpath, rm } from "node:fs/promises";
+import { rm } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import type { Client } from "@wfe-containerd/client";
@@ -6,6 +6,7 @@ import type { Bridge } from "../core/network/bridge.js";
 import type { Locality } from "../core/plan/machine-facts.js";
 import { findControlGroups, hasProcesses, removeControlGroup } from "./control-groups.js";
 import { findNetworkAddresses, freeNetworkAddresses } from "./network-addresses.js";
+import { resolvePath, socketPathOf } from "./socket-path.js";
 import { listStepProcesses, type StepProcess } from "./step-processes.js";
 
 /** What a step leaves on the daemon's machine besides containerd's records, if its runtime is interrupted. */
@@ -51,11 +52,11 @@ export function traceFinderOf(client: Client, bridge: Bridge, locality: Locality
 }
 
 function createTraceFinder(client: Client, bridge: Bridge): TraceFinder {
-  const socket = client.address.replace(/^unix:\/\//, "");
+  const socket = socketPathOf(client);
 
   async function isOurs({ shim, namespace }: StepProcess): Promise<boolean> {
     if (shim === undefined || namespace !== client.namespace) return false;
-    return shim.address === socket || (await resolved(shim.address)) === (await resolved(socket));
+    return shim.address === socket || (await resolvePath(shim.address)) === (await resolvePath(socket));
   }
 
   /** Without those in containers if another daemon has a step with this id: whose they are cannot be seen. */
@@ -150,10 +151,6 @@ function createTraceFinder(client: Client, bridge: Bridge): TraceFinder {
       await freeAddresses(id);
     },
   };
-}
-
-async function resolved(path: string): Promise<string> {
-  return realpath(path).catch(() => path);
 }
 
 function kill(pid: number): void {

@@ -1,7 +1,14 @@
+import { randomBytes } from "node:crypto";
+
 /** Names a process of a container: its first one, or with `execId` one that was added to it. */
 export interface ProcessId {
   readonly containerId: string;
   readonly execId?: string | undefined;
+}
+
+/** A new id for a process that is added to a container. Unique, and cannot be guessed. */
+export function createExecId(): string {
+  return `exec-${randomBytes(8).toString("hex")}`;
 }
 
 /** How errors name a process. */

@@ -3,6 +3,7 @@ import { chmod, chown, lchown, lstat, mkdir, open, readdir, statfs, symlink } fr
 import { join } from "node:path";
 import type { Mount } from "@wfe-containerd/client";
 import type { ArchiveEntry } from "../core/plan/archive.js";
+import { unlessMissing } from "../machine/unless-missing.js";
 
 /**
  * Files of a container that this process makes itself. It can if the daemon's locality is `local`, and this
@@ -131,10 +132,6 @@ export async function chownDirectory(
 function pathsTo(name: string): string[] {
   const parts = name.split("/");
   return parts.map((_, at) => parts.slice(0, at + 1).join("/"));
-}
-
-function unlessMissing(reason: NodeJS.ErrnoException): undefined {
-  if (reason.code !== "ENOENT") throw reason;
 }
 
 /** The directory that the snapshot's own changes are in. Undefined for other snapshots than overlayfs's. */
