@@ -5,6 +5,7 @@ import type { StepPlan } from "../core/plan/plan.js";
 import type { StepIo } from "../io/io.js";
 import { feedStdin, type StdinSource } from "../io/stdin.js";
 import { startTimer } from "../timer.js";
+import { isShimGone } from "./delete-process.js";
 import { type ExitOutcome, LOST, toExitOutcome } from "./exit-outcome.js";
 import type { Patience } from "./patience.js";
 import type { Process } from "./process.js";
@@ -31,8 +32,8 @@ export type OnStop = (cause: StepEndCause) => Promise<void>;
  * Starts a created process and waits until it has ended: by itself, by its time-out, by the caller's abort,
  * or because its output can no longer be stored.
  *
- * @param onStart gets the process id on the daemon's machine. Undefined: the daemon died when it was asked to
- * start the process, and nobody knows whether it did.
+ * @param onStart gets the process id on the daemon's machine. Undefined: the daemon or the
+ * shim died when it was asked to start the process, and nobody knows whether it did.
  */
 export async function runProcess(
   client: Client,
@@ -49,10 +50,11 @@ export async function runProcess(
   exit.catch(() => undefined);
   try {
     signals.patience.setGrace(Math.max(plan.stopGraceMs, BACK_MS));
-    const pid = await startUnlessLost(process, plan, signals.patience);
-    onStart(pid);
+    const started = await startUnlessLost(process, plan, signals.patience);
+    const isLost = typeof started === "string";
+    onStart(isLost ? undefined : started);
     refuseIfLeft(signals, process);
-    if (pid === undefined) return LOST;
+    if (isLost) return { ...LOST, cause: started };
     const feeding = feed(stdin, process, io, exit);
     const stopReason = await firstStopReason(plan, io, signals, exit, feeding);
     refuseIfLeft(signals, process);
@@ -68,22 +70,24 @@ export async function runProcess(
 
 /**
  * Starts a process. If the daemon was down meanwhile, it may be that the process was started before, and that
- * the next daemon does not know it, or that it cannot be started again.
+ * the next daemon does not know it, or that it cannot be started again. A shim that dies before it answers may
+ * have started it, too.
  *
- * @returns undefined if nobody knows whether it was started.
+ * @returns its process id; the cause of its end if nobody knows whether it was started.
  */
 async function startUnlessLost(
   process: Process,
   plan: StepPlan,
   patience: Patience,
-): Promise<number | undefined> {
+): Promise<number | "unknown" | "runtime-lost"> {
   const outagesBefore = patience.outages;
   try {
     return await process.start();
   } catch (reason) {
+    if (isContainerdError(reason, "data-loss")) return "unknown";
+    if (isShimGone(reason)) return "runtime-lost";
     const error = startError(reason, plan);
-    if (isContainerdError(reason, "data-loss")) return undefined;
-    if (error.kind === "runtime" && patience.outages > outagesBefore) return undefined;
+    if (error.kind === "runtime" && patience.outages > outagesBefore) return "unknown";
     throw error;
   }
 }

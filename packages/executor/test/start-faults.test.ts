@@ -1,5 +1,6 @@
 import { randomUUID } from "node:crypto";
 import { existsSync } from "node:fs";
+import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { createExecutor } from "@wfe-containerd/executor";
 import { useDaemon } from "@wfe-containerd/test-infra/daemon";
@@ -24,6 +25,37 @@ test("a process runs once, and its session goes on, if the daemon dies while run
   expect(await step.closed).toEqual({ unreleased: [] });
   expect((await session.run({ command: ["cat", "/tmp/ran"] })).stdout).toBe("ran\n");
   expect(await session.close()).toEqual({ reason: "closed", unreleased: [] });
+  await step[Symbol.asyncDispose]();
+  await executor.close();
+  await at.expectNothingLeft(before);
+});
+
+test("a step runs once, and its end is told, if its shim dies while runc starts it", async () => {
+  const before = await at.inventory();
+  await using executor = createExecutor({ client: at.client, ioDir: at.ioDir });
+  const ran = join(at.daemon.directory, `ran-${randomUUID()}`);
+  await runc.before("start", `real "$@"; echo ran >> ${ran}; exec kill -KILL "$PPID"`);
+  const result = await executor.run({
+    name: "shim-dies",
+    image: "busybox",
+    run: "sleep 1000",
+    retry: { attempts: 3 },
+  });
+  expect(result).toMatchObject({ exitCode: null, cause: "runtime-lost" });
+  expect(await readFile(ran, "utf8")).toBe("ran\n");
+  await executor.close();
+  await at.expectNothingLeft(before);
+});
+
+test("a process is told to have ended with its container, if their shim dies while runc starts it", async () => {
+  const before = await at.inventory();
+  await using executor = createExecutor({ client: at.client, ioDir: at.ioDir });
+  await using step = executor.start({ name: "host", image: "busybox", command: ["sleep", "1000"] });
+  await step.started;
+  await runc.before("exec", `real "$@"; exec kill -KILL "$PPID"`);
+  await using added = step.exec({ command: ["sleep", "1000"] });
+  expect(await added.result).toMatchObject({ exitCode: null, cause: "container-ended" });
+  expect(await step.result).toMatchObject({ exitCode: null, cause: "runtime-lost" });
   await step[Symbol.asyncDispose]();
   await executor.close();
   await at.expectNothingLeft(before);
