@@ -16,6 +16,8 @@ export default defineConfig({
     testTimeout: 600_000,
     hookTimeout: 600_000,
     expect: { poll: { timeout: 100_000 } },
+    // A failed comparison says what the value was: its cause and its exit code, not only `…(14)`.
+    chaiConfig: { truncateThreshold: 1_000 },
     projects: [
       {
         extends: true,

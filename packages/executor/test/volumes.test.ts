@@ -1,3 +1,4 @@
+import { ContainerdError } from "@wfe-containerd/client";
 import {
   createExecutor,
   type ExecutorOptions,
@@ -181,6 +182,30 @@ describe("in use", () => {
     await handle?.closed;
     expect(await names()).toEqual(["held"]);
   });
+});
+
+test("the size of a volume whose files go away while they are counted is counted again, or not known", async () => {
+  const { snapshots } = at.client;
+  const { usage } = snapshots;
+  await run({ caches: ["busy:/c"], run: "echo x > /c/x" });
+  const counted = await listVolumes(at.client);
+  expect(counted).toMatchObject([{ name: "busy", sizeBytes: expect.any(Number) }]);
+  let failures = 0;
+  snapshots.usage = async (...args) => {
+    if (failures-- <= 0) return usage(...args);
+    const message = "measure snapshot wfe-volume-busy: lstat /snapshots/7/fs/x: no such file or directory";
+    throw new ContainerdError(message, { kind: "unknown", operation: "measure snapshot wfe-volume-busy" });
+  };
+  try {
+    failures = 2;
+    expect(await listVolumes(at.client)).toEqual(counted);
+    failures = Number.POSITIVE_INFINITY;
+    expect(await listVolumes(at.client)).toEqual([{ ...counted[0], sizeBytes: undefined }]);
+    expect(await pruneVolumes(at.client, { maxBytes: 0 })).toEqual([]);
+    expect(await pruneVolumes(at.client)).toMatchObject([{ name: "busy" }]);
+  } finally {
+    snapshots.usage = usage;
+  }
 });
 
 test("caches are pruned by age and by size, the longest unused first; volumes only when they are asked for", async () => {

@@ -1,5 +1,4 @@
-import type { Client, Snapshot } from "@wfe-containerd/client";
-import { ignoreNotFound } from "@wfe-containerd/client/internal";
+import { type Client, isContainerdError, type Snapshot } from "@wfe-containerd/client";
 import { VOLUME_LABELS, VOLUMES_LABEL, type VolumeKind } from "../core/step/volume.js";
 
 /** A directory on the daemon's machine in which steps keep files. */
@@ -9,7 +8,8 @@ export interface ListedVolume {
   readonly createdAt: Date;
   /** When a step last began to use it. */
   readonly usedAt: Date;
-  readonly sizeBytes: number;
+  /** Undefined if it could not be counted, because its files came and went meanwhile. */
+  readonly sizeBytes: number | undefined;
   /** Ids of the steps that use it now. */
   readonly usedBy: readonly string[];
 }
@@ -19,15 +19,29 @@ export async function listVolumes(client: Client): Promise<ListedVolume[]> {
   const users = await findUsers(client);
   const volumes: ListedVolume[] = [];
   for await (const snapshot of client.snapshots.list([`labels."${VOLUME_LABELS.name}"`])) {
-    const usage = await ignoreNotFound(client.snapshots.usage(snapshot.name));
-    volumes.push(toVolume(snapshot, usage?.sizeBytes ?? 0, users));
+    volumes.push(toVolume(snapshot, await measure(client, snapshot.name), users));
   }
   return volumes.toSorted((a, b) => a.name.localeCompare(b.name));
 }
 
+/** How often a volume is measured, if its files go away while the daemon counts them. */
+const MEASUREMENTS = 3;
+
+async function measure(client: Client, key: string, left = MEASUREMENTS): Promise<number | undefined> {
+  try {
+    return (await client.snapshots.usage(key)).sizeBytes;
+  } catch (reason) {
+    if (isContainerdError(reason, "not-found")) return 0;
+    // The daemon goes from file to file, and fails at one that is no longer there. There is no code for it.
+    if (!isContainerdError(reason, "unknown") || !/: no such file or directory/.test(reason.message))
+      throw reason;
+    return left === 1 ? undefined : measure(client, key, left - 1);
+  }
+}
+
 function toVolume(
   { labels, createdAt }: Snapshot,
-  sizeBytes: number,
+  sizeBytes: number | undefined,
   users: ReadonlyMap<string, readonly string[]>,
 ): ListedVolume {
   const name = labels[VOLUME_LABELS.name] ?? "";

@@ -17,7 +17,8 @@ export interface PruneVolumesOptions {
   readonly unusedForMs?: number | undefined;
   /**
    * Remove only until all volumes of these kinds together have at most this many bytes. Those unused for
-   * longest go first. Default: no limit, everything unused is removed.
+   * longest go first. One whose size is not known counts as empty. Default: no limit, everything unused is
+   * removed.
    */
   readonly maxBytes?: number | undefined;
   /** Only report what would be removed. @default false */
@@ -59,13 +60,13 @@ export async function pruneVolumes(
   const idle = all
     .filter(({ usedBy, usedAt }) => usedBy.length === 0 && Date.now() - usedAt.getTime() >= unusedForMs)
     .toSorted((a, b) => a.usedAt.getTime() - b.usedAt.getTime());
-  let bytes = all.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0);
+  let bytes = all.reduce((sum, { sizeBytes = 0 }) => sum + sizeBytes, 0);
   const removed: ListedVolume[] = [];
   for (const volume of idle) {
     if (maxBytes !== undefined && bytes <= maxBytes) break;
     // Meanwhile a step may have begun to use it, or another process may have removed it.
     if (!dryRun && (await removeUnused(client, volume.name).catch(emptyIfMissing)).length > 0) continue;
-    bytes -= volume.sizeBytes;
+    bytes -= volume.sizeBytes ?? 0;
     removed.push(volume);
   }
   return removed;
