@@ -2,7 +2,7 @@ import { chmod, mkdir, mkdtemp, readdir, rm, writeFile } from "node:fs/promises"
 import { tmpdir } from "node:os";
 import { delimiter, join } from "node:path";
 
-type RuncCommand = "create" | "start" | "exec" | "kill" | "delete";
+type RuncCommand = "create" | "start" | "exec" | "pause" | "kill" | "delete";
 
 /** A runc whose next calls can be made to fail or to take long. */
 export interface RuncStandIn extends AsyncDisposable {
@@ -43,7 +43,7 @@ export async function createRuncStandIn(): Promise<RuncStandIn> {
     "runc",
     `real() { (PATH='${path}' exec runc "$@"); }
 for arg; do
-  case "$arg" in create|start|exec|kill|delete)
+  case "$arg" in create|start|exec|pause|kill|delete)
     for trick in '${tricks}'/"$arg".*; do
       if mv "$trick" '${tricks}'/used.$$ 2>/dev/null; then . '${tricks}'/used.$$; break; fi
     done

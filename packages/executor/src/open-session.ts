@@ -157,7 +157,7 @@ export function sessionOf(
   let closing: Promise<SessionEnd> | undefined;
   const ending = new AbortController();
   const usage = watchUsage(execs);
-  const clock = startDeadlines(options, (over) => void onOver(over));
+  const clock = startDeadlines(options, (over, isStillOver) => void onOver(over, isStillOver));
   const ended = process.handle.result
     .then(
       ({ cause }) => ({ reason: reason ?? cause }),
@@ -174,8 +174,11 @@ export function sessionOf(
       return { ...end, ...(await process.handle.closed) };
     });
 
-  async function onOver(over: "idle" | "lifetime"): Promise<void> {
-    if (over === "idle" && (await usage.isUsedElsewhere())) return clock.restartIdle();
+  async function onOver(over: "idle" | "lifetime", isStillOver: () => boolean): Promise<void> {
+    const isUsed = over === "idle" && (await usage.isUsedElsewhere());
+    // While the daemon was asked, a step may have begun here.
+    if (!isStillOver()) return;
+    if (isUsed) return clock.restartIdle();
     reason ??= over;
     closing ??= close(0);
   }

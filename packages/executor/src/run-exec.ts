@@ -1,13 +1,14 @@
-import { createOutage } from "@wfe-containerd/client";
+import { createOutage, isContainerdError } from "@wfe-containerd/client";
 import { admitExec } from "./admit-exec.js";
 import type { StepResult } from "./core/output/result.js";
 import type { WorkflowData } from "./core/output/workflow-data.js";
 import { spellError, spellingOf } from "./core/step/spelling.js";
-import { ExecutorError } from "./error.js";
+import { ExecutorError, isExecutorError } from "./error.js";
 import type { StepPhase } from "./event.js";
 import type { ExecHost } from "./exec-host.js";
 import { toExecutorError } from "./failure.js";
 import type { HandleParts } from "./open-handle.js";
+import { isShimGone } from "./process/delete-process.js";
 import { createPatience, type Patience } from "./process/patience.js";
 import type { Release } from "./resources/release.js";
 import {
@@ -40,6 +41,8 @@ export interface ExecRun extends HandleParts {
 
 /** How long after its processes a container may end, in milliseconds: when it dies, they die first. */
 const CONTAINER_END_MS = 2_000;
+/** How long the end of a container that the daemon knows of may take to be told here, in milliseconds. */
+const TOLD_MS = 30_000;
 
 /**
  * Runs a further process from its input to its result, and releases everything. Never rejects.
@@ -123,8 +126,20 @@ async function runStages(
 async function whyEnded(ended: EndedStep, host: ExecHost): Promise<EndedStep> {
   const { outcome } = ended;
   const mayBe = outcome.cause === "runtime-lost" || (outcome.cause === "signal" && outcome.exitCode === 137);
-  if (!mayBe || !(await host.endsWithin(CONTAINER_END_MS))) return ended;
+  if (!mayBe || !(await containerEnds(host))) return ended;
   return { ...ended, outcome: { ...outcome, cause: "container-ended" } };
+}
+
+/** Whether the container ends, now that one of its processes has. */
+async function containerEnds(host: ExecHost): Promise<boolean> {
+  if (await host.endsWithin(CONTAINER_END_MS)) return true;
+  // The news may be late, so the daemon is asked.
+  try {
+    const { plan, resolved } = host.look();
+    return (await resolved.machine.impatientClient.tasks.get(plan.id)).status === "stopped";
+  } catch (reason) {
+    return isExecutorError(reason, "refused") || isContainerdError(reason, "not-found") || isShimGone(reason);
+  }
 }
 
 /** A container that ends meanwhile makes the daemon fail in many ways. */
@@ -134,7 +149,8 @@ async function whyNotRun(reason: unknown, host: ExecHost): Promise<unknown> {
     !/not found|not running|stopped|ttrpc: closed|no such process/.test(reason.message)
   )
     return reason;
-  if (!(await host.endsWithin(CONTAINER_END_MS))) return reason;
+  if (!(await containerEnds(host))) return reason;
+  await host.endsWithin(TOLD_MS);
   try {
     host.enter();
     return reason;

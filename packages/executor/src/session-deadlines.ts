@@ -24,9 +24,13 @@ export function checkDeadlines(deadlines: SessionDeadlines): void {
   }
 }
 
+/**
+ * @param onOver called when a time is over. `isStillOver` tells later whether it still is: no step has begun
+ * since, and no more time was given.
+ */
 export function startDeadlines(
   deadlines: SessionDeadlines,
-  onOver: (reason: "idle" | "lifetime") => void,
+  onOver: (reason: "idle" | "lifetime", isStillOver: () => boolean) => void,
 ): DeadlineClock {
   let { idleTimeoutMs, lifetimeMs } = deadlines;
   let steps = 0;
@@ -35,10 +39,11 @@ export function startDeadlines(
 
   function restart(reason: "idle" | "lifetime", timeMs: number | undefined): void {
     timers[reason]?.cancel();
+    timers[reason] = undefined;
     if (isStopped || timeMs === undefined) return;
     const timer = startTimer(timeMs);
     timers[reason] = timer;
-    void timer.fired.then(() => onOver(reason));
+    void timer.fired.then(() => onOver(reason, () => timers[reason] === timer));
   }
 
   const restartIdle = (): void => restart("idle", steps === 0 ? idleTimeoutMs : undefined);

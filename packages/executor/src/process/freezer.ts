@@ -1,4 +1,12 @@
-import type { Client } from "@wfe-containerd/client";
+import { setTimeout as delay } from "node:timers/promises";
+import { type Client, isContainerdError } from "@wfe-containerd/client";
+
+/**
+ * How long to try to freeze processes, in milliseconds. On a busy machine, those that never rest do not reach
+ * the point where the kernel stops them, and runc gives up after a fraction of a second.
+ */
+const FREEZE_MS = 60_000;
+const PAUSE_MS = 100;
 
 /**
  * Freezes a container's processes for a moment, so that none of them can put a link in the way while the
@@ -33,7 +41,7 @@ export function createFreezer(): Freezer {
     frozen: (client, containerId, work) =>
       alone(async () => {
         if (staysFrozen) return work();
-        await client.tasks.pause(containerId);
+        await pause(client, containerId);
         try {
           return await work();
         } finally {
@@ -42,7 +50,7 @@ export function createFreezer(): Freezer {
       }),
     freeze: (client, containerId) =>
       alone(async () => {
-        await client.tasks.pause(containerId);
+        await pause(client, containerId);
         staysFrozen = true;
       }),
     thaw: (client, containerId) =>
@@ -57,4 +65,26 @@ export function createFreezer(): Freezer {
       return done;
     },
   };
+}
+
+async function pause(client: Client, containerId: string): Promise<void> {
+  const giveUpAt = performance.now() + FREEZE_MS;
+  for (;;) {
+    try {
+      return await client.tasks.pause(containerId);
+    } catch (reason) {
+      if (!isTooBusy(reason) || performance.now() > giveUpAt) throw reason;
+      await delay(PAUSE_MS);
+    }
+  }
+}
+
+/**
+ * There is no status code for it. These are the texts of runc (libcontainer/cgroups, fs/freezer.go and
+ * fs2/freezer.go). It has let the processes go on then.
+ */
+function isTooBusy(reason: unknown): boolean {
+  return (
+    isContainerdError(reason) && /unable to freeze|waiting for the cgroup to freeze/.test(reason.message)
+  );
 }
