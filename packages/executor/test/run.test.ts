@@ -1,4 +1,6 @@
+import { chmod, mkdtemp, readlink, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { context, trace } from "@opentelemetry/api";
 import { AsyncLocalStorageContextManager } from "@opentelemetry/context-async-hooks";
 import {
@@ -23,13 +25,18 @@ import {
   observe,
   type Policy,
   type StepEvent,
+  type StepInput,
   toWorkflowData,
 } from "@wfe-containerd/executor";
 import { instrument } from "@wfe-containerd/executor/opentelemetry";
 import { useDaemon } from "@wfe-containerd/test-infra/daemon";
-import { afterEach, describe, expect, test } from "vitest";
+import { createRuncStandIn } from "@wfe-containerd/test-infra/daemon/runc-stand-in";
+import { afterAll, afterEach, describe, expect, test } from "vitest";
 
-const at = useDaemon();
+const runc = await createRuncStandIn();
+const at = useDaemon({ binDir: runc.binDir });
+afterEach(() => runc.heal());
+afterAll(() => runc[Symbol.asyncDispose]());
 const IMAGE = "busybox";
 /** The policy of an operator who trusts the steps. */
 const OPEN: Partial<Policy> = {
@@ -47,6 +54,20 @@ function outputOf(events: readonly StepEvent[], stream: "stdout" | "stderr"): Bu
   return Buffer.concat(
     events.flatMap((event) => (event.type === "output" && event.stream === stream ? [event.data] : [])),
   );
+}
+
+/** Runs a step until its time-out, which begins to count when the step has made the file /gate/on. */
+async function runPastTimeout(ioMode: "file" | "fifo", step: StepInput) {
+  const shared = await mkdtemp(join(tmpdir(), "test-gate-"));
+  try {
+    await chmod(shared, 0o777);
+    const made = `until [ -e '${shared}/on' ]; do sleep 0.02; done`;
+    await runc.before("start", `real "$@" || exit; ${made}; exit 0`);
+    await using runner = executor({ ioMode });
+    return await runner.run({ ...step, volumes: [{ source: shared, target: "/gate" }], timeoutMs: 300 });
+  } finally {
+    await rm(shared, { recursive: true });
+  }
 }
 
 describe.each(["file", "fifo"] as const)("a step in %s mode", (ioMode) => {
@@ -122,16 +143,14 @@ describe.each(["file", "fifo"] as const)("a step in %s mode", (ioMode) => {
   test("streams output while the step runs", async () => {
     await using runner = executor({ ioMode });
     // The step waits for a file. The test makes it only after it has seen the step's output.
-    const { mkdtemp, rm, writeFile } = await import("node:fs/promises");
     const shared = await mkdtemp(`${at.ioDir}-gate-`);
-    const { chmod } = await import("node:fs/promises");
     await chmod(shared, 0o755);
     const handle = runner.start({
       name: "live",
       image: IMAGE,
       run: "echo ready; while [ ! -e /gate/go ]; do sleep 0.02; done; echo done",
       volumes: [{ source: shared, target: "/gate", readonly: true }],
-      timeoutMs: 30_000,
+      timeoutMs: 600_000,
     });
     let text = "";
     for await (const event of handle) {
@@ -173,29 +192,26 @@ describe.each(["file", "fifo"] as const)("a step in %s mode", (ioMode) => {
   });
 
   test("ends a step that ignores SIGTERM, past its time-out", async () => {
-    await using runner = executor({ ioMode });
-    const result = await runner.run({
+    const result = await runPastTimeout(ioMode, {
       name: "stubborn",
       image: IMAGE,
       // Process 1 ignores SIGTERM if it has no handler for it, from the first moment on.
-      run: "echo on; exec sleep 600",
-      timeoutMs: 3_000,
+      run: "echo on; : > /gate/on; exec sleep 600",
       stopGraceMs: 200,
     });
-    expect(result).toMatchObject({ exitCode: 137, cause: "timeout", stdout: "on\n" });
+    const { exitCode, cause, stdout } = result;
+    expect({ exitCode, cause, stdout }).toEqual({ exitCode: 137, cause: "timeout", stdout: "on\n" });
   });
 
   test("lets a step end in order within the grace period", async () => {
-    await using runner = executor({ ioMode });
-    const result = await runner.run({
+    const result = await runPastTimeout(ioMode, {
       name: "orderly",
       image: IMAGE,
-      run: "trap 'echo bye; exit 5' TERM; echo on; while :; do sleep 0.05; done",
-      // Long enough for a busy machine to reach the trap.
-      timeoutMs: 3_000,
+      run: "trap 'echo bye; exit 5' TERM; echo on; : > /gate/on; while :; do sleep 0.05; done",
       stopGraceMs: 60_000,
     });
-    expect(result).toMatchObject({ exitCode: 5, cause: "timeout", stdout: "on\nbye\n" });
+    const { exitCode, cause, stdout } = result;
+    expect({ exitCode, cause, stdout }).toEqual({ exitCode: 5, cause: "timeout", stdout: "on\nbye\n" });
   });
 });
 
@@ -328,7 +344,6 @@ describe("what a step gets", () => {
 
   test("is the host's network when it is asked for", async () => {
     await using runner = executor();
-    const { readlink } = await import("node:fs/promises");
     const { stdout } = await runner.run({
       name: "net",
       image: IMAGE,
