@@ -114,6 +114,11 @@ async function openGate() {
   };
 }
 
+/** What is in the file that a step's output goes to. */
+function stdoutOf(id = ""): Promise<string> {
+  return readFile(join(at.ioDir, id, "stdout"), "utf8").catch(() => "");
+}
+
 /** All lines, in order, from the first to the last one. */
 function expectWholeLog(stdout: string): void {
   const lines = stdout.split("\n");
@@ -496,20 +501,13 @@ describe("an attempt", () => {
 test("a time-out outlives the process that was to see to it, and so does the beginning of a stop", async () => {
   const before = await at.inventory();
   const gate = await openGate();
-  const [timed, stopped] = [
-    startProcess([{ step: gate.step("timed", 0, { timeoutMs: 4_000, stopGrace: "1s" }) }]),
-    startProcess(
-      [{ step: gate.step("stopped", 0, { stopGrace: "1s", timeoutMs: 1_000 }) }],
-      {},
-      {
-        when: "before",
-        call: "Tasks.Kill",
-      },
-    ),
-  ];
-  await timed.until("started", 1);
-  await timed.kill();
-  await stopped.ended;
+  const limited = (name: string): Start => ({
+    step: gate.step(name, 0, { timeoutMs: 1_000, stopGrace: "1s" }),
+  });
+  await Promise.all([
+    startProcess([limited("timed")], {}, { when: "after", call: "Tasks.Start" }).ended,
+    startProcess([limited("stopped")], {}, { when: "before", call: "Tasks.Kill" }).ended,
+  ]);
   await using runner = executor();
   const handles = await recovered(runner);
   const results = await Promise.all(handles.map(({ result }) => result));
@@ -524,11 +522,11 @@ test("a time-out outlives the process that was to see to it, and so does the beg
 test("a step with secrets is taken over only by who can mask them, and stopped if that is asked for", async () => {
   const before = await at.inventory();
   const secrets = { token: "hush-hush" };
-  const run = "cat /run/secrets/token; echo; trap 'echo bye; exit 9' TERM; while :; do sleep 0.05; done";
-  const dead = startProcess([
-    { step: { name: "secret", image: "busybox", run, secrets: ["token"] }, startOptions: { secrets } },
-  ]);
+  const run = "trap 'echo bye; exit 9' TERM; cat /run/secrets/token; echo; while :; do sleep 0.05; done";
+  const step: StepInput = { name: "secret", image: "busybox", run, secrets: ["token"], stopGrace: "1m" };
+  const dead = startProcess([{ step, startOptions: { secrets } }]);
   await dead.until("started", 1);
+  await expect.poll(() => stdoutOf(dead.said[0]?.id)).toBe("hush-hush\n");
   await dead.kill();
   await using runner = executor();
   const [without] = await recovered(runner);
