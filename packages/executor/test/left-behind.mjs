@@ -7,7 +7,8 @@ import { createExecutor } from "@wfe-containerd/executor";
 const [, , address, namespace, moment] = process.argv;
 const client = createClient({ address, namespace });
 const executor = createExecutor({ client });
-const step = { name: "left", image: "busybox", run: "sleep 600", stopGrace: "0s" };
+// Without a shell, which would start another process later.
+const step = { name: "left", image: "busybox", command: ["sleep", "600"], stopGrace: "0s" };
 const handle = executor.start(moment === "timeout" ? { ...step, timeout: "1s" } : step);
 await handle.started;
 
