@@ -72,22 +72,27 @@ async function resolvConfOn(files: { etc: string; systemd?: string; own?: string
 }
 
 /**
- * Everything that steps may leave behind: taken addresses, interfaces, rules. The bridge and its rules stay
- * for the next step.
+ * What steps may leave behind: taken addresses and rules. The bridge and its rules stay for the next step.
  */
-async function remains(): Promise<{ addresses: string[]; interfaces: string[]; rules: number }> {
+async function remains(): Promise<{ addresses: string[]; rules: number }> {
   const taken = await readdir(join(dataDir, BRIDGE.name)).catch(() => []);
-  const links: { ifname: string }[] = JSON.parse(await network.exec("ip", "-json", "link"));
   const rules = await network.exec("iptables-save");
   return {
     addresses: taken.filter((name) => /^[\d.]+$/.test(name)),
-    interfaces: links.map(({ ifname }) => ifname).filter((name) => name.startsWith("veth")),
     rules: rules.split("\n").filter((line) => line.startsWith("-A")).length,
   };
 }
 
+/** The interfaces of steps on the bridge. */
+async function interfaces(): Promise<string[]> {
+  const links: { ifname: string }[] = JSON.parse(await network.exec("ip", "-json", "link"));
+  return links.map(({ ifname }) => ifname).filter((name) => name.startsWith("veth"));
+}
+
 afterEach(async () => {
-  expect(await remains()).toMatchObject({ addresses: [], interfaces: [] });
+  expect((await remains()).addresses).toEqual([]);
+  // The kernel removes them with the network namespace, some time after its last process has ended.
+  await expect.poll(interfaces).toEqual([]);
 });
 
 function nameServersIn(resolvConf: string): string[] {
@@ -239,7 +244,7 @@ describe("a step on the bridge", () => {
       name: "long",
       image: "busybox",
       network: "bridge",
-      run: "echo on; sleep 60",
+      run: "echo on; sleep 6000",
       stopGraceMs: 0,
     });
     for await (const event of handle) if (event.type === "output") await act(handle);

@@ -108,7 +108,7 @@ test.each(["none", "host"] as const)(
 
 test("a user listens on a port below 1024 in the step's own network", async () => {
   const script = "httpd -p 80 -h /etc && wget -q -O - http://127.0.0.1/group";
-  expect(await run({ run: script, timeoutMs: 60_000 })).toMatchObject({
+  expect(await run({ run: script, timeoutMs: 600_000 })).toMatchObject({
     exitCode: 0,
     stdout: expect.stringMatching(/^root:/),
   });

@@ -87,7 +87,7 @@ test("a busy loop is held to its share of a CPU, as the cgroup counts it", async
   // On a busy machine the container may for a while get less than its share.
   const stat = control("cpu/cpu.stat", "cpu.stat");
   const script = `until [ "$(${stat} | grep nr_throttled | cut -d' ' -f2)" -gt 3 ]; do :; done; echo held`;
-  const { stdout } = await bundle.run(`timeout 100 sh -c '${script.replaceAll("'", `'"'"'`)}'`, {
+  const { stdout } = await bundle.run(`timeout 500 sh -c '${script.replaceAll("'", `'"'"'`)}'`, {
     resources: { cpus: 0.1 },
   });
   expect(stdout).toBe("held\n");

@@ -16,7 +16,9 @@ test("a process runs once, and its session goes on, if the daemon dies while run
   await using executor = createExecutor({ client: at.client, ioDir: at.ioDir });
   const session = await executor.open({ name: "goes-on", image: "busybox" });
   const added = join(at.daemon.directory, `added-${randomUUID()}`);
-  await runc.before("exec", `real "$@"; touch ${added}; exec sleep 600`);
+  // The shim calls runc where the container's root file system is mounted.
+  const ran = "until [ -s rootfs/tmp/ran ]; do sleep 0.05; done";
+  await runc.before("exec", `real "$@"; ${ran}; touch ${added}; exec sleep 600`);
   const step = session.start({ run: "echo ran >> /tmp/ran; exit 7" });
   await expect.poll(() => existsSync(added)).toBe(true);
   at.daemon.kill("SIGKILL");

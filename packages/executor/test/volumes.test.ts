@@ -100,7 +100,7 @@ describe("in use", () => {
       name: "user",
       image: "busybox",
       caches: ["used:/c"],
-      run: "echo on; sleep 60",
+      run: "echo on; sleep 6000",
       stopGrace: "0s",
     });
     for await (const event of handle) {
@@ -261,7 +261,7 @@ describe("a workspace", () => {
   /** Runs a step under the default policy, in a workspace at /work. */
   const inWorkspace = (name: string, change: Partial<StepInput>) =>
     run(
-      { volumes: [{ source: name, target: "/work" }], workingDir: "/work", timeout: "1m", ...change },
+      { volumes: [{ source: name, target: "/work" }], workingDir: "/work", timeout: "10m", ...change },
       { policy: {} },
     );
 
