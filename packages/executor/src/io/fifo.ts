@@ -2,6 +2,7 @@ import { constants, open } from "node:fs";
 import { mkdir, rm } from "node:fs/promises";
 import { Socket } from "node:net";
 import { join } from "node:path";
+import { setImmediate as nextTurn } from "node:timers/promises";
 import { promisify } from "node:util";
 import { ioError } from "../io-error.js";
 import { startTimer } from "../timer.js";
@@ -128,9 +129,14 @@ async function openPipe(path: string): Promise<Pipe> {
     },
   } as ConstructorParameters<typeof Socket>[0]);
   socket.pause();
+  let isEnded = false;
   const ended = new Promise<void>((resolve) => {
-    socket.once("end", resolve);
-    socket.once("close", () => resolve());
+    const end = (): void => {
+      isEnded = true;
+      resolve();
+    };
+    socket.once("end", end);
+    socket.once("close", end);
   });
   return {
     read(stream, consumer) {
@@ -144,6 +150,9 @@ async function openPipe(path: string): Promise<Pipe> {
         const result = await Promise.race([ended.then(() => "ended"), timer.fired.then(() => "silent")]);
         timer.cancel();
         if (result === "ended") return true;
+        // If this process stood still meanwhile, it reads only now what is in the pipe.
+        await nextTurn();
+        if (isEnded) return true;
         if (!waiting && performance.now() - lastRead >= SILENCE_MS) return false;
       }
     },
