@@ -47,15 +47,18 @@ export async function stopProcess(client: Client, id: ProcessId, options: StopOp
   );
   const grace = startTimer(options.graceMs);
   const graceIsOver = Promise.race([grace.fired, ...(options.forceKill ? [options.forceKill] : [])]);
+  let asked: Delivery;
   try {
-    const asked = await deliver(client, id, options.signal, { all: false, ended, until: graceIsOver });
+    asked = await deliver(client, id, options.signal, { all: false, ended, until: graceIsOver });
     if (asked.isGone) return asked.mayBeDelivered;
     if (asked.failure === undefined && (await Promise.race([ended, graceIsOver.then(() => false)])))
       return true;
   } finally {
     grace.cancel();
   }
-  return kill(client, id, ended);
+  // It may have ended by the first signal, just as the grace period was over.
+  const wasKilled = await kill(client, id, ended);
+  return asked.mayBeDelivered || wasKilled;
 }
 
 /**
