@@ -117,8 +117,10 @@ const ADDRESS_SPACE: Rule = {
 
 /** The runtime's last process, which would become the step's, ended by itself. */
 const ENDED = /cannot start a stopped process/;
+/** Without any time, it may end while the runtime still talks to it. */
+const ENDED_EARLY = /init-p: (?:connection reset by peer|broken pipe)/;
 const CPU_TIME: Rule = {
-  says: ENDED,
+  says: new RegExp(`${ENDED.source}|${ENDED_EARLY.source}`),
   field: "ulimits",
   problem: "cpu is so low that the runtime cannot start the container",
   allowed: "a cpu of 1 second or more",

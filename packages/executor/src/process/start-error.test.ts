@@ -160,3 +160,17 @@ test("what a path of the step's is called decides nothing", () => {
     });
   }
 });
+
+// The messages depend on when the kernel ends the runtime's last process.
+test.each([
+  "start the task: cannot start a stopped process: unknown",
+  "runc create failed: unable to start container process: read init-p: connection reset by peer: unknown",
+  'runc create failed: unable to start container process: error during container init: writing syncT "procRun": write init-p: broken pipe: unknown',
+])("a step without any CPU time is refused, whatever the runtime says: %s", (message) => {
+  const process = { ...plan.container.spec.process, rlimits: [{ type: "RLIMIT_CPU", soft: 0, hard: 0 }] };
+  const container = { ...plan.container, spec: { ...plan.container.spec, process } } as StepPlan["container"];
+  expect(startError(new Error(message), { ...plan, container })).toMatchObject({
+    kind: "refused",
+    issues: [{ field: "ulimits", message: expect.stringContaining("cpu is so low") }],
+  });
+});
