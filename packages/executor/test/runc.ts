@@ -89,11 +89,12 @@ async function run(directory: string, script: string, input: Partial<SpecInput> 
     ...input,
   });
   await writeFile(join(directory, "config.json"), JSON.stringify(spec));
-  const state = join(directory, "state");
+  // Its warnings are not the container's, for example of a control group that is still busy. Errors come.
+  const runc = ["--root", join(directory, "state"), "--log", join(directory, "runc.log")];
   try {
-    return await execute("runc", ["--root", state, "run", "--bundle", directory, id]);
+    return await execute("runc", [...runc, "run", "--bundle", directory, id]);
   } finally {
-    await execute("runc", ["--root", state, "delete", "--force", id]);
+    await execute("runc", [...runc, "delete", "--force", id]);
   }
 }
 
