@@ -290,6 +290,8 @@ test("a runc kill that always fails is told, no other attempt follows, and the s
     expect(await closed).toMatchObject({ unreleased: [{ kind: "task", id }, {}, {}, {}, {}] });
   }
   await runc.heal();
+  // Without being asked. To close the executor does it, too, but for ten seconds only.
+  await expect.poll(() => listSteps(at.client)).toEqual([]);
   expect(await runner.close()).toEqual({ unreleased: [] });
   await at.expectNothingLeft(before);
 });
