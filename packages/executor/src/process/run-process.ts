@@ -70,8 +70,8 @@ export async function runProcess(
 
 /**
  * Starts a process. If the daemon was down meanwhile, it may be that the process was started before, and that
- * the next daemon does not know it, or that it cannot be started again. A shim that dies before it answers may
- * have started it, too.
+ * the next daemon does not know it, or that it cannot be started again. A shim that dies before it answers
+ * may have started it, too.
  *
  * @returns its process id; the cause of its end if nobody knows whether it was started.
  */
