@@ -21,10 +21,11 @@ export async function ask(
     throw new UsageError(`cannot ask for the ${what}: standard input is not a terminal; give ${instead}`);
   }
   // Node's line editor draws its line again at each key, from the first column on. So it has to draw the
-  // question, too. With `hidden` it draws nothing.
-  if (hidden) process.stderr.write(question);
+  // question, too. With `hidden` it draws nothing. It also keeps the terminal from showing what is typed, so
+  // the question, which invites to type, comes after it.
   const output = hidden ? new Writable({ write: (_chunk, _encoding, done) => done() }) : process.stderr;
   const lines = createInterface({ input: process.stdin, output, terminal: true });
+  if (hidden) process.stderr.write(question);
   // In raw mode, Ctrl-C raises no signal. Ctrl-D closes the terminal's input, which is no answer.
   lines.once("SIGINT", () => {
     lines.close();
