@@ -3,8 +3,11 @@ import { type CommandEntry, defineCommand } from "../command-entry.js";
 import { type Expected, expectedAt } from "../completion/position.js";
 import { commandWords, optionWords, toLines, valueWords, type Word } from "../completion/words.js";
 
-/** A person waits for the answer. A daemon that is slower gives none. */
-const ANSWER_MS = 1500;
+/**
+ * A daemon that does not answer gives no words. One on a busy machine may need seconds, and Ctrl-C ends the
+ * wait before.
+ */
+const ANSWER_MS = 10_000;
 /** What stands behind the first operand of these is not ours. */
 const PASS_THROUGH = ["run"];
 
