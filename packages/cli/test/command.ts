@@ -82,14 +82,32 @@ export function startProgram(program: string, args: readonly string[], options: 
     printed: (text) =>
       new Promise((resolve, reject) => {
         onOutput = () => {
-          if (Buffer.concat(stdout).includes(text)) resolve();
+          if (!Buffer.concat(stdout).includes(text)) return;
+          onOutput = () => undefined;
+          resolve();
         };
         onOutput();
-        void finished.then(({ stderr: said }) =>
-          reject(new Error(`it ended without printing ${text}: ${said}`)),
+        finished.then(
+          ({ code, stderr: said }) =>
+            reject(new Error(`it ended with ${code} without printing ${JSON.stringify(text)}: ${said}`)),
+          reject,
         );
       }),
   };
+}
+
+/**
+ * Acts again and again until something is seen. Nothing else tells that a command which only watches has
+ * begun to watch.
+ */
+export async function actUntil(seen: Promise<unknown>, act: () => Promise<unknown>): Promise<void> {
+  let isOver = false;
+  const over = (): void => {
+    isOver = true;
+  };
+  seen.then(over, over);
+  while (!isOver) await act();
+  await seen;
 }
 
 /** Runs the command to its end. */

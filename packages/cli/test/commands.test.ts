@@ -4,7 +4,7 @@ import { delimiter, dirname, join } from "node:path";
 import { useDaemon } from "@wfe-containerd/test-infra/daemon";
 import { busyboxArchive } from "@wfe-containerd/test-infra/images";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { call, MAIN, type Running, run as runProgram, start, type Told, told } from "./command.js";
+import { actUntil, call, MAIN, type Running, run as runProgram, start, type Told, told } from "./command.js";
 
 const daemon_ = useDaemon();
 let files: string;
@@ -131,10 +131,11 @@ describe("a running step", () => {
   });
 
   test("top lists its processes, as ps(1) does", async () => {
+    const { pid } = await daemon_.client.tasks.get(id);
     const { stdout } = await cli("top", "build");
-    const [, pid] = /^\d+ +(\d+) +\d+ +[RS] .* sh -c trap/m.exec(stdout) ?? [];
     expect(stdout).toMatch(/^USER +PID +PPID +S +TIME +CMD\n/);
-    expect(Number(pid)).toBe((await daemon_.client.tasks.get(id)).pid);
+    // A child that the shell has just forked has the same arguments.
+    expect(stdout).toMatch(new RegExp(`^\\d+ +${pid} +\\d+ +[A-Z] .* sh -c trap`, "m"));
   });
 
   test("stats tells what it uses", async () => {
@@ -199,7 +200,12 @@ test("stop ends a step by its stop signal; events tell of it", async () => {
   const events = start([...at(), "events", "--filter", "type=container", "--format", "{{.Action}} {{.ID}}"], {
     env: env(),
   });
-  // The subscription exists once an event of a step comes: steps are started until one is seen.
+  const { containers } = daemon_.client;
+  const probe = { id: "probe", image: "", spec: {}, snapshotKey: "", snapshotter: "" };
+  await actUntil(events.printed("create probe\n"), async () => {
+    await containers.create(probe);
+    await containers.delete(probe.id);
+  });
   const first = await startStep("first");
   const second = await startStep("second");
   await events.printed("start wfe-");
@@ -219,19 +225,14 @@ test("stop ends a step by its stop signal; events tell of it", async () => {
 
 test("wait gives the exit codes of steps, those of running ones when they have ended", async () => {
   await cli("run", "-d", "--name", "over", "busybox", "sh", "-c", "exit 3");
-  await cli(
-    "run",
-    "-d",
-    "--name",
-    "later",
-    "busybox",
-    "sh",
-    "-c",
-    "trap 'exit 5' TERM; while :; do sleep 0.05; done",
-  );
+  const script = "trap 'exit 5' TERM; echo on; while :; do sleep 0.05; done";
+  await cli("run", "-d", "--name", "later", "busybox", "sh", "-c", script);
+  const log = start([...at(), "logs", "-f", "later"], { env: env() });
+  await log.printed("on\n");
   const waiting = cli("wait", "over", "later");
   expect((await cli("stop", "-t", "60", "later")).code).toBe(0);
   expect(await waiting).toEqual({ code: 0, stdout: "3\n5\n", stderr: "" });
+  await log.finished;
   expect((await cli("rm", "over", "later")).code).toBe(0);
 });
 
@@ -501,8 +502,9 @@ steps:
         `
   - {name: one, run: "echo kept > /tmp/file; id -u; echo '##wfe[output release=1.2]'; cat /run/secrets/token"}
   - {name: two, run: "cat /tmp/file; id -u; pwd; echo $A $B $ONE_OUTPUTS_RELEASE $EXTRA", user: 1000, working_dir: /tmp, env: {B: b}}
-  - {name: three, run: "pwd; touch here; exec sleep 600", timeout: 1s}
-  - {name: four, run: "echo never"}
+  - {name: three, run: "pwd; touch here"}
+  - {name: four, run: "exec sleep 600", timeout: 1s}
+  - {name: five, run: "echo never"}
 `,
         "env: {A: a, B: x}\nuser: 7\nsecrets: [token]\nworkspace: /work",
       );
@@ -521,11 +523,12 @@ steps:
           "",
         ].join("\n"),
         stderr: [
-          "==> [1/4] one (example.com/shell:1)",
-          "==> [2/4] two (example.com/shell:1)",
-          "==> [3/4] three (example.com/shell:1)",
-          "wfe-containerd: step three: ran longer than its time-out",
-          "==> step three: ran longer than its time-out (exit code 143); not run: four",
+          "==> [1/5] one (example.com/shell:1)",
+          "==> [2/5] two (example.com/shell:1)",
+          "==> [3/5] three (example.com/shell:1)",
+          "==> [4/5] four (example.com/shell:1)",
+          "wfe-containerd: step four: ran longer than its time-out",
+          "==> step four: ran longer than its time-out (exit code 143); not run: five",
           "",
         ].join("\n"),
       });
@@ -587,7 +590,9 @@ steps:
     test("a signal stops the step, and removes the container", async () => {
       const before = await daemon_.inventory();
       const wait = "trap 'echo bye; exit 0' TERM; echo on; while :; do sleep 0.05; done";
-      const input = inSession(`  - {name: one, run: "${wait}"}\n  - {name: two, run: "echo never"}\n`);
+      const input = inSession(
+        `  - {name: one, run: "${wait}", stop_grace: 60s}\n  - {name: two, run: "echo never"}\n`,
+      );
       const running = stepFile(input, "--quiet");
       await running.printed("on");
       running.child.kill("SIGINT");

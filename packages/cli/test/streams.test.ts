@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { useDaemon } from "@wfe-containerd/test-infra/daemon";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { call, MAIN, start, startProgram, type Told, told } from "./command.js";
+import { actUntil, call, MAIN, start, startProgram, type Told, told } from "./command.js";
 
 const daemon_ = useDaemon();
 
@@ -94,7 +94,8 @@ describe("a terminal", () => {
 
 describe("a step that is left", () => {
   test("prints its id, goes on, and is followed, entered, stopped and removed by its name", async () => {
-    const script = "echo one; echo two >&2; trap 'echo bye; exit 6' TERM; while :; do sleep 0.05; done";
+    const script =
+      "trap 'echo bye; exit 6' TERM; trap 'echo again' USR1; echo one; echo two >&2; while :; do sleep 0.05; done";
     const left = await cli("run", "-d", "--name", "server", "busybox", "sh", "-c", script);
     expect(left).toMatchObject({ code: 0, stderr: "" });
     const id = left.stdout.trim();
@@ -112,9 +113,18 @@ describe("a step that is left", () => {
       stderr: expect.stringMatching(/^wfe-containerd: --name: step wfe-\w+ has the name "server" already/),
     });
 
-    expect(await cli("stop", "-t", "60", "server")).toMatchObject({ code: 0, stdout: "server\n" });
-    expect(told(await following.finished)).toEqual({ code: 0, stdout: "one\nbye\n", stderr: "two\n" });
-    expect(told(await attached.finished)).toMatchObject({ code: 6, stderr: "" });
+    await actUntil(attached.printed("again\n"), () => cli("kill", "-s", "USR1", "server"));
+    expect(await cli("stop", "-t", "300", "server")).toMatchObject({ code: 0, stdout: "server\n" });
+    expect(told(await following.finished)).toEqual({
+      code: 0,
+      stdout: expect.stringMatching(/^one\n(again\n)+bye\n$/),
+      stderr: "two\n",
+    });
+    expect(told(await attached.finished)).toEqual({
+      code: 6,
+      stdout: expect.stringMatching(/^(again\n)+bye\n$/),
+      stderr: "",
+    });
     expect((await cli("ps", "-q")).stdout).toBe("");
     expect((await cli("ps", "-a", "--format", "status,exitCode")).stdout).toBe("stopped\t6\n");
     expect((await cli("ps", "-a")).stdout).toContain("stopped (6)");
@@ -258,20 +268,18 @@ describe("cp", () => {
 });
 
 test("the log of a step that another command runs is followed; the end of the following is not its end", async () => {
-  const running = start(
-    [...at(), "run", "--name", "busy", "busybox", "sh", "-c", "echo on; exec sleep 1000"],
-    {
-      env: env(),
-    },
-  );
+  const script = "trap 'echo again' USR1; echo on; while :; do sleep 0.05; done";
+  const flags = ["--name", "busy", "--stop-timeout", "0"];
+  const running = start([...at(), "run", ...flags, "busybox", "sh", "-c", script], { env: env() });
   await running.printed("on\n");
   const following = start([...at(), "logs", "-f", "busy"], { env: env() });
   await following.printed("on\n");
   following.child.kill("SIGINT");
   expect((await following.finished).code).toBe(130);
   const attached = start([...at(), "attach", "--no-sig-proxy", "busy"], { env: env() });
+  await actUntil(attached.printed("again\n"), () => cli("kill", "-s", "USR1", "busy"));
   attached.child.kill("SIGTERM");
-  await attached.finished;
+  expect((await attached.finished).code).toBe(143);
   expect((await cli("ps", "--format", "{{.Names}} {{.Status}}")).stdout).toBe("busy running\n");
   running.child.kill("SIGTERM");
   await running.finished;
