@@ -103,17 +103,13 @@ describe("what the guides print", () => {
     });
   }
 
-  test.each(GUIDES)(
-    "docs/%s",
-    async (guide) => {
-      for (const block of await blocksOf(guide)) {
-        if (block.file !== undefined && block.language !== "js" && block.language !== "ts")
-          await writeFile(join(directory, block.file), block.text);
-        if (block.language !== "console") continue;
-        for (const { line, output } of commandsOf(block))
-          expect(await run(line), `$ ${line}`).toMatch(toPattern(output));
-      }
-    },
-    300_000,
-  );
+  test.each(GUIDES)("docs/%s", async (guide) => {
+    for (const block of await blocksOf(guide)) {
+      if (block.file !== undefined && block.language !== "js" && block.language !== "ts")
+        await writeFile(join(directory, block.file), block.text);
+      if (block.language !== "console") continue;
+      for (const { line, output } of commandsOf(block))
+        expect(await run(line), `$ ${line}`).toMatch(toPattern(output));
+    }
+  });
 });

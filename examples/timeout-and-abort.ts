@@ -7,7 +7,7 @@ const late = await executor.run({
   name: "too-long",
   image: "busybox:latest",
   run: "trap 'echo cleaning up; exit 5' TERM; while :; do sleep 0.1; done",
-  timeoutMs: 3_000,
+  timeoutMs: 10_000,
   stopGraceMs: 10_000,
 });
 console.log(late.cause, late.exitCode, late.stdout.trim());

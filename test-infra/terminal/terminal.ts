@@ -52,7 +52,8 @@ export interface Terminal extends AsyncDisposable {
   resize(size: TerminalSize): Promise<void>;
 }
 
-const GIVE_UP_MS = 100_000;
+/** Ends a wait for what never comes, and tells what the screen shows instead. It does not measure speed. */
+const GIVE_UP_MS = 300_000;
 const LOOK_AGAIN_MS = 50;
 
 /** The shell's prompt, which tells the exit code of the command before it. */

@@ -289,17 +289,10 @@ describe("run", () => {
   });
 
   test("a first SIGINT stops the step in order", async () => {
-    const step = start(
-      [
-        ...at(),
-        "run",
-        "busybox",
-        "sh",
-        "-c",
-        "trap 'echo bye; exit 9' TERM; echo on; while :; do sleep 0.05; done",
-      ],
-      { env: env() },
-    );
+    const script = "trap 'echo bye; exit 9' TERM; echo on; while :; do sleep 0.05; done";
+    const step = start([...at(), "run", "--stop-timeout", "300", "busybox", "sh", "-c", script], {
+      env: env(),
+    });
     await step.printed("on");
     step.child.kill("SIGINT");
     const { code, stdout, stderr } = await step.finished;
@@ -309,9 +302,8 @@ describe("run", () => {
 
   test("a signal of one's own choice does, too", async () => {
     const script = "trap 'echo bye; exit 9' USR1; trap '' TERM; echo on; while :; do sleep 0.05; done";
-    const step = start([...at(), "run", "--stop-signal", "USR1", "busybox", "sh", "-c", script], {
-      env: env(),
-    });
+    const flags = ["--stop-signal", "USR1", "--stop-timeout", "300"];
+    const step = start([...at(), "run", ...flags, "busybox", "sh", "-c", script], { env: env() });
     await step.printed("on");
     step.child.kill("SIGTERM");
     expect(await step.finished).toMatchObject({ code: 9, stdout: Buffer.from("on\nbye\n") });
@@ -364,7 +356,9 @@ describe("run", () => {
 
   test("a reader that leaves ends it, as it would any program", async () => {
     const before = await daemon_.inventory();
-    const step = start([...at(), "run", "busybox", "yes"], { env: env() });
+    // Slowly: what nobody reads is stored, and must not fill the disk of a machine where the reader is late.
+    const script = "while echo y; do sleep 0.01; done";
+    const step = start([...at(), "run", "busybox", "sh", "-c", script], { env: env() });
     await step.printed("y");
     step.child.stdout?.destroy();
     expect(await step.finished).toMatchObject({ code: 141, stderr: "" });
@@ -552,7 +546,9 @@ test("WFE_DEBUG prints what happens on standard error, and a wrong value is refu
   const lines = all.stderr.trimEnd().split("\n");
   for (const each of lines) expect(each).toMatch(line);
   expect(lines).toContainEqual(expect.stringMatching(/ rpc Tasks\.Create, namespace \S+, [\d.]+ m?s$/));
-  expect(lines.at(-1)).toMatch(/ step wfe-\w+ "run", image .+, cause exit, exit code 0, ran .+, [\d.]+ m?s$/);
+  expect(lines).toContainEqual(
+    expect.stringMatching(/ step wfe-\w+ "run", image .+, cause exit, exit code 0, ran .+, [\d.]+ m?s$/),
+  );
   expect(all.stderr).not.toContain("canary");
   const steps = await call(run, { env: { ...env(), WFE_DEBUG: "step" } });
   expect(steps.stderr).not.toContain(" rpc ");
@@ -580,7 +576,9 @@ test("--format stands before or behind each command that prints a list; --versio
 
 test("a step that runs out of time is no success, though it ends with 0", async () => {
   const script = "trap 'exit 0' TERM; while :; do sleep 0.05; done";
-  const { code, stderr } = await call([...at(), "run", "--timeout", "3s", "busybox", "sh", "-c", script], {
+  // Long enough for the shell to come to its first command.
+  const flags = ["--timeout", "10s", "--stop-timeout", "300"];
+  const { code, stderr } = await call([...at(), "run", ...flags, "busybox", "sh", "-c", script], {
     env: env(),
   });
   expect({ code, stderr }).toEqual({
@@ -656,17 +654,9 @@ test("what an executor left that was killed is listed, and collected; what lives
 
 test("run ends soon after its time-out though the daemon is gone, and gc ends what is left, or says why not", async () => {
   const { daemon, client } = daemon_;
-  const args = [
-    "run",
-    "--timeout",
-    "3s",
-    "--stop-timeout",
-    "1",
-    "busybox",
-    "sh",
-    "-c",
-    "echo on; exec sleep 600",
-  ];
+  // Long enough for the daemon to be killed before.
+  const flags = ["--timeout", "15s", "--stop-timeout", "1"];
+  const args = ["run", ...flags, "busybox", "sh", "-c", "echo on; exec sleep 600"];
   const run = start([...at(), ...args], { env: env() });
   await run.printed("on");
   const [step] = await client.tasks.list();
