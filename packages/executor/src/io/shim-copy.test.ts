@@ -1,6 +1,6 @@
 import { type ChildProcessByStdio, spawn } from "node:child_process";
 import { once } from "node:events";
-import { type FileHandle, mkdtemp, open, rm } from "node:fs/promises";
+import { type FileHandle, mkdtemp, open, readlink, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Readable, Writable } from "node:stream";
@@ -17,11 +17,11 @@ let pid: number;
 
 beforeEach(async () => {
   directory = await mkdtemp(join(tmpdir(), "wfe-shim-"));
-  const paths = ["stdout", "stderr"].map((name) => join(directory, name));
-  files = await Promise.all(paths.map((path) => open(path, "wx+")));
+  const paths = ["stdout", "stderr", "close"].map((name) => join(directory, name));
+  files = await Promise.all(paths.slice(0, 2).map((path) => open(path, "wx+")));
   // Both tell when they have opened what they hold.
-  const script = `exec 6>&1
-    exec 3< <(exec 2>&1; echo "child $BASHPID" >&6; exec sleep 1000) 4>>"$1" 5>>"$2"
+  const script = `exec 6>&1; mkfifo "$3"
+    exec 3< <(exec 2>&1 7<>"$3"; echo "child $BASHPID" >&6; read -u 7; exec >&- 2>&-; read -u 7) 4>>"$1" 5>>"$2"
     echo ready; exec cat`;
   shim = spawn("bash", ["-c", script, "bash", ...paths], { stdio: ["pipe", "pipe", "inherit"] });
   let printed = "";
@@ -47,14 +47,25 @@ test("a shim is found by the files and the pipes that it has open", async () => 
 });
 
 // A further process in a container runs already when its shim is looked for.
-test("of a process that ends meanwhile, nobody knows whether its copies have ended before", async () => {
+test.each<[string, () => Promise<void>]>([
+  ["ends", async () => void process.kill(pid, "SIGKILL")],
+  ["closes its output", () => writeFile(join(directory, "close"), "\n")],
+])("of a process that %s meanwhile, nobody knows whether its copies have ended", async (_, end) => {
   const [stdout, stderr] = files as [FileHandle, FileHandle];
   const endsMeanwhile = {
     async stat() {
-      process.kill(pid, "SIGKILL");
-      while (await isRunning(pid)) await nextTurn();
+      await end();
+      while (await isOpen()) await nextTurn();
       return stderr.stat();
     },
   } as FileHandle;
   expect(await findShim(pid, [stdout, endsMeanwhile])).toBeUndefined();
 });
+
+/** Whether the child has its stderr open. */
+function isOpen(): Promise<boolean> {
+  return readlink(`/proc/${pid}/fd/2`).then(
+    () => true,
+    () => false,
+  );
+}

@@ -50,16 +50,18 @@ export async function findShim(pid: number, outputs: readonly FileHandle[]): Pro
     const shim = await readProcess(process.parent);
     const descriptors = readDescriptors(shim.pid);
     for (const [at, output] of outputs.entries()) {
-      const pipe = await readlink(`/proc/${pid}/fd/${at + 1}`);
+      const end = `/proc/${pid}/fd/${at + 1}`;
+      const pipe = await readlink(end);
       const source = descriptors.find(({ link }) => link === pipe);
       const ours = identify(await output.stat());
       const target = descriptors.find(({ id }) => id === ours);
       if (!pipe.startsWith("pipe:") || source === undefined || target === undefined)
         throw new Error("not the shim");
       copies.push(createCopy(target.path, ours, await openPipe(source.path)));
+      // The pipe may have ended before we held it, and nothing tells that end from a copy that has failed.
+      // Whether the process runs would not tell it: it closes its files a moment before its end.
+      if ((await readlink(end)) !== pipe) throw new Error("the process has closed its output");
     }
-    // Its pipe may have ended before we held it. Then nothing tells that end from a copy that has failed.
-    if (!(await isSame(process))) throw new Error("the process has ended");
     return {
       copies,
       hasProcess: () => isSame(process),
@@ -105,23 +107,28 @@ function openPipe(path: string): Promise<FileHandle> {
 interface ProcessState {
   readonly pid: number;
   readonly parent: number;
-  readonly state: string;
+  /** It has ended, or the kernel has begun to end it: then it may have closed its files already. */
+  readonly isOver: boolean;
   /** In clock ticks since the machine's start. Tells a process from a later one with the same id. */
   readonly startedAt: string;
 }
+
+/** A bit of a process's flags (include/linux/sched.h). */
+const PF_EXITING = 0x4;
 
 /** Reads /proc/<pid>/stat; see proc_pid_stat(5). The name in brackets may contain anything. */
 async function readProcess(pid: number): Promise<ProcessState> {
   // Synchronous, as below: five turns of a thread take longer.
   const text = readFileSync(`/proc/${pid}/stat`, "utf8");
   const fields = text.slice(text.lastIndexOf(")") + 2).split(" ");
-  return { pid, state: fields[0] ?? "", parent: Number(fields[1]), startedAt: fields[19] ?? "" };
+  const isOver = fields[0] === "Z" || fields[0] === "X" || (Number(fields[6]) & PF_EXITING) !== 0;
+  return { pid, isOver, parent: Number(fields[1]), startedAt: fields[19] ?? "" };
 }
 
 /** Whether a process runs. Also true if we cannot look. */
 export async function isRunning(pid: number): Promise<boolean> {
   return readProcess(pid).then(
-    ({ state }) => state !== "Z" && state !== "X",
+    ({ isOver }) => !isOver,
     (reason: unknown) => !hasCode(reason, "ENOENT") && !hasCode(reason, "ESRCH"),
   );
 }
@@ -130,7 +137,7 @@ export async function isRunning(pid: number): Promise<boolean> {
 async function isSame({ pid, startedAt }: ProcessState): Promise<boolean> {
   try {
     const now = await readProcess(pid);
-    return now.startedAt === startedAt && now.state !== "Z" && now.state !== "X";
+    return now.startedAt === startedAt && !now.isOver;
   } catch (reason) {
     return !hasCode(reason, "ENOENT") && !hasCode(reason, "ESRCH");
   }
