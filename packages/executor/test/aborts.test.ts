@@ -96,7 +96,8 @@ async function expectNothingLeft(before: Awaited<ReturnType<typeof at.inventory>
   await at.expectNothingLeft(before);
   const addresses = await readdir(join(dataDir, BRIDGE.name)).catch(() => []);
   expect(addresses.filter((name) => /^[\d.]+$/.test(name))).toEqual([]);
-  expect(await network.exec("ip", "-brief", "link")).not.toContain("veth");
+  // The kernel removes the interfaces of a network namespace a moment after its last process has ended.
+  await expect.poll(() => network.exec("ip", "-brief", "link")).not.toContain("veth");
 }
 
 test.each(["file", "fifo"] as const)(

@@ -1,4 +1,11 @@
-import { createExecutor, type DetachOptions, listSteps, reap, removeStep } from "@wfe-containerd/executor";
+import {
+  createExecutor,
+  type DetachOptions,
+  listSteps,
+  reap,
+  removeStep,
+  type StepHandle,
+} from "@wfe-containerd/executor";
 import { useDaemon } from "@wfe-containerd/test-infra/daemon";
 import { afterEach, expect, test } from "vitest";
 
@@ -20,6 +27,16 @@ async function detach(run: string, fields: object = {}, options: DetachOptions =
   return id;
 }
 
+/** Waits until a step has printed something. */
+async function printed(handle: StepHandle, text: string): Promise<void> {
+  let seen = "";
+  for await (const entry of handle.log.read()) {
+    if (entry.type === "output") seen += Buffer.from(entry.data).toString();
+    if (seen.includes(text)) return;
+  }
+  throw new Error(`it ended, and printed only ${JSON.stringify(seen)}`);
+}
+
 /** Waits for the end of a step that was left. */
 const ended = (id: string) => at.client.tasks.wait(id);
 
@@ -29,14 +46,15 @@ test("a step that is left goes on without its executor, and keeps its output and
   await using other = open();
   const handles = [await executor.attach(id), await other.attach("left")] as const;
   const [handle] = handles;
-  await handle.started;
+  await Promise.all(handles.map(({ started }) => started));
+  await printed(handle, "begin\n");
   const seen = [];
   for await (const { text } of handle.log.lines({ follow: false })) seen.push(text);
   expect(seen).toEqual(["begin"]);
   expect(await listSteps(at.client)).toMatchObject([{ id, executor: "left", status: "running" }]);
 
   const touch = await executor.exec(id, { command: ["touch", "/tmp/go"], user: "0" });
-  expect(await touch.result).toMatchObject({ ok: true });
+  expect(await touch.result).toMatchObject({ cause: "exit", exitCode: 0 });
   for (const each of handles)
     expect(await each.result).toMatchObject({
       name: "left",
@@ -87,7 +105,10 @@ test("stopping to follow leaves it alone; neither recover nor reap takes it, unt
   const handle = await executor.attach("left");
   await handle.started;
   handle.kill();
-  await expect(handle.result).rejects.toMatchObject({ kind: "aborted", message: /goes on by itself$/ });
+  await expect(handle.result).rejects.toMatchObject({
+    kind: "aborted",
+    message: expect.stringMatching(/goes on by itself$/),
+  });
   for await (const recovered of executor.recover()) expect(recovered.id).toBe("");
   expect((await reap(at.client, { ioDir: at.ioDir })).removed).toEqual([]);
   await at.client.tasks.kill(gone, "KILL");
@@ -128,11 +149,13 @@ test("a process that is left in a step goes on without its executor, and ends wi
 
 test("reap ends one whose time is over, and leaves its output", async () => {
   const id = await detach("echo hello; exec sleep 1000", { timeoutMs: 100, stopGraceMs: 0 });
+  await using executor = open();
+  // Its time is over already, or soon. Only reap ends it for that.
+  await printed(await executor.attach(id), "hello\n");
   await expect
     .poll(async () => (await reap(at.client, { ioDir: at.ioDir })).removed)
     .toMatchObject([{ kind: "process", stepId: id }]);
   await ended(id);
-  await using executor = open();
   expect(await (await executor.attach(id)).result).toMatchObject({ exitCode: 137, stdout: "hello\n" });
 });
 
@@ -163,7 +186,7 @@ test("what cannot be left, followed or entered is refused, with a word on what c
   const followed = await executor.attach(piped.id);
   await expect(followed.result).rejects.toMatchObject({ kind: "refused" });
   const entered = await executor.exec(piped.id, { command: ["echo", "hello"] });
-  expect(await entered.result).toMatchObject({ ok: true, stdout: "hello\n" });
+  expect(await entered.result).toMatchObject({ cause: "exit", exitCode: 0, stdout: "hello\n" });
 });
 
 test("the output of a step with secrets is masked, or not shown", async () => {
@@ -181,7 +204,7 @@ test("the output of a step with secrets is masked, or not shown", async () => {
   const process = await executor.exec(id, { command: ["cat", "/run/secrets/token"] }, { secrets });
   expect((await process.result).stdout).toBe("***");
   const handle = await executor.attach(id, { secrets });
-  await handle.started;
+  await printed(handle, "***");
   const texts = [];
   for await (const entry of handle.log.read({ follow: false }))
     texts.push("data" in entry ? Buffer.from(entry.data).toString() : "");

@@ -19,7 +19,11 @@ import { BUSYBOX, useRefusals } from "./refusals.js";
 const { at, issuesOf, withImage } = useRefusals();
 
 /** Ends only when it is stopped. */
-const ENDLESS = { ...BUSYBOX, run: "trap 'exit 3' TERM; echo on; while :; do sleep 0.05; done" };
+const ENDLESS = {
+  ...BUSYBOX,
+  run: "trap 'exit 3' TERM; echo on; while :; do sleep 0.05; done",
+  stopGrace: "1m",
+};
 const TRUE = { ...BUSYBOX, run: "true" };
 
 function executor(options: Partial<ExecutorOptions> = {}): Executor {
@@ -150,6 +154,7 @@ describe("the queue", () => {
         if (event.type === "queued") places[name] = event.position;
         if (event.type === "phase" && event.phase === "resolving") begun.push(name);
       }
+      await handle.closed;
       return (await handle.result).exitCode;
     };
     const all = [start("a"), start("b", 0), start("low", -1.5), start("high", 7), start("c")];
@@ -345,7 +350,7 @@ describe("a step with retry", () => {
     await expect(runner.run(missing)).rejects.toMatchObject({
       attempts: [{ cause: "command-not-found", message: expect.stringContaining("no-such-program") }],
     });
-    const stubborn = { ...ENDLESS, timeoutMs: 1_000, retry };
+    const stubborn = { ...ENDLESS, timeoutMs: 1_000, stopGrace: "1s", retry };
     const { cause, attempts } = await runner.run(stubborn);
     expect([cause, attempts.length]).toEqual(["timeout", 3]);
   });

@@ -113,16 +113,23 @@ test.each(["resolving", "preparing", "starting", "settling", "releasing"] as con
 
 test("a step that is to end while the daemon is away ends within its grace, and is found later", async () => {
   const before = await daemon_.inventory();
-  const executor = createExecutor({ client: daemon_.client, ioDir: daemon_.ioDir });
+  const executor = createExecutor({
+    client: daemon_.client,
+    ioDir: daemon_.ioDir,
+    // A step that waited for the daemon as long as it may would wait longer than this test.
+    daemonTimeoutMs: 3_600_000,
+  });
   const step = { image: IMAGE, run: "echo on; sleep 600", stopGrace: "1s" };
-  const late = executor.start({ ...step, name: "late", timeoutMs: 2_000 });
   const [stopped, killed, closed] = ["stopped", "killed", "closed"].map((name) =>
     executor.start({ ...step, name, stopGrace: name === "closed" ? "50s" : "1s" }),
   ) as [StepHandle, StepHandle, StepHandle];
-  const handles = [late, stopped, killed, closed];
-  await Promise.all(handles.map(({ started }) => started));
+  await Promise.all([stopped, killed, closed].map(({ started }) => started));
+  // The last one: its time-out must not come before the daemon is away.
+  const late = executor.start({ ...step, name: "late", timeoutMs: 2_000 });
+  await late.started;
   daemon_.daemon.kill("SIGKILL");
   await daemon_.daemon.exited;
+  const handles = [late, stopped, killed, closed];
   stopped.stop();
   killed.kill();
   const isAway = (handle: StepHandle) =>
@@ -130,12 +137,9 @@ test("a step that is to end while the daemon is away ends within its grace, and 
       kind: "daemon-unavailable",
       message: expect.stringMatching(new RegExp(`${handle.id}.*may still run`)),
     });
-  const begun = performance.now();
   await Promise.all([late, stopped, killed].map(isAway));
   const { unreleased } = await executor.close({ graceMs: 1_000 });
   await isAway(closed);
-  // Far below the minute that a step waits for the daemon.
-  expect(performance.now() - begun).toBeLessThan(30_000);
   const tasks = unreleased.filter(({ kind }) => kind === "task").map(({ id }) => id);
   expect(tasks.sort()).toEqual(handles.map(({ id }) => id).sort());
 
@@ -158,7 +162,8 @@ test("the facts about the machine are asked for once, and again after a restart 
       },
     ],
   });
-  await using executor = createExecutor({ client, ioDir: daemon_.ioDir });
+  // What the executor does beside its steps is not counted.
+  await using executor = createExecutor({ client, ioDir: daemon_.ioDir, reapIntervalMs: false });
   const run = () => executor.run({ name: "asks", image: IMAGE, run: "true" });
   expect(await run()).toMatchObject({ exitCode: 0 });
   const once = asked;
@@ -167,10 +172,10 @@ test("the facts about the machine are asked for once, and again after a restart 
   expect(asked).toBe(once);
   expect(client.disconnects()).toBe(0);
   daemon_.daemon.kill("SIGKILL");
+  await expect.poll(() => client.disconnects()).toBeGreaterThan(0);
   await daemon_.daemon.restart();
   expect(await run()).toMatchObject({ exitCode: 0 });
   expect(asked).toBe(2 * once);
-  expect(client.disconnects()).toBeGreaterThan(0);
 });
 
 test("a step that ends while the daemon is down gives its true code afterwards, or says that nobody knows it", async () => {
@@ -236,7 +241,8 @@ test("a full disk for its output ends a step, and says so", async () => {
     expect(result.stdout).toMatch(/^(y\n)+/);
     await daemon_.expectNothingLeft(before);
   } finally {
-    await run("umount", [small]);
+    // A shim closes its files a moment after it has told that all is copied.
+    await run("umount", ["--lazy", small]);
   }
 });
 

@@ -17,7 +17,7 @@ describe("init", () => {
     // The orphan ends before its grandparent. If nothing reaps it, it stays a zombie.
     const script = `set +e; (sleep 0.05 & exec true); readlink /proc/1/exe
       while [ -n "$(ls /proc | grep -E '^[0-9]+$' | while read p; do grep -s sleep /proc/$p/comm; done)" ]; do :; done
-      grep -l 'State:.Z' /proc/[0-9]*/status; exit 7`;
+      grep -ls 'State:.Z' /proc/[0-9]*/status; exit 7`;
     const result = await run({ run: script, init: true });
     expect(result).toMatchObject({ exitCode: 7, stdout: "/dev/init\n", stderr: "" });
   });

@@ -149,7 +149,7 @@ describe("a step is held to", () => {
   test("its processes: a fork over the limit fails", async () => {
     const { stderr, exitCode } = await run({
       pidsLimit: 10,
-      run: "i=0; while [ $i -lt 20 ]; do sleep 9 & i=$((i+1)); done; echo all",
+      run: "i=0; while [ $i -lt 20 ]; do sleep 1000 & i=$((i+1)); done; echo all",
     });
     expect(stderr).toContain("can't fork");
     expect(exitCode).not.toBe(0);
@@ -161,7 +161,7 @@ describe("a step is held to", () => {
     const result = await run({
       cpu: 0.1,
       run: `until [ "$(${stat} | grep nr_throttled | cut -d' ' -f2)" -gt 3 ]; do :; done; echo held`,
-      timeoutMs: 100_000,
+      timeoutMs: 500_000,
     });
     expect(result).toMatchObject({ cause: "exit", stdout: "held\n" });
   });
