@@ -62,6 +62,7 @@ export const FIFO_IO: IoBackend = {
     ...(await reopenFifoIo(directory)),
     caughtUp: Promise.resolve(),
     takeOver: async () => undefined,
+    closedBy: async () => false,
     skipFreed: async () => ({ stdout: 0, stderr: 0 }),
   }),
   isStored: false,

@@ -1,8 +1,10 @@
-import { appendFile, mkdtemp, readdir, readlink, rm } from "node:fs/promises";
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { appendFile, mkdtemp, readdir, readFile, readlink, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
-import { openFileIo } from "./file.js";
+import { openFileIo, reopenFileIo } from "./file.js";
 import type { StepIo } from "./io.js";
 import { readToEnd } from "./read-to-end.js";
 import { createSeal } from "./seal.js";
@@ -50,6 +52,24 @@ test("a process whose parent does not have our files open is no shim's", async (
 test("without any promise about the disk nothing is claimed", async () => {
   await appendFile(io.stdio.stdout, "printed");
   expect(await readToEnd(io, NEVER)).toEqual({ stdout: "unknown", stderr: "unknown" });
+});
+
+test("what a process has not copied yet is waited for, and its closing the file ends that", async () => {
+  const again = await reopenFileIo(join(parent, "step"), { shared: false, seal: createSeal() });
+  const script = `exec 3>>"$1"; echo open; read -r go; echo late >&3; exec 3>&-; read -r go`;
+  const copier = spawn("sh", ["-c", script, "sh", io.stdio.stdout], { stdio: ["pipe", "pipe", "inherit"] });
+  try {
+    await once(copier.stdout, "data");
+    const closed = again.closedBy([copier.pid ?? 0], 600_000);
+    copier.stdin.write("\n");
+    expect(await closed).toBe(true);
+    expect(await readFile(io.stdio.stdout, "utf8")).toBe("late\n");
+  } finally {
+    const ended = once(copier, "close");
+    copier.stdin.end();
+    await ended;
+    await again.close();
+  }
 });
 
 test("closing leaves no file open, also twice", async () => {

@@ -10,7 +10,7 @@ import { createFileReader } from "./file-reader.js";
 import { createFileStore } from "./file-store.js";
 import { type OnBacklog, OUTPUT_STREAMS, type OutputStream, type StepIo } from "./io.js";
 import { isWithinPreallocation, preallocate } from "./preallocation.js";
-import { findShim, isRunning, type SealOutcome, type Shim } from "./shim-copy.js";
+import { findShim, haveOpen, isRunning, type SealOutcome, type Shim } from "./shim-copy.js";
 import { watchDirectory } from "./watch-directory.js";
 
 /** How often to check that the output is still stored, in milliseconds. Nobody notifies us. */
@@ -73,6 +73,12 @@ export interface ReopenedIo extends StepIo {
   /** That process has ended: from now on the output is ours, with its disk. */
   takeOver(): Promise<void>;
   /**
+   * Waits until none of these processes has the files open, at most for this time in milliseconds.
+   *
+   * @returns false at once if that cannot be seen from here.
+   */
+  closedBy(pids: readonly number[], timeMs: number): Promise<boolean>;
+  /**
    * Skips the beginnings of the streams whose space that process has freed. Call it before `read`.
    *
    * @param keptBytes nothing is freed before both streams together have more.
@@ -93,6 +99,15 @@ export async function reopenFileIo(directory: string, options: FileIoOptions): P
       ...io,
       caughtUp: io.caughtUp,
       takeOver: () => io.own(),
+      async closedBy(pids, timeMs) {
+        const giveUpAt = performance.now() + timeMs;
+        for (;;) {
+          const isOpen = await haveOpen(pids, opened);
+          if (isOpen !== true) return isOpen === false;
+          if (performance.now() > giveUpAt) return true;
+          await delay(POLL_MS);
+        }
+      },
       async skipFreed(keptBytes) {
         const stats = await Promise.all(opened.map((handle) => handle.stat()));
         // A file system that compresses takes few blocks, too.

@@ -104,6 +104,24 @@ function openPipe(path: string): Promise<FileHandle> {
   return open(path, constants.O_WRONLY | constants.O_NONBLOCK);
 }
 
+/**
+ * Whether one of these processes has one of our files open. A shim closes them when it has copied everything.
+ *
+ * @returns undefined if we may not look.
+ */
+export async function haveOpen(
+  pids: readonly number[],
+  outputs: readonly FileHandle[],
+): Promise<boolean | undefined> {
+  const ours = new Set<string>();
+  for (const output of outputs) ours.add(identify(await output.stat()));
+  try {
+    return pids.some((pid) => descriptorsIfAlive(pid).some(({ id }) => ours.has(id)));
+  } catch {
+    return undefined;
+  }
+}
+
 interface ProcessState {
   readonly pid: number;
   readonly parent: number;
@@ -161,6 +179,15 @@ function readDescriptors(pid: number): Descriptor[] {
       return [];
     }
   });
+}
+
+function descriptorsIfAlive(pid: number): Descriptor[] {
+  try {
+    return readDescriptors(pid);
+  } catch (reason) {
+    if (hasCode(reason, "ENOENT") || hasCode(reason, "ESRCH")) return [];
+    throw reason;
+  }
 }
 
 function identify({ dev, ino }: { readonly dev: number; readonly ino: number }): string {

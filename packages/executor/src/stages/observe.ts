@@ -6,6 +6,7 @@ import { UNKNOWN_USAGE } from "../core/output/usage.js";
 import type { StepRecord } from "../core/recovery/step-record.js";
 import { ExecutorError } from "../error.js";
 import type { ReopenedIo } from "../io/file.js";
+import { listStepProcesses } from "../machine/step-processes.js";
 import { isTaskKnown } from "../process/delete-process.js";
 import { type ExitOutcome, toExitOutcome } from "../process/exit-outcome.js";
 import { firstProcess } from "../process/process.js";
@@ -23,8 +24,8 @@ const END_MS = 20;
 /** How long its owner may take to remove the task, in milliseconds. Then the output is read as it is. */
 const DELETE_MS = 30_000;
 
-/** How long the shim may take to copy the last output of a step, in milliseconds. */
-const COPY_MS = { sealed: 5_000, unsealed: 200 };
+/** How long the shim may take to copy a step's last output, in milliseconds: if that is seen, and if not. */
+const COPY_MS = { seen: 5_000, unseen: 200 };
 
 /** A step whose owner has ended while it was followed. */
 export interface Orphaned {
@@ -115,9 +116,13 @@ async function joinOutput(
   await io.takeOver();
   release.own(() => io.release());
   const isSealed = await io.attach({ pid: isRunning ? task.pid : undefined, isLocal });
-  const timeMs = isSealed ? COPY_MS.sealed : COPY_MS.unsealed;
   return async () => {
-    const late = startTimer(timeMs);
+    if (!isSealed && isLocal) {
+      const shims = (await listStepProcesses("shims")).filter(({ stepId }) => stepId === id);
+      const pids = shims.map(({ pid }) => pid);
+      if (pids.length > 0 && (await io.closedBy(pids, COPY_MS.seen))) return;
+    }
+    const late = startTimer(isSealed ? COPY_MS.seen : COPY_MS.unseen);
     await Promise.race([io.arrived, late.fired]);
     late.cancel();
   };
