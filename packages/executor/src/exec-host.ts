@@ -8,8 +8,12 @@ import { startTimer } from "./timer.js";
 export interface ExecHost {
   /** The step's id, when its process runs. */
   readonly stepId: string | undefined;
-  /** The step's process runs: from now on others can be added. */
-  open(container: HostContainer): void;
+  /**
+   * The step's process runs: from now on others can be added.
+   *
+   * @param exit resolves when it has ended. What else is asked then, before `end`, takes its time.
+   */
+  open(container: HostContainer, exit?: Promise<unknown>): void;
   /**
    * The step's process has ended, and with it all others. Waits until those are deleted: with the task, their
    * exit codes would be gone, too.
@@ -44,6 +48,10 @@ export function createExecHost(name: string): ExecHost {
   let running: HostContainer | undefined;
   const numbers = new Set<number>();
   let isOver = false;
+  const over = (): void => {
+    isOver = true;
+    ended.resolve(true);
+  };
   return {
     get stepId() {
       return running?.plan.id;
@@ -56,12 +64,12 @@ export function createExecHost(name: string): ExecHost {
       numbers.add(number);
       return { number, giveBack: () => void numbers.delete(number) };
     },
-    open(container) {
+    open(container, exit) {
       running = container;
+      void exit?.then(over, () => undefined);
     },
     async end() {
-      isOver = true;
-      ended.resolve(true);
+      over();
       const late = startTimer(END_MS);
       await Promise.race([Promise.allSettled(added), late.fired]);
       late.cancel();

@@ -190,8 +190,8 @@ async function runStages(
   refuseIfAborted(signals);
   const created = await createStep(context, prepared);
   refuseIfAborted(signals);
-  const ended = await runCreatedStep(context, created, (pid) => {
-    if (pid !== undefined) execs.open(created);
+  const ended = await runCreatedStep(context, created, (pid, exit) => {
+    if (pid !== undefined) execs.open(created, exit);
     onStart();
     if (left !== undefined) way.leave();
   }).finally(() => execs.end());

@@ -33,7 +33,8 @@ export type OnStop = (cause: StepEndCause) => Promise<void>;
  * or because its output can no longer be stored.
  *
  * @param onStart gets the process id on the daemon's machine. Undefined: the daemon or the
- * shim died when it was asked to start the process, and nobody knows whether it did.
+ * shim died when it was asked to start the process, and nobody knows whether it did. It also gets what
+ * resolves when the process has ended.
  */
 export async function runProcess(
   client: Client,
@@ -41,7 +42,7 @@ export async function runProcess(
   plan: StepPlan,
   io: StepIo,
   { stdin, ...signals }: RunOptions,
-  onStart: (pid: number | undefined) => void,
+  onStart: (pid: number | undefined, exit: Promise<unknown>) => void,
   onStop: OnStop = async () => undefined,
 ): Promise<ExitOutcome> {
   const waiting = new AbortController();
@@ -52,7 +53,7 @@ export async function runProcess(
     signals.patience.setGrace(Math.max(plan.stopGraceMs, BACK_MS));
     const started = await startUnlessLost(process, plan, signals.patience);
     const isLost = typeof started === "string";
-    onStart(isLost ? undefined : started);
+    onStart(isLost ? undefined : started, exit);
     refuseIfLeft(signals, process);
     if (isLost) return { ...LOST, cause: started };
     const feeding = feed(stdin, process, io, exit);

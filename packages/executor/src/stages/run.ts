@@ -22,7 +22,7 @@ const REFUSALS: readonly ExecutorErrorKind[] = ["command-not-found", "command-no
 export async function runCreatedStep(
   { machine, signals, patience, streams: { stdin } }: StepContext,
   { plan, task, io, keeper }: CreatedProcess,
-  onStart: (pid: number | undefined) => void,
+  onStart: (pid: number | undefined, exit: Promise<unknown>) => void,
 ): Promise<EndedStep> {
   const startedAt = new Date();
   const start = performance.now();
