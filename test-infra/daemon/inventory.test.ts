@@ -18,6 +18,9 @@ test("finds everything that is left behind, in every namespace, and nothing once
   const ctr = (...args: string[]) =>
     run("ctr", ["--address", at.daemon.socketPath, "--namespace", other.namespace, ...args]);
   await ctr("run", "--detach", IMAGE, "forgotten", "/bin/sleep", "600");
+  // runc's process may not have become the step's own one yet.
+  const processes = async () => (await at.inventory())["processes in containers"];
+  await expect.poll(processes).toEqual([expect.stringMatching(/^\d+ \/bin\/sleep 600$/)]);
   const lease = await other.leases.create();
   const ingest = await other.content.openWriter({ ref: "half-way" });
   await ingest.write(Buffer.from("half"));
@@ -40,7 +43,6 @@ test("finds everything that is left behind, in every namespace, and nothing once
     "tasks",
   ]);
   expect(left.containers).toEqual([`${other.namespace}/forgotten`]);
-  expect(left["processes in containers"]).toEqual([expect.stringMatching(/^\d+ \/bin\/sleep 600$/)]);
   expect(left["files in the IO directory"]).toEqual([`FIFO ${at.ioDir}/stdout`]);
 
   await reader.close();

@@ -111,12 +111,15 @@ export function whatIsLeft(before: Inventory, after: Inventory): Partial<Record<
   return left;
 }
 
-/** How long a process or a mount may take to disappear after containerd has answered. */
-const SETTLE_MS = 30_000;
+/**
+ * How long a process or a mount may take to disappear after containerd has answered. Usually it takes
+ * milliseconds. On a machine that also runs other suites it takes longer.
+ */
+const SETTLE_MS = 100_000;
 const LOOK_AGAIN_MS = 20;
 
 /**
- * Waits until nothing is left, for 30 seconds at most: a shim's process ends a moment after containerd has
+ * Waits until nothing is left, for 100 seconds at most: a shim's process ends a moment after containerd has
  * deleted its task.
  *
  * @returns what is still left.
