@@ -184,12 +184,12 @@ test("one that is aborted, or too long under way, leaves nothing", async () => {
   if (await cannot(name)) return;
   const digest = platforms[1]?.layers[0]?.digest;
   for (const [options, kind] of [
-    [{ timeoutMs: 500 }, "deadline-exceeded"],
-    [{ signal: AbortSignal.timeout(500) }, "canceled"],
+    [() => ({ timeoutMs: 500 }), "deadline-exceeded"],
+    [() => ({ signal: AbortSignal.timeout(500) }), "canceled"],
   ] as const) {
     proxy.reset();
     proxy.on(new RegExp(`GET .*${digest}`), { kind: "stall", afterBytes: 1000 });
-    await expect(pull(name, options)).rejects.toMatchObject({ kind });
+    await expect(pull(name, options())).rejects.toMatchObject({ kind });
     await expect.poll(whatIsHeld).toEqual({ ingests: 0, leases: 0 });
     expect(await at.client.images.list()).toEqual([]);
   }
