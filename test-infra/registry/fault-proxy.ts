@@ -174,6 +174,9 @@ export async function startFaultProxy(
     tls === undefined
       ? createHttpServer(listener)
       : createHttpsServer({ cert: tls.cert, key: tls.key }, listener);
+  // Node closes a connection that is idle for 5 seconds. After a pause of this process, a client would learn
+  // of that only by its next request, and tests count these.
+  server.keepAliveTimeout = 0;
   server.listen(0, address);
   await once(server, "listening");
   const { port } = server.address() as AddressInfo;
