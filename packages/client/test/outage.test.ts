@@ -269,7 +269,7 @@ test("a daemon on a Unix socket that hangs is noticed while a call waits, which 
     500,
   );
   const { client } = patient;
-  const observed: unknown[] = [];
+  const observed: object[] = [];
   const see = (message: object): void => void observed.push({ ...message });
   const stop = observe({ outage: { start: see, end: see } });
   const abort = new AbortController();
@@ -278,13 +278,14 @@ test("a daemon on a Unix socket that hangs is noticed while a call waits, which 
   await subscription.ready();
   const next = subscription[Symbol.asyncIterator]().next();
   await pauseProcess(here.daemon.pid);
-  await expect.poll(() => events).toEqual(["unavailable"]);
+  // On a busy machine the daemon may have been away for a moment before.
+  await expect.poll(() => events.at(-1)).toBe("unavailable");
   here.daemon.kill("SIGCONT");
-  await expect.poll(() => events).toEqual(["unavailable", "back"]);
-  await expect.poll(() => observed.length).toBe(2);
+  await expect.poll(() => events.slice(-2)).toEqual(["unavailable", "back"]);
+  await expect.poll(() => observed.at(-1)).toHaveProperty("durationMs");
   stop();
   const away = { address: here.daemon.address, reason: "the daemon does not answer: does it hang?" };
-  expect(observed).toEqual([away, { ...away, durationMs: expect.any(Number) }]);
+  expect(observed.slice(-2)).toEqual([away, { ...away, durationMs: expect.any(Number) }]);
   await using lease = await client.leases.create();
   await client.with({ leaseId: lease.id }).snapshots.prepare("after-the-pause");
   // The connection was kept, so there is no gap.
