@@ -12,11 +12,13 @@ import { type Certificates, createCertificates } from "./certificates.js";
 
 const run = promisify(execFile);
 
+/** A machine that also runs other suites takes its time. */
+const READY = { readyTimeoutMs: 100_000 };
 let daemon: Daemon;
 let certificates: Certificates;
 
 beforeAll(async () => {
-  daemon = await startDaemon();
+  daemon = await startDaemon(READY);
   certificates = await createCertificates();
 });
 
@@ -144,6 +146,7 @@ test("each call is observed, with its outcome, and without what it carries", asy
   await using client = createClient({ address: daemon.address, namespace: "observed" });
   const begun: RpcDiagnostic[] = [];
   const ended: RpcDiagnostic[] = [];
+  const isOver = (method: string) => ended.some((each) => each.method === method);
   const stop = observe({
     rpc: { start: (message) => begun.push(message), end: (message) => ended.push({ ...message }) },
   });
@@ -154,8 +157,10 @@ test("each call is observed, with its outcome, and without what it carries", asy
     const abort = new AbortController();
     const subscription = client.events.subscribe({ signal: abort.signal });
     await subscription.ready();
+    // By its own event the subscription knows that the daemon has it.
+    await expect.poll(() => isOver("Publish")).toBe(true);
     abort.abort();
-    await expect.poll(() => ended.length).toBe(5);
+    await expect.poll(() => isOver("Subscribe") && ended.length === begun.length).toBe(true);
   } finally {
     stop();
   }
@@ -172,7 +177,10 @@ test("each call is observed, with its outcome, and without what it carries", asy
   };
   const service = (name: string) => `containerd.services.${name}`;
   const version = { ...common, service: service("version.v1.Version"), method: "Version" };
-  expect(ended).toEqual([
+  const subscription = { ...common, service: service("events.v1.Events") };
+  // On a busy machine the subscription may publish its event more than once.
+  const [, ...again] = ended.filter(({ method }) => method === "Publish");
+  expect(ended.filter((each) => !again.includes(each))).toEqual([
     version,
     {
       ...common,
@@ -182,11 +190,10 @@ test("each call is observed, with its outcome, and without what it carries", asy
       errorKind: "not-found",
     },
     { ...common, service: service("content.v1.Content"), method: "List", isStream: true },
-    // It tells that the daemon has the subscription.
-    version,
-    { ...common, service: service("events.v1.Events"), method: "Subscribe", isStream: true },
+    { ...subscription, method: "Publish" },
+    { ...subscription, method: "Subscribe", isStream: true },
   ]);
-  expect(new Set(begun).size).toBe(5);
+  expect(new Set(begun).size).toBe(ended.length);
 });
 
 test("an invalid WFE_DEBUG is refused", () => {
@@ -246,7 +253,7 @@ describe("over TCP", () => {
       cert: path("server", "cert"),
       key: path("server", "key"),
     };
-    await using other = await startDaemon({ tcp });
+    await using other = await startDaemon({ ...READY, tcp });
     await using local = createClient({ address: other.address });
     expect(await local.version()).toMatchObject({ version: other.version });
     const address = `https://${tcp.address}`;
@@ -285,7 +292,7 @@ describe("a daemon", () => {
   });
 
   test("that dies ends what waits, is missed by name, and serves the same client when it is back", async () => {
-    await using other = await startDaemon();
+    await using other = await startDaemon(READY);
     await using client = createClient({ address: other.address });
     await client.version();
     const events = client.services.events.subscribe({})[Symbol.asyncIterator]().next();

@@ -76,6 +76,39 @@ describe("events", () => {
     expect(await nextOf(events)).toMatchObject({ type: "other", topic: "/somebody/elses", payload: event });
   });
 
+  test("are all seen once the subscription is ready, however late the daemon comes to it", async () => {
+    let hasSubscribed = false;
+    let laterCalls = 0;
+    let letGo = (): void => undefined;
+    const held = new Promise<void>((resolve) => {
+      letGo = resolve;
+    });
+    await using client = createClient({
+      address: at.daemon.address,
+      namespace: at.client.namespace,
+      interceptors: [
+        (next) => async (request) => {
+          if (request.method.name === "Subscribe") {
+            await held;
+            hasSubscribed = true;
+            return next(request);
+          }
+          const answer = await next(request);
+          if (++laterCalls === 2) letGo();
+          return answer;
+        },
+      ],
+    });
+    await using subscription = client.events.subscribe({ filters: ['topic=="/snapshot/prepare"'] });
+    await subscription.ready();
+    const isInPlace = hasSubscribed;
+    letGo();
+    expect(isInPlace).toBe(true);
+    await touch(at.client, "at-once");
+    const events = subscription[Symbol.asyncIterator]();
+    expect(await nextOf(events)).toMatchObject({ payload: { key: "at-once" } });
+  });
+
   test("a filter that is none is refused", async () => {
     const { client } = at;
     const read = async (): Promise<ContainerdEvent> =>

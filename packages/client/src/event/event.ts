@@ -7,6 +7,7 @@ import type { Context } from "../context.js";
 import { ContainerdError } from "../error.js";
 import type { NounOptions } from "../options.js";
 import { toDate } from "../timestamp.js";
+import { createMark, isMark } from "./mark.js";
 import { type EventPayload, toEventPayload } from "./payload.js";
 
 /** What every event has. */
@@ -87,6 +88,10 @@ export interface Events {
    * The iteration throws ContainerdError: `unavailable` when the daemon is down from the start, or past an
    * outage's deadline; `invalid-argument` for an invalid filter.
    *
+   * To know that the daemon has the subscription, this publishes an event on a topic of its own below
+   * `/wfe-containerd/subscribed/`, in the namespace `wfe-containerd.marks`. It is not reported, but other
+   * programs that follow all namespaces see it.
+   *
    * @example
    * ```
    * for await (const event of client.events.subscribe({ filters: ['topic=="/tasks/exit"'] })) {
@@ -163,16 +168,21 @@ async function* follow(
   try {
     while (!signal.aborted) {
       let failure: unknown;
+      const arrived = new AbortController();
       try {
+        const mark = createMark(services);
+        const all = filters.length === 0 ? [] : [...filters, mark.filter];
         const envelopes = services.events
-          .subscribe({ filters }, { signal, timeoutMs: 0 })
+          .subscribe({ filters: all }, { signal, timeoutMs: 0 })
           [Symbol.asyncIterator]();
         let next = envelopes.next();
         next.catch(() => undefined);
-        // The daemon sends no answer to a subscription until the first event. So we send another request on
-        // the same connection: once that is answered, the daemon has the subscription. If the daemon refuses
-        // a filter, the stream ends instead.
-        await Promise.race([services.version.version({}, { signal }), next]);
+        const marking = mark.publish(arrived.signal, signal);
+        marking.catch(() => undefined);
+        // The first event, the mark or another one, tells that the daemon has the subscription. If the daemon
+        // refuses a filter, the stream ends instead.
+        await attempt(() => Promise.race([next, marking]));
+        arrived.abort();
         onReady();
         if (cut !== undefined) yield gap(cut);
         isFirst = false;
@@ -181,7 +191,7 @@ async function* follow(
         for (;;) {
           const envelope = await attempt(() => next);
           if (envelope.done === true) break;
-          yield toEvent(envelope.value);
+          if (!isMark(envelope.value)) yield toEvent(envelope.value);
           next = envelopes.next();
         }
         cut = new ContainerdError("the daemon ended the stream", {
@@ -196,6 +206,8 @@ async function* follow(
         // A subscription that never began has missed nothing.
         if (!isFirst) cut ??= toError(reason);
         failure = reason;
+      } finally {
+        arrived.abort();
       }
       const waiting = call === undefined ? backoff.wait(signal) : call.back(failure);
       await waiting.catch((reason: unknown) => {
