@@ -6,13 +6,16 @@ import { promisify } from "node:util";
 import { createClient } from "@wfe-containerd/client";
 import { startDaemon } from "@wfe-containerd/client/daemon";
 import { importBusybox } from "@wfe-containerd/test-infra/daemon";
+import { createRuncStandIn, FAIL } from "@wfe-containerd/test-infra/daemon/runc-stand-in";
 import { expect, test } from "vitest";
 
 const run = promisify(execFile);
 const CGROUPS = "/sys/fs/cgroup";
+/** A machine that also runs other suites takes its time. */
+const READY = { readyTimeoutMs: 100_000 };
 
 test("a private daemon has every service, and nothing of it fails to load", async () => {
-  await using daemon = await startDaemon();
+  await using daemon = await startDaemon(READY);
   await using client = createClient({ address: daemon.address });
   const { plugins } = await client.services.introspection.plugins({});
   const failed = plugins.filter(
@@ -25,25 +28,12 @@ test("a private daemon has every service, and nothing of it fails to load", asyn
 });
 
 test("stopping it leaves nothing on the machine, whatever still runs and whichever shim is dead", async () => {
-  const daemon = await startDaemon();
+  const daemon = await startDaemon(READY);
   const namespace = `stop-${randomUUID()}`;
   await using client = createClient({ address: daemon.address, namespace });
   await importBusybox(client);
   const ids = ["one", "two"];
-  for (const id of ids) {
-    await run("ctr", [
-      "-a",
-      daemon.socketPath,
-      "-n",
-      namespace,
-      "run",
-      "--detach",
-      "docker.io/library/busybox:latest",
-      id,
-      "/bin/sleep",
-      "600",
-    ]);
-  }
+  for (const id of ids) await startSleep(daemon.socketPath, namespace, id);
   const pids = (await client.tasks.list()).map(({ pid }) => pid);
   expect(pids).toHaveLength(2);
   const bundles = join(daemon.stateDir, "io.containerd.runtime.v2.task", namespace);
@@ -66,8 +56,22 @@ test("stopping it leaves nothing on the machine, whatever still runs and whichev
   expect(await readFile("/proc/self/mountinfo", "utf8")).not.toContain(daemon.directory);
 });
 
+test("stopping it goes on although runc cannot remove a container at first", async () => {
+  await using standIn = await createRuncStandIn();
+  const daemon = await startDaemon({ ...READY, binDir: standIn.binDir });
+  const namespace = `stop-${randomUUID()}`;
+  await using client = createClient({ address: daemon.address, namespace });
+  await importBusybox(client);
+  await startSleep(daemon.socketPath, namespace, "one");
+  await standIn.before("delete", FAIL, 2);
+  await daemon.stop();
+  for (const path of [daemon.directory, `/run/containerd/runc/${namespace}`])
+    await expect(access(path)).rejects.toMatchObject({ code: "ENOENT" });
+  expect(await groups(namespace)).toEqual([]);
+});
+
 test("it comes back in the same place after it was killed, with what it knew", async () => {
-  await using daemon = await startDaemon();
+  await using daemon = await startDaemon(READY);
   await using client = createClient({ address: daemon.address });
   await using lease = await client.leases.create();
   daemon.kill("SIGKILL");
@@ -88,6 +92,11 @@ test("that there is none to start is said", async () => {
     process.env["PATH"] = PATH;
   }
 });
+
+async function startSleep(socketPath: string, namespace: string, id: string): Promise<void> {
+  const image = "docker.io/library/busybox:latest";
+  await run("ctr", ["-a", socketPath, "-n", namespace, "run", "--detach", image, id, "/bin/sleep", "600"]);
+}
 
 async function socketOf(bundle: string): Promise<string> {
   for (const name of ["address", "bootstrap.json"]) {

@@ -1,6 +1,7 @@
-import { execFile } from "node:child_process";
+import { type ExecFileException, execFile } from "node:child_process";
 import { readdir, readFile, rm, rmdir } from "node:fs/promises";
 import { join } from "node:path";
+import { setTimeout as delay } from "node:timers/promises";
 import { promisify } from "node:util";
 
 const run = promisify(execFile);
@@ -8,6 +9,12 @@ const run = promisify(execFile);
 /** runc's records of all shims on the machine. The path does not depend on the daemon's state directory. */
 const RUNC_STATE = "/run/containerd/runc";
 const CGROUPS = "/sys/fs/cgroup";
+/**
+ * runc waits 10 seconds for the end of a process that it has killed, and a third of a second for the end of
+ * the last one in a cgroup. A process that waits for a busy disk takes longer.
+ */
+const REMOVE_MS = 60_000;
+const AGAIN_MS = 100;
 
 /**
  * Removes what the tasks of an ended daemon leave outside its directories: the shims' sockets, runc's
@@ -30,9 +37,18 @@ export async function removeLeftovers(stateDir: string, searchPath: string): Pro
 
 async function removeTask(bundle: string, namespace: string, id: string, searchPath: string): Promise<void> {
   // With --force an unknown container is not an error.
-  await run("runc", ["--root", join(RUNC_STATE, namespace), "delete", "--force", id], {
-    env: { ...process.env, PATH: searchPath },
-  });
+  const args = ["--root", join(RUNC_STATE, namespace), "delete", "--force", id];
+  const giveUpAt = performance.now() + REMOVE_MS;
+  for (;;) {
+    const failure = await run("runc", args, { env: { ...process.env, PATH: searchPath } }).then(
+      () => undefined,
+      (reason: ExecFileException) => reason,
+    );
+    if (failure === undefined) break;
+    const hasRun = typeof failure.code === "number";
+    if (!hasRun || performance.now() > giveUpAt) throw failure;
+    await delay(AGAIN_MS);
+  }
   // The file's name depends on containerd's version. In both files the path follows `unix://`.
   for (const name of ["address", "bootstrap.json"]) {
     const text = await readFile(join(bundle, name), "utf8").catch(() => "");
