@@ -44,7 +44,7 @@ async function tallyOf(body: string): Promise<Tally> {
   await writeFile(join(directory, "does.test.mjs"), source);
   await writeFile(
     join(directory, "config.mjs"),
-    `export default { test: { dir: ${JSON.stringify(directory)}, include: ["*.test.mjs"] } };`,
+    `export default { test: { dir: ${JSON.stringify(directory)}, include: ["*.test.mjs"], testTimeout: 600_000 } };`,
   );
   const said: string[] = [];
   const spies = [

@@ -47,7 +47,7 @@ describe("in a copy of the repository", () => {
     await cp(ROOT, copy, { recursive: true, filter: isSource });
     git("init", "--quiet");
     git("add", "--all");
-  }, 120_000);
+  });
   afterAll(() => rm(copy, { recursive: true, force: true }));
 
   test("the command of RELEASING.md changes the repository's address everywhere", async () => {
