@@ -2,6 +2,7 @@ import type { Client } from "@wfe-containerd/client";
 import {
   type DetachOptions,
   type Executor,
+  isExecutorError,
   listSteps,
   removeStep,
   type StepInput,
@@ -26,9 +27,7 @@ export function refuseWithDetach(flags: DetachFlags): void {
   if (sentence !== undefined) throw new UsageError(`--detach: cannot be used together with ${sentence}`);
 }
 
-function problemOf({ interactive, tty, io, retry }: DetachFlags): string | undefined {
-  if (interactive === true && tty !== true)
-    return "-i: nobody would write the input of a step that is left; with -it it has a terminal on which nobody types; work in it with: exec -it NAME sh";
+function problemOf({ io, retry }: DetachFlags): string | undefined {
   if (io === "fifo") return "--io fifo: nobody would read the output; leave it out";
   return retry === undefined ? undefined : "--retry: nobody would start the next attempt; leave --retry out";
 }
@@ -52,16 +51,23 @@ export async function detach(
   { client, executor }: { readonly client: Client; readonly executor: Executor },
   step: StepInput,
   options: Pick<DetachOptions, "secrets" | "signal" | "terminal">,
-  { rm, quiet, cidfile }: DetachFlags,
+  { rm, quiet, cidfile, interactive = false, tty = false }: DetachFlags,
 ): Promise<number> {
   const mode = quiet === true ? "none" : process.stderr.isTTY ? "auto" : "retries";
   const view = createProgressView(mode, process.stderr);
-  const id = await executor.detach(step, {
-    ...options,
-    afterEnd: rm === true ? "remove" : "keep",
-    onEvent: (event) => {
-      if (event.type === "progress") view.show(event);
-    },
+  const start = (openStdin: boolean): Promise<string> =>
+    executor.detach(step, {
+      ...options,
+      openStdin,
+      afterEnd: rm === true ? "remove" : "keep",
+      onEvent: (event) => {
+        if (event.type === "progress") view.show(event);
+      },
+    });
+  const id = await start(interactive).catch((reason: unknown) => {
+    // On another machine nobody can type at its terminal. It waits there, as in docker before somebody attaches.
+    if (!tty || !isExecutorError(reason, "refused") || reason.issues[0]?.field !== "terminal") throw reason;
+    return start(false);
   });
   if (cidfile !== undefined)
     await writeId(cidfile, { id, [Symbol.asyncDispose]: () => removeStep(client, id) });

@@ -12,6 +12,7 @@ function parse(...args: string[]): { flags: DockerFlags; rest: readonly string[]
     .option("-d, --detach")
     .option("-i, --interactive")
     .option("-t, --tty")
+    .option("--detach-keys <keys>")
     .passThroughOptions()
     .exitOverride()
     .configureOutput({ writeErr: () => undefined, writeOut: () => undefined });

@@ -54,7 +54,6 @@ const OTHER_FLAGS: readonly OtherFlag[] = [
   { flags: "--cpu-percent <number>", instead: but(["0"], `${WINDOWS}; use --cpus`) },
   { flags: "--cpu-rt-period <microseconds>", instead: but(["0"], REALTIME) },
   { flags: "--cpu-rt-runtime <microseconds>", instead: but(["0"], REALTIME) },
-  { flags: "--detach-keys <keys>", instead: taken },
   {
     flags: "--device-cgroup-rule <rule>",
     instead: never(

@@ -154,6 +154,61 @@ describe("a step that is left", () => {
     expect((await cli("exec", "shell", "sh", "-c", "stty size < /proc/1/fd/0")).stdout).toBe("20 70\n");
   });
 
+  test("takes input from those who attach, one after the other, and stays open", async () => {
+    await cli(
+      "run",
+      "-d",
+      "-i",
+      "--name",
+      "cat",
+      "busybox",
+      "sh",
+      "-c",
+      "while read -r a; do echo got $a; done",
+    );
+    for (const word of ["one", "two"]) {
+      const attached = start([...at(), "attach", "--no-sig-proxy", "cat"], {
+        env: env(),
+        input: `${word}\n`,
+      });
+      await attached.printed(`got ${word}\n`);
+      attached.child.kill("SIGINT");
+      expect(told(await attached.finished)).toEqual({ code: 130, stdout: `got ${word}\n`, stderr: "" });
+    }
+    expect((await cli("attach", "--detach-keys", "ab", "cat")).stderr).toMatch(
+      /--detach-keys: "ab" is no key/,
+    );
+    expect((await cli("logs", "cat")).stdout).toBe("got one\ngot two\n");
+  });
+
+  test("is left by Ctrl-P Ctrl-Q at its terminal, and gets it back by attach", async () => {
+    const typing = [
+      [" $ ", "A=1; echo o${A}ne\n"],
+      ["o1ne", "\x10\x11"],
+    ] as const;
+    const ran = await onTerminal(typing, "run", "-it", "--name", "shell", "busybox", "sh");
+    expect(ran).toMatchObject({ code: 0, stdout: expect.stringContaining("wfe-containerd: left step wfe-") });
+    expect(linesOf(ran.stdout).at(-1)).toBe("isig");
+    expect((await cli("ps", "--format", "{{.Names}} {{.Status}} {{.Executor}}")).stdout).toBe(
+      "shell running left\n",
+    );
+    const left = await onTerminal(
+      [
+        ["", "echo t${A}wo\n"],
+        ["t1wo", "\x18"],
+      ],
+      "attach",
+      "--detach-keys",
+      "ctrl-x",
+      "shell",
+    );
+    expect(left).toMatchObject({ code: 0, stdout: expect.stringContaining("left step wfe-") });
+    const ended = await onTerminal([["", "exit 5\n"]], "attach", "shell");
+    expect(ended.code).toBe(5);
+    expect(linesOf(ended.stdout).at(-1)).toBe("isig");
+    expect((await cli("ps", "-a", "--format", "{{.Names}} {{.ExitCode}}")).stdout).toBe("shell 5\n");
+  });
+
   test("takes commands that are left to themselves in it: exec -d prints nothing", async () => {
     await cli("run", "-d", "--name", "host", "-e", "A=1", "busybox", "sleep", "1000");
     const script = "echo lost; until [ -e /tmp/go ]; do sleep 0.05; done; echo $A$B $(id -u) > /tmp/done";
@@ -168,9 +223,10 @@ describe("a step that is left", () => {
   test("what cannot go together is told in one sentence", async () => {
     for (const [args, message] of [
       [
-        ["run", "-di", "busybox", "cat"],
-        /^wfe-containerd: --detach: cannot be used together with -i: nobody/,
+        ["run", "-it", "--detach-keys", "ab", "busybox", "sh"],
+        /^wfe-containerd: --tty: standard input is not/,
       ],
+      [["attach", "--detach-keys", "ab", "x"], /^wfe-containerd: there is no step "x"/],
       [
         ["run", "-d", "--retry", "2", "busybox", "true"],
         /^wfe-containerd: --detach: .* with --retry: nobody/,

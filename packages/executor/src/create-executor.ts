@@ -31,6 +31,7 @@ import {
 } from "./executor-options.js";
 import { toExecutorError } from "./failure.js";
 import type { StepHandle } from "./handle.js";
+import { checkStdin } from "./io/stdin.js";
 import { createEventQueue } from "./log/event-queue.js";
 import { createKeptLogs } from "./log/kept-logs.js";
 import { CONNECT_OPTIONS, openSession } from "./open-session.js";
@@ -98,10 +99,21 @@ export function createExecutor(options: ExecutorOptions = {}): Executor {
   function hostOf(startOptions: StartOptions): StepHost {
     const checkStart = (): void => {
       checkStartOptions(startOptions);
+      if (startOptions.canLeave === true) refusePipes();
       if (closing !== undefined) throw startsNoMore("is closed");
       if (draining !== undefined) throw startsNoMore("was told to drain");
     };
     return { context, slots, aborts, keptLogs, unfinished, checkStart, execsOf };
+  }
+
+  /** @throws ExecutorError `refused` if a step cannot go on without this process. */
+  function refusePipes(): void {
+    if (context.io.mode === "fifo")
+      refuse(
+        "ioMode",
+        '"fifo" cannot be used for a step that is left: nobody would read its output',
+        '"file"',
+      );
   }
 
   function begin(input: StepInput, startOptions: StartOptions, kind: StartKind): StepHandle {
@@ -120,16 +132,11 @@ export function createExecutor(options: ExecutorOptions = {}): Executor {
 
   async function detach(step: StepInput, options: DetachOptions): Promise<string> {
     checkDetachOptions(options);
-    const { afterEnd: left = "keep", onEvent, ...startOptions } = options;
-    if (context.io.mode === "fifo")
-      refuse(
-        "ioMode",
-        '"fifo" cannot be used for a step that is left: nobody would read its output',
-        '"file"',
-      );
+    const { afterEnd: left = "keep", openStdin, onEvent, ...startOptions } = options;
+    refusePipes();
     const events = createEventQueue();
     if (onEvent === undefined) events.discard();
-    const handle = begin(step, startOptions, { events, left });
+    const handle = begin(step, startOptions, { events, left, openStdin });
     const follow = async (): Promise<void> => {
       for await (const event of events.iterate()) await onEvent?.(event);
     };
@@ -146,6 +153,7 @@ export function createExecutor(options: ExecutorOptions = {}): Executor {
 
   async function attach(step: string, attachOptions: AttachOptions): Promise<StepHandle> {
     checkOptions("attach", attachOptions, ATTACH_OPTIONS);
+    checkStdin(attachOptions.stdin);
     if (closing !== undefined) throw startsNoMore("is closed");
     return keep((await attachTo(hostOf({}), step, attachOptions)).started, followed);
   }

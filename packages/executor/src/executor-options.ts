@@ -10,7 +10,7 @@ import { ExecutorError } from "./error.js";
 import type { StepEvent } from "./event.js";
 import type { ProcessOptions } from "./exec-input.js";
 import { type ImagePullOptions, PULL_OPTIONS } from "./image/resolve-image.js";
-import { checkStdin } from "./io/stdin.js";
+import { checkStdin, type StdinSource } from "./io/stdin.js";
 import type { LogLimitPolicy } from "./log/log-limit.js";
 import type { IdRange } from "./machine/id-range.js";
 import { checkOptions } from "./options.js";
@@ -162,17 +162,34 @@ export interface StartOptions extends ProcessOptions {
    * @default 0: it does not stay
    */
   readonly keepResultMs?: number | undefined;
+  /**
+   * Whether the step can be left to itself while it runs, by `StepHandle.leave`. Its output then goes through
+   * files, from a terminal too, and its standard input stays open. Not with `ioMode: "fifo"`.
+   *
+   * @default false
+   */
+  readonly canLeave?: boolean | undefined;
 }
 
 /** Options of `Executor.run`. */
-export interface RunOptions extends StartOptions {
+export interface RunOptions extends Omit<StartOptions, "canLeave"> {
   /** Called with each event, in order. The next call waits for the promise that this one returns. */
   readonly onEvent?: ((event: StepEvent) => void | Promise<void>) | undefined;
 }
 
 /** Options of `Executor.detach`. */
 export interface DetachOptions
-  extends Omit<StartOptions, "stdin" | "priority" | "runId" | "key" | "attempt" | "keepResultMs"> {
+  extends Omit<
+    StartOptions,
+    "stdin" | "priority" | "runId" | "key" | "attempt" | "keepResultMs" | "canLeave"
+  > {
+  /**
+   * Whether the process's standard input stays open, so that `attach` can write into it. Otherwise the process
+   * sees its end at once. Only with a daemon on this machine.
+   *
+   * @default false
+   */
+  readonly openStdin?: boolean | undefined;
   /**
    * What becomes of the step when it has ended: it stays, with its output and its exit code, until somebody
    * removes it; or the next `reap` removes it.
@@ -184,12 +201,18 @@ export interface DetachOptions
   readonly onEvent?: RunOptions["onEvent"];
 }
 
-/** Options of `Executor.attach` and `Executor.exec`. */
+/** Options of `Executor.attach`; `secrets` also of `Executor.exec`. */
 export interface AttachOptions {
   /** Aborting it ends the following, not the step. */
   readonly signal?: AbortSignal | undefined;
   /** Values of the step's secrets, as at its start. They are masked in the output. */
   readonly secrets?: SecretValues | undefined;
+  /**
+   * What is written into the step's standard input, which stays open after it. Only for a step of `detach` with
+   * `openStdin`, or of `start` with `canLeave`. If the source fails, `result` rejects with an error of kind
+   * `io`, and the step goes on. Default: nothing.
+   */
+  readonly stdin?: StdinSource | undefined;
 }
 
 /** Options of `Executor.recover`. */
@@ -251,8 +274,10 @@ const START_OPTIONS: Readonly<Record<keyof StartOptions, true>> = {
   key: true,
   attempt: true,
   keepResultMs: true,
+  canLeave: true,
 };
 const DETACH_OPTIONS: OptionNames<DetachOptions> = {
+  openStdin: true,
   signal: true,
   data: true,
   terminal: true,
@@ -260,11 +285,12 @@ const DETACH_OPTIONS: OptionNames<DetachOptions> = {
   afterEnd: true,
   onEvent: true,
 };
-export const ATTACH_OPTIONS: OptionNames<AttachOptions> = { signal: true, secrets: true };
+export const ATTACH_OPTIONS: OptionNames<AttachOptions> = { signal: true, secrets: true, stdin: true };
 export const EXEC_OPTIONS: OptionNames<Pick<AttachOptions, "secrets">> = { secrets: true };
 const RECOVER_OPTIONS: OptionNames<RecoverOptions> = { policy: true, secrets: true };
 export const CLOSE_OPTIONS: OptionNames<CloseOptions> = { graceMs: true };
-export const RUN_OPTIONS: OptionNames<RunOptions> = { ...START_OPTIONS, onEvent: true };
+const { canLeave: _, ...RUNNABLE_OPTIONS } = START_OPTIONS;
+export const RUN_OPTIONS: OptionNames<RunOptions> = { ...RUNNABLE_OPTIONS, onEvent: true };
 
 /** @throws ExecutorError `invalid-argument`. */
 export function parseMaxConcurrent({ maxConcurrent = Number.POSITIVE_INFINITY }: ExecutorOptions): number {
@@ -292,9 +318,13 @@ export function checkStartOptions(options: StartOptions): void {
 /** @throws ExecutorError `invalid-argument`. */
 export function checkDetachOptions(options: DetachOptions): void {
   checkOptions("detach", options, DETACH_OPTIONS);
-  const { afterEnd = "keep" }: { afterEnd?: unknown } = options ?? {};
+  checkAfterEnd("detach", options?.afterEnd);
+}
+
+/** @throws ExecutorError `invalid-argument`. */
+export function checkAfterEnd(method: string, afterEnd: unknown = "keep"): void {
   if (afterEnd === "keep" || afterEnd === "remove") return;
-  throw new ExecutorError(`detach: afterEnd: ${shown(afterEnd)} is not allowed; allowed: keep, remove`, {
+  throw new ExecutorError(`${method}: afterEnd: ${shown(afterEnd)} is not allowed; allowed: keep, remove`, {
     kind: "invalid-argument",
   });
 }

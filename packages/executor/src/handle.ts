@@ -1,4 +1,5 @@
 import type { StepResult } from "./core/output/result.js";
+import type { LeftStep } from "./core/plan/labels.js";
 import type { TerminalSize } from "./core/spec/terminal.js";
 import type { StepEvent } from "./event.js";
 import type { ExecInput } from "./exec-input.js";
@@ -70,6 +71,15 @@ export interface StepHandle extends AsyncIterable<StepEvent>, AsyncDisposable {
    * @throws ExecutorError `refused` if it has no terminal, or has ended.
    */
   resize(size: TerminalSize): Promise<void>;
+  /**
+   * Leaves the step to itself: it goes on without this process, as after `Executor.detach`. `attach`, `recover`
+   * and the command's `attach`, `logs`, `stop` and `rm` find it. Then `result` rejects with `aborted`. Nobody
+   * keeps its time-out any more, but `reap` ends a step that is past it.
+   *
+   * @param afterEnd what becomes of it when it has ended. Default `keep`.
+   * @throws ExecutorError `refused` if it was started without `canLeave`, or has ended.
+   */
+  leave(afterEnd?: LeftStep): Promise<void>;
   /** Stops the step if it still runs, and waits for `closed`. */
   [Symbol.asyncDispose](): Promise<void>;
 }

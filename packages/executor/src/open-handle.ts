@@ -3,6 +3,7 @@ import type { AbortRelay } from "./abort-relay.js";
 import type { StepResult } from "./core/output/result.js";
 import type { StepEvent } from "./event.js";
 import type { StepHandle } from "./handle.js";
+import { refuseToLeave } from "./leave-step.js";
 import type { EventQueue } from "./log/event-queue.js";
 import type { KeptLogs } from "./log/kept-logs.js";
 import { createLog, type Log } from "./log/log.js";
@@ -53,6 +54,7 @@ export function openHandle({ signal, aborts, events, keptLogs, run, ...own }: Ha
     result: result.promise,
     closed,
     log: { read: log.read, lines: log.lines },
+    leave: async () => refuseToLeave(),
     stop: () => stop.abort(),
     kill() {
       stop.abort();

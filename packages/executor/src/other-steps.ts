@@ -1,15 +1,18 @@
+import { join } from "node:path";
 import { createOutage } from "@wfe-containerd/client";
+import { refuse } from "./core/refuse.js";
 import { createExecHost, type ExecHost } from "./exec-host.js";
 import type { ExecInput } from "./exec-input.js";
 import type { AttachOptions } from "./executor-options.js";
 import { toExecutorError } from "./failure.js";
 import type { StepHandle } from "./handle.js";
+import { feedStdin, type StdinSource } from "./io/stdin.js";
 import type { Machine } from "./machine/machine.js";
 import { maskedValuesOf } from "./record/masked-values.js";
 import type { HostContainer } from "./stages/create-exec.js";
 import { type FoundContainer, findContainer, openContainer } from "./stages/find-container.js";
 import { startExec } from "./start-exec.js";
-import { attachStep, type StartedStep, type StepHost } from "./start-step.js";
+import { type AttachedStep, attachStep, type StartedStep, type StepHost } from "./start-step.js";
 
 /** A step that another process has started, or that was left to itself. */
 interface OtherStep {
@@ -34,13 +37,37 @@ export interface FollowedOther {
 export async function attachTo(
   host: StepHost,
   word: string,
-  { secrets = {}, signal }: AttachOptions,
+  { secrets = {}, signal, stdin }: AttachOptions,
   session?: ExecHost,
 ): Promise<FollowedOther> {
   const { machine, found } = await findOther(host, word);
   const masked = maskedOf(found, secrets);
+  const feed = stdin === undefined ? undefined : feedOf({ machine, found }, stdin);
   const container = await openContainer(machine, found, masked);
-  return { started: attachStep(host, found, masked, { signal, container, session }), found, container };
+  const started = attachStep(host, found, masked, { signal, container, session, feed });
+  return { started, found, container };
+}
+
+/**
+ * How input gets into such a step. Its shim keeps its standard input open.
+ *
+ * @throws ExecutorError `refused` if the step takes no input.
+ */
+function feedOf({ machine, found: { record } }: OtherStep, stdin: StdinSource): AttachedStep["feed"] {
+  if (record.openStdin !== true)
+    refuse(
+      "stdin",
+      "nobody can write into the standard input of this step",
+      "a step of detach with openStdin: true, or of start with canLeave: true; or a process of its own: exec",
+    );
+  if (!machine.client.isLocal || machine.facts.locality === "remote")
+    refuse(
+      "stdin",
+      `the daemon at ${machine.client.address} is on another machine, and standard input needs a named pipe`,
+      "attach on that machine; or attach without it",
+    );
+  const path = join(record.output.directory, "stdin");
+  return (ended) => feedStdin(stdin, { path, ended, close: async () => undefined, isTerminal: false });
 }
 
 /** Adds a process to the container of such a step. */

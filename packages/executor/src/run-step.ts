@@ -144,7 +144,10 @@ async function goToEnd(
   run: (patience: Patience) => Promise<StepResult>,
 ): Promise<readonly UnreleasedResource[]> {
   using patience = createPatience(signals);
+  let isLeft = false;
   await run(patience).then(result.resolve, (reason: unknown) => {
+    // A step that has ended before it could be left has a result, and is released.
+    isLeft = signals.leave?.aborted === true;
     const error = toExecutorError(reason, signals, release.has("task") ? id : undefined);
     const told = inWordsOf(input, error);
     started.reject(told);
@@ -153,7 +156,7 @@ async function goToEnd(
   events.push({ type: "phase", phase: "releasing", id, attempt });
   log.end();
   events.stopWaiting();
-  if (signals.leave?.aborted === true) release.leave();
+  if (isLeft) release.leave();
   const unreleased = await release.run();
   if (unreleased.length > 0) events.push({ type: "release-failed", unreleased });
   return unreleased;

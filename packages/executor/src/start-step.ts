@@ -5,6 +5,7 @@ import { type AdmittedStep, admitStep, inWordsOf } from "./admit-step.js";
 import type { StepResult } from "./core/output/result.js";
 import type { LeftStep } from "./core/plan/labels.js";
 import { refuse } from "./core/refuse.js";
+import type { TerminalSize } from "./core/spec/terminal.js";
 import type { StepInput } from "./core/step/step-input.js";
 import { traceStep } from "./diagnostics/step.js";
 import type { ExecutorError } from "./error.js";
@@ -13,6 +14,7 @@ import type { StartOptions } from "./executor-options.js";
 import { toExecutorError } from "./failure.js";
 import type { StepHandle } from "./handle.js";
 import type { StdinSource } from "./io/stdin.js";
+import { leaveStep } from "./leave-step.js";
 import { createEventQueue, type EventQueue } from "./log/event-queue.js";
 import type { KeptLogs } from "./log/kept-logs.js";
 import { createLog } from "./log/log.js";
@@ -79,6 +81,8 @@ export interface StartKind {
   readonly session?: ExecHost | undefined;
   /** The step is left to itself as soon as its process runs. */
   readonly left?: LeftStep | undefined;
+  /** Whether its standard input stays open, for whoever attaches to it. */
+  readonly openStdin?: boolean | undefined;
   /** The snapshot that the session is started from, in place of an image. */
   readonly from?: Snapshot | undefined;
 }
@@ -88,10 +92,15 @@ export function startStep(
   host: StepHost,
   input: StepInput,
   options: StartOptions,
-  { events, session, from, left }: StartKind,
+  { events, session, from, left, openStdin = false }: StartKind,
 ): StartedStep {
-  const { signal, data = {}, secrets = {}, priority = 0, stdin, terminal } = options ?? {};
-  const streams = { stdin, terminal, isLeft: left !== undefined };
+  const { signal, data = {}, secrets = {}, priority = 0, stdin, terminal, canLeave = false } = options ?? {};
+  const streams: ProcessStreams = {
+    stdin,
+    terminal,
+    openStdin: openStdin || (canLeave && stdin !== undefined),
+    canOutlive: canLeave || left !== undefined,
+  };
   const isSession = session !== undefined;
   const { id, attempt, error } = startAttempt(input, options ?? {});
   const checkCall = (): void => {
@@ -151,6 +160,8 @@ export interface AttachedStep {
   readonly container: HostContainer | undefined;
   /** The processes of the session that the step is. */
   readonly session?: ExecHost | undefined;
+  /** Writes into the step's standard input, until this settles. Rejects if its source fails. */
+  readonly feed?: ((ended: Promise<void>) => Promise<void>) | undefined;
 }
 
 /** Follows a step that another process has started. Never throws. */
@@ -158,20 +169,30 @@ export function attachStep(
   host: StepHost,
   found: FoundContainer,
   masked: readonly Uint8Array[],
-  { signal, container, session }: AttachedStep,
+  { signal, container, session, feed }: AttachedStep,
 ): StartedStep {
   const { id } = found.step;
-  const handle = { id, signal, session, streams: {}, events: createEventQueue() };
+  const streams = { terminal: terminalOf(found) };
+  const handle = { id, signal, session, streams, events: createEventQueue() };
   return handleStep(host, handle, async (handled) => {
     const { begin, end, ...rest } = handled;
     const parts = begin();
     if (container === undefined) await parts.execs.end();
     else parts.execs.open(container);
-    const way = { ...parts, ...rest, attempt: 1, streams: {}, executor: host.context };
+    const way = { ...parts, ...rest, attempt: 1, streams, executor: host.context };
+    const ended = createDeferred<void>();
+    const fed = feed?.(ended.promise).catch((reason: unknown) => rest.result.reject(reason));
     await followStep(way, found, masked);
+    ended.resolve();
+    await fed;
     await parts.execs.end();
     end(parts);
   });
+}
+
+/** A size that may have changed since: who attaches sets the size of its own. */
+function terminalOf({ record }: FoundContainer): TerminalSize | undefined {
+  return record.terminal === true ? { columns: 80, rows: 24 } : undefined;
 }
 
 interface HandleOptions {
@@ -186,13 +207,13 @@ interface HandleOptions {
 /** Gives a step its handle, and sees it to its end. */
 function handleStep(
   host: StepHost,
-  { id, signal, streams: { terminal }, session, events }: HandleOptions,
+  { id, signal, streams: { terminal, canOutlive = false }, session, events }: HandleOptions,
   runToEnd: (step: HandledStep) => Promise<void>,
 ): StartedStep {
   const stop = new AbortController();
   const forceKill = new AbortController();
-  const leaving = new AbortController();
-  const signals = { stop: stop.signal, forceKill: forceKill.signal, leave: leaving.signal };
+  const left = new AbortController();
+  const signals = { stop: stop.signal, forceKill: forceKill.signal, leave: left.signal };
   const disconnect = signal === undefined ? undefined : host.aborts.connect(signal, stop);
 
   const started = createDeferred<void>();
@@ -219,7 +240,7 @@ function handleStep(
   }
 
   async function run(): Promise<ReleaseReport> {
-    const leave = (): void => leaving.abort();
+    const leave = (): void => left.abort();
     await runToEnd({ signals, events, started, result, leave, begin, end });
     newest.log.end();
     events.close();
@@ -228,6 +249,13 @@ function handleStep(
   }
 
   const closed = run();
+  const leaving = {
+    canOutlive,
+    closed,
+    started: started.promise,
+    result: result.promise,
+    leave: () => left.abort(),
+  };
   const handle: StepHandle = {
     get id() {
       return newest.id;
@@ -241,6 +269,7 @@ function handleStep(
     },
     exec: (process) => startExec(host.execsOf(newest.execs), process),
     resize: (size) => resizeTerminal({ host: newest.execs, started: started.promise, terminal }, size),
+    leave: (afterEnd = "keep") => leaveStep({ ...leaving, host: newest.execs }, afterEnd),
     stop: () => stop.abort(),
     kill() {
       stop.abort();

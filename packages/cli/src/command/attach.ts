@@ -1,33 +1,38 @@
 import { createExecutor } from "@wfe-containerd/executor";
-import { type Command, Option } from "commander";
+import type { Command } from "commander";
 import { closeAtEnd } from "../close-executor.js";
 import { connect } from "../connection.js";
 import { exitCodeOf, reportEnd } from "../exit-code.js";
+import { tellLeft } from "../leave-step.js";
 import { parseSecret, readSecrets, secretFlag } from "../secret.js";
 import { endOfLog, printLog } from "../step-output.js";
 import { runningStepOf } from "../steps.js";
 import { catchStopSignals, codeOfSignal } from "../stop-signals.js";
+import { openStreams } from "../terminal.js";
 import { sendSignal } from "./kill.js";
 
 interface AttachFlags {
   readonly sigProxy: boolean;
+  readonly stdin: boolean;
+  readonly detachKeys?: string;
   readonly secret?: readonly string[];
 }
 
 const EXAMPLE = `
 Ctrl-C reaches the step, as in docker; a second one ends only this command. With --no-sig-proxy the first one does.
-A step that was started with -i reads from the command that started it. To type into a step: exec -it NAME sh.`;
+At the terminal of a step that was started with -it, keys go to the step, also Ctrl-C; Ctrl-P Ctrl-Q leaves it.
+A step that was started without -i takes no input. To type into it: exec -it NAME sh.`;
 
 export function defineAttach(command: Command): void {
   command
     .description(
-      "Print what a running step prints from now on, wait for its end, and exit with its exit code.",
+      "Print what a running step prints from now on, pass standard input on to it, wait for its end, and exit with its exit code.",
     )
     .argument("<step>", "id, beginning of an id, or name")
     .option("--no-sig-proxy", "keep signals from the step")
     .addOption(secretFlag())
-    .addOption(new Option("--no-stdin").hideHelp())
-    .addOption(new Option("--detach-keys <keys>").hideHelp())
+    .option("--no-stdin", "do not pass standard input on")
+    .option("--detach-keys <keys>", "keys that leave the terminal of a step: ctrl-p,ctrl-q")
     .addHelpText("after", EXAMPLE)
     .action(async (word: string, flags: AttachFlags, self: Command) => {
       process.exitCode = await attach(word, flags, self);
@@ -36,16 +41,19 @@ export function defineAttach(command: Command): void {
 
 async function attach(
   word: string,
-  { sigProxy, secret = [] }: AttachFlags,
+  { sigProxy, secret = [], stdin: takesInput, detachKeys }: AttachFlags,
   command: Command,
 ): Promise<number> {
   const secrets = await readSecrets(secret.map(parseSecret));
   using signals = catchStopSignals({ quiet: true });
   await using client = await connect(command);
-  const { id } = await runningStepOf(client, word);
+  const { id, openStdin, terminal } = await runningStepOf(client, word);
+  const interactive = openStdin && takesInput;
+  using streams = openStreams({ interactive, tty: terminal && process.stdin.isTTY }, detachKeys);
   const executor = createExecutor({ client, reapIntervalMs: 0 });
   await using _ = closeAtEnd(executor);
-  const handle = await executor.attach(id, { secrets });
+  const handle = await executor.attach(id, { secrets, stdin: streams.stdin });
+  streams.join(handle);
   const ending = sigProxy ? signals.kill : signals.stop;
   if (sigProxy)
     signals.stop.addEventListener("abort", () => {
@@ -53,11 +61,13 @@ async function attach(
     });
   try {
     await handle.started;
-    await printLog(handle, { from: await endOfLog(handle), follow: true, signal: ending });
+    const signal = AbortSignal.any([ending, streams.detached]);
+    await printLog(handle, { from: await endOfLog(handle), follow: true, signal });
     const result = await handle.result;
     reportEnd(result, { wasKilled: true });
     return exitCodeOf(result);
   } catch (reason) {
+    if (streams.detached.aborted) return tellLeft(id);
     if (ending.aborted && signals.received !== undefined) return codeOfSignal(signals.received);
     throw reason;
   } finally {

@@ -97,7 +97,7 @@ async function exec(
       await executor.detachExec(id, input);
       return 0;
     }
-    using streams = openStreams(flags);
+    using streams = openStreams(flags, null);
     const { stdin, terminal } = streams;
     const handle = await executor.exec(id, { ...input, timeout, stdin, terminal }, { secrets });
     streams.join(handle);

@@ -10,7 +10,7 @@ import { toStep } from "../docker-step.js";
 import { exitCodeOf, exitCodeWith, isFromSignal, reportEnd } from "../exit-code.js";
 import { UsageError } from "../failure.js";
 import { inFlags } from "../flag-names.js";
-import { follow } from "../follow.js";
+import { followUnlessLeft, tellLeft } from "../leave-step.js";
 import { addMachineFlags, createExecutorOn, type MachineFlags } from "../machine-flags.js";
 import { toRuntime } from "../runtime-flag.js";
 import { parseSecret, readSecrets, toRequests } from "../secret.js";
@@ -20,6 +20,7 @@ import { addRegistryFlags, collect, type RegistryFlags, registryOptions } from "
 
 interface RunFlags extends DockerFlags, MachineFlags, RegistryFlags, DetachFlags {
   readonly detach?: boolean;
+  readonly detachKeys?: string;
   readonly secret?: readonly string[];
 }
 
@@ -43,6 +44,7 @@ export function defineRun(command: Command): void {
     .optionsGroup("Process:")
     .option("-i, --interactive", "pass standard input on to the command, to its end")
     .option("-t, --tty", "give the command a terminal")
+    .option("--detach-keys <keys>", "with -it, keys that leave the command, which goes on: ctrl-p,ctrl-q")
     .option("-d, --detach", "print the id once the command runs, and leave it; it stays until rm");
   addRegistryFlags(addMachineFlags(addDockerFlags(command)))
     .optionsGroup("Other:")
@@ -108,17 +110,21 @@ async function run(
     if (flags.platform !== undefined) await checkPlatform(client, flags.platform);
     if (flags.detach === true) {
       await refuseTaken(client, command.getOptionValueSource("name") === "cli" ? flags.name : undefined);
-      const { terminal } = openStreams({ tty: flags.tty ?? false });
+      const { terminal } = openStreams({ tty: flags.tty ?? false }, flags.detachKeys);
       return await detach({ client, executor }, step, { secrets, signal: signals.stop, terminal }, flags);
     }
-    using streams = openStreams(flags);
+    const canLeave = flags.interactive === true && flags.tty === true && flags.io === "file";
+    using streams = openStreams(flags, canLeave ? flags.detachKeys : null);
     const { stdin, terminal } = streams;
-    const handle = executor.start(step, { secrets, signal: signals.stop, stdin, terminal });
+    const handle = executor.start(step, { secrets, signal: signals.stop, stdin, terminal, canLeave });
     streams.join(handle);
     if (flags.cidfile !== undefined) await writeId(flags.cidfile, handle);
     const progress = flags.quiet !== true;
-    const result = await follow(handle, { signals, output: true, beforeOutput: streams.takeKeys, progress });
+    const following = { signals, output: true, beforeOutput: streams.takeKeys, progress };
+    const afterEnd = flags.rm === true ? "remove" : "keep";
+    const result = await followUnlessLeft(handle, following, { detached: streams.detached, afterEnd });
     streams[Symbol.dispose]();
+    if (result === "left") return tellLeft(handle.id);
     reportEnd(result, { stopSignal: flags.stopSignal, wasKilled: signals.kill.aborted });
     return exitCodeWith(signals, exitCodeOf(result));
   } catch (reason) {

@@ -33,10 +33,10 @@ export const FILE_IO: IoBackend = {
   mode: "file",
   check: checkRequest,
   async create({ client }, directory, seal, request) {
-    const { terminal, isLeft } = request;
+    const { terminal, canOutlive } = request;
     // A person at a terminal waits for each character. From a file it comes a little later.
     const opened =
-      terminal && !isLeft
+      terminal && !canOutlive
         ? openFifoIo(directory, request)
         : openFileIo(directory, { shared: !client.isLocal, seal, terminal });
     return withStdin(await opened, directory, request);
@@ -74,10 +74,11 @@ export function backendOf(mode: IoBackend["mode"]): IoBackend {
 }
 
 /** Standard input and terminals need FIFOs, which carry no data between two machines. */
-function checkRequest({ client, facts }: Machine, { stdin, terminal, isLeft }: IoRequest): void {
-  if ((client.isLocal && facts.locality !== "remote") || isLeft) return;
+function checkRequest({ client, facts }: Machine, { stdin, terminal, canOutlive }: IoRequest): void {
+  if (client.isLocal && facts.locality !== "remote") return;
   const allowed = "a step or process without it; or a daemon on this machine";
-  if (terminal)
+  // What a terminal prints can go into a file, if no keys go to it.
+  if (terminal && (stdin || !canOutlive))
     refuse(
       "terminal",
       `the daemon at ${client.address} is on another machine, and a terminal needs named pipes`,

@@ -35,8 +35,8 @@ export interface IoRequest {
   readonly stdin: boolean;
   /** Whether it gets a terminal, which has no separate stderr. */
   readonly terminal: boolean;
-  /** Whether nobody reads its output as it comes. */
-  readonly isLeft: boolean;
+  /** Whether it can go on without this process. Then nobody reads its output as it comes. */
+  readonly canOutlive: boolean;
 }
 
 /** What is kept of a step's output, not masked yet. */

@@ -30,6 +30,10 @@ export interface ListedStep {
   readonly exitCode: number | undefined;
   /** The signal that asks it to end: its own, else its image's. Undefined: nobody knows. */
   readonly stopSignal: string | undefined;
+  /** Whether it has a terminal. */
+  readonly terminal: boolean;
+  /** Whether its standard input stays open, so that `Executor.attach` can write into it. */
+  readonly openStdin: boolean;
   /** The process of its executor: host, boot, PID namespace, process id and start time. */
   readonly owner: string;
   /** Undefined if only its task is left. */
@@ -47,6 +51,7 @@ export async function listSteps(client: Client): Promise<ListedStep[]> {
     listed.map(async (step) => {
       const { id, image, labels, createdAt, exitCode, status = "none" } = step;
       const { found } = step.recorded;
+      const record = found.kind === "record" ? found.record : undefined;
       const claimed = await isClaimed(step);
       const executor =
         claimed === undefined ? "unknown" : !claimed ? "gone" : isLeft(step.recorded) ? "left" : "alive";
@@ -57,7 +62,9 @@ export async function listSteps(client: Client): Promise<ListedStep[]> {
         name: labels[LABELS.step] ?? "",
         image,
         status,
-        stopSignal: found.kind === "record" ? stopSignalOf(found.record) : undefined,
+        stopSignal: record && stopSignalOf(record),
+        terminal: record?.terminal === true,
+        openStdin: record?.openStdin === true,
         owner: labels[LABELS.owner] ?? "",
         createdAt,
       } as const;

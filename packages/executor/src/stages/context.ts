@@ -41,13 +41,16 @@ export interface ProcessStreams {
   readonly stdin?: StdinSource | undefined;
   /** The size of its terminal. Undefined: it has none. */
   readonly terminal?: TerminalSize | undefined;
-  /** Whether the step is left to itself: nobody reads what it prints on its terminal as it comes. */
-  readonly isLeft?: boolean | undefined;
+  /** Whether its standard input stays open, for whoever attaches to it. */
+  readonly openStdin?: boolean | undefined;
+  /** Whether it can go on without this process: what it prints goes into files, from a terminal too. */
+  readonly canOutlive?: boolean | undefined;
 }
 
 /** What its streams must be able to do. */
-export function toIoRequest({ stdin, terminal, isLeft = false }: ProcessStreams): IoRequest {
-  return { stdin: stdin !== undefined, terminal: terminal !== undefined, isLeft };
+export function toIoRequest(streams: ProcessStreams): IoRequest {
+  const { stdin, terminal, openStdin = false, canOutlive = false } = streams;
+  return { stdin: stdin !== undefined || openStdin, terminal: terminal !== undefined, canOutlive };
 }
 
 /** What a step's run has in every stage, once its machine is known. */

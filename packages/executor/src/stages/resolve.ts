@@ -79,7 +79,8 @@ export async function resolveStep(
     record: {
       owner: await executor.owner(),
       log,
-      mode: streams.terminal === undefined || streams.isLeft === true ? executor.io.mode : "fifo",
+      mode: streams.terminal === undefined || streams.canOutlive === true ? executor.io.mode : "fifo",
+      openStdin: streams.openStdin === true,
       seal: Buffer.from(seal).toString("hex"),
       ...(run && { run }),
     },

@@ -63,7 +63,8 @@ export interface PlanInput {
   readonly ioDirectory: string;
   readonly secrets: readonly Secret[];
   /** What the step's record has from the executor. */
-  readonly record: Pick<StepRecord, "owner" | "run" | "log"> & Pick<StepRecord["output"], "mode" | "seal">;
+  readonly record: Pick<StepRecord, "owner" | "run" | "log" | "openStdin"> &
+    Pick<StepRecord["output"], "mode" | "seal">;
   /** Mounts of the step's volumes and caches, which exist already. */
   readonly volumes: readonly StepMount[];
   /** The mapping of the step's ids, if it has a user namespace. */
@@ -182,7 +183,7 @@ export function planStep(input: PlanInput): StepPlan {
 
 function planRecord(input: PlanInput, stop: StepRecord["stop"]): StepRecord {
   const { step, image, ioDirectory, secrets } = input;
-  const { owner, run, log, mode, seal } = input.record;
+  const { owner, run, log, mode, seal, openStdin } = input.record;
   return {
     state: "preparing",
     name: step.name,
@@ -191,6 +192,8 @@ function planRecord(input: PlanInput, stop: StepRecord["stop"]): StepRecord {
     claim: 0,
     ...(run && { run }),
     output: { directory: ioDirectory, mode, seal },
+    ...(openStdin && { openStdin }),
+    ...(input.terminal && { terminal: true }),
     secrets: secrets.map(({ name, mask }) => ({ name, mask })),
     stop,
     log,

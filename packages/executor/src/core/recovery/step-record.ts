@@ -56,6 +56,10 @@ const schema = z.object({
     /** What marks the end of each stream, in hex. */
     seal: z.string().regex(/^(?:[0-9a-f]{2})+$/),
   }),
+  /** Whether its standard input stays open, for whoever attaches to it. */
+  openStdin: z.boolean().optional(),
+  /** Whether it has a terminal. */
+  terminal: z.boolean().optional(),
   /** The names of its secrets, and whether their values are masked. */
   secrets: z.array(z.object({ name: z.string(), mask: z.boolean() })),
   stop: z.object({ signal: z.string(), graceMs: z.number() }),
