@@ -1,3 +1,4 @@
+import type { Readable } from "node:stream";
 import { createExecutor } from "@wfe-containerd/executor";
 import type { Command } from "commander";
 import { closeAtEnd } from "../close-executor.js";
@@ -52,8 +53,12 @@ async function attach(
   using streams = openStreams({ interactive, tty: terminal && process.stdin.isTTY }, detachKeys);
   const executor = createExecutor({ client, reapIntervalMs: 0 });
   await using _ = closeAtEnd(executor);
-  const handle = await executor.attach(id, { secrets, stdin: streams.stdin });
-  streams.join(handle);
+  let passOn = (): void => undefined;
+  const isReading = new Promise<void>((resolve) => {
+    passOn = resolve;
+  });
+  const stdin = streams.stdin && readAfter(isReading, streams.stdin);
+  const handle = await executor.attach(id, { secrets, stdin });
   const ending = sigProxy ? signals.kill : signals.stop;
   if (sigProxy)
     signals.stop.addEventListener("abort", () => {
@@ -62,7 +67,11 @@ async function attach(
   try {
     await handle.started;
     const signal = AbortSignal.any([ending, streams.detached]);
-    await printLog(handle, { from: await endOfLog(handle), follow: true, signal });
+    const from = await endOfLog(handle);
+    // What it prints because of the input, or because of the terminal's size, is printed here.
+    passOn();
+    streams.join(handle);
+    await printLog(handle, { from, follow: true, signal });
     const result = await handle.result;
     reportEnd(result, { wasKilled: true });
     return exitCodeOf(result);
@@ -73,4 +82,9 @@ async function attach(
   } finally {
     handle.kill();
   }
+}
+
+async function* readAfter(moment: Promise<void>, source: Readable): AsyncGenerator<Uint8Array> {
+  await moment;
+  yield* source;
 }
