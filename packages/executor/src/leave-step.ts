@@ -49,6 +49,6 @@ export function refuseToLeave(): never {
   refuse(
     "leave",
     "it was not started so that it can go on without this process",
-    "a step that was started with canLeave: true; for a process in a step: detachExec",
+    "a step of start with canLeave: true; to leave one that is attached to: dispose of its handle; a process in a step: detachExec",
   );
 }
