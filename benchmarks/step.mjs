@@ -1,6 +1,7 @@
 // Runs one step of `true`, and many at once. Compares our executor, in this process, with containerd's own Go
 // client in one process, with `ctr run --rm`, and with plain `runc run`. The same for a step as root, one
-// with a secret, and one in a session, whose container is there already, beside an exec of the Go client.
+// with a secret, and one in a session, whose container is there already, beside an exec of the Go client and
+// of docker.
 // Usage: node benchmarks/step.mjs [--rounds 30] [--batch 48] [--quick]
 import { execFile } from "node:child_process";
 import { cp, mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
@@ -12,6 +13,7 @@ import { createClient } from "@wfe-containerd/client";
 import { startDaemon } from "@wfe-containerd/client/daemon";
 import { createExecutor } from "@wfe-containerd/executor";
 import { busyboxArchive } from "@wfe-containerd/test-infra/images";
+import { startDocker } from "./contender/docker.mjs";
 import { startGoClient } from "./contender/go-client.mjs";
 import { atOnce, cpuOf, inTurns, median, quantile, round, timed } from "./figures.mjs";
 import { report } from "./results.mjs";
@@ -36,10 +38,12 @@ const daemon = await startDaemon();
 const client = createClient({ address: daemon.address, namespace: NAMESPACE });
 const directory = await mkdtemp(join(tmpdir(), "bench-step-"));
 const goClient = await startGoClient({ daemon, namespace: NAMESPACE, image: IMAGE, directory });
+let docker;
 let count = 0;
 try {
   await client.images.import(Readable.from([await busyboxArchive()]), { name: IMAGE });
   await makeBundle(directory);
+  docker = await startDocker({ daemon, directory });
   const ours = [
     { name: "ours, file mode", executor: createExecutor({ client }) },
     { name: "ours, fifo mode", executor: createExecutor({ client, ioMode: "fifo" }) },
@@ -64,6 +68,12 @@ try {
           { name: GO, many: (total, width) => goClient.run(total, width) },
           { name: `${GO}, seccomp`, many: (total, width) => goClient.run(total, width, "filtered") },
           { name: `${GO}, exec`, many: (total, width) => goClient.run(total, width, "exec") },
+        ]),
+    ...(docker === undefined
+      ? []
+      : [
+          { name: "docker's API", run: docker.step },
+          { name: "docker's API, exec", run: docker.exec },
         ]),
     {
       name: "ctr run --rm",
@@ -96,6 +106,7 @@ try {
   for (const { executor } of ours) await executor.close();
 } finally {
   await goClient?.stop();
+  await docker?.stop();
   await client.close();
   await daemon.stop();
   await rm(directory, { recursive: true, force: true });
