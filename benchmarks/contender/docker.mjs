@@ -13,8 +13,8 @@ const IMAGE = "bench:latest";
 const POLL_MS = 50;
 
 /**
- * Starts Debian's dockerd on the same containerd. It is asked over its HTTP API, as dockerode asks it: no program
- * is started for a call.
+ * Starts Debian's dockerd on the same containerd. It is asked over its HTTP API, as dockerode asks it: no
+ * program is started for a call.
  *
  * @returns undefined, with a hint, if dockerd is not there.
  */

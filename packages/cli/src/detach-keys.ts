@@ -28,8 +28,8 @@ export function parseDetachKeys(text: string | undefined): Buffer {
 }
 
 /**
- * Passes on what is typed, but for the keys. Those of them that may be the beginning of all are held back until
- * the next key tells.
+ * Passes on what is typed, but for the keys. Those of them that may be the beginning of all are held back
+ * until the next key tells.
  *
  * @param onDetach called when all were typed, one after the other. Nothing is passed on after it.
  */

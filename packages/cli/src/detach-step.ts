@@ -65,7 +65,8 @@ export async function detach(
       },
     });
   const id = await start(interactive).catch((reason: unknown) => {
-    // On another machine nobody can type at its terminal. It waits there, as in docker before somebody attaches.
+    // On another machine nobody can type at its terminal. It waits there, as in docker until somebody
+    // attaches.
     if (!tty || !isExecutorError(reason, "refused") || reason.issues[0]?.field !== "terminal") throw reason;
     return start(false);
   });

@@ -184,8 +184,8 @@ export interface DetachOptions
     "stdin" | "priority" | "runId" | "key" | "attempt" | "keepResultMs" | "canLeave"
   > {
   /**
-   * Whether the process's standard input stays open, so that `attach` can write into it. Otherwise the process
-   * sees its end at once. Only with a daemon on this machine.
+   * Whether the process's standard input stays open, so that `attach` can write into it. Otherwise the
+   * process sees its end at once. Only with a daemon on this machine.
    *
    * @default false
    */
@@ -208,9 +208,9 @@ export interface AttachOptions {
   /** Values of the step's secrets, as at its start. They are masked in the output. */
   readonly secrets?: SecretValues | undefined;
   /**
-   * What is written into the step's standard input, which stays open after it. Only for a step of `detach` with
-   * `openStdin`, or of `start` with `canLeave`. If the source fails, `result` rejects with an error of kind
-   * `io`, and the step goes on. Default: nothing.
+   * What is written into the step's standard input, which stays open after it. Only for a step of `detach`
+   * with `openStdin`, or of `start` with `canLeave`. If the source fails, `result` rejects with an error of
+   * kind `io`, and the step goes on. Default: nothing.
    */
   readonly stdin?: StdinSource | undefined;
 }

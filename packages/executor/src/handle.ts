@@ -72,9 +72,9 @@ export interface StepHandle extends AsyncIterable<StepEvent>, AsyncDisposable {
    */
   resize(size: TerminalSize): Promise<void>;
   /**
-   * Leaves the step to itself: it goes on without this process, as after `Executor.detach`. `Executor.attach`
-   * and the command's `attach`, `logs`, `stop` and `rm` find it. `result` rejects with `aborted`. Nobody keeps
-   * the step's time-out any more, but `reap` ends a step that is past it.
+   * Leaves the step to itself: it goes on without this process, as after `Executor.detach`.
+   * `Executor.attach` and the command's `attach`, `logs`, `stop` and `rm` find it. `result` rejects with
+   * `aborted`. Nobody keeps the step's time-out any more, but `reap` ends a step that is past it.
    *
    * @param afterEnd what becomes of it when it has ended. Default `keep`.
    * @throws ExecutorError `refused` if it was started without `canLeave`, or has ended.

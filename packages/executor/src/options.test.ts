@@ -64,11 +64,11 @@ test("so does each of its calls", async () => {
     [{ secret: {} }, 'start: unknown option "secret"; did you mean secrets?'],
     [
       { onEvent: 1 },
-      'start: unknown option "onEvent"; allowed: signal, data, stdin, terminal, secrets, priority, runId, key, attempt, keepResultMs',
+      'start: unknown option "onEvent"; allowed: signal, data, stdin, terminal, secrets, priority, runId, key, attempt, keepResultMs, canLeave',
     ],
     [
       null,
-      "start: options: is not an object; allowed: signal, data, stdin, terminal, secrets, priority, runId, key, attempt, keepResultMs",
+      "start: options: is not an object; allowed: signal, data, stdin, terminal, secrets, priority, runId, key, attempt, keepResultMs, canLeave",
     ],
   ] as const) {
     const handle = executor.start(step, any(options));

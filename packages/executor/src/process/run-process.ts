@@ -32,9 +32,9 @@ export type OnStop = (cause: StepEndCause) => Promise<void>;
  * Starts a created process and waits until it has ended: by itself, by its time-out, by the caller's abort,
  * or because its output can no longer be stored.
  *
- * @param onStart gets the process id on the daemon's machine. Undefined: the daemon or the
- * shim died when it was asked to start the process, and nobody knows whether it did. It also gets what
- * resolves when the process has ended.
+ * @param onStart gets the process id on the daemon's machine, and what resolves when the process has ended.
+ * Undefined: the daemon or the shim died when it was asked to start the process, and nobody knows whether it
+ * did.
  */
 export async function runProcess(
   client: Client,
