@@ -3,14 +3,11 @@ import { refuse } from "./core/refuse.js";
 import type { ExecHost } from "./exec-host.js";
 import { checkAfterEnd } from "./executor-options.js";
 import { toExecutorError } from "./failure.js";
+import type { StepHandle } from "./handle.js";
 
 /** A step that is left to itself while it runs. */
-export interface LeavingStep {
+export interface LeavingStep extends Pick<StepHandle, "started" | "closed" | "result"> {
   readonly host: ExecHost;
-  readonly started: Promise<void>;
-  /** Settles when the step has ended here, one way or the other. */
-  readonly closed: Promise<unknown>;
-  readonly result: Promise<unknown>;
   /** Whether it was started so that it can go on without this process. */
   readonly canOutlive: boolean;
   /** Stops to follow it. */
