@@ -1,13 +1,7 @@
-import {
-  createExecutor,
-  type DetachOptions,
-  listSteps,
-  reap,
-  removeStep,
-  type StepHandle,
-} from "@wfe-containerd/executor";
+import { createExecutor, type DetachOptions, listSteps, reap, removeStep } from "@wfe-containerd/executor";
 import { useDaemon } from "@wfe-containerd/test-infra/daemon";
 import { afterEach, expect, test } from "vitest";
+import { printed } from "./printed.js";
 
 const at = useDaemon();
 const made: string[] = [];
@@ -25,16 +19,6 @@ async function detach(run: string, fields: object = {}, options: DetachOptions =
   const id = await executor.detach(step, options);
   made.push(id);
   return id;
-}
-
-/** Waits until a step has printed something. */
-async function printed(handle: StepHandle, text: string): Promise<void> {
-  let seen = "";
-  for await (const entry of handle.log.read()) {
-    if (entry.type === "output") seen += Buffer.from(entry.data).toString();
-    if (seen.includes(text)) return;
-  }
-  throw new Error(`it ended, and printed only ${JSON.stringify(seen)}`);
 }
 
 /** Waits for the end of a step that was left. */

@@ -10,6 +10,7 @@ import {
 } from "@wfe-containerd/executor";
 import { useDaemon } from "@wfe-containerd/test-infra/daemon";
 import { describe, expect, test } from "vitest";
+import { printed } from "./printed.js";
 
 const at = useDaemon();
 
@@ -88,7 +89,7 @@ describe.each(["file", "fifo"] as const)("a process in a step's container, in %s
           terminal: { columns: 91, rows: 33 },
           stdin: input,
         });
-        await outputHas(shell, "terminal\r\n");
+        await printed(shell, "terminal\r\n");
         await shell.resize({ columns: 100, rows: 40 });
         input.write("typed\n");
         const { stdout, stderr, exitCode } = await shell.result;
@@ -128,7 +129,7 @@ test("a step reads 64 MiB from its standard input exactly, and no faster than it
   );
   await using step = handle;
   // Output may come before the answer to the start.
-  await Promise.all([outputHas(step, "ready"), step.started]);
+  await Promise.all([printed(step, "ready"), step.started]);
   const before = given;
   await using go = step.exec({ run: "echo go > /tmp/go" });
   expect((await step.result).stdout).toContain(hash.digest("hex"));
@@ -255,12 +256,12 @@ describe("the end of a further process", () => {
         run: "trap 'exit 5' TERM; echo on; while :; do sleep 0.05; done",
         stopGrace: "1m",
       });
-      await outputHas(polite, "on");
+      await printed(polite, "on");
       polite.stop();
       expect(await polite.result).toMatchObject({ cause: "aborted", exitCode: 5 });
       const abort = new AbortController();
       await using killed = step.exec({ ...stubborn, signal: abort.signal });
-      await outputHas(killed, "on");
+      await printed(killed, "on");
       abort.abort();
       expect(await killed.result).toMatchObject({ cause: "aborted", exitCode: 137 });
       expect(await run(step, { command: ["true"] })).toMatchObject({ cause: "exit", exitCode: 0 });
@@ -275,7 +276,7 @@ describe("the end of a further process", () => {
     );
     await step.started;
     await using further = step.exec({ run: "echo on; exec sleep 1000" });
-    await outputHas(further, "on");
+    await printed(further, "on");
     step.stop();
     expect(await further.result).toMatchObject({ cause: "container-ended", exitCode: 137, stdout: "on\n" });
     expect(await step.result).toMatchObject({ cause: "aborted" });
@@ -433,15 +434,4 @@ function createEndless() {
     }
   }
   return { source: source(), left };
-}
-
-/** Waits until a process has printed something. Fails with its error if it could not be run. */
-async function outputHas(handle: StepHandle, text: string): Promise<void> {
-  let printed = "";
-  for await (const entry of handle.log.read()) {
-    if (entry.type === "output") printed += Buffer.from(entry.data).toString();
-    if (printed.includes(text)) return;
-  }
-  const { cause, exitCode } = await handle.result;
-  throw new Error(`it ended (${cause}, ${exitCode}), and printed only ${JSON.stringify(printed)}`);
 }

@@ -1,14 +1,8 @@
 import { PassThrough } from "node:stream";
-import {
-  createExecutor,
-  type ExecutorOptions,
-  listSteps,
-  reap,
-  removeStep,
-  type StepHandle,
-} from "@wfe-containerd/executor";
+import { createExecutor, type ExecutorOptions, listSteps, reap, removeStep } from "@wfe-containerd/executor";
 import { useDaemon } from "@wfe-containerd/test-infra/daemon";
 import { afterEach, expect, test } from "vitest";
+import { printed } from "./printed.js";
 
 const at = useDaemon();
 const made: string[] = [];
@@ -21,16 +15,6 @@ const open = (options: ExecutorOptions = {}) =>
   createExecutor({ client: at.client, ioDir: at.ioDir, ...options });
 
 const step = (run: string) => ({ name: "left", image: "busybox", command: ["/bin/sh", "-c", run] });
-
-/** Waits until the step has printed a text. */
-async function printed({ log }: StepHandle, text: string): Promise<void> {
-  let seen = "";
-  for await (const entry of log.read({ follow: true })) {
-    if (entry.type === "output") seen += Buffer.from(entry.data).toString();
-    if (seen.includes(text)) return;
-  }
-  throw new Error(`it ended without ${JSON.stringify(text)}: ${JSON.stringify(seen)}`);
-}
 
 test("whoever attaches writes into the input of a step that was left, which stays open", async () => {
   const before = await at.inventory();
