@@ -6,6 +6,7 @@ import type { ExecInput } from "./exec-input.js";
 import type { AttachOptions } from "./executor-options.js";
 import { toExecutorError } from "./failure.js";
 import type { StepHandle } from "./handle.js";
+import { requirePipes } from "./io/require-pipes.js";
 import { feedStdin, type StdinSource } from "./io/stdin.js";
 import type { Machine } from "./machine/machine.js";
 import { maskedValuesOf } from "./record/masked-values.js";
@@ -60,12 +61,7 @@ function feedOf({ machine, found: { record } }: OtherStep, stdin: StdinSource): 
       "nobody can write into the standard input of this step",
       "a step of detach with openStdin: true, or of start with canLeave: true; or a process of its own: exec",
     );
-  if (!machine.client.isLocal || machine.facts.locality === "remote")
-    refuse(
-      "stdin",
-      `the daemon at ${machine.client.address} is on another machine, and standard input needs a named pipe`,
-      "attach on that machine; or attach without it",
-    );
+  requirePipes(machine, "stdin", "attach on that machine; or attach without it");
   const path = join(record.output.directory, "stdin");
   return (ended) => feedStdin(stdin, { path, ended, close: async () => undefined, isTerminal: false });
 }

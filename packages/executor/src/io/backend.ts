@@ -1,11 +1,11 @@
 import { join } from "node:path";
-import { refuse } from "../core/refuse.js";
 import { ExecutorError } from "../error.js";
 import { ioError } from "../io-error.js";
 import type { Machine } from "../machine/machine.js";
 import { openFifoIo, reopenFifoIo } from "./fifo.js";
 import { openFileIo, type ReopenedIo, reopenFileIo } from "./file.js";
 import type { IoRequest, StepIo } from "./io.js";
+import { requirePipes } from "./require-pipes.js";
 import { makeStdin } from "./stdin.js";
 
 /** A way for output to get from the daemon's machine to this process. */
@@ -73,23 +73,11 @@ export function backendOf(mode: IoBackend["mode"]): IoBackend {
   return mode === "file" ? FILE_IO : FIFO_IO;
 }
 
-/** Standard input and terminals need FIFOs, which carry no data between two machines. */
-function checkRequest({ client, facts }: Machine, { stdin, terminal, canOutlive }: IoRequest): void {
-  if (client.isLocal && facts.locality !== "remote") return;
+function checkRequest(machine: Machine, { stdin, terminal, canOutlive }: IoRequest): void {
   const allowed = "a step or process without it; or a daemon on this machine";
   // What a terminal prints can go into a file, if no keys go to it.
-  if (terminal && (stdin || !canOutlive))
-    refuse(
-      "terminal",
-      `the daemon at ${client.address} is on another machine, and a terminal needs named pipes`,
-      allowed,
-    );
-  if (stdin)
-    refuse(
-      "stdin",
-      `the daemon at ${client.address} is on another machine, and standard input needs a named pipe`,
-      allowed,
-    );
+  if (terminal && (stdin || !canOutlive)) requirePipes(machine, "terminal", allowed);
+  if (stdin) requirePipes(machine, "stdin", allowed);
 }
 
 async function withStdin(io: StepIo, directory: string, { stdin }: IoRequest): Promise<StepIo> {
