@@ -3,22 +3,21 @@ import { refuse } from "./core/refuse.js";
 import { checkTerminal, type TerminalSize } from "./core/spec/terminal.js";
 import type { ExecHost } from "./exec-host.js";
 
-/** A process whose terminal is resized. */
+/** A process whose terminal is to be resized. */
 export interface TerminalProcess {
   readonly host: ExecHost;
   readonly started: Promise<void>;
   /** Undefined: the container's first process. */
   readonly execId?: string | undefined;
-  /** Undefined: it has no terminal. */
-  readonly terminal: TerminalSize | undefined;
+  readonly hasTerminal: boolean;
 }
 
 /** Sets the size of a process's terminal, as soon as the process runs. */
 export async function resizeTerminal(
-  { host, started, execId, terminal }: TerminalProcess,
+  { host, started, execId, hasTerminal }: TerminalProcess,
   size: TerminalSize,
 ): Promise<void> {
-  if (terminal === undefined)
+  if (!hasTerminal)
     refuse(
       "resize",
       "the process has no terminal",

@@ -69,7 +69,11 @@ export function startExec(
       return unreleased;
     },
     exec: (further) => startExec(parts, further),
-    resize: (size) => resizeTerminal({ host, started: handle.started, execId: id, terminal }, size),
+    resize: (size) =>
+      resizeTerminal(
+        { host, started: handle.started, execId: id, hasTerminal: terminal !== undefined },
+        size,
+      ),
   });
   return handle;
 }

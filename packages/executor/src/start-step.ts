@@ -5,7 +5,6 @@ import { type AdmittedStep, admitStep, inWordsOf } from "./admit-step.js";
 import type { StepResult } from "./core/output/result.js";
 import type { LeftStep } from "./core/plan/labels.js";
 import { refuse } from "./core/refuse.js";
-import type { TerminalSize } from "./core/spec/terminal.js";
 import type { StepInput } from "./core/step/step-input.js";
 import { traceStep } from "./diagnostics/step.js";
 import type { ExecutorError } from "./error.js";
@@ -95,11 +94,12 @@ export function startStep(
   { events, session, from, left, openStdin = false }: StartKind,
 ): StartedStep {
   const { signal, data = {}, secrets = {}, priority = 0, stdin, terminal, canLeave = false } = options ?? {};
+  const canOutlive = canLeave || left !== undefined;
   const streams: ProcessStreams = {
     stdin,
     terminal,
     openStdin: openStdin || (canLeave && stdin !== undefined),
-    canOutlive: canLeave || left !== undefined,
+    canOutlive,
   };
   const isSession = session !== undefined;
   const { id, attempt, error } = startAttempt(input, options ?? {});
@@ -121,7 +121,8 @@ export function startStep(
     }
   }
 
-  return handleStep(host, { id, signal, streams, session, events }, async (handled) => {
+  const handle = { id, signal, hasTerminal: terminal !== undefined, canOutlive, session, events };
+  return handleStep(host, handle, async (handled) => {
     const admitted = admit(handled);
     const { context: executor, slots } = host;
     let hasBegun = false;
@@ -139,7 +140,7 @@ export function startStep(
 /** Goes on with a step whose executor has ended. It runs already, so it waits for no slot. Never throws. */
 export function resumeStep(host: StepHost, step: RecoveredStep): StartedStep {
   const events = createEventQueue();
-  return handleStep(host, { id: step.id, streams: {}, events }, async ({ begin, end, ...handled }) => {
+  return handleStep(host, { id: step.id, events }, async ({ begin, end, ...handled }) => {
     if ("error" in step) {
       handled.started.reject(step.error);
       handled.result.reject(step.error);
@@ -172,14 +173,14 @@ export function attachStep(
   { signal, container, session, feed }: AttachedStep,
 ): StartedStep {
   const { id } = found.step;
-  const streams = { terminal: terminalOf(found) };
-  const handle = { id, signal, session, streams, events: createEventQueue() };
+  const hasTerminal = found.record.terminal === true;
+  const handle = { id, signal, session, hasTerminal, events: createEventQueue() };
   return handleStep(host, handle, async (handled) => {
     const { begin, end, ...rest } = handled;
     const parts = begin();
     if (container === undefined) await parts.execs.end();
     else parts.execs.open(container);
-    const way = { ...parts, ...rest, attempt: 1, streams, executor: host.context };
+    const way = { ...parts, ...rest, attempt: 1, streams: {}, executor: host.context };
     const ended = createDeferred<void>();
     const fed = feed?.(ended.promise).catch((reason: unknown) => rest.result.reject(reason));
     await followStep(way, found, masked);
@@ -190,15 +191,13 @@ export function attachStep(
   });
 }
 
-/** A size that may have changed since: who attaches sets the size of its own. */
-function terminalOf({ record }: FoundContainer): TerminalSize | undefined {
-  return record.terminal === true ? { columns: 80, rows: 24 } : undefined;
-}
-
 interface HandleOptions {
   readonly id: string;
   readonly signal?: AbortSignal | undefined;
-  readonly streams: ProcessStreams;
+  /** @default false */
+  readonly hasTerminal?: boolean;
+  /** Whether it can be left to itself. @default false */
+  readonly canOutlive?: boolean;
   /** The processes of the session that the step is. */
   readonly session?: ExecHost | undefined;
   readonly events: EventQueue;
@@ -207,7 +206,7 @@ interface HandleOptions {
 /** Gives a step its handle, and sees it to its end. */
 function handleStep(
   host: StepHost,
-  { id, signal, streams: { terminal, canOutlive = false }, session, events }: HandleOptions,
+  { id, signal, hasTerminal = false, canOutlive = false, session, events }: HandleOptions,
   runToEnd: (step: HandledStep) => Promise<void>,
 ): StartedStep {
   const stop = new AbortController();
@@ -268,7 +267,7 @@ function handleStep(
       lines: (linesOptions) => newest.log.lines(linesOptions),
     },
     exec: (process) => startExec(host.execsOf(newest.execs), process),
-    resize: (size) => resizeTerminal({ host: newest.execs, started: started.promise, terminal }, size),
+    resize: (size) => resizeTerminal({ host: newest.execs, started: started.promise, hasTerminal }, size),
     leave: (afterEnd = "keep") => leaveStep({ ...leaving, host: newest.execs }, afterEnd),
     stop: () => stop.abort(),
     kill() {

@@ -1,4 +1,5 @@
 import type { Readable } from "node:stream";
+import { createDeferred } from "@wfe-containerd/client/internal";
 import { createExecutor } from "@wfe-containerd/executor";
 import type { Command } from "commander";
 import { closeAtEnd } from "../close-executor.js";
@@ -53,11 +54,8 @@ async function attach(
   using streams = openStreams({ interactive, tty: terminal && process.stdin.isTTY }, detachKeys);
   const executor = createExecutor({ client, reapIntervalMs: 0 });
   await using _ = closeAtEnd(executor);
-  let passOn = (): void => undefined;
-  const isReading = new Promise<void>((resolve) => {
-    passOn = resolve;
-  });
-  const stdin = streams.stdin && readAfter(isReading, streams.stdin);
+  const printing = createDeferred<void>();
+  const stdin = streams.stdin && readAfter(printing.promise, streams.stdin);
   const handle = await executor.attach(id, { secrets, stdin });
   const ending = sigProxy ? signals.kill : signals.stop;
   if (sigProxy)
@@ -69,7 +67,7 @@ async function attach(
     const signal = AbortSignal.any([ending, streams.detached]);
     const from = await endOfLog(handle);
     // What it prints because of the input, or because of the terminal's size, is printed here.
-    passOn();
+    printing.resolve();
     streams.join(handle);
     await printLog(handle, { from, follow: true, signal });
     const result = await handle.result;
