@@ -37,8 +37,9 @@ test("a step that is left goes on without its executor, and keeps its output and
   expect(seen).toEqual(["begin"]);
   expect(await listSteps(at.client)).toMatchObject([{ id, executor: "left", status: "running" }]);
 
+  // It may itself be killed with the container, whose end it lets happen.
   const touch = await executor.exec(id, { command: ["touch", "/tmp/go"], user: "0" });
-  expect(await touch.result).toMatchObject({ cause: "exit", exitCode: 0 });
+  await touch.result;
   for (const each of handles)
     expect(await each.result).toMatchObject({
       name: "left",
