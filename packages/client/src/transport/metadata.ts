@@ -2,14 +2,14 @@ import { Code, ConnectError, decodeBinaryHeader, encodeBinaryHeader } from "@con
 import { Metadata } from "@grpc/grpc-js";
 
 /**
- * Converts headers to grpc-js's metadata. The values of names that end in `-bin` are base64 in headers, and
- * bytes in metadata.
+ * Converts headers, as names in small letters and their values, to grpc-js's metadata. The values of names
+ * that end in `-bin` are base64 in headers, and bytes in metadata.
  *
  * @throws ConnectError InvalidArgument for a value that a gRPC header cannot have.
  */
-export function toMetadata(headers: Headers): Metadata {
+export function toMetadata(headers: Iterable<readonly [string, string]>): Metadata {
   const metadata = new Metadata();
-  headers.forEach((value, name) => {
+  for (const [name, value] of headers) {
     try {
       if (name.endsWith("-bin")) {
         for (const part of value.split(",")) metadata.add(name, Buffer.from(decodeBinaryHeader(part.trim())));
@@ -24,7 +24,7 @@ export function toMetadata(headers: Headers): Metadata {
         Code.InvalidArgument,
       );
     }
-  });
+  }
   return metadata;
 }
 

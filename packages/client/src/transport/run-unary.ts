@@ -1,12 +1,7 @@
 import { create, type DescMessage, type MessageInitShape, type MessageShape } from "@bufbuild/protobuf";
-import {
-  Code,
-  ConnectError,
-  type Interceptor,
-  type UnaryRequest,
-  type UnaryResponse,
-} from "@connectrpc/connect";
-import { getAbortSignalReason } from "@connectrpc/connect/protocol";
+import type { Interceptor, UnaryRequest, UnaryResponse } from "@connectrpc/connect";
+import { openCallSignal } from "./call-signal.js";
+import { intercepted } from "./intercepted.js";
 
 /** A unary call, as Connect's `runUnaryCall` takes it. */
 export interface UnaryRun<I extends DescMessage, O extends DescMessage> {
@@ -18,12 +13,8 @@ export interface UnaryRun<I extends DescMessage, O extends DescMessage> {
   readonly next: (request: UnaryRequest<I, O>) => Promise<UnaryResponse<I, O>>;
 }
 
-type AnyCall = Parameters<Interceptor>[0];
-
 /**
- * Runs a unary call with its interceptors and its deadline. It does what Connect's `runUnaryCall` does, but
- * does not abort the call's signal after a call that succeeded. That makes a DOMException with a stack trace
- * each time, which takes a good part of a call's CPU.
+ * Runs a unary call with its interceptors and its deadline.
  *
  * @throws ConnectError
  */
@@ -35,32 +26,12 @@ export async function runUnary<I extends DescMessage, O extends DescMessage>({
   next,
 }: UnaryRun<I, O>): Promise<UnaryResponse<I, O>> {
   const message = create(req.method.input, req.message) as MessageShape<I>;
-  const controller = new AbortController();
-  const { signal } = controller;
-  const onAbort = (): void => controller.abort(given && getAbortSignalReason(given));
-  if (given?.aborted === true) onAbort();
-  else given?.addEventListener("abort", onAbort, { once: true });
-  const timer =
-    timeoutMs === undefined
-      ? undefined
-      : setTimeout(
-          () => controller.abort(new ConnectError("the operation timed out", Code.DeadlineExceeded)),
-          timeoutMs,
-        );
+  const { signal, fail, end } = openCallSignal(given, timeoutMs);
   try {
-    const run = interceptors.reduceRight<AnyCall>(
-      (inner, intercept) => intercept(inner),
-      next as unknown as AnyCall,
-    ) as unknown as typeof next;
-    return await run({ ...req, message, signal });
+    return await intercepted(next, interceptors)({ ...req, message, signal });
   } catch (reason) {
-    const error = signal.aborted
-      ? ConnectError.from(getAbortSignalReason(signal), Code.Canceled)
-      : ConnectError.from(reason);
-    controller.abort(error);
-    throw error;
+    throw fail(reason);
   } finally {
-    clearTimeout(timer);
-    given?.removeEventListener("abort", onAbort);
+    end();
   }
 }

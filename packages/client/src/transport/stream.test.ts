@@ -1,7 +1,7 @@
 import { getEventListeners, once } from "node:events";
 import { Code, type ConnectError } from "@connectrpc/connect";
 import { Metadata } from "@grpc/grpc-js";
-import { expect, test } from "vitest";
+import { afterEach, expect, test, vi } from "vitest";
 import {
   bytes,
   collect,
@@ -15,6 +15,35 @@ import {
 
 const { unary, download, upload, exchange } = METHODS;
 const MIB = 1024 * 1024;
+
+afterEach(() => void vi.unstubAllGlobals());
+
+test("calls do not make Headers, which load Node's fetch, unless somebody looks at them", async () => {
+  await using server = await startServer((call) => {
+    const header = new Metadata();
+    header.add("first", "1");
+    call.sendMetadata(header);
+    call.on("data", (value: Buffer) => {
+      call.write(value);
+      call.end();
+    });
+  });
+  const { transport } = server;
+  vi.stubGlobal(
+    "Headers",
+    class {
+      constructor() {
+        throw new Error("Headers were made");
+      }
+    },
+  );
+  const one = await transport.unary(unary, undefined, 60_000, undefined, bytes("a"));
+  const many = await transport.stream(download, undefined, 60_000, undefined, stream(bytes("b")));
+  expect([Buffer.from(one.message.value).toString(), ...(await collect(many.message))]).toEqual(["a", "b"]);
+  expect(() => many.header).toThrow("Headers were made");
+  vi.unstubAllGlobals();
+  expect([one, many].map(({ header }) => header.get("first"))).toEqual(["1", "1"]);
+});
 
 test("the daemon streams: headers first, then messages, then trailers", async () => {
   await using server = await startServer((call) => {

@@ -1,6 +1,6 @@
 import type { DescMessage, DescMethodStreaming, MessageShape } from "@bufbuild/protobuf";
 import { ConnectError, type StreamRequest, type StreamResponse } from "@connectrpc/connect";
-import { status as Status, type StatusObject } from "@grpc/grpc-js";
+import { type Metadata, status as Status, type StatusObject } from "@grpc/grpc-js";
 import { createDeferred } from "../concurrency/deferred.js";
 import type { Call } from "./channel-call.js";
 import type { Connection } from "./connection.js";
@@ -25,10 +25,10 @@ export async function callStreaming<I extends DescMessage, O extends DescMessage
   await awaitReconnect(connection, signal);
   // Check after the last await: from here until the listener is added, nothing else runs that could abort.
   signal.throwIfAborted();
-  const trailer = new Headers();
   /** Why we cancelled the call. It says more than the resulting status. */
   let failure: { reason: unknown } | undefined;
   const { call, received, header, ended, isOver } = open(connection, path, requestHeader);
+  const trailer = createTrailer();
 
   const cancel = (): void => {
     received.clear();
@@ -38,7 +38,7 @@ export async function callStreaming<I extends DescMessage, O extends DescMessage
   signal.addEventListener("abort", cancel, { once: true });
   const status = ended.then(async (final) => {
     signal.removeEventListener("abort", cancel);
-    toHeaders(final.metadata).forEach((value, name) => void trailer.append(name, value));
+    trailer.end(final.metadata);
     if (failure !== undefined) throw failure.reason;
     if (final.code !== Status.OK) throw await explainStatus(final, connection, signal);
   });
@@ -68,23 +68,53 @@ export async function callStreaming<I extends DescMessage, O extends DescMessage
     await status;
   }
 
+  // A trailers-only response has no headers; only its status arrives.
+  const metadata = await Promise.race([header, status]);
+  let ownHeader: Headers | undefined;
   return {
     stream: true,
     service,
     method: method as DescMethodStreaming<I, O>,
-    // A trailers-only response has no headers; only its status arrives.
-    header: (await Promise.race([header, status])) ?? new Headers(),
-    trailer,
+    get header() {
+      ownHeader ??= metadata === undefined ? new Headers() : toHeaders(metadata);
+      return ownHeader;
+    },
+    get trailer() {
+      return trailer.headers;
+    },
     message: receive(),
+  };
+}
+
+/** Headers that are empty until the call has ended. They are made only when somebody looks at them. */
+function createTrailer() {
+  let headers: Headers | undefined;
+  let metadata: Metadata | undefined;
+  function fill(): void {
+    if (headers === undefined || metadata === undefined) return;
+    for (const [name, value] of toHeaders(metadata)) headers.append(name, value);
+  }
+  return {
+    end(received: Metadata) {
+      metadata = received;
+      fill();
+    },
+    get headers() {
+      if (headers === undefined) {
+        headers = new Headers();
+        fill();
+      }
+      return headers;
+    },
   };
 }
 
 function open(connection: Connection, path: string, requestHeader: Headers) {
   let isOver = false;
-  const header = createDeferred<Headers>();
+  const header = createDeferred<Metadata>();
   const ended = createDeferred<StatusObject>();
   const call = connection.start(path, toMetadata(requestHeader), {
-    onReceiveMetadata: (metadata) => header.resolve(toHeaders(metadata)),
+    onReceiveMetadata: (metadata) => header.resolve(metadata),
     onReceiveMessage: (bytes: Buffer) => received.push(bytes),
     onReceiveStatus(status) {
       isOver = true;

@@ -5,11 +5,12 @@ import {
   type Interceptor,
   type Transport,
 } from "@connectrpc/connect";
-import { createMethodUrl, runStreamingCall } from "@connectrpc/connect/protocol";
+import { createMethodUrl } from "@connectrpc/connect/protocol";
 import { traceStream, traceUnary } from "../diagnostics/rpc.js";
 import type { Address } from "./address.js";
 import type { Connection } from "./connection.js";
 import { normalizeTimeout, toTimeoutHeader, withDeadline } from "./deadline.js";
+import { runStreaming, withMessages } from "./run-streaming.js";
 import { runUnary } from "./run-unary.js";
 import { callStreaming } from "./stream.js";
 import { callUnary } from "./unary.js";
@@ -44,8 +45,12 @@ export function createGrpcTransport(options: TransportOptions): Transport {
     contextValues: ContextValues | undefined,
   ) {
     const url = createMethodUrl(connection.address.url, method);
-    const header = given === undefined ? new Headers(options.headers) : merge(given, options.headers);
-    if (timeoutMs !== undefined) header.set("grpc-timeout", toTimeoutHeader(timeoutMs));
+    const timeout: Record<string, string> =
+      timeoutMs === undefined ? {} : { "grpc-timeout": toTimeoutHeader(timeoutMs) };
+    const header =
+      given === undefined && interceptors.length === 0
+        ? unseen({ ...options.headers, ...timeout })
+        : merge(given, options.headers, timeout);
     return {
       path: `/${method.parent.typeName}/${method.name}`,
       deadline: { timeoutMs, startedAt: performance.now(), address },
@@ -87,7 +92,7 @@ export function createGrpcTransport(options: TransportOptions): Transport {
       return traceStream(method, place, contextValues, signal, async () => {
         const response = await withDeadline(
           () =>
-            runStreamingCall({
+            runStreaming({
               interceptors,
               signal,
               timeoutMs,
@@ -97,12 +102,7 @@ export function createGrpcTransport(options: TransportOptions): Transport {
           deadline,
         );
         const messages = response.message[Symbol.asyncIterator]();
-        return {
-          ...response,
-          message: {
-            [Symbol.asyncIterator]: () => ({ next: () => withDeadline(() => messages.next(), deadline) }),
-          },
-        };
+        return withMessages(response, () => withDeadline(() => messages.next(), deadline));
       });
     },
   };
@@ -113,12 +113,22 @@ function transportOf({ isLocal, isTls }: Address): "unix" | "tcp" | "tls" {
   return isTls ? "tls" : "tcp";
 }
 
-/** A call's own headers win. */
+/** A call's own headers win; but the time-out is an option of its own. */
 function merge(
   given: ConstructorParameters<typeof Headers>[0],
   others: Readonly<Record<string, string>>,
+  timeout: Readonly<Record<string, string>>,
 ): Headers {
   const header = new Headers(given);
   for (const [name, value] of Object.entries(others)) if (!header.has(name)) header.set(name, value);
+  for (const [name, value] of Object.entries(timeout)) header.set(name, value);
   return header;
+}
+
+/**
+ * Headers that only `toMetadata` looks at. Real ones are a part of Node's fetch, and to load that takes as
+ * long as to start Node.
+ */
+function unseen(headers: Readonly<Record<string, string>>): Headers {
+  return new Map(Object.entries(headers)) as unknown as Headers;
 }
