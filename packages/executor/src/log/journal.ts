@@ -30,12 +30,14 @@ export interface Journal {
   add(stream: OutputStream, end: Position, timeMs: number, isClean: boolean): void;
   /** What was read, but is not kept: it gets no mark. */
   pass(stream: OutputStream, end: Position): void;
-  /** The first mark with this many bytes, of both streams together, before its end. */
-  from(bytes: number): Mark;
+  /** How much each stream had when both together had this many bytes. */
+  at(bytes: number): Readonly<Record<OutputStream, number>>;
   /** The first mark behind these places: its end is further in at least one stream. */
   after(raw: Readonly<Record<OutputStream, number>>): Mark | undefined;
   /** The last place at or before an offset at which reading can begin. */
   seek(stream: OutputStream, bytes: number): Position;
+  /** The first such place at or behind an offset. */
+  seekForward(stream: OutputStream, bytes: number): Position;
 }
 
 export function createJournal(): Journal {
@@ -65,9 +67,15 @@ export function createJournal(): Journal {
     pass(stream, end) {
       ends = { ...ends, [stream]: end };
     },
-    from(bytes) {
-      const at = firstIndex(marks, (mark) => mark.ends.stdout.bytes + mark.ends.stderr.bytes >= bytes);
-      return marks[at] ?? { timeMs: 0, ends };
+    at(bytes) {
+      const index = firstIndex(marks, (mark) => totalOf(mark.ends) >= bytes);
+      const { ends: to } = marks[index] ?? { ends };
+      const from = marks[index - 1]?.ends ?? { stdout: START, stderr: START };
+      // A mark is of one stream, unless marks were dropped. Then nobody knows which of its bytes came first.
+      const part = (bytes - totalOf(from)) / Math.max(1, totalOf(to) - totalOf(from));
+      const within = (stream: OutputStream): number =>
+        from[stream].bytes + Math.ceil(Math.min(1, part) * (to[stream].bytes - from[stream].bytes));
+      return { stdout: within("stdout"), stderr: within("stderr") };
     },
     after(raw) {
       const at = firstIndex(
@@ -80,7 +88,15 @@ export function createJournal(): Journal {
       const places = clean[stream];
       return places[firstIndex(places, (place) => place.bytes > bytes) - 1] ?? START;
     },
+    seekForward(stream, bytes) {
+      const places = clean[stream];
+      return places[firstIndex(places, (place) => place.bytes >= bytes)] ?? ends[stream];
+    },
   };
+}
+
+export function totalOf({ stdout, stderr }: Positions): number {
+  return stdout.bytes + stderr.bytes;
 }
 
 /** Index of the first item of which a test is true, if it is true of all later ones; else the length. */

@@ -89,6 +89,33 @@ test("a reader gets what was added, in order, from any offset, whenever it begin
   );
 });
 
+test("drop-oldest: about three quarters of the limit are kept at least, in however large pieces it comes", async () => {
+  await fc.assert(
+    fc.asyncProperty(
+      fc.array(fc.tuple(fc.constantFrom("stdout", "stderr"), fc.integer({ min: 1, max: 300 })), {
+        maxLength: 20,
+      }),
+      async (added) => {
+        const { log, append } = openLog({ maxBytes: 100, policy: "drop-oldest" });
+        const whole = { stdout: "", stderr: "" };
+        for (const [stream, length] of added) {
+          const text = Array.from({ length }, (_, at) => String.fromCharCode(97 + (at % 26))).join("");
+          whole[stream] += text;
+          append(stream, text);
+        }
+        log.end();
+        const entries = await read(log);
+        const kept = { stdout: textOf(entries, "stdout"), stderr: textOf(entries, "stderr") };
+        const bytes = whole.stdout.length + whole.stderr.length;
+        expect(kept.stdout.length + kept.stderr.length).toBeLessThanOrEqual(100);
+        expect(kept.stdout.length + kept.stderr.length).toBeGreaterThanOrEqual(Math.min(bytes, 73));
+        for (const stream of ["stdout", "stderr"] as const)
+          expect(whole[stream].endsWith(kept[stream])).toBe(true);
+      },
+    ),
+  );
+});
+
 test("drop-oldest: the newest is kept, a reader that is late is told what is missing, and space is freed", async () => {
   const { log, store, append } = openLog({ maxBytes: 100, policy: "drop-oldest" });
   const slow = log.read();

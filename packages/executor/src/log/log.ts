@@ -1,7 +1,7 @@
 import { createDeferred, type Deferred } from "@wfe-containerd/client/internal";
 import type { LogGap } from "../core/output/step-log.js";
 import { OUTPUT_STREAMS, type OutputStream } from "../io/io.js";
-import { createJournal, type Positions, START } from "./journal.js";
+import { createJournal, type Positions, START, totalOf } from "./journal.js";
 import type { LogReader } from "./log-entry.js";
 import type { LogLimit } from "./log-limit.js";
 import { toLines } from "./log-lines.js";
@@ -85,7 +85,6 @@ export function createLog(): Log {
     },
   };
 
-  const total = (at: Positions): number => at.stdout.bytes + at.stderr.bytes;
   const slack = ({ maxBytes }: LogLimit): number => Math.min(SLACK_BYTES, Math.ceil(maxBytes / 4));
 
   /** Frees what will not be read again, a piece at a time. */
@@ -98,10 +97,13 @@ export function createLog(): Log {
 
   function dropOldest(from: LogSource, unreadBytes: number): void {
     const mostBytes = Math.max(0, from.limit.maxBytes - unreadBytes);
-    if (total(journal.ends) - total(base) <= mostBytes) return;
-    const mark = journal.from(total(journal.ends) - mostBytes + slack(from.limit));
+    const bytes = totalOf(journal.ends);
+    if (bytes - totalOf(base) <= mostBytes) return;
+    const places = journal.at(Math.min(bytes, bytes - mostBytes + slack(from.limit)));
     for (const stream of OUTPUT_STREAMS) {
-      const to = journal.seek(stream, mark.ends[stream].bytes);
+      const place = places[stream];
+      const to =
+        from.createMasker === undefined ? { raw: place, bytes: place } : journal.seekForward(stream, place);
       if (to.raw <= base[stream].raw) continue;
       base = { ...base, [stream]: to };
       release(stream, to.raw, from);
@@ -110,7 +112,7 @@ export function createLog(): Log {
 
   function truncate(stream: OutputStream, bytes: number, of: LogSource): void {
     const { ends } = journal;
-    const over = total(ends) - of.limit.maxBytes;
+    const over = totalOf(ends) - of.limit.maxBytes;
     if (over <= 0) return;
     const { raw, bytes: end } = ends[stream];
     cut = { ...ends, [stream]: { raw, bytes: end - Math.min(over, bytes) } };
