@@ -1,9 +1,10 @@
 import {
-  EXEC_FIELDS,
   isExecutorError,
   SESSION_FIELDS,
+  SESSION_STEP_FIELDS,
   STEP_FIELDS,
   type StepIssue,
+  secretTargetIssues,
 } from "@wfe-containerd/executor";
 import { FILE_KEYS, type StepFilePart } from "./step-file-layout.js";
 import { inWorkspace } from "./step-file-workspace.js";
@@ -33,7 +34,12 @@ export function issuesOf(
     const needed = own["run"] === undefined && own["command"] === undefined ? [NO_COMMAND] : [];
     const found = issuesFrom(check, { image: image ?? "session", ...own });
     // The session's image is checked with the session.
-    return [...misplaced, ...needed, ...found.filter(({ field }) => field !== "image")];
+    return [
+      ...misplaced,
+      ...needed,
+      ...secretTargetIssues(own),
+      ...found.filter(({ field }) => field !== "image"),
+    ];
   }
   const step = role === "step" ? own : { name: "session", ...own, command: ["true"] };
   const found = [...misplaced, ...issuesFrom(check, step)];
@@ -68,11 +74,11 @@ function misplacedIn(role: StepFilePart["role"], field: string): StepIssue[] {
   if (role === "step" || !Object.hasOwn(STEP_FIELDS, name)) return [];
   if (role === "session" && !SESSION_FIELDS.has(name))
     return [
-      EXEC_FIELDS.has(name)
+      SESSION_STEP_FIELDS.has(name)
         ? { field, message: "belongs to a step of the session", allowed: `${name} in the list of steps` }
         : noneInSession(field),
     ];
-  if (role === "session-step" && !EXEC_FIELDS.has(name))
+  if (role === "session-step" && !SESSION_STEP_FIELDS.has(name))
     return [
       SESSION_FIELDS.has(name)
         ? {

@@ -397,7 +397,7 @@ steps:
   - name: a
     run: ls
     memory: 64m
-    secrets: [token]
+    secrets: [token, {name: key, target: /keys/key}]
   - name: b
     run: ls
     retry: {attempts: 2}
@@ -417,7 +417,7 @@ steps:
       "line 5: retry: needs a container for each step",
       "line 6: colour: is an unknown field",
       "line 10: steps[0]: memory: belongs to the container that all steps share",
-      "line 11: steps[0]: secrets: belongs to the container that all steps share",
+      "line 11: steps[0]: secrets[1].target: cannot be chosen in a session",
       "line 14: steps[1]: retry: needs a container for each step",
       'line 15: steps[1]: timeout: "soon" is not a duration',
       "line 16: steps[2]: run: is missing; in a session, the image's own program is not started",

@@ -51,7 +51,7 @@ export async function openStepPlace(
       onEvent: createEventTeller(progress),
     });
     return {
-      start: ({ image: _, ...step }, options) => session.start(step, options),
+      start: ({ image: _, ...step }, options) => session.start(step, { ...options, secrets }),
       ended: session.ended.then((end) => `session ${session.name}: ${endText(end)}`),
       [Symbol.asyncDispose]: () => session[Symbol.asyncDispose](),
     };

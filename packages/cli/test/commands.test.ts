@@ -498,17 +498,20 @@ steps:
       const before = await daemon_.inventory();
       const secret = join(files, "token");
       await writeFile(secret, "hidden");
+      const pin = join(files, "pin");
+      await writeFile(pin, "also hidden");
       const input = inSession(
         `
   - {name: one, run: "echo kept > /tmp/file; id -u; echo '##wfe[output release=1.2]'; cat /run/secrets/token"}
-  - {name: two, run: "cat /tmp/file; id -u; pwd; echo $A $B $ONE_OUTPUTS_RELEASE $EXTRA", user: 1000, working_dir: /tmp, env: {B: b}}
+  - {name: two, run: "cat /tmp/file; id -u; pwd; echo $A $B $ONE_OUTPUTS_RELEASE $EXTRA; cat $WFE_SECRETS_DIR/pin", secrets: [pin], user: 1000, working_dir: /tmp, env: {B: b}}
   - {name: three, run: "pwd; touch here"}
   - {name: four, run: "exec sleep 600", timeout: 1s}
   - {name: five, run: "echo never"}
 `,
         "env: {A: a, B: x}\nuser: 7\nsecrets: [token]\nworkspace: /work",
       );
-      const told = await runFile(input, "--prefix", "-d", "extra=e", "--secret", `id=token,src=${secret}`);
+      const values = ["--secret", `id=token,src=${secret}`, "--secret", `id=pin,src=${pin}`];
+      const told = await runFile(input, "--prefix", "-d", "extra=e", ...values);
       expect(told).toEqual({
         code: 124,
         stdout: [
@@ -519,6 +522,7 @@ steps:
           "two   | 1000",
           "two   | /tmp",
           "two   | a b 1.2 e",
+          "two   | ***",
           "three | /work",
           "",
         ].join("\n"),

@@ -1,21 +1,50 @@
 import type { AllowedStep } from "./core/plan/checked-step.js";
+import { LABELS } from "./core/plan/labels.js";
+import { SECRETS_DIRECTORY } from "./core/policy/reserved-paths.js";
+import { refuse } from "./core/refuse.js";
 import { parseExec } from "./core/step/exec.js";
+import { matchSecrets, type Secret, type SecretValues } from "./core/step/secret.js";
 import { applyPolicy, type Rules } from "./resources/apply-policy.js";
 import type { HostContainer } from "./stages/create-exec.js";
+
+/** A further process in a container that passed all checks. */
+export interface AdmittedExec {
+  readonly step: AllowedStep;
+  /** Its own; a step of a session can have some. */
+  readonly secrets: readonly Secret[];
+}
 
 /**
  * Checks a further process in a container. Its user and groups are the step's, unless it has its own.
  *
+ * @param values of its secrets.
  * @throws ExecutorError `invalid-step`, and `refused` for what the policy does not allow.
  */
 export function admitExec(
   process: unknown,
-  { resolved: { step } }: HostContainer,
+  container: HostContainer,
   rules: Rules,
-): AllowedStep {
-  const asked = parseExec(process, step);
-  return applyPolicy(
+  values: SecretValues = {},
+): AdmittedExec {
+  const { step } = container.resolved;
+  const isSession = container.plan.container.labels[LABELS.session] !== undefined;
+  const asked = parseExec(process, step, isSession);
+  const allowed = applyPolicy(
     { ...asked, user: asked.user ?? step.user, groupAdd: [...step.groupAdd, ...asked.groupAdd] },
     rules,
+  );
+  if (asked.secrets.length > 0 && !hasSecretsRoom(container))
+    refuse(
+      "secrets",
+      "this session has no memory for secrets of its steps: it has a user namespace or a kernel of its own, or an older version has opened it",
+      "secrets of a session without these; or secrets given to open, for all its steps",
+    );
+  return { step: allowed, secrets: matchSecrets(asked.secrets, values) };
+}
+
+function hasSecretsRoom({ plan, task }: HostContainer): boolean {
+  const { mounts } = task.spec;
+  return (
+    !plan.container.runtime.sandboxed && mounts.some(({ destination }) => destination === SECRETS_DIRECTORY)
   );
 }

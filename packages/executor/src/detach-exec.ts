@@ -64,7 +64,7 @@ export async function detachExec(host: StepHost, word: string, input: DetachedEx
     const execs = await openExecHost({ machine, found }, []);
     const container = execs.enter();
     const { freezer } = execs;
-    const step = admitExec(process, container, executor.rules);
+    const { step } = admitExec(process, container, executor.rules);
     const signals = { stop, forceKill: stop };
     const plan = await resolveExec({ id: execId, machine, executor, signals, streams: {} }, container, step, {
       data,

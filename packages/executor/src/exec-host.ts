@@ -1,3 +1,4 @@
+import { randomBytes } from "node:crypto";
 import { createDeferred } from "@wfe-containerd/client/internal";
 import { ExecutorError } from "./error.js";
 import { createFreezer, type Freezer } from "./process/freezer.js";
@@ -28,8 +29,10 @@ export interface ExecHost {
    */
   look(): HostContainer;
   readonly freezer: Freezer;
-  /** Takes the lowest number that no other process has, for the name of a script's file. */
+  /** Takes the lowest number that no other process has, for the names of its script and its secrets. */
   takeNumber(): { readonly number: number; giveBack(): void };
+  /** Tells the numbers of this process from those of others that are connected to the same container. */
+  readonly tag: string;
   /** While it is set, no process can be added: somebody has paused the container. */
   isPaused: boolean;
   /** Counts a process that was added: `end` waits for it. */
@@ -57,6 +60,7 @@ export function createExecHost(name: string): ExecHost {
       return running?.plan.id;
     },
     freezer: createFreezer(),
+    tag: randomBytes(4).toString("hex"),
     isPaused: false,
     takeNumber() {
       let number = 0;

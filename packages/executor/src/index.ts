@@ -39,6 +39,7 @@ export type {
   SessionFiles,
   SessionInput,
   SessionStep,
+  SessionStepOptions,
   SnapshotOptions,
   SnapshotSessionInput,
 } from "./session.js";
@@ -111,7 +112,7 @@ export type { IdRange } from "./machine/id-range.js";
 
 export { checkStep } from "./check-step.js";
 export type { StepField, StepFieldFlag } from "./core/step/declaration.js";
-export { EXEC_FIELDS } from "./core/step/exec.js";
+export { SESSION_STEP_FIELDS, secretTargetIssues } from "./core/step/exec.js";
 export { stepJsonSchema } from "./core/step/json-schema.js";
 export { parseStep } from "./core/step/parse-step.js";
 export { STEP_FIELDS } from "./core/step/schema.js";

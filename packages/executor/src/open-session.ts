@@ -32,7 +32,7 @@ import { createSessionFiles } from "./session-files.js";
 import { snapshotSession } from "./session-snapshots.js";
 import { watchUsage } from "./session-usage.js";
 import { missingSnapshot, snapshotsNamed } from "./snapshots/session-snapshot.js";
-import { type ExecParts, startExec } from "./start-exec.js";
+import { type ExecKind, type ExecParts, startExec } from "./start-exec.js";
 import { startTimer } from "./timer.js";
 
 const DEADLINES: OptionNames<SessionDeadlines> = { idleTimeoutMs: true, lifetimeMs: true };
@@ -47,7 +47,6 @@ const OPEN_OPTIONS: Readonly<Record<keyof OpenOptions, true>> = {
 export const CONNECT_OPTIONS: OptionNames<ConnectOptions> = { ...DEADLINES, secrets: true };
 const SNAPSHOT_OPTIONS: OptionNames<SnapshotOptions> = { replace: true };
 const CLOSE_OPTIONS: OptionNames<SessionCloseOptions> = { graceMs: true };
-const { secrets: _, ...STEP_OPTIONS } = RUN_OPTIONS;
 const DEFAULT_GRACE_MS = 10_000;
 
 /** The fields of a step that each step of a session has for itself. */
@@ -210,9 +209,9 @@ export function sessionOf(
     return ended;
   }
 
-  function start(step: ExecInput, events?: EventQueue, isRaw = false): StepHandle {
+  function start(step: ExecInput, kind: ExecKind = {}): StepHandle {
     const leave = clock.enter();
-    const started = startExec(execs, step, events, isRaw);
+    const started = startExec(execs, step, kind);
     running.add(started);
     void started.closed.then(() => {
       running.delete(started);
@@ -239,14 +238,14 @@ export function sessionOf(
     id: process.handle.id,
     name,
     ended,
-    files: createSessionFiles(host, (process) => start(process, undefined, true)),
-    start(step, processOptions = {}) {
-      return start({ ...step, ...processOptions });
+    files: createSessionFiles(host, (process) => start(process, { isRaw: true })),
+    start(step, { secrets, ...processOptions } = {}) {
+      return start({ ...step, ...processOptions }, { secrets });
     },
     async run(step, runOptions = {}) {
-      checkOptions("run", runOptions, STEP_OPTIONS);
-      const { onEvent, ...processOptions } = runOptions;
-      return runToEnd((events) => start({ ...step, ...processOptions }, events), onEvent);
+      checkOptions("run", runOptions, RUN_OPTIONS);
+      const { onEvent, secrets, ...processOptions } = runOptions;
+      return runToEnd((events) => start({ ...step, ...processOptions }, { events, secrets }), onEvent);
     },
     extend(deadlines) {
       checkOptions("extend", deadlines, DEADLINES);

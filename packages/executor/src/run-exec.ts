@@ -2,6 +2,7 @@ import { createOutage, isContainerdError } from "@wfe-containerd/client";
 import { admitExec } from "./admit-exec.js";
 import type { StepResult } from "./core/output/result.js";
 import type { WorkflowData } from "./core/output/workflow-data.js";
+import type { SecretValues } from "./core/step/secret.js";
 import { spellError, spellingOf } from "./core/step/spelling.js";
 import { ExecutorError, isExecutorError } from "./error.js";
 import type { StepPhase } from "./event.js";
@@ -11,6 +12,7 @@ import type { HandleParts } from "./open-handle.js";
 import { isShimGone } from "./process/delete-process.js";
 import { createPatience, type Patience } from "./process/patience.js";
 import type { Release } from "./resources/release.js";
+import { giveSecrets } from "./resources/step-secrets.js";
 import {
   type ExecutorContext,
   type ProcessStreams,
@@ -32,6 +34,8 @@ export interface ExecRun extends HandleParts {
   /** The process, not yet parsed. */
   readonly process: unknown;
   readonly data: WorkflowData;
+  /** Values of its own secrets, by name. */
+  readonly secretValues: SecretValues;
   /** Whether the secrets of the step are not masked in the output. */
   readonly isRaw: boolean;
   readonly streams: ProcessStreams;
@@ -52,7 +56,8 @@ const TOLD_MS = 30_000;
 export async function runExec(run: ExecRun): Promise<readonly UnreleasedResource[]> {
   const { id, host, signals, events, log, release, started, result } = run;
   using patience = createPatience(signals);
-  await runStages(run, patience)
+  const taken = host.takeNumber();
+  await runStages(run, patience, taken.number)
     .catch(async (reason: unknown) => {
       throw await whyNotRun(reason, host);
     })
@@ -66,6 +71,8 @@ export async function runExec(run: ExecRun): Promise<readonly UnreleasedResource
   log.end();
   events.stopWaiting();
   const unreleased = await release.run();
+  // What is left has it in its name.
+  if (unreleased.length === 0) taken.giveBack();
   if (unreleased.length > 0) events.push({ type: "release-failed", unreleased });
   events.close();
   return unreleased;
@@ -73,14 +80,15 @@ export async function runExec(run: ExecRun): Promise<readonly UnreleasedResource
 
 /** As the stages of a step. Its image, files and container are there already. */
 async function runStages(
-  { host, process, data, isRaw, started, result: _, checkCall, ...run }: ExecRun,
+  { host, process, data, secretValues, isRaw, started, result: _, checkCall, ...run }: ExecRun,
   patience: Patience,
+  number: number,
 ): Promise<StepResult> {
   const { id, executor, signals, events } = run;
   const enter = (phase: StepPhase): void => void events.push({ type: "phase", phase, id, attempt: 1 });
   checkCall();
   const step = host.enter();
-  const allowed = admitExec(process, step, executor.rules);
+  const { step: allowed, secrets } = admitExec(process, step, executor.rules, secretValues);
   const outage = createOutage({
     timeoutMs: executor.daemonTimeoutMs,
     signal: patience.signal,
@@ -94,16 +102,26 @@ async function runStages(
   const context: StepContext = { ...run, machine, patience };
 
   enter("resolving");
-  const script = host.takeNumber();
-  run.release.own(async () => script.giveBack());
+  const slot = `${host.tag}-${number}`;
   executor.io.check(machine, toIoRequest(context.streams));
-  const plan = await resolveExec(context, step, allowed, { data, scriptNumber: script.number });
+  const plan = await resolveExec(context, step, allowed, {
+    data,
+    scriptNumber: number,
+    secretsSlot: secrets.length === 0 ? undefined : slot,
+  });
 
   enter("preparing");
   refuseIfAborted(signals.stop);
+  const { user } = plan.container.spec.process;
+  const { plan: container, task } = step;
+  const frozen = <T>(work: () => Promise<T>): Promise<T> =>
+    host.freezer.frozen(machine.client, container.id, work);
+  const place = { machine, id: container.id, pid: task.pid, frozen };
+  await giveSecrets(place, secrets, slot, user, run.release);
+  refuseIfAborted(signals.stop);
   const created = await createExec(context, step, allowed, plan, {
     freezer: host.freezer,
-    masked: isRaw ? [] : step.resolved.secrets,
+    masked: isRaw ? [] : [...step.resolved.secrets, ...secrets],
   });
 
   enter("starting");

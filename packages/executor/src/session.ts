@@ -43,7 +43,20 @@ export interface SnapshotSessionInput
 }
 
 /** A step of a session: the fields of a step that do not make a container. */
-export interface SessionStep extends ExecFields {}
+export interface SessionStep extends ExecFields {
+  /**
+   * Secrets for this step alone: each is a name, or `{ name, mask }`. Each is a file in memory that only the
+   * step's user can read, `$WFE_SECRETS_DIR/NAME`, until the step has ended. The values come from the option
+   * `secrets` of `session.run` or `session.start`. They are masked in the output, unless `mask` is false.
+   * Default: none besides those of the session.
+   */
+  readonly secrets?:
+    | readonly (string | { readonly name: string; readonly mask?: boolean | undefined })[]
+    | undefined;
+}
+
+/** Options of `Session.start`. */
+export interface SessionStepOptions extends ProcessOptions, Pick<StartOptions, "secrets"> {}
 
 /** How long a session stays, in milliseconds. */
 export interface SessionDeadlines {
@@ -135,14 +148,14 @@ export interface Session extends AsyncDisposable {
    * Starts a step in the container, and returns at once. Never throws: a step that cannot be started rejects
    * the handle's `result`. The end of the session ends it, with the cause `container-ended`.
    */
-  start(step: SessionStep, options?: ProcessOptions): StepHandle;
+  start(step: SessionStep, options?: SessionStepOptions): StepHandle;
   /**
    * Runs a step to its end.
    *
    * @throws ExecutorError if the step could not be run, `refused` after the session's end. A step that ran
    * and failed is a result.
    */
-  run(step: SessionStep, options?: Omit<RunOptions, "secrets">): Promise<RunResult>;
+  run(step: SessionStep, options?: RunOptions): Promise<RunResult>;
   /** Counts the deadlines anew from now on. One that is not given stays as it was. */
   extend(deadlines: SessionDeadlines): void;
   /** Freezes all processes. Until `resume`, no step can be started. Deadlines go on. */

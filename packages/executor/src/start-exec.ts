@@ -1,5 +1,6 @@
 import type { AbortRelay } from "./abort-relay.js";
 import { checkTerminal } from "./core/spec/terminal.js";
+import type { SecretValues } from "./core/step/secret.js";
 import { traceExec } from "./diagnostics/exec.js";
 import type { ExecHost } from "./exec-host.js";
 import type { ExecInput } from "./exec-input.js";
@@ -24,16 +25,24 @@ export interface ExecParts {
   onUnfinished(release: Release): void;
 }
 
-/**
- * Adds a process to a container, and starts it. Never throws: the handle's `result` rejects instead.
- *
- * @param isRaw whether the output is a file's contents, in which no secret is masked.
- */
+/** What a process has besides its fields. */
+export interface ExecKind {
+  readonly events?: EventQueue | undefined;
+  /**
+   * Whether the output is a file's contents, in which no secret is masked.
+   *
+   * @default false
+   */
+  readonly isRaw?: boolean;
+  /** Values of its own secrets, by name. */
+  readonly secrets?: SecretValues | undefined;
+}
+
+/** Adds a process to a container, and starts it. Never throws: the handle's `result` rejects instead. */
 export function startExec(
   parts: ExecParts,
   input: ExecInput,
-  events: EventQueue = createEventQueue(),
-  isRaw = false,
+  { events = createEventQueue(), isRaw = false, secrets = {} }: ExecKind = {},
 ): StepHandle {
   const { executor, host, aborts, keptLogs, onUnfinished } = parts;
   const { signal, data = {}, stdin, terminal, ...process } = input ?? {};
@@ -55,6 +64,7 @@ export function startExec(
         release,
         process: isMap ? process : input,
         data,
+        secretValues: secrets,
         isRaw,
         streams: { stdin, terminal },
         checkCall() {

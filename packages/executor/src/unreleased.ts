@@ -1,7 +1,7 @@
-/** Something of a step, or of a further process in its container (`exec`), that could not be removed yet. */
+/** Something of a step, or of a further process in its container (`exec`, `secrets`), that is still there. */
 export interface UnreleasedResource {
-  readonly kind: "exec" | "task" | "container" | "snapshot" | "output" | "lease";
-  /** The id in containerd; of `output`, the path of its directory. */
+  readonly kind: "exec" | "task" | "container" | "snapshot" | "output" | "lease" | "secrets";
+  /** The id in containerd; of `output` and `secrets`, the path of its directory. */
   readonly id: string;
   /** Why it could not be removed: the failure, or what must be removed before it. */
   readonly reason: string;

@@ -514,7 +514,7 @@ describe("a snapshot of a session", () => {
     const files = await fork.run({
       run: "ls -A / | grep wfe; ls -A /.wfe-script; test -e /run/secrets || echo none; cat /etc/hosts",
     });
-    expect(files.stdout).toMatch(/^\.wfe-script\nwait\nnone\n127\.0\.0\.1\s+localhost\n/);
+    expect(files.stdout).toMatch(/^\.wfe-script\n\.wfe-secrets\nwait\nnone\n127\.0\.0\.1\s+localhost\n/);
     await executor.removeSnapshot("clean");
   });
 

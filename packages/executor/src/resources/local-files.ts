@@ -1,5 +1,5 @@
 import { constants } from "node:fs";
-import { chmod, chown, lchown, lstat, mkdir, open, readdir, statfs, symlink } from "node:fs/promises";
+import { chmod, chown, lchown, lstat, mkdir, open, readdir, rm, statfs, symlink } from "node:fs/promises";
 import { join } from "node:path";
 import type { Mount } from "@wfe-containerd/client";
 import type { ArchiveEntry } from "../core/plan/archive.js";
@@ -59,14 +59,16 @@ export async function writeToLayer(
 }
 
 /**
- * Makes files in a tmpfs of a created container, none of whose code runs.
+ * Makes files in a tmpfs of a container none of whose code runs: it is created, or frozen.
  *
  * @param directory where the container has it, without links on the way that others could change.
+ * @param instead an entry at the top of it that is removed first, whatever it is.
  */
 export async function writeToTmpfs(
   pid: number,
   directory: string,
   entries: readonly ArchiveEntry[],
+  instead?: string,
 ): Promise<boolean> {
   const prefix = `${directory.slice(1)}/`;
   try {
@@ -76,6 +78,7 @@ export async function writeToTmpfs(
       // They must never be on a disk.
       if ((await statfs(place)).type !== TMPFS_MAGIC) return false;
       if (!entries.every(({ name }) => name.startsWith(prefix))) return false;
+      if (instead !== undefined) await rm(join(place, instead), { recursive: true, force: true });
       for (const entry of entries)
         await writeEntry(place, { ...entry, name: entry.name.slice(prefix.length) });
       return true;

@@ -9,7 +9,7 @@ import type { StepPlan } from "../core/plan/plan.js";
 import { refuse } from "../core/refuse.js";
 import type { User } from "../core/spec/spec.js";
 import { createUser, toHostUser } from "../core/spec/user.js";
-import { type MaskedSecret, maskedValues } from "../core/step/secret.js";
+import { type MaskedSecret, maskedValues, stepSecretsDirectory } from "../core/step/secret.js";
 import { resolveUser } from "../image/resolve-user.js";
 import type { StepImage } from "../image/step-image.js";
 import { createSeal } from "../io/seal.js";
@@ -34,6 +34,14 @@ export interface HostContainer {
   };
 }
 
+/** What a further process has besides its fields. */
+export interface ExecValues {
+  readonly data: WorkflowData;
+  readonly scriptNumber: number;
+  /** Names the directory of its own secrets. Undefined: it has none. */
+  readonly secretsSlot?: string | undefined;
+}
+
 /** What the plan of a further process needs. */
 type ExecContext = Pick<StepContext, "id" | "machine" | "executor" | "signals" | "streams">;
 
@@ -46,7 +54,7 @@ export async function resolveExec(
   { id, machine, executor, signals, streams }: ExecContext,
   { resolved, plan, task }: HostContainer,
   step: AllowedStep,
-  { data, scriptNumber }: { readonly data: WorkflowData; readonly scriptNumber: number },
+  { data, scriptNumber, secretsSlot }: ExecValues,
 ): Promise<ExecPlan> {
   return planExec({
     execId: id,
@@ -57,6 +65,7 @@ export async function resolveExec(
     user: await findUser(),
     data,
     terminal: streams.terminal,
+    secretsDirectory: secretsSlot && stepSecretsDirectory(secretsSlot),
     root: toHostUser({ uid: 0, gid: 0 }, resolved.userNamespace),
   });
 

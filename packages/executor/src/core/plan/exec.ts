@@ -5,6 +5,7 @@ import { checkExecSize } from "../spec/exec-size.js";
 import { composeArgs, composeCwd, composeEnvironment } from "../spec/process.js";
 import type { LinuxCapabilities, Process, Spec, User } from "../spec/spec.js";
 import type { TerminalSize } from "../spec/terminal.js";
+import { SECRETS_VARIABLE } from "../step/secret.js";
 import type { StepConfig } from "../step/step.js";
 import type { ArchiveEntry } from "./archive.js";
 import type { StepPlan } from "./plan.js";
@@ -24,6 +25,8 @@ export interface ExecPlanInput {
   readonly user: User;
   readonly data: WorkflowData;
   readonly terminal: TerminalSize | undefined;
+  /** The directory in the container that has its secrets; undefined: it has none of its own. */
+  readonly secretsDirectory: string | undefined;
   /** The ids that root of the container has on the daemon's machine. */
   readonly root: { readonly uid: number; readonly gid: number };
 }
@@ -43,7 +46,7 @@ const DEFAULT_STOP_GRACE_MS = 10_000;
  * process, and its own.
  */
 export function planExec(input: ExecPlanInput): ExecPlan {
-  const { execId, scriptNumber, container, spec, step, user, data, terminal, root } = input;
+  const { execId, scriptNumber, container, spec, step, user, data, terminal, root, secretsDirectory } = input;
   const first = spec.process;
   const scriptPath = `${SCRIPT_DIRECTORY}/exec-${scriptNumber}`;
   const command =
@@ -54,7 +57,7 @@ export function planExec(input: ExecPlanInput): ExecPlan {
   const env = composeEnvironment({
     image: { Env: first.env },
     data: toVariables(data),
-    step: step.env,
+    step: { ...(secretsDirectory !== undefined && { [SECRETS_VARIABLE]: secretsDirectory }), ...step.env },
     terminal: terminal !== undefined,
   });
   checkExecSize(args, env);

@@ -18,7 +18,7 @@ import { createRlimits } from "../spec/rlimits.js";
 import type { Hooks, Spec } from "../spec/spec.js";
 import type { TerminalSize } from "../spec/terminal.js";
 import { type ProcessUser, toHostUser } from "../spec/user.js";
-import { type Secret, secretMounts } from "../step/secret.js";
+import { type Secret, secretMounts, secretsVariable } from "../step/secret.js";
 import type { StepConfig } from "../step/step.js";
 import { volumeReferences, volumesLabel, volumeUses } from "../step/volume.js";
 import type { ArchiveEntry } from "./archive.js";
@@ -157,7 +157,11 @@ export function planStep(input: PlanInput): StepPlan {
     id,
     name: step.name,
     snapshot: { parent: baseLayer.key, labels: { ...labels, ...mappingLabels(input.userNamespace) } },
-    rootfs: [...secretPlaces(input.secrets), ...scriptEntries(step.script, root), ...waiter],
+    rootfs: [
+      ...secretPlaces(input.secrets, hasSecretsRoom(input)),
+      ...scriptEntries(step.script, root),
+      ...waiter,
+    ],
     nameFiles: toEntries(files, root),
     container: {
       image: image.name,
@@ -241,6 +245,11 @@ function mappingLabels(namespace: UserNamespace | undefined): Record<string, str
   };
 }
 
+/** As for a step's own secrets: not in a user namespace, nor in a container that has a kernel of its own. */
+function hasSecretsRoom({ isSession, runtime, userNamespace }: PlanInput): boolean {
+  return isSession && !runtime.sandboxed && userNamespace === undefined;
+}
+
 function planSpec(input: PlanInput, hostname: string, files: readonly HostFile[]): Spec {
   const { id, step, image, user, machine, data } = input;
   const process = image.config.config;
@@ -252,7 +261,7 @@ function planSpec(input: PlanInput, hostname: string, files: readonly HostFile[]
     env: composeEnvironment({
       image: process,
       data: toVariables(data),
-      step: step.env,
+      step: { ...secretsVariable(input.secrets), ...step.env },
       hostname,
       terminal: input.terminal !== undefined,
     }),
@@ -270,7 +279,7 @@ function planSpec(input: PlanInput, hostname: string, files: readonly HostFile[]
     network: step.network,
     userNamespace: input.userNamespace,
     ...planMounts(input, files),
-    topMounts: secretMounts(input.secrets),
+    topMounts: secretMounts(input.secrets, hasSecretsRoom(input)),
     devices: step.devices,
     shmSizeBytes: step.shmSizeBytes,
     readonlyRootfs: step.readOnly,

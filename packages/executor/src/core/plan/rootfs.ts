@@ -5,10 +5,12 @@ import type { ArchiveEntry } from "./archive.js";
 /**
  * Returns what secrets need in a step's own layer before the runtime sees the root file system: a real
  * directory, and links to it in place of the secrets' own directories.
+ *
+ * @param hasRoom whether the steps of a session may have secrets, too.
  */
-export function secretPlaces(secrets: readonly Secret[]): ArchiveEntry[] {
+export function secretPlaces(secrets: readonly Secret[], hasRoom: boolean): ArchiveEntry[] {
   const directories = secretDirectories(secrets);
-  if (directories.length === 0) return [];
+  if (directories.length === 0 && !hasRoom) return [];
   return [
     { type: "directory", name: SECRETS_DIRECTORY.slice(1), mode: 0o755, uid: 0, gid: 0 },
     ...directories

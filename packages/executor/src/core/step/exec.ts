@@ -2,6 +2,7 @@ import { ExecutorError, type StepIssue } from "../../error.js";
 import { toSnakeCase } from "../units/name-case.js";
 import { parseStep } from "./parse-step.js";
 import { STEP_FIELDS } from "./schema.js";
+import { SECRETS_VARIABLE } from "./secret.js";
 import { lineOf } from "./spelling.js";
 import type { StepConfig } from "./step.js";
 import type { StepInput } from "./step-input.js";
@@ -52,27 +53,36 @@ const FIELDS: Readonly<Record<keyof ExecFields, true>> = {
   maxLogBytes: true,
   onLogLimit: true,
 };
-/** The names of these fields in step files. */
-export const EXEC_FIELDS: ReadonlySet<string> = new Set(Object.keys(FIELDS).map(toSnakeCase));
-const ALLOWED = Object.keys(FIELDS).join(", ");
+const SESSION_FIELDS = { ...FIELDS, secrets: true };
+const inFiles = (fields: object): ReadonlySet<string> => new Set(Object.keys(fields).map(toSnakeCase));
+const EXEC_FIELDS = inFiles(FIELDS);
+/** The names of a session step's fields in step files. */
+export const SESSION_STEP_FIELDS: ReadonlySet<string> = inFiles(SESSION_FIELDS);
 
 /**
  * Checks a further process of a step. Fields are spelled and checked as those of a step.
  *
  * @param step the step in whose container it runs.
+ * @param isSession whether that container is a session's.
  * @returns a step with its fields, and the defaults of all others.
  * @throws ExecutorError `invalid-step`, with an issue for everything that is wrong.
  */
-export function parseExec(input: unknown, { name, image }: Pick<StepConfig, "name" | "image">): StepConfig {
+export function parseExec(
+  input: unknown,
+  { name, image }: Pick<StepConfig, "name" | "image">,
+  isSession: boolean,
+): StepConfig {
+  const fields = isSession ? SESSION_STEP_FIELDS : EXEC_FIELDS;
+  const allowed = Object.keys(isSession ? SESSION_FIELDS : FIELDS).join(", ");
   const given = typeof input === "object" && input !== null && !Array.isArray(input) ? input : undefined;
-  if (given === undefined)
-    throw invalidProcess([{ field: "process", message: "is not a map", allowed: ALLOWED }]);
+  if (given === undefined) throw invalidProcess([{ field: "process", message: "is not a map", allowed }]);
   const fixed = Object.entries(given).flatMap(([field, value]): StepIssue[] => {
     const known = toSnakeCase(field);
-    if (value === undefined || EXEC_FIELDS.has(known) || !Object.hasOwn(STEP_FIELDS, known)) return [];
-    return [{ field, message: "belongs to the container, which is made already", allowed: ALLOWED }];
+    if (value === undefined || fields.has(known) || !Object.hasOwn(STEP_FIELDS, known)) return [];
+    return [{ field, message: "belongs to the container, which is made already", allowed }];
   });
-  if (fixed.length > 0) throw invalidProcess(fixed);
+  const targets = isSession ? secretTargetIssues(given) : [];
+  if (fixed.length + targets.length > 0) throw invalidProcess([...fixed, ...targets]);
   const step = parseStep({ name, image, ...given });
   if (step.command === undefined)
     throw invalidProcess([
@@ -83,6 +93,20 @@ export function parseExec(input: unknown, { name, image }: Pick<StepConfig, "nam
       },
     ]);
   return step;
+}
+
+/**
+ * What is wrong with the secrets of a session's step, besides what is wrong in any step. Steps of a session
+ * may run at the same time, so each has a directory of its own for its secrets.
+ */
+export function secretTargetIssues({ secrets }: { readonly secrets?: unknown }): StepIssue[] {
+  if (!Array.isArray(secrets)) return [];
+  return secrets.flatMap((secret: unknown, index): StepIssue[] => {
+    const target = typeof secret === "object" && secret !== null && "target" in secret && secret.target;
+    if (target === false || target === undefined || target === null) return [];
+    const allowed = `no target: the file is $${SECRETS_VARIABLE}/NAME`;
+    return [{ field: `secrets[${index}].target`, message: "cannot be chosen in a session", allowed }];
+  });
 }
 
 function invalidProcess(issues: readonly StepIssue[]): ExecutorError {

@@ -4,6 +4,13 @@ import { target } from "./mount-target.js";
 
 const SECRET_NAME = /^[A-Za-z0-9_][A-Za-z0-9_.-]{0,63}$/;
 
+export const USUAL_DIRECTORY = "/run/secrets";
+
+/** The path at which a step has a secret if it names no other. */
+export function usualTarget(name: string): string {
+  return `${USUAL_DIRECTORY}/${name}`;
+}
+
 const secretFields = z
   .strictObject({
     name: withPattern(
@@ -25,7 +32,7 @@ const secretFields = z
       .default(true)
       .meta({ description: "Whether the value is replaced by *** in the step's output." }),
   })
-  .transform((secret) => ({ ...secret, target: secret.target ?? `/run/secrets/${secret.name}` }));
+  .transform((secret) => ({ ...secret, target: secret.target ?? usualTarget(secret.name) }));
 
 /** A secret that a step asks for: its name, or with the path of its file. */
 export const secret = z.union([

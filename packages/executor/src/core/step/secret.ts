@@ -3,6 +3,7 @@ import { type Refusal, refuseAll } from "../policy/check-policy.js";
 import { SECRETS_DIRECTORY } from "../policy/reserved-paths.js";
 import type { StepMount } from "../spec/mounts.js";
 import { directoryOf, isWithin } from "../units/path.js";
+import { USUAL_DIRECTORY, usualTarget } from "./secret-request.js";
 import type { SecretRequest } from "./step.js";
 
 /** Values of secrets by name, as given to start a step. */
@@ -19,6 +20,9 @@ export interface Secret {
 
 /** A secret, as far as its masking depends on it. */
 export type MaskedSecret = Pick<Secret, "mask" | "value">;
+
+/** Names the directory of a step's secrets to its process, if it has secrets where they usually are. */
+export const SECRETS_VARIABLE = "WFE_SECRETS_DIR";
 
 /** The limit on all secrets of a step together, in bytes. They take memory of the daemon's machine. */
 const MAX_BYTES = 1024 * 1024;
@@ -92,14 +96,19 @@ export function secretDirectories(secrets: readonly Pick<Secret, "target">[]): S
 /** Room for the last page of each file, and for the file system itself. */
 const PAGE_BYTES = 4096;
 
+/** How much the secrets of steps that run in one container at the same time may have together, in bytes. */
+const ROOM_BYTES = 4 * MAX_BYTES;
+
 /**
  * Returns the mount of the file system in memory that the secrets are in. Only root may change what is in it.
+ *
+ * @param hasRoom whether there is room for the secrets of a session's steps.
  */
-export function secretMounts(secrets: readonly Secret[]): StepMount[] {
-  if (secrets.length === 0) return [];
+export function secretMounts(secrets: readonly Secret[], hasRoom: boolean): StepMount[] {
+  if (secrets.length === 0 && !hasRoom) return [];
   const sizeBytes = secrets.reduce(
     (sum, { value }) => sum + value.byteLength + 2 * PAGE_BYTES,
-    (2 + 2 * secretDirectories(secrets).length) * PAGE_BYTES,
+    (hasRoom ? ROOM_BYTES : 0) + (2 + 2 * secretDirectories(secrets).length) * PAGE_BYTES,
   );
   return [{ type: "tmpfs", target: SECRETS_DIRECTORY, sizeBytes, mode: 0o555 }];
 }
@@ -128,8 +137,50 @@ export function secretEntries(
   ]);
 }
 
+/** The directory in a session's container that has the secrets of one of its steps. */
+export function stepSecretsDirectory(slot: string): string {
+  return `${SECRETS_DIRECTORY}/${slot}`;
+}
+
+/** What is written there before the step's process is started. Only the given user may read the files. */
+export function stepSecretEntries(
+  secrets: readonly Secret[],
+  slot: string,
+  { uid, gid }: { readonly uid: number; readonly gid: number },
+): ArchiveEntry[] {
+  const place = stepSecretsDirectory(slot).slice(1);
+  return [
+    { type: "directory", name: place, mode: 0o555, uid: 0, gid: 0 },
+    ...secrets.map(
+      ({ name, value }): ArchiveEntry => ({
+        type: "file",
+        name: `${place}/${name}`,
+        contents: value,
+        mode: FILE_MODE,
+        uid,
+        gid,
+      }),
+    ),
+  ];
+}
+
+/**
+ * What is written there afterwards: an empty file, in whose place the next directory comes. containerd cannot
+ * be told to remove something from a running container.
+ */
+export function emptySlot(slot: string): ArchiveEntry[] {
+  const name = stepSecretsDirectory(slot).slice(1);
+  return [{ type: "file", name, contents: new Uint8Array(), mode: FILE_MODE, uid: 0, gid: 0 }];
+}
+
 /** The owner may read. */
 const FILE_MODE = 0o400;
+
+/** Names the directory of its secrets to a step that has some where they usually are. */
+export function secretsVariable(secrets: readonly Secret[]): Record<string, string> {
+  const isUsual = secrets.some(({ name, target }) => target === usualTarget(name));
+  return isUsual ? { [SECRETS_VARIABLE]: USUAL_DIRECTORY } : {};
+}
 
 /** Returns the values of those secrets that are masked in the output. */
 export function maskedValues(secrets: readonly MaskedSecret[]): Uint8Array[] {

@@ -1,4 +1,4 @@
-import { EXEC_FIELDS } from "./exec.js";
+import { SESSION_STEP_FIELDS } from "./exec.js";
 import { alternatives, BASE, type JsonSchema, stepJsonSchema } from "./json-schema.js";
 import { SESSION_FIELDS } from "./session-fields.js";
 
@@ -40,7 +40,10 @@ export function stepFileJsonSchema(): object {
       },
       session_step: {
         ...inFile,
-        properties: only(inFile.properties, EXEC_FIELDS),
+        properties: {
+          ...only(inFile.properties, SESSION_STEP_FIELDS),
+          secrets: { ...withoutTarget(inFile.properties?.["secrets"]), examples: [["npm-token"]] },
+        },
         required: ["name"],
         anyOf: [{ required: ["run"] }, { required: ["command"] }],
         dependentRequired: { shell: ["run"] },
@@ -75,6 +78,18 @@ function fileOf(step: string, properties: JsonSchema["properties"]): JsonSchema 
 
 function only(properties: JsonSchema["properties"] = {}, names: ReadonlySet<string>) {
   return Object.fromEntries(Object.entries(properties).filter(([name]) => names.has(name)));
+}
+
+/** The secrets of a step that shares its container with others: none has a path of its own. */
+function withoutTarget(secrets: JsonSchema = {}): JsonSchema {
+  const { anyOf, items, properties } = secrets;
+  const { target: _, ...kept } = properties ?? {};
+  return {
+    ...secrets,
+    ...(anyOf && { anyOf: anyOf.map(withoutTarget) }),
+    ...(items && { items: withoutTarget(items) }),
+    ...(properties && { properties: kept }),
+  };
 }
 
 /** Accepts what YAML reads as a number, a boolean or nothing, where we take the text as written. */
