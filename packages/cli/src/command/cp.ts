@@ -179,7 +179,7 @@ async function run(
   output?.end();
   const { ok, exitCode, stderr } = await handle.result;
   if (ok) return;
-  const said = stderr.trim().split("\\n").map(printableLine).join("; ");
+  const said = stderr.trim().split("\n").map(printableLine).join("; ");
   throw new UsageError(`cp: ${said === "" ? `the step's tar ended with ${exitCode}` : said}`);
 }
 
