@@ -3,7 +3,6 @@ import {
   type DetachOptions,
   type Executor,
   isExecutorError,
-  listSteps,
   removeStep,
   type StepInput,
 } from "@wfe-containerd/executor";
@@ -30,20 +29,6 @@ export function refuseWithDetach(flags: DetachFlags): void {
 function problemOf({ io, retry }: DetachFlags): string | undefined {
   if (io === "fifo") return "--io fifo: nobody would read the output; leave it out";
   return retry === undefined ? undefined : "--retry: nobody would start the next attempt; leave --retry out";
-}
-
-/**
- * As in docker, a name that somebody gave is another step's from then on.
- *
- * @param name undefined: nobody gave it.
- */
-export async function refuseTaken(client: Client, name: string | undefined): Promise<void> {
-  if (name === undefined) return;
-  const taken = (await listSteps(client)).find((step) => step.name === name);
-  if (taken === undefined) return;
-  throw new UsageError(
-    `--name: step ${taken.id} has the name ${JSON.stringify(name)} already; give another name, or remove it: wfe-containerd rm ${name}`,
-  );
 }
 
 /** Starts a step, leaves it once its process runs, and prints its id. @returns the exit code. */

@@ -154,6 +154,20 @@ describe("a step that is left", () => {
     expect((await cli("exec", "shell", "sh", "-c", "stty size < /proc/1/fd/0")).stdout).toBe("20 70\n");
   });
 
+  test("with --rm gives its name back when it has ended, and not before", async () => {
+    const again = (): Promise<Told> =>
+      cli("run", "-d", "--rm", "--name", "again", "busybox", "sleep", "1000");
+    expect((await cli("run", "-d", "--rm", "--name", "again", "busybox", "true")).code).toBe(0);
+    expect((await cli("wait", "again")).stdout).toBe("0\n");
+    const second = await again();
+    expect(second).toMatchObject({ code: 0, stderr: "" });
+    expect((await cli("ps", "-aq")).stdout).toBe(second.stdout);
+    expect(await again()).toMatchObject({
+      code: 125,
+      stderr: expect.stringMatching(/^wfe-containerd: --name: step wfe-\w+ has the name "again" already/),
+    });
+  });
+
   test("takes input from those who attach, one after the other, and stays open", async () => {
     await cli(
       "run",

@@ -35,7 +35,9 @@ test("a step that is left goes on without its executor, and keeps its output and
   const seen = [];
   for await (const { text } of handle.log.lines({ follow: false })) seen.push(text);
   expect(seen).toEqual(["begin"]);
-  expect(await listSteps(at.client)).toMatchObject([{ id, executor: "left", status: "running" }]);
+  expect(await listSteps(at.client)).toMatchObject([
+    { id, executor: "left", status: "running", afterEnd: "keep" },
+  ]);
 
   // It may itself be killed with the container, whose end it lets happen.
   const touch = await executor.exec(id, { command: ["touch", "/tmp/go"], user: "0" });
@@ -98,6 +100,8 @@ test("stopping to follow leaves it alone; neither recover nor reap takes it, unt
   expect((await reap(at.client, { ioDir: at.ioDir })).removed).toEqual([]);
   await at.client.tasks.kill(gone, "KILL");
   await ended(gone);
+  const listed = (await listSteps(at.client)).find(({ id }) => id === gone);
+  expect(listed).toMatchObject({ executor: "gone", status: "stopped", afterEnd: "remove" });
   const { removed } = await reap(at.client, { ioDir: at.ioDir });
   expect(new Set(removed.map(({ stepId }) => stepId))).toEqual(new Set([gone]));
   expect(await listSteps(at.client)).toMatchObject([{ id: kept, status: "running" }]);

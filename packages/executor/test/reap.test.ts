@@ -272,7 +272,7 @@ test("a step that a living process has taken over is left alone, and its old cla
   await claim(1, await deadOwner());
   const living = await claim(2, await currentOwner());
   expect(ofDaemon(await reap(at.client))).toEqual({ removed: [], failed: [] });
-  expect(await listSteps(at.client)).toMatchObject([{ id, executor: "alive" }]);
+  expect(await listSteps(at.client)).toMatchObject([{ id, executor: "alive", afterEnd: undefined }]);
   await living.delete();
   const report = ofDaemon(await reap(at.client));
   expect(report.failed).toEqual([]);

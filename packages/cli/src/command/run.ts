@@ -4,7 +4,7 @@ import { type Command, Option } from "commander";
 import { writeId } from "../cidfile.js";
 import { closeAtEnd } from "../close-executor.js";
 import { connect } from "../connection.js";
-import { type DetachFlags, detach, refuseTaken, refuseWithDetach } from "../detach-step.js";
+import { type DetachFlags, detach, refuseWithDetach } from "../detach-step.js";
 import { addDockerFlags, type DockerFlags } from "../docker-flags.js";
 import { toStep } from "../docker-step.js";
 import { exitCodeOf, exitCodeWith, isFromSignal, reportEnd } from "../exit-code.js";
@@ -14,6 +14,7 @@ import { followUnlessLeft, tellLeft } from "../leave-step.js";
 import { addMachineFlags, createExecutorOn, type MachineFlags } from "../machine-flags.js";
 import { toRuntime } from "../runtime-flag.js";
 import { parseSecret, readSecrets, toRequests } from "../secret.js";
+import { takeName } from "../step-name.js";
 import { catchStopSignals, codeOfSignal } from "../stop-signals.js";
 import { openStreams } from "../terminal.js";
 import { addRegistryFlags, collect, type RegistryFlags, registryOptions } from "../transfer.js";
@@ -61,7 +62,10 @@ export function defineRun(command: Command): void {
         .argParser(collect)
         .helpGroup("Files:"),
     )
-    .option("--rm", "with -d: the next gc removes the ended step; else it is always removed")
+    .option(
+      "--rm",
+      "with -d: the next gc, or a run with its name, removes the ended step; else it is always removed",
+    )
     .passThroughOptions()
     .addHelpText("after", EXAMPLE)
     .action(async (image: string, args: readonly string[], flags: RunFlags, self: Command) => {
@@ -109,7 +113,7 @@ async function run(
   try {
     if (flags.platform !== undefined) await checkPlatform(client, flags.platform);
     if (flags.detach === true) {
-      await refuseTaken(client, command.getOptionValueSource("name") === "cli" ? flags.name : undefined);
+      await takeName(client, command.getOptionValueSource("name") === "cli" ? flags.name : undefined);
       const { terminal } = openStreams({ tty: flags.tty ?? false }, flags.detachKeys);
       return await detach({ client, executor }, step, { secrets, signal: signals.stop, terminal }, flags);
     }

@@ -1,9 +1,9 @@
 import type { Client } from "@wfe-containerd/client";
 import { ignoreNotFound, isSignal } from "@wfe-containerd/client/internal";
-import { LABELS } from "../core/plan/labels.js";
+import { LABELS, type LeftStep } from "../core/plan/labels.js";
 import type { StepRecord } from "../core/recovery/step-record.js";
 import { ExecutorError } from "../error.js";
-import { findStep, findSteps } from "./found-step.js";
+import { type FoundStep, findStep, findSteps } from "./found-step.js";
 import { isClaimed } from "./is-claimed.js";
 import { isLeft } from "./recorded-step.js";
 import { pileOf } from "./step-pile.js";
@@ -26,6 +26,11 @@ export interface ListedStep {
    * (the command's `gc`) removes the step. `left`: it was left to itself, and needs none.
    */
   readonly executor: "alive" | "gone" | "left" | "unknown";
+  /**
+   * What becomes of it when it has ended, if it was left to itself: it stays, or the next `reap` removes it.
+   * Undefined: it was not left to itself.
+   */
+  readonly afterEnd: LeftStep | undefined;
   /** Undefined: it has not ended, or nobody knows. */
   readonly exitCode: number | undefined;
   /** The signal that asks it to end: its own, else its image's. Undefined: nobody knows. */
@@ -58,6 +63,7 @@ export async function listSteps(client: Client): Promise<ListedStep[]> {
       return {
         id,
         executor,
+        afterEnd: afterEndOf(step),
         exitCode,
         name: labels[LABELS.step] ?? "",
         image,
@@ -70,6 +76,11 @@ export async function listSteps(client: Client): Promise<ListedStep[]> {
       } as const;
     }),
   );
+}
+
+function afterEndOf({ recorded, labels }: FoundStep): LeftStep | undefined {
+  if (!isLeft(recorded)) return undefined;
+  return labels[LABELS.left] === "keep" ? "keep" : "remove";
 }
 
 /** An image may contain an invalid signal. */
