@@ -265,7 +265,11 @@ test("stop kills what ignores its signal, and kill kills at once", async () => {
 });
 
 test("rm removes several steps; a name of two steps is told with both; a terminal is asked", async () => {
-  const steps = [await startStep("twin"), await startStep("twin"), await startStep("single")];
+  // run refuses a name that is taken; a step file may give it again.
+  const twin = 'steps: [{name: twin, image: busybox, run: "echo on; exec sleep 1000"}]';
+  const twins = [1, 2].map(() => start([...at(), "step", "-"], { env: env(), input: twin }));
+  for (const each of twins) await each.printed("on");
+  const steps = [...twins, await startStep("single")];
   const ids = JSON.parse((await cli("ps", "--format", "json")).stdout) as { id: string; step: string }[];
   const [one, two] = ids.filter(({ step }) => step === "twin").map(({ id }) => id);
   const asked = await onTerminal(["rm", "single"], { typed: "n\n" });

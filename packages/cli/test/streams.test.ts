@@ -162,10 +162,17 @@ describe("a step that is left", () => {
     const second = await again();
     expect(second).toMatchObject({ code: 0, stderr: "" });
     expect((await cli("ps", "-aq")).stdout).toBe(second.stdout);
-    expect(await again()).toMatchObject({
+    const refused = {
       code: 125,
+      stdout: "",
       stderr: expect.stringMatching(/^wfe-containerd: --name: step wfe-\w+ has the name "again" already/),
-    });
+    };
+    expect(await again()).toMatchObject(refused);
+    expect(await cli("run", "--name", "again", "busybox", "echo", "hi")).toMatchObject(refused);
+    await cli("kill", "again");
+    await cli("wait", "again");
+    expect((await cli("run", "--name", "again", "busybox", "echo", "hi")).stdout).toBe("hi\n");
+    expect((await cli("ps", "-aq")).stdout).toBe("");
   });
 
   test("takes input from those who attach, one after the other, and stays open", async () => {

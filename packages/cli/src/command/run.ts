@@ -112,8 +112,8 @@ async function run(
   await using _ = closeAtEnd(executor);
   try {
     if (flags.platform !== undefined) await checkPlatform(client, flags.platform);
+    await takeName(client, command.getOptionValueSource("name") === "cli" ? flags.name : undefined);
     if (flags.detach === true) {
-      await takeName(client, command.getOptionValueSource("name") === "cli" ? flags.name : undefined);
       const { terminal } = openStreams({ tty: flags.tty ?? false }, flags.detachKeys);
       return await detach({ client, executor }, step, { secrets, signal: signals.stop, terminal }, flags);
     }
