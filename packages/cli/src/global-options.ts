@@ -68,5 +68,6 @@ const PRINTING = [
   "pull",
   "push",
   "stats",
+  "top",
   "version",
 ];

@@ -21,6 +21,11 @@ interface AttachFlags {
 }
 
 const EXAMPLE = `
+Examples:
+  wfe-containerd attach server
+  wfe-containerd attach --no-sig-proxy server        Ctrl-C ends only this command
+  wfe-containerd attach --detach-keys ctrl-x shell
+
 Ctrl-C reaches the step, as in docker; a second one ends only this command. With --no-sig-proxy the first one does.
 At the terminal of a step that was started with -it, keys go to the step, also Ctrl-C; Ctrl-P Ctrl-Q leaves it.
 A step that was started without -i takes no input. To type into it: exec -it NAME sh.`;

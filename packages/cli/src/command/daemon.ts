@@ -7,6 +7,11 @@ interface DaemonFlags {
   readonly logLevel: "debug" | "info" | "warn" | "error";
 }
 
+const EXAMPLE = `
+Examples:
+  wfe-containerd daemon                                  until Ctrl-C; its files are temporary
+  wfe-containerd daemon --directory /srv/containerd --log-level info`;
+
 export function defineDaemon(command: Command): void {
   command
     .description(
@@ -21,6 +26,7 @@ export function defineDaemon(command: Command): void {
         .choices(["debug", "info", "warn", "error"])
         .default("warn"),
     )
+    .addHelpText("after", EXAMPLE)
     .action(async ({ directory, logLevel }: DaemonFlags) => {
       const stop = Promise.race([once(process, "SIGINT"), once(process, "SIGTERM")]);
       await using daemon = await startDaemon({

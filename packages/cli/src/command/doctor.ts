@@ -25,7 +25,7 @@ const EXAMPLE = `
 Examples:
   wfe-containerd doctor
   wfe-containerd doctor --image alpine:3.20       pull the image for the step, if it is not there
-  wfe-containerd --address tcp://vm:2376 doctor --format json
+  wfe-containerd doctor --no-step --format json
 
 Exit codes: 0, steps can run (there may be warnings); 1, something failed.`;
 

@@ -7,6 +7,12 @@ import { connect } from "../connection.js";
 import { UsageError } from "../failure.js";
 import { findImage } from "../image-lookup.js";
 
+const EXAMPLE = `
+Examples:
+  wfe-containerd export app.tar app:1.2 alpine:3.20
+  wfe-containerd export --platform linux/arm64 app.tar app:1.2
+  wfe-containerd export - app:1.2 | gzip > app.tar.gz`;
+
 export function defineExport(command: Command): void {
   command
     .description("Write images as an OCI layout in a tar, which `import` and other tools read.")
@@ -17,6 +23,7 @@ export function defineExport(command: Command): void {
       "export only this platform: linux/arm64; may be given again (default: every platform that is present)",
       (platform: string, others: string[] = []) => [...others, platform],
     )
+    .addHelpText("after", EXAMPLE)
     .action(async (file: string, names: string[], flags: { platform?: string[] }, self: Command) => {
       await writeArchive(file, names, flags.platform, self);
     });

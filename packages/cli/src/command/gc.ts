@@ -15,6 +15,11 @@ interface GcFlags {
 /** As for other programs that did only a part of their work. 125 is for a gc that could not begin. */
 const SOME_LEFT = 1;
 
+const EXAMPLE = `
+Examples:
+  wfe-containerd gc --dry-run      what would be removed, and why
+  wfe-containerd gc`;
+
 export function defineGc(command: Command): void {
   command
     .description(
@@ -23,6 +28,7 @@ export function defineGc(command: Command): void {
     .option("--dry-run", "print what would be removed, but do not remove it")
     .option("--bridge-name <name>", "bridge whose addresses are given back (default: wfe0)")
     .option("--cni-plugins <directory>", "directory of the CNI plugins on the daemon's machine", collect)
+    .addHelpText("after", EXAMPLE)
     .action(async ({ dryRun, bridgeName, cniPlugins }: GcFlags, command: Command) => {
       await using client = await connect(command);
       const bridge = { name: bridgeName, pluginDirs: cniPlugins };

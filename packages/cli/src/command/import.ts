@@ -13,6 +13,12 @@ interface ImportFlags {
   readonly unpack: boolean;
 }
 
+const EXAMPLE = `
+Examples:
+  wfe-containerd import app.tar
+  wfe-containerd import --name app:1.2 image.tar
+  docker save app:1.2 | wfe-containerd import -`;
+
 export function defineImport(command: Command): void {
   command
     .description(
@@ -25,6 +31,7 @@ export function defineImport(command: Command): void {
       "name to put before a tag without a name: registry.example.com/app turns 1.0 into registry.example.com/app:1.0",
     )
     .option("--no-unpack", "do not unpack the images")
+    .addHelpText("after", EXAMPLE)
     .action(async (file: string, flags: ImportFlags, self: Command) => {
       const rows = (await readArchive(file, flags, self)).map(({ name, target }) => ({
         name,

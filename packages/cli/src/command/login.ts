@@ -10,13 +10,19 @@ interface LoginFlags extends RegistryFlags {
   readonly passwordStdin?: boolean;
 }
 
+const EXAMPLE = `
+Examples:
+  wfe-containerd login -u alice                                 at docker.io; it asks for the password
+  wfe-containerd login -u alice --password-stdin registry.example.com < password.txt`;
+
 /** There is no flag for the password itself: every user who can list processes would see it. */
 export function defineLogin(command: Command): void {
   command
     .description("Log in at a registry, and store the password where docker stores it.")
     .argument("[registry]", "host, or host:port, or a URL", "docker.io")
     .option("-u, --username <name>", "user name (default: ask on the terminal)")
-    .option("--password-stdin", "read the password from standard input instead of the terminal");
+    .option("--password-stdin", "read the password from standard input instead of the terminal")
+    .addHelpText("after", EXAMPLE);
   addRegistryFlags(command).action(async (registry: string, flags: LoginFlags) => {
     const host = parseRegistryName(registry);
     if (flags.passwordStdin === true && flags.username === undefined)

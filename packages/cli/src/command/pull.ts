@@ -11,6 +11,12 @@ interface PullFlags extends Omit<TransferFlags, "platform"> {
   readonly via: "client" | "daemon";
 }
 
+const EXAMPLE = `
+Examples:
+  wfe-containerd pull alpine:3.20
+  wfe-containerd pull --platform linux/arm64 alpine:3.20
+  wfe-containerd pull --all-platforms registry.example.com/app:1.2      to push or export it`;
+
 export function definePull(command: Command): void {
   command
     .description("Pull an image from its registry, and unpack it.")
@@ -27,7 +33,8 @@ export function definePull(command: Command): void {
       )
         .choices(["client", "daemon"])
         .default("client"),
-    );
+    )
+    .addHelpText("after", EXAMPLE);
   addTransferFlags(command).action(async (image: string, flags: PullFlags, self: Command) => {
     await using client = await connect(self);
     const { platform, allPlatforms = false, via } = flags;

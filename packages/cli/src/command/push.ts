@@ -9,6 +9,11 @@ interface PushFlags extends TransferFlags {
   readonly as?: string;
 }
 
+const EXAMPLE = `
+Examples:
+  wfe-containerd push registry.example.com/app:1.2
+  wfe-containerd push --as registry.example.com/app:1.2 app:1.2`;
+
 export function definePush(command: Command): void {
   command
     .description("Push an image to its registry.")
@@ -18,7 +23,8 @@ export function definePush(command: Command): void {
       "--platform <os/arch[/variant]>",
       "push only this platform of the image; may be given again (default: all)",
       collect,
-    );
+    )
+    .addHelpText("after", EXAMPLE);
   addTransferFlags(command).action(async (image: string, flags: PushFlags, self: Command) => {
     await using client = await connect(self);
     const { name, target } = await transfer(flags, (options) =>

@@ -5,11 +5,17 @@ import { UsageError } from "../failure.js";
 import { findImages } from "../image-lookup.js";
 import { printableLine } from "../printable.js";
 
+const EXAMPLE = `
+Examples:
+  wfe-containerd rmi app:1.2 alpine:3.20
+  wfe-containerd rmi -f $(wfe-containerd images -q app)     all tags of app`;
+
 export function defineRmi(command: Command): void {
   command
     .description("Remove images, and their content that nothing else uses.")
     .argument("<image...>", "name, or beginning of a digest")
     .option("-f, --force", "remove images that containers use, too; the containers keep what they need")
+    .addHelpText("after", EXAMPLE)
     .action(async (names: string[], { force = false }: { force?: boolean }, command: Command) => {
       await using client = await connect(command);
       // Every name is looked up before the first image is removed.

@@ -6,12 +6,18 @@ import { formatCpuTime, type ProcessStatus, parseProcess } from "../process-stat
 import { printRows } from "../rows.js";
 import { runningStepOf } from "../steps.js";
 
+const EXAMPLE = `
+Examples:
+  wfe-containerd top build
+  wfe-containerd top --format pid,command build`;
+
 export function defineTop(command: Command): void {
   command
     .description(
       "List the processes of a step, with their ids and users on the daemon's machine. If that is another machine, only the ids are known.",
     )
     .argument("<step>", "id, beginning of an id, or name")
+    .addHelpText("after", EXAMPLE)
     .action(async (word: string, _flags: object, self: Command) => {
       await using client = await connect(self);
       const { id } = await runningStepOf(client, word);

@@ -7,9 +7,15 @@ import { printableLine, toJson } from "../printable.js";
 import { reportFailure } from "../report-failure.js";
 import { compileTemplate } from "../template/render.js";
 
+const EXAMPLE = `
+Examples:
+  wfe-containerd version
+  wfe-containerd version --format '{{.Server.Version}}'`;
+
 export function defineVersion(command: Command): void {
   command
     .description("Print the versions of wfe-containerd and of the daemon.")
+    .addHelpText("after", EXAMPLE)
     .action(async (_flags: object, command: Command) => {
       const client = ownVersion();
       await using connection = await connect(command);

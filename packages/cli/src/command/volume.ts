@@ -16,7 +16,16 @@ interface PruneFlags {
   readonly force?: boolean;
 }
 
-const EXAMPLE = `
+const LIST_EXAMPLE = `
+Examples:
+  wfe-containerd volume ls
+  wfe-containerd volume ls --format name,size`;
+
+const REMOVE_EXAMPLE = `
+Example:
+  wfe-containerd volume rm npm-cache`;
+
+const PRUNE_EXAMPLE = `
 Examples:
   wfe-containerd volume prune --unused 30d
   wfe-containerd volume prune -f --all --max-size 10g`;
@@ -27,6 +36,7 @@ export function defineVolume(volume: Command): void {
     .command("ls")
     .description("List volumes and caches, with their size and the steps that use them.")
     .option("-q, --quiet", "print only the names")
+    .addHelpText("after", LIST_EXAMPLE)
     .action(async ({ quiet = false }: { quiet?: boolean }, command: Command) => {
       await using client = await connect(command);
       const rows = (await listVolumes(client)).map(({ name, kind, sizeBytes, usedAt, usedBy }) => ({
@@ -49,6 +59,7 @@ export function defineVolume(volume: Command): void {
     .command("rm")
     .description("Remove volumes or caches, with everything in them.")
     .argument("<name...>")
+    .addHelpText("after", REMOVE_EXAMPLE)
     .action(async (names: string[], _flags: object, command: Command) => {
       await using client = await connect(command);
       for (const name of names) {
@@ -64,7 +75,7 @@ export function defineVolume(volume: Command): void {
     .option("--max-size <size>", "remove the least recently used until the rest is at most this large: 10g")
     .option("--dry-run", "print what would be removed, but do not remove it")
     .option("-f, --force", "do not ask")
-    .addHelpText("after", EXAMPLE)
+    .addHelpText("after", PRUNE_EXAMPLE)
     .action(async ({ all, unused, maxSize, dryRun, force }: PruneFlags, command: Command) => {
       const unusedForMs = read("--unused", unused, parseDuration, "30s, 24h, 7d");
       const maxBytes = read("--max-size", maxSize, parseSize, "512m, 10g");
