@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { ROOT, run, story } from "./process.mjs";
 import { setUp } from "./setup.mjs";
 
-const BENCHMARKS = ["step", "many", "pull"];
+const BENCHMARKS = ["start", "step", "many", "pull"];
 
 await story(async () => {
   await setUp({ tests: true });

@@ -9,7 +9,7 @@ import { promisify } from "node:util";
 import { buildImage, busyboxLayer, dockerArchive } from "@wfe-containerd/test-infra/images";
 
 const run = promisify(execFile);
-const IMAGE = "bench:latest";
+export const DOCKER_IMAGE = "bench:latest";
 const POLL_MS = 50;
 
 /**
@@ -56,11 +56,12 @@ export async function startDocker({ daemon, directory }) {
     await ask(
       "POST",
       "/images/load?quiet=1",
-      await dockerArchive(await buildImage({ layers: [await busyboxLayer()] }), [IMAGE]),
+      await dockerArchive(await buildImage({ layers: [await busyboxLayer()] }), [DOCKER_IMAGE]),
     );
     const host = await create(ask, ["/bin/busybox", "sleep", "100000"]);
     await ask("POST", `/containers/${host}/start`);
     return {
+      address: `unix://${socketPath}`,
       /** A container of its own: made, started, waited for, removed. */
       async step() {
         const id = await create(ask, ["/bin/true"]);
@@ -93,7 +94,7 @@ export async function startDocker({ daemon, directory }) {
 
 async function create(ask, command) {
   const { Id } = await ask("POST", "/containers/create", {
-    Image: IMAGE,
+    Image: DOCKER_IMAGE,
     Cmd: command,
     HostConfig: { NetworkMode: "none" },
   });
