@@ -19,9 +19,10 @@ beforeEach(async () => {
   directory = await mkdtemp(join(tmpdir(), "wfe-shim-"));
   const paths = ["stdout", "stderr", "close"].map((name) => join(directory, name));
   files = await Promise.all(paths.slice(0, 2).map((path) => open(path, "wx+")));
-  // Both tell when they have opened what they hold.
+  // Both tell when they have opened what they hold. The child does it from another process: for `>&6`, a
+  // shell has another file at descriptor 1 until a moment after it has printed.
   const script = `exec 6>&1; mkfifo "$3"
-    exec 3< <(exec 2>&1 7<>"$3"; echo "child $BASHPID" >&6; read -u 7; exec >&- 2>&-; read -u 7) 4>>"$1" 5>>"$2"
+    exec 3< <(exec 2>&1 7<>"$3"; me=$BASHPID; (echo "child $me" >&6); read -u 7; exec >&- 2>&-; read -u 7) 4>>"$1" 5>>"$2"
     echo ready; exec cat`;
   shim = spawn("bash", ["-c", script, "bash", ...paths], { stdio: ["pipe", "pipe", "inherit"] });
   let printed = "";
