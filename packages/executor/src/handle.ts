@@ -52,10 +52,10 @@ export interface StepHandle extends AsyncIterable<StepEvent>, AsyncDisposable {
    */
   kill(): void;
   /**
-   * Runs a further process in the step's container, while the step runs. It is confined as the step is, and
-   * has at most its capabilities. It has a log, a time-out and a result of its own. If the step ends first,
-   * it ends, too, with the cause `container-ended`. Never throws: a process that cannot be started rejects
-   * the `result` of its handle.
+   * Runs a further process in the step's container, while the step runs, also if the step was recovered or is
+   * only followed. It is confined as the step is, and has at most its capabilities. It has a log, a time-out
+   * and a result of its own. If the step ends first, it ends, too, with the cause `container-ended`. Never
+   * throws: a process that cannot be started rejects the `result` of its handle.
    *
    * @example
    * ```ts
@@ -77,7 +77,8 @@ export interface StepHandle extends AsyncIterable<StepEvent>, AsyncDisposable {
    * `aborted`. Nobody keeps the step's time-out any more, but `reap` ends a step that is past it.
    *
    * @param afterEnd what becomes of it when it has ended. Default `keep`.
-   * @throws ExecutorError `refused` if it was started without `canLeave`, or has ended.
+   * @throws ExecutorError `refused` if it was started without `canLeave`, has ended, or is only followed:
+   * then another executor runs it. A recovered step can be left, unless its output goes through pipes.
    */
   leave(afterEnd?: LeftStep): Promise<void>;
   /** Stops the step if it still runs, and waits for `closed`. */

@@ -10,6 +10,8 @@ export interface LeavingStep extends Pick<StepHandle, "started" | "closed" | "re
   readonly host: ExecHost;
   /** Whether it was started so that it can go on without this process. */
   readonly canOutlive: boolean;
+  /** Whether this process runs it. Otherwise it only follows the step of another executor. */
+  isOwn(): boolean;
   /** Stops to follow it. */
   leave(): void;
 }
@@ -21,11 +23,17 @@ export interface LeavingStep extends Pick<StepHandle, "started" | "closed" | "re
  * @throws ExecutorError `refused` if it cannot be left, or has ended.
  */
 export async function leaveStep(step: LeavingStep, afterEnd: LeftStep): Promise<void> {
-  const { host, started, closed, result, canOutlive, leave } = step;
+  const { host, started, closed, result, canOutlive, isOwn, leave } = step;
   checkAfterEnd("leave", afterEnd);
   if (!canOutlive) refuseToLeave();
   await started;
   const { plan, resolved } = host.look();
+  if (!isOwn())
+    refuse(
+      "leave",
+      "another executor runs the step, and it is only followed here",
+      "leave() where it runs; to stop to follow it: dispose of its handle",
+    );
   const { containers } = resolved.machine.client;
   try {
     await containers.setLabels(plan.id, { [LABELS.left]: afterEnd });

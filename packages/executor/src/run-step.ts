@@ -24,6 +24,7 @@ import { type Adoption, adoptStep } from "./stages/adopt.js";
 import { takeAttempt } from "./stages/attempt.js";
 import type { ExecutorContext, ProcessStreams, StepContext } from "./stages/context.js";
 import { createStep, prepareStep } from "./stages/create.js";
+import type { HostContainer } from "./stages/create-exec.js";
 import type { FoundContainer } from "./stages/find-container.js";
 import { observeStep } from "./stages/observe.js";
 import { resolveStep } from "./stages/resolve.js";
@@ -139,19 +140,20 @@ export function followStep(
 
 /** Settles a step's result, and releases everything. */
 async function goToEnd(
-  { id, attempt, signals, events, log, release, started, result }: StepWay,
+  { id, attempt, signals, events, log, release, execs, started, result }: StepWay,
   input: unknown,
   run: (patience: Patience) => Promise<StepResult>,
 ): Promise<readonly UnreleasedResource[]> {
   using patience = createPatience(signals);
   let isLeft = false;
-  await run(patience).then(result.resolve, (reason: unknown) => {
+  await run(patience).then(result.resolve, async (reason: unknown) => {
     // A step that has ended before it could be left has a result, and is released.
     isLeft = signals.leave?.aborted === true;
     const error = toExecutorError(reason, signals, release.has("task") ? id : undefined);
     const told = inWordsOf(input, error);
     started.reject(told);
     result.reject(told);
+    await execs.end();
   });
   events.push({ type: "phase", phase: "releasing", id, attempt });
   log.end();
@@ -168,7 +170,7 @@ async function runStages(
   way: StepWay,
   patience: Patience,
 ): Promise<StepResult> {
-  const { id, attempt, executor, signals, events, execs } = way;
+  const { id, attempt, executor, signals, events } = way;
   const enter = (phase: StepPhase): void => void events.push({ type: "phase", phase, id, attempt });
   const { onStart, onEnd } = announce(way);
   const context = await contextOf(way, patience, (outage) => executor.machines.of(allowed, outage));
@@ -194,12 +196,11 @@ async function runStages(
   const created = await createStep(context, prepared);
   refuseIfAborted(signals);
   const ended = await runCreatedStep(context, created, (pid, exit) => {
-    if (pid !== undefined) execs.open(created, exit);
-    onStart();
+    onStart(pid === undefined ? undefined : created, exit);
     if (left !== undefined) way.leave();
-  }).finally(() => execs.end());
+  });
 
-  onEnd();
+  await onEnd();
   const result = await settleStep(context, created, ended);
   keepResult(context.machine.client, id, run, result, context.release);
   return result;
@@ -222,16 +223,24 @@ async function contextOf(
   return { id, executor, signals, streams, patience, events, log, release, machine: await find(outage) };
 }
 
-/** Tells the start and the end of a step's process. */
-function announce({ id, attempt, events, started }: StepWay): Pick<Adoption, "onStart" | "onEnd"> {
+/** Tells the start and the end of a step's process. Between them, others get into its container. */
+function announce({ id, attempt, events, execs, started }: StepWay): {
+  onStart(container: HostContainer | undefined, exit?: Promise<unknown>): void;
+  onEnd(): Promise<void>;
+} {
   let isStarted = false;
   return {
-    onStart() {
+    onStart(container, exit) {
+      if (container === undefined) void execs.end();
+      else execs.open(container, exit);
       if (isStarted) return;
       isStarted = true;
       events.push({ type: "phase", phase: "running", id, attempt });
       started.resolve();
     },
-    onEnd: () => void events.push({ type: "phase", phase: "settling", id, attempt }),
+    async onEnd() {
+      await execs.end();
+      events.push({ type: "phase", phase: "settling", id, attempt });
+    },
   };
 }

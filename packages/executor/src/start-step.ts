@@ -4,6 +4,7 @@ import type { AbortRelay } from "./abort-relay.js";
 import { type AdmittedStep, admitStep, inWordsOf } from "./admit-step.js";
 import type { StepResult } from "./core/output/result.js";
 import type { LeftStep } from "./core/plan/labels.js";
+import type { StepRecord } from "./core/recovery/step-record.js";
 import { refuse } from "./core/refuse.js";
 import type { StepInput } from "./core/step/step-input.js";
 import { traceStep } from "./diagnostics/step.js";
@@ -19,6 +20,7 @@ import type { KeptLogs } from "./log/kept-logs.js";
 import { createLog } from "./log/log.js";
 import { endingWith } from "./open-handle.js";
 import type { StopSignals } from "./process/stop-signals.js";
+import type { ClaimedStep } from "./record/claim.js";
 import type { RecoveredStep } from "./record/recover.js";
 import { resizeTerminal } from "./resize.js";
 import { createRelease } from "./resources/release.js";
@@ -140,7 +142,15 @@ export function startStep(
 /** Goes on with a step whose executor has ended. It runs already, so it waits for no slot. Never throws. */
 export function resumeStep(host: StepHost, step: RecoveredStep): StartedStep {
   const events = createEventQueue();
-  return handleStep(host, { id: step.id, events }, async ({ begin, end, ...handled }) => {
+  const record = "claimed" in step ? recordOf(step.claimed) : undefined;
+  const handle = {
+    id: step.id,
+    events,
+    hasTerminal: record?.terminal === true,
+    // What goes through pipes would be lost.
+    canOutlive: record?.output.mode === "file",
+  };
+  return handleStep(host, handle, async ({ begin, end, ...handled }) => {
     if ("error" in step) {
       handled.started.reject(step.error);
       handled.result.reject(step.error);
@@ -151,6 +161,10 @@ export function resumeStep(host: StepHost, step: RecoveredStep): StartedStep {
     await recoverStep(way, step.claimed, step.masked);
     end(parts);
   });
+}
+
+function recordOf({ step: { found } }: ClaimedStep): StepRecord | undefined {
+  return found.kind === "record" ? found.record : undefined;
 }
 
 /** How a step of another process is followed. */
@@ -186,7 +200,6 @@ export function attachStep(
     await followStep(way, found, masked);
     ended.resolve();
     await fed;
-    await parts.execs.end();
     end(parts);
   });
 }
@@ -253,6 +266,7 @@ function handleStep(
     closed,
     started: started.promise,
     result: result.promise,
+    isOwn: () => newest.release.has("task"),
     leave: () => left.abort(),
   };
   const handle: StepHandle = {

@@ -12,6 +12,7 @@ import {
   type ExecutorError,
   type ExecutorOptions,
   type RecoverOptions,
+  removeStep,
   type StartOptions,
   type StepHandle,
   type StepInput,
@@ -250,6 +251,60 @@ test("a step of a process that dies at any moment has its true result, or says t
   await at.expectNothingLeft(before);
 });
 
+test("a recovered step takes further processes until it ends, and masks its secrets in their output", async () => {
+  const before = await at.inventory();
+  const gate = await openGate();
+  const secrets = { token: "known-to-the-step" };
+  const step = gate.step("entered", 3, { secrets: ["token"] });
+  const dead = startProcess([{ step, startOptions: { secrets } }]);
+  await dead.until("started", 1);
+  await dead.kill();
+  await using runner = executor();
+  const [handle] = (await recovered(runner, { secrets })) as [StepHandle];
+  await handle.started;
+  const shown = handle.exec({ command: ["cat", "/run/secrets/token", "/gate/entered.runs"] });
+  expect(await shown.result).toMatchObject({ exitCode: 0, stdout: "***ran\n" });
+  await expect(handle.resize({ columns: 80, rows: 24 })).rejects.toMatchObject({
+    kind: "refused",
+    message: expect.stringContaining("the process has no terminal"),
+  });
+  const long = handle.exec({ command: ["sleep", "1000"] });
+  await long.started;
+  await gate.open();
+  expect(await handle.result).toMatchObject({ exitCode: 3, cause: "exit", log: { complete: true } });
+  expect(await long.result).toMatchObject({ cause: "container-ended" });
+  await expect(handle.exec({ command: ["true"] }).result).rejects.toMatchObject({
+    kind: "refused",
+    message: expect.stringContaining("the step has ended"),
+  });
+  await runner.close();
+  await at.expectNothingLeft(before);
+});
+
+test("a recovered step can be left again", async () => {
+  const before = await at.inventory();
+  const gate = await openGate();
+  const dead = startProcess([{ step: gate.step("left", 4) }]);
+  await dead.until("started", 1);
+  await dead.kill();
+  const runner = executor();
+  const [handle] = (await recovered(runner)) as [StepHandle];
+  await handle.leave("remove");
+  await expect(handle.result).rejects.toMatchObject({ kind: "aborted" });
+  await runner.close();
+  await using other = executor();
+  expect(await recovered(other)).toEqual([]);
+  const attached = await other.attach(handle.id);
+  await gate.open();
+  const result = await attached.result;
+  expect(result).toMatchObject({ exitCode: 4, cause: "exit" });
+  expectWholeLog(result.stdout);
+  await attached[Symbol.asyncDispose]();
+  expect((await other.reap()).failed).toEqual([]);
+  await other.close();
+  await at.expectNothingLeft(before);
+});
+
 describe("an attempt", () => {
   const startOptions = { runId: "build-7", attempt: 2 };
 
@@ -296,12 +351,40 @@ describe("an attempt", () => {
     const handle = runner.start(step, startOptions);
     expect(handle.id).toBe(dead.said[0]?.id);
     await handle.started;
+    const added = handle.exec({ command: ["true"] });
+    expect(await added.result).toMatchObject({ exitCode: 0 });
+    await added[Symbol.asyncDispose]();
     await gate.open();
     const result = await handle.result;
     expect(result).toMatchObject({ exitCode: 3, cause: "exit", log: { complete: true } });
     expectWholeLog(result.stdout);
     expect(await gate.runs("killed")).toBe(1);
     await handle[Symbol.asyncDispose]();
+    await at.expectNothingLeft(before);
+  });
+
+  test("takes further processes from whoever follows it, and is left by who has taken it over", async () => {
+    const before = await at.inventory();
+    const step = (await openGate()).step("entered", 0);
+    const dead = startProcess([{ step, startOptions }]);
+    await dead.until("started", 1);
+    await using runner = executor();
+    const handle = runner.start(step, { ...startOptions, canLeave: true });
+    await handle.started;
+    const enter = { command: ["cat", "/gate/entered.runs"] };
+    expect(await handle.exec(enter).result).toMatchObject({ exitCode: 0, stdout: "ran\n" });
+    const leave = (): Promise<string> =>
+      handle.leave().then(
+        () => "left",
+        ({ message }: ExecutorError) => message,
+      );
+    expect(await leave()).toMatch(/^leave: another executor runs the step/);
+    await dead.kill();
+    // It is taken over as soon as the death of its process is seen.
+    await expect.poll(leave).toBe("left");
+    await expect(handle.result).rejects.toMatchObject({ kind: "aborted" });
+    await removeStep(at.client, handle.id);
+    await runner.close();
     await at.expectNothingLeft(before);
   });
 

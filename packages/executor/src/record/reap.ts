@@ -145,7 +145,13 @@ async function isUnclaimed(client: Client, step: FoundStep): Promise<boolean> {
 async function claim(client: Client, { id, recorded }: FoundStep): Promise<PileClaim | undefined> {
   const hasRecord = recorded.container !== undefined || recorded.lease !== undefined;
   // Nobody takes over a step without records, or one that was left to itself.
-  if (!hasRecord || isLeft(recorded)) return { end: async () => undefined };
+  if (!hasRecord || isLeft(recorded))
+    return {
+      async end(isRemoved) {
+        // It may have been taken over before it was left.
+        if (isRemoved) for (const { lease } of recorded.claims) await lease.delete();
+      },
+    };
   const claimed = await claimStep(client, recorded);
   return (
     claimed && {

@@ -13,6 +13,8 @@ import { readMoment } from "../record/clock.js";
 import { keepResult } from "../record/keep-result.js";
 import { keepRecord, type RecordKeeper } from "../record/record-keeper.js";
 import type { StepContext } from "./context.js";
+import type { HostContainer } from "./create-exec.js";
+import { openContainer } from "./find-container.js";
 import { type ReopenedStep, readOutput, reopenOutput } from "./reopen.js";
 import type { EndedStep } from "./run.js";
 import { settleStep } from "./settle.js";
@@ -23,10 +25,14 @@ export interface Adoption {
   readonly masked: readonly Uint8Array[];
   /** Its output, if this process has followed it before. */
   readonly reopened?: ReopenedStep | undefined;
-  /** Called when it is known that the step's process was started. */
-  readonly onStart: () => void;
-  /** Called when the step's process has ended. */
-  readonly onEnd: () => void;
+  /**
+   * Called when it is known that the step's process was started.
+   *
+   * @param container what further processes are added to. Undefined: the step has ended.
+   */
+  readonly onStart: (container: HostContainer | undefined) => void;
+  /** Called when the step's process has ended. Waits for the processes that were added to it. */
+  readonly onEnd: () => Promise<void>;
 }
 
 /**
@@ -67,7 +73,7 @@ export async function adoptStep(
     release.own(() => io.release());
     await io.attach({ pid: status.pid, isLocal: machine.facts.locality === "local" });
   }
-  onStart();
+  onStart(await openContainer(machine, { step: claimed.step, record }, masked));
   const step = reopened ?? (await readOutput(context, io, record, container.spec, masked));
   const ended = await endOf(context, claimed, step, {
     record,
@@ -76,7 +82,7 @@ export async function adoptStep(
     exitedAt: status?.status === "stopped" ? status.exitedAt : undefined,
     hasTask: status !== undefined,
   });
-  onEnd();
+  await onEnd();
   const result = await settleStep(
     context,
     {

@@ -59,8 +59,8 @@ export async function takeAttempt(
     const { kept } = found;
     if (record === undefined && kept !== undefined) {
       refuseOtherStep(kept.run, run);
-      adoption.onStart();
-      adoption.onEnd();
+      adoption.onStart(undefined);
+      await adoption.onEnd();
       return { result: fromKeptResult(context.id, kept) };
     }
     if ((await findOwner(found)) === undefined) {

@@ -140,7 +140,9 @@ async function findImage(
     const image = await client.images.resolve(name);
     return image.target.digest === digest ? image : undefined;
   } catch (reason) {
-    if (isContainerdError(reason, "not-found")) return undefined;
+    // The name may mean one by now that is broken, or for other machines.
+    if (isContainerdError(reason, "not-found") || isContainerdError(reason, "invalid-argument"))
+      return undefined;
     throw reason;
   }
 }

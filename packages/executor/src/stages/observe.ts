@@ -14,6 +14,7 @@ import { findOwner, findRecorded, isLeft, isSameStep, type RecordedStep } from "
 import { startTimer } from "../timer.js";
 import type { Adoption } from "./adopt.js";
 import type { StepContext } from "./context.js";
+import { openContainer } from "./find-container.js";
 import { type ReopenedStep, readOutput, reopenOutput } from "./reopen.js";
 import { settleStep } from "./settle.js";
 
@@ -55,7 +56,7 @@ export async function observeStep(
   const isAlone = belongsToNobody ?? (isLeft(seen) || (await findOwner(seen)) === undefined);
   const copying = isAlone ? await joinOutput(context, io) : undefined;
   await io.caughtUp;
-  onStart();
+  onStart(await openContainer(machine, { step: seen, record: first }, masked));
   const process = firstProcess(machine, id);
   const waiting = new AbortController();
   const own = toExitOutcome(machine.client, process, process.wait(waiting.signal), undefined);
@@ -83,7 +84,7 @@ export async function observeStep(
       if (endedAt !== undefined || record.exit !== undefined) await delay(END_MS);
       else await Promise.race([ended, stopped, delay(OWNER_MS)]);
     }
-    onEnd();
+    await onEnd();
     waiting.abort();
     const outcome = record.exit ?? withCause(await ending, record.stopCause);
     const startedAt = new Date(record.startedAtMs ?? Date.now());
