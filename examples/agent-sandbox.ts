@@ -44,5 +44,5 @@ for await (const chunk of session.files.read("/work/report.txt")) report += Buff
 console.log(`report: ${report.trim()}`);
 
 // The agent is silent from now on.
-session.extend({ idleTimeoutMs: 100 });
+await session.extend({ idleTimeoutMs: 100 });
 console.log((await session.ended).reason);

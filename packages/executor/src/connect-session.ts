@@ -5,6 +5,7 @@ import { createExecHost } from "./exec-host.js";
 import { type SessionProcess, sessionOf } from "./open-session.js";
 import { attachTo } from "./other-steps.js";
 import { killProcess } from "./process/kill-process.js";
+import { leftDeadline } from "./record/left-deadline.js";
 import { findOwner, findRecorded, isLeft } from "./record/recorded-step.js";
 import { listSteps, removeStep } from "./record/steps.js";
 import type { ConnectOptions, ListedSession, Session } from "./session.js";
@@ -52,9 +53,12 @@ export async function connectSession(
     await leave();
     throw reason;
   }
+  const { machine } = container.resolved;
+  const { maximumTimeoutMs } = host.context.rules.policy;
   const process: SessionProcess = {
     handle,
     leave,
+    deadline: isLeft(found.step) ? leftDeadline(machine, id, "lifetimeMs", maximumTimeoutMs) : undefined,
     async end() {
       await killProcess(client, { containerId: id });
       await handle.closed;

@@ -242,7 +242,17 @@ export function createExecutor(options: ExecutorOptions = {}): Executor {
         ownClient,
       });
     },
-    connect: (session, connectOptions = {}) => connect(session, connectOptions),
+    async connect(session, connectOptions = {}) {
+      const connected = await connect(session, connectOptions);
+      const { lifetimeMs } = connectOptions;
+      try {
+        if (lifetimeMs !== undefined) await connected.extend({ lifetimeMs });
+      } catch (reason) {
+        await connected.disconnect();
+        throw reason;
+      }
+      return connected;
+    },
     sessions: () => askOwnDaemon(listSessions),
     snapshots: () => askOwnDaemon(listSnapshots),
     removeSnapshot: (name) => askOwnDaemon((client) => removeSnapshot(client, name)),

@@ -55,11 +55,13 @@ export interface Executor extends AsyncDisposable {
   open(session: SessionInput | SnapshotSessionInput, options?: OpenOptions): Promise<Session>;
   /**
    * Connects to a running session that another process has opened, or that was opened with `detached`. Its
-   * own deadlines count in the process that opened it; those that are given here, in this one.
+   * own deadlines count in the process that opened it; those that are given here, in this one. `lifetimeMs`
+   * for a session of `detached` sets its life time for all processes.
    *
    * @param session its id, or its name, if no other step has that name.
    * @throws ExecutorError `invalid-argument` if there is no such step; `refused` if it is no running session,
-   * the value of a secret is missing, or its executor has `ioMode: "fifo"`.
+   * the value of a secret is missing, the policy allows no such life time, or its executor has
+   * `ioMode: "fifo"`.
    * @example
    * ```ts
    * const opened = await executor.open({ name: "job", image: "alpine" }, { detached: true });

@@ -14,6 +14,7 @@ import { toExecutorError } from "./failure.js";
 import type { StepHandle } from "./handle.js";
 import { createEventQueue, type EventQueue } from "./log/event-queue.js";
 import { checkOptions } from "./options.js";
+import type { LeftDeadline } from "./record/left-deadline.js";
 import { runToEnd } from "./run-to-end.js";
 import type {
   ConnectOptions,
@@ -142,6 +143,8 @@ export interface SessionProcess {
   end(): Promise<void>;
   /** Lets go of it. Undefined: it ends with this process. */
   readonly leave: (() => Promise<void>) | undefined;
+  /** When its life time is over, also without a process. Undefined: it has none without this process. */
+  readonly deadline?: LeftDeadline | undefined;
 }
 
 export function sessionOf(
@@ -175,9 +178,12 @@ export function sessionOf(
 
   async function onOver(over: "idle" | "lifetime", isStillOver: () => boolean): Promise<void> {
     const isUsed = over === "idle" && (await usage.isUsedElsewhere());
+    // Another process may have put it off.
+    const leftMs = over === "lifetime" ? await process.deadline?.leftMs().catch(() => 0) : 0;
     // While the daemon was asked, a step may have begun here.
     if (!isStillOver()) return;
     if (isUsed) return clock.restartIdle();
+    if (leftMs) return clock.extend({ lifetimeMs: leftMs });
     reason ??= over;
     closing ??= close(0);
   }
@@ -247,9 +253,15 @@ export function sessionOf(
       const { onEvent, secrets, ...processOptions } = runOptions;
       return runToEnd((events) => start({ ...step, ...processOptions }, { events, secrets }), onEvent);
     },
-    extend(deadlines) {
+    async extend(deadlines) {
       checkOptions("extend", deadlines, DEADLINES);
       checkDeadlines(deadlines);
+      const { lifetimeMs } = deadlines;
+      try {
+        if (lifetimeMs !== undefined) await process.deadline?.set(lifetimeMs);
+      } catch (reason) {
+        throw toExecutorError(reason);
+      }
       clock.extend(deadlines);
     },
     pause,

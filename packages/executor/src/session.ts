@@ -82,7 +82,10 @@ export interface OpenOptions extends SessionDeadlines, Pick<StartOptions, "signa
   readonly onEvent?: RunOptions["onEvent"];
 }
 
-/** Options of `Executor.connect`. */
+/**
+ * Options of `Executor.connect`. To give `lifetimeMs` is as to call `Session.extend` with it: it takes the
+ * place of what a session of `detached` had.
+ */
 export interface ConnectOptions extends SessionDeadlines, Pick<StartOptions, "secrets"> {}
 
 /** A session on a daemon. */
@@ -156,8 +159,14 @@ export interface Session extends AsyncDisposable {
    * and failed is a result.
    */
   run(step: SessionStep, options?: RunOptions): Promise<RunResult>;
-  /** Counts the deadlines anew from now on. One that is not given stays as it was. */
-  extend(deadlines: SessionDeadlines): void;
+  /**
+   * Counts the deadlines anew from now on. One that is not given stays as it was. The life time of a session
+   * that was opened with `detached` also counts without this process, and then for all processes.
+   *
+   * @throws ExecutorError `invalid-argument`; for such a session also `refused` if its executor's policy
+   * allows no such life time, or it has ended, and `daemon-unavailable`. Then nothing has changed.
+   */
+  extend(deadlines: SessionDeadlines): Promise<void>;
   /** Freezes all processes. Until `resume`, no step can be started. Deadlines go on. */
   pause(): Promise<void>;
   /** Lets the processes go on. */

@@ -149,7 +149,7 @@ describe("a session ends", () => {
     );
     await withSession(
       async (session) => {
-        session.extend({ lifetimeMs: 3_600_000 });
+        await session.extend({ lifetimeMs: 3_600_000 });
         // Longer than the time that it had.
         expect(await session.run({ command: ["sleep", "0.5"] })).toMatchObject({
           cause: "exit",
@@ -157,7 +157,7 @@ describe("a session ends", () => {
         });
         await using step = session.start({ command: ["sleep", "1000"] });
         await step.started;
-        session.extend({ lifetimeMs: 1 });
+        await session.extend({ lifetimeMs: 1 });
         expect(await session.ended).toMatchObject({ reason: "lifetime" });
         expect((await step.result).cause).toMatch(/^(container-ended|aborted)$/);
       },
@@ -613,13 +613,12 @@ describe("a session that goes on", () => {
   const open = () => createExecutor({ client: at.client, ioDir: at.ioDir });
 
   /** Opens one in an executor that is closed at once. */
-  async function leaveSession(options: OpenOptions = {}): Promise<string> {
+  async function leaveSession(options: OpenOptions = {}, lifetimeMs?: number): Promise<string> {
     // Its own reaper could come first.
     await using executor = createExecutor({ client: at.client, ioDir: at.ioDir, reapIntervalMs: false });
     const opened = await executor.open({ name: "left", image: "busybox" }, { ...options, detached: true });
-    // Otherwise it may end before it is let go of. What the container says of it stays.
-    opened.extend({ lifetimeMs: 3_600_000 });
     await opened.run({ run: "echo kept > /tmp/file" });
+    await opened.extend({ lifetimeMs });
     await opened.disconnect();
     expect(await opened.ended).toEqual({ reason: "disconnected", unreleased: [] });
     return opened.id;
@@ -684,14 +683,14 @@ describe("a session that goes on", () => {
     await using connected = await executor.connect(owner.id);
     await using long = connected.start({ command: ["sleep", "4"] });
     await long.started;
-    owner.extend({ idleTimeoutMs: 1_500 });
+    await owner.extend({ idleTimeoutMs: 1_500 });
     expect(await long.result).toMatchObject({ cause: "exit", exitCode: 0 });
     expect(await owner.ended).toMatchObject({ reason: "idle" });
   });
 
   test("ends when its time is over, by whoever reaps, and leaves nothing", async () => {
     const before = await at.inventory();
-    const id = await leaveSession({ lifetimeMs: 1_000 });
+    const id = await leaveSession({}, 1);
     // Its own reaper could come first.
     await using executor = createExecutor({ client: at.client, ioDir: at.ioDir, reapIntervalMs: false });
     await expect
@@ -700,6 +699,110 @@ describe("a session that goes on", () => {
     await expect.poll(async () => (await executor.reap(), executor.sessions())).toEqual([]);
     await executor.close();
     await at.expectNothingLeft(before);
+  });
+
+  /** What the container's record says. */
+  async function recordOf(id: string): Promise<Record<string, unknown> & { deadline: { daemonMs: number } }> {
+    const { extensions } = await at.client.containers.get(id);
+    return JSON.parse(new TextDecoder().decode(extensions["wfe-containerd.step"]?.value));
+  }
+
+  /** Expects that a session's life time was counted anew by this. Both clocks are this machine's. */
+  async function expectLifetime<T>(id: (result: T) => string, timeMs: number, count: () => Promise<T>) {
+    const earliest = Date.now() + timeMs;
+    const result = await count();
+    const latest = Date.now() + timeMs;
+    const { deadline, ...record } = await recordOf(id(result));
+    expect(deadline.daemonMs).toBeGreaterThanOrEqual(earliest);
+    expect(deadline.daemonMs).toBeLessThanOrEqual(latest);
+    return { result, record };
+  }
+
+  test("lives as long as it was told last, also when nobody is there", async () => {
+    const before = await at.inventory();
+    const HOUR_MS = 3_600_000;
+    await using executor = createExecutor({ client: at.client, ioDir: at.ioDir, reapIntervalMs: false });
+    const opened = await expectLifetime(
+      ({ id }: Session) => id,
+      HOUR_MS,
+      () => executor.open({ name: "left", image: "busybox" }, { detached: true, lifetimeMs: HOUR_MS }),
+    );
+    const { id } = opened.result;
+    const extended = await expectLifetime(
+      () => id,
+      2 * HOUR_MS,
+      () => opened.result.extend({ lifetimeMs: 2 * HOUR_MS }),
+    );
+    expect(extended.record).toEqual(opened.record);
+    await opened.result.extend({ idleTimeoutMs: HOUR_MS, lifetimeMs: 1 });
+    await opened.result.disconnect();
+    await expect
+      .poll(async () => (await executor.reap({ dryRun: true })).removed)
+      .toContainEqual(expect.objectContaining({ kind: "process", stepId: id }));
+    const { result: session } = await expectLifetime(
+      () => id,
+      HOUR_MS,
+      () => executor.connect(id, { lifetimeMs: HOUR_MS }),
+    );
+    expect(await executor.reap()).toEqual({ removed: [], failed: [] });
+    expect(await session.run({ command: ["true"] })).toMatchObject({ cause: "exit", exitCode: 0 });
+    await session.extend({ lifetimeMs: 1 });
+    expect(await session.ended).toEqual({ reason: "lifetime", unreleased: [] });
+    await session.close();
+    await expect(session.extend({ lifetimeMs: 1 })).rejects.toMatchObject({
+      kind: "refused",
+      message: expect.stringContaining("the session has ended"),
+    });
+    await executor.close();
+    await at.expectNothingLeft(before);
+  });
+
+  test("is not ended by a process that does not know how long another one lets it live", async () => {
+    const [extended, looked] = [createDeferred<void>(), createDeferred<void>()];
+    let [isOpen, isExtended] = [false, false];
+    await using client = clientThat({
+      async after(method) {
+        if (isOpen && method === "Containers.Update") await extended.promise;
+        // To learn the daemon's time, it makes a lease.
+        if (isExtended && method === "Leases.Delete") looked.resolve();
+      },
+    });
+    await using executor = createExecutor({ client, ioDir: at.ioDir, reapIntervalMs: false });
+    const opened = await executor.open({ name: "left", image: "busybox" }, { detached: true });
+    isOpen = true;
+    const soon = opened.extend({ lifetimeMs: 1 });
+    await using other = open();
+    await expect.poll(async () => (await recordOf(opened.id)).deadline).toBeDefined();
+    await using session = await other.connect(opened.id, { lifetimeMs: 3_600_000 });
+    isExtended = true;
+    extended.resolve();
+    await soon;
+    await looked.promise;
+    expect(await opened.run({ command: ["true"] })).toMatchObject({ cause: "exit", exitCode: 0 });
+    await session.close();
+    expect(await opened.ended).toMatchObject({ unreleased: [] });
+  });
+
+  test("lives no longer than the policy allows", async () => {
+    await using executor = createExecutor({
+      client: at.client,
+      ioDir: at.ioDir,
+      reapIntervalMs: false,
+      policy: { maximumTimeoutMs: 3_600_000 },
+    });
+    const session = await executor.open({ name: "left", image: "busybox" }, { detached: true });
+    const { deadline } = await recordOf(session.id);
+    const refused = {
+      kind: "refused",
+      issues: [{ field: "lifetimeMs" }],
+      message: expect.stringMatching(
+        /^lifetimeMs: 3600000 would end it more than 3600000 ms after its start/,
+      ),
+    };
+    await expect(session.extend({ lifetimeMs: 3_600_000 })).rejects.toMatchObject(refused);
+    await expect(executor.connect(session.id, { lifetimeMs: 3_600_000 })).rejects.toMatchObject(refused);
+    expect((await recordOf(session.id)).deadline).toEqual(deadline);
+    expect(await session.close()).toEqual({ reason: "closed", unreleased: [] });
   });
 
   test("that does not exist is refused", async () => {

@@ -17,10 +17,13 @@ export async function readMoment(isSameMachine: boolean, daemonMs: number): Prom
   return id === "" ? { daemonMs } : { boot: { id: id.trim(), uptimeMs: uptime() * 1000 }, daemonMs };
 }
 
-/** The time now, to compare it with deadlines. A daemon tells its time with each lease that it makes. */
-export async function askMoment(client: Client): Promise<Moment> {
+/**
+ * As {@link readMoment}, if the daemon's clock is not known. A daemon tells its time with each lease that it
+ * makes.
+ */
+export async function askMoment(client: Client, isSameMachine = true): Promise<Moment> {
   await using lease = await client.leases.create({ expireMs: LEASE_MS });
-  return readMoment(true, lease.createdAt.getTime());
+  return readMoment(isSameMachine, lease.createdAt.getTime());
 }
 
 const LEASE_MS = 60_000;
