@@ -124,7 +124,7 @@ export function createExecutor(options: ExecutorOptions = {}): Executor {
   async function* recover(recoverOptions: RecoverOptions = {}): AsyncGenerator<StepHandle, void, undefined> {
     checkRecoverOptions(recoverOptions);
     const { policy = "adopt", secrets = {} } = recoverOptions;
-    const steps = await askOwnDaemon((client) => claimAll(client, secrets));
+    const steps = await askOwnDaemon((client) => claimAll(client, secrets, policy === "stop"));
     const handles = steps.map((step) => keep(resumeStep(hostOf({}), step)));
     if (policy === "stop") for (const handle of handles) handle.stop();
     yield* handles;

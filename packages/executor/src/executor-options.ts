@@ -220,8 +220,8 @@ export interface RecoverOptions {
   /**
    * What happens to steps that still run.
    *
-   * - `adopt`: they go on, with the time-out that they had.
-   * - `stop`: they are stopped, with the cause `aborted`.
+   * - `adopt`: they go on, with the time-out that they had. Sessions are left alone.
+   * - `stop`: they are stopped, with the cause `aborted`, and so are sessions.
    *
    * @default "adopt"
    */

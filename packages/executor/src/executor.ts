@@ -161,6 +161,10 @@ export interface Executor extends AsyncDisposable {
    * result; none is run a second time. A step whose process had not been started is removed, and its handle
    * rejects.
    *
+   * A session of such a process is not among them: its container only waits, for whoever uses it. `sessions`
+   * lists it, `connect` enters it, and `reap` removes it, the executor's own after `orphanGraceMs`. With
+   * `policy: "stop"` it gets a handle, too, and is ended.
+   *
    * A daemon that is away is waited for, for `daemonTimeoutMs`. Steps of living processes are left alone,
    * and so are those whose process cannot be seen from here: it ran on another machine, or in another PID
    * namespace.

@@ -39,6 +39,8 @@ interface Said {
 interface Start {
   readonly step: StepInput;
   readonly startOptions?: StartOptions;
+  /** Whether it is opened as a session. */
+  readonly isSession?: boolean;
 }
 
 interface KillAt {
@@ -277,6 +279,37 @@ test("a recovered step takes further processes until it ends, and masks its secr
     kind: "refused",
     message: expect.stringContaining("the step has ended"),
   });
+  await runner.close();
+  await at.expectNothingLeft(before);
+});
+
+test("a session of a process that was killed is not recovered, but found, entered and reaped, or stopped", async () => {
+  const before = await at.inventory();
+  const gate = await openGate();
+  const session = { step: { name: "session", image: "busybox" }, isSession: true };
+  const dead = startProcess([session, { step: gate.step("step", 3) }]);
+  await dead.until("started", 2);
+  await dead.kill();
+  await gate.open();
+  await using runner = executor({ reapIntervalMs: false });
+  const results: StepResult[] = [];
+  for await (const handle of runner.recover()) results.push(await handle.result);
+  expect(results).toMatchObject([{ name: "step", exitCode: 3 }]);
+  const [found] = await runner.sessions();
+  expect(found).toMatchObject({ name: "session", status: "running", executor: "gone" });
+  const connected = await runner.connect("session");
+  expect(await connected.run({ run: "echo entered" })).toMatchObject({ exitCode: 0, stdout: "entered\n" });
+  await connected.disconnect();
+  expect((await runner.reap()).removed).toContainEqual(
+    expect.objectContaining({ kind: "container", stepId: found?.id }),
+  );
+  expect(await runner.sessions()).toEqual([]);
+
+  const other = startProcess([session]);
+  await other.until("started", 1);
+  await other.kill();
+  const [stopped] = (await recovered(runner, { policy: "stop" })) as [StepHandle];
+  expect(await stopped.result).toMatchObject({ name: "session", cause: "aborted" });
   await runner.close();
   await at.expectNothingLeft(before);
 });

@@ -27,7 +27,13 @@ const client = createClient({
 });
 const executor = createExecutor({ client, ...options });
 
-async function follow({ step, startOptions }) {
+async function follow({ step, startOptions, isSession = false }) {
+  if (isSession) {
+    const { id, ended } = await executor.open(step, startOptions);
+    say({ type: "started", id });
+    await ended;
+    return;
+  }
   const handle = executor.start(step, startOptions);
   const { id } = handle;
   handle.started.then(

@@ -1,5 +1,6 @@
 import type { Client } from "@wfe-containerd/client";
 import { forEachConcurrently } from "@wfe-containerd/client/internal";
+import { LABELS } from "../core/plan/labels.js";
 import type { SecretValues } from "../core/step/secret.js";
 import { ExecutorError } from "../error.js";
 import { toExecutorError } from "../failure.js";
@@ -15,9 +16,18 @@ export type RecoveredStep =
 
 const AT_A_TIME = 8;
 
-/** Takes over all steps of the client's namespace whose executor has ended, the oldest first. */
-export async function claimAll(client: Client, secrets: SecretValues): Promise<RecoveredStep[]> {
-  const found = await listRecorded(client);
+/**
+ * Takes over all steps of the client's namespace whose executor has ended, the oldest first.
+ *
+ * @param withSessions also takes over sessions. Their first process only waits, and does not end by itself.
+ */
+export async function claimAll(
+  client: Client,
+  secrets: SecretValues,
+  withSessions: boolean,
+): Promise<RecoveredStep[]> {
+  const isSession = ({ container }: RecordedStep): boolean => container?.labels[LABELS.session] !== undefined;
+  const found = (await listRecorded(client)).filter((step) => withSessions || !isSession(step));
   const recovered = new Map<string, RecoveredStep>();
   const { signal } = new AbortController();
   await forEachConcurrently(found, { count: AT_A_TIME, signal }, async (step) => {
