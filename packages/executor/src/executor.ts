@@ -182,8 +182,10 @@ export interface Executor extends AsyncDisposable {
   recover(options?: RecoverOptions): AsyncGenerator<StepHandle, void, undefined>;
   /**
    * Starts no more steps, and waits until those that run, that are queued and that will be tried again have
-   * ended and are released. `close` can be called at any time, also to end the waiting; after `drain` it has
-   * nothing to wait for. Never rejects. Further calls return the promise of the first.
+   * ended and are released. It also waits until the sessions that this executor has opened without `detached`
+   * are closed: close them, or give them an `idleTimeoutMs`. `close` can be called at any time, also to end
+   * the waiting; after `drain` it has nothing to wait for. Never rejects. Further calls return the promise of
+   * the first.
    *
    * @returns what could not be released. The executor goes on trying, until it is closed.
    */

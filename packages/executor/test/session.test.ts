@@ -166,6 +166,22 @@ describe("a session ends", () => {
     );
   });
 
+  test("not by drain(), which waits for it", async () => {
+    await using executor = createExecutor({ client: at.client, ioDir: at.ioDir });
+    const detached = await executor.open({ name: "left", image: "busybox" }, { detached: true });
+    const session = await executor.open({ name: "job", image: "busybox" });
+    let isDrained = false;
+    const drained = executor.drain().finally(() => {
+      isDrained = true;
+    });
+    expect(await session.run({ command: ["true"] })).toMatchObject({ exitCode: 0 });
+    expect(isDrained).toBe(false);
+    await session.close();
+    expect(await drained).toEqual({ unreleased: [] });
+    expect(await detached.run({ command: ["true"] })).toMatchObject({ exitCode: 0 });
+    await detached.close();
+  });
+
   test("not when a step begins while it looks whether it is idle", async () => {
     const [asked, begun] = [createDeferred<void>(), createDeferred<void>()];
     // Only who looks whether others use it asks for its container.
