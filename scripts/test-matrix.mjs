@@ -14,13 +14,13 @@ import { setUp } from "./setup.mjs";
 const NODES = [20, 24];
 const MACHINE = "this machine's";
 /**
- * Tests of what this project does by itself: prompts and screens, registries, documents and archives of
- * images, what is refused before the daemon is asked, the documentation. No containerd and no Node changes
- * their outcome, so they run on this machine's alone.
+ * Tests of what this project does by itself: commands, prompts and screens, registries, documents and
+ * archives of images, what is refused before the daemon is asked, the documentation. No containerd and no
+ * Node changes their outcome, so they run on this machine's alone.
  */
 const ON_ONE = [
   "examples/guides.test.ts",
-  "packages/cli/test/{commands,images,signals,terminal-screens}.test.ts",
+  "packages/cli/test/{cli,commands,images,signals,terminal-screens}.test.ts",
   "packages/client/test/{image-archives,image-documents}.test.ts",
   "packages/client/test/registry-{faults,kill,mirrors,odd-answers,push,refuse}.test.ts",
   "packages/executor/test/{bad-input,bad-input-files,names,session-execs}.test.ts",
@@ -36,7 +36,7 @@ const ON_TWO = [
   "packages/client/test/{hostile-archive,image-files,unpacked-entries}.test.ts",
   "packages/client/test/registry-{auth,login,proxy,pull}.test.ts",
   "packages/executor/test/{hostile-links,image-gone,image-users,mount-sources,odd-layers,policy,script}.test.ts",
-  "packages/executor/test/{identity,isolation,limits,oom-score,open-files,probe,propagation}.test.ts",
+  "packages/executor/test/{identity,isolation,limits,network,oom-score,open-files,probe,propagation}.test.ts",
   "packages/executor/test/{spec,spec-mounts,spec-resources,start-errors}.test.ts",
 ];
 
