@@ -14,10 +14,11 @@ function run(change: Partial<StepInput>, options: ExecutorOptions = {}) {
 
 describe("init", () => {
   test("runs the program, reaps what it leaves, and keeps its exit code", async () => {
-    // The orphan ends before its grandparent. If nothing reaps it, it stays a zombie.
-    const script = `set +e; (sleep 0.05 & exec true); readlink /proc/1/exe
-      while [ -n "$(ls /proc | grep -E '^[0-9]+$' | while read p; do grep -s sleep /proc/$p/comm; done)" ]; do :; done
-      grep -ls 'State:.Z' /proc/[0-9]*/status; exit 7`;
+    // The orphan ends before its grandparent. If nothing reaps it, it stays a zombie, and is told as one.
+    const script = `set +e; (sh -c 'echo $$ > /tmp/pid; exec sleep 0.05' & exec true); readlink /proc/1/exe
+      until [ -s /tmp/pid ]; do sleep 0.01; done; orphan=/proc/$(cat /tmp/pid); looks=600
+      while [ -d $orphan ] && [ $((looks -= 1)) -gt 0 ]; do sleep 0.05; done
+      grep -s State: $orphan/status; exit 7`;
     const result = await run({ run: script, init: true });
     expect(result).toMatchObject({ exitCode: 7, stdout: "/dev/init\n", stderr: "" });
   });
