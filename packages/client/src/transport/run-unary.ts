@@ -28,10 +28,10 @@ export async function runUnary<I extends DescMessage, O extends DescMessage>({
   const message = create(req.method.input, req.message) as MessageShape<I>;
   const { signal, fail, end } = openCallSignal(given, timeoutMs);
   try {
-    return await intercepted(next, interceptors)({ ...req, message, signal });
+    const response = await intercepted(next, interceptors)({ ...req, message, signal });
+    end();
+    return response;
   } catch (reason) {
     throw fail(reason);
-  } finally {
-    end();
   }
 }

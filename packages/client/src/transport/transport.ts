@@ -45,12 +45,9 @@ export function createGrpcTransport(options: TransportOptions): Transport {
     contextValues: ContextValues | undefined,
   ) {
     const url = createMethodUrl(connection.address.url, method);
-    const timeout: Record<string, string> =
-      timeoutMs === undefined ? {} : { "grpc-timeout": toTimeoutHeader(timeoutMs) };
-    const header =
-      given === undefined && interceptors.length === 0
-        ? unseen({ ...options.headers, ...timeout })
-        : merge(given, options.headers, timeout);
+    const isSeen = given !== undefined || interceptors.length > 0;
+    const header = isSeen ? merge(given, options.headers) : unseen(options.headers);
+    if (timeoutMs !== undefined) header.set("grpc-timeout", toTimeoutHeader(timeoutMs));
     return {
       path: `/${method.parent.typeName}/${method.name}`,
       deadline: { timeoutMs, startedAt: performance.now(), address },
@@ -113,15 +110,13 @@ function transportOf({ isLocal, isTls }: Address): "unix" | "tcp" | "tls" {
   return isTls ? "tls" : "tcp";
 }
 
-/** A call's own headers win; but the time-out is an option of its own. */
+/** A call's own headers win. */
 function merge(
   given: ConstructorParameters<typeof Headers>[0],
   others: Readonly<Record<string, string>>,
-  timeout: Readonly<Record<string, string>>,
 ): Headers {
   const header = new Headers(given);
   for (const [name, value] of Object.entries(others)) if (!header.has(name)) header.set(name, value);
-  for (const [name, value] of Object.entries(timeout)) header.set(name, value);
   return header;
 }
 
