@@ -1,5 +1,5 @@
 import type { AllowedStep } from "./core/plan/checked-step.js";
-import { LABELS } from "./core/plan/labels.js";
+import { isSessionLabelled } from "./core/plan/labels.js";
 import { SECRETS_DIRECTORY } from "./core/policy/reserved-paths.js";
 import { refuse } from "./core/refuse.js";
 import { parseExec } from "./core/step/exec.js";
@@ -27,24 +27,17 @@ export function admitExec(
   values: SecretValues = {},
 ): AdmittedExec {
   const { step } = container.resolved;
-  const isSession = container.plan.container.labels[LABELS.session] !== undefined;
-  const asked = parseExec(process, step, isSession);
+  const asked = parseExec(process, step, isSessionLabelled(container.plan.container.labels));
   const allowed = applyPolicy(
     { ...asked, user: asked.user ?? step.user, groupAdd: [...step.groupAdd, ...asked.groupAdd] },
     rules,
   );
-  if (asked.secrets.length > 0 && !hasSecretsRoom(container))
+  const { mounts } = container.task.spec;
+  if (asked.secrets.length > 0 && !mounts.some(({ destination }) => destination === SECRETS_DIRECTORY))
     refuse(
       "secrets",
       "this session has no memory for secrets of its steps: it has a user namespace or a kernel of its own, or an older version has opened it",
       "secrets of a session without these; or secrets given to open, for all its steps",
     );
   return { step: allowed, secrets: matchSecrets(asked.secrets, values) };
-}
-
-function hasSecretsRoom({ plan, task }: HostContainer): boolean {
-  const { mounts } = task.spec;
-  return (
-    !plan.container.runtime.sandboxed && mounts.some(({ destination }) => destination === SECRETS_DIRECTORY)
-  );
 }

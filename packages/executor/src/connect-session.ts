@@ -1,5 +1,5 @@
 import type { Client } from "@wfe-containerd/client";
-import { LABELS } from "./core/plan/labels.js";
+import { isSessionLabelled, LABELS } from "./core/plan/labels.js";
 import { refuse } from "./core/refuse.js";
 import { createExecHost } from "./exec-host.js";
 import { type SessionProcess, sessionOf } from "./open-session.js";
@@ -41,7 +41,7 @@ export async function connectSession(
     await handle[Symbol.asyncDispose]();
   };
   try {
-    if (found.step.container?.labels[LABELS.session] === undefined)
+    if (!isSessionLabelled(found.step.container?.labels))
       refuse(
         "session",
         `${id} is a step, and no session`,

@@ -1,6 +1,6 @@
 import type { Client } from "@wfe-containerd/client";
 import { forEachConcurrently } from "@wfe-containerd/client/internal";
-import { LABELS } from "../core/plan/labels.js";
+import { isSessionLabelled } from "../core/plan/labels.js";
 import type { SecretValues } from "../core/step/secret.js";
 import { ExecutorError } from "../error.js";
 import { toExecutorError } from "../failure.js";
@@ -26,8 +26,8 @@ export async function claimAll(
   secrets: SecretValues,
   withSessions: boolean,
 ): Promise<RecoveredStep[]> {
-  const isSession = ({ container }: RecordedStep): boolean => container?.labels[LABELS.session] !== undefined;
-  const found = (await listRecorded(client)).filter((step) => withSessions || !isSession(step));
+  const all = await listRecorded(client);
+  const found = all.filter(({ container }) => withSessions || !isSessionLabelled(container?.labels));
   const recovered = new Map<string, RecoveredStep>();
   const { signal } = new AbortController();
   await forEachConcurrently(found, { count: AT_A_TIME, signal }, async (step) => {

@@ -33,6 +33,11 @@ export interface StepPlace {
   readonly isSession: boolean;
 }
 
+/** Whether the container with these labels is that of a session. */
+export function isSessionLabelled(labels: Readonly<Record<string, string>> = {}): boolean {
+  return labels[LABELS.session] !== undefined;
+}
+
 /** Returns the labels of everything that a step has in containerd. */
 export function stepLabels(
   step: Pick<StepConfig, "name" | "labels">,

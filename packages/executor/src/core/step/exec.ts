@@ -53,11 +53,10 @@ const FIELDS: Readonly<Record<keyof ExecFields, true>> = {
   maxLogBytes: true,
   onLogLimit: true,
 };
-const SESSION_FIELDS = { ...FIELDS, secrets: true };
-const inFiles = (fields: object): ReadonlySet<string> => new Set(Object.keys(fields).map(toSnakeCase));
-const EXEC_FIELDS = inFiles(FIELDS);
+const OF_PROCESS = Object.keys(FIELDS);
+const OF_SESSION_STEP = [...OF_PROCESS, "secrets"];
 /** The names of a session step's fields in step files. */
-export const SESSION_STEP_FIELDS: ReadonlySet<string> = inFiles(SESSION_FIELDS);
+export const SESSION_STEP_FIELDS: ReadonlySet<string> = new Set(OF_SESSION_STEP.map(toSnakeCase));
 
 /**
  * Checks a further process of a step. Fields are spelled and checked as those of a step.
@@ -72,13 +71,14 @@ export function parseExec(
   { name, image }: Pick<StepConfig, "name" | "image">,
   isSession: boolean,
 ): StepConfig {
-  const fields = isSession ? SESSION_STEP_FIELDS : EXEC_FIELDS;
-  const allowed = Object.keys(isSession ? SESSION_FIELDS : FIELDS).join(", ");
+  const fields = isSession ? OF_SESSION_STEP : OF_PROCESS;
+  const inFiles = fields.map(toSnakeCase);
+  const allowed = fields.join(", ");
   const given = typeof input === "object" && input !== null && !Array.isArray(input) ? input : undefined;
   if (given === undefined) throw invalidProcess([{ field: "process", message: "is not a map", allowed }]);
   const fixed = Object.entries(given).flatMap(([field, value]): StepIssue[] => {
     const known = toSnakeCase(field);
-    if (value === undefined || fields.has(known) || !Object.hasOwn(STEP_FIELDS, known)) return [];
+    if (value === undefined || inFiles.includes(known) || !Object.hasOwn(STEP_FIELDS, known)) return [];
     return [{ field, message: "belongs to the container, which is made already", allowed }];
   });
   const targets = isSession ? secretTargetIssues(given) : [];

@@ -93,6 +93,15 @@ export function secretDirectories(secrets: readonly Pick<Secret, "target">[]): S
   });
 }
 
+/** The owner of files, with the ids of the daemon's machine. */
+interface Owner {
+  readonly uid: number;
+  readonly gid: number;
+}
+
+/** The owner may read. */
+const FILE_MODE = 0o400;
+
 /** Room for the last page of each file, and for the file system itself. */
 const PAGE_BYTES = 4096;
 
@@ -116,25 +125,16 @@ export function secretMounts(secrets: readonly Secret[], hasRoom: boolean): Step
 /**
  * Returns what is written into that file system after it is mounted. Only the given user may read the files.
  */
-export function secretEntries(
-  secrets: readonly Secret[],
-  { uid, gid }: { readonly uid: number; readonly gid: number },
-): ArchiveEntry[] {
-  return secretDirectories(secrets).flatMap(({ shownAt, place }): ArchiveEntry[] => [
-    { type: "directory", name: place.slice(1), mode: 0o555, uid: 0, gid: 0 },
-    ...secrets
-      .filter(({ target }) => directoryOf(target) === shownAt)
-      .map(
-        ({ target, value }): ArchiveEntry => ({
-          type: "file",
-          name: `${place}${target.slice(shownAt.length)}`.slice(1),
-          contents: value,
-          mode: FILE_MODE,
-          uid,
-          gid,
-        }),
-      ),
-  ]);
+export function secretEntries(secrets: readonly Secret[], owner: Owner): ArchiveEntry[] {
+  return secretDirectories(secrets).flatMap(({ shownAt, place }) =>
+    directoryEntries(
+      place,
+      secrets
+        .filter(({ target }) => directoryOf(target) === shownAt)
+        .map(({ target, value }) => ({ name: target.slice(shownAt.length + 1), value })),
+      owner,
+    ),
+  );
 }
 
 /** The directory in a session's container that has the secrets of one of its steps. */
@@ -143,25 +143,8 @@ export function stepSecretsDirectory(slot: string): string {
 }
 
 /** What is written there before the step's process is started. Only the given user may read the files. */
-export function stepSecretEntries(
-  secrets: readonly Secret[],
-  slot: string,
-  { uid, gid }: { readonly uid: number; readonly gid: number },
-): ArchiveEntry[] {
-  const place = stepSecretsDirectory(slot).slice(1);
-  return [
-    { type: "directory", name: place, mode: 0o555, uid: 0, gid: 0 },
-    ...secrets.map(
-      ({ name, value }): ArchiveEntry => ({
-        type: "file",
-        name: `${place}/${name}`,
-        contents: value,
-        mode: FILE_MODE,
-        uid,
-        gid,
-      }),
-    ),
-  ];
+export function stepSecretEntries(secrets: readonly Secret[], slot: string, owner: Owner): ArchiveEntry[] {
+  return directoryEntries(stepSecretsDirectory(slot), secrets, owner);
 }
 
 /**
@@ -173,8 +156,26 @@ export function emptySlot(slot: string): ArchiveEntry[] {
   return [{ type: "file", name, contents: new Uint8Array(), mode: FILE_MODE, uid: 0, gid: 0 }];
 }
 
-/** The owner may read. */
-const FILE_MODE = 0o400;
+/** A directory, and in it a file for each secret that only its owner can read. */
+function directoryEntries(
+  path: string,
+  secrets: readonly Pick<Secret, "name" | "value">[],
+  { uid, gid }: Owner,
+): ArchiveEntry[] {
+  return [
+    { type: "directory", name: path.slice(1), mode: 0o555, uid: 0, gid: 0 },
+    ...secrets.map(
+      ({ name, value }): ArchiveEntry => ({
+        type: "file",
+        name: `${path}/${name}`.slice(1),
+        contents: value,
+        mode: FILE_MODE,
+        uid,
+        gid,
+      }),
+    ),
+  ];
+}
 
 /** Names the directory of its secrets to a step that has some where they usually are. */
 export function secretsVariable(secrets: readonly Secret[]): Record<string, string> {
