@@ -250,7 +250,11 @@ describe("the end of a further process", () => {
     await withStep(async (step) => {
       // No process ends by this signal, not even one that has only just begun.
       const late = { command: ["sleep", "1000"], stopSignal: "SIGWINCH", stopGraceMs: 50, timeoutMs: 300 };
-      expect(await run(step, late)).toMatchObject({ cause: "timeout", exitCode: 137 });
+      expect(await run(step, late)).toMatchObject({
+        cause: "timeout",
+        exitCode: 137,
+        reason: "ran longer than its time-out, and was stopped; exit code 137 (SIGKILL)",
+      });
       const stubborn = { run: "trap '' TERM; echo on; while :; do sleep 0.05; done", stopGraceMs: 50 };
       await using polite = step.exec({
         run: "trap 'exit 5' TERM; echo on; while :; do sleep 0.05; done",

@@ -3,6 +3,7 @@ import { isContainerdError } from "@wfe-containerd/client";
 import type { StepEndCause } from "../core/output/cause.js";
 import { findWarnings, type UnwritableVolume, type WarnedPlan } from "../core/output/find-warnings.js";
 import { findLogWarnings } from "../core/output/log-warnings.js";
+import { endReason } from "../core/output/reason.js";
 import type { StepResult } from "../core/output/result.js";
 import type { StepLog, StreamEnd } from "../core/output/step-log.js";
 import type { StepPlan } from "../core/plan/plan.js";
@@ -63,6 +64,7 @@ export async function settleStep(
     ok: cause === "exit" && exitCode === 0,
     exitCode,
     cause,
+    reason: endReason({ cause, exitCode, oomKills }),
     oomKills,
     usage,
     ...recording,

@@ -14,6 +14,11 @@ export interface StepResult {
   readonly exitCode: number | null;
   readonly cause: StepEndCause;
   /**
+   * How it ended, in a line for people: `exit code 3`; `ran longer than its time-out, and was stopped; exit
+   * code 143 (SIGTERM)`. Programs read `cause` and `exitCode`.
+   */
+  readonly reason: string;
+  /**
    * How many processes of the step the kernel killed at its memory limit. Children count too; the step may
    * survive them.
    */

@@ -1,4 +1,5 @@
 import * as z from "zod";
+import { endReason } from "../output/reason.js";
 import type { StepResult } from "../output/result.js";
 import { runSchema, type StepRecord } from "./step-record.js";
 
@@ -86,6 +87,7 @@ export function fromKeptResult(id: string, kept: KeptResult): StepResult {
     ok: cause === "exit" && exitCode === 0,
     exitCode,
     cause,
+    reason: endReason(kept),
     oomKills,
     usage,
     stdout: "",
