@@ -47,7 +47,7 @@ export async function takeInventory({
   images = false,
 }: InventoryOptions): Promise<Inventory> {
   const found = Object.fromEntries(KINDS.map((kind) => [kind, [] as string[]])) as Record<Kind, string[]>;
-  const processes = await listProcesses();
+  const processes = listProcesses();
   const shims = shimsAmong(processes, daemon.socketPath);
   found.shims.push(...shims.map(({ pid, args }) => `${pid} ${args.join(" ")}`));
   const { namespaces } = await client.services.namespaces.list({});

@@ -1,4 +1,4 @@
-import { readdir, readFile, readlink } from "node:fs/promises";
+import { readdirSync, readFileSync, readlinkSync } from "node:fs";
 
 /** What was true of a process when it was read. */
 export interface Process {
@@ -11,11 +11,13 @@ export interface Process {
   readonly networkNamespace: string;
 }
 
-/** Lists all processes that this process can see. */
-export async function listProcesses(): Promise<Process[]> {
-  const pids = (await readdir("/proc")).filter((name) => /^\d+$/.test(name)).map(Number);
-  const processes = await Promise.all(pids.map(lookAt));
-  return processes.filter((process) => process !== undefined);
+/**
+ * Lists all processes that this process can see. Synchronously: tests do it hundreds of times, and a promise
+ * for each file takes six times the CPU.
+ */
+export function listProcesses(): Process[] {
+  const pids = readdirSync("/proc").filter((name) => /^\d+$/.test(name));
+  return pids.map(Number).flatMap((pid) => lookAt(pid) ?? []);
 }
 
 /** Finds a daemon's shims: they have its socket among their arguments. */
@@ -29,17 +31,22 @@ export function containedAmong(processes: readonly Process[], namespace: string)
 }
 
 /** @returns undefined when the process has ended meanwhile. */
-async function lookAt(pid: number): Promise<Process | undefined> {
+function lookAt(pid: number): Process | undefined {
   try {
-    const [cmdline, cgroup, networkNamespace] = await Promise.all([
-      readFile(`/proc/${pid}/cmdline`, "utf8"),
-      readFile(`/proc/${pid}/cgroup`, "utf8"),
-      // A zombie has no network namespace any more.
-      readlink(`/proc/${pid}/ns/net`).catch(() => ""),
-    ]);
+    const cmdline = readFileSync(`/proc/${pid}/cmdline`, "utf8");
+    const cgroup = readFileSync(`/proc/${pid}/cgroup`, "utf8");
     const cgroups = cgroup.split("\n").map((line) => line.split(":").slice(2).join(":"));
-    return { pid, args: cmdline.split("\0").slice(0, -1), cgroups, networkNamespace };
+    return { pid, args: cmdline.split("\0").slice(0, -1), cgroups, networkNamespace: networkOf(pid) };
   } catch {
     return undefined;
+  }
+}
+
+function networkOf(pid: number): string {
+  try {
+    return readlinkSync(`/proc/${pid}/ns/net`);
+  } catch {
+    // A zombie has no network namespace any more.
+    return "";
   }
 }
