@@ -5,7 +5,7 @@ import { createClient } from "@wfe-containerd/client";
 import { pauseProcess, useDaemon } from "@wfe-containerd/test-infra/daemon";
 import { busyboxArchive } from "@wfe-containerd/test-infra/images";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { call, start } from "./command.js";
+import { call, type Finished, start } from "./command.js";
 
 const daemon_ = useDaemon();
 let files: string;
@@ -367,7 +367,7 @@ describe("run", () => {
 
   test("output that cannot be written ends it, and is said", async () => {
     const args = [...at(), "run", "busybox", "sh", "-c", "echo on; exec sleep 600"];
-    const { code, stderr } = await call(args, { env: env(), stdoutFile: "/dev/full" });
+    const { code, stderr } = await start(args, { env: env(), stdoutFile: "/dev/full" }).finished;
     expect({ code, stderr }).toEqual({
       code: 125,
       stderr: expect.stringMatching(/^wfe-containerd: the output cannot be written: ENOSPC/),
@@ -540,7 +540,10 @@ test("import, images, version and schema", async () => {
 
 test("WFE_DEBUG prints what happens on standard error, and a wrong value is refused", async () => {
   const run = [...at(), "run", "busybox", "echo", "secret-canary-output"];
-  const all = await call(run, { env: { ...env(), WFE_DEBUG: "1" } });
+  // What prints these lines stays on for as long as its process.
+  const debug = (topics: string): Promise<Finished> =>
+    start(run, { env: { ...env(), WFE_DEBUG: topics } }).finished;
+  const all = await debug("1");
   expect(all.stdout.toString()).toBe("secret-canary-output\n");
   const line = /^wfe-containerd \d\d:\d\d:\d\d\.\d{3} (rpc|step) .+$/;
   const lines = all.stderr.trimEnd().split("\n");
@@ -550,10 +553,10 @@ test("WFE_DEBUG prints what happens on standard error, and a wrong value is refu
     expect.stringMatching(/ step wfe-\w+ "run", image .+, cause exit, exit code 0, ran .+, [\d.]+ m?s$/),
   );
   expect(all.stderr).not.toContain("canary");
-  const steps = await call(run, { env: { ...env(), WFE_DEBUG: "step" } });
+  const steps = await debug("step");
   expect(steps.stderr).not.toContain(" rpc ");
   expect(steps.stderr).toMatch(/ step wfe-\w+ running, [\d.]+ m?s$/m);
-  const { code, stderr } = await call(run, { env: { ...env(), WFE_DEBUG: "rcp" } });
+  const { code, stderr } = await debug("rcp");
   expect({ code, stderr }).toEqual({
     code: 125,
     stderr:
@@ -674,7 +677,8 @@ test("run ends soon after its time-out though the daemon is gone, and gc ends wh
   const status = await readFile(`/proc/${pid}/status`, "utf8");
   const shim = Number(/^PPid:\s*(\d+)$/m.exec(status)?.[1]);
   await pauseProcess(shim);
-  const failed = await call([...at(), "gc"]);
+  // In a process of its own: a process knows which steps its own executors have left.
+  const failed = await start([...at(), "gc"]).finished;
   process.kill(shim, "SIGCONT");
   expect(failed.code).toBe(1);
   expect(failed.stdout.toString()).not.toContain(id);

@@ -2,6 +2,7 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { closeSync, existsSync, openSync } from "node:fs";
 import { delimiter, dirname } from "node:path";
 import { fileURLToPath } from "node:url";
+import { callInHost } from "./command-hosts.js";
 
 /** The built command, as it is published; `pnpm build` makes it. */
 export const MAIN = fileURLToPath(new URL("../dist/main.js", import.meta.url));
@@ -41,21 +42,32 @@ export interface CommandOptions {
   readonly keepsInput?: boolean;
 }
 
-/** Starts the command as a separate process. */
+/** Starts the command as a process of its own. */
 export function start(args: readonly string[], options: CommandOptions = {}): Running {
-  if (!existsSync(MAIN)) throw new Error("the command is not built: pnpm build");
+  requireBuilt();
   return startProgram(MAIN, args, options);
+}
+
+function requireBuilt(): void {
+  if (!existsSync(MAIN)) throw new Error("the command is not built: pnpm build");
+}
+
+/**
+ * The variables of a command. Its launcher starts the `node` on PATH, which must be the Node that runs these
+ * tests.
+ */
+function environment(changes?: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
+  const path = [dirname(process.execPath), process.env["PATH"]].join(delimiter);
+  return { ...process.env, PATH: path, ...changes };
 }
 
 /** Starts any program, such as a shell or a terminal in which the command runs. */
 export function startProgram(program: string, args: readonly string[], options: CommandOptions): Running {
   const { stdoutFile } = options;
   const outFd = stdoutFile === undefined ? undefined : openSync(stdoutFile, "w");
-  // The launcher starts the `node` on PATH. It must be the Node that runs these tests.
-  const path = [dirname(process.execPath), process.env["PATH"]].join(delimiter);
   const child = spawn(program, args, {
     cwd: options.cwd,
-    env: { ...process.env, PATH: path, ...options.env },
+    env: environment(options.env),
     stdio: ["pipe", outFd ?? "pipe", "pipe"],
   });
   if (outFd !== undefined) closeSync(outFd);
@@ -110,9 +122,16 @@ export async function actUntil(seen: Promise<unknown>, act: () => Promise<unknow
   await seen;
 }
 
-/** Runs the command to its end. */
-export async function call(args: readonly string[], options?: CommandOptions): Promise<Finished> {
-  return start(args, options).finished;
+/**
+ * Runs the command to its end, in a process that has loaded it before: most of a short call is the start of
+ * Node and of our code. What is about the process itself needs `start`: signals, descriptors, its end.
+ */
+export async function call(
+  args: readonly string[],
+  { env, cwd, input = "" }: Pick<CommandOptions, "env" | "cwd" | "input"> = {},
+): Promise<Finished> {
+  requireBuilt();
+  return { ...(await callInHost(MAIN, { args, env: environment(env), cwd, input })), signal: null };
 }
 
 /** Runs any program to its end. */

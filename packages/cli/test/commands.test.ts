@@ -171,8 +171,10 @@ describe("a running step", () => {
     const bin = join(files, "bin");
     await runProgram("mkdir", [bin]);
     await symlink(MAIN, join(bin, "wfe-containerd"));
+    const functions = join(files, "completion.bash");
+    await writeFile(functions, (await cli("completion", "bash")).stdout);
     const complete = async (...words: string[]): Promise<string[]> => {
-      const script = `source <(wfe-containerd completion bash)
+      const script = `source '${functions}'
 COMP_LINE='wfe-containerd ${words.join(" ")}'; COMP_POINT=\${#COMP_LINE}; _wfe_containerd
 printf '%s\\n' "\${COMPREPLY[@]}"`;
       const path = [bin, dirname(process.execPath), process.env["PATH"]].join(delimiter);
@@ -361,7 +363,7 @@ steps:
   const stepFile = (input: string, ...flags: string[]): Running =>
     start([...at(), "step", ...flags, "-"], { env: env(), input });
   const runFile = async (input: string, ...flags: string[]): Promise<Told> =>
-    told(await stepFile(input, ...flags).finished);
+    told(await call([...at(), "step", ...flags, "-"], { env: env(), input }));
   const step = (...flags: string[]): Promise<Told> => runFile(FILE, ...flags);
   const leasedWorkspaces = async (): Promise<readonly string[]> =>
     (await daemon_.client.leases.list()).map(({ id }) => id).filter((id) => id.startsWith("workspace-"));

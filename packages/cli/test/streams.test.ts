@@ -13,7 +13,7 @@ const env = (): NodeJS.ProcessEnv => ({ WFE_IO_DIR: daemon_.ioDir });
 
 const cli = async (...args: string[]): Promise<Told> => told(await call([...at(), ...args], { env: env() }));
 const withInput = async (input: string | Uint8Array, ...args: string[]): Promise<Told> =>
-  told(await call([...at(), ...args], { env: env(), input }));
+  told(await start([...at(), ...args], { env: env(), input }).finished);
 
 /** What a person does at a terminal: waits for a text, and types. */
 type Typing = readonly (readonly [seen: string, typed: string])[];
