@@ -123,9 +123,9 @@ export function createExecutor(options: ExecutorOptions = {}): Executor {
 
   async function* recover(recoverOptions: RecoverOptions = {}): AsyncGenerator<StepHandle, void, undefined> {
     checkRecoverOptions(recoverOptions);
-    const { policy = "adopt", secrets = {} } = recoverOptions;
-    const steps = await askOwnDaemon((client) => claimAll(client, secrets, policy === "stop"));
-    const handles = steps.map((step) => keep(resumeStep(hostOf({}), step)));
+    const { policy = "adopt", secrets = {}, steps } = recoverOptions;
+    const recovered = await askOwnDaemon((client) => claimAll(client, secrets, { policy, steps }));
+    const handles = recovered.map((step) => keep(resumeStep(hostOf({}), step)));
     if (policy === "stop") for (const handle of handles) handle.stop();
     yield* handles;
   }

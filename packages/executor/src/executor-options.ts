@@ -227,6 +227,12 @@ export interface RecoverOptions {
    */
   readonly policy?: "adopt" | "stop" | undefined;
   /**
+   * The ids of the steps that are taken over, as `listRecoverable` gives them. Others are left alone. Of a
+   * step that cannot be taken over, because a living process has it or it is gone, there is no handle.
+   * Default: all.
+   */
+  readonly steps?: readonly string[] | undefined;
+  /**
    * Values of the secrets of these steps, as at their start. They are masked in the output. A step that lacks
    * one is not taken over, and its handle rejects.
    */
@@ -287,7 +293,7 @@ const DETACH_OPTIONS: OptionNames<DetachOptions> = {
 };
 export const ATTACH_OPTIONS: OptionNames<AttachOptions> = { signal: true, secrets: true, stdin: true };
 export const EXEC_OPTIONS: OptionNames<Pick<AttachOptions, "secrets">> = { secrets: true };
-const RECOVER_OPTIONS: OptionNames<RecoverOptions> = { policy: true, secrets: true };
+const RECOVER_OPTIONS: OptionNames<RecoverOptions> = { policy: true, steps: true, secrets: true };
 export const CLOSE_OPTIONS: OptionNames<CloseOptions> = { graceMs: true };
 const { canLeave: _, ...RUNNABLE_OPTIONS } = START_OPTIONS;
 export const RUN_OPTIONS: OptionNames<RunOptions> = { ...RUNNABLE_OPTIONS, onEvent: true };
@@ -332,11 +338,14 @@ export function checkAfterEnd(method: string, afterEnd: unknown = "keep"): void 
 /** @throws ExecutorError `invalid-argument`. */
 export function checkRecoverOptions(options: RecoverOptions): void {
   checkOptions("recover", options, RECOVER_OPTIONS);
-  const { policy = "adopt" }: { policy?: unknown } = options ?? {};
-  if (policy === "adopt" || policy === "stop") return;
-  throw new ExecutorError(`recover: policy: ${shown(policy)} is not allowed; allowed: adopt, stop`, {
-    kind: "invalid-argument",
-  });
+  const { policy = "adopt", steps = [] }: { policy?: unknown; steps?: unknown } = options ?? {};
+  const refuse = (message: string): never => {
+    throw new ExecutorError(`recover: ${message}`, { kind: "invalid-argument" });
+  };
+  if (policy !== "adopt" && policy !== "stop")
+    refuse(`policy: ${shown(policy)} is not allowed; allowed: adopt, stop`);
+  if (!Array.isArray(steps) || steps.some((id) => typeof id !== "string"))
+    refuse('steps: is not a list of ids; allowed: texts; example: ["wfe-0123456789abcdef0123"]');
 }
 
 /** A program without types may give any value. */

@@ -152,6 +152,7 @@ export type { VolumeKind } from "./core/step/volume.js";
 export type { Leftover, ReapReport } from "./record/leftover.js";
 export { type OrphanReport, removeOrphans } from "./record/orphans.js";
 export { type ReapDaemonOptions, type ReapOptions, reap } from "./record/reap.js";
+export { listRecoverable } from "./record/recover.js";
 export { type ListedStep, listSteps, removeStep } from "./record/steps.js";
 export { type ListedVolume, listVolumes } from "./volumes/list-volumes.js";
 export { type PruneVolumesOptions, pruneVolumes, removeVolume } from "./volumes/remove-volumes.js";

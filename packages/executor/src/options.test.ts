@@ -78,6 +78,14 @@ test("so does each of its calls", async () => {
   await expect(executor.close(any({ grace: 1 }))).rejects.toEqual(
     refusal('close: unknown option "grace"; did you mean graceMs?'),
   );
+  for (const [options, message] of [
+    [{ policy: "keep" }, 'recover: policy: "keep" is not allowed; allowed: adopt, stop'],
+    [
+      { steps: "wfe-1" },
+      'recover: steps: is not a list of ids; allowed: texts; example: ["wfe-0123456789abcdef0123"]',
+    ],
+  ] as const)
+    await expect(executor.recover(any(options)).next()).rejects.toEqual(refusal(message));
   await expect(executor.reap(any({ dryrun: true }))).rejects.toEqual(
     refusal('reap: unknown option "dryrun"; did you mean dryRun?'),
   );

@@ -11,6 +11,7 @@ import {
   type Executor,
   type ExecutorError,
   type ExecutorOptions,
+  listRecoverable,
   type RecoverOptions,
   removeStep,
   type StartOptions,
@@ -310,6 +311,39 @@ test("a session of a process that was killed is not recovered, but found, entere
   await other.kill();
   const [stopped] = (await recovered(runner, { policy: "stop" })) as [StepHandle];
   expect(await stopped.result).toMatchObject({ name: "session", cause: "aborted" });
+  await runner.close();
+  await at.expectNothingLeft(before);
+});
+
+test("only the steps that are asked for are taken over; what could be is listed, and what nobody owns is not", async () => {
+  const before = await at.inventory();
+  const gate = await openGate();
+  const names = ["first", "second", "third"];
+  const dead = startProcess([
+    { step: { name: "session", image: "busybox" }, isSession: true },
+    ...names.map((name) => ({ step: gate.step(name, 3) })),
+  ]);
+  await dead.until("started", 4);
+  expect(await listRecoverable(at.client)).toEqual([]);
+  await using runner = executor({ reapIntervalMs: false });
+  const left = await runner.detach(gate.step("left", 0));
+  await dead.kill();
+  const listed = await listRecoverable(at.client);
+  expect(listed.map(({ name }) => name).toSorted()).toEqual(names);
+  for (const { executor: owner, status } of listed)
+    expect({ owner, status }).toEqual({ owner: "gone", status: "running" });
+  const withSessions = await listRecoverable(at.client, { policy: "stop" });
+  expect(withSessions.map(({ name }) => name).toSorted()).toEqual([...names, "session"].toSorted());
+
+  const { id = "" } = listed.find(({ name }) => name === "second") ?? {};
+  const handles = await recovered(runner, { steps: [id, left, "wfe-0123456789abcdef0123"] });
+  expect(handles.map((handle) => handle.id)).toEqual([id]);
+  expect((await listRecoverable(at.client)).map(({ name }) => name)).not.toContain("second");
+  await gate.open();
+  for (const handle of [...handles, ...(await recovered(runner))])
+    expect(await handle.result).toMatchObject({ exitCode: 3 });
+  await removeStep(at.client, left);
+  for (const handle of await recovered(runner, { policy: "stop" })) await handle.closed;
   await runner.close();
   await at.expectNothingLeft(before);
 });

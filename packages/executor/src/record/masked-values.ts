@@ -19,9 +19,11 @@ export function maskedValuesOf(
   const missing = names.filter((name) => !Object.hasOwn(values, name));
   if (missing.length > 0) {
     const example = missing.map((name) => `${JSON.stringify(name)}: "..."`).join(", ");
+    const message = `step ${id} ${problem}, because the values that are masked in its output are missing: ${missing.join(", ")}`;
+    const allowed = "the same values as at its start";
     throw new ExecutorError(
-      `secrets: step ${id} ${problem}, because the values that are masked in its output are missing: ${missing.join(", ")}; allowed: the same values as at its start; example: { secrets: { ${example} } }`,
-      { kind: "refused" },
+      `secrets: ${message}; allowed: ${allowed}; example: { secrets: { ${example} } }`,
+      { kind: "refused", issues: [{ field: "secrets", message, allowed }] },
     );
   }
   return names.map((name) => toSecretBytes(values[name] ?? ""));

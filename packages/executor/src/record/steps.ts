@@ -52,30 +52,31 @@ export interface ListedStep {
 export async function listSteps(client: Client): Promise<ListedStep[]> {
   const steps = await findSteps(client);
   const listed = steps.filter(({ hasContainer, status }) => hasContainer || status !== undefined);
-  return Promise.all(
-    listed.map(async (step) => {
-      const { id, image, labels, createdAt, exitCode, status = "none" } = step;
-      const { found } = step.recorded;
-      const record = found.kind === "record" ? found.record : undefined;
-      const claimed = await isClaimed(step);
-      const executor =
-        claimed === undefined ? "unknown" : !claimed ? "gone" : isLeft(step.recorded) ? "left" : "alive";
-      return {
-        id,
-        executor,
-        afterEnd: afterEndOf(step),
-        exitCode,
-        name: labels[LABELS.step] ?? "",
-        image,
-        status,
-        stopSignal: record && stopSignalOf(record),
-        terminal: record?.terminal === true,
-        openStdin: record?.openStdin === true,
-        owner: labels[LABELS.owner] ?? "",
-        createdAt,
-      } as const;
-    }),
-  );
+  return Promise.all(listed.map(toListed));
+}
+
+/** What is told of a step that was found. */
+export async function toListed(step: FoundStep): Promise<ListedStep> {
+  const { id, image, labels, createdAt, exitCode, status = "none" } = step;
+  const { found } = step.recorded;
+  const record = found.kind === "record" ? found.record : undefined;
+  const claimed = await isClaimed(step);
+  const executor =
+    claimed === undefined ? "unknown" : !claimed ? "gone" : isLeft(step.recorded) ? "left" : "alive";
+  return {
+    id,
+    executor,
+    afterEnd: afterEndOf(step),
+    exitCode,
+    name: labels[LABELS.step] ?? "",
+    image,
+    status,
+    stopSignal: record && stopSignalOf(record),
+    terminal: record?.terminal === true,
+    openStdin: record?.openStdin === true,
+    owner: labels[LABELS.owner] ?? "",
+    createdAt,
+  };
 }
 
 function afterEndOf({ recorded, labels }: FoundStep): LeftStep | undefined {
