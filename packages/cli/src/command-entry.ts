@@ -2,7 +2,15 @@ import type { Command } from "commander";
 import { repeatGlobalOptions } from "./global-options.js";
 
 /** What a command's operands name. The completion asks for them. */
-export type OperandKind = "step" | "running-step" | "step-or-image" | "image" | "volume" | "shell" | "file";
+export type OperandKind =
+  | "step"
+  | "running-step"
+  | "recoverable-step"
+  | "step-or-image"
+  | "image"
+  | "volume"
+  | "shell"
+  | "file";
 
 /** A command: what the help lists, and where the rest of it is. */
 export interface CommandEntry {

@@ -119,6 +119,13 @@ export const COMMANDS: readonly CommandEntry[] = [
     load: async () => (await import("./command/rm.js")).defineRm,
   },
   {
+    name: "recover",
+    group: STEPS,
+    summary: "go on with the steps of killed processes",
+    operands: "recoverable-step",
+    load: async () => (await import("./command/recover.js")).defineRecover,
+  },
+  {
     name: "volume",
     group: STEPS,
     summary: "manage volumes and caches: directories that steps keep",

@@ -1,5 +1,5 @@
 import type { RetryEvent, StepEvent, StepHandle, StepResult } from "@wfe-containerd/executor";
-import { createLinePrefixer } from "./line-prefixer.js";
+import { createLinePrefixer, type LinePrefixer } from "./line-prefixer.js";
 import { writeOutput } from "./output.js";
 import { printable } from "./printable.js";
 import { createProgressView } from "./progress.js";
@@ -13,6 +13,8 @@ export interface FollowOptions {
   readonly beforeOutput?: () => void;
   /** Put before each line of the output. Without it, the output is passed on byte for byte. */
   readonly prefix?: string | undefined;
+  /** Whether lines with a prefix are printed only as a whole, because other steps print meanwhile. */
+  readonly wholeLines?: boolean;
   /**
    * Whether to show the image's pull: all of it on a terminal; otherwise only when a request to a registry is
    * repeated.
@@ -32,13 +34,13 @@ export interface FollowOptions {
  */
 export async function follow(
   handle: StepHandle,
-  { signals, output, beforeOutput, prefix, progress = true }: FollowOptions,
+  { signals, output, beforeOutput, prefix, wholeLines, progress = true }: FollowOptions,
 ): Promise<StepResult> {
   const onKill = (): void => handle.kill();
   if (signals.kill.aborted) onKill();
   signals.kill.addEventListener("abort", onKill);
   const tell = createEventTeller(progress);
-  const prefixers = prefix === undefined ? undefined : createPrefixers(prefix);
+  const prefixers = prefix === undefined ? undefined : createPrefixers(prefix, wholeLines);
   try {
     for await (const event of handle) {
       await tell(event);
@@ -86,8 +88,9 @@ function retryText({ ended, attempt, attempts, delayMs }: RetryEvent): string {
   return `attempt ${attempt - 1} of ${attempts} failed (${how}); the next one begins in ${pause}`;
 }
 
-function createPrefixers(prefix: string) {
-  return { stdout: createLinePrefixer(prefix), stderr: createLinePrefixer(prefix) };
+function createPrefixers(prefix: string, wholeLines?: boolean) {
+  const create = (): LinePrefixer => createLinePrefixer(prefix, { wholeLines });
+  return { stdout: create(), stderr: create() };
 }
 
 async function say(text: string): Promise<void> {

@@ -67,6 +67,7 @@ const PRINTING = [
   "ps",
   "pull",
   "push",
+  "recover",
   "stats",
   "top",
   "version",

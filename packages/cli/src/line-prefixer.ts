@@ -8,13 +8,51 @@ export interface LinePrefixer {
   end(): Uint8Array | undefined;
 }
 
+export interface LinePrefixerOptions {
+  /**
+   * Whether lines are printed only as a whole, so that those of several outputs do not get into each other.
+   * One of more than 64 KiB is cut into several.
+   *
+   * @default false
+   */
+  readonly wholeLines?: boolean | undefined;
+}
+
+/** How much of an unfinished line is kept. */
+const MAX_LINE_BYTES = 64 * 1024;
+
 /**
  * @example
  * const lines = createLinePrefixer("test | ");
  * lines.add(Buffer.from("a\nb")); // "test | a\ntest | b"
  */
-export function createLinePrefixer(text: string): LinePrefixer {
+export function createLinePrefixer(
+  text: string,
+  { wholeLines = false }: LinePrefixerOptions = {},
+): LinePrefixer {
   const prefix = Buffer.from(text);
+  const lines = prefixEachLine(prefix);
+  if (!wholeLines) return lines;
+  let unfinished = Buffer.alloc(0);
+  return {
+    add(chunk) {
+      const known = Buffer.concat([unfinished, chunk]);
+      const end = known.lastIndexOf(NEWLINE) + 1;
+      const isTooLong = known.length - end >= MAX_LINE_BYTES;
+      unfinished = isTooLong ? Buffer.alloc(0) : Buffer.from(known.subarray(end));
+      if (!isTooLong) return lines.add(known.subarray(0, end));
+      return Buffer.concat([lines.add(known), lines.end() ?? Buffer.alloc(0)]);
+    },
+    end() {
+      if (unfinished.length === 0) return undefined;
+      const rest = lines.add(unfinished);
+      unfinished = Buffer.alloc(0);
+      return Buffer.concat([rest, lines.end() ?? Buffer.alloc(0)]);
+    },
+  };
+}
+
+function prefixEachLine(prefix: Uint8Array): LinePrefixer {
   let isInLine = false;
   return {
     add(chunk) {
@@ -30,7 +68,9 @@ export function createLinePrefixer(text: string): LinePrefixer {
       return Buffer.concat(parts);
     },
     end() {
-      return isInLine ? Buffer.of(NEWLINE) : undefined;
+      if (!isInLine) return undefined;
+      isInLine = false;
+      return Buffer.of(NEWLINE);
     },
   };
 }

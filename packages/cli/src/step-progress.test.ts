@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { headingOf, prefixOf, summaryOf } from "./step-progress.js";
+import { endOf, headingOf, prefixOf, summaryOf } from "./step-progress.js";
 
 test("the heading of a step", () => {
   expect(headingOf({ name: "test", image: "alpine:3.20" }, 1, 3)).toBe("==> [2/3] test (alpine:3.20)");
@@ -18,4 +18,8 @@ test.each([
   ["unknown", null, ["b"], "==> step test: the daemon no longer knows how the step ended; not run: b"],
 ] as const)("the summary of a step that ended by %s", (cause, exitCode, left, expected) => {
   expect(summaryOf({ name: "test", cause, exitCode }, left)).toBe(expected);
+});
+
+test("the end of a step beside others", () => {
+  expect(endOf("test", { reason: "exit code 0" })).toBe("==> step test: exit code 0");
 });

@@ -12,6 +12,11 @@ export function headingOf(
   return printableLine(`==> [${at + 1}/${count}] ${name} (${image})`);
 }
 
+/** How a step ended that was not the only one to run: `==> step test: exit code 4`. */
+export function endOf(name: string, { reason }: Pick<StepResult, "reason">): string {
+  return printableLine(`==> step ${name}: ${reason}`);
+}
+
 /** What `--prefix` puts before each line. All are as wide as the longest, so that the output lines up. */
 export function prefixOf(name: string, names: readonly string[]): string {
   const width = Math.max(...names.map((each) => stringWidth(printableLine(each))));

@@ -1,13 +1,11 @@
-import { type ListedStep, listSteps } from "@wfe-containerd/executor";
+import { listSteps } from "@wfe-containerd/executor";
 import type { Command } from "commander";
 import { connect } from "../connection.js";
 import { globalOptions } from "../global-options.js";
 import { printableLine } from "../printable.js";
-import { type Column, momentColumn, printRows, type Row } from "../rows.js";
-import { shortName } from "../short-name.js";
 import { parseStepFilters } from "../step-filter.js";
+import { printSteps } from "../step-rows.js";
 import { isAlive } from "../steps.js";
-import { formatAge } from "../table.js";
 import { collect } from "../transfer.js";
 
 interface PsFlags {
@@ -57,53 +55,6 @@ export function definePs(command: Command): void {
         for (const { id } of steps) console.log(printableLine(id));
         return;
       }
-      await printRows(
-        steps.map((step) => toRow(step, containers.get(step.id) ?? {})),
-        {
-          format: globalOptions(self).format,
-          noTrunc: !flags.trunc,
-          columns: COLUMNS,
-          aliases: ALIASES,
-        },
-      );
+      await printSteps(steps, containers, { format: globalOptions(self).format, noTrunc: !flags.trunc });
     });
 }
-
-const COLUMNS: readonly Column[] = [
-  { name: "id", isFixed: true },
-  { name: "step" },
-  { name: "image", shorten: (name) => shortName(name) },
-  {
-    name: "status",
-    isFixed: true,
-    show: (status: string, { exitCode }) => (exitCode === undefined ? status : `${status} (${exitCode})`),
-  },
-  { name: "executor", isFixed: true },
-  { name: "owner" },
-  momentColumn("created"),
-];
-
-function toRow(
-  { id, name, image, status, exitCode, executor, owner, createdAt }: ListedStep,
-  labels: Readonly<Record<string, string>>,
-): Row {
-  const created = createdAt?.toISOString() ?? "";
-  const ended = exitCode === undefined ? {} : { exitCode };
-  const row = { id, step: name, image, status, ...ended, executor, owner, created };
-  // Not in the JSON: templates read labels with docker's `.Label "key"`.
-  return Object.defineProperty(row, "labels", { value: labels });
-}
-
-/** docker's names. */
-const ALIASES: Readonly<Record<string, (row: Row) => unknown>> = {
-  Names: ({ step }) => step,
-  Name: ({ step }) => step,
-  State: ({ status }) => status,
-  CreatedAt: ({ created }) => created,
-  RunningFor: ({ created }) => (created === "" ? "" : formatAge(new Date(String(created)), new Date())),
-  Labels: ({ labels }) => labels,
-  Label:
-    ({ labels }) =>
-    (key: unknown) =>
-      (labels as Readonly<Record<string, string>>)[String(key)] ?? "",
-};

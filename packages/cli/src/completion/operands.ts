@@ -1,5 +1,5 @@
 import { type Client, familiarReference, parseReference } from "@wfe-containerd/client";
-import { listSteps, listVolumes } from "@wfe-containerd/executor";
+import { type ListedStep, listRecoverable, listSteps, listVolumes } from "@wfe-containerd/executor";
 import type { OperandKind } from "../command-entry.js";
 import { isAlive } from "../steps.js";
 import type { Word } from "./words.js";
@@ -8,18 +8,11 @@ import type { Word } from "./words.js";
 export async function operandWords(client: Client, kind: OperandKind): Promise<Word[]> {
   switch (kind) {
     case "step":
-    case "running-step": {
-      const steps = (await listSteps(client)).filter((step) => kind === "step" || isAlive(step));
-      const described = ({ image, status }: { image: string; status: string }): string =>
-        `${status}, ${image}`;
-      return [
-        // A name of several steps does not say which.
-        ...steps
-          .filter(({ name }) => name !== "" && steps.filter((other) => other.name === name).length === 1)
-          .map((step) => ({ text: step.name, description: described(step) })),
-        ...steps.map((step) => ({ text: step.id, description: `${step.name}, ${described(step)}` })),
-      ];
-    }
+      return stepWords(await listSteps(client));
+    case "running-step":
+      return stepWords((await listSteps(client)).filter(isAlive));
+    case "recoverable-step":
+      return stepWords(await listRecoverable(client, { policy: "stop" }));
     case "step-or-image":
       return [...(await operandWords(client, "step")), ...(await operandWords(client, "image"))];
     case "image":
@@ -29,6 +22,17 @@ export async function operandWords(client: Client, kind: OperandKind): Promise<W
     default:
       return [];
   }
+}
+
+function stepWords(steps: readonly ListedStep[]): Word[] {
+  const described = ({ image, status }: ListedStep): string => `${status}, ${image}`;
+  return [
+    // A name of several steps does not say which.
+    ...steps
+      .filter(({ name }) => name !== "" && steps.filter((other) => other.name === name).length === 1)
+      .map((step) => ({ text: step.name, description: described(step) })),
+    ...steps.map((step) => ({ text: step.id, description: `${step.name}, ${described(step)}` })),
+  ];
 }
 
 function shortest(name: string): string {
