@@ -1,7 +1,7 @@
 import type { Client } from "@wfe-containerd/client";
-import { type ListedStep, listSteps, removeStep } from "@wfe-containerd/executor";
+import { listSteps } from "@wfe-containerd/executor";
+import { isOver, removeOnce } from "./ended-step.js";
 import { UsageError } from "./failure.js";
-import { isAlive } from "./steps.js";
 
 /**
  * As in docker, a name that somebody gave is another step's from then on. A step of `run -d --rm` that has
@@ -18,9 +18,5 @@ export async function takeName(client: Client, name: string | undefined): Promis
     throw new UsageError(
       `--name: step ${taken.id} has the name ${JSON.stringify(name)} already; give another name, or remove it: wfe-containerd rm ${name}`,
     );
-  for (const { id } of named) await removeStep(client, id);
-}
-
-function isOver(step: ListedStep): boolean {
-  return step.afterEnd === "remove" && !isAlive(step);
+  for (const { id } of named) await removeOnce(client, id);
 }

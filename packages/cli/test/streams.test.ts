@@ -144,11 +144,63 @@ describe("a step that is left", () => {
     expect(await cli("rm", "server")).toEqual({ code: 0, stdout: "server\n", stderr: "" });
   });
 
-  test("with --rm is removed by gc when it has ended; with -it it waits at a terminal", async () => {
-    await cli("run", "-d", "--rm", "--name", "short", "busybox", "true");
+  /** Starts a step that prints `again` at SIGUSR1, and ends with 6 at SIGTERM. It goes when it has ended. */
+  async function startRemoved(): Promise<string> {
+    const script = "trap 'exit 6' TERM; trap 'echo again' USR1; while :; do sleep 0.05; done";
+    return (await cli("run", "-d", "--rm", "--name", "gone", "busybox", "sh", "-c", script)).stdout.trim();
+  }
+
+  test("with --rm is removed by the stop and the kill that end it, and who follows it gets its true end", async () => {
+    const before = await daemon_.inventory();
+    for (const [args, code] of [
+      [["stop", "-t", "300"], 6],
+      [["kill"], 137],
+    ] as const) {
+      await startRemoved();
+      const following = ["logs", "attach", "attach"].map((command) =>
+        start([...at(), command, ...(command === "logs" ? ["-f"] : []), "gone"], { env: env() }),
+      );
+      for (const each of following)
+        await actUntil(each.printed("again\n"), () => cli("kill", "-s", "USR1", "gone"));
+      expect(await cli(...args, "gone")).toEqual({ code: 0, stdout: "gone\n", stderr: "" });
+      expect((await cli("ps", "-aq")).stdout).toBe("");
+      const ends = await Promise.all(following.map(({ finished }) => finished));
+      expect(ends.map(({ code: ended, stderr }) => ({ ended, stderr }))).toEqual([
+        { ended: 0, stderr: "" },
+        { ended: code, stderr: "" },
+        { ended: code, stderr: "" },
+      ]);
+      await daemon_.expectNothingLeft(before);
+    }
+  });
+
+  test("with --rm is removed by whoever sees its end: wait, attach and logs -f", async () => {
+    const before = await daemon_.inventory();
+    for (const [args, code, told_] of [
+      [["wait", "gone"], 0, "6\n"],
+      [["attach", "gone"], 6, "again\n"],
+      [["logs", "-f", "gone"], 0, "again\n"],
+    ] as const) {
+      const id = await startRemoved();
+      const seeing = start([...at(), ...args], { env: env() });
+      if (args[0] !== "wait")
+        await actUntil(seeing.printed("again\n"), () => cli("kill", "-s", "USR1", "gone"));
+      await daemon_.client.tasks.kill(id, "TERM");
+      const { code: ended, stdout } = await seeing.finished;
+      expect({ ended, stdout: stdout.toString().replace(/(again\n)+/, "again\n") }).toEqual({
+        ended: code,
+        stdout: told_,
+      });
+      await daemon_.expectNothingLeft(before);
+    }
+  });
+
+  test("with --rm is removed by gc if nobody has seen its end; with -it it waits at a terminal", async () => {
+    const short = (await cli("run", "-d", "--rm", "--name", "short", "busybox", "true")).stdout.trim();
     const { stdout } = await onTerminal([], "run", "-dit", "--name", "shell", "busybox", "sh");
     expect(stdout).toMatch(/^wfe-[0-9a-f]{20}\r\n/);
-    await cli("wait", "short");
+    await daemon_.client.tasks.wait(short);
+    expect((await cli("ps", "-aq", "--filter", "name=short")).stdout).toBe(`${short}\n`);
     await cli("gc");
     expect((await cli("ps", "-a", "--format", "{{.Names}} {{.Status}}")).stdout).toBe("shell running\n");
     expect((await cli("exec", "shell", "sh", "-c", "stty size < /proc/1/fd/0")).stdout).toBe("20 70\n");
@@ -157,8 +209,8 @@ describe("a step that is left", () => {
   test("with --rm gives its name back when it has ended, and not before", async () => {
     const again = (): Promise<Told> =>
       cli("run", "-d", "--rm", "--name", "again", "busybox", "sleep", "1000");
-    expect((await cli("run", "-d", "--rm", "--name", "again", "busybox", "true")).code).toBe(0);
-    expect((await cli("wait", "again")).stdout).toBe("0\n");
+    const first = await cli("run", "-d", "--rm", "--name", "again", "busybox", "true");
+    expect(await daemon_.client.tasks.wait(first.stdout.trim())).toMatchObject({ exitCode: 0 });
     const second = await again();
     expect(second).toMatchObject({ code: 0, stderr: "" });
     expect((await cli("ps", "-aq")).stdout).toBe(second.stdout);
@@ -169,8 +221,8 @@ describe("a step that is left", () => {
     };
     expect(await again()).toMatchObject(refused);
     expect(await cli("run", "--name", "again", "busybox", "echo", "hi")).toMatchObject(refused);
-    await cli("kill", "again");
-    await cli("wait", "again");
+    await daemon_.client.tasks.kill(second.stdout.trim(), "KILL");
+    await daemon_.client.tasks.wait(second.stdout.trim());
     expect((await cli("run", "--name", "again", "busybox", "echo", "hi")).stdout).toBe("hi\n");
     expect((await cli("ps", "-aq")).stdout).toBe("");
   });

@@ -4,6 +4,7 @@ import { createExecutor } from "@wfe-containerd/executor";
 import type { Command } from "commander";
 import { closeAtEnd } from "../close-executor.js";
 import { connect } from "../connection.js";
+import { removeIfOver } from "../ended-step.js";
 import { exitCodeOf, reportEnd } from "../exit-code.js";
 import { tellLeft } from "../leave-step.js";
 import { parseSecret, readSecrets, secretFlag } from "../secret.js";
@@ -77,6 +78,8 @@ async function attach(
     await printLog(handle, { from, follow: true, signal });
     const result = await handle.result;
     reportEnd(result, { wasKilled: true });
+    await handle.closed;
+    await removeIfOver(client, id);
     return exitCodeOf(result);
   } catch (reason) {
     if (streams.detached.aborted) return tellLeft(id);

@@ -2,8 +2,12 @@ import { type Client, isContainerdError } from "@wfe-containerd/client";
 import { isSignal } from "@wfe-containerd/client/internal";
 import type { Command } from "commander";
 import { connect } from "../connection.js";
+import { removeIfOver } from "../ended-step.js";
 import { UsageError } from "../failure.js";
 import { forEachWord, runningStepOf } from "../steps.js";
+
+/** How long a killed process may take to end, in milliseconds, as in docker. */
+const END_MS = 10_000;
 
 const EXAMPLE = `
 Examples:
@@ -20,8 +24,13 @@ export function defineKill(command: Command): void {
       checkSignal("--signal", signal);
       await using client = await connect(self);
       await forEachWord(words, async (word) => {
-        const { id } = await runningStepOf(client, word);
+        const { id, afterEnd } = await runningStepOf(client, word);
         await sendSignal(client, id, signal);
+        if (afterEnd === "remove" && isKill(signal)) {
+          // The signal was sent. What cannot be waited for is told when it cannot be removed.
+          await client.tasks.wait(id, { signal: AbortSignal.timeout(END_MS) }).catch(() => undefined);
+          await removeIfOver(client, id);
+        }
         return word;
       });
     });
@@ -37,8 +46,12 @@ export function checkSignal(flag: string, signal: string): void {
 
 /** Sends a signal: SIGKILL to all processes of the container, others to the first. Ended counts as killed. */
 export async function sendSignal(client: Client, id: string, signal: string): Promise<void> {
-  const all = /^(?:SIG)?KILL$|^9$/i.test(signal);
-  await client.tasks.kill(id, signal, { all }).catch((reason: unknown) => {
+  await client.tasks.kill(id, signal, { all: isKill(signal) }).catch((reason: unknown) => {
     if (!isContainerdError(reason, "not-found")) throw reason;
   });
+}
+
+/** No process outlives it. */
+function isKill(signal: string): boolean {
+  return /^(?:SIG)?KILL$|^9$/i.test(signal);
 }

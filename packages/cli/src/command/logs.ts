@@ -3,6 +3,7 @@ import { type Command, Option } from "commander";
 import { closeAtEnd } from "../close-executor.js";
 import { connect } from "../connection.js";
 import { answerFlags } from "../docker-other-flags.js";
+import { removeIfOver } from "../ended-step.js";
 import { OutputError, UsageError } from "../failure.js";
 import { parseSecret, readSecrets, secretFlag } from "../secret.js";
 import { printLog, startOfTail } from "../step-output.js";
@@ -63,6 +64,10 @@ async function logs(
     await handle.started;
     const from = lines === undefined ? {} : await startOfTail(handle, lines);
     await printLog(handle, { from, follow, signal: signals.stop });
+    if (follow && !signals.stop.aborted) {
+      await handle.closed;
+      await removeIfOver(client, id);
+    }
     return 0;
   } catch (reason) {
     if (signals.received !== undefined) return codeOfSignal(signals.received);

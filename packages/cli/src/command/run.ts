@@ -64,7 +64,7 @@ export function defineRun(command: Command): void {
     )
     .option(
       "--rm",
-      "with -d: the next gc, or a run with its name, removes the ended step; else it is always removed",
+      "with -d: stop, wait, attach or logs -f removes the step when it ends, else gc; without -d it is always removed",
     )
     .passThroughOptions()
     .addHelpText("after", EXAMPLE)

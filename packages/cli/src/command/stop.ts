@@ -2,6 +2,7 @@ import { setTimeout as delay } from "node:timers/promises";
 import { type Client, isContainerdError } from "@wfe-containerd/client";
 import type { Command } from "commander";
 import { connect } from "../connection.js";
+import { removeIfOver } from "../ended-step.js";
 import { UsageError } from "../failure.js";
 import { forEachWord, runningStepOf } from "../steps.js";
 import { checkSignal, sendSignal } from "./kill.js";
@@ -18,7 +19,8 @@ Examples:
   wfe-containerd stop -t 60 a b       a minute
   wfe-containerd stop -t -1 build     wait as long as it takes
 
-The command that runs the step goes on: it reports the end of the step, and removes it.`;
+The command that runs the step goes on: it reports the end of the step, and removes it. A step of run -d stays until rm,
+and one of run -d --rm is removed here.`;
 
 export function defineStop(command: Command): void {
   command
@@ -38,6 +40,7 @@ export function defineStop(command: Command): void {
       await forEachWord(words, async (word) => {
         const step = await runningStepOf(client, word);
         await stop(client, step.id, { signal: signal ?? step.stopSignal ?? "TERM", graceMs });
+        await removeIfOver(client, step.id);
         return word;
       });
     });

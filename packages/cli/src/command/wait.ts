@@ -1,6 +1,7 @@
 import { isContainerdError } from "@wfe-containerd/client";
 import type { Command } from "commander";
 import { connect } from "../connection.js";
+import { removeIfOver } from "../ended-step.js";
 import { UsageError } from "../failure.js";
 import { printableLine } from "../printable.js";
 import { forEachWord, stepOf } from "../steps.js";
@@ -25,6 +26,7 @@ export function defineWait(command: Command): void {
             { cause: reason },
           );
         });
+        await removeIfOver(client, id);
         return exitCode;
       });
     });
