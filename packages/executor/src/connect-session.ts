@@ -4,7 +4,7 @@ import { refuse } from "./core/refuse.js";
 import { createExecHost } from "./exec-host.js";
 import { type SessionProcess, sessionOf } from "./open-session.js";
 import { attachTo } from "./other-steps.js";
-import { killProcess } from "./process/kill-process.js";
+import { endProcess } from "./process/kill-process.js";
 import { leftDeadline } from "./record/left-deadline.js";
 import { findOwner, findRecorded, isLeft } from "./record/recorded-step.js";
 import { listSteps, removeStep } from "./record/steps.js";
@@ -59,8 +59,8 @@ export async function connectSession(
     handle,
     leave,
     deadline: isLeft(found.step) ? leftDeadline(machine, id, "lifetimeMs", maximumTimeoutMs) : undefined,
-    async end() {
-      await killProcess(client, { containerId: id });
+    async end(graceMs) {
+      await endProcess(client, { containerId: id }, { signal: found.record.stop.signal, graceMs });
       await handle.closed;
       await handle[Symbol.asyncDispose]();
       if (await isNobodys(client, id)) await removeStep(client, id);

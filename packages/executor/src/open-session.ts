@@ -102,8 +102,7 @@ export async function openSession(
     );
   const events = createEventQueue();
   if (onEvent === undefined) events.discard();
-  // The program that waits ignores all other signals.
-  const waiting = { ...step, command: [WAITER_PATH], stopSignal: "KILL" };
+  const waiting = { ...step, command: [WAITER_PATH], stopSignal: "TERM" };
   const limited = isLeft && lifetimeMs !== undefined ? { ...waiting, timeoutMs: lifetimeMs } : waiting;
   const handle = begin(limited, startOptions, { events, from, isLeft });
   try {
@@ -118,11 +117,20 @@ export async function openSession(
     await handle.closed;
     return connect(handle.id, { idleTimeoutMs, lifetimeMs, secrets: options.secrets });
   }
-  const end = async (): Promise<void> => {
+  const end = async (graceMs: number): Promise<void> => {
+    if (graceMs > 0) await stopWithin(handle, graceMs);
     handle.kill();
     await handle[Symbol.asyncDispose]();
   };
   return sessionOf(execs, { handle, end, leave: undefined }, input.name, options);
+}
+
+/** Asks all processes of the container to end, and waits for so long. */
+async function stopWithin(handle: StepHandle, graceMs: number): Promise<void> {
+  handle.stop();
+  const late = startTimer(graceMs);
+  await Promise.race([handle.closed, late.fired]);
+  late.cancel();
 }
 
 /** Later events are dropped: nobody waits for them. */
@@ -139,8 +147,11 @@ async function tellUntilItRuns(
 /** The first process of a session, as the session sees it. */
 export interface SessionProcess {
   readonly handle: Pick<StepHandle, "id" | "result" | "closed">;
-  /** Ends it, and releases the container. */
-  end(): Promise<void>;
+  /**
+   * Ends it and all other processes of the container, which may end by themselves for so long, and releases
+   * the container.
+   */
+  end(graceMs: number): Promise<void>;
   /** Lets go of it. Undefined: it ends with this process. */
   readonly leave: (() => Promise<void>) | undefined;
   /** When its life time is over, also without a process. Undefined: it has none without this process. */
@@ -206,12 +217,13 @@ export function sessionOf(
   }
 
   async function close(graceMs: number): Promise<SessionEnd> {
+    const giveUpAt = performance.now() + graceMs;
     reason ??= "closed";
     clock.stop();
     ending.abort();
     if (host.isPaused) await resume().catch(() => undefined);
     await stopSteps(graceMs);
-    await process.end();
+    await process.end(Math.max(0, giveUpAt - performance.now()));
     return ended;
   }
 

@@ -103,7 +103,8 @@ export interface ListedSession {
 /** Options of `Session.close`. */
 export interface SessionCloseOptions {
   /**
-   * How long the steps that run may take to end after their stop signal, in milliseconds.
+   * How long the steps that run may take to end after their stop signal, in milliseconds. What they have left
+   * in the background gets SIGTERM then, and what remains of the time, at most 10 seconds.
    *
    * @default 10_000
    */

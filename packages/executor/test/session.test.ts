@@ -1,4 +1,6 @@
 import { execFile } from "node:child_process";
+import { chmod, mkdtemp, readFile, rm } from "node:fs/promises";
+import { join } from "node:path";
 import { Readable } from "node:stream";
 import { promisify } from "node:util";
 import { type Client, createClient } from "@wfe-containerd/client";
@@ -100,6 +102,55 @@ describe("a session ends", () => {
       message: expect.stringContaining("the session has ended"),
     });
     await polite[Symbol.asyncDispose]();
+  });
+
+  test("by SIGTERM from outside, which its steps get, as any other signal; none from inside does that", async () => {
+    await withSession(async (session) => {
+      // The signal also ends sleep.
+      const script = "trap 'echo usr1' USR1; trap 'exit 5' TERM; echo on; while :; do sleep 0.05 || :; done";
+      await using step = session.start({ run: script });
+      const lines = step.log.lines({ follow: true })[Symbol.asyncIterator]();
+      const printed = async (text: string): Promise<void> => {
+        for (;;) {
+          const { value, done } = await lines.next();
+          if (value?.text === text) return;
+          if (done) throw new Error(`the step has ended without printing ${text}`);
+        }
+      };
+      await printed("on");
+      expect(await session.run({ run: "kill -TERM 1; kill -HUP 1" })).toMatchObject({ exitCode: 0 });
+      await at.client.tasks.kill(session.id, "SIGUSR1");
+      await printed("usr1");
+      expect(await session.run({ command: ["true"] })).toMatchObject({ exitCode: 0 });
+      await at.client.tasks.kill(session.id, "SIGTERM");
+      expect(await step.result).toMatchObject({ cause: "exit", exitCode: 5 });
+      expect(await session.ended).toMatchObject({ reason: "signal", unreleased: [] });
+    });
+  });
+
+  test("when what its steps have left in the background has ended, and without that at once", async () => {
+    const directory = await mkdtemp(join(at.daemon.directory, "told-"));
+    await chmod(directory, 0o777);
+    const policy = { mountSources: [at.daemon.directory] };
+    const volumes = [{ source: directory, target: "/told" }];
+    const background =
+      "(trap 'sleep 0.3; echo asked > /told/file; exit' TERM; touch /told/on; while :; do sleep 0.05; done) > /dev/null 2>&1 & while [ ! -e /told/on ]; do sleep 0.05; done";
+    await using executor = createExecutor({ client: at.client, ioDir: at.ioDir, policy });
+    const own = await executor.open({ name: "own", image: "busybox", volumes });
+    await own.run({ run: background });
+    await own.close({ graceMs: 60_000 });
+    expect(await readFile(join(directory, "file"), "utf8")).toBe("asked\n");
+    await rm(join(directory, "file"));
+    await rm(join(directory, "on"));
+
+    const opener = await executor.open({ name: "other", image: "busybox", volumes }, { detached: true });
+    await opener.run({ run: background });
+    await opener.close({ graceMs: 60_000 });
+    expect(await readFile(join(directory, "file"), "utf8")).toBe("asked\n");
+
+    const stubborn = await executor.open({ name: "stubborn", image: "busybox" });
+    await stubborn.run({ run: "(trap '' TERM; sleep 1000) > /dev/null 2>&1 &" });
+    expect(await stubborn.close({ graceMs: 100 })).toEqual({ reason: "closed", unreleased: [] });
   });
 
   test("when its process 1 is killed, and its steps say so", async () => {

@@ -1,4 +1,5 @@
-# Waits for ever as a container's first process; or, with a path, copies that file to standard output.
+# Waits as a container's first process, and passes on the signals that it gets from outside of the container; or, with a
+# path, copies that file to standard output.
 .intel_syntax noprefix
 .globl _start
 _start:
@@ -12,10 +13,44 @@ _start:
     xor edx, edx
     mov r10d, 8
     syscall
-wait:
-    mov eax, 34                 # pause()
+    mov eax, 14                 # rt_sigprocmask(SIG_BLOCK, all): else process 1 gets none without a handler
+    xor edi, edi
+    lea rsi, [rip + all]
+    xor edx, edx
     syscall
-    jmp wait
+    xor ebx, ebx                # no time-out, until SIGTERM has come
+    sub rsp, 128
+wait:
+    mov eax, 128                # rt_sigtimedwait(all, info, time-out)
+    lea rdi, [rip + all]
+    mov rsi, rsp
+    mov rdx, rbx
+    syscall
+    test eax, eax
+    jle left                    # the time-out, or an interruption
+    cmp dword ptr [rsp + 8], 0  # si_code: SI_USER, which nobody can pretend
+    jne left
+    cmp dword ptr [rsp + 16], 0 # si_pid: 0 for a sender outside of the container
+    jne left
+    mov ebp, eax
+    mov esi, eax                # kill(-1, signal)
+    mov eax, 62
+    mov edi, -1
+    syscall
+    cmp ebp, 15                 # SIGTERM
+    jne left
+    lea rbx, [rip + pause]
+left:
+    test rbx, rbx
+    jz wait
+    mov eax, 62                 # kill(-1, 0): ESRCH if process 1 is alone
+    mov edi, -1
+    xor esi, esi
+    syscall
+    cmp eax, -3
+    jne wait
+    mov edi, 143                # 128 + SIGTERM
+    jmp exit
 copy:
     pop rdi                     # argv[1]
     mov eax, 2                  # open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC)
@@ -74,3 +109,7 @@ exit:
     .balign 8
 ignore:
     .quad 1, 0, 0, 0            # SIG_IGN
+all:
+    .quad -1
+pause:
+    .quad 0, 20000000           # 20 ms

@@ -1,4 +1,5 @@
-// Waits for ever as a container's first process; or, with a path, copies that file to standard output.
+// Waits as a container's first process, and passes on the signals that it gets from outside of the container; or, with a
+// path, copies that file to standard output.
 .globl _start
 _start:
     ldr x9, [sp]                // argc
@@ -10,15 +11,44 @@ _start:
     mov x3, #8
     mov x8, #134
     svc #0
-wait:
-    mov x0, #0                  // ppoll(NULL, 0, NULL, NULL, 0)
-    mov x1, #0
+    mov x0, #0                  // rt_sigprocmask(SIG_BLOCK, all): else process 1 gets none without a handler
+    adr x1, all
     mov x2, #0
-    mov x3, #0
-    mov x4, #0
-    mov x8, #73
+    mov x8, #135
     svc #0
-    b wait
+    mov x19, #0                 // no time-out, until SIGTERM has come
+    sub sp, sp, #128
+wait:
+    adr x0, all                 // rt_sigtimedwait(all, info, time-out)
+    mov x1, sp
+    mov x2, x19
+    mov x3, #8
+    mov x8, #137
+    svc #0
+    cmp w0, #0
+    b.le left                   // the time-out, or an interruption
+    ldr w9, [sp, #8]            // si_code: SI_USER, which nobody can pretend
+    cbnz w9, left
+    ldr w9, [sp, #16]           // si_pid: 0 for a sender outside of the container
+    cbnz w9, left
+    mov w20, w0
+    mov w1, w0                  // kill(-1, signal)
+    mov w0, #-1
+    mov x8, #129
+    svc #0
+    cmp w20, #15                // SIGTERM
+    b.ne left
+    adr x19, pause
+left:
+    cbz x19, wait
+    mov w0, #-1                 // kill(-1, 0): ESRCH if process 1 is alone
+    mov x1, #0
+    mov x8, #129
+    svc #0
+    cmn w0, #3
+    b.ne wait
+    mov x0, #143                // 128 + SIGTERM
+    b exit
 copy:
     ldr x1, [sp, #16]           // argv[1]
     mov x0, #-100               // openat(AT_FDCWD, path, O_RDONLY | O_NONBLOCK | O_CLOEXEC)
@@ -74,3 +104,7 @@ exit:
     .balign 8
 ignore:
     .quad 1, 0, 0, 0            // SIG_IGN
+all:
+    .quad -1
+pause:
+    .quad 0, 20000000           // 20 ms

@@ -1,7 +1,7 @@
 import { type Client, isContainerdError } from "@wfe-containerd/client";
 import { ignoreNotFound } from "@wfe-containerd/client/internal";
 import type { ProcessId } from "./process-id.js";
-import { kill } from "./stop-process.js";
+import { kill, type StopOptions, stopProcess } from "./stop-process.js";
 
 /**
  * How long to try to kill a process that is to be removed, in milliseconds. Whoever removes it tries again
@@ -31,16 +31,33 @@ export async function isStopped(client: Client, { containerId, execId }: Process
  * task that was never started also has a process.
  */
 export async function killProcess(client: Client, id: ProcessId): Promise<void> {
-  const { containerId, execId } = id;
+  await whileWaiting(client, id, (ended) => kill(client, id, ended, KILL_MS));
+}
+
+/** Asks a process that this executor has not started to end, and kills it after a grace period. */
+export async function endProcess(
+  client: Client,
+  id: ProcessId,
+  how: Pick<StopOptions, "signal" | "graceMs">,
+): Promise<void> {
+  await whileWaiting(client, id, (exited) => stopProcess(client, id, { ...how, exited }));
+}
+
+/** @param act gets what resolves when the process has ended, or nobody knows. */
+async function whileWaiting(
+  client: Client,
+  { containerId, execId }: ProcessId,
+  act: (ended: Promise<true>) => Promise<unknown>,
+): Promise<void> {
   const waiting = new AbortController();
   const exited = client.tasks.wait(containerId, { execId, signal: waiting.signal });
-  exited.catch(() => undefined);
   try {
-    const ended = exited.then(
-      () => true as const,
-      () => true as const,
+    await act(
+      exited.then(
+        () => true as const,
+        () => true as const,
+      ),
     );
-    await kill(client, id, ended, KILL_MS);
   } finally {
     waiting.abort();
   }
