@@ -1,3 +1,5 @@
+import { createClient } from "@wfe-containerd/client";
+import { createDeferred } from "@wfe-containerd/client/internal";
 import { createExecutor, type DetachOptions, listSteps, reap, removeStep } from "@wfe-containerd/executor";
 import { useDaemon } from "@wfe-containerd/test-infra/daemon";
 import { afterEach, expect, test } from "vitest";
@@ -198,4 +200,34 @@ test("the output of a step with secrets is masked, or not shown", async () => {
   for await (const entry of handle.log.read({ follow: false }))
     texts.push("data" in entry ? Buffer.from(entry.data).toString() : "");
   expect(texts.join("")).toBe("***");
+});
+
+test("who follows a step gets its true end, also if the step is removed before the daemon is asked for its task", async () => {
+  const id = await detach("echo on; exec sleep 1000", {}, { afterEnd: "remove" });
+  made.pop();
+  const removed = createDeferred<void>();
+  let isKilled = false;
+  await using client = createClient({
+    address: at.daemon.address,
+    namespace: at.client.namespace,
+    interceptors: [
+      (next) => async (request) => {
+        // It knows the exit code by then.
+        if (isKilled && request.service.typeName.endsWith(".Tasks") && request.method.name !== "Wait")
+          await removed.promise;
+        return next(request);
+      },
+    ],
+  });
+  await using executor = createExecutor({ client, ioDir: at.ioDir, reapIntervalMs: false });
+  await using handle = await executor.attach(id);
+  await handle.started;
+  await printed(handle, "on\n");
+  const end = ended(id);
+  isKilled = true;
+  await at.client.tasks.kill(id, "KILL");
+  await end;
+  await removeStep(at.client, id);
+  removed.resolve();
+  expect(await handle.result).toMatchObject({ cause: "signal", exitCode: 137, stdout: "on\n" });
 });

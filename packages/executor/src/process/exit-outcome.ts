@@ -36,6 +36,21 @@ export async function toExitOutcome(
   return { ...counters, exitCode, cause: stopReason ?? causeOf(exitCode, counters) };
 }
 
+/**
+ * How a process ended whose task was removed before the daemon could be asked for it: then its status was
+ * taken for one that the daemon had made up.
+ */
+export async function toRemovedOutcome(
+  outcome: ExitOutcome,
+  exit: Promise<ExitStatus>,
+): Promise<ExitOutcome> {
+  if (outcome.cause !== "runtime-lost") return outcome;
+  return exit.then(
+    ({ exitCode }) => ({ ...outcome, exitCode, cause: causeOf(exitCode, outcome) }),
+    () => outcome,
+  );
+}
+
 function causeOf(exitCode: number, { oomKills }: Counters): StepEndCause {
   if (exitCode === 137 && oomKills > 0) return "oom";
   return exitCode > 128 && exitCode <= 128 + 64 ? "signal" : "exit";

@@ -3,12 +3,13 @@ import { ignoreNotFound } from "@wfe-containerd/client/internal";
 import type { StepEndCause } from "../core/output/cause.js";
 import type { StepResult } from "../core/output/result.js";
 import { UNKNOWN_USAGE } from "../core/output/usage.js";
+import { LABELS } from "../core/plan/labels.js";
 import type { StepRecord } from "../core/recovery/step-record.js";
 import { ExecutorError } from "../error.js";
 import type { ReopenedIo } from "../io/file.js";
 import { listStepProcesses } from "../machine/step-processes.js";
 import { isTaskKnown } from "../process/delete-process.js";
-import { type ExitOutcome, toExitOutcome } from "../process/exit-outcome.js";
+import { type ExitOutcome, toExitOutcome, toRemovedOutcome } from "../process/exit-outcome.js";
 import { firstProcess } from "../process/process.js";
 import { findOwner, findRecorded, isLeft, isSameStep, type RecordedStep } from "../record/recorded-step.js";
 import { startTimer } from "../timer.js";
@@ -24,6 +25,11 @@ const OWNER_MS = 1_000;
 const END_MS = 20;
 /** How long its owner may take to remove the task, in milliseconds. Then the output is read as it is. */
 const DELETE_MS = 30_000;
+/**
+ * How long it may take until a step is gone that goes when it has ended, in milliseconds. Its task goes
+ * first. Without a task, its shim may also have died.
+ */
+const REMOVAL_MS = 2_000;
 
 /** How long the shim may take to copy a step's last output, in milliseconds: if that is seen, and if not. */
 const COPY_MS = { seen: 5_000, unseen: 200 };
@@ -59,26 +65,32 @@ export async function observeStep(
   onStart(await openContainer(machine, { step: seen, record: first }, masked));
   const process = firstProcess(machine, id);
   const waiting = new AbortController();
-  const own = toExitOutcome(machine.client, process, process.wait(waiting.signal), undefined);
+  const exit = process.wait(waiting.signal);
+  const own = toExitOutcome(machine.client, process, exit, undefined);
   const ending = own.then(
     (outcome) => outcome,
     () => undefined,
   );
+  const isRemovedAtEnd = seen.container?.labels[LABELS.left] === "remove";
   let endedAt: number | undefined;
-  const ended = ending.then(() => {
+  let patienceAloneMs = 0;
+  const ended = ending.then((outcome) => {
     endedAt = performance.now();
+    if (isRemovedAtEnd && outcome?.cause === "runtime-lost") patienceAloneMs = REMOVAL_MS;
   });
   const stopped = stopOf(signals.stop, waiting.signal);
   try {
     let record = first;
+    let isGone = false;
     for (;;) {
       const now = await findRecorded(machine.client, id);
-      if (now?.found.kind !== "record" || !isSameStep(seen, now)) break;
+      isGone = now?.found.kind !== "record" || !isSameStep(seen, now);
+      if (now?.found.kind !== "record" || isGone) break;
       record = now.found.record;
       if (record.exit !== undefined && !(await isTaskKnown(machine.client, id))) break;
       const hasOwner = !isLeft(now) && (await findOwner(now)) !== undefined;
       if (!hasOwner && !isAlone) return { step: now, reopened };
-      const patienceMs = hasOwner ? DELETE_MS : 0;
+      const patienceMs = hasOwner ? DELETE_MS : patienceAloneMs;
       if (endedAt !== undefined && performance.now() - endedAt >= patienceMs) break;
       if (signals.stop.aborted) throw notFollowed(now, record.owner);
       if (endedAt !== undefined || record.exit !== undefined) await delay(END_MS);
@@ -86,7 +98,9 @@ export async function observeStep(
     }
     await onEnd();
     waiting.abort();
-    const outcome = record.exit ?? withCause(await ending, record.stopCause);
+    const told = await ending;
+    const known = told && isGone && isRemovedAtEnd ? await toRemovedOutcome(told, exit) : told;
+    const outcome = record.exit ?? withCause(known, record.stopCause);
     const startedAt = new Date(record.startedAtMs ?? Date.now());
     const durationMs = record.exit?.durationMs ?? Math.max(0, Date.now() - startedAt.getTime());
     // Its owner deletes the task. One that was left to itself keeps it, with its exit code.
