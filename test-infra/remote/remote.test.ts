@@ -1,8 +1,5 @@
-import { randomUUID } from "node:crypto";
-import { mkdir, mkdtemp, readFile, readlink, rm, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { mkdir, readFile, readlink, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { type Client, createClient } from "@wfe-containerd/client";
 import {
   createExecutor,
   type ExecutorOptions,
@@ -11,37 +8,18 @@ import {
   type SecretValues,
   type StepInput,
 } from "@wfe-containerd/executor";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { importBusybox, takeInventory, whatStays } from "../daemon/daemon.js";
-import { type RemoteDaemon, startRemoteDaemon } from "./remote.js";
+import { describe, expect, test } from "vitest";
+import { useRemoteDaemon } from "./use-remote-daemon.js";
 
-let base: string;
-let ioDir: string;
-let daemon: RemoteDaemon;
-let client: Client;
-
-beforeAll(async () => {
-  base = await mkdtemp(join(tmpdir(), "remote-test-"));
-  ioDir = join(base, "shared");
-  await mkdir(ioDir);
-  daemon = await startRemoteDaemon({ ioDir });
-  client = createClient({ address: daemon.address, namespace: `remote-${randomUUID()}` });
-  await importBusybox(client);
-});
-
-afterAll(async () => {
-  await client?.close();
-  await daemon?.stop();
-  await rm(base, { recursive: true, force: true });
-});
+const at = useRemoteDaemon();
 
 test("a step with a volume in the shared directory runs, and its output comes through that directory", async () => {
+  const { client, ioDir, base } = at;
   await using executor = createExecutor({ client, ioDir, policy: { mountSources: [base] } });
-  const inventory = () => takeInventory({ daemon, client, ioDir });
   const source = join(ioDir, "data");
   await mkdir(source, { mode: 0o777 });
   await writeFile(join(source, "in.txt"), "from the executor\n");
-  const before = await inventory();
+  const before = await at.inventory();
   const result = await executor.run({
     name: "remote",
     image: "busybox",
@@ -53,10 +31,12 @@ test("a step with a volume in the shared directory runs, and its output comes th
   expect(result.stdout).toMatch(/^from the executor\n/);
   expect(await readFile(join(source, "out.txt"), "utf8")).toBe("from the step\n");
   await rm(join(source, "out.txt"));
-  expect(await whatStays(before, inventory)).toEqual({});
+  await at.expectNothingLeft(before);
+  await rm(source, { recursive: true });
 });
 
 test("nothing else is shared: a path of the executor's is not there", async () => {
+  const { client, ioDir, base, daemon } = at;
   await using executor = createExecutor({ client, ioDir, policy: { mountSources: [base] } });
   const source = join(base, "private");
   await mkdir(source);
@@ -81,12 +61,12 @@ test("nothing else is shared: a path of the executor's is not there", async () =
 describe("over containerd's API alone, a step there", () => {
   /** Runs a step under a policy that allows what these steps need. Expects nothing to be left. */
   async function run(step: Partial<StepInput>, options: ExecutorOptions = {}, secrets: SecretValues = {}) {
-    const inventory = () => takeInventory({ daemon, client, ioDir });
-    const before = await inventory();
+    const { client, ioDir } = at;
+    const before = await at.inventory();
     const policy = { volumes: "any", bridgeNetwork: true } as const;
     await using executor = createExecutor({ client, ioDir, policy, ...options });
     const result = await executor.run({ name: "there", image: "busybox", ...step } as StepInput, { secrets });
-    expect(await whatStays(before, inventory)).toEqual({});
+    await at.expectNothingLeft(before);
     return result;
   }
 
@@ -107,6 +87,7 @@ describe("over containerd's API alone, a step there", () => {
   });
 
   test("finds in a cache what the one before it left", async () => {
+    const { client, ioDir } = at;
     const step = { caches: ["kept:/cache"], run: "cat /cache/file || true; echo kept > /cache/file" };
     await using executor = createExecutor({ client, ioDir, policy: { volumes: "any" } });
     const both = { name: "there", image: "busybox", ...step };
@@ -116,8 +97,8 @@ describe("over containerd's API alone, a step there", () => {
   });
 
   test("shares a workspace with a step of another user", async () => {
-    const inventory = () => takeInventory({ daemon, client, ioDir });
-    const before = await inventory();
+    const { client, ioDir } = at;
+    const before = await at.inventory();
     {
       await using workspace = await openWorkspace(client, { shared: true });
       await using executor = createExecutor({ client, ioDir });
@@ -136,7 +117,7 @@ describe("over containerd's API alone, a step there", () => {
       });
       expect(second).toMatchObject({ exitCode: 0, stdout: "first\nsecond\n7\n" });
     }
-    expect(await whatStays(before, inventory)).toEqual({});
+    await at.expectNothingLeft(before);
   });
 
   test("has the init that its machine has, of which the operator tells", async () => {
@@ -151,7 +132,7 @@ describe("over containerd's API alone, a step there", () => {
       run: "ip -4 addr show eth0 | grep -o 'inet 10.87.[0-9.]*'; cat /etc/resolv.conf",
     });
     expect(result.stdout).toMatch(/^inet 10\.87\.\d+\.\d+\n/);
-    expect(await readFile(`/proc/${daemon.pid}/net/dev`, "utf8")).toContain("wfe0:");
+    expect(await readFile(`/proc/${at.daemon.pid}/net/dev`, "utf8")).toContain("wfe0:");
   });
 
   test("is killed for its memory, and the result says so", async () => {
@@ -161,6 +142,7 @@ describe("over containerd's API alone, a step there", () => {
 });
 
 test("a step outlives the connection to its daemon", async () => {
+  const { client, ioDir, base, daemon } = at;
   await using executor = createExecutor({ client, ioDir, policy: { mountSources: [base] } });
   const handle = executor.start({
     name: "cut",

@@ -19,23 +19,41 @@ export interface Patience extends Disposable {
   end(): void;
 }
 
+/**
+ * A daemon that is just coming back, or a connection that was just cut, is waited for this long, in
+ * milliseconds, though the process is to end: otherwise nobody could tell whether it has.
+ */
+const BACK_MS = 3_000;
+
 export function createPatience({ stop, forceKill }: StopSignals): Patience {
   const over = new AbortController();
   let outages = 0;
-  let graceMs = 0;
+  /** Undefined: the step has no process. */
+  let graceMs: number | undefined;
   let grace: Timer | undefined;
+  let last: Timer | undefined;
+
+  function endAfter(timeMs: number): Timer {
+    const timer = startTimer(timeMs);
+    void timer.fired.then(endAtOnce);
+    return timer;
+  }
 
   function end(): void {
-    if (graceMs === 0) endAtOnce();
-    grace ??= startTimer(graceMs);
-    void grace.fired.then(endAtOnce);
+    if (graceMs === undefined) endAtOnce();
+    else grace ??= endAfter(Math.max(graceMs, BACK_MS));
+  }
+
+  function endSoon(): void {
+    if (graceMs === undefined) endAtOnce();
+    else last ??= endAfter(BACK_MS);
   }
 
   const endAtOnce = (): void => over.abort();
   if (stop.aborted) end();
   stop.addEventListener("abort", end, { once: true });
-  if (forceKill.aborted) endAtOnce();
-  forceKill.addEventListener("abort", endAtOnce, { once: true });
+  if (forceKill.aborted) endSoon();
+  forceKill.addEventListener("abort", endSoon, { once: true });
   return {
     signal: over.signal,
     get outages() {
@@ -51,8 +69,9 @@ export function createPatience({ stop, forceKill }: StopSignals): Patience {
     [Symbol.dispose]() {
       endAtOnce();
       grace?.cancel();
+      last?.cancel();
       stop.removeEventListener("abort", end);
-      forceKill.removeEventListener("abort", endAtOnce);
+      forceKill.removeEventListener("abort", endSoon);
     },
   };
 }

@@ -12,9 +12,6 @@ import type { Process } from "./process.js";
 import { startError } from "./start-error.js";
 import { leftError, type StopSignals } from "./stop-signals.js";
 
-/** A daemon that is just coming back is waited for this long, in milliseconds, though the step is to end. */
-const BACK_MS = 3_000;
-
 /** How a process runs. */
 export interface RunOptions extends StopSignals {
   readonly patience: Patience;
@@ -50,7 +47,7 @@ export async function runProcess(
   const exit = process.wait(waiting.signal);
   exit.catch(() => undefined);
   try {
-    signals.patience.setGrace(Math.max(plan.stopGraceMs, BACK_MS));
+    signals.patience.setGrace(plan.stopGraceMs);
     const started = await startUnlessLost(process, plan, signals.patience);
     const isLost = typeof started === "string";
     onStart(isLost ? undefined : started, exit);
@@ -111,7 +108,7 @@ export async function followProcess(
   const exit = process.wait(waiting.signal);
   exit.catch(() => undefined);
   try {
-    signals.patience.setGrace(Math.max(plan.stopGraceMs, BACK_MS));
+    signals.patience.setGrace(plan.stopGraceMs);
     const stopReason = stopCause ?? (await firstStopReason(plan, io, signals, exit));
     refuseIfLeft(signals, process);
     const wasStopped =
