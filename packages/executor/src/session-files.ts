@@ -217,8 +217,11 @@ async function copyEntries(
 
 function drained(stream: NodeJS.EventEmitter): Promise<void> {
   return new Promise((resolve) => {
-    stream.once("drain", resolve);
-    stream.once("close", resolve);
+    const isOver = (): void => {
+      stream.off("drain", isOver).off("close", isOver);
+      resolve();
+    };
+    stream.on("drain", isOver).on("close", isOver);
   });
 }
 

@@ -185,6 +185,10 @@ async function run(
 
 function drained(output: PassThrough): Promise<void> {
   return new Promise((resolve) => {
-    output.once("drain", resolve).once("close", resolve);
+    const isOver = (): void => {
+      output.off("drain", isOver).off("close", isOver);
+      resolve();
+    };
+    output.on("drain", isOver).on("close", isOver);
   });
 }
