@@ -1,11 +1,10 @@
 import { ExecutorError, isExecutorError, STEP_FIELDS } from "@wfe-containerd/executor";
 import type { Command } from "commander";
 
-/**
- * The flags of an executor's options, and of the values of secrets. Those of a step's fields are declared
- * with the fields.
- */
+/** The flags of options. Those of a step's fields are declared with the fields. */
 const OPTION_FLAGS: Readonly<Record<string, string>> = {
+  stdin: "--interactive",
+  terminal: "--tty",
   "bridge.name": "--bridge-name",
   "bridge.subnet": "--bridge-subnet",
   "bridge.plugin_dirs": "--cni-plugins",

@@ -31,7 +31,7 @@ import {
 } from "./executor-options.js";
 import { toExecutorError } from "./failure.js";
 import type { StepHandle } from "./handle.js";
-import { checkStdin } from "./io/stdin.js";
+import { checkStdin } from "./io/stdin-source.js";
 import { createEventQueue } from "./log/event-queue.js";
 import { createKeptLogs } from "./log/kept-logs.js";
 import { CONNECT_OPTIONS, openSession } from "./open-session.js";

@@ -1,7 +1,7 @@
 import type { WorkflowData } from "./core/output/workflow-data.js";
 import type { TerminalSize } from "./core/spec/terminal.js";
 import type { ExecFields } from "./core/step/exec.js";
-import type { StdinSource } from "./io/stdin.js";
+import type { StdinSource } from "./io/stdin-source.js";
 
 /** How a process is started: what it is connected to, and who may stop it. */
 export interface ProcessOptions {
@@ -15,7 +15,8 @@ export interface ProcessOptions {
   /**
    * What the process reads from its standard input, to its end: text, bytes, a Readable, or anything that
    * gives texts or bytes. It is read no faster than the process reads, and not at all once the process has
-   * ended. Only with a daemon on this machine. Default: nothing.
+   * ended. With a daemon on another machine, it is read to its end before the process is started, and may
+   * have up to 1 GiB. Default: nothing.
    */
   readonly stdin?: StdinSource | undefined;
   /**

@@ -10,7 +10,7 @@ import { ExecutorError } from "./error.js";
 import type { StepEvent } from "./event.js";
 import type { ProcessOptions } from "./exec-input.js";
 import { type ImagePullOptions, PULL_OPTIONS } from "./image/resolve-image.js";
-import { checkStdin, type StdinSource } from "./io/stdin.js";
+import { checkStdin, type StdinSource } from "./io/stdin-source.js";
 import type { LogLimitPolicy } from "./log/log-limit.js";
 import type { IdRange } from "./machine/id-range.js";
 import { checkOptions } from "./options.js";

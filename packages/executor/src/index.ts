@@ -25,7 +25,7 @@ export type {
   StartOptions,
 } from "./executor-options.js";
 export type { StepHandle } from "./handle.js";
-export type { StdinSource } from "./io/stdin.js";
+export type { StdinSource } from "./io/stdin-source.js";
 export type { RunResult } from "./run-to-end.js";
 export type {
   ConnectOptions,

@@ -103,7 +103,7 @@ async function runStages(
 
   enter("resolving");
   const slot = `${host.tag}-${number}`;
-  executor.io.check(machine, toIoRequest(context.streams));
+  executor.io.check(machine, toIoRequest(context));
   const plan = await resolveExec(context, step, allowed, {
     data,
     scriptNumber: number,

@@ -5,7 +5,7 @@ import { traceExec } from "./diagnostics/exec.js";
 import type { ExecHost } from "./exec-host.js";
 import type { ExecInput } from "./exec-input.js";
 import type { StepHandle } from "./handle.js";
-import { checkStdin } from "./io/stdin.js";
+import { checkStdin } from "./io/stdin-source.js";
 import { createEventQueue, type EventQueue } from "./log/event-queue.js";
 import type { KeptLogs } from "./log/kept-logs.js";
 import { openHandle } from "./open-handle.js";

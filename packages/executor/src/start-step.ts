@@ -13,7 +13,7 @@ import { createExecHost, type ExecHost } from "./exec-host.js";
 import type { StartOptions } from "./executor-options.js";
 import { toExecutorError } from "./failure.js";
 import type { StepHandle } from "./handle.js";
-import type { StdinSource } from "./io/stdin.js";
+import type { StdinSource } from "./io/stdin-source.js";
 import { leaveStep } from "./leave-step.js";
 import { createEventQueue, type EventQueue } from "./log/event-queue.js";
 import type { KeptLogs } from "./log/kept-logs.js";

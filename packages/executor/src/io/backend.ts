@@ -1,12 +1,14 @@
+import { rm } from "node:fs/promises";
 import { join } from "node:path";
-import { ExecutorError } from "../error.js";
+import { ExecutorError, isExecutorError } from "../error.js";
 import { ioError } from "../io-error.js";
 import type { Machine } from "../machine/machine.js";
 import { openFifoIo, reopenFifoIo } from "./fifo.js";
 import { openFileIo, type ReopenedIo, reopenFileIo } from "./file.js";
 import type { IoRequest, StepIo } from "./io.js";
-import { requirePipes } from "./require-pipes.js";
+import { hasPipes, requirePipes } from "./require-pipes.js";
 import { makeStdin } from "./stdin.js";
+import { storeStdin } from "./stdin-file.js";
 
 /** A way for output to get from the daemon's machine to this process. */
 export interface IoBackend {
@@ -32,14 +34,15 @@ export interface IoBackend {
 export const FILE_IO: IoBackend = {
   mode: "file",
   check: checkRequest,
-  async create({ client }, directory, seal, request) {
+  async create(machine, directory, seal, request) {
+    const { client } = machine;
     const { terminal, canOutlive } = request;
     // A person at a terminal waits for each character. From a file it comes a little later.
     const opened =
       terminal && !canOutlive
         ? openFifoIo(directory, request)
         : openFileIo(directory, { shared: !client.isLocal, seal, terminal });
-    return withStdin(await opened, directory, request);
+    return withStdin(await opened, machine, directory, request);
   },
   reopen: ({ client }, directory, seal) => reopenFileIo(directory, { shared: !client.isLocal, seal }),
   isStored: true,
@@ -56,8 +59,8 @@ export const FIFO_IO: IoBackend = {
       { kind: "invalid-argument" },
     );
   },
-  create: async (_, directory, __, request) =>
-    withStdin(await openFifoIo(directory, request), directory, request),
+  create: async (machine, directory, _, request) =>
+    withStdin(await openFifoIo(directory, request), machine, directory, request),
   reopen: async (_, directory) => ({
     ...(await reopenFifoIo(directory)),
     caughtUp: Promise.resolve(),
@@ -73,21 +76,42 @@ export function backendOf(mode: IoBackend["mode"]): IoBackend {
   return mode === "file" ? FILE_IO : FIFO_IO;
 }
 
-function checkRequest(machine: Machine, { stdin, terminal, canOutlive }: IoRequest): void {
-  const allowed = "a step or process without it; or a daemon on this machine";
+function checkRequest(machine: Machine, { stdin, openStdin, terminal, canOutlive }: IoRequest): void {
   // What a terminal prints can go into a file, if no keys go to it.
-  if (terminal && (stdin || !canOutlive)) requirePipes(machine, "terminal", allowed);
-  if (stdin) requirePipes(machine, "stdin", allowed);
+  if (terminal && (stdin !== undefined || openStdin || !canOutlive))
+    requirePipes(
+      machine,
+      "terminal",
+      "a step or process without a terminal, whose input is a file or a pipe; or a daemon on this machine",
+    );
+  if (openStdin)
+    requirePipes(
+      machine,
+      "stdin",
+      "input that has an end, for a step that is not to be left; or a daemon on this machine",
+    );
 }
 
-async function withStdin(io: StepIo, directory: string, { stdin }: IoRequest): Promise<StepIo> {
-  if (!stdin) return io;
+async function withStdin(
+  io: StepIo,
+  machine: Machine,
+  directory: string,
+  { stdin, openStdin, stop }: IoRequest,
+): Promise<StepIo> {
+  if (stdin === undefined && !openStdin) return io;
   const path = join(directory, "stdin");
+  const withPath = { ...io, stdio: { ...io.stdio, stdin: path } };
   try {
+    if (stdin !== undefined && !hasPipes(machine)) {
+      await storeStdin(stdin, { path, stop });
+      return { ...withPath, hasInput: true };
+    }
     await makeStdin(path);
+    return withPath;
   } catch (cause) {
     await io.close();
-    throw ioError(`could not make the FIFO ${path}`, cause);
+    // The directory is not the caller's yet.
+    await rm(directory, { recursive: true, force: true }).catch(() => undefined);
+    throw isExecutorError(cause) ? cause : ioError(`could not make the FIFO ${path}`, cause);
   }
-  return { ...io, stdio: { ...io.stdio, stdin: path } };
 }

@@ -1,4 +1,5 @@
 import type { StreamEnd } from "../core/output/step-log.js";
+import type { StdinSource } from "./stdin-source.js";
 
 export type OutputStream = "stdout" | "stderr";
 
@@ -31,12 +32,16 @@ export interface OutputProcess {
 
 /** What a process's streams must be able to do. */
 export interface IoRequest {
-  /** Whether something will be written into its standard input. */
-  readonly stdin: boolean;
+  /** What it reads from its standard input. Undefined: nothing. */
+  readonly stdin: StdinSource | undefined;
+  /** Whether its standard input stays open, for whoever attaches to it. */
+  readonly openStdin: boolean;
   /** Whether it gets a terminal, which has no separate stderr. */
   readonly terminal: boolean;
   /** Whether it can go on without this process. Then nobody reads its output as it comes. */
   readonly canOutlive: boolean;
+  /** Aborted when the process is not to be started any more. */
+  readonly stop: AbortSignal;
 }
 
 /** What is kept of a step's output, not masked yet. */
@@ -73,6 +78,8 @@ export interface StepIo {
    * - `delete`: only the deletion of the task shows that the shim has copied everything.
    */
   readonly completeAfter: "exit" | "delete";
+  /** Whether its whole input is there already, and nobody needs to write it. @default false */
+  readonly hasInput?: boolean;
   /** What the output can be read from again; undefined if it is not stored. Whoever takes it closes it. */
   takeStore(): OutputStore | undefined;
   /**

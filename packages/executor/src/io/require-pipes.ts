@@ -3,16 +3,20 @@ import type { Machine } from "../machine/machine.js";
 
 const NEEDS = {
   terminal: "a terminal needs named pipes",
-  stdin: "standard input needs a named pipe",
+  stdin: "standard input that stays open needs a named pipe",
 };
 
+/** Whether a FIFO carries data between us and a daemon. Between two machines it carries none. */
+export function hasPipes({ client, facts }: Machine): boolean {
+  return client.isLocal && facts.locality !== "remote";
+}
+
 /**
- * Standard input and terminals need FIFOs, which carry no data between two machines.
- *
- * @param allowed what would be accepted instead.
+ * @param allowed what would be accepted in place of something that needs a FIFO.
  * @throws ExecutorError `refused`.
  */
-export function requirePipes({ client, facts }: Machine, field: "terminal" | "stdin", allowed: string): void {
-  if (client.isLocal && facts.locality !== "remote") return;
+export function requirePipes(machine: Machine, field: "terminal" | "stdin", allowed: string): void {
+  if (hasPipes(machine)) return;
+  const { client } = machine;
   refuse(field, `the daemon at ${client.address} is on another machine, and ${NEEDS[field]}`, allowed);
 }

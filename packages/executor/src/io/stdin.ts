@@ -3,10 +3,7 @@ import { constants, open } from "node:fs";
 import { Socket } from "node:net";
 import { setTimeout as delay } from "node:timers/promises";
 import { promisify } from "node:util";
-import { ExecutorError } from "../error.js";
-
-/** What a process reads from its standard input. A Readable is an AsyncIterable, too. */
-export type StdinSource = string | Uint8Array | AsyncIterable<string | Uint8Array>;
+import { type Chunks, chunksOf, leaveSource, readChunk, type StdinSource } from "./stdin-source.js";
 
 /** How to write into a process's standard input. */
 export interface StdinTarget {
@@ -18,16 +15,6 @@ export interface StdinTarget {
   close(): Promise<void>;
   /** Whether a terminal is behind the FIFO. */
   readonly isTerminal: boolean;
-}
-
-/** @throws ExecutorError `invalid-argument` for what cannot be read. */
-export function checkStdin(source: unknown): void {
-  if (source === undefined || typeof source === "string" || source instanceof Uint8Array) return;
-  if (typeof source === "object" && source !== null && Symbol.asyncIterator in source) return;
-  throw new ExecutorError(
-    `stdin: is ${source === null ? "null" : typeof source}; allowed: text, a Uint8Array, a Readable, or another async iterable of these`,
-    { kind: "invalid-argument" },
-  );
 }
 
 const run = promisify(execFile);
@@ -58,7 +45,7 @@ export async function feedStdin(source: StdinSource, target: StdinTarget): Promi
   );
   const chunks = chunksOf(source);
   const pipe = await openPipe(target.path, over);
-  if (pipe === undefined) return leave(source, chunks);
+  if (pipe === undefined) return leaveSource(source, chunks);
   try {
     if (await pump(chunks, pipe, over)) {
       if (target.isTerminal) await pipe.write(END_OF_TRANSMISSION);
@@ -69,17 +56,8 @@ export async function feedStdin(source: StdinSource, target: StdinTarget): Promi
     }
   } finally {
     pipe.destroy();
-    leave(source, chunks);
+    leaveSource(source, chunks);
   }
-}
-
-type Chunks = AsyncIterator<string | Uint8Array>;
-
-function chunksOf(source: StdinSource): Chunks {
-  if (typeof source !== "string" && !(source instanceof Uint8Array)) return source[Symbol.asyncIterator]();
-  return (async function* () {
-    yield source;
-  })();
 }
 
 interface Pipe {
@@ -96,36 +74,12 @@ interface Pipe {
 async function pump(chunks: Chunks, pipe: Pipe, over: Promise<"over">): Promise<boolean> {
   for (;;) {
     // The source may wait for a person for ever, while the process ends.
-    const next = await Promise.race([read(chunks), over, pipe.closed]);
+    const next = await Promise.race([readChunk(chunks), over, pipe.closed]);
     if (next === "over") return false;
     if (next.done === true) return true;
     const written = await Promise.race([pipe.write(next.value), over, pipe.closed]);
     if (written !== true) return false;
   }
-}
-
-async function read(chunks: Chunks): Promise<IteratorResult<string | Uint8Array, unknown>> {
-  try {
-    const next = await chunks.next();
-    if (next.done !== true) checkChunk(next.value);
-    return next;
-  } catch (cause) {
-    const message = cause instanceof Error ? cause.message : String(cause);
-    throw new ExecutorError(`stdin: could not be read to its end: ${message}`, { kind: "io", cause });
-  }
-}
-
-function checkChunk(chunk: unknown): void {
-  if (typeof chunk === "string" || chunk instanceof Uint8Array) return;
-  throw new Error(`it gives ${chunk === null ? "null" : typeof chunk}; allowed: text or bytes`);
-}
-
-/** Ends the reading of a source. Not awaited: it may wait for its next chunk for ever. */
-function leave(source: StdinSource, chunks: Chunks): void {
-  // A Readable ends its pending read only this way.
-  if (typeof source === "object" && "destroy" in source && typeof source.destroy === "function")
-    source.destroy();
-  else void Promise.resolve(chunks.return?.()).catch(() => undefined);
 }
 
 /** @returns undefined if the process has ended before its shim has opened the FIFO. */

@@ -3,7 +3,8 @@ import { isSignal } from "@wfe-containerd/client/internal";
 import type { StepEndCause } from "../core/output/cause.js";
 import type { StepPlan } from "../core/plan/plan.js";
 import type { StepIo } from "../io/io.js";
-import { feedStdin, type StdinSource } from "../io/stdin.js";
+import { feedStdin } from "../io/stdin.js";
+import type { StdinSource } from "../io/stdin-source.js";
 import { startTimer } from "../timer.js";
 import { isShimGone } from "./delete-process.js";
 import { type ExitOutcome, LOST, toExitOutcome } from "./exit-outcome.js";
@@ -148,10 +149,10 @@ async function stop(
 async function feed(
   stdin: StdinSource | undefined,
   process: Process,
-  { stdio }: StepIo,
+  { stdio, hasInput = false }: StepIo,
   ended: Promise<ExitStatus>,
 ): Promise<void> {
-  if (stdin === undefined) return;
+  if (stdin === undefined || hasInput) return;
   await feedStdin(stdin, {
     path: stdio.stdin,
     ended,

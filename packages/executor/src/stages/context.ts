@@ -4,7 +4,7 @@ import type { ImagePullOptions } from "../image/resolve-image.js";
 import type { ReadUserFiles } from "../image/user-file-cache.js";
 import type { IoBackend } from "../io/backend.js";
 import type { IoRequest } from "../io/io.js";
-import type { StdinSource } from "../io/stdin.js";
+import type { StdinSource } from "../io/stdin-source.js";
 import type { EventQueue } from "../log/event-queue.js";
 import type { Log } from "../log/log.js";
 import type { LogLimit } from "../log/log-limit.js";
@@ -48,9 +48,9 @@ export interface ProcessStreams {
 }
 
 /** What its streams must be able to do. */
-export function toIoRequest(streams: ProcessStreams): IoRequest {
+export function toIoRequest({ streams, signals }: Pick<StepContext, "streams" | "signals">): IoRequest {
   const { stdin, terminal, openStdin = false, canOutlive = false } = streams;
-  return { stdin: stdin !== undefined || openStdin, terminal: terminal !== undefined, canOutlive };
+  return { stdin, openStdin, terminal: terminal !== undefined, canOutlive, stop: signals.stop };
 }
 
 /** What a step's run has in every stage, once its machine is known. */

@@ -90,7 +90,7 @@ export async function createExec(
   plan: ExecPlan,
   { freezer, masked }: { readonly freezer: Freezer; readonly masked: readonly MaskedSecret[] },
 ): Promise<CreatedProcess> {
-  const { id: execId, machine, executor, streams, release } = context;
+  const { id: execId, machine, executor, release } = context;
   const { client } = machine;
   const directory = join(resolved.ioDirectory, execId);
   release.add({ kind: "output", id: directory }, () => rm(directory, { recursive: true, force: true }));
@@ -98,7 +98,7 @@ export async function createExec(
   // Asks the daemon what the kernel has counted so far, while the output files are made.
   const adding = addedProcess(machine, id);
   adding.catch(() => undefined);
-  const io = await executor.io.create(machine, directory, createSeal(), toIoRequest(streams));
+  const io = await executor.io.create(machine, directory, createSeal(), toIoRequest(context));
   release.own(() => io.close());
   const recorder = recordOutput(context, io, logLimitOf(step, executor.logLimit), maskedValues(masked));
   const task = await adding;

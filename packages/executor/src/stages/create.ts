@@ -50,20 +50,21 @@ export interface CreatedStep extends CreatedProcess {
 
 /** Acquires what a task needs, and starts to read the output. */
 export async function prepareStep(
-  { machine, executor, streams, events, log, release }: StepContext,
+  context: StepContext,
   resolved: ResolvedStep,
   plan: StepPlan,
 ): Promise<PreparedStep> {
+  const { machine, executor, release } = context;
   const { leased, ioDirectory, secrets, seal } = resolved;
   const { rootfs, io, daemonTime } = await acquire(
     { client: machine.client, leased, isLocal: machine.facts.locality === "local" },
     plan,
     resolved.rootfs,
     resolved.output,
-    () => executor.io.create(machine, ioDirectory, seal, toIoRequest(streams)),
+    () => executor.io.create(machine, ioDirectory, seal, toIoRequest(context)),
     release,
   );
-  const recorder = recordOutput({ executor, events, log }, io, plan.record.log, maskedValues(secrets));
+  const recorder = recordOutput(context, io, plan.record.log, maskedValues(secrets));
   return { resolved, plan, rootfs, io, recorder, daemonTime };
 }
 

@@ -38,10 +38,11 @@ export interface AttemptedStep {
  * @returns undefined if the attempt of a run has a lease already: another start has made it.
  */
 export async function leaseStep(
-  { id, executor, machine, streams, release }: StepContext,
+  context: StepContext,
   { step, run, left, isSession }: AttemptedStep,
 ): Promise<LeasedStep | undefined> {
-  executor.io.check(machine, toIoRequest(streams));
+  const { id, executor, machine, release } = context;
+  executor.io.check(machine, toIoRequest(context));
   logLimitOf(step, executor.logLimit);
   const { client } = machine;
   const [owner, ioDirectory] = await Promise.all([executor.owner(), machine.ioDirectory.forStep(client, id)]);
