@@ -1,4 +1,3 @@
-import { randomInt } from "node:crypto";
 import { admitExec } from "./admit-exec.js";
 import { refuse } from "./core/refuse.js";
 import type { ExecFields } from "./core/step/exec.js";
@@ -6,6 +5,7 @@ import { toSnakeCase } from "./core/units/name-case.js";
 import type { ExecInput, ProcessOptions } from "./exec-input.js";
 import { toExecutorError } from "./failure.js";
 import { findOther, openExecHost } from "./other-steps.js";
+import { addProcess } from "./process/add-process.js";
 import { addedProcess } from "./process/process.js";
 import { createExecId } from "./process/process-id.js";
 import { startError } from "./process/start-error.js";
@@ -41,9 +41,6 @@ const FOLLOWED_FIELDS = Object.keys(FOLLOWED).flatMap((field) => [field, toSnake
  */
 const NOWHERE = { stdin: "", stdout: "/dev/null", stderr: "/dev/null", terminal: false };
 
-/** Two processes of this machine may add scripts to the same container. */
-const SCRIPT_NUMBERS = { from: 1_000_000, to: 2 ** 31 };
-
 /**
  * Starts a process in the container of a step, and leaves it. The shim keeps its exit code as long as the
  * step runs.
@@ -68,14 +65,14 @@ export async function detachExec(host: StepHost, word: string, input: DetachedEx
     const signals = { stop, forceKill: stop };
     const plan = await resolveExec({ id: execId, machine, executor, signals, streams: {} }, container, step, {
       data,
-      scriptNumber: randomInt(SCRIPT_NUMBERS.from, SCRIPT_NUMBERS.to),
+      slot: execs.takeSlot().slot,
     });
     stop.throwIfAborted();
     if (plan.script.length > 0)
       await freezer.frozen(client, plan.id, () => putScript(client, container.task.pid, plan));
     const added = await addedProcess(machine, { containerId: plan.id, execId });
     try {
-      await client.tasks.exec(plan.id, { execId, process: plan.container.spec.process, ...NOWHERE });
+      await addProcess(client, freezer, added, { process: plan.container.spec.process, ...NOWHERE });
       await added.start().catch((reason: unknown) => {
         throw startError(reason, plan);
       });

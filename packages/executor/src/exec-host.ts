@@ -29,10 +29,11 @@ export interface ExecHost {
    */
   look(): HostContainer;
   readonly freezer: Freezer;
-  /** Takes the lowest number that no other process has, for the names of its script and its secrets. */
-  takeNumber(): { readonly number: number; giveBack(): void };
-  /** Tells the numbers of this process from those of others that are connected to the same container. */
-  readonly tag: string;
+  /**
+   * Takes a name for the script and the secrets of a process, which no other one in the container has. One
+   * that was given back is taken again: what has it stays in the container's files.
+   */
+  takeSlot(): { readonly slot: string; giveBack(): void };
   /** While it is set, no process can be added: somebody has paused the container. */
   isPaused: boolean;
   /** Counts a process that was added: `end` waits for it. */
@@ -50,6 +51,8 @@ export function createExecHost(name: string): ExecHost {
   const ended = createDeferred<true>();
   let running: HostContainer | undefined;
   const numbers = new Set<number>();
+  // Other processes of this machine, and of others, add processes to the same container.
+  const tag = randomBytes(4).toString("hex");
   let isOver = false;
   const over = (): void => {
     isOver = true;
@@ -59,14 +62,13 @@ export function createExecHost(name: string): ExecHost {
     get stepId() {
       return running?.plan.id;
     },
-    freezer: createFreezer(),
-    tag: randomBytes(4).toString("hex"),
+    freezer: createFreezer(tag),
     isPaused: false,
-    takeNumber() {
+    takeSlot() {
       let number = 0;
       while (numbers.has(number)) number++;
       numbers.add(number);
-      return { number, giveBack: () => void numbers.delete(number) };
+      return { slot: `${tag}-${number}`, giveBack: () => void numbers.delete(number) };
     },
     open(container, exit) {
       running = container;

@@ -56,8 +56,8 @@ const TOLD_MS = 30_000;
 export async function runExec(run: ExecRun): Promise<readonly UnreleasedResource[]> {
   const { id, host, signals, events, log, release, started, result } = run;
   using patience = createPatience(signals);
-  const taken = host.takeNumber();
-  await runStages(run, patience, taken.number)
+  const taken = host.takeSlot();
+  await runStages(run, patience, taken.slot)
     .catch(async (reason: unknown) => {
       throw await whyNotRun(reason, host);
     })
@@ -82,7 +82,7 @@ export async function runExec(run: ExecRun): Promise<readonly UnreleasedResource
 async function runStages(
   { host, process, data, secretValues, isRaw, started, result: _, checkCall, ...run }: ExecRun,
   patience: Patience,
-  number: number,
+  slot: string,
 ): Promise<StepResult> {
   const { id, executor, signals, events } = run;
   const enter = (phase: StepPhase): void => void events.push({ type: "phase", phase, id, attempt: 1 });
@@ -102,12 +102,11 @@ async function runStages(
   const context: StepContext = { ...run, machine, patience };
 
   enter("resolving");
-  const slot = `${host.tag}-${number}`;
   executor.io.check(machine, toIoRequest(context));
   const plan = await resolveExec(context, step, allowed, {
     data,
-    scriptNumber: number,
-    secretsSlot: secrets.length === 0 ? undefined : slot,
+    slot,
+    hasSecrets: secrets.length > 0,
   });
 
   enter("preparing");

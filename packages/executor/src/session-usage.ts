@@ -4,7 +4,7 @@ import type { ExecParts } from "./start-exec.js";
 
 /** Whether other processes than this one use a session. */
 export interface SessionUsage {
-  /** Tells others that this process has used it. */
+  /** Tells others that this process has used it. Never throws: it may be over. */
   tell(): void;
   /** Whether another one uses it now, or has used it since the last call. */
   isUsedElsewhere(): Promise<boolean>;
@@ -16,11 +16,15 @@ export function watchUsage({ host }: Pick<ExecParts, "host">): SessionUsage {
   return {
     tell() {
       seen = randomBytes(8).toString("hex");
-      const { plan, resolved } = host.look();
-      // Only a hint: without it, an idle session is closed a little early.
-      resolved.machine.client.containers
-        .update(plan.id, { labels: { [LABELS.used]: seen } })
-        .catch(() => undefined);
+      try {
+        const { plan, resolved } = host.look();
+        // Only a hint: without it, an idle session is closed a little early.
+        resolved.machine.client.containers
+          .update(plan.id, { labels: { [LABELS.used]: seen } })
+          .catch(() => undefined);
+      } catch {
+        // It is over.
+      }
     },
     async isUsedElsewhere() {
       try {

@@ -14,6 +14,7 @@ import { resolveUser } from "../image/resolve-user.js";
 import type { StepImage } from "../image/step-image.js";
 import { createSeal } from "../io/seal.js";
 import { logLimitOf } from "../log/log-limit.js";
+import { addProcess } from "../process/add-process.js";
 import type { Freezer } from "../process/freezer.js";
 import { killProcess } from "../process/kill-process.js";
 import { addedProcess, type Process } from "../process/process.js";
@@ -37,9 +38,10 @@ export interface HostContainer {
 /** What a further process has besides its fields. */
 export interface ExecValues {
   readonly data: WorkflowData;
-  readonly scriptNumber: number;
-  /** Names the directory of its own secrets. Undefined: it has none. */
-  readonly secretsSlot?: string | undefined;
+  /** Names the file of its script, and the directory of its own secrets. */
+  readonly slot: string;
+  /** @default false */
+  readonly hasSecrets?: boolean;
 }
 
 /** What the plan of a further process needs. */
@@ -54,18 +56,18 @@ export async function resolveExec(
   { id, machine, executor, signals, streams }: ExecContext,
   { resolved, plan, task }: HostContainer,
   step: AllowedStep,
-  { data, scriptNumber, secretsSlot }: ExecValues,
+  { data, slot, hasSecrets = false }: ExecValues,
 ): Promise<ExecPlan> {
   return planExec({
     execId: id,
-    scriptNumber,
+    slot,
     container: plan,
     spec: task.spec,
     step,
     user: await findUser(),
     data,
     terminal: streams.terminal,
-    secretsDirectory: secretsSlot && stepSecretsDirectory(secretsSlot),
+    secretsDirectory: hasSecrets ? stepSecretsDirectory(slot) : undefined,
     root: toHostUser({ uid: 0, gid: 0 }, resolved.userNamespace),
   });
 
@@ -104,14 +106,11 @@ export async function createExec(
   const task = await adding;
   release.add({ kind: "exec", id: execId }, () => removeAdded(client, task));
   if (plan.script.length > 0) await freezer.frozen(client, plan.id, () => putScript(client, pid, plan));
-  await freezer.thawed(() =>
-    client.tasks.exec(id.containerId, { execId, process: plan.container.spec.process, ...io.stdio }),
-  );
+  await addProcess(client, freezer, task, { process: plan.container.spec.process, ...io.stdio });
   release.own(() => io.release());
-  const { start } = task;
   return {
     plan,
-    task: Object.assign(task, { start: () => freezer.thawed(start) }),
+    task,
     io,
     recorder,
     unwritable: [],

@@ -14,8 +14,8 @@ import { SCRIPT_PATH, scriptEntries } from "./script.js";
 /** Everything that a further process in a container depends on. */
 export interface ExecPlanInput {
   readonly execId: string;
-  /** Names the file of its script, if that has to be a file. */
-  readonly scriptNumber: number;
+  /** What the file of its script is called, if that has to be a file: no other process has the same. */
+  readonly slot: string;
   /** The plan of the step that made the container. */
   readonly container: StepPlan;
   /** What the container was really made of. */
@@ -46,9 +46,9 @@ const DEFAULT_STOP_GRACE_MS = 10_000;
  * process, and its own.
  */
 export function planExec(input: ExecPlanInput): ExecPlan {
-  const { execId, scriptNumber, container, spec, step, user, data, terminal, root, secretsDirectory } = input;
+  const { execId, slot, container, spec, step, user, data, terminal, root, secretsDirectory } = input;
   const first = spec.process;
-  const scriptPath = `${SCRIPT_DIRECTORY}/exec-${scriptNumber}`;
+  const scriptPath = `${SCRIPT_DIRECTORY}/exec-${slot}`;
   const command =
     step.script === undefined
       ? step.command

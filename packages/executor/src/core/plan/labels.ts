@@ -17,6 +17,8 @@ export const LABELS = {
   session: "wfe-containerd/session",
   /** Only on the container of a session: changes when a process that did not open it has used it. */
   used: "wfe-containerd/used",
+  /** Only on a container, with a process's tag behind it: what that process does with it just now. */
+  turn: "wfe-containerd/turn",
   /** Only on a lease by which a process has taken a step over: the step's id. */
   claim: "wfe-containerd/claim",
 } as const;
