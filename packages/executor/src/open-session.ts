@@ -280,11 +280,9 @@ export function sessionOf(
     resume,
     async snapshot(snapshotName, snapshotOptions = {}) {
       checkOptions("snapshot", snapshotOptions, SNAPSHOT_OPTIONS);
-      // What of its files is not the session's own, only that process knows.
-      if (process.leave !== undefined)
-        refuse("snapshot", "another process has made the session's container", "the process that opened it");
       const leave = clock.enter();
       try {
+        if (process.leave !== undefined) usage.tell();
         return await snapshotSession(execs, snapshotName, snapshotOptions.replace ?? false, ending.signal);
       } finally {
         leave();

@@ -1,3 +1,4 @@
+import { type Client, isContainerdError } from "@wfe-containerd/client";
 import { checkSnapshotName } from "./core/plan/session-snapshot.js";
 import { refuse } from "./core/refuse.js";
 import { ExecutorError } from "./error.js";
@@ -20,7 +21,9 @@ export async function snapshotSession(
 ): Promise<SessionSnapshot> {
   checkSnapshotName("name", name);
   const { plan, resolved } = host.look();
-  const { step, machine, image, userNamespace } = resolved;
+  const { step, machine, userNamespace } = resolved;
+  const { name: image, digest, config } = plan.record.image;
+  const { client } = machine;
   if (step.containerdAddr !== undefined)
     refuse(
       "snapshot",
@@ -39,24 +42,19 @@ export async function snapshotSession(
       "the container has a kernel of its own, which keeps files to itself",
       "a session in a runtime such as runc",
     );
-  if (image === undefined)
-    refuse(
-      "snapshot",
-      `the image ${plan.container.image} is not there any more`,
-      "a snapshot before its removal",
-    );
+  if (config === undefined)
+    refuse("snapshot", "an older version has opened the session", "a session that this version opens");
   const taking = takeSnapshot(
     {
-      client: machine.client,
+      client,
       id: plan.id,
-      image,
+      image: { name: image, digest, config },
       rootfs: plan.rootfs,
       freezer: host.freezer,
-      checkRuns: () => void host.look(),
     },
     { name, replace, owner: await executor.owner(), signal: ended },
-  ).catch((cause: unknown) => {
-    if (ended.aborted)
+  ).catch(async (cause: unknown) => {
+    if (ended.aborted || (await hasEnded(client, plan.id)))
       throw new ExecutorError("the session has ended before its snapshot was complete", {
         kind: "aborted",
         cause,
@@ -66,4 +64,12 @@ export async function snapshotSession(
   // The container's files are there until it is over.
   host.add(taking);
   return taking;
+}
+
+/** Another process may have ended it, and nobody has told us yet. */
+async function hasEnded(client: Client, id: string): Promise<boolean> {
+  return client.tasks.get(id).then(
+    ({ status }) => status === "stopped",
+    (reason: unknown) => isContainerdError(reason, "not-found"),
+  );
 }

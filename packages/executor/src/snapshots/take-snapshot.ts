@@ -1,12 +1,12 @@
 import { randomUUID } from "node:crypto";
 import type { Client, Mount, Snapshot } from "@wfe-containerd/client";
-import { callService } from "@wfe-containerd/client/internal";
+import { callService, ignoreNotFound } from "@wfe-containerd/client/internal";
 import type { ArchiveEntry } from "../core/plan/archive.js";
 import { LABELS } from "../core/plan/labels.js";
 import { besideContainer, SNAPSHOT_LABELS, whiteouts } from "../core/plan/session-snapshot.js";
+import { refuse } from "../core/refuse.js";
 import { GC_ROOT_LABEL } from "../core/step/volume.js";
 import { ExecutorError } from "../error.js";
-import type { StepImage } from "../image/step-image.js";
 import type { Freezer } from "../process/freezer.js";
 import { fillBaseLayer } from "../resources/base-layers.js";
 import { unpackAt } from "../resources/unpack-archive.js";
@@ -17,12 +17,11 @@ export interface SnapshotSource {
   readonly client: Client;
   /** Id of the container, and key of its snapshot. */
   readonly id: string;
-  readonly image: StepImage;
+  /** What it was made of: the name, and the digests of the index or manifest and of the config. */
+  readonly image: { readonly name: string; readonly digest: string; readonly config: string };
   /** What was written into its own layer before it began. */
   readonly rootfs: readonly ArchiveEntry[];
   readonly freezer: Freezer;
-  /** @throws ExecutorError if the session has ended. */
-  checkRuns(): void;
 }
 
 export interface SnapshotRequest {
@@ -57,6 +56,7 @@ export async function takeSnapshot(
   const leaseId = `snapshot-${randomUUID()}`;
   await client.leases.create({ id: leaseId, expireMs: LEASE_MS, labels: { [LABELS.owner]: owner } });
   try {
+    await keepConfig(client, leaseId, source.image);
     const key = await makeSnapshot(client.with({ leaseId }), source, request);
     const snapshot = await client.snapshots.stat(key);
     await claimName(client, snapshot, request);
@@ -67,19 +67,28 @@ export async function takeSnapshot(
   }
 }
 
+/** With the image, its config may be gone, which a session that starts from the snapshot needs. */
+async function keepConfig(
+  client: Client,
+  leaseId: string,
+  { name, config }: SnapshotSource["image"],
+): Promise<void> {
+  await client.leases.addResource(leaseId, { type: "content", id: config });
+  if ((await ignoreNotFound(client.content.info(config))) === undefined)
+    refuse("snapshot", `the image ${name} is not there any more`, "a snapshot before its removal");
+}
+
 /** @returns the key of the committed snapshot. */
 async function makeSnapshot(
   leased: Client,
   source: SnapshotSource,
   { name, signal }: SnapshotRequest,
 ): Promise<string> {
-  const { id, image, rootfs, checkRuns } = source;
+  const { id, image, rootfs } = source;
   const { snapshots, services } = leased;
   const key = `wfe-snapshot-${randomUUID()}`;
   const { parent } = await snapshots.stat(id);
   const changes = await packChanges(leased, source, parent, signal);
-  // After the end of a session its files are removed, also while they are read.
-  checkRuns();
   const mounts = await snapshots.prepare(`${key}-new`, parent);
   await callService("unpack what the session has changed", () =>
     services.diff.apply({ diff: changes, mounts: toWire(mounts) }, { signal, timeoutMs: 0 }),
@@ -91,8 +100,8 @@ async function makeSnapshot(
   const labels = {
     [SNAPSHOT_LABELS.name]: name,
     [SNAPSHOT_LABELS.image]: image.name,
-    [SNAPSHOT_LABELS.digest]: image.target.digest,
-    [SNAPSHOT_LABELS.config]: image.configDescriptor.digest,
+    [SNAPSHOT_LABELS.digest]: image.digest,
+    [SNAPSHOT_LABELS.config]: image.config,
     [SNAPSHOT_LABELS.nameFiles]: hasNameFiles ? "yes" : "no",
     [GC_ROOT_LABEL]: new Date().toISOString(),
   };
@@ -111,13 +120,17 @@ async function packChanges(
   const left = toWire(await snapshots.view(`parent-${randomUUID()}`, parent));
   const right = toWire(besideContainer(await snapshots.mounts(id)));
   const request = { left, right, mediaType: LAYER, ref: `snapshot-${randomUUID()}` };
-  return freezer.frozen(leased, id, () =>
-    callService("read what the session has changed", async () => {
+  return freezer.frozen(leased, id, async () => {
+    const packed = await callService("read what the session has changed", async () => {
       const { diff } = await services.diff.diff(request, { signal, timeoutMs: 0 });
       if (diff === undefined) throw new Error("the daemon has made no archive");
       return { mediaType: LAYER, digest: diff.digest, size: diff.size };
-    }),
-  );
+    });
+    // When a session ends, its files are removed, also while they are read.
+    const { status } = await leased.tasks.get(id);
+    if (status !== "paused") throw new Error("the session did not stand still while its files were read");
+    return packed;
+  });
 }
 
 /**

@@ -3,11 +3,13 @@ import { ignoreNotFound } from "@wfe-containerd/client/internal";
 import type { AllowedStep } from "../core/plan/checked-step.js";
 import { LABELS } from "../core/plan/labels.js";
 import type { StepPlan } from "../core/plan/plan.js";
+import { secretPlaces } from "../core/plan/rootfs.js";
 import { isSandboxed } from "../core/plan/runtime.js";
 import type { StepRecord } from "../core/recovery/step-record.js";
 import type { Spec } from "../core/spec/spec.js";
 import { toHostUser } from "../core/spec/user.js";
 import { parseStep } from "../core/step/parse-step.js";
+import { usualTarget } from "../core/step/secret-request.js";
 import type { HostVolume } from "../core/step/step.js";
 import { isWithin } from "../core/units/path.js";
 import { ExecutorError } from "../error.js";
@@ -107,7 +109,11 @@ function planOf(
     id,
     name,
     snapshot: { parent: "", labels },
-    rootfs: [],
+    // Those of its entries that are not only its own.
+    rootfs: secretPlaces(
+      record.secrets.map(({ name, target = usualTarget(name) }) => ({ target })),
+      false,
+    ),
     nameFiles: [],
     container: { image: image.name, snapshotter: "", runtime, spec, specWithoutDefaults: spec, labels },
     record: { name, image, programField, stop, ...record },

@@ -34,6 +34,7 @@ import { waiterEntries } from "./waiter.js";
 export interface PlanImage {
   readonly name: string;
   readonly target: { readonly digest: string };
+  readonly configDescriptor: { readonly digest: string };
   readonly config: {
     readonly config?: (ImageProcess & { readonly StopSignal?: string | undefined }) | undefined;
   };
@@ -191,14 +192,18 @@ function planRecord(input: PlanInput, stop: StepRecord["stop"]): StepRecord {
   return {
     state: "preparing",
     name: step.name,
-    image: { name: image.name, digest: image.target.digest },
+    image: {
+      name: image.name,
+      digest: image.target.digest,
+      config: image.configDescriptor.digest,
+    },
     owner,
     claim: 0,
     ...(run && { run }),
     output: { directory: ioDirectory, mode, seal },
     ...(openStdin && { openStdin }),
     ...(input.terminal && { terminal: true }),
-    secrets: secrets.map(({ name, mask }) => ({ name, mask })),
+    secrets: secrets.map(({ name, target, mask }) => ({ name, target, mask })),
     stop,
     log,
     programField: programField(step, image),

@@ -8,7 +8,7 @@ import type { ArchiveEntry } from "./archive.js";
  *
  * @param hasRoom whether the steps of a session may have secrets, too.
  */
-export function secretPlaces(secrets: readonly Secret[], hasRoom: boolean): ArchiveEntry[] {
+export function secretPlaces(secrets: readonly Pick<Secret, "target">[], hasRoom: boolean): ArchiveEntry[] {
   const directories = secretDirectories(secrets);
   if (directories.length === 0 && !hasRoom) return [];
   return [

@@ -43,7 +43,12 @@ const schema = z.object({
    */
   state: z.enum(["preparing", "ready", "stopping", "exited"]),
   name: z.string(),
-  image: z.object({ name: z.string(), digest: z.string() }),
+  image: z.object({
+    name: z.string(),
+    digest: z.string(),
+    /** The digest of its config. */
+    config: z.string().optional(),
+  }),
   /** The process that runs the step, or has adopted it: the client's `currentOwner`. */
   owner: z.string(),
   /** How often the step was adopted. */
@@ -60,8 +65,8 @@ const schema = z.object({
   openStdin: z.boolean().optional(),
   /** Whether it has a terminal. */
   terminal: z.boolean().optional(),
-  /** The names of its secrets, and whether their values are masked. */
-  secrets: z.array(z.object({ name: z.string(), mask: z.boolean() })),
+  /** The names of its secrets, the paths of their files, and whether their values are masked. */
+  secrets: z.array(z.object({ name: z.string(), target: z.string().optional(), mask: z.boolean() })),
   stop: z.object({ signal: z.string(), graceMs: z.number() }),
   log: z.object({ maxBytes: z.number(), policy: z.enum(["fail", "truncate", "drop-oldest"]) }),
   /** The step's field that names its program. */
