@@ -17,7 +17,11 @@ function failing(failures: Record<string, string>) {
     return 7;
   };
   const client = {
-    tasks: { exec: answer("exec"), delete: answer("delete") },
+    tasks: {
+      metrics: async () => ({ kind: "cgroup1" }),
+      exec: answer("exec"),
+      delete: answer("delete"),
+    },
     containers: { update: async () => ({ labels: {} }) },
   } as unknown as Client;
   const process = { id: { containerId: "c", execId: "e" }, start: answer("start") } as unknown as Process;

@@ -7,7 +7,11 @@ import { createFreezer } from "./freezer.js";
 function listening(seen: string[]): Client {
   const note = (word: string) => async () => void seen.push(word);
   return {
-    tasks: { pause: note("pause"), resume: note("resume") },
+    tasks: {
+      metrics: async () => ({ kind: "cgroup1" }),
+      pause: note("pause"),
+      resume: note("resume"),
+    },
     containers: { update: async () => ({ labels: {} }) },
   } as never;
 }

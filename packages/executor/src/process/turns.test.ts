@@ -4,7 +4,7 @@ import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import { createTurns } from "./turns.js";
 
 /** A daemon with one container, which changes labels one after the other. */
-function daemonWith(labels: Record<string, string> = {}) {
+function daemonWith(labels: Record<string, string> = {}, kind = "cgroup1") {
   const change = (changed: Readonly<Record<string, string>>) => {
     Object.assign(labels, changed);
     for (const name of Object.keys(labels)) if (labels[name] === "") delete labels[name];
@@ -15,7 +15,8 @@ function daemonWith(labels: Record<string, string> = {}) {
     setLabels: async (_: string, changed: Record<string, string>) => void change(changed),
     get: async () => ({ labels: { ...labels } }),
   };
-  return { labels, client: { containers } as unknown as Client };
+  const metrics = vi.fn(async () => ({ kind }));
+  return { labels, metrics, client: { containers, tasks: { metrics } } as unknown as Client };
 }
 
 beforeEach(() => void vi.useFakeTimers());
@@ -66,4 +67,13 @@ test("a failure gives the turn back", async () => {
   await expect(turns.freeze(client, "c", fail)).rejects.toThrow("no");
   expect(labels).toEqual({});
   expect(await turns.start(client, "c", async () => "started")).toBe("started");
+});
+
+test("with control groups of version 2, nothing is marked, and they are asked for once", async () => {
+  const { client, labels, metrics } = daemonWith({}, "cgroup2");
+  const turns = createTurns("one");
+  const seen = async () => ({ ...labels });
+  expect(await turns.start(client, "c", seen)).toEqual({});
+  expect(await turns.freeze(client, "c", seen)).toEqual({});
+  expect(metrics).toHaveBeenCalledOnce();
 });

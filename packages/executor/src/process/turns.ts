@@ -9,7 +9,10 @@ import { LABELS } from "../core/plan/labels.js";
  */
 type Turn = "start" | "freeze";
 
-/** Lets a container be frozen by one process of a machine and be added to by another, one after the other. */
+/**
+ * Lets a container be frozen by one process of a machine and be added to by another, one after the other. With
+ * control groups of version 2, both just run.
+ */
 export interface Turns {
   /** Runs work in which runc adds a process. Any number of these at once. */
   start<T>(client: Client, containerId: string, work: () => Promise<T>): Promise<T>;
@@ -31,6 +34,7 @@ const STALE_MS = 180_000;
 export function createTurns(tag: string): Turns {
   const prefix = `${LABELS.turn}.`;
   const own = `${prefix}${tag}`;
+  let isNeeded: Promise<boolean> | undefined;
   let starts = 0;
   let taken: Promise<unknown> = Promise.resolve();
 
@@ -66,6 +70,18 @@ export function createTurns(tag: string): Turns {
     }
   }
 
+  /** Asked once: a container's control groups stay as they are. What tells nothing of them may need turns. */
+  function needsTurns(client: Client, id: string): Promise<boolean> {
+    isNeeded ??= client.tasks.metrics(id).then(
+      ({ kind }) => kind === "cgroup1",
+      () => {
+        isNeeded = undefined;
+        return true;
+      },
+    );
+    return isNeeded;
+  }
+
   /** A mark that could not be taken off is overwritten by the next one, or removed when it is stale. */
   async function giveBack(client: Client, id: string): Promise<void> {
     await set(client, id, "").catch(() => undefined);
@@ -73,6 +89,7 @@ export function createTurns(tag: string): Turns {
 
   return {
     async start(client, id, work) {
+      if (!(await needsTurns(client, id))) return work();
       if (starts++ === 0) taken = taken.catch(() => undefined).then(() => take(client, id, "start"));
       try {
         await taken;
@@ -83,6 +100,7 @@ export function createTurns(tag: string): Turns {
       }
     },
     async freeze(client, id, work) {
+      if (!(await needsTurns(client, id))) return work();
       await taken.catch(() => undefined);
       try {
         await take(client, id, "freeze");
