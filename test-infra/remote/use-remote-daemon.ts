@@ -24,10 +24,11 @@ export interface RemoteTestDaemon {
 /** Gives a test file a containerd that behaves as on another machine. The file fails if anything is left. */
 export function useRemoteDaemon(): RemoteTestDaemon {
   let current: RemoteTestDaemon | undefined;
+  let base: string;
   let before: Inventory;
 
   beforeAll(async () => {
-    const base = await mkdtemp(join(tmpdir(), "remote-test-"));
+    base = await mkdtemp(join(tmpdir(), "remote-test-"));
     const ioDir = join(base, "shared");
     await mkdir(ioDir);
     const daemon = await startRemoteDaemon({ ioDir });
@@ -41,13 +42,11 @@ export function useRemoteDaemon(): RemoteTestDaemon {
   });
 
   afterAll(async () => {
-    if (current === undefined) return;
-    const { daemon, client, base, expectNothingLeft } = current;
     try {
-      await expectNothingLeft(before);
+      await current?.expectNothingLeft(before);
     } finally {
-      await client.close();
-      await daemon.stop();
+      await current?.client.close();
+      await current?.daemon.stop();
       await rm(base, { recursive: true, force: true });
     }
   });
