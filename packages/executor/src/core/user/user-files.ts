@@ -55,10 +55,7 @@ function fieldsOf(file: Uint8Array | undefined, path: string): string[][] {
  * Decodes each byte as one character. Names to look up are ASCII; other bytes only have to differ from them.
  */
 function toText(bytes: Uint8Array): string {
-  let text = "";
-  for (let at = 0; at < bytes.length; at += 8192)
-    text += String.fromCharCode(...bytes.subarray(at, at + 8192));
-  return text;
+  return new TextDecoder("latin1").decode(bytes);
 }
 
 function isName(name: string | undefined): name is string {
