@@ -10,8 +10,8 @@ import { LABELS } from "../core/plan/labels.js";
 type Turn = "start" | "freeze";
 
 /**
- * Lets a container be frozen by one process of a machine and be added to by another, one after the other. With
- * control groups of version 2, both just run.
+ * Lets a container be frozen by one process of a machine and be added to by another, one after the other.
+ * With control groups of version 2, both just run.
  */
 export interface Turns {
   /** Runs work in which runc adds a process. Any number of these at once. */

@@ -64,10 +64,10 @@ const SOCKETS: readonly SeccompRule[] = [
 const PERSONALITIES: readonly number[] = [0x0, 0x8, 0x20000, 0x20008, 0xffffffff];
 
 /**
- * Docker's default profile, except for what is tighter here: {@link SOCKETS}, and x32. That is a second set of
- * calls of amd64, which hardly a kernel still has and hardly a program was ever built for. Without its rules,
- * such a call ends its process by SIGSYS, and a quarter of the time is saved that the filter of each process
- * takes to compile. Source: moby/profiles, seccomp/default.json, of July 2026.
+ * Docker's default profile, except for what is tighter here: {@link SOCKETS}, and x32, a second set of calls
+ * of amd64. Hardly a kernel still has them, and hardly a program was ever built for them. Without rules for
+ * them, such a call ends its process by SIGSYS, and the filter of each process takes a quarter less time to
+ * compile. Source: moby/profiles, seccomp/default.json, of July 2026.
  */
 export const DEFAULT_SECCOMP_PROFILE: SeccompProfile = {
   defaultAction: "SCMP_ACT_ERRNO",
