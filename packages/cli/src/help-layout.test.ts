@@ -36,4 +36,8 @@ test("prose is broken between words, and an example stays whole without what is 
     "One two three.\n\n  program --flag value\n      what it does\n  program --long-flag long-value",
   );
   expect(fitHelp("One two three four five.", 10)).toBe("One two\nthree four\nfive.");
+  // Lines of one paragraph are joined before, and only if they have to be broken.
+  expect(fitHelp("One two three.\nFour.\n\nA.\nB.", 10)).toBe("One two\nthree.\nFour.\n\nA.\nB.");
+  expect(fitHelp("One two three,\nfour five.", 10)).toBe("One two\nthree,\nfour five.");
+  expect(fitHelp("Examples:\nfour five.", 10)).toBe("Examples:\nfour five.");
 });

@@ -1,4 +1,5 @@
 import type { Help } from "commander";
+import { wrap } from "./wrap.js";
 
 /** In a narrower terminal, descriptions stand below what they describe. */
 const MIN_COLUMNS = 60;
@@ -30,12 +31,18 @@ export const HELP_LAYOUT: Pick<Help, "minWidthToWrap" | "formatItem"> = {
 /** A command line of an example, and what is said of it. */
 const EXAMPLE = /^( +\S.*?\S) {2,}(\S.*)$/;
 
+/** Lines of prose that stand below each other. A heading ends with a colon, and a list is indented. */
+const PARAGRAPH = /^(?:[^\s\n].*[^:\n]\n)+[^\s\n].*[^:\n]$/gm;
+
 /**
  * Breaks the lines of a help that are too long, between words. The command line of an example stays whole,
  * so that it can be copied; what is said of it moves to the next line.
  */
 export function fitHelp(text: string, columns: number): string {
   return text
+    .replace(PARAGRAPH, (lines) =>
+      lines.split("\n").some((line) => line.length > columns) ? lines.replaceAll("\n", " ") : lines,
+    )
     .split("\n")
     .flatMap((line) => {
       if (line.length <= columns) return [line];
@@ -45,16 +52,4 @@ export function fitHelp(text: string, columns: number): string {
       return line.startsWith(" ") ? [line] : wrap(line, columns);
     })
     .join("\n");
-}
-
-function wrap(text: string, columns: number): string[] {
-  const lines: string[] = [];
-  let line = "";
-  for (const word of text.split(" ")) {
-    if (line !== "" && line.length + 1 + word.length > columns) {
-      lines.push(line);
-      line = word;
-    } else line = line === "" ? word : `${line} ${word}`;
-  }
-  return [...lines, line];
 }

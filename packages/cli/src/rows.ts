@@ -1,6 +1,6 @@
 import { UsageError } from "./failure.js";
 import { printableLine, toJson } from "./printable.js";
-import { formatAge, layOutTable, shortDigest } from "./table.js";
+import { formatAge, layOutTable, shortDigest, shortStepId } from "./table.js";
 import { compileTemplate } from "./template/render.js";
 
 /** A row: its JSON value. Its keys are the names of the columns. */
@@ -16,8 +16,10 @@ export interface Column {
   readonly show?: (value: never, row: Row) => string;
   /** Makes the text shorter on a terminal, unless `--no-trunc` is given. */
   readonly shorten?: (text: string) => string;
-  /** Whether other columns give way first, if the terminal is narrow. */
+  /** Whether it keeps its width, if the terminal is narrow. Default `false`. */
   readonly isFixed?: boolean;
+  /** Whether it gives way before other columns, if the terminal is narrow. Default `false`. */
+  readonly isLoose?: boolean;
 }
 
 export interface PrintOptions {
@@ -92,6 +94,7 @@ function tableLines(
       ...rows.map((row) => all.map((column) => cell(row, column))),
     ],
     fixed: new Set(all.flatMap(({ isFixed = false }, at) => (isFixed ? [at] : []))),
+    loose: new Set(all.flatMap(({ isLoose = false }, at) => (isLoose ? [at] : []))),
     width: isShort ? width : undefined,
     widthOf,
   });
@@ -166,3 +169,6 @@ export function momentColumn(name: string): Column {
 export function digestColumn(name: string): Column {
   return { name, shorten: shortDigest, isFixed: true };
 }
+
+/** The column with the id of a step: on a terminal its first digits. */
+export const STEP_ID_COLUMN: Column = { name: "id", shorten: shortStepId, isFixed: true };

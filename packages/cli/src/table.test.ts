@@ -1,6 +1,6 @@
 import widthOf from "string-width";
 import { expect, test } from "vitest";
-import { formatAge, layOutTable, shortDigest } from "./table.js";
+import { formatAge, layOutTable, shortDigest, shortStepId } from "./table.js";
 
 test("columns line up on a terminal, whatever characters their cells have", () => {
   const lines = [
@@ -17,19 +17,39 @@ test("columns line up on a terminal, whatever characters their cells have", () =
   ]);
 });
 
-test("a table that is too wide is cut where it is widest, fixed columns last", () => {
+test("a table that is too wide has smaller gaps, and is cut: loose columns first, fixed ones not", () => {
+  const lines = [
+    ["ID", "STEP", "IMAGE", "OWNER"],
+    ["wfe-0123456789", "build", "example.com/日本日本日本/app:1", "machine/1234"],
+  ];
+  const layout = { lines, widthOf, fixed: new Set([0]), loose: new Set([3]) };
+  expect(layOutTable({ ...layout, width: 65 })).toEqual([
+    "ID              STEP   IMAGE                           OWNER",
+    "wfe-0123456789  build  example.com/日本日本日本/app:1  machine/1…",
+  ]);
+  expect(layOutTable({ ...layout, width: 45 })).toEqual([
+    "ID              STEP   IMAGE           OWNER",
+    "wfe-0123456789  build  example.com/…   machi…",
+  ]);
+  for (let width = 24; width < 80; width++)
+    for (const line of layOutTable({ ...layout, width })) expect(widthOf(line)).toBeLessThanOrEqual(width);
+});
+
+test("where no table fits, each row is a block", () => {
   const lines = [
     ["ID", "STEP", "IMAGE"],
-    ["wfe-0123456789", "build", "registry.example.com/日本日本日本/app:1"],
+    ["wfe-0123456789", "build", "registry.example.com/app:1"],
+    ["wfe-9876543210", "", "app"],
   ];
-  const fixed = new Set([0]);
-  expect(layOutTable({ lines, widthOf, fixed, width: 44 })).toEqual([
-    "ID               STEP    IMAGE",
-    "wfe-0123456789   build   registry.example.c…",
+  expect(layOutTable({ lines, widthOf, fixed: new Set([0]), width: 24 })).toEqual([
+    "ID     wfe-0123456789",
+    "STEP   build",
+    "IMAGE  registry.example…",
+    "",
+    "ID     wfe-9876543210",
+    "STEP",
+    "IMAGE  app",
   ]);
-  for (let width = 24; width < 70; width++)
-    for (const line of layOutTable({ lines, widthOf, fixed, width }))
-      expect(widthOf(line)).toBeLessThanOrEqual(width);
 });
 
 test.each([
@@ -49,4 +69,9 @@ test.each([
 test("a digest is cut to twelve digits; what is no digest stays", () => {
   expect(shortDigest(`sha256:${"0123456789abcdef".repeat(4)}`)).toBe("sha256:0123456789ab");
   expect(shortDigest("other")).toBe("other");
+});
+
+test("the id of a step is cut to twelve digits; what is no id of a step stays", () => {
+  expect(shortStepId("wfe-0123456789abcdef0123")).toBe("wfe-0123456789ab");
+  expect(shortStepId("probe-0123456789abcdef0123")).toBe("probe-0123456789abcdef0123");
 });

@@ -2,8 +2,10 @@
 export interface Layout {
   /** The first line is the heading. */
   readonly lines: readonly (readonly string[])[];
-  /** Columns that keep their width as long as others can give way, by index. */
+  /** Columns that keep their width, by index. */
   readonly fixed?: ReadonlySet<number>;
+  /** Columns that give way before the others, by index. */
+  readonly loose?: ReadonlySet<number>;
   /** The characters that fit in a line. Undefined: any number. */
   readonly width?: number | undefined;
   /** The columns that a text takes on a terminal. */
@@ -11,43 +13,71 @@ export interface Layout {
 }
 
 const GAP = "   ";
+const NARROW_GAP = "  ";
 /** A narrower column tells nothing. */
 const MIN_WIDTH = 6;
 
 /**
  * Lays out a table: each column as wide as its widest cell on a terminal. If the lines are too long, the
- * widest columns are made narrower, and cells that do not fit end with `…`.
+ * widest columns are made narrower, and cells that do not fit end with `…`. Where the terminal is too narrow
+ * for a table, each row is a block of lines, with the heading before each cell.
  */
-export function layOutTable({ lines, fixed = new Set(), width, widthOf }: Layout): string[] {
+export function layOutTable({
+  lines,
+  fixed = new Set(),
+  loose = new Set(),
+  width,
+  widthOf,
+}: Layout): string[] {
   const count = Math.max(0, ...lines.map((cells) => cells.length));
   const widths = Array.from({ length: count }, (_, column) =>
     Math.max(...lines.map((cells) => widthOf(cells[column] ?? ""))),
   );
-  if (width !== undefined) narrow(widths, width - GAP.length * (count - 1), fixed);
+  const over = (gap: string): number =>
+    width === undefined ? 0 : sum(widths) + gap.length * (count - 1) - width;
+  let gap = GAP;
+  if (over(GAP) > 0) {
+    gap = NARROW_GAP;
+    const normal = [...widths.keys()].filter((column) => !fixed.has(column) && !loose.has(column));
+    for (const columns of [[...loose], normal]) narrow(widths, over(gap), columns);
+    if (over(gap) > 0 && lines.length > 1) return layOutBlocks({ lines, width, widthOf });
+  }
   return lines.map((cells) =>
     cells
       .map((cell, column) => {
         const text = cut(cell, widths[column] ?? 0, widthOf);
         return text + " ".repeat(Math.max((widths[column] ?? 0) - widthOf(text), 0));
       })
-      .join(GAP)
+      .join(gap)
       .trimEnd(),
   );
 }
 
-/** Makes the widest column narrower by one, until all fit: first of those that are not fixed. */
-function narrow(widths: number[], room: number, fixed: ReadonlySet<number>): void {
-  let over = widths.reduce((sum, each) => sum + each, 0) - room;
-  for (const isFixedToo of [false, true])
-    while (over > 0) {
-      const candidates = widths
-        .map((each, column) => ({ each, column }))
-        .filter(({ each, column }) => each > MIN_WIDTH && (isFixedToo || !fixed.has(column)));
-      if (candidates.length === 0) break;
-      const widest = candidates.reduce((a, b) => (b.each > a.each ? b : a));
-      widths[widest.column] = widest.each - 1;
-      over--;
-    }
+/** Makes the widest of some columns narrower by one, until all columns fit. */
+function narrow(widths: number[], over: number, columns: readonly number[]): void {
+  for (let rest = over; rest > 0; rest--) {
+    const candidates = columns.filter((column) => (widths[column] ?? 0) > MIN_WIDTH);
+    if (candidates.length === 0) return;
+    const widest = candidates.reduce((a, b) => ((widths[b] ?? 0) > (widths[a] ?? 0) ? b : a));
+    widths[widest] = (widths[widest] ?? 0) - 1;
+  }
+}
+
+function layOutBlocks({ lines: [headings = [], ...rows], width = 0, widthOf }: Layout): string[] {
+  const room = Math.max(...headings.map(widthOf));
+  const value = Math.max(width - room - NARROW_GAP.length, MIN_WIDTH);
+  return rows.flatMap((cells, row) => [
+    ...(row === 0 ? [] : [""]),
+    ...cells.map((cell, column) => {
+      const heading = headings[column] ?? "";
+      const left = heading + " ".repeat(room - widthOf(heading));
+      return `${left}${NARROW_GAP}${cut(cell, value, widthOf)}`.trimEnd();
+    }),
+  ]);
+}
+
+function sum(numbers: readonly number[]): number {
+  return numbers.reduce((total, each) => total + each, 0);
 }
 
 /** Cuts a text to a width, with `…` for what is left out. */
@@ -96,4 +126,9 @@ export function formatAge(moment: Date, now: Date): string {
 /** Shortens a digest to 12 digits, as docker does: enough to tell images apart. */
 export function shortDigest(digest: string): string {
   return digest.replace(/^(sha\d+):([0-9a-f]{12})[0-9a-f]*$/, "$1:$2");
+}
+
+/** Shortens the id of a step to 12 digits, as docker does with its ids. A step is found by these, too. */
+export function shortStepId(id: string): string {
+  return id.replace(/^(wfe-[0-9a-f]{12})[0-9a-f]{8}$/, "$1");
 }

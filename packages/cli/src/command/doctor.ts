@@ -11,6 +11,7 @@ import { ownVersion } from "../own-version.js";
 import { printableLine } from "../printable.js";
 import { printRows } from "../rows.js";
 import { collect } from "../transfer.js";
+import { wrap } from "../wrap.js";
 
 interface DoctorFlags {
   readonly image?: string;
@@ -95,6 +96,16 @@ async function daemonRoot(client: Client): Promise<string | undefined> {
 }
 
 function printFinding({ result, check, found, advice }: Finding): void {
-  console.log(printableLine(`${result.padEnd(4)}  ${check}: ${found}`));
-  if (advice !== "") console.log(printableLine(`      -> ${advice}`));
+  printHanging(result.padEnd(INDENT), `${check}: ${found}`);
+  if (advice !== "") printHanging(" ".repeat(INDENT), `-> ${advice}`);
+}
+
+const INDENT = 6;
+
+/** On a terminal, what does not fit goes on below the text. In a pipe it stays one line. */
+function printHanging(head: string, text: string): void {
+  const { isTTY, columns } = process.stdout;
+  const line = printableLine(text);
+  const lines = isTTY ? wrap(line, (columns || 80) - INDENT) : [line];
+  console.log(head + lines.join(`\n${" ".repeat(INDENT)}`));
 }

@@ -5,7 +5,7 @@ import type { Command } from "commander";
 import { connect } from "../connection.js";
 import { globalOptions } from "../global-options.js";
 import { writeOutput } from "../output.js";
-import { type Column, formatRows, type PrintOptions, type Row } from "../rows.js";
+import { type Column, formatRows, type PrintOptions, type Row, STEP_ID_COLUMN } from "../rows.js";
 import { findStep } from "../step-lookup.js";
 import { type StepUsageRow, toSample, toUsageRow, type UsageSample } from "../step-usage.js";
 import { isAlive, whereOf } from "../steps.js";
@@ -103,7 +103,7 @@ const percent = (value: number | null): string => (value === null ? "-" : `${val
 const bytes = (value: number | null): string => (value === null ? "-" : formatBytes(value));
 
 const COLUMNS: readonly Column[] = [
-  { name: "id", isFixed: true },
+  { ...STEP_ID_COLUMN, isFixed: false, isLoose: true },
   { name: "step" },
   { name: "cpuPercent", heading: "cpu", show: percent, isFixed: true },
   { name: "memoryBytes", heading: "memory", show: bytes, isFixed: true },
