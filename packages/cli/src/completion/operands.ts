@@ -25,7 +25,7 @@ export async function operandWords(client: Client, kind: OperandKind): Promise<W
 }
 
 function stepWords(steps: readonly ListedStep[]): Word[] {
-  const described = ({ image, status }: ListedStep): string => `${status}, ${image}`;
+  const described = ({ image, status }: ListedStep): string => `${status}, ${shortest(image)}`;
   return [
     // A name of several steps does not say which.
     ...steps

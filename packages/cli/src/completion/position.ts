@@ -13,12 +13,12 @@ export type Expected =
  *
  * @param words behind the command's own name; the last one is the word at the cursor, possibly empty.
  * @returns the command that the word belongs to, and what is expected of it. Undefined: behind the first
- * operand of `run` stands a command of the container, of which nothing is known.
+ * operand of `run` and `exec` stands a command of the container, of which nothing is known.
  */
 export function expectedAt(
   command: Command,
   words: readonly string[],
-  { passesThrough }: { readonly passesThrough: boolean },
+  { passesThrough = false }: { readonly passesThrough?: boolean },
 ): Expected | undefined {
   const before = words.slice(0, -1);
   const current = words.at(-1) ?? "";

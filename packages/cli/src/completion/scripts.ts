@@ -30,7 +30,8 @@ _wfe_containerd() {
   local -a found
   local word description
   while IFS=$'\\t' read -r word description; do
-    found+=("\${word//:/\\\\:}:$description")
+    # A colon without a description behind it would be shown as an empty one.
+    found+=("\${word//:/\\\\:}\${description:+:$description}")
   done < <("\${words[1]}" __complete -- "\${(@)words[2,CURRENT]}" 2>/dev/null)
   if (( \${#found} )); then _describe 'wfe-containerd' found; else _files; fi
 }
