@@ -10,6 +10,7 @@ const OTHER = "Other:";
 export const COMMANDS: readonly CommandEntry[] = [
   {
     name: "run",
+    passesThrough: true,
     group: STEPS,
     summary: "run a command in a new container",
     operands: "image",
@@ -44,6 +45,7 @@ export const COMMANDS: readonly CommandEntry[] = [
   },
   {
     name: "exec",
+    passesThrough: true,
     group: STEPS,
     summary: "run a command in a running step",
     operands: "running-step",

@@ -4,11 +4,13 @@ import { parseStep, type StepInput } from "@wfe-containerd/executor";
 import { Command } from "commander";
 import { describe, expect, test } from "vitest";
 import { addDockerFlags, type DockerFlags } from "./docker-flags.js";
+import { takeDockerSpelling } from "./docker-spelling.js";
 import { toStep } from "./docker-step.js";
 import { flagOf } from "./flag-names.js";
 
 function parse(...args: string[]): Command {
   const command = addDockerFlags(new Command("run")).exitOverride();
+  takeDockerSpelling(command, { passesThrough: true });
   return command.configureOutput({ writeErr: () => undefined }).parse(args, { from: "user" });
 }
 

@@ -1,6 +1,6 @@
 import { STEP_FIELDS, type StepField, type StepFieldFlag } from "@wfe-containerd/executor";
 import { type Command, Option } from "commander";
-import { addOtherFlags, takeDockerSpelling } from "./docker-other-flags.js";
+import { addOtherFlags } from "./docker-other-flags.js";
 import { collect } from "./transfer.js";
 
 /** The flags of `run`, with docker's names. */
@@ -135,7 +135,6 @@ export function addDockerFlags(command: Command): Command {
   }
   for (const other of OTHER_NAMES) command.addOption(optionOf(other, "").hideHelp());
   addOtherFlags(command);
-  takeDockerSpelling(command);
   return command;
 }
 

@@ -20,13 +20,23 @@ const INSTEAD: Readonly<Record<string, string>> = {
   update: "give the limits at the start: run -m 512m --cpus 2",
 };
 
+/** The same for the commands of a command. */
+const BELOW: Readonly<Record<string, string>> = {
+  "volume create": "the first step that uses a volume makes it: run -v NAME:/path",
+  "volume inspect": "volume ls prints what is known: volume ls --format json",
+  "volume update": "volumes have no settings",
+};
+
 /**
  * Returns what to say instead of commander's message about an unknown command, if it is a command of docker.
  *
  * @param text commander's message.
+ * @param parent the command that the unknown one was given to. Default: the program itself.
  */
-export function otherCommandWord(text: string): string | undefined {
-  const [, name = ""] = /^error: unknown command '([a-z]+)'/.exec(text) ?? [];
-  if (!Object.hasOwn(INSTEAD, name)) return undefined;
-  return `wfe-containerd: there is no command ${name}; ${INSTEAD[name]}\n`;
+export function otherCommandWord(text: string, parent?: string): string | undefined {
+  const [, word = ""] = /^error: unknown command '([a-z]+)'/.exec(text) ?? [];
+  const name = parent === undefined ? word : `${parent} ${word}`;
+  const known = parent === undefined ? INSTEAD : BELOW;
+  if (!Object.hasOwn(known, name)) return undefined;
+  return `wfe-containerd: there is no command ${name}; ${known[name]}\n`;
 }

@@ -2,6 +2,7 @@ import { parseStep } from "@wfe-containerd/executor";
 import { Command } from "commander";
 import { describe, expect, test } from "vitest";
 import { addDockerFlags, type DockerFlags } from "./docker-flags.js";
+import { takeDockerSpelling } from "./docker-spelling.js";
 import { toStep } from "./docker-step.js";
 import { UsageError } from "./failure.js";
 
@@ -16,6 +17,7 @@ function parse(...args: string[]): { flags: DockerFlags; rest: readonly string[]
     .passThroughOptions()
     .exitOverride()
     .configureOutput({ writeErr: () => undefined, writeOut: () => undefined });
+  takeDockerSpelling(command, { passesThrough: true });
   command.parse(args, { from: "user" });
   return { flags: command.opts<DockerFlags>(), rest: command.args };
 }

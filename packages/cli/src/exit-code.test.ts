@@ -34,3 +34,11 @@ test.each<[Partial<StepResult>, string | undefined, boolean]>([
     expect(reported(result, signal, killed)).not.toMatch(KILLED);
   },
 );
+
+test("of a command that exec ran, it is told that the command was stopped, not the step", () => {
+  const print = vi.spyOn(console, "error").mockImplementation(() => undefined);
+  onTestFinished(() => print.mockRestore());
+  const result = { name: "a", oomKills: 0, exitCode: 143, cause: "aborted" } as StepResult;
+  reportEnd(result, { wasKilled: false, what: "the command" });
+  expect(print.mock.calls).toEqual([["wfe-containerd: the command: was stopped"]]);
+});

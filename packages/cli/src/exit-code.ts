@@ -14,7 +14,7 @@ export const CAUSE_TEXTS: Partial<Record<StepResult["cause"], string>> = {
 
 /** The kernel keeps signals from a container's first process that it has no handler for. */
 const IGNORED_STOP_SIGNAL =
-  "; the step ignored its stop signal, and was killed after the grace period; to end it at once, try init (--init), another stop signal, or exec before the script's last command";
+  "; it ignored its stop signal, and was killed after the grace period; to end it at once, try init (--init), another stop signal, or exec before the script's last command";
 
 /** How a step was asked to end, as far as its result does not tell it. */
 export interface HowStopped {
@@ -22,6 +22,8 @@ export interface HowStopped {
   readonly stopSignal?: string | undefined;
   /** Whether a second signal killed it. */
   readonly wasKilled: boolean;
+  /** What ended, if it is not the step itself. */
+  readonly what?: string;
 }
 
 const KILLED = 137;
@@ -33,7 +35,7 @@ const LAST_OWN_CODE = 127;
 /** Tells on standard error how a step ended, unless it ended by itself. */
 export function reportEnd(
   { name, cause, exitCode, oomKills }: StepResult,
-  { stopSignal, wasKilled }: HowStopped,
+  { stopSignal, wasKilled, what = `step ${name}` }: HowStopped,
 ): void {
   const word = CAUSE_TEXTS[cause];
   const ignored =
@@ -43,7 +45,7 @@ export function reportEnd(
     !/^(?:SIG)?KILL$|^9$/.test(stopSignal ?? "")
       ? IGNORED_STOP_SIGNAL
       : "";
-  if (word !== undefined) console.error(`wfe-containerd: step ${name}: ${word}${ignored}`);
+  if (word !== undefined) console.error(`wfe-containerd: ${what}: ${word}${ignored}`);
   if (oomKills === 0 || cause === "oom") return;
   const processes = oomKills === 1 ? "1 of its processes" : `${oomKills} of its processes`;
   console.error(`wfe-containerd: step ${name}: the kernel killed ${processes} at its memory limit`);

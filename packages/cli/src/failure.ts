@@ -38,6 +38,16 @@ export class MistakesError extends UsageError {
   }
 }
 
+/** A signal ended what the command did. This needs no error message. */
+export class SignalError extends Error {
+  readonly signal: NodeJS.Signals;
+
+  constructor(signal: NodeJS.Signals, cause: unknown) {
+    super(`ended by ${signal}`, { cause });
+    this.signal = signal;
+  }
+}
+
 /** Standard output or standard error cannot be written. */
 export class OutputError extends Error {
   override readonly name = "OutputError";

@@ -34,6 +34,6 @@ export async function followUnlessLeft(
 
 /** Tells what to do with a step that was left. @returns the exit code, as docker's. */
 export function tellLeft(id: string): number {
-  console.error(`\nwfe-containerd: left step ${id}, which goes on; then: attach, logs, exec, stop, rm`);
+  console.error(`\nwfe-containerd: step ${id} goes on; attach returns to it`);
   return 0;
 }

@@ -10,7 +10,9 @@ try {
   // Loaded on demand, as it brings the client.
   if (process.env["WFE_DEBUG"] !== undefined)
     (await import("@wfe-containerd/client/internal")).printDebugLines();
-  await createProgram().parseAsync(commandArguments(process.argv.slice(2)), { from: "user" });
+  const args = commandArguments(process.argv.slice(2));
+  // As in docker, who says nothing gets the help.
+  await createProgram().parseAsync(args.length === 0 ? ["--help"] : args, { from: "user" });
 } catch (reason) {
   // Loaded on demand, with the error classes of the other packages: most calls do not fail.
   const { reportFailure } = await import("./report-failure.js");

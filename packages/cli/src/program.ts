@@ -1,10 +1,10 @@
 import { Command } from "commander";
 import { defineCommand } from "./command-entry.js";
 import { COMMANDS } from "./commands.js";
-import { otherCommandWord } from "./docker-other-commands.js";
 import { FAILED } from "./failure.js";
 import { addGlobalOptions } from "./global-options.js";
 import { fitHelp, HELP_LAYOUT } from "./help-layout.js";
+import { mistakeText } from "./mistake-text.js";
 import { ownVersion } from "./own-version.js";
 
 const EXAMPLES = `
@@ -14,8 +14,8 @@ Examples:
   wfe-containerd ps --format '{{.ID}} {{.Status}}'
   wfe-containerd doctor                         find out why steps cannot run
 
-\`wfe-containerd COMMAND --help\` shows the flags of a command, with examples. Where a command takes a STEP, give its id,
-the beginning of its id, or its name.`;
+\`wfe-containerd COMMAND --help\` shows the flags of a command, with examples.
+Where a command takes a STEP, give its id, the beginning of its id, or its name.`;
 
 /**
  * Creates the whole command line. Each command has a file in `command/`, which is loaded only when the
@@ -27,16 +27,12 @@ export function createProgram(): Command {
     .version(`wfe-containerd ${ownVersion()}`, "-v, --version", "print the version")
     .helpCommand(false)
     .enablePositionalOptions()
-    .showHelpAfterError("(see --help)")
+    .showHelpAfterError("wfe-containerd --help lists the commands.")
     .configureHelp(HELP_LAYOUT)
     .configureOutput({
-      writeOut(text) {
-        const { stdout } = process;
-        stdout.write(stdout.isTTY ? fitHelp(text, stdout.columns || 80) : text);
-      },
-      outputError: (text, write) => {
-        write(otherCommandWord(text) ?? text);
-      },
+      writeOut: (text) => printFitted(process.stdout, text),
+      writeErr: (text) => printFitted(process.stderr, text),
+      outputError: (text, write) => write(mistakeText(text)),
     })
     .exitOverride((error) => {
       // 125 is docker's exit code for a command line with a mistake. Help that was asked for exits with 0.
@@ -56,6 +52,10 @@ export function createProgram(): Command {
   for (const { name, group, summary, isHidden = false } of COMMANDS)
     program.command(name, { hidden: isHidden }).summary(summary).helpGroup(group);
   return program;
+}
+
+function printFitted(stream: NodeJS.WriteStream, text: string): void {
+  stream.write(stream.isTTY ? fitHelp(text, stream.columns || 80) : text);
 }
 
 /** Commander's own help command would show the help of a command whose file is not loaded. */

@@ -1,8 +1,9 @@
 import { inspect } from "node:util";
 import { isContainerdError } from "@wfe-containerd/client";
 import { isExecutorError, type StepIssue } from "@wfe-containerd/executor";
-import { FAILED, MAX_MISTAKES, MistakesError, OutputError, UsageError } from "./failure.js";
+import { FAILED, MAX_MISTAKES, MistakesError, OutputError, SignalError, UsageError } from "./failure.js";
 import { printable } from "./printable.js";
+import { codeOfSignal } from "./stop-signals.js";
 
 const NOT_EXECUTABLE = 126;
 const NOT_FOUND = 127;
@@ -12,6 +13,7 @@ const UNREAD = 128 + 13;
 /** Prints an error to standard error. @returns the exit code for it. */
 export function reportFailure(reason: unknown): number {
   if (reason instanceof OutputError && reason.isUnread) return UNREAD;
+  if (reason instanceof SignalError) return codeOfSignal(reason.signal);
   const isOurs =
     isExecutorError(reason) ||
     isContainerdError(reason) ||

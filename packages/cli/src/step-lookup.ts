@@ -6,12 +6,15 @@ export interface NamedStep {
   readonly name: string;
 }
 
+/** There is no such step. */
+export class NoStepError extends UsageError {}
+
 /**
  * Finds the step that a word means, by docker's rule: its id, else its name, else the beginning of its id.
  * The `wfe-` before the id may be left out. Unlike containers of docker, several steps may have one name.
  *
  * @param where where the steps were looked for; it ends the error's message.
- * @throws UsageError if there is no such step, or several.
+ * @throws NoStepError if there is no such step; UsageError if there are several.
  */
 export function findStep<Step extends NamedStep>(
   word: string,
@@ -24,7 +27,7 @@ export function findStep<Step extends NamedStep>(
   const begins = steps.filter(({ id }) => id.startsWith(word) || id.startsWith(`${PREFIX}${word}`));
   const found = named.length > 0 ? named : word === "" ? [] : begins;
   const [first, ...others] = found;
-  if (first === undefined) throw new UsageError(`there is no step ${JSON.stringify(word)}${where}`);
+  if (first === undefined) throw new NoStepError(`there is no step ${JSON.stringify(word)}${where}`);
   if (others.length === 0) return first;
   const candidates = found
     .slice(0, MAX_CANDIDATES)

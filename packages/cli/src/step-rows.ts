@@ -1,5 +1,5 @@
 import type { ListedStep } from "@wfe-containerd/executor";
-import { type Column, momentColumn, printRows, type Row } from "./rows.js";
+import { type Column, momentColumn, printRows, type Row, STEP_ID_COLUMN } from "./rows.js";
 import { shortName } from "./short-name.js";
 import { formatAge } from "./table.js";
 
@@ -17,7 +17,7 @@ export function printSteps(
 }
 
 const COLUMNS: readonly Column[] = [
-  { name: "id", isFixed: true },
+  STEP_ID_COLUMN,
   { name: "step" },
   { name: "image", shorten: (name) => shortName(name) },
   {
@@ -26,7 +26,7 @@ const COLUMNS: readonly Column[] = [
     show: (status: string, { exitCode }) => (exitCode === undefined ? status : `${status} (${exitCode})`),
   },
   { name: "executor", isFixed: true },
-  { name: "owner" },
+  { name: "owner", isLoose: true },
   momentColumn("created"),
 ];
 

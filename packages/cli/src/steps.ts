@@ -29,6 +29,15 @@ export async function runningStepOf(client: Client, word: string): Promise<Liste
   throw new UsageError(`step ${printableLine(word)} does not run: its status is ${step.status}`);
 }
 
+/** @throws UsageError as `runningStepOf`, and if the step is paused: then none of its processes goes on. */
+export async function activeStepOf(client: Client, word: string): Promise<ListedStep> {
+  const step = await runningStepOf(client, word);
+  if (step.status !== "paused" && step.status !== "pausing") return step;
+  throw new UsageError(
+    `step ${printableLine(word)} is paused; let it go on before: wfe-containerd unpause ${printableLine(word)}`,
+  );
+}
+
 /** What ends the message that there is no such step. */
 export function whereOf(client: Client): string {
   return ` in namespace ${client.namespace}; \`wfe-containerd ps -a\` lists all`;

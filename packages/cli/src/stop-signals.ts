@@ -38,9 +38,14 @@ export interface StopSignals extends Disposable {
 /**
  * Until disposed, catches the signals that would end the command and leave its container running.
  *
- * @param quiet whether not to tell what a second signal does. Default `false`.
+ * @param options `stopping`: what the first signal stops, to tell what a second one does. Null: tell nothing.
+ * Default: the step.
  */
-export function catchStopSignals({ quiet = false }: { readonly quiet?: boolean } = {}): StopSignals {
+export function catchStopSignals({
+  stopping = "the step",
+}: {
+  readonly stopping?: string | null;
+} = {}): StopSignals {
   const stop = new AbortController();
   const kill = new AbortController();
   let received: NodeJS.Signals | undefined;
@@ -56,10 +61,10 @@ export function catchStopSignals({ quiet = false }: { readonly quiet?: boolean }
     received = signal;
     receivedAt = performance.now();
     // After SIGPIPE standard error may have no reader either.
-    if (signal !== "SIGPIPE" && !quiet) {
+    if (signal !== "SIGPIPE" && stopping !== null) {
       // The terminal has shown ^C in a line of its own.
       const lead = signal === "SIGINT" && process.stderr.isTTY ? "\n" : "";
-      console.error(`${lead}wfe-containerd: stopping the step; a second signal kills it`);
+      console.error(`${lead}wfe-containerd: stopping ${stopping}; a second signal kills it`);
     }
     stop.abort();
   }

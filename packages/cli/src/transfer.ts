@@ -1,11 +1,13 @@
 import type { TransferProgress } from "@wfe-containerd/client";
 import { type Command, Option } from "commander";
+import { SignalError } from "./failure.js";
 import { createProgressView } from "./progress.js";
 
 /** Flags of the commands that pull or push. */
 export interface TransferFlags extends RegistryFlags {
   readonly platform?: readonly string[];
   readonly progress: "auto" | "plain" | "json" | "none";
+  readonly quiet?: boolean;
 }
 
 /** Flags that say how to reach a registry. */
@@ -55,17 +57,27 @@ export function collect(value: string, all: readonly string[] = []): string[] {
   return [...all, value];
 }
 
-/** Runs a transfer and shows its progress. The first SIGINT or SIGTERM aborts it. */
+/**
+ * Runs a transfer and shows its progress. The first SIGINT or SIGTERM aborts it.
+ *
+ * @throws SignalError if it does.
+ */
 export async function transfer<T>(
-  { progress }: Pick<TransferFlags, "progress">,
+  { progress, quiet = false }: Pick<TransferFlags, "progress" | "quiet">,
   run: (options: { signal: AbortSignal; onProgress: (progress: TransferProgress) => void }) => Promise<T>,
 ): Promise<T> {
-  const view = createProgressView(progress, process.stderr);
+  const view = createProgressView(quiet ? "none" : progress, process.stderr);
   const aborted = new AbortController();
-  const onSignal = (): void => aborted.abort();
+  let received: NodeJS.Signals | undefined;
+  const onSignal = (signal: NodeJS.Signals): void => {
+    received = signal;
+    aborted.abort();
+  };
   process.once("SIGINT", onSignal).once("SIGTERM", onSignal);
   try {
     return await run({ signal: aborted.signal, onProgress: view.show });
+  } catch (reason) {
+    throw received === undefined ? reason : new SignalError(received, reason);
   } finally {
     view.close();
     process.off("SIGINT", onSignal).off("SIGTERM", onSignal);

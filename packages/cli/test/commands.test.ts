@@ -122,7 +122,7 @@ describe("a running step", () => {
 
   test("a table fits the terminal; --no-trunc prints all of it", async () => {
     const narrow = (await onTerminal(["ps"])).stdout.split("\r\n");
-    expect(narrow[1]).toContain(id);
+    expect(narrow[1]).toContain(`${id.slice(0, 16)} `);
     expect(narrow[1]).toContain("…");
     for (const line of narrow) expect(line.length).toBeLessThanOrEqual(80);
     const whole = (await onTerminal(["ps", "--no-trunc"])).stdout;
@@ -642,7 +642,8 @@ test("commands of docker that are missing are told with what to do instead; help
   expect(await cli("start", "build")).toEqual({
     code: 125,
     stdout: "",
-    stderr: "wfe-containerd: there is no command start; a step runs once; run it again\n(see --help)\n",
+    stderr:
+      "wfe-containerd: there is no command start; a step runs once; run it again\nwfe-containerd --help lists the commands.\n",
   });
   const { stdout, code } = await cli("--help");
   expect(code).toBe(0);

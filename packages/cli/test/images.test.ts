@@ -374,7 +374,7 @@ test("inspect shows an image, and a container", async () => {
   await at.client.containers.delete("looked-at");
   expect(await cli(["inspect", "nothing-of-that-name"])).toMatchObject({
     code: 125,
-    stderr: expect.stringContaining("nothing-of-that-name is neither an image nor the id of a step"),
+    stderr: expect.stringContaining('there is no step and no image "nothing-of-that-name"'),
   });
 });
 

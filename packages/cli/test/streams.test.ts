@@ -260,7 +260,7 @@ describe("a step that is left", () => {
       ["o1ne", "\x10\x11"],
     ] as const;
     const ran = await onTerminal(typing, "run", "-it", "--name", "shell", "busybox", "sh");
-    expect(ran).toMatchObject({ code: 0, stdout: expect.stringContaining("wfe-containerd: left step wfe-") });
+    expect(ran).toMatchObject({ code: 0, stdout: expect.stringContaining("wfe-containerd: step wfe-") });
     expect(linesOf(ran.stdout).at(-1)).toBe("isig");
     expect((await cli("ps", "--format", "{{.Names}} {{.Status}} {{.Executor}}")).stdout).toBe(
       "shell running left\n",
@@ -275,7 +275,10 @@ describe("a step that is left", () => {
       "ctrl-x",
       "shell",
     );
-    expect(left).toMatchObject({ code: 0, stdout: expect.stringContaining("left step wfe-") });
+    expect(left).toMatchObject({
+      code: 0,
+      stdout: expect.stringContaining(" goes on; attach returns to it"),
+    });
     const ended = await onTerminal([["", "exit 5\n"]], "attach", "shell");
     expect(ended.code).toBe(5);
     expect(linesOf(ended.stdout).at(-1)).toBe("isig");

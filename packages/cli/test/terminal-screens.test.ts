@@ -99,7 +99,7 @@ test("a step that is left is listed, followed, entered, and stopped", async () =
   );
   const { screen: table } = await terminal.call("wfe-containerd ps");
   expect(table).toMatch(
-    /^ID +STEP +IMAGE +STATUS +EXECUTOR +OWNER +CREATED\nwfe-\w{20} +server +busybox +running +left /,
+    /^ID +STEP +IMAGE +STATUS +EXECUTOR +OWNER +CREATED\nwfe-\w{12} +server +busybox +running +left /,
   );
   expect(table.split("\n")).toHaveLength(2);
   expect(await terminal.call("wfe-containerd inspect -f '{{.State.Status}}' server")).toEqual(

@@ -1,7 +1,7 @@
 import type { Readable } from "node:stream";
 import { createDeferred } from "@wfe-containerd/client/internal";
 import { createExecutor } from "@wfe-containerd/executor";
-import type { Command } from "commander";
+import { type Command, Option } from "commander";
 import { closeAtEnd } from "../close-executor.js";
 import { connect } from "../connection.js";
 import { removeIfOver } from "../ended-step.js";
@@ -9,7 +9,7 @@ import { exitCodeOf, reportEnd } from "../exit-code.js";
 import { tellLeft } from "../leave-step.js";
 import { parseSecret, readSecrets, secretFlag } from "../secret.js";
 import { endOfLog, printLog } from "../step-output.js";
-import { runningStepOf } from "../steps.js";
+import { activeStepOf } from "../steps.js";
 import { catchStopSignals, codeOfSignal } from "../stop-signals.js";
 import { openStreams } from "../terminal.js";
 import { sendSignal } from "./kill.js";
@@ -38,6 +38,7 @@ export function defineAttach(command: Command): void {
     )
     .argument("<step>", "id, beginning of an id, or name")
     .option("--no-sig-proxy", "keep signals from the step")
+    .addOption(new Option("--sig-proxy").hideHelp())
     .addOption(secretFlag())
     .option("--no-stdin", "do not pass standard input on")
     .option("--detach-keys <keys>", "keys that leave the terminal of a step: ctrl-p,ctrl-q")
@@ -53,9 +54,9 @@ async function attach(
   command: Command,
 ): Promise<number> {
   const secrets = await readSecrets(secret.map(parseSecret));
-  using signals = catchStopSignals({ quiet: true });
+  using signals = catchStopSignals({ stopping: null });
   await using client = await connect(command);
-  const { id, openStdin, terminal } = await runningStepOf(client, word);
+  const { id, openStdin, terminal } = await activeStepOf(client, word);
   const interactive = openStdin && takesInput;
   using streams = openStreams({ interactive, tty: terminal && process.stdin.isTTY }, detachKeys);
   const executor = createExecutor({ client, reapIntervalMs: 0 });

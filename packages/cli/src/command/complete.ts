@@ -8,8 +8,6 @@ import { commandWords, optionWords, toLines, valueWords, type Word } from "../co
  * wait before.
  */
 const ANSWER_MS = 10_000;
-/** What stands behind the first operand of these is not ours. */
-const PASS_THROUGH = ["run"];
 
 /**
  * Prints the words that can stand at the end of a command line. It never fails and prints no error: that
@@ -42,7 +40,7 @@ async function complete(
   const nested = rest.length > 1 ? found.commands.find((each) => each.name() === rest[0]) : undefined;
   const command = nested ?? found;
   const own = nested === undefined ? rest : rest.slice(1);
-  const expected = expectedAt(command, own, { passesThrough: PASS_THROUGH.includes(entry.name) });
+  const expected = expectedAt(command, own, entry);
   if (expected?.kind !== "operand") return wordsFor(command, expected);
   if (entry.operands === "shell") return ["bash", "zsh", "fish"].map((text) => ({ text, description: "" }));
   if (entry.operands === undefined || entry.operands === "file") return [];

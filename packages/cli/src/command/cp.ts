@@ -11,7 +11,7 @@ import { type CopyPath, parseCopyPath, splitSource } from "../copy-path.js";
 import { fileProblem, UsageError } from "../failure.js";
 import { writeOutput } from "../output.js";
 import { printableLine } from "../printable.js";
-import { runningStepOf } from "../steps.js";
+import { activeStepOf } from "../steps.js";
 import { catchStopSignals, codeOfSignal } from "../stop-signals.js";
 
 interface CopyFlags {
@@ -63,9 +63,13 @@ async function copy(from: CopyPath, to: CopyPath, flags: CopyFlags, command: Com
     throw new UsageError(
       "cp: one of the two must be in a step, and the other not; example: cp build:/tmp/report.txt .",
     );
-  using signals = catchStopSignals({ quiet: true });
+  if (to.type === "stream" && process.stdout.isTTY)
+    throw new UsageError(
+      "cp: standard output is a terminal; give a path, or redirect the output; example: cp build:/var/log - | tar t",
+    );
+  using signals = catchStopSignals({ stopping: null });
   await using client = await connect(command);
-  const { id } = await runningStepOf(client, word);
+  const { id } = await activeStepOf(client, word);
   const executor = createExecutor({ client, policy: UNRESTRICTED_POLICY, reapIntervalMs: 0 });
   await using _ = closeAtEnd(executor);
   const place = { executor, id, user: flags.user, signal: signals.stop };
@@ -179,8 +183,15 @@ async function run(
   output?.end();
   const { ok, exitCode, stderr } = await handle.result;
   if (ok) return;
-  const said = stderr.trim().split("\n").map(printableLine).join("; ");
-  throw new UsageError(`cp: ${said === "" ? `the step's tar ended with ${exitCode}` : said}`);
+  const said = stderr.trim().split("\n").filter(saysWhat).map(printableLine).join("; ");
+  throw new UsageError(
+    said === "" ? `cp: the step's tar ended with ${exitCode}` : `cp: in the step: ${said}`,
+  );
+}
+
+/** At the end, tar only repeats that there were errors. */
+function saysWhat(line: string): boolean {
+  return !/ previous errors$/.test(line);
 }
 
 function drained(output: PassThrough): Promise<void> {

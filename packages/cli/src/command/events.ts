@@ -1,6 +1,7 @@
 import type { Client } from "@wfe-containerd/client";
 import { listSteps, parseDuration } from "@wfe-containerd/executor";
 import type { Command } from "commander";
+import { answerFlags } from "../answer-flags.js";
 import { connect } from "../connection.js";
 import { eventLine, parseEventFilters, toEventRow } from "../event-row.js";
 import { UsageError } from "../failure.js";
@@ -12,7 +13,7 @@ import { findStep } from "../step-lookup.js";
 import { collect } from "../transfer.js";
 
 interface EventsFlags {
-  readonly filter: readonly string[];
+  readonly filter?: readonly string[];
   readonly until?: string;
 }
 
@@ -24,18 +25,21 @@ Examples:
 
 containerd keeps no events: only those that come from now on are printed.`;
 
+const NO_PAST =
+  "containerd keeps no events, so only those that come from now on are printed; leave the flag out";
+
 export function defineEvents(command: Command): void {
+  answerFlags(command, [{ flags: "--since <time>", instead: () => NO_PAST }]);
   command
     .description("Print what happens on the daemon, in this namespace, until Ctrl-C.")
     .option(
       "-f, --filter <key=value>",
       "type=, event=, container= (a step), image=, label= or topic=; may be given again",
       collect,
-      [],
     )
     .option("--until <duration>", "end after this time: 30s, 5m")
     .addHelpText("after", EXAMPLE)
-    .action(async ({ filter, until }: EventsFlags, self: Command) => {
+    .action(async ({ filter = [], until }: EventsFlags, self: Command) => {
       const signal = until === undefined ? undefined : AbortSignal.timeout(parseUntil(until));
       await using client = await connect(self);
       const isWanted = parseEventFilters(await resolveSteps(client, filter));

@@ -1,15 +1,15 @@
 import { createExecutor, UNRESTRICTED_POLICY } from "@wfe-containerd/executor";
 import { type Command, Option } from "commander";
+import { answerFlags, type OtherFlag } from "../answer-flags.js";
 import { closeAtEnd } from "../close-executor.js";
 import { connect } from "../connection.js";
-import { answerFlags, type OtherFlag, takeDockerSpelling } from "../docker-other-flags.js";
 import { readEnvironment } from "../environment.js";
 import { exitCodeOf, exitCodeWith, isFromSignal, reportEnd } from "../exit-code.js";
 import { UsageError } from "../failure.js";
 import { inFlags } from "../flag-names.js";
 import { follow } from "../follow.js";
 import { parseSecret, readSecrets, secretFlag } from "../secret.js";
-import { runningStepOf } from "../steps.js";
+import { activeStepOf } from "../steps.js";
 import { catchStopSignals, codeOfSignal } from "../stop-signals.js";
 import { openStreams, type StreamFlags } from "../terminal.js";
 import { collect } from "../transfer.js";
@@ -60,7 +60,6 @@ export function defineExec(command: Command): void {
     .passThroughOptions()
     .addHelpText("after", EXAMPLE);
   answerFlags(command, OTHER_FLAGS);
-  takeDockerSpelling(command);
   command.action(async (word: string, args: readonly string[], flags: ExecFlags, self: Command) => {
     process.exitCode = await exec(word, args, flags, self);
   });
@@ -85,9 +84,9 @@ async function exec(
   if (flags.detach === true) refuseWithDetach(flags);
   const secrets = await readSecrets((flags.secret ?? []).map(parseSecret));
   const env = await readEnvironment(flags.envFile ?? [], flags.env ?? []);
-  using signals = catchStopSignals();
+  using signals = catchStopSignals({ stopping: "the command" });
   await using client = await connect(command);
-  const { id } = await runningStepOf(client, word);
+  const { id } = await activeStepOf(client, word);
   const executor = createExecutor({ client, policy: UNRESTRICTED_POLICY, reapIntervalMs: 0 });
   await using _ = closeAtEnd(executor);
   const { user, workdir: workingDir, timeout } = flags;
@@ -104,7 +103,7 @@ async function exec(
     const { takeKeys } = streams;
     const result = await follow(handle, { signals, output: true, beforeOutput: takeKeys, progress: false });
     streams[Symbol.dispose]();
-    reportEnd(result, { wasKilled: signals.kill.aborted });
+    reportEnd(result, { wasKilled: signals.kill.aborted, what: "the command" });
     return exitCodeWith(signals, exitCodeOf(result));
   } catch (reason) {
     if (signals.received !== undefined && isFromSignal(reason)) return codeOfSignal(signals.received);

@@ -1,4 +1,4 @@
-import type { Command } from "commander";
+import { type Command, Option } from "commander";
 import { connect } from "../connection.js";
 import { globalOptions } from "../global-options.js";
 import { toHistory } from "../image-history.js";
@@ -21,6 +21,7 @@ export function defineHistory(command: Command): void {
     .argument("<image>", "name or beginning of a digest")
     .option("--no-trunc", "do not shorten what does not fit the terminal")
     .option("-q, --quiet", "print only the digests of the layers")
+    .addOption(new Option("-H, --human").hideHelp())
     .addHelpText("after", EXAMPLE)
     .action(async (name: string, flags: { trunc: boolean; quiet?: boolean }, self: Command) => {
       await using client = await connect(self);

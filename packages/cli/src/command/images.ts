@@ -14,7 +14,7 @@ interface ImagesFlags {
   readonly quiet?: boolean;
   readonly digests?: boolean;
   readonly trunc: boolean;
-  readonly filter: readonly string[];
+  readonly filter?: readonly string[];
 }
 
 const EXAMPLE = `
@@ -33,16 +33,11 @@ export function defineImages(command: Command): void {
     .option("--digests", "print whole digests")
     .option("--no-trunc", "do not shorten what does not fit the terminal")
     .option("-a, --all", "no effect, as containerd has no hidden images; accepted because docker has it")
-    .option(
-      "-f, --filter <key=value>",
-      "reference=NAME or label=KEY[=VALUE]; may be given again",
-      collect,
-      [],
-    )
+    .option("-f, --filter <key=value>", "reference=NAME or label=KEY[=VALUE]; may be given again", collect)
     .addHelpText("after", EXAMPLE)
     .action(async (name: string | undefined, flags: ImagesFlags, self: Command) => {
       const isWanted = parseImageFilters([
-        ...flags.filter,
+        ...(flags.filter ?? []),
         ...(name === undefined ? [] : [`reference=${name}`]),
       ]);
       await using client = await connect(self);

@@ -7,6 +7,7 @@ import {
 } from "@wfe-containerd/client";
 import { listSteps } from "@wfe-containerd/executor";
 import type { Command } from "commander";
+import { answerFlags } from "../answer-flags.js";
 import { connect } from "../connection.js";
 import { UsageError } from "../failure.js";
 import { globalOptions } from "../global-options.js";
@@ -31,6 +32,13 @@ Examples:
 A template finds a field whatever its case. The README lists what templates can do.`;
 
 export function defineInspect(command: Command): void {
+  answerFlags(command, [
+    {
+      flags: "-s, --size",
+      instead: () =>
+        "what a step writes is not measured; images and volume ls show the sizes of images and volumes",
+    },
+  ]);
   command
     .description("Print everything that containerd knows about images or steps, as JSON.")
     .argument("<name...>", "an image's name or digest; a step's id, beginning of an id, or name")
@@ -53,9 +61,8 @@ async function inspect(client: Client, name: string, type: InspectFlags["type"])
   if (container !== undefined) return container;
   const record = type === "container" ? undefined : await ignoreMissing(findImage(client, name));
   if (record !== undefined) return inspectImage(client, record);
-  const what =
-    type === undefined ? "neither an image nor the id of a step nor the name of one" : `no ${type}`;
-  throw new UsageError(`${name} is ${what} in namespace ${client.namespace}`);
+  const what = type === undefined ? "no step and no image" : `no ${type}`;
+  throw new UsageError(`there is ${what} ${JSON.stringify(name)} in namespace ${client.namespace}`);
 }
 
 /** An image may have the name of a step, or the beginning of its id: an exact id wins, then the image. */

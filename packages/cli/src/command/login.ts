@@ -1,5 +1,6 @@
 import { checkRegistryLogin, parseRegistryName, storeDockerCredential } from "@wfe-containerd/client";
 import type { Command } from "commander";
+import { answerFlags } from "../answer-flags.js";
 import { UsageError } from "../failure.js";
 import { ask, readSecret } from "../prompt.js";
 import { warnOfEnvironment } from "../registry-environment.js";
@@ -15,8 +16,11 @@ Examples:
   wfe-containerd login -u alice                                 at docker.io; it asks for the password
   wfe-containerd login -u alice --password-stdin registry.example.com < password.txt`;
 
-/** There is no flag for the password itself: every user who can list processes would see it. */
+const NO_PASSWORD =
+  "other users of this machine would see the password in the list of processes; leave the flag out to be asked, or give --password-stdin";
+
 export function defineLogin(command: Command): void {
+  answerFlags(command, [{ flags: "-p, --password <password>", instead: () => NO_PASSWORD }]);
   command
     .description("Log in at a registry, and store the password where docker stores it.")
     .argument("[registry]", "host, or host:port, or a URL", "docker.io")

@@ -1,8 +1,8 @@
 import { createExecutor } from "@wfe-containerd/executor";
 import { type Command, Option } from "commander";
+import { answerFlags } from "../answer-flags.js";
 import { closeAtEnd } from "../close-executor.js";
 import { connect } from "../connection.js";
-import { answerFlags } from "../docker-other-flags.js";
 import { removeIfOver } from "../ended-step.js";
 import { OutputError, UsageError } from "../failure.js";
 import { parseSecret, readSecrets, secretFlag } from "../secret.js";
@@ -54,7 +54,7 @@ async function logs(
 ): Promise<number> {
   const lines = parseTail(tail);
   const secrets = await readSecrets(secret.map(parseSecret));
-  using signals = catchStopSignals({ quiet: true });
+  using signals = catchStopSignals({ stopping: null });
   await using client = await connect(command);
   const { id } = await stepOf(client, word);
   const executor = createExecutor({ client, reapIntervalMs: 0 });

@@ -3,7 +3,7 @@ import type { Command } from "commander";
 import { connect } from "../connection.js";
 import { confirm, listed } from "../prompt.js";
 import { reportFailure } from "../report-failure.js";
-import { findStep } from "../step-lookup.js";
+import { findStep, NoStepError } from "../step-lookup.js";
 import { isAlive, whereOf } from "../steps.js";
 
 const EXAMPLE = `
@@ -17,7 +17,7 @@ export function defineRm(command: Command): void {
       "Kill steps, and remove their containers and files. On a terminal, it asks before it kills running steps.",
     )
     .argument("<step...>", "id, beginning of an id, or name")
-    .option("-f, --force", "do not ask")
+    .option("-f, --force", "do not ask; a step that is not there is no failure")
     .option(
       "-v, --volumes",
       "no effect, as anonymous volumes are always removed; accepted because docker has it",
@@ -31,7 +31,9 @@ export function defineRm(command: Command): void {
         try {
           found.push({ word, step: findStep(word, steps, whereOf(client)) });
         } catch (reason) {
-          process.exitCode = reportFailure(reason);
+          const code = reportFailure(reason);
+          // As in docker, a script may clean up what is not there.
+          if (!force || !(reason instanceof NoStepError)) process.exitCode = code;
         }
       }
       const running = found.filter(({ step }) => isAlive(step));

@@ -1,5 +1,6 @@
 import type { Client, Image } from "@wfe-containerd/client";
 import type { Command } from "commander";
+import { answerFlags } from "../answer-flags.js";
 import { connect } from "../connection.js";
 import { UsageError } from "../failure.js";
 import { findImages } from "../image-lookup.js";
@@ -11,6 +12,12 @@ Examples:
   wfe-containerd rmi -f $(wfe-containerd images -q app)     all tags of app`;
 
 export function defineRmi(command: Command): void {
+  answerFlags(command, [
+    {
+      flags: "--no-prune",
+      instead: () => "what nothing else needs is always removed with an image; leave the flag out",
+    },
+  ]);
   command
     .description("Remove images, and their content that nothing else uses.")
     .argument("<image...>", "name, or beginning of a digest")
@@ -43,8 +50,11 @@ async function named(client: Client, word: string, force: boolean): Promise<read
 async function refuseUsed(client: Client, names: ReadonlySet<string>): Promise<void> {
   const used = (await client.containers.list()).filter(({ image }) => names.has(image));
   if (used.length === 0) return;
-  const lines = used.map(({ id, image }) => `${image} by ${id}`);
+  const lines = [...new Set(used.map(({ image }) => image))].map((name) => {
+    const ids = used.filter(({ image }) => image === name).map(({ id }) => id);
+    return `${name} by ${ids.join(", ")}`;
+  });
   throw new UsageError(
-    `in use: ${lines.join(", ")}; remove the steps with rm, or use --force to remove only the image's name`,
+    `in use: ${lines.join("; ")}; remove the steps with rm, or use --force to remove only the image's name`,
   );
 }

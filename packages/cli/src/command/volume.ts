@@ -1,12 +1,20 @@
-import { listVolumes, parseDuration, parseSize, pruneVolumes, removeVolume } from "@wfe-containerd/executor";
+import { isContainerdError } from "@wfe-containerd/client";
+import {
+  isExecutorError,
+  listVolumes,
+  parseDuration,
+  parseSize,
+  pruneVolumes,
+  removeVolume,
+} from "@wfe-containerd/executor";
 import type { Command } from "commander";
 import { connect } from "../connection.js";
 import { UsageError } from "../failure.js";
 import { globalOptions } from "../global-options.js";
 import { printableLine } from "../printable.js";
 import { confirm, isTerminal, listed } from "../prompt.js";
-import { momentColumn, printRows } from "../rows.js";
-import { formatBytes } from "../table.js";
+import { type Column, momentColumn, printRows } from "../rows.js";
+import { formatBytes, shortStepId } from "../table.js";
 
 interface PruneFlags {
   readonly all?: boolean;
@@ -31,6 +39,7 @@ Examples:
   wfe-containerd volume prune -f --all --max-size 10g`;
 
 export function defineVolume(volume: Command): void {
+  volume.helpCommand(false);
   volume.description("Manage volumes and caches: directories that steps keep on the daemon's machine.");
   volume
     .command("ls")
@@ -52,19 +61,24 @@ export function defineVolume(volume: Command): void {
       }
       await printRows(rows, {
         format: globalOptions(command).format,
-        columns: ["name", "kind", { name: "size", show: formatBytes }, momentColumn("used"), "by"],
+        columns: ["name", "kind", { name: "size", show: formatBytes }, momentColumn("used"), BY_COLUMN],
       });
     });
   volume
     .command("rm")
     .description("Remove volumes or caches, with everything in them.")
     .argument("<name...>")
+    .option("-f, --force", "a volume that is not there is no failure")
     .addHelpText("after", REMOVE_EXAMPLE)
-    .action(async (names: string[], _flags: object, command: Command) => {
+    .action(async (names: string[], { force = false }: { force?: boolean }, command: Command) => {
       await using client = await connect(command);
       for (const name of names) {
-        await removeVolume(client, name);
-        console.log(name);
+        try {
+          await removeVolume(client, name);
+        } catch (reason) {
+          if (!force || !isMissing(reason)) throw reason;
+        }
+        console.log(printableLine(name));
       }
     });
   volume
@@ -90,6 +104,16 @@ export function defineVolume(volume: Command): void {
         console.log(printableLine(name));
     });
 }
+
+function isMissing(reason: unknown): boolean {
+  return isExecutorError(reason) && isContainerdError(reason.cause, "not-found");
+}
+
+/** The steps that use a volume. */
+const BY_COLUMN: Column = {
+  name: "by",
+  shorten: (text) => text.split(" ").map(shortStepId).join(" "),
+};
 
 function read(
   flag: string,

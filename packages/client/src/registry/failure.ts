@@ -164,7 +164,7 @@ export function transportError(what: string, reason: unknown, mayComeBack = true
 const EXPLANATIONS: Readonly<Record<string, string>> = {
   ECONNREFUSED: "nothing listens on this port; check that the registry runs, and the port",
   ECONNRESET: "the connection was cut",
-  ENOTFOUND: "a host with this name does not exist; check the registry in the image's name",
+  ENOTFOUND: "a host with this name does not exist; check the registry's name, and this machine's DNS",
   EAI_AGAIN: "the name cannot be resolved at the moment",
   UND_ERR_SOCKET: "the connection was cut",
   UND_ERR_CONNECT_TIMEOUT: "no connection within the time-out",
