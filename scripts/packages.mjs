@@ -45,6 +45,7 @@ const FOR_TESTS = [
     why: "makes the small Debian that steps run apt and dpkg in",
   },
   { name: "tmux", program: "tmux", why: "a real terminal for tests to type in, whose screen they read" },
+  { name: "zsh", program: "zsh", why: "a shell that completes commands, with our script for it" },
   { name: "openssl", program: "openssl", why: "certificates for mutual TLS" },
   {
     name: "docker-registry",

@@ -1,48 +1,19 @@
-import { mkdir, mkdtemp, readFile, rm, symlink, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import { delimiter, dirname, join } from "node:path";
+import { readFile, writeFile } from "node:fs/promises";
+import { join } from "node:path";
 import { useDaemon } from "@wfe-containerd/test-infra/daemon";
 import { startRegistry } from "@wfe-containerd/test-infra/registry";
-import { openTerminal, type Terminal, type TerminalSize } from "@wfe-containerd/test-infra/terminal";
-import { afterAll, beforeAll, expect, test } from "vitest";
+import { expect, test } from "vitest";
 import { COMMANDS } from "../src/commands.js";
-import { actUntil, MAIN } from "./command.js";
+import { actUntil } from "./command.js";
+import { typeCompletions } from "./screens/completions.js";
+import { typeHabits } from "./screens/habits.js";
+import { answer, prints, shows, usePerson } from "./screens/person.js";
 
 const at = useDaemon();
-let directory: string;
+const person = usePerson(at);
 
-beforeAll(async () => {
-  directory = await mkdtemp(join(tmpdir(), "test-screens-"));
-  await mkdir(join(directory, "bin"));
-  await symlink(MAIN, join(directory, "bin/wfe-containerd"));
-});
-afterAll(() => rm(directory, { recursive: true }));
-
-/** A terminal of a person who has set the address of the daemon. */
-async function open(size: TerminalSize = { columns: 100, rows: 30 }): Promise<Terminal> {
-  return openTerminal({
-    ...size,
-    cwd: directory,
-    env: {
-      PATH: [join(directory, "bin"), dirname(process.execPath), process.env["PATH"]].join(delimiter),
-      WFE_CONTAINERD_ADDR: at.daemon.address,
-      CONTAINERD_NAMESPACE: at.client.namespace,
-      WFE_IO_DIR: at.ioDir,
-      DOCKER_CONFIG: directory,
-    },
-  });
-}
-
-const prints = (screen: string, code = 0): object => ({ screen, code });
-const shows = (pattern: RegExp, code = 0): object => ({ screen: expect.stringMatching(pattern), code });
-
-/** Enters a line, waits for what it shows, types an answer, and waits for the prompt. */
-async function answer(terminal: Terminal, line: string, seen: string | RegExp, ...keys: string[]) {
-  await terminal.enter(line);
-  await terminal.shows(seen);
-  await terminal.press(...keys);
-  return terminal.ends(line);
-}
+typeHabits(person);
+typeCompletions(person);
 
 test("every command is typed here", async () => {
   const source = await readFile(new URL(import.meta.url), "utf8");
@@ -53,7 +24,7 @@ test("every command is typed here", async () => {
 });
 
 test("run prints, gives the exit code, and stops at Ctrl-C", async () => {
-  await using terminal = await open();
+  await using terminal = await person.open();
   expect(await terminal.call("wfe-containerd run busybox echo hello")).toEqual(prints("hello"));
   expect(await terminal.call("wfe-containerd run busybox sh -c 'exit 7'")).toEqual(prints("", 7));
   const waiting = 'trap "exit 9" TERM; echo on; while :; do sleep 0.1; done';
@@ -67,7 +38,7 @@ test("run prints, gives the exit code, and stops at Ctrl-C", async () => {
 });
 
 test("run -it is a shell in the container: its prompt, size, Ctrl-C and exit code", async () => {
-  await using terminal = await open();
+  await using terminal = await person.open();
   const line = "wfe-containerd run -it busybox sh";
   await terminal.enter(line);
   await terminal.shows(/^\S+ \$$/m);
@@ -91,9 +62,9 @@ test("run -it is a shell in the container: its prompt, size, Ctrl-C and exit cod
 });
 
 test("a step that is left is listed, followed, entered, and stopped", async () => {
-  await using terminal = await open();
+  await using terminal = await person.open();
   const script = "trap 'echo bye; exit 6' INT; i=0; while :; do i=$((i+1)); echo line $i; sleep 0.2; done";
-  await writeFile(join(directory, "count.sh"), script);
+  await writeFile(join(person.directory, "count.sh"), script);
   expect(await terminal.call('wfe-containerd run -d --name server busybox sh -c "$(cat count.sh)"')).toEqual(
     shows(/^wfe-[0-9a-f]{20}$/),
   );
@@ -109,9 +80,9 @@ test("a step that is left is listed, followed, entered, and stopped", async () =
   expect(await answer(terminal, "wfe-containerd logs -f -n 1 server", /^(line \d+\n){3}/m, "C-c")).toEqual(
     shows(/\^C\s*(line \d+\s*)*$/, 130),
   );
-  expect(await answer(terminal, "wfe-containerd attach --no-sig-proxy server", /^line \d+$/m, "C-c")).toEqual(
-    shows(/\^C\s*(line \d+\s*)*$/, 130),
-  );
+  expect(
+    await answer(terminal, "wfe-containerd attach --sig-proxy=false server", /^line \d+$/m, "C-c"),
+  ).toEqual(shows(/\^C\s*(line \d+\s*)*$/, 130));
 
   await terminal.enter("wfe-containerd exec -it server sh");
   await terminal.shows(/^\S+ \$$/m);
@@ -130,7 +101,7 @@ test("a step that is left is listed, followed, entered, and stopped", async () =
   expect(await terminal.call("wfe-containerd unpause server")).toEqual(prints("server"));
 
   // Ctrl-C reaches the step. Another terminal waits for its end.
-  await using other = await open();
+  await using other = await person.open();
   await other.enter("wfe-containerd wait server");
   expect(await answer(terminal, "wfe-containerd attach server", /^line \d+$/m, "C-c")).toEqual(
     shows(/\^C\s*(line \d+\n)*bye$/, 6),
@@ -142,7 +113,7 @@ test("a step that is left is listed, followed, entered, and stopped", async () =
 });
 
 test("what removes or kills asks before, and Ctrl-C is no", async () => {
-  await using terminal = await open();
+  await using terminal = await person.open();
   const running = "run -d -v data:/data busybox sleep 999";
   await terminal.call(`wfe-containerd ${running} && wfe-containerd ${running} && wfe-containerd ${running}`);
   const [a = "", b = "", c = ""] = (await terminal.call("wfe-containerd ps -q")).screen.split("\n");
@@ -175,7 +146,7 @@ test("images go to a registry and back", async () => {
   const password = "typed-password";
   await using registry = await startRegistry({ password: { username: "me", password } });
   const { host } = registry;
-  await using terminal = await open();
+  await using terminal = await person.open();
   const line = `wfe-containerd login ${host}`;
   await terminal.enter(line);
   await terminal.shows("Username:");
@@ -194,9 +165,12 @@ test("images go to a registry and back", async () => {
   expect(await terminal.call("wfe-containerd images")).toEqual(
     shows(new RegExp(`^NAME +DIGEST +PACKED +UNPACKED +CREATED\n${host}/team/busybox:1 .*\nbusybox `)),
   );
+  const { digest } = (await at.client.images.get(name)).target;
+  expect(await terminal.call("wfe-containerd images -q --digests")).toEqual(prints(digest.slice(7, 19)));
   expect(await terminal.call("wfe-containerd history busybox")).toEqual(shows(/^CREATED +CREATED BY +SIZE/));
   expect(await terminal.call(`wfe-containerd rmi ${name}`)).toEqual(prints(name));
   expect(await terminal.call(`wfe-containerd pull ${name}`)).toEqual(shows(/^NAME +DIGEST\n127\.0\.0\.1:/m));
+  expect(await terminal.call(`wfe-containerd pull -q ${name} | cat`)).toEqual(prints(name));
   expect(await terminal.call(`wfe-containerd save -o image.tar ${name}`)).toEqual(prints(""));
   expect(await terminal.call(`wfe-containerd export layout.tar ${name}`)).toEqual(prints(""));
   expect(await answer(terminal, "wfe-containerd prune", "[y/N]", "y", "Enter")).toEqual(
@@ -212,8 +186,8 @@ test("images go to a registry and back", async () => {
 });
 
 test("the daemon is looked at, and a step file is run", async () => {
-  await using terminal = await open();
-  await using other = await open();
+  await using terminal = await person.open();
+  await using other = await person.open();
   await other.enter("wfe-containerd events --filter type=container");
   const { containers } = at.client;
   const probe = { id: "probe", image: "", spec: {}, snapshotKey: "", snapshotter: "" };
@@ -229,7 +203,7 @@ test("the daemon is looked at, and a step file is run", async () => {
     { name: "build", image: "busybox", run: "echo built" },
     { name: "test", image: "busybox", run: "echo tested; exit 4" },
   ];
-  await writeFile(join(directory, "steps.yaml"), JSON.stringify({ steps }));
+  await writeFile(join(person.directory, "steps.yaml"), JSON.stringify({ steps }));
   expect(await terminal.call("wfe-containerd step steps.yaml")).toEqual(
     shows(/build(.*\n)*built\n(.*\n)*tested\n(.*\n)*.*test.*exit code 4/, 4),
   );
@@ -247,7 +221,7 @@ test("the daemon is looked at, and a step file is run", async () => {
 });
 
 test.each([80, 40])("in %i columns, the help fits", async (columns) => {
-  await using terminal = await open({ columns, rows: 300 });
+  await using terminal = await person.open({ columns, rows: 300 });
   for (const name of ["", "exec", "run"]) {
     const { screen } = await terminal.call(`wfe-containerd ${name} --help`);
     expect(screen, name).toMatch(/^Usage: wfe-containerd/);
