@@ -17,12 +17,27 @@ const WORKING_DIR =
 const REASON =
   /: (not a directory|is a directory|file exists|no such file or directory|read-only file system|too many levels of symbolic links|file name too long|permission denied)(?=: Are you trying|: unknown|$)/;
 
+/** What is the machine's fault, whatever path of the step it met. */
+const MACHINE_FAULT =
+  /: (?:no space left on device|disk quota exceeded|input\/output error|too many open files(?: in system)?|cannot allocate memory)(?=: unknown|$)/;
+
 /** The field of the step whose path the runtime could not use. Undefined if it failed for another reason. */
 export function findPathRefusal(text: string, plan: StepPlan): StepIssue | undefined {
+  if (MACHINE_FAULT.test(text)) return undefined;
   return mountRefusal(text, plan) ?? workingDirRefusal(text, plan);
 }
 
-function mountRefusal(text: string, { mountFields }: StepPlan): StepIssue | undefined {
+/**
+ * Whether the step has made the place of this path read-only. If not, the machine has: overlayfs mounts
+ * read-only when its disk is full (kernel, fs/overlayfs/super.c, ovl_make_workdir).
+ */
+function isReadOnlyByStep({ container: { spec } }: StepPlan, path: string): boolean {
+  const above = spec.mounts.filter(({ destination }) => isWithin(path, destination));
+  return spec.root.readonly === true || above.some(({ options = [] }) => options.includes("ro"));
+}
+
+function mountRefusal(text: string, plan: StepPlan): StepIssue | undefined {
+  const { mountFields } = plan;
   const [, source = "", target = "", rest = ""] = MOUNT.exec(text) ?? [];
   const field = Object.hasOwn(mountFields, target) ? mountFields[target] : undefined;
   if (field === undefined) return undefined;
@@ -43,6 +58,7 @@ function mountRefusal(text: string, { mountFields }: StepPlan): StepIssue | unde
             allowed: "a source and a target of the same kind, or a target that does not exist",
           };
     case "read-only file system":
+      if (!isReadOnlyByStep(plan, target)) return undefined;
       return {
         field,
         message: `${target} does not exist, and what is mounted above it is read-only`,
@@ -69,13 +85,12 @@ function mountRefusal(text: string, { mountFields }: StepPlan): StepIssue | unde
   }
 }
 
-function workingDirRefusal(
-  text: string,
-  { container: { spec }, workingDirField }: StepPlan,
-): StepIssue | undefined {
-  const { cwd } = spec.process;
+function workingDirRefusal(text: string, plan: StepPlan): StepIssue | undefined {
+  const { container, workingDirField } = plan;
+  const { cwd } = container.spec.process;
   const [, path = "", reason = ""] = WORKING_DIR.exec(text) ?? [];
   if (path === "" || !isWithin(cwd, path)) return undefined;
+  if (reason === "read-only file system" && !isReadOnlyByStep(plan, path)) return undefined;
   const problem =
     reason === "not a directory"
       ? "it is a file, or lies below a file"

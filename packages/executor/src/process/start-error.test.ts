@@ -10,7 +10,15 @@ const plan = {
   workingDirField: "working_dir",
   mountFields: { "/y": "volumes", "/t": "tmpfs" },
   hasOwnSeccomp: false,
-  container: { image: "img", runtime: DEFAULT_RUNTIME, spec: { process: { cwd: "/work/in" } } },
+  container: {
+    image: "img",
+    runtime: DEFAULT_RUNTIME,
+    spec: {
+      process: { cwd: "/work/in" },
+      root: { path: "rootfs" },
+      mounts: [{ destination: "/work", type: "bind", source: "/w", options: ["rbind", "ro"] }],
+    },
+  },
 } as unknown as StepPlan;
 
 const LOG =
@@ -148,6 +156,36 @@ test.each([
   expect(startError(new Error(said), plan)).toMatchObject({
     kind: "refused",
     issues: [{ field, message: expect.stringContaining(message) }],
+  });
+});
+
+// Seen when the disk with containerd's snapshots was full: overlayfs is then mounted read-only.
+test.each([
+  ['error mounting "/x" to rootfs at "/y": mkdir /r/rootfs/y: no space left on device: unknown', "no space"],
+  [
+    'error mounting "/x" to rootfs at "/y": mkdir /r/rootfs/y: read-only file system: unknown',
+    "disk was full",
+  ],
+  ["error during container init: mkdir /work/in: no space left on device: unknown", "no space"],
+])("a full disk of the daemon is no fault of the step's: %s", (said, message) => {
+  expect(startError(new Error(said), plan)).toMatchObject({
+    kind: "runtime",
+    issues: [],
+    message: expect.stringContaining(message),
+  });
+});
+
+test("a working directory is not made on a root file system that only the machine has made read-only", () => {
+  const said = "error during container init: mkdir /work/in: read-only file system: unknown";
+  const { mounts: _, ...spec } = plan.container.spec;
+  const writable = { ...plan, container: { ...plan.container, spec: { ...spec, mounts: [] } } };
+  expect(startError(new Error(said), writable)).toMatchObject({ kind: "runtime" });
+  const readOnly = { ...spec, mounts: [], root: { path: "rootfs", readonly: true } };
+  expect(
+    startError(new Error(said), { ...plan, container: { ...plan.container, spec: readOnly } }),
+  ).toMatchObject({
+    kind: "refused",
+    issues: [{ field: "working_dir" }],
   });
 });
 

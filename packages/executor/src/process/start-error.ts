@@ -18,6 +18,8 @@ const USER_FILE_DIRECTORY = /unable to setup user: .*read (\/etc\/(?:passwd|grou
 /** The message of go-runc, if the shim cannot start the runtime. */
 const NO_RUNTIME = /unable to retrieve OCI runtime error.*: (?:fork\/)?exec:? "?([^\s":]+)"?: /;
 const NO_SHIM = /failed to (?:resolve runtime path|start shim): .*/;
+/** What the step has made read-only itself, was looked for before. */
+const MACHINE_READ_ONLY = /: read-only file system(?=: unknown|$)/;
 const NO_STDIO = /(?:stdout|stderr).*no such file or directory/;
 
 /** Whether the runtime was not allowed to set the resource limits of the process. */
@@ -55,7 +57,10 @@ export function startError(reason: unknown, plan: StepPlan): ExecutorError {
       { kind: "io", cause: reason },
     );
   }
-  return new ExecutorError(`the container could not be started: ${text}`, { kind: "runtime", cause: reason });
+  const problem = MACHINE_READ_ONLY.test(text)
+    ? "the container could not be started: its file system is read-only, perhaps because the daemon's disk was full"
+    : "the container could not be started";
+  return new ExecutorError(`${problem}: ${text}`, { kind: "runtime", cause: reason });
 }
 
 /** Tells that the operator's runtime is not on the daemon's machine. */
