@@ -14,6 +14,7 @@ import {
 } from "node:fs/promises";
 import { join } from "node:path";
 import { PassThrough } from "node:stream";
+import { setTimeout as delay } from "node:timers/promises";
 import { promisify } from "node:util";
 import { createClient } from "@wfe-containerd/client";
 import {
@@ -456,6 +457,34 @@ describe("a disk that is full", () => {
       await at.expectNothingLeft(before);
     },
   );
+
+  test("only while the step's task is created: nothing is lost, and the step is not stopped", async () => {
+    await using disk = await smallDisk(MIB);
+    await using client = createClient({
+      address: at.daemon.address,
+      namespace: at.client.namespace,
+      interceptors: [
+        (next) => async (request) => {
+          if (!request.service.typeName.endsWith("Tasks") || request.method.name !== "Create")
+            return next(request);
+          await disk.fill();
+          const answer = await next(request);
+          // Nobody tells that the disk was looked at. It is longer than from one look to the next.
+          await delay(2_000);
+          await disk.free();
+          return answer;
+        },
+      ],
+    });
+    await using runner = executor({ client, ioDir: disk.directory });
+    const result = await runner.run({ name: "later", image: IMAGE, run: "echo out; sleep 1; exit 7" });
+    expect(result).toMatchObject({
+      exitCode: 7,
+      cause: "exit",
+      stdout: "out\n",
+      log: { complete: true, gaps: [] },
+    });
+  });
 
   test("for a moment: the step is stopped soon, although the disk is free again (F11)", async () => {
     await using disk = await smallDisk(MIB);

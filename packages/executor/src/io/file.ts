@@ -177,6 +177,7 @@ function fileIo(
   let isReopened = false;
   let onBacklog: OnBacklog = () => 0;
   let shim: Shim | undefined;
+  let isAttached = false;
   /** An added process may end before anybody can look at its pipes. */
   let isOverAtOnce = false;
   let unchecked = 0;
@@ -212,7 +213,8 @@ function fileIo(
       await checkCopies(shim);
       // The daemon may be away, and cannot tell it. A shim that ends waits for us.
       if (!(await shim.hasProcess())) await seal();
-    } else if (isFull === true) await checkPreallocations();
+      // Before that nothing is allocated, and nothing is printed.
+    } else if (isFull === true && isAttached) await checkPreallocations();
   }
 
   /** Where the shim cannot be looked at: what did not fit before the disk was full is taken for lost. */
@@ -340,6 +342,7 @@ function fileIo(
       // What was lost before, nobody would see afterwards.
       if (shim === undefined && !isReopened && !isOverAtOnce)
         await Promise.all(files.map(({ path }) => preallocate(path)));
+      isAttached = true;
       return shim !== undefined;
     },
     seal: async () => void (await seal()),
