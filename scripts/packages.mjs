@@ -30,6 +30,7 @@ const FOR_TESTS = [
     program: "ip",
     why: "network namespaces, for a daemon that shares nothing with the executor",
   },
+  { name: "e2fsprogs", program: "mkfs.ext4", why: "a small disk for containerd, to be filled" },
   { name: "socat", program: "socat", why: "TCP to a daemon's socket, as in the Lima VM" },
   { name: "shellcheck", program: "shellcheck", why: "checks the few shell scripts" },
   { name: "tini", program: "tini-static", why: "an init for the steps that want one" },

@@ -1,83 +1,102 @@
 import { setTimeout as delay } from "node:timers/promises";
-import type { TestDaemon } from "../daemon/daemon.js";
 import { randomOf } from "../fuzz/random.js";
-import type { Worker } from "./worker.js";
+import type { Fault, Part, Phase, Strike } from "./fault/fault.js";
+import type { SoakLog } from "./soak-log.js";
 
 export interface KillerOptions {
-  /** The mean time between two kills, in milliseconds: of the daemon, and of the worker. */
-  readonly daemonMs: number;
-  readonly workerMs: number;
-  /** Gives the same kills again, as far as the machine's timing allows. */
+  readonly faults: readonly Fault[];
+  readonly log: SoakLog;
+  /** How many phases of steps begin from one fault to the next, on the average. */
+  readonly phasesPerStrike: number;
+  /** Gives the same faults again, as far as the machine's timing allows. */
   readonly seed: number;
 }
 
-/** Kills the daemon and a worker at random, again and again. */
+/**
+ * Lets one fault after the other strike, each as a step enters a phase, or a moment later. Disposing of it
+ * heals all.
+ */
 export interface Killer extends AsyncDisposable {
-  readonly daemonKills: number;
-  readonly workerKills: number;
-  /** From now on this worker may be killed, until it ends. */
-  aim(worker: Worker): void;
+  readonly strikes: readonly Strike[];
+  /** A step has entered a phase. */
+  see(phase: string, id: string): void;
+  /** Nothing strikes until `goOn` is called. Resolves when all is healed. */
+  rest(): Promise<void>;
+  goOn(): void;
 }
 
-/** How many of the daemon's kills are kills of the worker, too. */
-const BOTH = 0.5;
+type Plan = readonly [fault: Fault, phase: Phase];
 
-/** Disposing of it leaves a daemon that runs. */
-export function startKiller({ daemon }: TestDaemon, { daemonMs, workerMs, seed }: KillerOptions): Killer {
+/** How long it may take from a phase's beginning to the fault, in milliseconds. */
+const LONGEST_DELAY_MS = 200;
+
+export function createKiller({ faults, log, phasesPerStrike, seed }: KillerOptions): Killer {
   const random = randomOf(seed);
-  const over = new AbortController();
-  let daemonKills = 0;
-  let workerKills = 0;
-  let target: Worker | undefined;
+  const strikes: Strike[] = [];
+  const busy = new Set<Part>();
+  const striking = new Set<Promise<void>>();
+  let isResting = true;
+  /** Each fault in each of its phases, in a new order each time. */
+  let plans: Plan[] = [];
+  let phasesLeft = 0;
 
-  function killWorker(): void {
-    if (target === undefined) return;
-    workerKills++;
-    target.kill();
-    target = undefined;
+  function shuffled(): Plan[] {
+    const all = faults.flatMap((fault) => fault.phases.map((phase): Plan => [fault, phase]));
+    return all
+      .map((plan) => ({ plan, at: random() }))
+      .toSorted((a, b) => a.at - b.at)
+      .map(({ plan }) => plan);
   }
 
-  async function killDaemon(): Promise<void> {
-    while (await pause(daemonMs * 2 * random(), over.signal)) {
-      // Often both at once: then nobody undoes what was begun.
-      if (random() < BOTH) killWorker();
-      daemon.kill("SIGKILL");
-      await daemon.exited;
-      daemonKills++;
-      await delay(500 * random());
-      await daemon.restart();
+  async function strike([fault, phase]: Plan, id: string, delayMs: number, lastsMs: number): Promise<void> {
+    for (const part of fault.parts) busy.add(part);
+    try {
+      await delay(delayMs);
+      const fromMs = Date.now();
+      log({ strikes: fault.name, phase, id });
+      const wound = await fault.strike(id);
+      log({ struck: fault.name, isStruck: wound !== undefined });
+      if (wound === undefined) return;
+      const at =
+        strikes.push({ fault, phase, fromMs, untilMs: Number.POSITIVE_INFINITY, ids: wound.ids }) - 1;
+      await delay(lastsMs);
+      await wound.heal();
+      log({ healed: fault.name });
+      strikes[at] = { ...(strikes[at] as Strike), untilMs: Date.now() };
+    } finally {
+      for (const part of fault.parts) busy.delete(part);
     }
   }
 
-  const killing = killDaemon();
-  // It is awaited at the end.
-  killing.catch(() => undefined);
+  async function rest(): Promise<void> {
+    isResting = true;
+    await Promise.all(striking);
+  }
+
   return {
-    get daemonKills() {
-      return daemonKills;
+    strikes,
+    see(phase, id) {
+      if (isResting || --phasesLeft > 0) return;
+      if (plans.length === 0) plans = shuffled();
+      const at = plans.findIndex(
+        ([fault, wanted]) => wanted === phase && !fault.parts.some((part) => busy.has(part)),
+      );
+      const [plan] = at < 0 ? [] : plans.splice(at, 1);
+      if (plan === undefined) return;
+      phasesLeft = Math.ceil(2 * phasesPerStrike * random());
+      const delayMs = random() < 0.5 ? 0 : LONGEST_DELAY_MS * random();
+      const run = strike(plan, id, delayMs, 2 * plan[0].lastsMs * random());
+      striking.add(run);
+      // A failure is told by `rest`.
+      run.then(
+        () => striking.delete(run),
+        () => undefined,
+      );
     },
-    get workerKills() {
-      return workerKills;
-    },
-    aim(worker) {
-      target = worker;
-      const life = new AbortController();
-      void pause(workerMs * 2 * random(), life.signal).then((isTime) => {
-        if (isTime) killWorker();
-      });
-      void worker.ended.then(() => {
-        life.abort();
-        if (target === worker) target = undefined;
-      });
-    },
-    async [Symbol.asyncDispose]() {
-      over.abort();
-      await killing;
+    rest,
+    [Symbol.asyncDispose]: rest,
+    goOn() {
+      isResting = false;
     },
   };
-}
-
-/** @returns false if the signal ended the pause. */
-async function pause(ms: number, signal: AbortSignal): Promise<boolean> {
-  return delay(ms, true, { signal }).catch(() => false);
 }

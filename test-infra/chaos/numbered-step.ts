@@ -5,7 +5,7 @@ export interface NumberedStep {
   readonly name: string;
   readonly run: string;
   readonly exitCode: number;
-  readonly stdout: { readonly bytes: number; readonly sha256: string };
+  readonly stdout: Buffer;
 }
 
 /** Exit codes are below this prime, so that neighbours differ. */
@@ -17,34 +17,40 @@ export function numberedSteps(count: number): readonly NumberedStep[] {
 }
 
 /**
- * Step `number` of a soak: prints numbered lines, pauses in the middle, and adds a line to a file of its own
- * in the directory `/ran`. The file has two lines if the step ran twice.
+ * Step `number` of a soak: prints numbered lines, pauses in the middle, and leaves marks in the directory
+ * `/ran`: a line in the file of its name as it begins, so that it has two if the step ran twice; and a file
+ * `<name>.ended` as it ends.
  */
 function numberedStep(number: number): NumberedStep {
+  const name = `soak-${number}`;
   const lines = SIZES[number % SIZES.length] as number;
   const first = number * 100_000 + 1;
   const last = first + lines - 1;
   const middle = Math.floor((first + last) / 2);
   const exitCode = number % CODES;
   const pause = (number % 4) * 0.1;
-  const expected = linesBetween(first, last);
   return {
-    name: `soak-${number}`,
+    name,
     run: [
-      `echo ran >> /ran/${number}`,
+      `echo ran >> /ran/${name}`,
       `seq ${first} ${middle}`,
       `sleep ${pause}`,
       `seq ${middle + 1} ${last}`,
+      `: > /ran/${name}.ended`,
       `exit ${exitCode}`,
     ].join("\n"),
     exitCode,
-    stdout: {
-      bytes: expected.length,
-      sha256: createHash("sha256").update(expected).digest("hex"),
+    get stdout() {
+      return Buffer.from(linesBetween(first, last));
     },
   };
 }
 
 function linesBetween(first: number, last: number): string {
   return Array.from({ length: last - first + 1 }, (_, at) => `${first + at}\n`).join("");
+}
+
+/** The hash of the first bytes of a step's output. */
+export function hashOf({ stdout }: NumberedStep, bytes: number): string {
+  return createHash("sha256").update(stdout.subarray(0, bytes)).digest("hex");
 }

@@ -42,12 +42,15 @@ const sessions = [
   await untilOpen(connectOrOpen),
   await untilOpen(() => executor.open({ ...container, name: "ends" })),
 ];
-const following = [];
+const following = new Set();
+let started = 0;
 say({ type: "ready" });
 for await (const line of createInterface({ input: process.stdin })) {
   const { name, run } = JSON.parse(line);
-  const session = sessions[following.length % sessions.length];
-  following.push(follow(name, session.start({ name, run })));
+  const session = sessions[started++ % sessions.length];
+  const promise = follow(name, session.start({ name, run }));
+  following.add(promise);
+  void promise.finally(() => following.delete(promise));
 }
 await Promise.all(following);
 for (const session of sessions) await session.close();

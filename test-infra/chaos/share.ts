@@ -1,4 +1,6 @@
+import { createDeferred } from "@wfe-containerd/client/internal";
 import type { NumberedStep } from "./numbered-step.js";
+import type { SoakLog } from "./soak-log.js";
 import type { Tally } from "./tally.js";
 import type { Worker, WorkerLine, WorkerMemory } from "./worker.js";
 
@@ -8,63 +10,150 @@ export interface SoakMemory {
   readonly at100: WorkerMemory;
 }
 
-/** The steps of one worker, and of those that replace it. */
-export interface Share {
+export interface ShareOptions {
+  readonly tally: Tally;
+  readonly log: SoakLog;
+  /** How many steps run at the same time. */
+  readonly atOnce: number;
+  start(onLine: (line: WorkerLine) => void): Worker;
+  /** Called when a step enters a phase. */
+  readonly onPhase: (phase: string, id: string) => void;
   /**
-   * Runs what is not done yet. Resolves when the worker has ended: by itself, or killed.
+   * Called with the steps that ran when their worker was killed, when the next one has taken over its own.
    *
-   * @returns the steps that ran in a worker when it was killed; undefined after the last step.
+   * @returns those that are to be sent to it.
    */
-  run(
-    start: (onLine: (line: WorkerLine) => void) => Worker,
-    onReady?: (worker: Worker) => void,
-  ): Promise<ReadonlySet<string> | undefined>;
+  readonly onLost: (steps: readonly NumberedStep[]) => readonly NumberedStep[];
+}
+
+/**
+ * The steps of one worker, and of those that replace it when it is killed. Disposing of it kills the worker.
+ */
+export interface Share extends AsyncDisposable {
+  /** The worker, unless it is still starting. */
+  readonly worker: Worker | undefined;
+  /** Runs steps. Resolves when each is told and released, as far as its worker could. */
+  run(steps: readonly NumberedStep[]): Promise<void>;
+  /** Lets the worker end. */
+  end(): Promise<void>;
   memory(): SoakMemory;
 }
 
-export function createShare(steps: readonly NumberedStep[], tally: Tally, atOnce: number): Share {
+export function createShare(options: ShareOptions): Share {
+  const { tally, log, atOnce, onPhase, onLost } = options;
   const memory: WorkerMemory[] = [];
+  let waiting: NumberedStep[] = [];
+  /** Sent, and not told yet. */
+  const open = new Map<string, NumberedStep>();
+  /** Told, and not released yet. */
+  const closing = new Set<string>();
+  let lost: NumberedStep[] = [];
+  const known = new Map<string, NumberedStep>();
+  let worker: Worker;
+  let isReady = false;
+  let isEnding = false;
+  let running = createDeferred<void>();
+  const ended = createDeferred<void>();
+  // They are awaited later, or never.
+  for (const { promise } of [running, ended]) promise.catch(() => undefined);
 
-  async function run(
-    start: (onLine: (line: WorkerLine) => void) => Worker,
-    onReady: (worker: Worker) => void = () => undefined,
-  ): Promise<ReadonlySet<string> | undefined> {
-    const open = new Set<string>();
-    let waiting: NumberedStep[] = [];
-    function startNext(): void {
+  function goOn(): void {
+    if (!isReady) return;
+    while (open.size < atOnce) {
       const next = waiting.shift();
-      if (next !== undefined) {
-        open.add(next.name);
-        worker.start(next);
-      } else if (open.size === 0) worker.finish();
+      if (next === undefined) break;
+      open.set(next.name, next);
+      tally.send(next.name);
+      worker.start(next);
     }
-    const worker = start((line) => {
-      const isEnd = tally.take(line);
-      if (line.type === "memory") memory.push(line);
-      if (line.type === "recovered") open.add(line.name);
-      if (line.type === "ready") {
-        waiting = steps.filter(({ name }) => !tally.isDone(name) && !open.has(name));
-        for (let slot = 0; slot < atOnce; slot++) startNext();
-        onReady(worker);
-      }
-      if (line.type === "not-started")
-        waiting.push(steps.find(({ name }) => name === line.name) as NumberedStep);
-      if (isEnd || line.type === "not-started") {
-        open.delete((line as { readonly name: string }).name);
-        startNext();
-      }
-    });
-    const code = await worker.ended;
-    if (code !== null && code !== 0) throw new Error(`a worker ended with exit code ${code}`);
-    return code === null ? open : undefined;
+    if (open.size === 0 && closing.size === 0) running.resolve();
   }
 
+  function take(line: WorkerLine): void {
+    tally.take(line);
+    log({ worker: worker.child.pid, ...line });
+    switch (line.type) {
+      case "ready":
+        isReady = true;
+        waiting.unshift(...onLost(lost.filter(({ name }) => !open.has(name) && !tally.isDone(name))));
+        lost = [];
+        break;
+      case "recovered":
+        waiting = waiting.filter(({ name }) => name !== line.name);
+        open.set(line.name, known.get(line.name) as NumberedStep);
+        break;
+      case "phase":
+        onPhase(line.phase, line.id);
+        return;
+      case "not-started":
+        open.delete(line.name);
+        waiting.push(known.get(line.name) as NumberedStep);
+        break;
+      case "result":
+      case "error":
+        open.delete(line.name);
+        closing.add(line.name);
+        break;
+      case "closed":
+        closing.delete(line.name);
+        memory.push(line);
+    }
+    goOn();
+  }
+
+  function fail(reason: unknown): void {
+    running.reject(reason);
+    ended.reject(reason);
+  }
+
+  function launch(): void {
+    worker = options.start((line) => {
+      try {
+        take(line);
+      } catch (reason) {
+        fail(reason);
+      }
+    });
+    void worker.ended.then((code) => {
+      isReady = false;
+      if (code === null && !isEnding) {
+        lost.push(...open.values());
+        open.clear();
+        closing.clear();
+        launch();
+        return;
+      }
+      if (isEnding && code === 0) ended.resolve();
+      fail(new Error(`a worker ended with exit code ${code}`));
+    });
+  }
+
+  launch();
   const memoryAt = (at: number): WorkerMemory => {
     const { residentBytes = 0, heapBytes = 0 } = memory[at] ?? {};
     return { residentBytes, heapBytes };
   };
   return {
-    run,
+    get worker() {
+      return isReady ? worker : undefined;
+    },
+    async run(steps) {
+      running = createDeferred<void>();
+      for (const step of steps) known.set(step.name, step);
+      waiting.push(...steps);
+      goOn();
+      await running.promise;
+    },
+    async end() {
+      isEnding = true;
+      worker.finish();
+      await ended.promise;
+    },
+    async [Symbol.asyncDispose]() {
+      isEnding = true;
+      worker.kill();
+      await worker.ended;
+    },
     memory: () => ({
       at10: memoryAt(Math.floor(memory.length / 10)),
       at100: memoryAt(memory.length - 1),

@@ -1,25 +1,25 @@
-import type { NumberedStep } from "./numbered-step.js";
+import type { Strike } from "./fault/fault.js";
+import type { Marks } from "./marks.js";
+import { hashOf, type NumberedStep } from "./numbered-step.js";
+import type { Outcome } from "./outcome.js";
 import type { WorkerLine } from "./worker.js";
 
 /** What was wrong, by step. */
 export interface SoakFaults {
-  /** Results with another exit code than the step's. */
+  /** Results with another exit code, or another cause, than the step's own and than a fault explains. */
   readonly wrongCodes: string[];
-  /**
-   * Steps that ran, and whose outcome is not known: from 1.7 on, containerd forgets it if it was away. In a
-   * session, any containerd does if it dies while it starts one.
-   */
-  readonly forgotten: string[];
-  /** Steps whose process was killed just before it started them, so that nobody knows whether it did. */
-  readonly unknown: string[];
-  /** Steps that could not be run, with the reason. */
+  /** Errors that no fault explains. */
   readonly errors: string[];
+  /** Output that is missing, though the result says that it is complete, or though no fault explains it. */
   readonly lostBytes: string[];
   readonly doubledBytes: string[];
-  /** Logs of the right length with other bytes. */
+  /** Logs of a right length with other bytes. */
   readonly otherBytes: string[];
   readonly ranTwice: string[];
+  /** Steps that have a result, and never ran. */
   readonly neverRan: string[];
+  /** Steps that ran, and whose error says that they could not be run. */
+  readonly ranAnyway: string[];
 }
 
 /** Compares what workers tell with what their steps are known to do. */
@@ -27,54 +27,104 @@ export interface Tally {
   readonly faults: SoakFaults;
   /** How many steps have a result. */
   readonly done: number;
+  /** How often a fault made something else of a step than its result: `a shim is killed: runtime-lost`. */
+  readonly explained: Readonly<Record<string, number>>;
   readonly recovered: number;
   readonly connected: number;
   isDone(name: string): boolean;
-  /** @returns whether the line is a step's result or error. */
-  take(line: WorkerLine): boolean;
+  /** A step was sent to a worker. */
+  send(name: string): void;
+  take(line: WorkerLine): void;
   /** This step is not run again, and has no result. */
   giveUp(name: string): void;
+  /**
+   * Judges all that was told since the last time.
+   *
+   * @param takeMarks takes what a step has left.
+   */
+  judge(strikes: readonly Strike[], takeMarks: (name: string) => Promise<Marks>): Promise<void>;
 }
 
 export function createTally(numbered: readonly NumberedStep[]): Tally {
   const steps = new Map(numbered.map((step) => [step.name, step]));
   const faults: SoakFaults = {
     wrongCodes: [],
-    forgotten: [],
-    unknown: [],
     errors: [],
     lostBytes: [],
     doubledBytes: [],
     otherBytes: [],
     ranTwice: [],
     neverRan: [],
+    ranAnyway: [],
   };
-  const done = new Map<string, string>();
+  const done = new Set<string>();
+  const sentAtMs = new Map<string, number>();
+  let told: Omit<Outcome, "marks">[] = [];
+  const explained: Record<string, number> = {};
   let recovered = 0;
   let connected = 0;
 
-  function takeResult(name: string, exitCode: number | null, cause: string): void {
-    const expected = steps.get(name)?.exitCode;
-    // A process that was killed after it told a result has not released the step. The next one tells it, too.
-    if (done.get(name) === cause && cause === "unknown") return;
-    done.set(name, cause);
-    if (cause === "unknown") faults.unknown.push(name);
-    else if (exitCode !== expected || cause !== "exit")
-      faults.wrongCodes.push(`${name}: ${exitCode} (${cause}), not ${expected}`);
+  function add(line: Extract<WorkerLine, { readonly type: "result" | "error" }>): void {
+    const { name, id } = line;
+    const times = { sentAtMs: sentAtMs.get(name) ?? 0, toldAtMs: Date.now() };
+    done.add(name);
+    if (line.type === "error")
+      told.push({
+        ...times,
+        name,
+        id,
+        cause: line.kind ?? "none",
+        exitCode: null,
+        error: line.message,
+        isComplete: undefined,
+        log: undefined,
+      });
+    else told.push({ ...times, ...line, error: undefined, log: undefined });
   }
 
-  function takeLog(name: string, bytes: number, sha256: string): void {
-    const expected = steps.get(name)?.stdout;
-    // A step that was still running when its shim was lost may not have printed everything.
-    if (expected === undefined || done.get(name) !== "exit") return;
-    const text = `${name}: ${bytes} of ${expected.bytes} bytes`;
-    if (bytes < expected.bytes) faults.lostBytes.push(text);
-    else if (bytes > expected.bytes) faults.doubledBytes.push(text);
-    else if (sha256 !== expected.sha256) faults.otherBytes.push(name);
+  function judgeOne(outcome: Outcome, step: NumberedStep, strikes: readonly Strike[]): void {
+    const { name, id, cause, exitCode, error, marks } = outcome;
+    const around = strikes.filter(
+      ({ fromMs, untilMs, ids }) =>
+        fromMs <= outcome.toldAtMs && outcome.sentAtMs <= untilMs && ids?.has(id) !== false,
+    );
+    const struck = [...new Set(around.map(({ fault }) => fault.name))].join(", ");
+    const end = error === undefined ? `${exitCode} (${cause})` : `${cause}: ${error}`;
+    const text = `${name} (${id}): ${end}; meanwhile: ${struck}`;
+    const isOwn = error === undefined && cause === "exit" && exitCode === step.exitCode;
+    const isWhole = outcome.log === undefined || outcome.log.bytes >= step.stdout.byteLength;
+    const reason = around.find((strike) => strike.fault.explains(outcome, strike, around));
+    const isExplained = reason !== undefined;
+    if (isExplained && !(isOwn && isWhole)) {
+      const what = `${reason.fault.name}: ${cause}`;
+      explained[what] = (explained[what] ?? 0) + 1;
+    }
+    // A code that a result gives as the step's own is the step's own, whatever has happened.
+    const isWrong = cause === "exit" || cause === "signal" ? exitCode !== step.exitCode : !isExplained;
+    if (error !== undefined && !isExplained) faults.errors.push(text);
+    else if (error === undefined && !isOwn && isWrong) faults.wrongCodes.push(text);
+    if (error !== undefined && marks.runs > 0) faults.ranAnyway.push(text);
+    if (isOwn && marks.runs === 0) faults.neverRan.push(text);
+    judgeLog(outcome, step, isExplained);
+  }
+
+  /** A log that is not whole is the beginning of the step's own. */
+  function judgeLog(
+    { name, log, isComplete, marks }: Outcome,
+    step: NumberedStep,
+    isExplained: boolean,
+  ): void {
+    if (log === undefined) return;
+    const text = `${name}: ${log.bytes} of ${step.stdout.byteLength} bytes, complete: ${isComplete}`;
+    const isSaidWhole = isComplete === true && marks.endedAtMs !== undefined;
+    if (log.bytes > step.stdout.byteLength) faults.doubledBytes.push(text);
+    else if (log.sha256 !== hashOf(step, log.bytes)) faults.otherBytes.push(text);
+    else if (log.bytes < step.stdout.byteLength && (isSaidWhole || !isExplained)) faults.lostBytes.push(text);
   }
 
   return {
     faults,
+    explained,
     get done() {
       return done.size;
     },
@@ -85,27 +135,38 @@ export function createTally(numbered: readonly NumberedStep[]): Tally {
       return connected;
     },
     isDone: (name) => done.has(name),
-    giveUp: (name) => void done.set(name, "interrupted"),
+    send(name) {
+      if (!sentAtMs.has(name)) sentAtMs.set(name, Date.now());
+    },
+    giveUp: (name) => void done.add(name),
     take(line) {
       switch (line.type) {
         case "result":
-          takeResult(line.name, line.exitCode, line.cause);
-          return true;
         case "error":
-          done.set(line.name, "error");
-          faults.errors.push(`${line.name}: ${line.kind}: ${line.message}`);
-          return true;
-        case "log":
-          takeLog(line.name, line.bytes, line.sha256);
-          return false;
+          add(line);
+          break;
+        case "log": {
+          const at = told.findLastIndex(({ name }) => name === line.name);
+          if (at >= 0) told[at] = { ...(told[at] as Outcome), log: line };
+          break;
+        }
         case "recovered":
           recovered++;
-          return false;
+          break;
         case "connected":
           connected++;
-          return false;
-        default:
-          return false;
+      }
+    },
+    async judge(strikes, takeMarks) {
+      const judged = told;
+      told = [];
+      const marks = new Map<string, Marks>();
+      for (const outcome of judged) {
+        const { name } = outcome;
+        const of = marks.get(name) ?? (await takeMarks(name));
+        if (!marks.has(name) && of.runs > 1) faults.ranTwice.push(name);
+        marks.set(name, of);
+        judgeOne({ ...outcome, marks: of }, steps.get(name) as NumberedStep, strikes);
       }
     },
   };

@@ -13,6 +13,8 @@ export interface WorkerSettings {
   readonly ranDir: string;
   /** Of steps without a session. */
   readonly runId?: string;
+  /** How often a waiting client asks whether the daemon is there, in milliseconds. */
+  readonly keepAliveMs?: number;
 }
 
 export interface WorkerMemory {
@@ -28,15 +30,25 @@ export type WorkerLine =
   | { readonly type: "connected" }
   /** A recovered step whose process had not been started. */
   | { readonly type: "not-started"; readonly name: string }
+  | { readonly type: "phase"; readonly name: string; readonly phase: string; readonly id: string }
   | {
       readonly type: "result";
       readonly name: string;
+      readonly id: string;
       readonly exitCode: number | null;
       readonly cause: string;
+      readonly isComplete: boolean | "unknown";
     }
   | { readonly type: "log"; readonly name: string; readonly bytes: number; readonly sha256: string }
-  | { readonly type: "error"; readonly name: string; readonly kind?: string; readonly message: string }
-  | ({ readonly type: "memory" } & WorkerMemory)
+  | {
+      readonly type: "error";
+      readonly name: string;
+      readonly id: string;
+      readonly kind?: string;
+      readonly message: string;
+    }
+  /** The step is released, or what is left of it is tried again later. */
+  | ({ readonly type: "closed"; readonly name: string } & WorkerMemory)
   | { readonly type: "end"; readonly unreleased: number };
 
 /** A process that takes over the steps of dead ones, and then runs numbered steps. */

@@ -2,7 +2,7 @@ import { chmod, mkdir, mkdtemp, readdir, rm, writeFile } from "node:fs/promises"
 import { tmpdir } from "node:os";
 import { delimiter, join } from "node:path";
 
-type RuncCommand = "create" | "start" | "exec" | "pause" | "kill" | "delete";
+export type RuncCommand = "create" | "start" | "exec" | "pause" | "kill" | "delete";
 
 /** A runc whose next calls can be made to fail or to take long. */
 export interface RuncStandIn extends AsyncDisposable {

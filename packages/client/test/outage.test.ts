@@ -1,6 +1,4 @@
 import { randomBytes } from "node:crypto";
-import { once } from "node:events";
-import { connect, createServer, type Socket } from "node:net";
 import {
   type Client,
   type ContainerdEvent,
@@ -10,6 +8,7 @@ import {
   observe,
 } from "@wfe-containerd/client";
 import { pauseProcess, useDaemon } from "@wfe-containerd/test-infra/daemon";
+import { startPath } from "@wfe-containerd/test-infra/daemon/path";
 import { buildImage, busyboxArchive } from "@wfe-containerd/test-infra/images";
 import { startRegistry } from "@wfe-containerd/test-infra/registry";
 import { putAsBuilt } from "@wfe-containerd/test-infra/registry/put-as-built";
@@ -17,32 +16,6 @@ import { describe, expect, test, vi } from "vitest";
 
 const here = useDaemon();
 const SPEC = { ociVersion: "1.0.2" };
-
-/** A TCP port that leads to the daemon's socket, and can be cut. */
-async function startPath() {
-  const sockets = new Set<Socket>();
-  const server = createServer((near) => {
-    const far = connect(here.daemon.socketPath);
-    for (const socket of [near, far]) sockets.add(socket.on("error", () => undefined));
-    near.pipe(far).pipe(near);
-    near.once("close", () => far.destroy());
-  });
-  server.listen(0, "127.0.0.1");
-  await once(server, "listening");
-  const bound = server.address();
-  return {
-    address: `tcp://127.0.0.1:${typeof bound === "object" ? bound?.port : 0}`,
-    cut() {
-      for (const socket of sockets) socket.destroy();
-      sockets.clear();
-    },
-    async [Symbol.asyncDispose]() {
-      this.cut();
-      server.close();
-      await once(server, "close");
-    },
-  };
-}
 
 /** Kills the daemon, and starts it again. Resolves when it is dead. */
 async function killAndRestart(): Promise<void> {
@@ -174,7 +147,7 @@ describe.each(["before", "after"] as const)("an outage %s each call", (moment) =
 
   test("does not change what a container comes to: the path is cut", async () => {
     const before = await here.inventory();
-    await using path = await startPath();
+    await using path = await startPath(here.daemon.socketPath);
     await using disturbed = disturbedClient(moment, {
       async strike() {
         path.cut();

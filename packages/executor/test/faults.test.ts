@@ -1,8 +1,6 @@
-import { execFile } from "node:child_process";
 import { randomUUID } from "node:crypto";
 import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { promisify } from "node:util";
 import { createClient } from "@wfe-containerd/client";
 import {
   createExecutor,
@@ -12,9 +10,9 @@ import {
   type StepHandle,
 } from "@wfe-containerd/executor";
 import { pauseProcess, useDaemon } from "@wfe-containerd/test-infra/daemon";
+import { mountMemory } from "@wfe-containerd/test-infra/daemon/small-disk";
 import { expect, test } from "vitest";
 
-const run = promisify(execFile);
 const daemon_ = useDaemon();
 const IMAGE = "busybox";
 /**
@@ -230,20 +228,13 @@ test("a shim that is killed is told from a step that is", async () => {
 });
 
 test("a full disk for its output ends a step, and says so", async () => {
-  const small = join(daemon_.daemon.directory, "small");
-  await mkdir(small);
-  await run("mount", ["-t", "tmpfs", "-o", "size=1m,mode=700", "tmpfs", small]);
-  try {
-    const before = await daemon_.inventory();
-    await using executor = createExecutor({ client: daemon_.client, ioDir: small });
-    const result = await executor.run({ name: "flood", image: IMAGE, run: "yes", timeoutMs: 60_000 });
-    expect(result).toMatchObject({ cause: "log-io-failed" });
-    expect(result.stdout).toMatch(/^(y\n)+/);
-    await daemon_.expectNothingLeft(before);
-  } finally {
-    // A shim closes its files a moment after it has told that all is copied.
-    await run("umount", ["--lazy", small]);
-  }
+  await using disk = await mountMemory(join(daemon_.daemon.directory, "small"), 1);
+  const before = await daemon_.inventory();
+  await using executor = createExecutor({ client: daemon_.client, ioDir: disk.path });
+  const result = await executor.run({ name: "flood", image: IMAGE, run: "yes", timeoutMs: 60_000 });
+  expect(result).toMatchObject({ cause: "log-io-failed" });
+  expect(result.stdout).toMatch(/^(y\n)+/);
+  await daemon_.expectNothingLeft(before);
 });
 
 test("a step that runs is listed, and can be removed from outside", async () => {
