@@ -1,6 +1,7 @@
 import { type Client, ContainerdError } from "@wfe-containerd/client";
 import { expect, test } from "vitest";
 import type { StepPlan } from "../core/plan/plan.js";
+import { DEFAULT_RUNTIME } from "../core/plan/runtime.js";
 import type { StepIo } from "../io/io.js";
 import type { Machine } from "../machine/machine.js";
 import { createRelease } from "../resources/release.js";
@@ -30,4 +31,60 @@ test("a runtime that does not answer is explained by the image, and the kind of 
       message: "no answer within 120000 ms",
       cause: late,
     });
+});
+
+/** A client whose creations fail with these messages, one after the other, before one succeeds. */
+function clientThatFails(...messages: string[]) {
+  const left = [...messages];
+  const tasks = {
+    async create() {
+      const message = left.shift();
+      if (message !== undefined) throw new ContainerdError(message, { kind: "unknown" });
+      return { pid: 7 };
+    },
+    wait: async () => ({ exitCode: 137 }),
+    kill: async () => undefined,
+    delete: async () => ({ exitCode: 137 }),
+  };
+  return { client: { tasks } as unknown as Client, left };
+}
+
+function createWith(client: Client): ReturnType<typeof createTask> {
+  return createTask(
+    { client, impatientClient: client, facts: { locality: "remote" } } as Machine,
+    {
+      id: "step",
+      mountFields: {},
+      container: { image: "img", runtime: DEFAULT_RUNTIME, spec: { process: { cwd: "/" } } },
+    } as unknown as StepPlan,
+    [],
+    {} as StepIo,
+    createRelease(),
+    async () => undefined,
+  );
+}
+
+// Messages of containerd 1.6 and 2.1. Each was seen when an outage or a cut connection had ended an earlier
+// creation.
+test.each([
+  "mkdir /s/io.containerd.runtime.v2.task/ns/step: file exists: unknown",
+  "failed to start shim: start failed: open /s/io.containerd.runtime.v2.task/ns/step/address: no such file or directory: unknown",
+  "failed to start shim: start failed: : fork/exec /usr/bin/containerd-shim-runc-v2: no such file or directory: unknown",
+  "failed to start shim: start failed: io.containerd.runc.v2: getwd: no such file or directory: exit status 1",
+  "OCI runtime create failed: container with given ID already exists: unknown",
+])("a task is created again when what is left of an earlier creation was in the way: %s", async (message) => {
+  const { client, left } = clientThatFails(message);
+  expect(await createWith(client)).toMatchObject({ pid: 7 });
+  expect(left).toEqual([]);
+});
+
+test("a task is not created again when its shim is not there", async () => {
+  const message =
+    'failed to resolve runtime path: runtime "io.containerd.runc.v2" binary not installed "containerd-shim-runc-v2": file does not exist: unknown';
+  const { client, left } = clientThatFails(message, "once more");
+  await expect(createWith(client)).rejects.toMatchObject({
+    kind: "runtime",
+    message: expect.stringContaining(message),
+  });
+  expect(left).toEqual(["once more"]);
 });
