@@ -28,7 +28,7 @@ const NO_FAULTS = {
 };
 
 const directory = await mkdtemp(join(tmpdir(), "containerd-"));
-const rootDisk = await mountLoop(join(directory, "root"), 64);
+const rootDisk = await mountLoop(join(directory, "root"), 64 * MIB);
 const runc = await createRuncStandIn();
 // Hooks run in the reverse order: the daemon is stopped first.
 afterAll(async () => {

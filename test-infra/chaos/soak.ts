@@ -1,4 +1,3 @@
-import { join } from "node:path";
 import { createExecutor } from "@wfe-containerd/executor";
 import type { TestDaemon } from "../daemon/daemon.js";
 import { startPath } from "../daemon/path.js";
@@ -25,7 +24,7 @@ import { createTally, type SoakFaults } from "./tally.js";
 import { startWorker, type WorkerSettings } from "./worker.js";
 
 const SCRIPT = new URL("worker.mjs", import.meta.url);
-const OUTPUT_DISK_MEGABYTES = 16;
+const OUTPUT_DISK_BYTES = 16 * 1024 * 1024;
 /** What happens to the workers. Each has a third of the steps. */
 const ROLES = ["steady", "killed", "distant"] as const;
 
@@ -75,7 +74,7 @@ export async function soak(
   const steps = numberedSteps(count);
   const tally = createTally(steps);
   const ranDir = await makeRanDir(at);
-  await using outputDisk = await mountMemory(join(at.ioDir, "small"), OUTPUT_DISK_MEGABYTES);
+  await using outputDisk = await mountMemory(at.ioDir, { sizeBytes: OUTPUT_DISK_BYTES });
   await using path = await startPath(at.daemon.socketPath);
   const before = await at.inventory();
   const roleOf = new Map(steps.map(({ name }, number) => [name, ROLES[number % ROLES.length]]));
@@ -115,7 +114,7 @@ export async function soak(
       onPhase: killer.see,
       onLost: (lost) => lost,
     });
-  await using steady = share({ ioDir: outputDisk.path });
+  await using steady = share({ ioDir: outputDisk.directory });
   await using killed = share({});
   await using distant = share({ address: path.address, keepAliveMs: 1_000 });
   victim = killed;

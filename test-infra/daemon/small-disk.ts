@@ -1,63 +1,87 @@
 import { execFile } from "node:child_process";
-import { type FileHandle, mkdir, open, rm, rmdir, statfs, truncate } from "node:fs/promises";
+import { type FileHandle, mkdir, mkdtemp, open, readFile, rm, statfs } from "node:fs/promises";
 import { join } from "node:path";
-import { setTimeout as delay } from "node:timers/promises";
 import { promisify } from "node:util";
 
 const run = promisify(execFile);
 
-/** A file system of a few megabytes that can be filled. */
+/** A file system of a fixed size, which can be filled. */
 export interface SmallDisk extends AsyncDisposable {
-  readonly path: string;
-  /** Fills it to the last block. */
-  fill(): Promise<void>;
+  readonly directory: string;
+  /** Takes all of the free space but for some bytes, also while others write. */
+  fill(leaveBytes?: number): Promise<void>;
   /** Undoes `fill`. */
   free(): Promise<void>;
 }
 
+export interface MemoryDiskOptions {
+  readonly sizeBytes: number;
+  /** How many files and directories it can hold. `fill()` takes them all, too. Default: any number. */
+  readonly files?: number;
+}
+
+/** What the disk needs for itself, and others write meanwhile. */
 const SPARE_BYTES = 2 * 1024 * 1024;
 const BLOCKS = [256 * 1024, 4096];
 
-/** Mounts a small disk in memory at a new directory. */
-export async function mountMemory(path: string, megabytes: number): Promise<SmallDisk> {
-  await mkdir(path, { recursive: true });
-  await run("mount", ["-t", "tmpfs", "-o", `size=${megabytes}m,mode=700`, "tmpfs", path]);
-  return smallDisk(path, async () => {
-    await unmount(path);
-    await rmdir(path);
-  });
+/**
+ * Mounts a disk in memory.
+ *
+ * @param parent where its directory is made, for example in that of a test's daemon.
+ */
+export async function mountMemory(
+  parent: string,
+  { sizeBytes, files }: MemoryDiskOptions,
+): Promise<SmallDisk> {
+  const directory = await mkdtemp(join(parent, "disk-"));
+  const limits = `size=${sizeBytes}${files === undefined ? "" : `,nr_inodes=${files}`}`;
+  await run("mount", ["-t", "tmpfs", "-o", `${limits},mode=700`, "tmpfs", directory]);
+  return smallDisk(directory, { hasFewFiles: files !== undefined });
 }
 
-/** Mounts a small disk in a file beside a new directory: ext4, on a loop device. */
-export async function mountLoop(path: string, megabytes: number): Promise<SmallDisk> {
-  const image = `${path}.img`;
-  await mkdir(path, { recursive: true });
-  await truncateNew(image, megabytes * 1024 * 1024);
+/** Mounts a disk in a file at a new directory: ext4, on a loop device. */
+export async function mountLoop(directory: string, sizeBytes: number): Promise<SmallDisk> {
+  await mkdir(directory);
+  const image = `${directory}.img`;
+  await run("truncate", ["--size", String(sizeBytes), image]);
   // Nothing is reserved for root: containerd is root.
   await run("mkfs.ext4", ["-q", "-m", "0", image]);
-  await run("mount", ["-o", "loop", image, path]);
-  return smallDisk(path, async () => {
-    // The daemon's end has unmounted it already.
-    await unmount(path).catch(() => undefined);
-    await rm(image, { force: true });
-  });
+  await run("mount", ["-o", "loop", image, directory]);
+  await rm(image);
+  return smallDisk(directory, { hasFewFiles: false });
 }
 
-function smallDisk(path: string, dispose: () => Promise<void>): SmallDisk {
-  const filler = join(path, "filler");
+function smallDisk(directory: string, { hasFewFiles }: { readonly hasFewFiles: boolean }): SmallDisk {
+  const filler = join(directory, "filler");
   return {
-    path,
-    async fill() {
-      await using file = await open(filler, "w");
-      const { bavail, bsize } = await statfs(path);
-      // Quicker than to write. The disk needs some blocks for itself, and others write, too.
-      const bytes = bavail * bsize - SPARE_BYTES;
-      if (bytes > 0) await run("fallocate", ["--length", String(bytes), filler]);
-      for (const size of BLOCKS) await writeUntilFull(file, new Uint8Array(size).fill(1));
+    directory,
+    async fill(leaveBytes = 0) {
+      await mkdir(filler);
+      await fillBytes(join(filler, "bytes"), leaveBytes);
+      if (!hasFewFiles) return;
+      const makeFiles = 'cd "$0"; i=0; while : > $i; do i=$((i+1)); done';
+      // It fails when there can be no further file.
+      await run("sh", ["-c", makeFiles, filler]).catch(() => undefined);
     },
-    free: () => rm(filler, { force: true }),
-    [Symbol.asyncDispose]: dispose,
+    free: () => rm(filler, { recursive: true, force: true }),
+    async [Symbol.asyncDispose]() {
+      // A shim closes its files a moment after it has told that all is copied. The end of a daemon unmounts
+      // what is in its directory.
+      const isMounted = (await readFile("/proc/self/mountinfo", "utf8")).includes(` ${directory} `);
+      if (isMounted) await run("umount", ["--lazy", directory]);
+      await rm(directory, { recursive: true, force: true });
+    },
   };
+}
+
+async function fillBytes(path: string, leaveBytes: number): Promise<void> {
+  await using file = await open(path, "wx");
+  const { bavail, bsize } = await statfs(path);
+  const isWhole = leaveBytes === 0;
+  // Quicker than to write.
+  const bytes = bavail * bsize - (isWhole ? SPARE_BYTES : leaveBytes);
+  if (bytes > 0) await run("fallocate", ["--length", String(bytes), path]);
+  if (isWhole) for (const size of BLOCKS) await writeUntilFull(file, new Uint8Array(size).fill(1));
 }
 
 async function writeUntilFull(file: FileHandle, block: Uint8Array): Promise<void> {
@@ -69,28 +93,6 @@ async function writeUntilFull(file: FileHandle, block: Uint8Array): Promise<void
     } catch (reason) {
       if ((reason as NodeJS.ErrnoException).code === "ENOSPC") return;
       throw reason;
-    }
-  }
-}
-
-async function truncateNew(path: string, bytes: number): Promise<void> {
-  await (await open(path, "wx")).close();
-  await truncate(path, bytes);
-}
-
-const UNMOUNT_MS = 100_000;
-const AGAIN_MS = 20;
-
-/** A shim closes its files a moment after it has told that all is copied. */
-async function unmount(path: string): Promise<void> {
-  const giveUpAt = performance.now() + UNMOUNT_MS;
-  for (;;) {
-    try {
-      await run("umount", [path]);
-      return;
-    } catch (reason) {
-      if (!/busy/.test(String(reason)) || performance.now() > giveUpAt) throw reason;
-      await delay(AGAIN_MS);
     }
   }
 }

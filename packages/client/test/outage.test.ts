@@ -145,7 +145,7 @@ describe.each(["before", "after"] as const)("an outage %s each call", (moment) =
     await here.expectNothingLeft(before);
   });
 
-  test("does not change what a container comes to: the path is cut", async () => {
+  test("does not change what a container comes to: the path is cut (F3, F21)", async () => {
     const before = await here.inventory();
     await using path = await startPath(here.daemon.socketPath);
     await using disturbed = disturbedClient(moment, {
@@ -235,7 +235,7 @@ test("a subscription waits for the daemon too, and tells of the gap", async () =
   expect(events.map(({ type }) => type)).toEqual(["gap", "containerd.events.SnapshotPrepare"]);
 });
 
-test("a daemon on a Unix socket that hangs is noticed while a call waits, which then gets its answer", async () => {
+test("a daemon on a Unix socket that hangs is noticed while a call waits, which then gets its answer (F17)", async () => {
   const events: string[] = [];
   await using patient = patientClient(
     { onAway: ({ kind }) => void events.push(kind), onBack: () => void events.push("back") },
@@ -297,7 +297,7 @@ test("calls of a daemon that stays away fail soon after the deadline, and the ne
   expect(await client.version()).toMatchObject({ version: here.daemon.version });
 });
 
-test("a lease lives as long as asked for, although this machine's clock is two days behind", async () => {
+test("a lease lives as long as asked for, although this machine's clock is two days behind (F19)", async () => {
   await using connected = patientClient();
   const { plain } = connected;
   const days = 2 * 24 * 3_600_000;
@@ -319,7 +319,7 @@ test("a lease lives as long as asked for, although this machine's clock is two d
   }
 });
 
-test("an import whose daemon is killed in its middle leaves nothing, once the daemon is back", async () => {
+test("an import whose daemon is killed in its middle leaves nothing, once the daemon is back (F22)", async () => {
   await using connected = patientClient();
   const { plain } = connected;
   const other = plain.with({ namespace: `${plain.namespace}-import` });

@@ -228,9 +228,9 @@ test("a shim that is killed is told from a step that is", async () => {
 });
 
 test("a full disk for its output ends a step, and says so", async () => {
-  await using disk = await mountMemory(join(daemon_.daemon.directory, "small"), 1);
+  await using disk = await mountMemory(daemon_.daemon.directory, { sizeBytes: 1024 * 1024 });
   const before = await daemon_.inventory();
-  await using executor = createExecutor({ client: daemon_.client, ioDir: disk.path });
+  await using executor = createExecutor({ client: daemon_.client, ioDir: disk.directory });
   const result = await executor.run({ name: "flood", image: IMAGE, run: "yes", timeoutMs: 60_000 });
   expect(result).toMatchObject({ cause: "log-io-failed" });
   expect(result.stdout).toMatch(/^(y\n)+/);

@@ -1,17 +1,7 @@
 import { execFile } from "node:child_process";
-import { createHash, randomUUID } from "node:crypto";
+import { createHash } from "node:crypto";
 import { constants } from "node:fs";
-import {
-  type FileHandle,
-  mkdir,
-  open,
-  readdir,
-  readFile,
-  readlink,
-  rm,
-  stat,
-  statfs,
-} from "node:fs/promises";
+import { type FileHandle, open, readdir, readFile, readlink, stat, statfs } from "node:fs/promises";
 import { join } from "node:path";
 import { PassThrough } from "node:stream";
 import { setTimeout as delay } from "node:timers/promises";
@@ -25,6 +15,7 @@ import {
   type StepHandle,
 } from "@wfe-containerd/executor";
 import { useDaemon } from "@wfe-containerd/test-infra/daemon";
+import { mountMemory } from "@wfe-containerd/test-infra/daemon/small-disk";
 import { describe, expect, test } from "vitest";
 
 const run = promisify(execFile);
@@ -35,37 +26,6 @@ const MIB = 1024 * KIB;
 
 function executor(options: ExecutorOptions = {}) {
   return createExecutor({ client: at.client, ioDir: at.ioDir, ...options });
-}
-
-interface SmallDisk extends AsyncDisposable {
-  readonly directory: string;
-  /** Takes all of the free space but for some bytes, also while others write. */
-  fill(leaveBytes?: number): Promise<void>;
-  free(): Promise<void>;
-}
-
-async function smallDisk(sizeBytes: number): Promise<SmallDisk> {
-  const directory = join(at.daemon.directory, `disk-${randomUUID()}`);
-  const filler = join(directory, "filler");
-  await mkdir(directory);
-  await run("mount", ["-t", "tmpfs", "-o", `size=${sizeBytes},mode=700`, "tmpfs", directory]);
-  return {
-    directory,
-    async fill(leaveBytes = 0) {
-      const { bavail, bsize } = await statfs(directory);
-      const bytes = leaveBytes === 0 ? sizeBytes : bavail * bsize - leaveBytes;
-      // It fails when the disk is full, which is what we want.
-      await run("dd", ["if=/dev/zero", `of=${filler}`, "bs=4k", `count=${bytes / 4096}`]).catch(
-        () => undefined,
-      );
-    },
-    free: () => rm(filler),
-    async [Symbol.asyncDispose]() {
-      // A shim closes its files a moment after it has told that all is copied.
-      await run("umount", ["--lazy", directory]);
-      await rm(directory, { recursive: true });
-    },
-  };
 }
 
 /** What `seq` prints, and a command that prints its first bytes. */
@@ -170,20 +130,28 @@ async function writtenPipes(): Promise<string[]> {
   return (await Promise.all(pipes)).flat();
 }
 
-test("a long line of bytes that are no text is exact, and a line of text is cut with a mark (fault case 23)", async () => {
+/** `WFE_LINE_MIB=1024` prints a line of a gigabyte. */
+const LINE_MIB = Number(process.env["WFE_LINE_MIB"] ?? 256);
+
+test("a long line of bytes that are no text is exact and takes little memory, and a line of text is cut with a mark (fault case 23)", async () => {
   await using runner = executor();
-  const length = 64 * MIB;
+  const length = LINE_MIB * MIB;
+  const rssBefore = process.memoryUsage.rss();
   const handle = runner.start({
     name: "line",
     image: IMAGE,
     run: `printf '\\303'; head -c ${length} /dev/zero; printf '\\251\\377'`,
   });
   const printed = createHash("sha256");
-  const whole = Buffer.alloc(length + 3);
-  whole.set([0xc3]);
-  whole.set([0xa9, 0xff], length + 1);
-  for await (const entry of handle.log.read()) if (entry.type === "output") printed.update(entry.data);
-  expect(printed.digest("hex")).toBe(createHash("sha256").update(whole).digest("hex"));
+  let mostRss = 0;
+  for await (const entry of handle.log.read()) {
+    if (entry.type === "output") printed.update(entry.data);
+    mostRss = Math.max(mostRss, process.memoryUsage.rss());
+  }
+  const whole = createHash("sha256").update(Buffer.from([0xc3]));
+  for (let mib = 0; mib < LINE_MIB; mib++) whole.update(Buffer.alloc(MIB));
+  expect(printed.digest("hex")).toBe(whole.update(Buffer.from([0xa9, 0xff])).digest("hex"));
+  expect(mostRss - rssBefore).toBeLessThan(128 * MIB);
   const lines: LogLine[] = [];
   for await (const line of handle.log.lines({ maxLineBytes: 100 })) lines.push(line);
   expect(lines).toMatchObject([{ offset: 0, omittedBytes: length - 97 }]);
@@ -283,7 +251,7 @@ describe("a limit of the log", () => {
   test.each(["truncate", "drop-oldest"] as const)(
     "keeps the disk's use bounded while a step prints without end: %s (S14)",
     async (onLogLimit) => {
-      await using disk = await smallDisk(1200 * MIB);
+      await using disk = await mountMemory(at.daemon.directory, { sizeBytes: 1200 * MIB });
       await using runner = executor({ ioDir: disk.directory, maxLogBytes: 32 * MIB, onLogLimit });
       // About fifty megabytes a second. With all of a processor, a step can print a gigabyte while a busy
       // machine does not run us.
@@ -442,7 +410,7 @@ describe("a disk that is full", () => {
   test.each([4, 40, 60])(
     "%i KiB before the end of a step that exits with 0: the step has failed, and the place of the gap is told (F10, fault case 9)",
     async (missingKib) => {
-      await using disk = await smallDisk(MIB);
+      await using disk = await mountMemory(at.daemon.directory, { sizeBytes: MIB });
       await using runner = executor({ ioDir: disk.directory });
       const before = await at.inventory();
       await disk.fill(256 * KIB);
@@ -459,7 +427,7 @@ describe("a disk that is full", () => {
   );
 
   test("only while the step's task is created: nothing is lost, and the step is not stopped", async () => {
-    await using disk = await smallDisk(MIB);
+    await using disk = await mountMemory(at.daemon.directory, { sizeBytes: MIB });
     await using client = createClient({
       address: at.daemon.address,
       namespace: at.client.namespace,
@@ -487,7 +455,7 @@ describe("a disk that is full", () => {
   });
 
   test("for a moment: the step is stopped soon, although the disk is free again (F11)", async () => {
-    await using disk = await smallDisk(MIB);
+    await using disk = await mountMemory(at.daemon.directory, { sizeBytes: MIB });
     await using runner = executor({ ioDir: disk.directory });
     const input = new PassThrough();
     const handle = runner.start(
@@ -532,7 +500,7 @@ describe("a disk that is full", () => {
   }
 
   test("of one stream: the other one is whole", async () => {
-    await using disk = await smallDisk(MIB);
+    await using disk = await mountMemory(at.daemon.directory, { sizeBytes: MIB });
     await using runner = executor({ ioDir: disk.directory });
     await disk.fill(128 * KIB);
     const { command } = numbered(160 * KIB);
@@ -542,7 +510,7 @@ describe("a disk that is full", () => {
   });
 
   test("before the step: the error names the directory (F13)", async () => {
-    await using disk = await smallDisk(MIB);
+    await using disk = await mountMemory(at.daemon.directory, { sizeBytes: MIB });
     await using runner = executor({ ioDir: disk.directory });
     await disk.fill();
     const running = runner.run({ name: "never", image: IMAGE, run: "true", extraHosts: { db: "10.0.0.1" } });
@@ -583,7 +551,7 @@ describe("a disk that is full", () => {
   });
 
   test("because of one step: that one is stopped, and the other goes on (F12)", async () => {
-    await using disk = await smallDisk(400 * MIB);
+    await using disk = await mountMemory(at.daemon.directory, { sizeBytes: 400 * MIB });
     await using runner = executor({ ioDir: disk.directory });
     const innocent = runner.start({
       name: "innocent",
