@@ -8,7 +8,7 @@ import { BUSYBOX_NAME, busyboxArchive } from "../images/build.js";
 import { type Inventory, takeInventory, whatStays } from "./inventory.js";
 
 export { type Inventory, takeInventory, whatIsLeft, whatStays } from "./inventory.js";
-export { pauseProcess } from "./pause.js";
+export { pauseProcess, untilPaused } from "./pause.js";
 
 /** The daemon of one test file. Use it inside of tests only: it starts before the first one. */
 export interface TestDaemon {

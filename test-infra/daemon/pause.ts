@@ -4,6 +4,11 @@ import { expect } from "vitest";
 /** Pauses a process with SIGSTOP. Resolves when all of its threads have stopped. SIGCONT continues it. */
 export async function pauseProcess(pid: number): Promise<void> {
   process.kill(pid, "SIGSTOP");
+  await untilPaused(pid);
+}
+
+/** Resolves when somebody has paused a process, and all of its threads have stopped. */
+export async function untilPaused(pid: number): Promise<void> {
   await expect.poll(() => threadStates(pid), { interval: 5 }).toMatch(/^T+$/);
 }
 

@@ -14,7 +14,7 @@ const create = (reason: Error, findFault: () => Promise<string | undefined>) =>
     { id: "step", container: {} } as StepPlan,
     [],
     {} as StepIo,
-    createRelease(),
+    { release: createRelease(), patience: { outages: 0 } },
     findFault,
   );
 

@@ -11,6 +11,7 @@ import { createContainer } from "../resources/acquire.js";
 import type { Release } from "../resources/release.js";
 import { deleteProcess } from "./delete-process.js";
 import { isStopped, killProcess } from "./kill-process.js";
+import type { Patience } from "./patience.js";
 import { firstProcess, type Process } from "./process.js";
 import type { ProcessId } from "./process-id.js";
 import { isLimitRefusal, startError } from "./start-error.js";
@@ -29,6 +30,12 @@ const LEAST_REMOVALS = 10;
 const REMOVING_MS = 5_000;
 const FIRST_PAUSE_MS = 50;
 const LONGEST_PAUSE_MS = 1_000;
+
+/** The parts of a step that its task depends on. */
+export interface TaskOwner {
+  readonly release: Release;
+  readonly patience: Pick<Patience, "outages">;
+}
 
 type TaskMachine = Pick<Machine, "client" | "impatientClient" | "bridge" | "facts">;
 
@@ -52,13 +59,13 @@ export async function createTask(
   plan: StepPlan,
   rootfs: Mount[],
   io: StepIo,
-  release: Release,
+  step: TaskOwner,
   findFault: () => Promise<string | undefined>,
 ): Promise<CreatedTask> {
   const { client } = machine;
   const process = firstProcess(machine, plan.id);
   let { spec } = plan.container;
-  ownTask(machine, process, release);
+  ownTask(machine, process, step);
   const createOnce = (): Promise<{ readonly pid: number }> =>
     client.tasks.create({ containerId: plan.id, rootfs, ...io.stdio, timeoutMs: CREATE_TIMEOUT_MS });
   const create = (): ReturnType<typeof createOnce> => createOverHalfMade(machine, process.id, createOnce);
@@ -78,8 +85,12 @@ export async function createTask(
   return Object.assign(process, { pid, spec });
 }
 
-/** Registers the undo of a task: what still runs of it is killed, also if the daemon has forgotten it. */
-export function ownTask(machine: TaskMachine, process: Process, release: Release): void {
+/**
+ * Registers the undo of a task: what still runs of it is killed, also if the daemon has forgotten it. A daemon
+ * forgets a shim that it has not ended if its call is given up in the middle of a deletion, because it hangs
+ * or the path to it is cut (containerd, `shimTask.delete`).
+ */
+export function ownTask(machine: TaskMachine, process: Process, { release, patience }: TaskOwner): void {
   const { client, bridge, facts } = machine;
   const { containerId: id } = process.id;
   release.add({ kind: "task", id }, async () => {
@@ -89,7 +100,8 @@ export function ownTask(machine: TaskMachine, process: Process, release: Release
       if (!(await isStopped(client, process.id))) await killProcess(client, process.id);
       await process.delete();
     }
-    if (process.isForgotten) await traceFinderOf(client, bridge, facts.locality)?.removeAll(id);
+    if (process.isForgotten || patience.outages > 0)
+      await traceFinderOf(client, bridge, facts.locality)?.removeAll(id);
   });
 }
 

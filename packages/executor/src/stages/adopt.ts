@@ -138,11 +138,12 @@ async function endOf(
 
 /** Registers the undo of everything that the step may have, in the order in which a step is made. */
 function ownLeftovers(
-  { id, machine, release }: StepContext,
+  context: StepContext,
   { step, removeClaims }: ClaimedStep,
   process: Process,
   keepsClaims: () => boolean,
 ): void {
+  const { id, machine, release } = context;
   const { client } = machine;
   const { container, found, lease } = step;
   release.add({ kind: "lease", id }, async () => {
@@ -156,7 +157,7 @@ function ownLeftovers(
   if (directory.endsWith(`/${id}`))
     release.add({ kind: "output", id: directory }, () => rm(directory, { recursive: true, force: true }));
   if (container === undefined) {
-    ownTask(machine, process, release);
+    ownTask(machine, process, context);
     return;
   }
   const { snapshotKey, snapshotter } = container;
@@ -165,5 +166,5 @@ function ownLeftovers(
       ignoreNotFound(client.snapshots.remove(snapshotKey, { snapshotter })),
     );
   release.add({ kind: "container", id }, () => ignoreNotFound(client.containers.delete(id)));
-  ownTask(machine, process, release);
+  ownTask(machine, process, context);
 }

@@ -96,11 +96,12 @@ export function recordOutput(
 
 /** Creates the task. None of the step's code runs yet. */
 export async function createStep(
-  { machine, executor, release }: StepContext,
+  context: StepContext,
   { resolved, plan, rootfs, io, recorder, daemonTime }: PreparedStep,
 ): Promise<CreatedStep> {
+  const { machine, executor, release } = context;
   const { step, sources, leased, image, hostUser, secrets } = resolved;
-  const task = await createTask(machine, plan, rootfs, io, release, () =>
+  const task = await createTask(machine, plan, rootfs, io, context, () =>
     findBlockingUserFile(leased, image, executor.readUserFiles),
   );
   // Otherwise the deletion of a task that is given up would wait for us.
