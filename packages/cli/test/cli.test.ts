@@ -280,7 +280,7 @@ describe("run", () => {
     [125, ["--workdir", "relative", "busybox"], /^wfe-containerd: --workdir: /],
     [125, ["--volume", "/run/containerd:/x", "busybox"], /allowed: by no policy/],
     [125, [], /missing required argument/],
-  ])("ends with %d for %j", async (expected, args, message) => {
+  ])("ends with %d for %j (fault case 24)", async (expected, args, message) => {
     const { code, stdout, stderr } = await call([...at(), "run", "--pull", "never", ...args], { env: env() });
     expect({ code, stdout: stdout.toString() }).toEqual({ code: expected, stdout: "" });
     expect(stderr).toMatch(message);
@@ -655,7 +655,7 @@ test("what an executor left that was killed is listed, and collected; what lives
   expect((await call([...at(), "rm", "no-such-step"])).code).toBe(125);
 });
 
-test("run ends soon after its time-out though the daemon is gone, and gc ends what is left, or says why not", async () => {
+test("run ends soon after its time-out though the daemon is gone, and gc ends what is left, or says why not (F4, F20)", async () => {
   const { daemon, client } = daemon_;
   // Long enough for the daemon to be killed before.
   const flags = ["--timeout", "15s", "--stop-timeout", "1"];

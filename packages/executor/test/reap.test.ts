@@ -25,6 +25,7 @@ import {
 import { useDaemon, whatIsLeft } from "@wfe-containerd/test-infra/daemon";
 import { createRuncStandIn } from "@wfe-containerd/test-infra/daemon/runc-stand-in";
 import { afterAll, expect, test, vi } from "vitest";
+import { startStepProcess } from "./step-process.js";
 
 const run = promisify(execFile);
 const runc = await createRuncStandIn();
@@ -98,7 +99,7 @@ function kinds({ removed }: ReapReport): string[] {
   return removed.map(({ kind }) => kind).sort();
 }
 
-test("what a killed process leaves is listed by a dry run, which changes nothing, and is then removed", async () => {
+test("what a killed process leaves is listed by a dry run, which changes nothing, and is then removed (F16)", async () => {
   const before = await at.inventory();
   const { output: id } = await killedProcess();
   const left = await at.inventory();
@@ -161,7 +162,7 @@ test("a step that its executor removes while it is claimed is no failure", async
   await at.expectNothingLeft(before);
 });
 
-test("a process that is killed while its task is created leaves nothing that reap does not find", async () => {
+test("a process that is killed while its task is created leaves nothing that reap does not find (F21)", async () => {
   const before = await at.inventory();
   const reached = join(at.daemon.directory, "creating");
   await runc.before("create", `touch ${reached}; real "$@"; exit`);
@@ -174,7 +175,29 @@ test("a process that is killed while its task is created leaves nothing that rea
   await at.expectNothingLeft(before);
 });
 
-test("a shim of which containerd has no record any more is ended", async () => {
+test("a machine that dies when a step has its files and no record leaves nothing that reap does not find (F21)", async () => {
+  const before = await at.inventory();
+  const { ioDir } = at;
+  const dead = startStepProcess(at.client, {
+    options: { ioDir },
+    starts: [{ step: STEP }],
+    killAt: { when: "instead", call: "Containers.Create" },
+  });
+  await dead.until("held", 1);
+  const directory = join(ioDir, dead.said[0]?.id ?? "");
+  await expect
+    .poll(() => readdir(directory).catch(() => []))
+    .toEqual(expect.arrayContaining(["stdout", "stderr"]));
+  at.daemon.kill("SIGKILL");
+  await Promise.all([at.daemon.exited, dead.kill()]);
+  await at.daemon.restart();
+  const { removed, failed } = ofDaemon(await reap(at.client, { ioDir }));
+  expect(removed).toContainEqual(expect.objectContaining({ kind: "output", id: directory }));
+  expect(failed).toEqual([]);
+  await at.expectNothingLeft(before);
+});
+
+test("a shim of which containerd has no record any more is ended (F21)", async () => {
   const before = await at.inventory();
   const { output: id } = await killedProcess();
   at.daemon.kill("SIGKILL");
@@ -193,7 +216,7 @@ test("a shim of which containerd has no record any more is ended", async () => {
   await at.expectNothingLeft(before);
 });
 
-test("control groups that are left when runc is killed in the middle of a creation are removed", async () => {
+test("control groups that are left when runc is killed in the middle of a creation are removed (F9)", async () => {
   const before = await at.inventory();
   await using runner = executor();
   const { namespace } = at.client;
@@ -322,7 +345,7 @@ test("of reap and recover at once, one gets a step", async () => {
   await at.expectNothingLeft(before);
 });
 
-test("an executor ends the step of a dead one when its time-out has passed, and not before", async () => {
+test("an executor ends the step of a dead one when its time-out has passed, and not before (F14)", async () => {
   const before = await at.inventory();
   const { output: limited } = await killedProcess("timeout");
   const { output: endless } = await killedProcess();

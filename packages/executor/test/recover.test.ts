@@ -1,10 +1,8 @@
-import { execFile, spawn } from "node:child_process";
+import { execFile } from "node:child_process";
 import { randomUUID } from "node:crypto";
-import { once } from "node:events";
 import { access, mkdir, mkdtemp, readdir, readFile, stat, writeFile } from "node:fs/promises";
+import { hostname } from "node:os";
 import { join } from "node:path";
-import { createInterface } from "node:readline";
-import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import {
   createExecutor,
@@ -14,7 +12,6 @@ import {
   listRecoverable,
   type RecoverOptions,
   removeStep,
-  type StartOptions,
   type StepHandle,
   type StepInput,
   type StepResult,
@@ -22,33 +19,12 @@ import {
 import { useDaemon } from "@wfe-containerd/test-infra/daemon";
 import { createRuncStandIn, FAIL } from "@wfe-containerd/test-infra/daemon/runc-stand-in";
 import { afterAll, describe, expect, test } from "vitest";
+import { type KillAt, type Start, type StepProcess, startStepProcess } from "./step-process.js";
 
 const run = promisify(execFile);
 const runc = await createRuncStandIn();
 const at = useDaemon({ binDir: runc.binDir });
 afterAll(() => runc[Symbol.asyncDispose]());
-const SCRIPT = fileURLToPath(new URL("step-process.mjs", import.meta.url));
-
-interface Said {
-  readonly type: "started" | "result" | "error";
-  readonly id: string;
-  readonly result?: StepResult;
-  readonly kind?: string;
-  readonly message?: string;
-}
-
-interface Start {
-  readonly step: StepInput;
-  readonly startOptions?: StartOptions;
-  /** Whether it is opened as a session. */
-  readonly isSession?: boolean;
-}
-
-interface KillAt {
-  readonly when: "before" | "after";
-  readonly call: string;
-  readonly count?: number;
-}
 
 function options(): Pick<ExecutorOptions, "ioDir" | "policy"> {
   return { ioDir: at.ioDir, policy: { mountSources: [at.daemon.directory] } };
@@ -59,44 +35,8 @@ function executor(more: ExecutorOptions = {}): Executor {
 }
 
 /** An executor in a process of its own. */
-function startProcess(starts: readonly Start[], more: ExecutorOptions = {}, killAt?: KillAt) {
-  const { address } = at.daemon;
-  const { namespace } = at.client;
-  const argument = JSON.stringify({ address, namespace, options: { ...options(), ...more }, starts, killAt });
-  const child = spawn(process.execPath, [SCRIPT, argument], { stdio: ["ignore", "pipe", "inherit"] });
-  const said: Said[] = [];
-  const waiting = new Set<() => void>();
-  const lines = createInterface({ input: child.stdout });
-  lines.on("line", (line) => {
-    said.push(JSON.parse(line) as Said);
-    for (const look of waiting) look();
-  });
-  const ended = once(child, "close");
-  return {
-    said,
-    ended,
-    /** Resolves when so many lines of a type were said. */
-    async until(type: Said["type"], count: number): Promise<void> {
-      const isThere = (): boolean => said.filter((line) => line.type === type).length >= count;
-      if (isThere()) return;
-      let look = (): void => undefined;
-      const there = new Promise<void>((resolve) => {
-        look = () => (isThere() ? resolve() : undefined);
-      });
-      waiting.add(look);
-      await Promise.race([
-        there,
-        ended.then(() => {
-          if (!isThere()) throw new Error(`the process ended with ${JSON.stringify(said)}`);
-        }),
-      ]);
-      waiting.delete(look);
-    },
-    async kill(): Promise<void> {
-      child.kill("SIGKILL");
-      await ended;
-    },
-  };
+function startProcess(starts: readonly Start[], more: ExecutorOptions = {}, killAt?: KillAt): StepProcess {
+  return startStepProcess(at.client, { options: { ...options(), ...more }, starts, killAt });
 }
 
 /** A directory that steps share with the test: they note each run in it, and wait for a file in it. */
@@ -170,7 +110,7 @@ async function killWhileCreated(start: Start): Promise<void> {
   await at.daemon.restart();
 }
 
-test("eight steps of a process that was killed give eight true results and whole logs, and none runs twice", async () => {
+test("eight steps of a process that was killed give eight true results and whole logs, and none runs twice (fault case 4)", async () => {
   const before = await at.inventory();
   const [early, late] = [await openGate(), await openGate()];
   const codes = [0, 1, 2, 3, 4, 5, 6, 7];
@@ -212,7 +152,7 @@ test("eight steps of a process that was killed give eight true results and whole
   await at.expectNothingLeft(before);
 });
 
-test("a step of a process that dies at any moment has its true result, or says that nothing of it ran", async () => {
+test("a step of a process that dies at any moment has its true result, or says that nothing of it ran (fault case 5, F15)", async () => {
   const before = await at.inventory();
   const moments: [name: string, killAt: KillAt, wasStarted: boolean][] = [
     ["prepared", { when: "before", call: "Tasks.Create" }, false],
@@ -223,12 +163,13 @@ test("a step of a process that dies at any moment has its true result, or says t
     ["told", { when: "after", call: "Containers.Update", count: 2 }, true],
     ["deleted", { when: "after", call: "Tasks.Delete" }, true],
   ];
-  const step = { image: "busybox", run: "echo out; echo err >&2; exit 7" };
+  const gate = await openGate();
   await Promise.all(
     moments.map(([name, killAt]) => {
+      const run = `echo ran >> /gate/${name}.runs; echo out; echo err >&2; exit 7`;
       // The runtime finds out only at the start that this is no program.
-      const program = name === "unstartable" ? { run: undefined, command: ["/etc/passwd"] } : {};
-      return startProcess([{ step: { ...step, name, ...program } }], {}, killAt).ended;
+      const program = name === "unstartable" ? { run: undefined, command: ["/etc/passwd"] } : { run };
+      return startProcess([{ step: gate.step(name, 7, program) }], {}, killAt).ended;
     }),
   );
   await using runner = executor();
@@ -250,6 +191,8 @@ test("a step of a process that dies at any moment has its true result, or says t
   expect(outcomes).toHaveLength(moments.length);
   for (const outcome of outcomes.filter((each) => !("name" in each)))
     expect(outcome).toMatchObject({ kind: "runtime", message: expect.stringContaining("was not started") });
+  for (const [name, , wasStarted] of moments)
+    expect({ name, runs: await gate.runs(name) }).toEqual({ name, runs: wasStarted ? 1 : 0 });
   await runner.close();
   await at.expectNothingLeft(before);
 });
@@ -648,7 +591,7 @@ describe("an attempt", () => {
   });
 });
 
-test("a time-out outlives the process that was to see to it, and so does the beginning of a stop", async () => {
+test("a time-out outlives the process that was to see to it, and so does the beginning of a stop (fault case 4, F14)", async () => {
   const before = await at.inventory();
   const gate = await openGate();
   const limited = (name: string): Start => ({
@@ -658,6 +601,17 @@ test("a time-out outlives the process that was to see to it, and so does the beg
     startProcess([limited("timed")], {}, { when: "after", call: "Tasks.Start" }).ended,
     startProcess([limited("stopped")], {}, { when: "before", call: "Tasks.Kill" }).ended,
   ]);
+  for (const { labels, extensions } of await at.client.containers.list()) {
+    expect(labels).toMatchObject({
+      "wfe-containerd/step": expect.stringMatching(/^(?:timed|stopped)$/),
+      "wfe-containerd/owner": expect.stringContaining(hostname()),
+    });
+    const record = JSON.parse(Buffer.from(extensions["wfe-containerd.step"]?.value ?? []).toString());
+    expect(record).toMatchObject({
+      owner: labels["wfe-containerd/owner"],
+      deadline: { daemonMs: expect.any(Number) },
+    });
+  }
   await using runner = executor();
   const handles = await recovered(runner);
   const results = await Promise.all(handles.map(({ result }) => result));
@@ -669,7 +623,7 @@ test("a time-out outlives the process that was to see to it, and so does the beg
   await at.expectNothingLeft(before);
 });
 
-test("a step with secrets is taken over only by who can mask them, and stopped if that is asked for", async () => {
+test("a step with secrets is taken over only by who can mask them, and stopped if that is asked for (fault case 4)", async () => {
   const before = await at.inventory();
   const secrets = { token: "hush-hush" };
   const run = "trap 'echo bye; exit 9' TERM; cat /run/secrets/token; echo; while :; do sleep 0.05; done";
@@ -694,7 +648,7 @@ test("a step with secrets is taken over only by who can mask them, and stopped i
   await at.expectNothingLeft(before);
 });
 
-test("output that is gone is said to be: what was freed because of the limit, and what came through pipes", async () => {
+test("output that is gone is said to be: what was freed because of the limit, and what came through pipes (fault case 4)", async () => {
   const before = await at.inventory();
   const gate = await openGate();
   const flood =
@@ -743,7 +697,7 @@ test("output that is gone is said to be: what was freed because of the limit, an
   await at.expectNothingLeft(before);
 });
 
-test("a step that ends while its process and the daemon are away has its true code, or says that nobody knows it", async () => {
+test("a step that ends while its process and the daemon are away has its true code, or says that nobody knows it (fault case 3)", async () => {
   const before = await at.inventory();
   const gate = await openGate();
   const dead = startProcess([{ step: gate.step("away", 7) }]);

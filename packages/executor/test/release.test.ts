@@ -76,15 +76,16 @@ function clientThatKeepsSnapshots() {
   return { client, heal: () => Object.assign(state, { isBroken: false }) };
 }
 
-/** A client that waits for the deletion of a task for so long, in milliseconds. Other calls have longer. */
-function clientThatDeletesTasksIn(timeoutMs: number): Client {
+/** A client that gives up its first deletions of a task after so long, in milliseconds. */
+function clientThatDeletesTasksIn(timeoutMs: number, times: number): Client {
+  let deletions = 0;
   return createClient({
     address: at.daemon.address,
     namespace: at.client.namespace,
     interceptors: [
       (next) => async (request) => {
-        if (!request.service.typeName.endsWith("Tasks") || request.method.name !== "Delete")
-          return next(request);
+        const isDelete = request.service.typeName.endsWith("Tasks") && request.method.name === "Delete";
+        if (!isDelete || ++deletions > times) return next(request);
         const late = AbortSignal.timeout(timeoutMs);
         const signal = AbortSignal.any([request.signal, late]);
         return next({ ...request, signal }).catch((reason: unknown) => {
@@ -97,7 +98,7 @@ function clientThatDeletesTasksIn(timeoutMs: number): Client {
 }
 
 test.each(["file", "fifo"] as const)(
-  "a failed release hides no result and no error, in %s mode",
+  "a failed release hides no result and no error, in %s mode (F5)",
   async (ioMode) => {
     const before = await at.inventory();
     const { client, heal } = clientThatKeepsSnapshots();
@@ -188,12 +189,12 @@ test("the loop over a handle throws the step's error after the events, unless it
 });
 
 test.each([
-  ["fails once", FAIL, 1],
-  ["fails three times", FAIL, 3],
-  ["takes longer than the client waits", "sleep 4", 1],
-])("a runc delete that %s takes nothing from a known result", async (_, script, times) => {
+  ["fails once", FAIL, 1, 0],
+  ["fails three times", FAIL, 3, 0],
+  ["takes longer than the client waits", "sleep 4", 1, 1],
+])("a runc delete that %s takes nothing from a known result (F6)", async (_, script, times, given) => {
   const before = await at.inventory();
-  await using client = clientThatDeletesTasksIn(2_000);
+  await using client = clientThatDeletesTasksIn(2_000, given);
   await using runner = executor({ client });
   await runc.before("delete", script, times);
   expect(await runner.run(SEVEN)).toMatchObject({
@@ -257,7 +258,7 @@ test("a step that cannot be started after its daemon died while it started it is
   await at.expectNothingLeft(before);
 });
 
-test("a runc kill that fails once is tried again", async () => {
+test("a runc kill that fails once is tried again (F7)", async () => {
   const before = await at.inventory();
   await using runner = executor();
   const handle = runner.start(ENDLESS);
@@ -270,7 +271,7 @@ test("a runc kill that fails once is tried again", async () => {
   await at.expectNothingLeft(before);
 });
 
-test("a runc kill that always fails is told, no other attempt follows, and the step is ended later", async () => {
+test("a runc kill that always fails is told, no other attempt follows, and the step is ended later (fault case 20, F7)", async () => {
   const before = await at.inventory();
   const runner = executor();
   const step = { ...ENDLESS, stopGrace: "1s", retry: { attempts: 3, delay: "0ms" } };
@@ -296,7 +297,7 @@ test("a runc kill that always fails is told, no other attempt follows, and the s
   await at.expectNothingLeft(before);
 });
 
-test("a step whose shim does not answer stays visible, keeps no other from removal, and is ended when it answers", async () => {
+test("a step whose shim does not answer stays visible, keeps no other from removal, and is ended when it answers (F8, F20)", async () => {
   const before = await at.inventory();
   const runner = executor();
   const [stuck, other] = [runner.start({ ...ENDLESS, stopGrace: "1s" }), runner.start(ENDLESS)] as const;
@@ -365,7 +366,7 @@ test("a private output directory that was cleaned away is made again", async () 
   await expect(access(second)).rejects.toMatchObject({ code: "ENOENT" });
 });
 
-test("output that a step had before its container is removed with its lease", async () => {
+test("output that a step had before its container is removed with its lease (F21)", async () => {
   const before = await at.inventory();
   const id = "wfe-0123456789abcdef0123";
   const directory = join(at.ioDir, id);
@@ -378,7 +379,7 @@ test("output that a step had before its container is removed with its lease", as
   await at.expectNothingLeft(before);
 });
 
-test("private output directories of dead processes are removed, and those of living ones stay", async () => {
+test("private output directories of dead processes are removed, and those of living ones stay (F16)", async () => {
   const owner = await currentOwner();
   const make = async (text: string): Promise<string> => {
     const directory = await mkdtemp(join(tmpdir(), "wfe-containerd-"));

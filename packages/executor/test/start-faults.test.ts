@@ -2,6 +2,7 @@ import { randomUUID } from "node:crypto";
 import { existsSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
+import { createClient } from "@wfe-containerd/client";
 import { createExecutor } from "@wfe-containerd/executor";
 import { useDaemon } from "@wfe-containerd/test-infra/daemon";
 import { createRuncStandIn } from "@wfe-containerd/test-infra/daemon/runc-stand-in";
@@ -59,6 +60,34 @@ test("a process is told to have ended with its container, if their shim dies whi
   expect(await added.result).toMatchObject({ exitCode: null, cause: "container-ended" });
   expect(await step.result).toMatchObject({ exitCode: null, cause: "runtime-lost" });
   await step[Symbol.asyncDispose]();
+  await executor.close();
+  await at.expectNothingLeft(before);
+});
+
+test("a step whose first process is killed before it is started is an error of the runtime, not of the step (fault case 7)", async () => {
+  const before = await at.inventory();
+  await using client = createClient({
+    address: at.daemon.address,
+    namespace: at.client.namespace,
+    interceptors: [
+      (next) => async (request) => {
+        if (request.service.typeName.endsWith(".Tasks") && request.method.name === "Start") {
+          const [task] = await at.client.tasks.list();
+          process.kill(task?.pid ?? 0, "SIGKILL");
+          await expect.poll(() => at.client.tasks.list()).toMatchObject([{ status: "stopped" }]);
+        }
+        return next(request);
+      },
+    ],
+  });
+  await using executor = createExecutor({ client, ioDir: at.ioDir, reapIntervalMs: false });
+  await expect(
+    executor.run({ name: "killed", image: "busybox", run: "echo out", retry: { attempts: 3, delay: "0ms" } }),
+  ).rejects.toMatchObject({
+    kind: "runtime",
+    message: expect.stringMatching(/^the container could not be started: /),
+    unreleased: [],
+  });
   await executor.close();
   await at.expectNothingLeft(before);
 });

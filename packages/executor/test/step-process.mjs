@@ -1,5 +1,6 @@
 // Starts steps in a process that can be killed. Its argument is JSON; it prints a line of JSON for everything
-// that its steps tell. With `killAt` it kills itself before or after a request to the daemon.
+// that its steps tell. With `killAt` it kills itself before or after a request to the daemon, or waits in
+// place of it.
 import { writeSync } from "node:fs";
 import { createClient } from "@wfe-containerd/client";
 import { createExecutor } from "@wfe-containerd/executor";
@@ -8,9 +9,12 @@ const { address, namespace, options, starts, killAt } = JSON.parse(process.argv[
 const say = (line) => writeSync(1, `${JSON.stringify(line)}\n`);
 let passed = 0;
 
-function pass(when, { service, method }) {
+async function pass(when, { service, method, message }) {
   if (when !== killAt?.when || `${service.typeName.split(".").at(-1)}.${method.name}` !== killAt.call) return;
-  if (++passed === (killAt.count ?? 1)) process.kill(process.pid, "SIGKILL");
+  if (++passed !== (killAt.count ?? 1)) return;
+  if (when !== "instead") process.kill(process.pid, "SIGKILL");
+  say({ type: "held", id: message.container.id });
+  await new Promise(() => {});
 }
 
 const client = createClient({
@@ -18,9 +22,10 @@ const client = createClient({
   namespace,
   interceptors: [
     (next) => async (request) => {
-      pass("before", request);
+      await pass("before", request);
+      await pass("instead", request);
       const answer = await next(request);
-      pass("after", request);
+      await pass("after", request);
       return answer;
     },
   ],

@@ -37,7 +37,7 @@ beforeAll(async () => {
 afterAll(() => rm(directory, { recursive: true }));
 
 test.each([undefined, "ENOENT", "ENOTDIR", "EACCES", "EMFILE", "EIO"])(
-  "a daemon that is away is unavailable, also when its socket cannot be looked at (%s)",
+  "a daemon that is away is unavailable, also when its socket cannot be looked at: %s (F18)",
   async (failure) => {
     look.failure = failure;
     const address = parseAddress(path);
