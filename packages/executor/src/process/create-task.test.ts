@@ -59,7 +59,7 @@ function createWith(client: Client): ReturnType<typeof createTask> {
     } as unknown as StepPlan,
     [],
     {} as StepIo,
-    createRelease(),
+    { release: createRelease(), patience: { outages: 0 } },
     async () => undefined,
   );
 }

@@ -86,9 +86,9 @@ export async function createTask(
 }
 
 /**
- * Registers the undo of a task: what still runs of it is killed, also if the daemon has forgotten it. A daemon
- * forgets a shim that it has not ended if its call is given up in the middle of a deletion, because it hangs
- * or the path to it is cut (containerd, `shimTask.delete`).
+ * Registers the undo of a task: what still runs of it is killed, also if the daemon has forgotten it. A
+ * daemon forgets a shim that it has not ended if its call is given up in the middle of a deletion, because it
+ * hangs or the path to it is cut (containerd, `shimTask.delete`).
  */
 export function ownTask(machine: TaskMachine, process: Process, { release, patience }: TaskOwner): void {
   const { client, bridge, facts } = machine;
