@@ -87,7 +87,8 @@ export function createShare(options: ShareOptions): Share {
         return;
       case "not-started":
         open.delete(line.name);
-        waiting.push(known.get(line.name) as NumberedStep);
+        // The worker before may have told that it could not be run, and was killed before it had released it.
+        if (!tally.isDone(line.name)) waiting.push(known.get(line.name) as NumberedStep);
         break;
       case "result":
       case "error":
