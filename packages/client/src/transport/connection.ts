@@ -20,6 +20,8 @@ export interface Connection {
   disconnects(): number;
   /** Ends all calls and the connection. After that, nothing here keeps the process running. */
   close(): Promise<void>;
+  /** Closes its sockets at once, also one that is not connected yet. The channel connects again. */
+  cut(): void;
 }
 
 export interface ConnectionOptions {
@@ -100,6 +102,7 @@ export function createConnection({ address, tls, keepAliveMs }: ConnectionOption
     address,
     tls,
     start,
+    cut: sockets.destroy,
     isFailing,
     reconnected,
     disconnects: () => sockets.closed,

@@ -9,6 +9,11 @@ import { markUnreached } from "./unreached.js";
  * Longer than the answer of a busy daemon, the longest pause between two connection attempts, or a handshake.
  */
 const RECONNECT_MS = 5_000;
+/**
+ * How long grpc-js may take to reconnect when the daemon has just answered a probe, in milliseconds. It waits
+ * without end on a connection that was opened while the path was silent.
+ */
+const STUCK_MS = 3_000;
 
 /**
  * Must be awaited before each call. After a failed connection attempt, grpc-js refuses calls until its next
@@ -30,9 +35,11 @@ export async function awaitReconnect(connection: Connection, signal: AbortSignal
   const late = new AbortController();
   // This timer keeps the process running. The timers of grpc-js do so only during calls.
   const timer = setTimeout(() => late.abort(), RECONNECT_MS);
+  const stuck = setTimeout(() => connection.cut(), STUCK_MS);
   try {
     await connection.reconnected(AbortSignal.any([signal, late.signal]));
   } finally {
     clearTimeout(timer);
+    clearTimeout(stuck);
   }
 }
