@@ -1,3 +1,4 @@
+import { setMaxListeners } from "node:events";
 import { Code } from "@connectrpc/connect";
 import { createClient } from "@wfe-containerd/client";
 import { startDaemon } from "@wfe-containerd/client/daemon";
@@ -40,6 +41,7 @@ test("every call to a daemon that is stopped meets its deadline, and says that t
   await started.stop();
   const { services, address } = started.client;
   const over = new AbortController();
+  setMaxListeners(0, over.signal);
   const calls: Promise<unknown>[] = [];
   const streams: Promise<unknown>[] = [];
   for (const [service, methods] of Object.entries(services)) {
