@@ -8,7 +8,10 @@ export interface DaemonPath extends AsyncDisposable {
   cut(): void;
   /** Cuts the connections, and all new ones until it is opened. */
   close(): void;
-  /** Lets nothing through until it is opened. Neither end is told. */
+  /**
+   * Lets nothing through until it is opened. Neither end is told. What connects meanwhile stays silent, as if
+   * a firewall had forgotten it.
+   */
   stall(): void;
   open(): void;
 }
@@ -22,6 +25,11 @@ export async function startPath(socketPath: string): Promise<DaemonPath> {
       near.destroy();
       return;
     }
+    if (state === "stalled") {
+      sockets.add(near);
+      near.resume().once("close", () => sockets.delete(near));
+      return;
+    }
     const far = connect(socketPath);
     far.on("error", () => undefined);
     near.pipe(far).pipe(near);
@@ -30,7 +38,6 @@ export async function startPath(socketPath: string): Promise<DaemonPath> {
       [far, near],
     ] as const) {
       sockets.add(socket);
-      if (state === "stalled") socket.cork();
       socket.once("close", () => {
         sockets.delete(socket);
         other.destroy();
