@@ -7,8 +7,19 @@ import {
   type StepEvent,
   type StepHandle,
   type StepInput,
+  type StepPhase,
 } from "@wfe-containerd/executor";
 import type { TestDaemon } from "@wfe-containerd/test-infra/daemon";
+
+/** All phases of a step, in order. */
+export const PHASES: readonly StepPhase[] = [
+  "resolving",
+  "preparing",
+  "starting",
+  "running",
+  "settling",
+  "releasing",
+];
 
 /** A step that prints a line, waits until it is let go on, prints another line, and exits with 7. */
 export interface GatedStep extends AsyncDisposable {

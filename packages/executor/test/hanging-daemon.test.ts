@@ -1,19 +1,11 @@
 import { createClient, observe } from "@wfe-containerd/client";
-import { createExecutor, type StepEvent, type StepPhase } from "@wfe-containerd/executor";
+import { createExecutor, type StepEvent } from "@wfe-containerd/executor";
 import { pauseProcess, useDaemon } from "@wfe-containerd/test-infra/daemon";
 import { expect, test } from "vitest";
-import { startGated } from "./gated-step.js";
+import { PHASES, startGated } from "./gated-step.js";
 
 const at = useDaemon();
 const STEP = { name: "hangs", image: "busybox", run: "echo out; exit 7" };
-const PHASES: readonly StepPhase[] = [
-  "resolving",
-  "preparing",
-  "starting",
-  "running",
-  "settling",
-  "releasing",
-];
 
 /** Asks often whether the daemon answers. */
 const KEEP_ALIVE_MS = 500;

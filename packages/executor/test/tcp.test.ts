@@ -1,19 +1,11 @@
 import { type Client, createClient } from "@wfe-containerd/client";
-import { createExecutor, reap, type StepPhase } from "@wfe-containerd/executor";
+import { createExecutor, reap } from "@wfe-containerd/executor";
 import { useDaemon } from "@wfe-containerd/test-infra/daemon";
 import { startPath } from "@wfe-containerd/test-infra/daemon/path";
 import { expect, test } from "vitest";
-import { startGated } from "./gated-step.js";
+import { PHASES, startGated } from "./gated-step.js";
 
 const at = useDaemon();
-const PHASES: readonly StepPhase[] = [
-  "resolving",
-  "preparing",
-  "starting",
-  "running",
-  "settling",
-  "releasing",
-];
 
 function clientOf(address: string, keepAliveMs?: number): Client {
   return createClient({ address, namespace: at.client.namespace, keepAliveMs });
