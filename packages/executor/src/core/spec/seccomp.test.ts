@@ -62,7 +62,7 @@ test("the list of what any step may call has each name once, and none of the dan
 });
 
 test.each([
-  ["amd64", ["SCMP_ARCH_X86_64", "SCMP_ARCH_X86"]],
+  ["amd64", ["SCMP_ARCH_X86_64", "SCMP_ARCH_X86", "SCMP_ARCH_X32"]],
   ["arm64", ["SCMP_ARCH_AARCH64", "SCMP_ARCH_ARM"]],
   ["riscv64", ["SCMP_ARCH_RISCV64"]],
   ["ppc64le", undefined],

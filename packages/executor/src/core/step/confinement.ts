@@ -93,7 +93,7 @@ export const confinementFields = {
   }),
   seccomp: declare(seccomp, {
     summary: "Filter of system calls: `default`, `unconfined`, or a profile in the form of docker's files",
-    default: "docker's profile, without x32 and without sockets of AF_ALG and AF_VSOCK",
+    default: "docker's profile, without AF_ALG and AF_VSOCK sockets",
     policy: ["seccomp"],
     flag: "--security-opt seccomp",
   }),

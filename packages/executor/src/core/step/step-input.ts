@@ -504,7 +504,7 @@ export interface StepInput {
    *
    * Limited by the policy's `seccomp`.
    *
-   * @default docker's profile, without x32 and without sockets of AF_ALG and AF_VSOCK
+   * @default docker's profile, without AF_ALG and AF_VSOCK sockets
    */
   readonly seccomp?: "default" | "unconfined" | {
     readonly defaultAction: string;
