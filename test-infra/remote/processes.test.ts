@@ -19,7 +19,8 @@ const WHOLE = { cause: "exit", exitCode: 4, stdout: "one\ntwo\n", log: { complet
 test("a further process in a step there outlives the connection, too, and reads its input", async () => {
   const before = await at.inventory();
   await using executor = open();
-  await using host = executor.start(step({ run: WAITS }));
+  // It ends after the further process, which would end with it.
+  await using host = executor.start(step({ run: WAITS.replace("/tmp/go", "/tmp/last") }));
   await host.started;
   const script = "cat; until [ -e /tmp/go ]; do sleep 0.05; done; echo two; echo err >&2; exit 4";
   await using process = host.exec({ run: script, stdin: "one\n" });
@@ -28,8 +29,9 @@ test("a further process in a step there outlives the connection, too, and reads 
   await using go = host.exec(GO);
   expect(await go.result).toMatchObject({ cause: "exit", exitCode: 0 });
   expect(await process.result).toMatchObject({ ...WHOLE, stderr: "err\n" });
+  await using last = host.exec({ command: ["touch", "/tmp/last"], user: "0" });
   expect(await host.result).toMatchObject(WHOLE);
-  for (const { closed } of [process, go, host]) await closed;
+  for (const { closed } of [process, go, last, host]) await closed;
   await executor.close();
   await at.expectNothingLeft(before);
 });

@@ -384,11 +384,10 @@ describe("cp", () => {
     await inStep("mkdir /tmp/trap; ln -s /etc /tmp/trap/link; touch /tmp/trap/file");
     expect((await cli("cp", "host:/tmp/trap", files)).code).toBe(0);
     for (const [args, message] of [
-      // The two lines of the step's tar, in one.
-      [["cp", "host:/none", files], /^wfe-containerd: cp: tar: none: [^;\\]+; tar: [^;\\]+\n$/],
+      [["cp", "host:/none", files], /^wfe-containerd: cp: in the step: tar: none: [^;\\]+\n$/],
       [["cp", join(files, "none"), "host:/tmp"], /^wfe-containerd: cp: .*none cannot be read: ENOENT/],
       [["cp", "host:/tmp/trap", join(files, "no/such")], /^wfe-containerd: cp: .* cannot be written: ENOENT/],
-      [["cp", files, "host:/root/x/y"], /^wfe-containerd: cp: tar: /],
+      [["cp", files, "host:/root/x/y"], /^wfe-containerd: cp: in the step: tar: /],
       [["cp", "a", "b"], /^wfe-containerd: cp: one of the two must be in a step/],
       [["cp", "host:", "b"], /^wfe-containerd: host:: the path is missing/],
       [["cp", "none:/a", "b"], /^wfe-containerd: there is no step "none"/],

@@ -1,4 +1,6 @@
-import { writeFile } from "node:fs/promises";
+import { spawnSync } from "node:child_process";
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { CAPABILITIES, DEFAULT_CAPABILITIES } from "../src/core/spec/capability-names.js";
@@ -7,12 +9,24 @@ import { socketcall32 } from "./socketcall32.js";
 
 const NOBODY = { user: { uid: 65534, gid: 65534 } };
 const isAmd64 = HOST.platform.architecture === "amd64";
+/** Some machines of amd64 run no 32-bit programs: by their kernel's configuration, or as encrypted guests. */
+const runs32Bit = isAmd64 && (await canRun(socketcall32(38)));
 
 let bundle: Bundle;
 beforeAll(async () => {
   bundle = await createBundle();
 });
 afterAll(() => bundle[Symbol.asyncDispose]());
+
+async function canRun(program: Uint8Array): Promise<boolean> {
+  const directory = await mkdtemp(join(tmpdir(), "test-program-"));
+  const path = join(directory, "program");
+  await writeFile(path, program, { mode: 0o755 });
+  // Node gives what the kernel does not know to a shell, which complains.
+  const { error, stderr } = spawnSync(path);
+  await rm(directory, { recursive: true });
+  return error === undefined && stderr.length === 0;
+}
 
 /** The value of a line in /proc/self/status. */
 function statusOf(stdout: string, key: string): string {
@@ -158,7 +172,7 @@ describe("system calls", () => {
     expect(stdout).toBe("0\n0\n0\n");
   });
 
-  test.runIf(isAmd64)("AF_ALG is refused to 32-bit programs that use socketcall", async () => {
+  test.runIf(runs32Bit)("AF_ALG is refused to 32-bit programs that use socketcall", async () => {
     await writeFile(join(bundle.rootfs, "bin/socketcall32"), socketcall32(38), { mode: 0o755 });
     const unconfined = await bundle.run("socketcall32", { seccomp: "unconfined" });
     const confined = await bundle.run("socketcall32");
