@@ -20,7 +20,7 @@ const MACHINE = "this machine's";
  */
 const ON_ONE = [
   "examples/guides.test.ts",
-  "packages/cli/test/{cli,commands,images,signals,terminal-screens}.test.ts",
+  "packages/cli/test/{cli,commands,images,recover,signals,terminal-screens}.test.ts",
   "packages/client/test/{image-archives,image-documents}.test.ts",
   "packages/client/test/registry-{faults,kill,mirrors,odd-answers,push,refuse}.test.ts",
   "packages/executor/test/{bad-input,bad-input-files,names,session-execs}.test.ts",
@@ -37,7 +37,7 @@ const ON_TWO = [
   "packages/client/test/registry-{auth,login,proxy,pull}.test.ts",
   "packages/executor/test/{hostile-links,image-gone,image-users,mount-sources,odd-layers,policy,script}.test.ts",
   "packages/executor/test/{identity,isolation,limits,network,oom-score,open-files,probe,propagation}.test.ts",
-  "packages/executor/test/{spec,spec-mounts,spec-resources,start-errors}.test.ts",
+  "packages/executor/test/{shared-session,spec,spec-mounts,spec-resources,start-errors}.test.ts",
 ];
 
 /** The origin of each containerd, and the versions of Node to run it with, unless --all is given. */

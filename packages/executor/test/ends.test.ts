@@ -7,7 +7,7 @@ import { printed } from "./printed.js";
 const at = useDaemon();
 const IMAGE = "busybox";
 /** `WFE_SHORT_STEPS=1000` runs as many of them. */
-const STEPS = Number(process.env["WFE_SHORT_STEPS"] ?? 40);
+const STEPS = Number(process.env["WFE_SHORT_STEPS"] ?? 20);
 
 test.each(["file", "fifo"] as const)(
   `a step that ends at once has its code and all of its output, ${STEPS} times in %s mode (fault case 22)`,
