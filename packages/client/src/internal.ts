@@ -2,6 +2,7 @@
 
 export { callService } from "./call.js";
 export { createDeferred, type Deferred } from "./concurrency/deferred.js";
+export { drained } from "./concurrency/drained.js";
 export { createKeyedMutex } from "./concurrency/keyed-mutex.js";
 export {
   createSemaphore,

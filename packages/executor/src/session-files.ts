@@ -1,6 +1,6 @@
 import { randomUUID } from "node:crypto";
 import { Readable } from "node:stream";
-import type { OptionNames } from "@wfe-containerd/client/internal";
+import { drained, type OptionNames } from "@wfe-containerd/client/internal";
 import { extract, type Pack, pack } from "tar-stream";
 import { createEntryCheck } from "./core/plan/copied-archive.js";
 import { NOT_A_FILE, WAITER_PATH } from "./core/plan/waiter.js";
@@ -213,16 +213,6 @@ async function copyEntries(
     }
   }
   target.finalize();
-}
-
-function drained(stream: NodeJS.EventEmitter): Promise<void> {
-  return new Promise((resolve) => {
-    const isOver = (): void => {
-      stream.off("drain", isOver).off("close", isOver);
-      resolve();
-    };
-    stream.on("drain", isOver).on("close", isOver);
-  });
 }
 
 function invalidArchive(cause: unknown): ExecutorError {

@@ -2,6 +2,7 @@ import { mkdtemp, rename, rm, stat } from "node:fs/promises";
 import { basename, dirname, join, resolve } from "node:path";
 import { PassThrough, type Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
+import { drained } from "@wfe-containerd/client/internal";
 import { createExecutor, type ExecInput, type Executor, UNRESTRICTED_POLICY } from "@wfe-containerd/executor";
 import { type Command, Option } from "commander";
 import { create, extract } from "tar";
@@ -192,14 +193,4 @@ async function run(
 /** At the end, tar only repeats that there were errors. */
 function saysWhat(line: string): boolean {
   return !/ previous errors$/.test(line);
-}
-
-function drained(output: PassThrough): Promise<void> {
-  return new Promise((resolve) => {
-    const isOver = (): void => {
-      output.off("drain", isOver).off("close", isOver);
-      resolve();
-    };
-    output.on("drain", isOver).on("close", isOver);
-  });
 }
