@@ -9,6 +9,13 @@ export interface OtherFlag {
   readonly instead: (value: string) => string | undefined;
 }
 
+/** A flag of docker's ps and inspect. */
+export const SIZE_FLAG: OtherFlag = {
+  flags: "-s, --size",
+  instead: () =>
+    "what a step writes is not measured; images and volume ls show the sizes of images and volumes",
+};
+
 /** Adds flags of docker that are answered with what to do instead. The command's help does not show them. */
 export function answerFlags(command: Command, others: readonly OtherFlag[]): void {
   for (const { flags, instead } of others) {

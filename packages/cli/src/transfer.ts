@@ -1,5 +1,6 @@
 import type { TransferProgress } from "@wfe-containerd/client";
 import { type Command, Option } from "commander";
+import { answerFlags, type OtherFlag } from "./answer-flags.js";
 import { SignalError } from "./failure.js";
 import { createProgressView } from "./progress.js";
 
@@ -36,7 +37,15 @@ export function addRegistryFlags(command: Command): Command {
     );
 }
 
+/** Flags of docker's pull and push. */
+const OTHER_FLAGS: readonly OtherFlag[] = [
+  { flags: "-a, --all-tags", instead: () => "only one tag at a time; give it in the image's name" },
+  { flags: "--disable-content-trust", instead: () => undefined },
+];
+
 export function addTransferFlags(command: Command): Command {
+  answerFlags(command, OTHER_FLAGS);
+  command.option("-q, --quiet", "no progress, and print only the image's name");
   return addRegistryFlags(command).addOption(
     new Option("--progress <how>", "auto: bars on a terminal, otherwise lines; json: JSON lines")
       .choices(["auto", "plain", "json", "none"])

@@ -7,7 +7,7 @@ import {
 } from "@wfe-containerd/client";
 import { listSteps } from "@wfe-containerd/executor";
 import type { Command } from "commander";
-import { answerFlags } from "../answer-flags.js";
+import { answerFlags, SIZE_FLAG } from "../answer-flags.js";
 import { connect } from "../connection.js";
 import { UsageError } from "../failure.js";
 import { globalOptions } from "../global-options.js";
@@ -32,13 +32,7 @@ Examples:
 A template finds a field whatever its case. The README lists what templates can do.`;
 
 export function defineInspect(command: Command): void {
-  answerFlags(command, [
-    {
-      flags: "-s, --size",
-      instead: () =>
-        "what a step writes is not measured; images and volume ls show the sizes of images and volumes",
-    },
-  ]);
+  answerFlags(command, [SIZE_FLAG]);
   command
     .description("Print everything that containerd knows about images or steps, as JSON.")
     .argument("<name...>", "an image's name or digest; a step's id, beginning of an id, or name")

@@ -1,6 +1,6 @@
 import { listSteps } from "@wfe-containerd/executor";
 import type { Command } from "commander";
-import { answerFlags } from "../answer-flags.js";
+import { answerFlags, SIZE_FLAG } from "../answer-flags.js";
 import { connect } from "../connection.js";
 import { UsageError } from "../failure.js";
 import { globalOptions } from "../global-options.js";
@@ -27,7 +27,7 @@ Examples:
   wfe-containerd rm $(wfe-containerd ps -aq)    remove all steps`;
 
 export function definePs(command: Command): void {
-  answerFlags(command, [{ flags: "-s, --size", instead: () => NO_SIZE }]);
+  answerFlags(command, [SIZE_FLAG]);
   command
     .description("List the running steps; with --all also those that a dead process left behind.")
     .option("-a, --all", "also steps whose process has ended, or whose container is all that is left")
@@ -62,9 +62,6 @@ export function definePs(command: Command): void {
       await printSteps(steps, containers, { format: globalOptions(self).format, noTrunc: !flags.trunc });
     });
 }
-
-const NO_SIZE =
-  "what a step writes is not measured; images and volume ls show the sizes of images and volumes";
 
 /** @returns Undefined: all. As in docker, so does a negative number. */
 function parseLast(text: string | undefined): number | undefined {

@@ -1,6 +1,5 @@
 import { parsePlatform } from "@wfe-containerd/client";
 import { type Command, Option } from "commander";
-import { answerFlags } from "../answer-flags.js";
 import { connect } from "../connection.js";
 import { globalOptions } from "../global-options.js";
 import { printableLine } from "../printable.js";
@@ -20,10 +19,6 @@ Examples:
   wfe-containerd pull --all-platforms registry.example.com/app:1.2      to push or export it`;
 
 export function definePull(command: Command): void {
-  answerFlags(command, [
-    { flags: "-a, --all-tags", instead: () => "only one tag at a time; give it in the image's name" },
-    { flags: "--disable-content-trust", instead: () => undefined },
-  ]);
   command
     .description("Pull an image from its registry, and unpack it.")
     .argument("<image>")
@@ -40,7 +35,6 @@ export function definePull(command: Command): void {
         .choices(["client", "daemon"])
         .default("client"),
     )
-    .option("-q, --quiet", "no progress, and print only the image's name")
     .addHelpText("after", EXAMPLE);
   addTransferFlags(command).action(async (image: string, flags: PullFlags, self: Command) => {
     await using client = await connect(self);

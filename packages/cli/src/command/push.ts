@@ -1,6 +1,5 @@
 import { parsePlatform } from "@wfe-containerd/client";
 import type { Command } from "commander";
-import { answerFlags } from "../answer-flags.js";
 import { connect } from "../connection.js";
 import { globalOptions } from "../global-options.js";
 import { printableLine } from "../printable.js";
@@ -17,10 +16,6 @@ Examples:
   wfe-containerd push --as registry.example.com/app:1.2 app:1.2`;
 
 export function definePush(command: Command): void {
-  answerFlags(command, [
-    { flags: "-a, --all-tags", instead: () => "only one tag at a time; give it in the image's name" },
-    { flags: "--disable-content-trust", instead: () => undefined },
-  ]);
   command
     .description("Push an image to its registry.")
     .argument("<image>")
@@ -30,7 +25,6 @@ export function definePush(command: Command): void {
       "push only this platform of the image; may be given again (default: all)",
       collect,
     )
-    .option("-q, --quiet", "no progress, and print only the image's name")
     .addHelpText("after", EXAMPLE);
   addTransferFlags(command).action(async (image: string, flags: PushFlags, self: Command) => {
     await using client = await connect(self);
