@@ -5,6 +5,7 @@ import { type Client, createClient } from "@wfe-containerd/client";
 import { type Daemon, type StartDaemonOptions, startDaemon } from "@wfe-containerd/client/daemon";
 import { afterAll, beforeAll, expect } from "vitest";
 import { BUSYBOX_NAME, busyboxArchive } from "../images/build.js";
+import { insideTests } from "./inside-tests.js";
 import { type Inventory, takeInventory, whatStays } from "./inventory.js";
 
 export { type Inventory, takeInventory, whatIsLeft, whatStays } from "./inventory.js";
@@ -71,23 +72,7 @@ export function useDaemon({ image = true, ...options }: TestDaemonOptions = {}):
     }
   });
 
-  const running = (): TestDaemon => {
-    if (current === undefined) throw new Error("the daemon is there only inside tests");
-    return current;
-  };
-  return {
-    get daemon() {
-      return running().daemon;
-    },
-    get client() {
-      return running().client;
-    },
-    get ioDir() {
-      return running().ioDir;
-    },
-    inventory: () => running().inventory(),
-    expectNothingLeft: (before) => running().expectNothingLeft(before),
-  };
+  return insideTests(() => current);
 }
 
 /** Imports busybox as `docker.io/library/busybox:latest`. */

@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { type Client, createClient } from "@wfe-containerd/client";
 import { afterAll, beforeAll, expect } from "vitest";
 import { type Inventory, importBusybox, takeInventory, whatStays } from "../daemon/daemon.js";
+import { insideTests } from "../daemon/inside-tests.js";
 import { type RemoteDaemon, startRemoteDaemon } from "./remote.js";
 
 /** Valid inside tests. */
@@ -51,24 +52,5 @@ export function useRemoteDaemon(): RemoteTestDaemon {
     }
   });
 
-  const running = (): RemoteTestDaemon => {
-    if (current === undefined) throw new Error("the daemon is there only inside tests");
-    return current;
-  };
-  return {
-    get daemon() {
-      return running().daemon;
-    },
-    get client() {
-      return running().client;
-    },
-    get base() {
-      return running().base;
-    },
-    get ioDir() {
-      return running().ioDir;
-    },
-    inventory: () => running().inventory(),
-    expectNothingLeft: (first) => running().expectNothingLeft(first),
-  };
+  return insideTests(() => current);
 }
