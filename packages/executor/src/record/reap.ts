@@ -83,7 +83,8 @@ async function removeLeftovers(
   context: ReapContext,
 ): Promise<ReapReport> {
   const { dryRun = false, graceMs = 0 } = options;
-  const madeBefore = Date.now() - checkDuration("reap", "graceMs", graceMs);
+  // The clock has whole milliseconds here, files have parts of them: the present millisecond counts as past.
+  const madeBefore = Date.now() + 1 - checkDuration("reap", "graceMs", graceMs);
   const { bridge, ioDir, isSpared = async () => false, signal = new AbortController().signal } = context;
   const finder = traceFinderOf(client, bridge, context.locality ?? (await locateDaemon(client)));
 
