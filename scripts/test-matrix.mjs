@@ -14,30 +14,32 @@ import { setUp } from "./setup.mjs";
 const NODES = [20, 24];
 const MACHINE = "this machine's";
 /**
- * Tests of what this project does by itself: commands, prompts and screens, registries, documents and
- * archives of images, what is refused before the daemon is asked, the documentation. No containerd and no
- * Node changes their outcome, so they run on this machine's alone.
+ * Tests of what this project and runc, which is this machine's own each time, do by themselves: commands,
+ * prompts and screens, registries, documents and archives of images, what is refused before the daemon is
+ * asked, what a container may do, the documentation. No containerd and no Node changes their outcome, so they
+ * run on this machine's alone. `probe.test.ts` looks at all of the isolation on another one, too.
  */
 const ON_ONE = [
-  "examples/guides.test.ts",
-  "packages/cli/test/{cli,commands,images,recover,signals,terminal-screens}.test.ts",
-  "packages/client/test/{image-archives,image-documents}.test.ts",
-  "packages/client/test/registry-{faults,kill,mirrors,odd-answers,push,refuse}.test.ts",
-  "packages/executor/test/{bad-input,bad-input-files,names,session-execs}.test.ts",
+  "examples/{guides,readme}.test.ts",
+  "packages/cli/test/{cli,commands,images,recover,signals,streams,terminal-screens}.test.ts",
+  "packages/client/test/{hostile-archive,image-archives,image-documents,image-files}.test.ts",
+  "packages/client/test/registry-{faults,kill,login,mirrors,odd-answers,proxy,push,refuse}.test.ts",
+  "packages/executor/test/{bad-input,bad-input-files,hostile-links,identity,isolation,limits}.test.ts",
+  "packages/executor/test/{mount-sources,names,network,oom-score,open-files,policy,propagation}.test.ts",
+  "packages/executor/test/{script,session-execs,spec-mounts,spec-resources}.test.ts",
 ];
 /**
- * Also tests of what the release of containerd hardly changes: the command, logins, and what runc does, which
- * is this machine's own each time. They run on the oldest and on the newest one, which has another Node.
+ * Also tests of what the release of containerd hardly changes. They run on the oldest and on the newest one,
+ * which has another Node.
  */
 const ON_TWO = [
   ...ON_ONE,
   "examples/*.test.ts",
   "packages/cli/test/*.test.ts",
-  "packages/client/test/{hostile-archive,image-files,unpacked-entries}.test.ts",
-  "packages/client/test/registry-{auth,login,proxy,pull}.test.ts",
-  "packages/executor/test/{hostile-links,image-gone,image-users,mount-sources,odd-layers,policy,script}.test.ts",
-  "packages/executor/test/{identity,isolation,limits,network,oom-score,open-files,probe,propagation}.test.ts",
-  "packages/executor/test/{shared-session,spec,spec-mounts,spec-resources,start-errors}.test.ts",
+  "packages/client/test/unpacked-entries.test.ts",
+  "packages/client/test/registry-{auth,pull}.test.ts",
+  "packages/executor/test/{image-gone,image-users,odd-layers,probe,shared-session,spec,start-errors}.test.ts",
+  "packages/executor/test/{process,secrets,session-secrets,volumes}.test.ts",
 ];
 
 /** The origin of each containerd, and the versions of Node to run it with, unless --all is given. */

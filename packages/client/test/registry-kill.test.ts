@@ -13,7 +13,7 @@ import { putAsBuilt } from "@wfe-containerd/test-infra/registry/put-as-built";
 import { afterAll, beforeAll, expect, test } from "vitest";
 
 /** Rounds for each victim. Set the variable for more; a round takes some seconds. */
-const ROUNDS = Number(process.env["WFE_KILL_ROUNDS"] ?? 4);
+const ROUNDS = Number(process.env["WFE_KILL_ROUNDS"] ?? 3);
 const FILE_BYTES = 3 * 1024 * 1024;
 
 const at = useDaemon({ image: false });

@@ -336,7 +336,7 @@ describe("a reader of the log", () => {
       {
         name: "masked",
         image: IMAGE,
-        run: "for n in $(seq 2000); do printf 'line %s ' $n; cat /run/secrets/token; echo; done",
+        run: "token=$(cat /run/secrets/token); for n in $(seq 2000); do echo line $n $token; done",
         secrets: ["token"],
       },
       { secrets: { token: value } },

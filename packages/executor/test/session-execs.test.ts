@@ -7,7 +7,7 @@ import { expect, test } from "vitest";
 
 const at = useDaemon();
 
-const EXECS = Number(process.env["WFE_SESSION_EXECS"] ?? 200);
+const EXECS = Number(process.env["WFE_SESSION_EXECS"] ?? 100);
 const AT_A_TIME = 8;
 /** What is made at the first calls is there before. Every process would leave something more. */
 const FIRST_EXECS = 3 * AT_A_TIME;
