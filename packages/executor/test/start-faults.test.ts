@@ -1,6 +1,6 @@
 import { randomUUID } from "node:crypto";
 import { existsSync } from "node:fs";
-import { readFile } from "node:fs/promises";
+import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { createClient } from "@wfe-containerd/client";
 import { createExecutor } from "@wfe-containerd/executor";
@@ -10,6 +10,25 @@ import { afterAll, expect, test } from "vitest";
 
 const runc = await createRuncStandIn();
 const at = useDaemon({ binDir: runc.binDir });
+/** If this file is there, the next shim dies as soon as it is started. */
+const dies = join(runc.binDir, "shim-dies");
+// The daemon connects to a shim when the program that starts it has ended. Its second argument is the
+// namespace, in which there is no other shim then.
+await writeFile(
+  join(runc.binDir, "containerd-shim-runc-v2"),
+  `#!/bin/sh
+real="$(PATH="\${PATH#*:}"; command -v containerd-shim-runc-v2)"
+case "$*" in *start) if rm '${dies}' 2>/dev/null; then
+  "$real" "$@"
+  for each in /proc/[0-9]*; do
+    case "$(tr '\\0' ' ' < "$each/cmdline")" in "$real "*" $2 "*) kill -KILL "\${each#/proc/}";; esac
+  done 2>/dev/null
+  exit 0
+fi;; esac
+exec "$real" "$@"
+`,
+  { mode: 0o755 },
+);
 afterAll(() => runc[Symbol.asyncDispose]());
 
 test("a process runs once, and its session goes on, if the daemon dies while runc starts it", async () => {
@@ -88,6 +107,20 @@ test("a step whose first process is killed before it is started is an error of t
     message: expect.stringMatching(/^the container could not be started: /),
     unreleased: [],
   });
+  await executor.close();
+  await at.expectNothingLeft(before);
+});
+
+test("a step whose shim dies before the daemon has reached it is created again, and runs once", async () => {
+  const before = await at.inventory();
+  const executor = createExecutor({ client: at.client, ioDir: at.ioDir });
+  await writeFile(dies, "");
+  expect(await executor.run({ name: "shim-died", image: "busybox", run: "echo out; exit 7" })).toMatchObject({
+    exitCode: 7,
+    stdout: "out\n",
+    unreleased: [],
+  });
+  expect(existsSync(dies)).toBe(false);
   await executor.close();
   await at.expectNothingLeft(before);
 });
