@@ -1,4 +1,4 @@
-import { mkdtemp, rm } from "node:fs/promises";
+import { copyFile, mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, expect, test } from "vitest";
@@ -14,7 +14,8 @@ const STEPS = Number(process.env["WFE_SOAK_STEPS"]);
 const IS_LONG = STEPS >= 1_000;
 const SEED = Number(process.env["WFE_SOAK_SEED"] ?? Date.now() % 1_000_000);
 const ONLY = process.env["WFE_SOAK_FAULTS"];
-const log = createSoakLog(process.env["WFE_SOAK_LOG"]);
+const LOG = process.env["WFE_SOAK_LOG"];
+const log = createSoakLog(LOG);
 const MIB = 1024 * 1024;
 const NO_FAULTS = {
   wrongCodes: [],
@@ -32,11 +33,12 @@ const rootDisk = await mountLoop(join(directory, "root"), 64 * MIB);
 const runc = await createRuncStandIn();
 // Hooks run in the reverse order: the daemon is stopped first.
 afterAll(async () => {
+  if (LOG !== undefined) await copyFile(join(directory, "containerd.log"), `${LOG}.containerd`);
   await runc[Symbol.asyncDispose]();
   await rootDisk[Symbol.asyncDispose]();
   await rm(directory, { recursive: true, force: true });
 });
-const at = useDaemon({ directory, binDir: runc.binDir });
+const at = useDaemon({ directory, binDir: runc.binDir, logLevel: LOG === undefined ? "warn" : "debug" });
 
 function print(report: object): void {
   console.log(JSON.stringify(report, undefined, 2));

@@ -1,5 +1,7 @@
 import { dirname } from "node:path";
+import { setTimeout as delay } from "node:timers/promises";
 import { isContainerdError } from "@wfe-containerd/client";
+import { ignoreNotFound } from "@wfe-containerd/client/internal";
 import type { StepEndCause } from "../core/output/cause.js";
 import { findWarnings, type UnwritableVolume, type WarnedPlan } from "../core/output/find-warnings.js";
 import { findLogWarnings } from "../core/output/log-warnings.js";
@@ -12,6 +14,7 @@ import { readToEnd } from "../io/read-to-end.js";
 import type { Recorder } from "../log/recorder.js";
 import type { Process } from "../process/process.js";
 import type { RecordKeeper } from "../record/record-keeper.js";
+import type { Release } from "../resources/release.js";
 import { startTimerAfter } from "../timer.js";
 import type { StepContext } from "./context.js";
 import type { EndedStep } from "./run.js";
@@ -37,11 +40,11 @@ export async function settleStep(
 ): Promise<StepResult> {
   // The result is known. What another process would need of it must not take it away from this one, nor delay
   // it. Only with the task's deletion containerd forgets how it ended.
-  const recorded = keeper?.exited({ ...outcome, durationMs }).catch(() => undefined);
+  const recorded = recordEnd(keeper, { ...outcome, durationMs }, id, release);
   release.own(async () => recorded);
   await io.seal();
   const deleteTask = async (): Promise<void> => {
-    await recorded;
+    if (!(await recorded) && (await arrivesInTime(io))) return;
     await task.delete();
   };
   const isCopied = io.completeAfter !== "delete" || (await isCopiedOf(io, deleteTask, signals.forceKill));
@@ -74,6 +77,39 @@ export async function settleStep(
     durationMs,
     attempts: [{ id, cause, exitCode, durationMs }],
   };
+}
+
+/**
+ * Writes a step's end to its record. If that fails, because the daemon's disk is full or for another reason,
+ * it is written again before the release deletes the task. Never rejects.
+ *
+ * @returns whether the task may be deleted.
+ */
+async function recordEnd(
+  keeper: RecordKeeper | undefined,
+  exit: Parameters<RecordKeeper["exited"]>[0],
+  id: string,
+  release: Release,
+): Promise<boolean> {
+  if (keeper === undefined) return true;
+  // Somebody who has removed the container does not ask for its end.
+  const record = (): Promise<unknown> => ignoreNotFound(keeper.exited(exit));
+  try {
+    await record();
+    return true;
+  } catch {
+    release.add({ kind: "task", id }, record);
+    return false;
+  }
+}
+
+/** How long output may take that the shim has copied, in milliseconds. */
+const ARRIVING_MS = 5_000;
+
+/** Whether all output arrives without the deletion of the task. */
+function arrivesInTime(io: StepIo): Promise<boolean> {
+  const isLate = delay(ARRIVING_MS, false, { ref: false });
+  return Promise.race([io.arrived.then(() => true), isLate]);
 }
 
 /** How long to wait for the deletion of the task after a kill, in milliseconds. */
