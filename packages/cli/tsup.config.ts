@@ -2,6 +2,7 @@ import { fileURLToPath } from "node:url";
 import { defineConfig } from "tsup";
 import { directImports } from "./direct-imports.js";
 import { writeNotices } from "./notices.js";
+import { unusedModules } from "./unused-modules.js";
 
 /**
  * The second line of `main.js`, after `#!/usr/bin/env sh`. For JavaScript it is a string and a comment. For
@@ -37,7 +38,14 @@ export default defineConfig({
     options.minifySyntax = true;
     options.lineLimit = 200;
   },
-  esbuildPlugins: [directImports("@wfe-containerd/executor", EXECUTOR)],
+  esbuildPlugins: [
+    directImports("@wfe-containerd/executor", EXECUTOR),
+    // Servers, and what only they and channelz need, which we turn off.
+    unusedModules(
+      /\/@grpc\/grpc-js\//,
+      /^(?:@grpc\/proto-loader|\.\/server(?:-credentials|-interceptors)?)$/,
+    ),
+  ],
   format: "esm",
   target: "node20",
   metafile: true,

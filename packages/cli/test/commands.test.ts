@@ -673,7 +673,12 @@ describe("what a command loads", () => {
   }
 
   test("the help needs neither the client nor the executor", async () => {
-    expect(await loaded(...at(), "ps")).toMatch(/grpc-js/);
     expect(await loaded("--help")).not.toMatch(/grpc-js/);
+  });
+
+  test("a list needs no server and no parser of proto files", async () => {
+    const text = await loaded(...at(), "ps");
+    expect(text).toMatch(/\/grpc-js\/build\/src\/channel\.js"/);
+    expect(text).not.toMatch(/\/grpc-js\/build\/src\/server\.js"|\/node_modules\/protobufjs\//);
   });
 });
