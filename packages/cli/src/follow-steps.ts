@@ -5,7 +5,7 @@ import { OutputError } from "./failure.js";
 import { inFlags } from "./flag-names.js";
 import { follow } from "./follow.js";
 import { reportFailure } from "./report-failure.js";
-import { endOf, prefixOf } from "./step-progress.js";
+import { endOf, prefixesOf } from "./step-progress.js";
 import type { StopSignals } from "./stop-signals.js";
 
 /** A step that is followed beside others. */
@@ -44,16 +44,21 @@ export async function followSteps(
   steps: readonly FollowedStep[],
   { signals, output, quiet, command }: FollowStepsOptions,
 ): Promise<FollowedEnd[]> {
-  const names = steps.map(({ name }) => name);
+  const prefixes = steps.length > 1 ? await prefixesOf(steps.map(({ name }) => name)) : [];
   const stop = (): void => {
     for (const { handle } of steps) handle.stop();
   };
   if (signals.stop.aborted) stop();
   signals.stop.addEventListener("abort", stop);
-  const followOne = async ({ handle, name }: FollowedStep): Promise<FollowedEnd> => {
+  const followOne = async ({ handle, name }: FollowedStep, at: number): Promise<FollowedEnd> => {
     try {
-      const prefix = names.length > 1 ? prefixOf(name, names) : undefined;
-      const result = await follow(handle, { signals, output, prefix, wholeLines: true, progress: false });
+      const result = await follow(handle, {
+        signals,
+        output,
+        prefix: prefixes[at],
+        wholeLines: true,
+        progress: false,
+      });
       if (quiet) reportEnd(result, { wasKilled: true });
       else console.error(endOf(name, result));
       return { exitCode: exitCodeOf(result), hasResult: true };

@@ -2,6 +2,7 @@ import { UsageError } from "./failure.js";
 import { printableLine, toJson } from "./printable.js";
 import { formatAge, layOutTable, shortDigest, shortStepId } from "./table.js";
 import { compileTemplate } from "./template/render.js";
+import { widthMeter } from "./text-width.js";
 
 /** A row: its JSON value. Its keys are the names of the columns. */
 export type Row = Readonly<Record<string, unknown>>;
@@ -33,12 +34,6 @@ export interface PrintOptions {
   readonly aliases?: Readonly<Record<string, (row: Row) => unknown>>;
 }
 
-/** What is known of the terminal. */
-interface Terminal {
-  readonly width: number | undefined;
-  readonly widthOf: (text: string) => number;
-}
-
 /** Prints rows in the form that `--format` asks for. */
 export async function printRows(rows: readonly object[], options: PrintOptions): Promise<void> {
   for (const line of await formatRows(rows, options)) console.log(line);
@@ -56,7 +51,7 @@ export async function formatRows(
   const { format } = options;
   const rows = given as readonly Row[];
   if (format === "json") return [toJson(rows)];
-  if (format === "table") return tableLines(rows, options, await terminal(options));
+  if (format === "table") return tableLines(rows, options);
   const named = rows.map((row) => withAliases(row, options));
   if (format.includes("{{")) return templateLines(format, named, options);
   return columnLines(format, named, options);
@@ -76,27 +71,27 @@ function plain(value: unknown): unknown {
   return JSON.parse(JSON.stringify(value)) as unknown;
 }
 
-function tableLines(
+async function tableLines(
   rows: readonly Row[],
-  { columns, noTrunc = false }: PrintOptions,
-  { width, widthOf }: Terminal,
-): string[] {
+  { columns, noTrunc }: PrintOptions,
+): Promise<readonly string[]> {
   const all = columns.map((each) => (typeof each === "string" ? { name: each } : each));
-  const isShort = width !== undefined && !noTrunc;
+  const width = widthFor({ noTrunc });
   const cell = (row: Row, { name, show, shorten }: Column): string => {
     const value = row[name];
     const text = value === undefined ? "" : (show ?? toCell)(value as never, row);
-    return printableLine(isShort && shorten !== undefined ? shorten(text) : text);
+    return printableLine(width !== undefined && shorten !== undefined ? shorten(text) : text);
   };
+  const lines = [
+    all.map(({ name, heading = name }) => heading.toUpperCase()),
+    ...rows.map((row) => all.map((column) => cell(row, column))),
+  ];
   return layOutTable({
-    lines: [
-      all.map(({ name, heading = name }) => heading.toUpperCase()),
-      ...rows.map((row) => all.map((column) => cell(row, column))),
-    ],
+    lines,
     fixed: new Set(all.flatMap(({ isFixed = false }, at) => (isFixed ? [at] : []))),
     loose: new Set(all.flatMap(({ isLoose = false }, at) => (isLoose ? [at] : []))),
-    width: isShort ? width : undefined,
-    widthOf,
+    width,
+    widthOf: await widthMeter(lines.flat()),
   });
 }
 
@@ -119,9 +114,8 @@ async function templateLines(
   if (!TABLE.test(format)) return lines;
   const names = [...Object.keys(options.aliases ?? {}), ...columnNames(rows, options)];
   const heading = Object.fromEntries(names.map((name) => [name, name.toUpperCase()]));
-  const { width, widthOf } = await terminal(options);
   const cells = [headingOf(fill, heading), ...lines].map((line) => line.split("\t"));
-  return layOutTable({ lines: cells, width: options.noTrunc === true ? undefined : width, widthOf });
+  return layOutTable({ lines: cells, width: widthFor(options), widthOf: await widthMeter(cells.flat()) });
 }
 
 /** A template that does more than print fields has no heading for them. */
@@ -153,11 +147,10 @@ function columnNames(rows: readonly Row[], { columns, aliases = {} }: PrintOptio
   return [...new Set([...own, ...others])];
 }
 
-/** string-width is loaded only for tables. */
-async function terminal({ noTrunc = false }: PrintOptions): Promise<Terminal> {
-  const { default: widthOf } = await import("string-width");
+/** The characters that fit in a line. Undefined: any number. */
+function widthFor({ noTrunc = false }: Pick<PrintOptions, "noTrunc">): number | undefined {
   const { isTTY, columns } = process.stdout;
-  return { width: isTTY && !noTrunc ? columns || 80 : undefined, widthOf };
+  return isTTY && !noTrunc ? columns || 80 : undefined;
 }
 
 /** A column with a moment, as ISO text: on a terminal as its age. */

@@ -11,7 +11,7 @@ import { follow } from "./follow.js";
 import { printable } from "./printable.js";
 import { reportFailure } from "./report-failure.js";
 import type { StepPlace } from "./step-place.js";
-import { headingOf, prefixOf, summaryOf } from "./step-progress.js";
+import { headingOf, prefixesOf, summaryOf } from "./step-progress.js";
 import type { StopSignals } from "./stop-signals.js";
 
 export interface RunStepsOptions {
@@ -48,6 +48,7 @@ export async function runSteps(
 ): Promise<number> {
   const hasHeadings = isTold(steps, { output, quiet });
   const names = steps.map(({ name }) => name);
+  const prefixes = prefix ? await prefixesOf(names) : [];
   let data = given;
   for (const [at, step] of steps.entries()) {
     if (hasHeadings) console.error(headingOf(step, at, steps.length));
@@ -67,7 +68,7 @@ export async function runSteps(
         signals,
         output: output === "text",
         progress: !quiet,
-        prefix: prefix ? prefixOf(step.name, names) : undefined,
+        prefix: prefixes[at],
       });
       results.push(result);
       reportEnd(result, { stopSignal: stopSignalOf(step), wasKilled: signals.kill.aborted });

@@ -1,13 +1,13 @@
 import { expect, test } from "vitest";
-import { endOf, headingOf, prefixOf, summaryOf } from "./step-progress.js";
+import { endOf, headingOf, prefixesOf, summaryOf } from "./step-progress.js";
 
 test("the heading of a step", () => {
   expect(headingOf({ name: "test", image: "alpine:3.20" }, 1, 3)).toBe("==> [2/3] test (alpine:3.20)");
 });
 
-test("prefixes are as wide as the longest name on a terminal", () => {
-  const names = ["a", "日本", "test"];
-  expect(names.map((name) => prefixOf(name, names))).toEqual(["a    | ", "日本 | ", "test | "]);
+test("prefixes are as wide as the longest name on a terminal", async () => {
+  expect(await prefixesOf(["a", "日本", "test"])).toEqual(["a    | ", "日本 | ", "test | "]);
+  expect(await prefixesOf(["a", "test"])).toEqual(["a    | ", "test | "]);
 });
 
 test.each([

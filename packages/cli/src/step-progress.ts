@@ -1,7 +1,7 @@
 import type { StepInput, StepResult } from "@wfe-containerd/executor";
-import stringWidth from "string-width";
 import { CAUSE_TEXTS } from "./exit-code.js";
 import { printableLine } from "./printable.js";
+import { widthMeter } from "./text-width.js";
 
 /** The line before a step of a file: `==> [2/3] test (alpine:3.20)`. */
 export function headingOf(
@@ -17,11 +17,15 @@ export function endOf(name: string, { reason }: Pick<StepResult, "reason">): str
   return printableLine(`==> step ${name}: ${reason}`);
 }
 
-/** What `--prefix` puts before each line. All are as wide as the longest, so that the output lines up. */
-export function prefixOf(name: string, names: readonly string[]): string {
-  const width = Math.max(...names.map((each) => stringWidth(printableLine(each))));
-  const shown = printableLine(name);
-  return `${shown}${" ".repeat(Math.max(width - stringWidth(shown), 0))} | `;
+/**
+ * What `--prefix` puts before each line of the output of steps, in the order of their names. All are as wide
+ * as the longest, so that the output lines up.
+ */
+export async function prefixesOf(names: readonly string[]): Promise<string[]> {
+  const shown = names.map(printableLine);
+  const widthOf = await widthMeter(shown);
+  const width = Math.max(...shown.map(widthOf));
+  return shown.map((name) => `${name}${" ".repeat(width - widthOf(name))} | `);
 }
 
 /** What became of a step that has no result. */

@@ -676,9 +676,10 @@ describe("what a command loads", () => {
     expect(await loaded("--help")).not.toMatch(/grpc-js/);
   });
 
-  test("a list needs no server and no parser of proto files", async () => {
+  test("a list needs no server, no parser of proto files, and no widths of other characters", async () => {
     const text = await loaded(...at(), "ps");
     expect(text).toMatch(/\/grpc-js\/build\/src\/channel\.js"/);
-    expect(text).not.toMatch(/\/grpc-js\/build\/src\/server\.js"|\/node_modules\/protobufjs\//);
+    expect(text).not.toMatch(/\/grpc-js\/build\/src\/server\.js"|\/node_modules\/protobufjs\/|RGI_Emoji/);
+    expect(await loaded(...at(), "ps", "--format", "table {{.ID}} 日")).toMatch(/RGI_Emoji/);
   });
 });
