@@ -2,9 +2,11 @@ import { randomUUID } from "node:crypto";
 import { existsSync } from "node:fs";
 import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import { setTimeout as delay } from "node:timers/promises";
 import { createClient } from "@wfe-containerd/client";
-import { createExecutor } from "@wfe-containerd/executor";
+import { createExecutor, reap } from "@wfe-containerd/executor";
 import { useDaemon } from "@wfe-containerd/test-infra/daemon";
+import { startPath } from "@wfe-containerd/test-infra/daemon/path";
 import { createRuncStandIn } from "@wfe-containerd/test-infra/daemon/runc-stand-in";
 import { afterAll, expect, test } from "vitest";
 
@@ -122,5 +124,31 @@ test("a step whose shim dies before the daemon has reached it is created again, 
   });
   expect(existsSync(dies)).toBe(false);
   await executor.close();
+  await at.expectNothingLeft(before);
+});
+
+test("a step has its output if the path to the daemon is cut while its task is created, and the daemon dies while it undoes that", async () => {
+  const before = await at.inventory();
+  await using path = await startPath(at.daemon.socketPath);
+  await using client = createClient({ address: path.address, namespace: at.client.namespace });
+  const executor = createExecutor({ client, ioDir: at.ioDir, reapIntervalMs: false });
+  const file = (name: string): string => join(at.daemon.directory, `${name}-${randomUUID()}`);
+  const [creating, created] = [file("creating"), file("created")] as const;
+  await runc.before("create", `touch ${creating}; sleep 0.5; real "$@"; touch ${created}; exit 0`);
+  // The daemon may refuse other limits, and the task would be created twice.
+  const ulimits = { nofile: 1024 };
+  const result = executor.run({ name: "cut", image: "busybox", run: "echo out; exit 7", ulimits });
+  await expect.poll(() => existsSync(creating)).toBe(true);
+  path.close();
+  await expect.poll(() => existsSync(created)).toBe(true);
+  // The shim is asked to delete the task now, and waits two seconds for the end of its output.
+  await delay(500);
+  at.daemon.kill("SIGKILL");
+  await at.daemon.restart();
+  path.open();
+  expect(await result).toMatchObject({ exitCode: 7, cause: "exit", stdout: "out\n", unreleased: [] });
+  await executor.close();
+  // From another machine, nobody sees a shim that the daemon has forgotten.
+  expect((await reap(at.client)).failed).toEqual([]);
   await at.expectNothingLeft(before);
 });

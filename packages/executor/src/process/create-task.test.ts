@@ -49,7 +49,10 @@ function clientThatFails(...messages: string[]) {
   return { client: { tasks } as unknown as Client, left };
 }
 
-function createWith(client: Client): ReturnType<typeof createTask> {
+function createWith(
+  client: Client,
+  patience: { readonly outages: number } = { outages: 0 },
+): ReturnType<typeof createTask> {
   return createTask(
     { client, impatientClient: client, facts: { locality: "remote" } } as Machine,
     {
@@ -59,7 +62,7 @@ function createWith(client: Client): ReturnType<typeof createTask> {
     } as unknown as StepPlan,
     [],
     {} as StepIo,
-    { release: createRelease(), patience: { outages: 0 } },
+    { release: createRelease(), patience },
     async () => undefined,
   );
 }
@@ -88,4 +91,25 @@ test("a task is not created again when its shim is not there", async () => {
     message: expect.stringContaining(message),
   });
   expect(left).toEqual(["once more"]);
+});
+
+test("a task is created again if the daemon was away meanwhile: what was found then may be half undone", async () => {
+  const patience = { outages: 0 };
+  const calls: string[] = [];
+  const tasks = {
+    async create() {
+      calls.push("create");
+      if (calls.length > 1) return { pid: 9 };
+      patience.outages++;
+      return { pid: 7 };
+    },
+    wait: async () => ({ exitCode: 137 }),
+    kill: async () => void calls.push("kill"),
+    async delete() {
+      calls.push("delete");
+      return { exitCode: 137 };
+    },
+  };
+  expect(await createWith({ tasks } as unknown as Client, patience)).toMatchObject({ pid: 9 });
+  expect(calls).toEqual(["create", "kill", "delete", "create"]);
 });

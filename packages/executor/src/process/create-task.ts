@@ -66,9 +66,13 @@ export async function createTask(
   const process = firstProcess(machine, plan.id);
   let { spec } = plan.container;
   ownTask(machine, process, step);
-  const createOnce = (): Promise<{ readonly pid: number }> =>
-    client.tasks.create({ containerId: plan.id, rootfs, ...io.stdio, timeoutMs: CREATE_TIMEOUT_MS });
-  const create = (): ReturnType<typeof createOnce> => createOverHalfMade(machine, process.id, createOnce);
+  const createOnce = async (): Promise<{ readonly pid: number } | undefined> => {
+    const { outages } = step.patience;
+    const request = { containerId: plan.id, rootfs, ...io.stdio, timeoutMs: CREATE_TIMEOUT_MS };
+    const made = await client.tasks.create(request);
+    return step.patience.outages === outages ? made : undefined;
+  };
+  const create = (): Promise<{ readonly pid: number }> => createOverHalfMade(machine, process.id, createOnce);
   const { pid } = await create()
     .catch(async (reason: unknown) => {
       if (!isLimitRefusal(reason)) throw reason;
@@ -110,17 +114,23 @@ export function ownTask(machine: TaskMachine, process: Process, { release, patie
  * while it created the task finds its shim again, and does not remove it; the daemon undoes the creation of a
  * client that was killed only a while later; a daemon that was killed while it removed the bundle never does;
  * and what runc has made stays if the daemon could not undo it.
+ *
+ * @param create returns undefined if the daemon was away meanwhile. Then a task that looks complete may be
+ * half undone: a daemon whose client was cut off lets the shim delete the task, and a shim whose daemon dies
+ * meanwhile has closed the pipes of the step, and keeps it (containerd, pkg/process/init.go, `Init.delete`).
  */
 async function createOverHalfMade<T>(
   machine: TaskMachine,
   id: ProcessId,
-  create: () => Promise<T>,
+  create: () => Promise<T | undefined>,
 ): Promise<T> {
   const begunAt = performance.now();
   let pauseMs = FIRST_PAUSE_MS;
   for (let removals = 0; ; removals++) {
     try {
-      return await create();
+      const made = await create();
+      if (made !== undefined) return made;
+      await removeHalfMade(machine, id, undefined).catch(() => undefined);
     } catch (reason) {
       const inTheWayMs = performance.now() - begunAt;
       const isTooLong = inTheWayMs > IN_THE_WAY_MS && removals >= LEAST_REMOVALS;
@@ -137,8 +147,8 @@ async function createOverHalfMade<T>(
  * There is no status code for these cases. The daemon passes on the error of its mkdir(2) for a bundle that
  * is there; or of its shim, whose bundle was just removed by the end of an earlier creation; or of the socket
  * of a shim that died before the daemon had reached it, so that nothing has run; or of runc, for a container
- * that is there. A shim that is not installed has another message: the daemon looks for it before
- * it starts one.
+ * that is there. A shim that is not installed has another message: the daemon looks for it before it starts
+ * one.
  */
 const BUNDLE_IN_THE_WAY = /mkdir (\S*\.task\/\S+): file exists/;
 const IN_THE_WAY = [
