@@ -5,8 +5,8 @@
 //   --steps N         how many of each; default 10000
 //   --seed N          lets the same faults strike again, as far as the machine's timing allows
 //   --faults PATTERN  only faults with such names: "shim", "runc (create|start)"
-//   --log FILE        writes each fault, and all that is told of each step, as lines of JSON; and the daemon's log
-//                     beside it, in FILE.containerd
+//   --log FILE        writes each fault, and all that is told of each step, as lines of JSON, and the log of
+//                     containerd to FILE.containerd
 import { resolve } from "node:path";
 import { parseArgs } from "node:util";
 import { story } from "./process.mjs";

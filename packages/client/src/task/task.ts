@@ -116,6 +116,11 @@ export interface Tasks {
    *
    * There is no `signal` option: cancelling the creation would leave a shim that no list shows.
    *
+   * A client that waits for its daemon (option `outage`) also returns a task that it finds when the daemon is
+   * back. A daemon that was cut off while it created the task may be deleting it; and if it has died at that,
+   * the task stays, and nobody reads its output. So if the daemon was away meanwhile, delete the task and
+   * create it again: nothing of it has run.
+   *
    * @throws ContainerdError `already-exists`; `not-found` when the container does not exist; `unknown` with
    * the runtime's own message.
    */
