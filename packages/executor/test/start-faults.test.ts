@@ -113,19 +113,23 @@ test("a step whose first process is killed before it is started is an error of t
   await at.expectNothingLeft(before);
 });
 
-test("a step whose shim dies before the daemon has reached it is created again, and runs once", async () => {
-  const before = await at.inventory();
-  const executor = createExecutor({ client: at.client, ioDir: at.ioDir });
-  await writeFile(dies, "");
-  expect(await executor.run({ name: "shim-died", image: "busybox", run: "echo out; exit 7" })).toMatchObject({
-    exitCode: 7,
-    stdout: "out\n",
-    unreleased: [],
-  });
-  expect(existsSync(dies)).toBe(false);
-  await executor.close();
-  await at.expectNothingLeft(before);
-});
+test.each([
+  ["before the daemon has reached it", () => writeFile(dies, "")],
+  ["before runc has begun", () => runc.before("create", 'exec kill -KILL "$PPID"')],
+  ["when runc is done", () => runc.before("create", 'real "$@"; exec kill -KILL "$PPID"')],
+])(
+  "a step whose shim dies as it creates the container, %s, is created again, and runs once",
+  async (_, kill) => {
+    const before = await at.inventory();
+    const executor = createExecutor({ client: at.client, ioDir: at.ioDir });
+    await kill();
+    const step = { name: "shim-died", image: "busybox", run: "echo out; exit 7" };
+    expect(await executor.run(step)).toMatchObject({ exitCode: 7, stdout: "out\n", unreleased: [] });
+    expect(existsSync(dies)).toBe(false);
+    await executor.close();
+    await at.expectNothingLeft(before);
+  },
+);
 
 test("a step has its output if the path to the daemon is cut while its task is created, and the daemon dies while it undoes that", async () => {
   const before = await at.inventory();

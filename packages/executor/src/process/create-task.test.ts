@@ -74,6 +74,7 @@ test.each([
   "failed to start shim: start failed: open /s/io.containerd.runtime.v2.task/ns/step/address: no such file or directory: unknown",
   "failed to start shim: start failed: : fork/exec /usr/bin/containerd-shim-runc-v2: no such file or directory: unknown",
   "failed to start shim: start failed: dial unix /run/containerd/s/0123: connect: connection refused: unknown",
+  "failed to create shim task: ttrpc: closed: unknown",
   "failed to start shim: start failed: io.containerd.runc.v2: getwd: no such file or directory: exit status 1",
   "OCI runtime create failed: container with given ID already exists: unknown",
 ])("a task is created again when what is left of an earlier creation was in the way: %s", async (message) => {

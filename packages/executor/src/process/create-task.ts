@@ -146,9 +146,9 @@ async function createOverHalfMade<T>(
 /**
  * There is no status code for these cases. The daemon passes on the error of its mkdir(2) for a bundle that
  * is there; or of its shim, whose bundle was just removed by the end of an earlier creation; or of the socket
- * of a shim that died before the daemon had reached it, so that nothing has run; or of runc, for a container
- * that is there. A shim that is not installed has another message: the daemon looks for it before it starts
- * one.
+ * of a shim that died before it was reached, or before it had created the container: perhaps that of an
+ * earlier creation, which was just ending; or of runc, for a container that is there. A shim that is not
+ * installed has another message: the daemon looks for it before it starts one.
  */
 const BUNDLE_IN_THE_WAY = /mkdir (\S*\.task\/\S+): file exists/;
 const IN_THE_WAY = [
@@ -156,6 +156,7 @@ const IN_THE_WAY = [
   /\.task\/[^\s/]+\/[^\s/:]+(?:\/[^\s/:]+)?: no such file or directory/,
   /failed to start shim: start failed: .*: no such file or directory/s,
   /failed to start shim: start failed: dial .*: connection refused/,
+  /failed to create shim task: ttrpc: closed/,
   /container with given ID already exists/,
 ];
 
