@@ -74,6 +74,7 @@ test.each([
   "failed to start shim: start failed: open /s/io.containerd.runtime.v2.task/ns/step/address: no such file or directory: unknown",
   "failed to start shim: start failed: : fork/exec /usr/bin/containerd-shim-runc-v2: no such file or directory: unknown",
   "failed to start shim: start failed: dial unix /run/containerd/s/0123: connect: connection refused: unknown",
+  "failed to start shim: start failed: failed to create TTRPC connection: dial unix /run/containerd/s/0123: connect: connection refused",
   "failed to create shim task: ttrpc: closed: unknown",
   "failed to start shim: start failed: io.containerd.runc.v2: getwd: no such file or directory: exit status 1",
   "OCI runtime create failed: container with given ID already exists: unknown",

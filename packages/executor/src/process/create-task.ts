@@ -155,7 +155,7 @@ const IN_THE_WAY = [
   BUNDLE_IN_THE_WAY,
   /\.task\/[^\s/]+\/[^\s/:]+(?:\/[^\s/:]+)?: no such file or directory/,
   /failed to start shim: start failed: .*: no such file or directory/s,
-  /failed to start shim: start failed: dial .*: connection refused/,
+  /failed to start shim: start failed: .*: connection refused/,
   /failed to create shim task: ttrpc: closed/,
   /container with given ID already exists/,
 ];
