@@ -30,7 +30,7 @@ const ON_ONE = [
 ];
 /**
  * Also tests of what the release of containerd hardly changes. They run on the oldest and on the newest one,
- * which has another Node.
+ * which has another Node. What is promised for each fault is tested on every one.
  */
 const ON_TWO = [
   ...ON_ONE,
@@ -39,7 +39,8 @@ const ON_TWO = [
   "packages/client/test/unpacked-entries.test.ts",
   "packages/client/test/registry-{auth,pull}.test.ts",
   "packages/executor/test/{image-gone,image-users,odd-layers,probe,shared-session,spec,start-errors}.test.ts",
-  "packages/executor/test/{process,secrets,session-secrets,volumes}.test.ts",
+  "packages/executor/test/{aborts,exec,executor,process,secrets,session,session-secrets,volumes}.test.ts",
+  "test-infra/remote/{processes,sessions}.test.ts",
 ];
 
 /** The origin of each containerd, and the versions of Node to run it with, unless --all is given. */
