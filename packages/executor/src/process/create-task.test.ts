@@ -95,6 +95,16 @@ test("a task is not created again when its shim is not there", async () => {
   expect(left).toEqual(["once more"]);
 });
 
+test("a shim that always dies at the creation is an error soon", async () => {
+  const message = "failed to create shim task: ttrpc: closed: unknown";
+  const { client, left } = clientThatFails(...Array.from({ length: 10 }, () => message));
+  await expect(createWith(client)).rejects.toMatchObject({
+    kind: "runtime",
+    message: expect.stringContaining(message),
+  });
+  expect(left).toHaveLength(4);
+});
+
 test("a task is created again if the daemon was away meanwhile: what was found then may be half undone", async () => {
   const patience = { outages: 0 };
   const calls: string[] = [];

@@ -23,6 +23,8 @@ const CREATE_TIMEOUT_MS = 120_000;
 const IN_THE_WAY_MS = 20_000;
 /** How often it must have been removed before, because that time may be over in one outage of the daemon. */
 const LEAST_REMOVALS = 10;
+/** How often a shim may die as it creates the task. One that always does is broken. */
+const MOST_DEATHS = 5;
 /**
  * How long a daemon may take to remove the bundle of a task that it forgets, in milliseconds. It has nothing
  * else to do for that than to start a shim, which calls `runc delete`.
@@ -126,6 +128,7 @@ async function createOverHalfMade<T>(
 ): Promise<T> {
   const begunAt = performance.now();
   let pauseMs = FIRST_PAUSE_MS;
+  let deaths = 0;
   for (let removals = 0; ; removals++) {
     try {
       const made = await create();
@@ -134,7 +137,8 @@ async function createOverHalfMade<T>(
     } catch (reason) {
       const inTheWayMs = performance.now() - begunAt;
       const isTooLong = inTheWayMs > IN_THE_WAY_MS && removals >= LEAST_REMOVALS;
-      if (!isInTheWay(reason) || isTooLong) throw reason;
+      const isFinal = isShimDeath(reason) ? deaths++ >= MOST_DEATHS : !isInTheWay(reason) || isTooLong;
+      if (isFinal) throw reason;
       const bundle = inTheWayMs > REMOVING_MS ? bundleInTheWay(reason, machine, id) : undefined;
       await removeHalfMade(machine, id, bundle).catch(() => undefined);
       await delay(pauseMs);
@@ -144,19 +148,29 @@ async function createOverHalfMade<T>(
 }
 
 /**
+ * A shim died before it was reached, or before it had created the container. It may be that of an earlier
+ * creation, which was just ending. Nothing of the step has run.
+ */
+const SHIM_DIED = [
+  /failed to start shim: start failed: .*: connection refused/,
+  /failed to create shim task: ttrpc: closed/,
+];
+
+function isShimDeath(reason: unknown): boolean {
+  return isContainerdError(reason) && SHIM_DIED.some((text) => text.test(reason.message));
+}
+
+/**
  * There is no status code for these cases. The daemon passes on the error of its mkdir(2) for a bundle that
- * is there; or of its shim, whose bundle was just removed by the end of an earlier creation; or of the socket
- * of a shim that died before it was reached, or before it had created the container: perhaps that of an
- * earlier creation, which was just ending; or of runc, for a container that is there. A shim that is not
- * installed has another message: the daemon looks for it before it starts one.
+ * is there; or of its shim, whose bundle was just removed by the end of an earlier creation; or of runc, for
+ * a container that is there. A shim that is not installed has another message: the daemon looks for it before
+ * it starts one.
  */
 const BUNDLE_IN_THE_WAY = /mkdir (\S*\.task\/\S+): file exists/;
 const IN_THE_WAY = [
   BUNDLE_IN_THE_WAY,
   /\.task\/[^\s/]+\/[^\s/:]+(?:\/[^\s/:]+)?: no such file or directory/,
   /failed to start shim: start failed: .*: no such file or directory/s,
-  /failed to start shim: start failed: .*: connection refused/,
-  /failed to create shim task: ttrpc: closed/,
   /container with given ID already exists/,
 ];
 
