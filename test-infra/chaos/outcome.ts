@@ -15,6 +15,7 @@ export interface Outcome {
   readonly error: string | undefined;
   /** What the result says of its log. */
   readonly isComplete: boolean | "unknown" | undefined;
+  readonly stderr: string;
   /** Its stdout. Undefined if its worker was killed before it told it. */
   readonly log: { readonly bytes: number; readonly sha256: string } | undefined;
   readonly marks: Marks;

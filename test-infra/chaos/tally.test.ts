@@ -24,7 +24,16 @@ async function judge(
   tally.send(name);
   if ("error" in end) tally.take({ type: "error", name, id: "c1", kind: end.error, message: "it failed" });
   else {
-    tally.take({ type: "result", name, id: "c1", exitCode: 1, cause: "exit", isComplete: true, ...end });
+    tally.take({
+      type: "result",
+      name,
+      id: "c1",
+      exitCode: 1,
+      cause: "exit",
+      isComplete: true,
+      stderr: "",
+      ...end,
+    });
     tally.take({ type: "log", name, bytes, sha256: hashOf({ ...STEP, stdout: text }, bytes) });
   }
   await tally.judge(strikes, async () => marks);

@@ -77,19 +77,21 @@ export function createTally(numbered: readonly NumberedStep[]): Tally {
         exitCode: null,
         error: line.message,
         isComplete: undefined,
+        stderr: "",
         log: undefined,
       });
     else told.push({ ...times, ...line, error: undefined, log: undefined });
   }
 
   function judgeOne(outcome: Outcome, step: NumberedStep, strikes: readonly Strike[]): void {
-    const { name, id, cause, exitCode, error, marks } = outcome;
+    const { name, id, cause, exitCode, error, stderr, marks } = outcome;
     const around = strikes.filter(
       ({ fromMs, untilMs, ids }) =>
         fromMs <= outcome.toldAtMs && outcome.sentAtMs <= untilMs && ids?.has(id) !== false,
     );
     const struck = [...new Set(around.map(({ fault }) => fault.name))].join(", ");
-    const end = error === undefined ? `${exitCode} (${cause})` : `${cause}: ${error}`;
+    const printed = stderr === "" ? "" : `, ${JSON.stringify(stderr)}`;
+    const end = error === undefined ? `${exitCode} (${cause}${printed})` : `${cause}: ${error}`;
     const text = `${name} (${id}): ${end}; meanwhile: ${struck}`;
     const isOwn = error === undefined && cause === "exit" && exitCode === step.exitCode;
     const isWhole = outcome.log === undefined || outcome.log.bytes >= step.stdout.byteLength;

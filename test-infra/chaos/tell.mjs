@@ -16,8 +16,8 @@ export async function follow(name, handle) {
   // The result tells the error, too.
   telling.catch(() => undefined);
   try {
-    const { exitCode, cause, log } = await handle.result;
-    say({ type: "result", name, id, exitCode, cause, isComplete: log.complete });
+    const { exitCode, cause, log, stderr } = await handle.result;
+    say({ type: "result", name, id, exitCode, cause, isComplete: log.complete, stderr });
     say({ type: "log", name, ...(await reading) });
   } catch (reason) {
     if (/ was not started: /.test(reason.message)) say({ type: "not-started", name });

@@ -38,6 +38,8 @@ export type WorkerLine =
       readonly exitCode: number | null;
       readonly cause: string;
       readonly isComplete: boolean | "unknown";
+      /** A step of a soak prints nothing there. Who has failed does. */
+      readonly stderr: string;
     }
   | { readonly type: "log"; readonly name: string; readonly bytes: number; readonly sha256: string }
   | {
