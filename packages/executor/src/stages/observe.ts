@@ -6,13 +6,13 @@ import { UNKNOWN_USAGE } from "../core/output/usage.js";
 import { LABELS } from "../core/plan/labels.js";
 import type { StepRecord } from "../core/recovery/step-record.js";
 import { ExecutorError } from "../error.js";
+import { arrivesWithin } from "../io/arrives-within.js";
 import type { ReopenedIo } from "../io/file.js";
 import { listStepProcesses } from "../machine/step-processes.js";
 import { isTaskKnown } from "../process/delete-process.js";
 import { type ExitOutcome, toExitOutcome, toRemovedOutcome } from "../process/exit-outcome.js";
 import { firstProcess } from "../process/process.js";
 import { findOwner, findRecorded, isLeft, isSameStep, type RecordedStep } from "../record/recorded-step.js";
-import { startTimer } from "../timer.js";
 import type { Adoption } from "./adopt.js";
 import type { StepContext } from "./context.js";
 import { openContainer } from "./find-container.js";
@@ -137,9 +137,7 @@ async function joinOutput(
       const pids = shims.map(({ pid }) => pid);
       if (pids.length > 0 && (await io.closedBy(pids, COPY_MS.seen))) return;
     }
-    const late = startTimer(isSealed ? COPY_MS.seen : COPY_MS.unseen);
-    await Promise.race([io.arrived, late.fired]);
-    late.cancel();
+    await arrivesWithin(io, isSealed ? COPY_MS.seen : COPY_MS.unseen);
   };
 }
 

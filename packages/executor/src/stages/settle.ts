@@ -1,5 +1,4 @@
 import { dirname } from "node:path";
-import { setTimeout as delay } from "node:timers/promises";
 import { isContainerdError } from "@wfe-containerd/client";
 import { ignoreNotFound } from "@wfe-containerd/client/internal";
 import type { StepEndCause } from "../core/output/cause.js";
@@ -9,6 +8,7 @@ import { endReason } from "../core/output/reason.js";
 import type { StepResult } from "../core/output/result.js";
 import type { StepLog, StreamEnd } from "../core/output/step-log.js";
 import type { StepPlan } from "../core/plan/plan.js";
+import { arrivesWithin } from "../io/arrives-within.js";
 import type { OutputEnd, StepIo } from "../io/io.js";
 import { readToEnd } from "../io/read-to-end.js";
 import type { Recorder } from "../log/recorder.js";
@@ -44,7 +44,7 @@ export async function settleStep(
   release.own(async () => recorded);
   await io.seal();
   const deleteTask = async (): Promise<void> => {
-    if (!(await recorded) && (await arrivesInTime(io))) return;
+    if (!(await recorded) && (await arrivesWithin(io, ARRIVING_MS))) return;
     await task.delete();
   };
   const isCopied = io.completeAfter !== "delete" || (await isCopiedOf(io, deleteTask, signals.forceKill));
@@ -105,12 +105,6 @@ async function recordEnd(
 
 /** How long output may take that the shim has copied, in milliseconds. */
 const ARRIVING_MS = 5_000;
-
-/** Whether all output arrives without the deletion of the task. */
-function arrivesInTime(io: StepIo): Promise<boolean> {
-  const isLate = delay(ARRIVING_MS, false, { ref: false });
-  return Promise.race([io.arrived.then(() => true), isLate]);
-}
 
 /** How long to wait for the deletion of the task after a kill, in milliseconds. */
 const DELETE_AFTER_KILL_MS = 2_000;
