@@ -130,20 +130,20 @@ async function createOverHalfMade<T>(
   let pauseMs = FIRST_PAUSE_MS;
   let deaths = 0;
   for (let removals = 0; ; removals++) {
+    let bundle: string | undefined;
     try {
       const made = await create();
       if (made !== undefined) return made;
-      await removeHalfMade(machine, id, undefined).catch(() => undefined);
     } catch (reason) {
       const inTheWayMs = performance.now() - begunAt;
       const isTooLong = inTheWayMs > IN_THE_WAY_MS && removals >= LEAST_REMOVALS;
       const isFinal = isShimDeath(reason) ? deaths++ >= MOST_DEATHS : !isInTheWay(reason) || isTooLong;
       if (isFinal) throw reason;
-      const bundle = inTheWayMs > REMOVING_MS ? bundleInTheWay(reason, machine, id) : undefined;
-      await removeHalfMade(machine, id, bundle).catch(() => undefined);
-      await delay(pauseMs);
-      pauseMs = Math.min(2 * pauseMs, LONGEST_PAUSE_MS);
+      if (inTheWayMs > REMOVING_MS) bundle = bundleInTheWay(reason, machine, id);
     }
+    await removeHalfMade(machine, id, bundle).catch(() => undefined);
+    await delay(pauseMs);
+    pauseMs = Math.min(2 * pauseMs, LONGEST_PAUSE_MS);
   }
 }
 
